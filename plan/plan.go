@@ -1,0 +1,145 @@
+// Package plan is the engine: a Plan is stages of steps, each step data for
+// people plus an operation for the machine. The Runner runs a plan with a
+// journal written ahead, so that kill -9 at any instruction loses nothing, and
+// takes back what it did. The package knows no vendor and no database.
+package plan
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Op is what a step does. All four methods are safe to repeat, in any order and
+// after a crash at any instruction of an earlier call.
+type Op interface {
+	// Check only reads: is it done already, and what is there now. It has no
+	// side effects, and it must work (or return Unknown) before earlier steps of
+	// the plan have run.
+	Check(ctx context.Context) (State, error)
+	// Apply makes the change. It returns a Transient error where trying again
+	// (after another Check) is right.
+	Apply(ctx context.Context) error
+	// Verify asks the world, not memory, whether the change is in force.
+	Verify(ctx context.Context) error
+	// Undo puts back what before (a State.Before of this step) describes. It
+	// must succeed when Apply was never reached, and when run twice.
+	Undo(ctx context.Context, before json.RawMessage) error
+}
+
+// State is what Check saw.
+type State struct {
+	// Done means that there is nothing to do: the step is skipped, and never
+	// undone by this migration.
+	Done bool
+	// Unknown means that Check cannot see yet, because an earlier step of the
+	// same plan makes the thing; Now says which.
+	Unknown bool
+	// Now and Want are shown to the operator as before → after. One line each,
+	// without secrets.
+	Now, Want string
+	// Before is the before-image: all that Undo needs, and nothing that changes
+	// by itself (no clocks, positions or counters): a run refuses when it is not
+	// what the reviewed plan saw. Never a secret: it is written to the journal.
+	Before json.RawMessage
+}
+
+// Hazard is a risk that the operator should know of before the step runs.
+type Hazard struct {
+	ID   string `json:"id,omitempty"` // of docs/hazards.md, e.g. "H14", if it has one
+	Text string `json:"text"`
+}
+
+// Step is one change, or one gate.
+type Step struct {
+	// Name is unique in its stage and stable between runs: letters, digits, '-', '.', ':'.
+	Name string
+	// Summary says what the step will do, in one line.
+	Summary string
+	// Gate marks a check that must hold before the next stage; its Op changes
+	// nothing, its Apply waits until the condition holds or ctx ends.
+	Gate bool
+	// CannotUndo says in words why the step cannot be taken back; empty when it can.
+	CannotUndo string
+	// Takes is the expected duration; 0 means seconds.
+	Takes   time.Duration
+	Hazards []Hazard
+	Op      Op
+}
+
+// Stage is steps that may run side by side; stages never do.
+type Stage struct {
+	Name, Summary string
+	Steps         []Step
+	// Critical marks a stage of the critical section (fence to unfence). The
+	// section is the consecutive critical stages of a plan: a failure or signal
+	// inside it undoes the section at once, in reverse order, so that a writable
+	// side is restored.
+	Critical bool
+	// Serial makes the steps run one after another in the listed order.
+	Serial bool
+}
+
+// Plan is everything that one command will change.
+type Plan struct {
+	Site string
+	// Kind is the verb: "apply", "cutover", "rollback", "finish".
+	Kind string
+	// Reverts names the kind whose completed steps count as undone once this
+	// plan has finished: "rollback" reverts "cutover", and the other way round.
+	Reverts string
+	// Config is the digest of the configuration that the plan was made from.
+	Config string
+	Stages []Stage
+}
+
+// ID names a step within a migration: kind/stage/step. It is the journal's key.
+func (p Plan) ID(stage Stage, step Step) string {
+	return p.Kind + "/" + stage.Name + "/" + step.Name
+}
+
+// Digest is a hash over all that the operator reviewed, except what Check sees:
+// the site, the kind, the configuration's digest, stages, steps, summaries,
+// gates and hazards.
+func (p Plan) Digest() string {
+	type step struct {
+		Name, Summary, CannotUndo string
+		Gate                      bool
+		Hazards                   []Hazard
+	}
+	type stage struct {
+		Name             string
+		Critical, Serial bool
+		Steps            []step
+	}
+	d := struct {
+		Site, Kind, Reverts, Config string
+		Stages                      []stage
+	}{p.Site, p.Kind, p.Reverts, p.Config, nil}
+	for _, s := range p.Stages {
+		out := stage{s.Name, s.Critical, s.Serial, nil}
+		for _, t := range s.Steps {
+			out.Steps = append(out.Steps, step{t.Name, t.Summary, t.CannotUndo, t.Gate, t.Hazards})
+		}
+		d.Stages = append(d.Stages, out)
+	}
+	return digest(d)
+}
+
+func digest(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("plan: digest of plain data: %v", err)) // unreachable: only strings, bools and slices
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// ReadOnly is embedded by the Ops of gates: nothing to undo, because nothing changes.
+type ReadOnly struct{}
+
+// Undo does nothing.
+func (ReadOnly) Undo(context.Context, json.RawMessage) error { return nil }

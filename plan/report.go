@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// TransientError says that trying again is right: the Runner waits (at least
+// After), Checks again, and Applies again if it is still needed. Every retry is
+// a journal event with its reason.
+type TransientError struct {
+	Err   error
+	After time.Duration // what the other side asked for (Retry-After); 0 lets the Runner choose
+}
+
+func (e *TransientError) Error() string { return e.Err.Error() }
+func (e *TransientError) Unwrap() error { return e.Err }
+
+// Transient wraps err as a TransientError; nil stays nil.
+func Transient(err error, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &TransientError{err, after}
+}
+
+// HintError carries the next command or the fix for the operator.
+type HintError struct {
+	Err  error
+	Hint string
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+func (e *HintError) Unwrap() error { return e.Err }
+
+// WithHint adds a hint to err; nil stays nil.
+func WithHint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &HintError{err, fmt.Sprintf(format, args...)}
+}
+
+// Hint returns the outermost hint of err, or "".
+func Hint(err error) string {
+	var h *HintError
+	if errors.As(err, &h) {
+		return h.Hint
+	}
+	return ""
+}
+
+// Progress is how far a step is. It is shown, not journaled.
+type Progress struct {
+	Done, Total int64  // Total 0: unknown
+	Unit        string // "B", "rows", "droplets", …
+	What        string // e.g. "main.posts"
+}
+
+// reporter is what a step's context carries.
+type reporter interface {
+	note(text string)
+	progress(Progress)
+}
+
+type reporterKey struct{}
+
+// Note records something that the operator should see while a step runs: a
+// retry, a skip, a throttle, a fallback, with its reason. It is a journal
+// event. Outside a Runner it does nothing.
+func Note(ctx context.Context, format string, args ...any) {
+	if r, ok := ctx.Value(reporterKey{}).(reporter); ok {
+		r.note(fmt.Sprintf(format, args...))
+	}
+}
+
+// Report shows progress of the running step. Outside a Runner it does nothing.
+func Report(ctx context.Context, p Progress) {
+	if r, ok := ctx.Value(reporterKey{}).(reporter); ok {
+		r.progress(p)
+	}
+}
