@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// EventType is what happened.
+type EventType string
+
+// The events of a run and of its steps.
+const (
+	RunStarted  EventType = "run-started"
+	RunResumed  EventType = "run-resumed"
+	RunFinished EventType = "run-finished"
+	RunFailed   EventType = "run-failed"
+	RunStopped  EventType = "run-stopped" // by a signal, between steps, or at the stage that was asked for
+
+	StepStarted  EventType = "started" // written ahead of Apply, with the before-image
+	StepSkipped  EventType = "skipped" // found done: not ours, never undone by us
+	StepApplied  EventType = "applied"
+	StepVerified EventType = "verified"
+	StepFailed   EventType = "failed"
+	StepRetry    EventType = "retry"
+	StepUndoing  EventType = "undoing"
+	StepUndone   EventType = "undone"
+	StepNote     EventType = "note"
+
+	StepProgress EventType = "progress" // shown to readers, not written to the file
+)
+
+// Event is one line of the journal. It never holds a secret.
+type Event struct {
+	Seq    int             `json:"seq"`
+	Time   time.Time       `json:"time"`
+	Who    string          `json:"who"`
+	Run    string          `json:"run"` // e.g. "cutover-2"
+	Kind   string          `json:"kind"`
+	Digest string          `json:"digest,omitempty"` // of the plan; on run events
+	Step   string          `json:"step,omitempty"`   // kind/stage/step
+	Type   EventType       `json:"event"`
+	Text   string          `json:"text,omitempty"`
+	Before json.RawMessage `json:"before,omitempty"`
+	// Reverts is set on run-finished: the kind whose steps count as undone from here on.
+	Reverts  string    `json:"reverts,omitempty"`
+	Millis   int64     `json:"ms,omitempty"` // how long the step or run took
+	Progress *Progress `json:"-"`
+}
+
+// Phase is how far a step has come.
+type Phase string
+
+// Phases of a step, in order.
+const (
+	Untouched Phase = ""
+	Skipped   Phase = "skipped"
+	Started   Phase = "started"
+	Applied   Phase = "applied"
+	Verified  Phase = "verified"
+	Undone    Phase = "undone"
+)
+
+// Record is what the journal knows of one step.
+type Record struct {
+	ID     string
+	Kind   string
+	Phase  Phase
+	Ours   bool            // this migration started it, and has not undone it
+	Before json.RawMessage // of the first start since it was last undone
+	Order  int             // Seq of that start: undo runs from high to low
+	Time   time.Time       // of the last event
+}
+
+// RunRecord is what the journal knows of one run.
+type RunRecord struct {
+	ID, Kind, Digest string
+	Started, Ended   time.Time
+	Outcome          EventType // "" while unfinished (running, or killed)
+}
+
+// History is the journal, folded.
+type History struct {
+	Steps map[string]*Record
+	Runs  []*RunRecord
+}
+
+func newHistory() *History { return &History{Steps: map[string]*Record{}} }
+
+// Step returns the record of a step; a step without events has an empty one.
+func (h *History) Step(id string) Record {
+	if r, ok := h.Steps[id]; ok {
+		return *r
+	}
+	return Record{ID: id}
+}
+
+// LastRun returns the newest run of a kind, or nil.
+func (h *History) LastRun(kind string) *RunRecord {
+	for i := len(h.Runs) - 1; i >= 0; i-- {
+		if h.Runs[i].Kind == kind {
+			return h.Runs[i]
+		}
+	}
+	return nil
+}
+
+// Ours lists the steps of a kind that this migration applied and has not
+// undone, in the order of their start.
+func (h *History) Ours(kind string) []Record {
+	var out []Record
+	for _, r := range h.Steps {
+		if r.Kind == kind && r.Ours {
+			out = append(out, *r)
+		}
+	}
+	sortRecords(out)
+	return out
+}
+
+// InForce reports whether a run of the kind has finished and was not reverted since.
+func (h *History) InForce(kind string) bool {
+	r := h.LastRun(kind)
+	if r == nil || r.Outcome != RunFinished {
+		return false
+	}
+	for _, s := range h.Steps {
+		if s.Kind == kind && s.Phase != Undone && s.Phase != Untouched {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *History) add(e Event) {
+	if e.Step == "" {
+		h.addRun(e)
+		return
+	}
+	r, ok := h.Steps[e.Step]
+	if !ok {
+		r = &Record{ID: e.Step, Kind: e.Kind}
+		h.Steps[e.Step] = r
+	}
+	switch e.Type {
+	case StepStarted:
+		if !r.Ours {
+			r.Ours, r.Before, r.Order = true, e.Before, e.Seq
+		}
+		r.Phase = Started
+	case StepSkipped:
+		if !r.Ours {
+			r.Phase = Skipped
+		}
+	case StepApplied:
+		r.Phase = Applied
+	case StepVerified:
+		if r.Phase != Skipped {
+			r.Phase = Verified
+		}
+	case StepUndone:
+		*r = Record{ID: r.ID, Kind: r.Kind, Phase: Undone}
+	default:
+		return // notes and failures do not move a step
+	}
+	r.Time = e.Time
+}
+
+func (h *History) addRun(e Event) {
+	switch e.Type {
+	case RunStarted:
+		h.Runs = append(h.Runs, &RunRecord{ID: e.Run, Kind: e.Kind, Digest: e.Digest, Started: e.Time})
+		return
+	case RunFinished:
+		if e.Reverts != "" {
+			h.revert(e.Reverts)
+		}
+	case RunResumed:
+		if r := h.LastRun(e.Kind); r != nil {
+			r.Outcome = ""
+		}
+		return
+	case RunFailed, RunStopped:
+	default:
+		return
+	}
+	if r := h.LastRun(e.Kind); r != nil {
+		r.Outcome, r.Ended = e.Type, e.Time
+	}
+}
+
+func (h *History) revert(kind string) {
+	for id, r := range h.Steps {
+		if r.Kind == kind {
+			*r = Record{ID: id, Kind: kind, Phase: Undone}
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// execution is one step in one run.
+type execution struct {
+	*run
+	step Step
+	id   string
+}
+
+// note and progress make the execution the reporter that the step's context carries.
+func (e *execution) note(text string) {
+	// The note's own failure shows at the step's next event: the journal is broken then.
+	_ = e.event(Event{Step: e.id, Type: StepNote, Text: text})
+}
+
+func (e *execution) progress(p Progress) {
+	e.Journal.Show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.id, Type: StepProgress, Progress: &p})
+}
+
+// step brings one step to verified (or finds it done), whatever an earlier,
+// crashed run left of it.
+func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
+	e := &execution{x, s, x.plan.ID(stage, s)}
+	ctx = context.WithValue(ctx, reporterKey{}, reporter(e))
+	start := x.Journal.Now()
+	rec := x.Journal.History().Step(e.id)
+	if s.Gate && rec.Phase == Verified && x.passed(i) {
+		return nil // what it guarded has begun: asking again could only block the way on
+	}
+	if err := e.bring(ctx, rec); err != nil {
+		err = fmt.Errorf("%s: %w", e.id, err)
+		return errors.Join(err, x.event(Event{Step: e.id, Type: StepFailed, Text: err.Error(), Millis: e.since(start)}))
+	}
+	return nil
+}
+
+// passed reports whether a step of a later stage was started in this run.
+func (x *run) passed(i int) bool {
+	for later := i + 1; later < len(x.plan.Stages); later++ {
+		if x.begun(later) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *execution) bring(ctx context.Context, rec Record) error {
+	start := e.Journal.Now()
+	state, err := retry(ctx, e, "check", e.step.Op.Check)
+	if err != nil {
+		return err
+	}
+	if state.Unknown {
+		return fmt.Errorf("cannot be checked: %s", state.Now)
+	}
+	if state.Done && !e.step.Gate && !rec.Ours {
+		return e.event(Event{Step: e.id, Type: StepSkipped, Text: state.Now})
+	}
+	if !state.Done || e.step.Gate {
+		if rec.Ours && rec.Phase != Started && !e.step.Gate {
+			e.note("no longer in force, applied again: " + state.Now)
+		}
+		if err := e.event(Event{Step: e.id, Type: StepStarted, Before: compact(state.Before)}); err != nil {
+			return err
+		}
+		if err := e.apply(ctx); err != nil {
+			return err
+		}
+		rec.Phase = Started
+	}
+	if rec.Phase == Started {
+		if err := e.event(Event{Step: e.id, Type: StepApplied, Millis: e.since(start)}); err != nil {
+			return err
+		}
+	}
+	start = e.Journal.Now()
+	if _, err := retry(ctx, e, "verify", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, e.step.Op.Verify(ctx)
+	}); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	return e.event(Event{Step: e.id, Type: StepVerified, Millis: e.since(start)})
+}
+
+// apply applies; after a Transient error it Checks again first, because the
+// work may have been done and only its answer lost.
+func (e *execution) apply(ctx context.Context) error {
+	again := false
+	_, err := retry(ctx, e, "apply", func(ctx context.Context) (struct{}, error) {
+		if again && !e.step.Gate {
+			state, err := e.step.Op.Check(ctx)
+			if err != nil || state.Done {
+				return struct{}{}, err
+			}
+		}
+		again = true
+		return struct{}{}, e.step.Op.Apply(ctx)
+	})
+	return err
+}
+
+// retry calls f until it succeeds, its error is not Transient, or the attempts
+// are used up. Every wait is a journal event with its reason.
+func retry[T any](ctx context.Context, e *execution, what string, f func(context.Context) (T, error)) (T, error) {
+	attempts, backoff := e.Attempts, e.Backoff
+	if attempts == 0 {
+		attempts = 6
+	}
+	if backoff == 0 {
+		backoff = 500 * time.Millisecond
+	}
+	for n := 1; ; n++ {
+		v, err := f(ctx)
+		var transient *TransientError
+		if err == nil || !errors.As(err, &transient) || n == attempts {
+			return v, err
+		}
+		pause := max(backoff, transient.After)
+		backoff *= 2
+		text := fmt.Sprintf("%s, attempt %d of %d, again in %s: %v", what, n, attempts, pause, err)
+		if err := e.event(Event{Step: e.id, Type: StepRetry, Text: text}); err != nil {
+			return v, err
+		}
+		if !wait(ctx, pause) {
+			return v, errors.Join(err, context.Cause(ctx))
+		}
+	}
+}
+
+func (e *execution) since(start time.Time) int64 { return e.Journal.Now().Sub(start).Milliseconds() }

@@ -1,0 +1,91 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Undo takes back, in reverse order of their start, the steps of p that this
+// migration applied; never what it found done. Steps that cannot be undone are
+// noted and passed over. It stops at the first failure, because what an
+// earlier step made may still be in use by the one that could not be undone.
+func (r *Runner) Undo(ctx context.Context, p Plan) error {
+	x := &run{r, p, "undo-" + p.Kind}
+	if err := x.event(Event{Type: RunStarted, Digest: p.Digest(), Text: "undo"}); err != nil {
+		return err
+	}
+	err := x.undo(ctx, p.Stages)
+	end := Event{Type: RunStopped, Text: "undone"}
+	if err != nil {
+		end = Event{Type: RunFailed, Text: err.Error()}
+	}
+	return errors.Join(err, x.event(end))
+}
+
+// Undoable lists what Undo would take back, in its order.
+func Undoable(h *History, p Plan) []Step {
+	var out []Step
+	for _, t := range undoOrder(h, p, p.Stages) {
+		out = append(out, t.step)
+	}
+	return out
+}
+
+type undoTarget struct {
+	step Step
+	rec  Record
+}
+
+func undoOrder(h *History, p Plan, stages []Stage) []undoTarget {
+	var out []undoTarget
+	for _, stage := range stages {
+		for _, s := range stage.Steps {
+			if rec := h.Step(p.ID(stage, s)); rec.Ours {
+				out = append(out, undoTarget{s, rec})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b undoTarget) int { return b.rec.Order - a.rec.Order })
+	return out
+}
+
+// undo undoes what is ours in stages. Its context outlives ctx's cancellation
+// (a signal must not leave both sides fenced), each step within UndoBudget.
+func (x *run) undo(ctx context.Context, stages []Stage) error {
+	ctx = context.WithoutCancel(ctx)
+	for _, t := range undoOrder(x.Journal.History(), x.plan, stages) {
+		if err := x.undoStep(ctx, t); err != nil {
+			err = fmt.Errorf("undo %s: %w", t.rec.ID, err)
+			return errors.Join(err, x.event(Event{Step: t.rec.ID, Type: StepFailed, Text: err.Error()}))
+		}
+	}
+	return nil
+}
+
+func (x *run) undoStep(ctx context.Context, t undoTarget) error {
+	budget := x.UndoBudget
+	if budget == 0 {
+		budget = 5 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	e := &execution{x, t.step, t.rec.ID}
+	ctx = context.WithValue(ctx, reporterKey{}, reporter(e))
+	start := x.Journal.Now()
+	if t.step.CannotUndo != "" {
+		e.note("cannot be undone: " + t.step.CannotUndo)
+		return x.event(Event{Step: e.id, Type: StepUndone, Text: t.step.CannotUndo})
+	}
+	if err := x.event(Event{Step: e.id, Type: StepUndoing}); err != nil {
+		return err
+	}
+	if _, err := retry(ctx, e, "undo", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, t.step.Op.Undo(ctx, t.rec.Before)
+	}); err != nil {
+		return err
+	}
+	return x.event(Event{Step: e.id, Type: StepUndone, Millis: e.since(start)})
+}
