@@ -1,0 +1,130 @@
+package replication
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+const (
+	uuidA = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+	uuidB = "4f22fa47-71ca-11e1-9e33-c80aa9429562"
+)
+
+func parseSet(t require.TestingT, flavor Flavor, text string) GTIDSet {
+	set, err := ParseGTIDSet(flavor, text)
+	require.NoError(t, err)
+	return set
+}
+
+func TestGTIDSetPrintsCanonically(t *testing.T) {
+	for _, tt := range []struct {
+		flavor     Flavor
+		text, want string
+	}{
+		{MySQL, "", ""},
+		{MySQL, strings.ToUpper(uuidA) + ":1-5:6-7:11", uuidA + ":1-7:11"},
+		{MySQL, uuidB + ":3,\n" + uuidA + ":5:1-4", uuidA + ":1-5," + uuidB + ":3"},
+		{MySQL, uuidA + ":1-3:Tag:1-2:4", uuidA + ":1-3," + uuidA + ":tag:1-2:4"},
+		{MariaDB, "1-11-5,0-10-7", "0-10-7,1-11-5"},
+		{MariaDB, "0-10-7,0-11-9,0-10-8", "0-11-9"},
+	} {
+		set := parseSet(t, tt.flavor, tt.text)
+		require.Equal(t, tt.want, set.String())
+		require.True(t, set.Equal(parseSet(t, tt.flavor, set.String())))
+	}
+}
+
+func TestGTIDSetRefusesNonsense(t *testing.T) {
+	for _, text := range []string{"x", uuidA, uuidA + ":", uuidA + ":0", uuidA + ":5-3", uuidA + ":tag", "zz:1"} {
+		_, err := ParseGTIDSet(MySQL, text)
+		require.Error(t, err, text)
+	}
+	for _, text := range []string{"1", "1-2", "a-1-1", "1-1--1", "4294967296-1-1"} {
+		_, err := ParseGTIDSet(MariaDB, text)
+		require.Error(t, err, text)
+	}
+}
+
+func TestGTIDSetOfMariaDBIsAPosition(t *testing.T) {
+	ahead, behind := parseSet(t, MariaDB, "0-1-10,1-2-5"), parseSet(t, MariaDB, "0-3-8")
+	require.True(t, ahead.Contains(behind))
+	require.False(t, behind.Contains(ahead))
+	require.Equal(t, int64(7), ahead.Ahead(behind))
+	require.Equal(t, "0-1-10", ahead.Without(1).String())
+	require.Equal(t, []uint32{0, 1}, ahead.Domains())
+	require.Equal(t, "0-1-10,1-2-5", behind.Union(ahead).String())
+	require.True(t, ahead.Contains(GTIDSet{}))
+}
+
+// TestGTIDSetAgreesWithASetOfNumbers compares with the plainest model there is.
+func TestGTIDSetAgreesWithASetOfNumbers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		numbers := rapid.SliceOfN(rapid.Int64Range(1, 30), 0, 20)
+		model := func(label string) (map[int64]bool, GTIDSet) {
+			m, text := map[int64]bool{}, []string{}
+			for _, n := range numbers.Draw(t, label) {
+				m[n] = true
+				text = append(text, fmt.Sprintf("%s:%d", uuidA, n))
+			}
+			return m, parseSet(t, MySQL, strings.Join(text, ","))
+		}
+		a, setA := model("a")
+		b, setB := model("b")
+		missing, union := 0, len(b)
+		for n := range a {
+			if !b[n] {
+				missing++
+				union++
+			}
+		}
+		require.Equal(t, int64(missing), setA.Ahead(setB))
+		require.Equal(t, int64(missing), setA.Minus(setB).Ahead(GTIDSet{}))
+		require.Equal(t, missing == 0, setB.Contains(setA))
+		require.Equal(t, int64(union), setA.Union(setB).Ahead(GTIDSet{}))
+		require.True(t, setA.Union(setB).Contains(setA))
+	})
+}
+
+func FuzzParseGTIDSet(f *testing.F) {
+	f.Add(true, "0-1-10,1-2-5")
+	f.Add(false, uuidA+":1-3:tag:4")
+	f.Fuzz(func(t *testing.T, maria bool, text string) {
+		flavor := MySQL
+		if maria {
+			flavor = MariaDB
+		}
+		set, err := ParseGTIDSet(flavor, text)
+		if err != nil {
+			return
+		}
+		again := parseSet(t, flavor, set.String())
+		require.Equal(t, set.String(), again.String())
+		require.True(t, set.Contains(again) && again.Contains(set))
+	})
+}
+
+func TestParseVersion(t *testing.T) {
+	for _, tt := range []struct{ version, comment, want string }{
+		{"10.11.19-MariaDB-0+deb12u1", "Debian 12", "MariaDB 10.11.19"},
+		{"5.5.5-10.6.4-MariaDB-log", "", "MariaDB 10.6.4"},
+		{"11.8.2", "mariadb.org binary distribution", "MariaDB 11.8.2"},
+		{"8.0.36", "MySQL Community Server - GPL", "MySQL 8.0.36"},
+		{"9.7.0-1", "(Debian)", "MySQL 9.7.0"},
+	} {
+		d, err := ParseVersion(tt.version, tt.comment)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, d.String())
+	}
+	_, err := ParseVersion("mine", "")
+	require.Error(t, err)
+}
+
+func TestQuote(t *testing.T) {
+	require.Equal(t, "`a``b`", Quote("a`b"))
+	require.Equal(t, "`s`.`t`", QuoteTable("s", "t"))
+	require.Equal(t, `'a\'b\\c\0'`, literal("a'b\\c\x00"))
+}
