@@ -80,11 +80,14 @@ type RunRecord struct {
 
 // History is the journal, folded.
 type History struct {
-	Steps map[string]*Record
-	Runs  []*RunRecord
+	Steps   map[string]*Record
+	Runs    []*RunRecord
+	inForce map[string]bool
 }
 
-func newHistory() *History { return &History{Steps: map[string]*Record{}} }
+func newHistory() *History {
+	return &History{Steps: map[string]*Record{}, inForce: map[string]bool{}}
+}
 
 // Step returns the record of a step; a step without events has an empty one.
 func (h *History) Step(id string) Record {
@@ -117,19 +120,9 @@ func (h *History) Ours(kind string) []Record {
 	return out
 }
 
-// InForce reports whether a run of the kind has finished and was not reverted since.
-func (h *History) InForce(kind string) bool {
-	r := h.LastRun(kind)
-	if r == nil || r.Outcome != RunFinished {
-		return false
-	}
-	for _, s := range h.Steps {
-		if s.Kind == kind && s.Phase != Undone && s.Phase != Untouched {
-			return true
-		}
-	}
-	return false
-}
+// InForce reports whether a run of the kind has finished, and nothing of it was
+// undone or reverted since.
+func (h *History) InForce(kind string) bool { return h.inForce[kind] }
 
 func (h *History) add(e Event) {
 	if e.Step == "" {
@@ -158,6 +151,7 @@ func (h *History) add(e Event) {
 			r.Phase = Verified
 		}
 	case StepUndone:
+		h.inForce[r.Kind] = false
 		*r = Record{ID: r.ID, Kind: r.Kind, Phase: Undone}
 	default:
 		return // notes and failures do not move a step
@@ -171,6 +165,7 @@ func (h *History) addRun(e Event) {
 		h.Runs = append(h.Runs, &RunRecord{ID: e.Run, Kind: e.Kind, Digest: e.Digest, Started: e.Time})
 		return
 	case RunFinished:
+		h.inForce[e.Kind] = true
 		if e.Reverts != "" {
 			h.revert(e.Reverts)
 		}
@@ -189,6 +184,7 @@ func (h *History) addRun(e Event) {
 }
 
 func (h *History) revert(kind string) {
+	h.inForce[kind] = false
 	for id, r := range h.Steps {
 		if r.Kind == kind {
 			*r = Record{ID: id, Kind: kind, Phase: Undone}

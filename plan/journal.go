@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,6 +150,7 @@ func (j *Journal) History() *History {
 		c := *r
 		h.Steps[id] = &c
 	}
+	maps.Copy(h.inForce, j.history.inForce)
 	for _, r := range j.history.Runs {
 		c := *r
 		h.Runs = append(h.Runs, &c)

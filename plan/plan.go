@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -99,6 +100,11 @@ type Plan struct {
 // ID names a step within a migration: kind/stage/step. It is the journal's key.
 func (p Plan) ID(stage Stage, step Step) string {
 	return p.Kind + "/" + stage.Name + "/" + step.Name
+}
+
+// critical reports whether the plan has a critical section.
+func (p Plan) critical() bool {
+	return slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.Critical })
 }
 
 // Digest is a hash over all that the operator reviewed, except what Check sees:

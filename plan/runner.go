@@ -77,8 +77,10 @@ func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
 func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err error) {
 	h := x.Journal.History()
 	last := h.LastRun(x.plan.Kind)
-	resumed = last != nil && last.Outcome != RunFinished && len(h.Ours(x.plan.Kind)) > 0
-	if resumed && last.Digest != x.plan.Digest() {
+	begun := last != nil && len(h.Ours(x.plan.Kind)) > 0
+	same := begun && last.Digest == x.plan.Digest()
+	resumed = same && last.Outcome != RunFinished
+	if begun && !same && last.Outcome != RunFinished && x.plan.critical() {
 		return false, WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
 			"put the configuration back and finish it, or take it back: migrate rollback")
 	}
@@ -86,12 +88,8 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 		if err := reviewed.SamePlan(x.plan); err != nil {
 			return false, err
 		}
-		if !resumed { // later, our own steps have changed the world
-			now, err := Survey(ctx, x.plan, x.Journal.Now())
-			if err != nil {
-				return false, err
-			}
-			if err := reviewed.SameWorld(now); err != nil {
+		if !same { // where we have begun this very plan, our own steps have changed the world
+			if err := x.sameWorld(ctx, *reviewed); err != nil {
 				return false, err
 			}
 		}
@@ -108,6 +106,14 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	}
 	x.id = fmt.Sprintf("%s-%d", x.plan.Kind, n)
 	return false, x.event(Event{Type: RunStarted, Digest: x.plan.Digest()})
+}
+
+func (x *run) sameWorld(ctx context.Context, reviewed Review) error {
+	now, err := Survey(ctx, x.plan, x.Journal.Now())
+	if err != nil {
+		return err
+	}
+	return reviewed.SameWorld(now)
 }
 
 func (x *run) stages(ctx context.Context, to string) error {

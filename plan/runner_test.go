@@ -1,0 +1,216 @@
+package plan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/plan/plantest"
+)
+
+func TestExerciseFileStep(t *testing.T) {
+	plantest.Exercise(t, step(t.TempDir(), "x"))
+}
+
+func TestRunAppliesOnceAndASecondRunChangesNothing(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	r := &plan.Runner{Journal: j}
+	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	for _, name := range written {
+		require.Equal(t, "new", content(dir, name), name)
+	}
+	log := content(dir, "log")
+	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.Equal(t, log, content(dir, "log"), "the second run applied nothing")
+	require.True(t, j.History().InForce("cutover"))
+	require.Equal(t, plan.Skipped, j.History().Step("cutover/prepare/found").Phase)
+}
+
+// TestKillAtEveryEvent kills -9 a real process at its n-th journal event, for
+// every n, and runs the verb again: it finishes, and undo restores the start.
+func TestKillAtEveryEvent(t *testing.T) {
+	for _, verb := range []string{"run", "undo"} {
+		t.Run(verb, func(t *testing.T) {
+			for n := 1; ; n++ {
+				require.Less(t, n, 100, "the run ends")
+				dir := newWorld(t)
+				if verb == "undo" {
+					j := open(t, dir)
+					require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}))
+				}
+				killed := crash(t, verb, n, dir)
+				if killed {
+					require.False(t, crash(t, verb, 1000, dir), "the second attempt ends by itself")
+				}
+				requireWorld(t, dir, verb)
+				if !killed {
+					require.Greater(t, n, 10, "the loop covered a whole run")
+					return
+				}
+			}
+		})
+	}
+}
+
+func crash(t *testing.T, verb string, n int, dir string) (killed bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d:%s", crashEnv, verb, n, dir))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == -1 {
+		return true
+	}
+	require.NoError(t, err, "%s", out)
+	return false
+}
+
+func requireWorld(t *testing.T, dir, verb string) {
+	t.Helper()
+	want := map[string]string{"a": "new", "b": "new", "c": "new", "d": "new", "e": "new", "f": "new", "found": "new"}
+	if verb == "undo" {
+		want = map[string]string{"a": "old", "b": "", "c": "", "d": "", "e": "", "f": "", "found": "new"}
+	}
+	for name, text := range want {
+		require.Equal(t, text, content(dir, name), name)
+	}
+}
+
+func TestFailureInTheCriticalSectionUndoesItAndOnlyIt(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	p := world(dir)
+	boom := errors.New("boom")
+	p.Stages[3].Steps[1].Op.(*fileOp).err = boom
+	err := (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{})
+	require.ErrorIs(t, err, boom)
+	require.Contains(t, err.Error(), "the critical section was undone")
+	require.Equal(t, "new", content(dir, "a"), "before the section: kept")
+	for _, name := range []string{"c", "d", "e"} {
+		require.Equal(t, "", content(dir, name), name)
+	}
+	require.True(t, strings.HasSuffix(content(dir, "log"), "undo e\nundo d\nundo c\n"), "in reverse order")
+	require.Empty(t, content(dir, "f"))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}), "it can be run again")
+}
+
+func TestCancelledContextStillUndoesTheCriticalSection(t *testing.T) {
+	dir := newWorld(t)
+	p := world(dir)
+	p.Stages[3].Steps[0].Op.(*fileOp).block = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	j := open(t, dir)
+	j.Subscribe(func(e plan.Event) {
+		if e.Step == "cutover/unfence/d" && e.Type == plan.StepStarted {
+			cancel()
+		}
+	})
+	require.Error(t, (&plan.Runner{Journal: j}).Run(ctx, p, plan.RunOptions{}))
+	require.Equal(t, "", content(dir, "c"), "the fence was taken back")
+}
+
+func TestSignalStopsBetweenStepsAndTheNextRunGoesOn(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	stop := make(chan struct{})
+	signal := sync.OnceFunc(func() { close(stop) })
+	j.Subscribe(func(e plan.Event) {
+		if e.Step == "cutover/prepare/a" && e.Type == plan.StepVerified {
+			signal()
+		}
+	})
+	err := (&plan.Runner{Journal: j, Stop: stop, AtOnce: 1}).Run(t.Context(), world(dir), plan.RunOptions{})
+	require.ErrorIs(t, err, plan.ErrStopped)
+	require.Empty(t, content(dir, "c"))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.Equal(t, plan.RunFinished, j.History().LastRun("cutover").Outcome)
+}
+
+func TestGracePeriodEndsAStepThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newWorld(t)
+		p := world(dir)
+		p.Stages[1].Steps = p.Stages[1].Steps[:1]
+		p.Stages[1].Steps[0].Op.(*fileOp).block = make(chan struct{})
+		stop := make(chan struct{})
+		go func() {
+			<-time.After(time.Second)
+			close(stop)
+		}()
+		start := time.Now()
+		j := open(t, dir)
+		err := (&plan.Runner{Journal: j, Stop: stop, Grace: 7 * time.Second}).Run(t.Context(), p, plan.RunOptions{})
+		require.ErrorIs(t, err, plan.ErrStopped)
+		require.Equal(t, 8*time.Second, time.Since(start))
+	})
+}
+
+func TestTransientErrorsAreCheckedBeforeTheyAreTriedAgain(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	p := world(dir)
+	p.Stages[4].Steps[0].Op.(*fileOp).transient = 2
+	var retries []string
+	j.Subscribe(func(e plan.Event) {
+		if e.Type == plan.StepRetry {
+			retries = append(retries, e.Text)
+		}
+	})
+	require.NoError(t, (&plan.Runner{Journal: j, Backoff: time.Millisecond}).Run(t.Context(), p, plan.RunOptions{}))
+	require.Len(t, retries, 1, "the work was done before the answer was lost, so it was not done twice")
+	require.Contains(t, retries[0], "answer lost")
+	require.Equal(t, 1, strings.Count(content(dir, "log"), "apply f"))
+}
+
+func TestReviewedPlanIsRefusedWhenTheWorldOrThePlanMoved(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	review, err := plan.Survey(t.Context(), world(dir), time.Now())
+	require.NoError(t, err)
+	require.Equal(t, 6, review.Changes())
+	path := filepath.Join(dir, "plan.json")
+	require.NoError(t, review.Save(path))
+	loaded, err := plan.LoadReview(path)
+	require.NoError(t, err)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("someone else"), 0o600))
+	var stale *plan.StaleError
+	err = (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded})
+	require.ErrorAs(t, err, &stale)
+	require.Contains(t, err.Error(), "cutover/prepare/a")
+	require.Empty(t, content(dir, "log"), "nothing was changed")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o600))
+	other := world(dir)
+	other.Config = "another"
+	require.ErrorAs(t, (&plan.Runner{Journal: j}).Run(t.Context(), other, plan.RunOptions{Reviewed: &loaded}), &stale)
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded}))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded}), "again: our own changes are no surprise")
+}
+
+func TestRunToStageStopsThereAndARevertingPlanUndoesTheKind(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	r := &plan.Runner{Journal: j}
+	require.ErrorIs(t, r.Run(t.Context(), world(dir), plan.RunOptions{To: "prepare"}), plan.ErrStopped)
+	require.Empty(t, content(dir, "c"))
+	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	back := plan.Plan{Site: "test", Kind: "rollback", Reverts: "cutover", Stages: []plan.Stage{{Name: "back", Steps: []plan.Step{step(dir, "z")}}}}
+	require.NoError(t, r.Run(t.Context(), back, plan.RunOptions{}))
+	h := j.History()
+	require.False(t, h.InForce("cutover"))
+	require.True(t, h.InForce("rollback"))
+	require.Empty(t, h.Ours("cutover"))
+}
