@@ -1,0 +1,196 @@
+package dns
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Probe is one URL of the service and the source address whose target must
+// answer it.
+type Probe struct {
+	// URL as a client asks for it, e.g. "https://www.example.com/health": its host
+	// is sent as Host and as the TLS server name, its port is connected to.
+	URL string
+	Old netip.Addr
+}
+
+// HealthySpec is what the gate needs.
+type HealthySpec struct {
+	Name      string // of the step; "" is "target-healthy"
+	Probes    []Probe
+	Addresses Addresses
+	InARow    int           // good answers that are wanted; 0 is 3
+	Interval  time.Duration // between two rounds; 0 is 1s
+	Within    time.Duration // longest wait; 0 is 2 minutes
+	// TLS is for targets whose certificate is not of a public authority (an
+	// origin certificate); nil verifies as a browser does.
+	TLS *tls.Config
+}
+
+const probeTimeout = 5 * time.Second
+
+type healthy struct {
+	plan.ReadOnly
+	HealthySpec
+}
+
+// Healthy is the gate before every flip (invariant I4): each probe is answered
+// 200 to 399 by the target's address, as its clients will ask it, InARow times
+// without a failure between.
+func Healthy(spec HealthySpec) plan.Step {
+	if spec.Name == "" {
+		spec.Name = "target-healthy"
+	}
+	if spec.InARow == 0 {
+		spec.InARow = 3
+	}
+	if spec.Interval == 0 {
+		spec.Interval = time.Second
+	}
+	if spec.Within == 0 {
+		spec.Within = 2 * time.Minute
+	}
+	var urls []string
+	for _, p := range spec.Probes {
+		urls = append(urls, p.URL)
+	}
+	return plan.Step{
+		Name:    stepName(spec.Name),
+		Summary: fmt.Sprintf("the target answers %d times in a row for %s", spec.InARow, shortList(urls)),
+		Gate:    true,
+		Op:      &healthy{HealthySpec: spec},
+	}
+}
+
+// Check asks once. It is never done: the gate must hold when it is passed.
+func (h *healthy) Check(ctx context.Context) (plan.State, error) {
+	want := fmt.Sprintf("%d of %d probes healthy", len(h.Probes), len(h.Probes))
+	for _, p := range h.Probes {
+		if _, err := h.Addresses.New(p.Old); errors.Is(err, ErrNotProvisioned) {
+			return plan.State{Unknown: true, Now: err.Error(), Want: want}, nil
+		} else if err != nil {
+			return plan.State{}, fmt.Errorf("probe %s: %w", p.URL, err)
+		}
+	}
+	bad := h.round(ctx)
+	if err := ctx.Err(); err != nil {
+		return plan.State{}, fmt.Errorf("probe the target: %w", err)
+	}
+	now := fmt.Sprintf("%d of %d probes healthy", len(h.Probes)-len(bad), len(h.Probes))
+	if len(bad) > 0 {
+		now += ": " + bad[0].Error()
+	}
+	return plan.State{Now: now, Want: want}, nil
+}
+
+// Apply asks until every probe was good InARow times in a row.
+func (h *healthy) Apply(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.Within)
+	defer cancel()
+	tick := time.NewTicker(h.Interval)
+	defer tick.Stop()
+	var last []error
+	for good := 0; ; {
+		bad := h.round(ctx)
+		switch {
+		case len(bad) == 0:
+			good++
+		case ctx.Err() == nil:
+			if good > 0 {
+				plan.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
+			}
+			good, last = 0, bad
+		}
+		plan.Report(ctx, plan.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: "target healthy"})
+		if good >= h.InARow {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return plan.WithHint(fmt.Errorf("target not healthy within %s: %w", h.Within, errors.Join(append(last, ctx.Err())...)),
+				"no record points at the target before it is healthy: repair the service there, then run the same command again")
+		}
+	}
+}
+
+// Verify asks once more.
+func (h *healthy) Verify(ctx context.Context) error { return errors.Join(h.round(ctx)...) }
+
+// round asks every probe, side by side, and returns what is wrong, in order.
+func (h *healthy) round(ctx context.Context) []error {
+	const atOnce = 16
+	errs := make([]error, len(h.Probes))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, p := range h.Probes {
+		group.Go(func() error {
+			errs[i] = h.ask(ctx, p)
+			return nil // all are asked
+		})
+	}
+	_ = group.Wait() // errors are in errs
+	var bad []error
+	for _, err := range errs {
+		if err != nil {
+			bad = append(bad, err)
+		}
+	}
+	return bad
+}
+
+// ask makes one request of its own connection: a kept one would prove nothing
+// about new clients.
+func (h *healthy) ask(ctx context.Context, p Probe) error {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("probe %s: not a URL with a host", p.URL)
+	}
+	to, err := h.Addresses.New(p.Old)
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", p.URL, err)
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	address := net.JoinHostPort(to.String(), port)
+	client := &http.Client{
+		Timeout: probeTimeout,
+		Transport: &http.Transport{
+			Proxy:             nil, // the target's real path, whatever the environment says
+			DisableKeepAlives: true,
+			TLSClientConfig:   h.TLS.Clone(),
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, address)
+			},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", p.URL, err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("probe %s at %s: %w", p.URL, address, errors.Unwrap(err))
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // the status is what counts
+	if resp.StatusCode < 200 || resp.StatusCode > 399 {
+		return fmt.Errorf("probe %s at %s: answer %s", p.URL, address, resp.Status)
+	}
+	return nil
+}
