@@ -3,7 +3,6 @@
 package config
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/dcmigrate/migrate/secret"
@@ -16,6 +15,8 @@ type Config struct {
 	// Digest is the hash of the effective configuration without secrets: what a
 	// reviewed plan is bound to.
 	Digest string `yaml:"-"`
+
+	lines lines // where each setting stands in File
 
 	Site     string `yaml:"site"`      // [a-z0-9-]{1,32}; names droplets, tags, the journal
 	ID       string `yaml:"id"`        // unique per migration; tags everything created at vendors
@@ -41,10 +42,10 @@ type SSH struct {
 
 // Host is a server of the old site. Its clone has the same name.
 type Host struct {
-	Name    string     `yaml:"name"`
-	Address netip.Addr `yaml:"address"`
-	Roles   []string   `yaml:"roles"` // web, cache, app, db
-	Size    string     `yaml:"size"`  // droplet size slug; empty: chosen from the inventory
+	Name    string   `yaml:"name"`
+	Address Addr     `yaml:"address"`
+	Roles   []string `yaml:"roles"` // web, cache, app, db
+	Size    string   `yaml:"size"`  // droplet size slug; empty: chosen from the inventory
 }
 
 // Application is what runs on hosts besides packages.
@@ -72,7 +73,7 @@ type DigitalOcean struct {
 	// PublicPorts are open to the world on hosts of the role; every other port
 	// only between the hosts of both sites. SSH is open to Operators only.
 	PublicPorts map[string][]int `yaml:"public_ports"`
-	Operators   []netip.Prefix   `yaml:"operators"` // default 0.0.0.0/0, ::/0
+	Operators   []Prefix         `yaml:"operators"` // default 0.0.0.0/0, ::/0
 }
 
 // Database is one pair.
