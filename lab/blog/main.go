@@ -1,0 +1,66 @@
+// Blog is the small real application of the lab: readers read posts, visitors
+// sign up in two steps, authors publish, readers like. It is what gets moved.
+//
+// It tolerates a move of way "dual": ids come from auto-increment, every write is
+// an insert of its own or an update of a row that one visitor owns, and a
+// sign-up that was begun on the other side is waited for.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+func main() {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := run(log); err != nil {
+		log.Error("blog ends", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(log *slog.Logger) error {
+	cfg, err := mysql.ParseDSN(os.Getenv("BLOG_DSN"))
+	if err != nil {
+		return err
+	}
+	cfg.ParseTime, cfg.Timeout = true, 5*time.Second
+	conn, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(conn)
+	defer db.Close() //nolint:errcheck // the process ends
+	db.SetMaxOpenConns(20)
+	db.SetConnMaxLifetime(4 * time.Second) // sessions turn over, so that SET GLOBAL reaches them
+
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Addr: os.Getenv("BLOG_LISTEN"), Handler: newBlog(db, host+"/"+os.Getenv("BLOG_SITE"), log), ReadHeaderTimeout: 10 * time.Second}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.ListenAndServe() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
