@@ -28,7 +28,6 @@ const (
 // Validator checks exchanges against one document and collects what breaks it.
 // It is safe for concurrent use.
 type Validator struct {
-	name   string
 	doc    *openapi3.T
 	router routers.Router
 
@@ -65,7 +64,7 @@ func Load(name string) (*Validator, error) {
 	if d.err != nil {
 		return nil, fmt.Errorf("load the %s document: %w", name, d.err)
 	}
-	return &Validator{name: name, doc: d.doc, router: d.router}, nil
+	return &Validator{doc: d.doc, router: d.router, deviations: errata(name)}, nil
 }
 
 // Require returns a Validator for a test, which fails at its end if any
@@ -105,7 +104,8 @@ func (v *Validator) Exchanges() int {
 	return v.exchanges
 }
 
-// Tolerate lets a known deviation of a client or vendor from the document pass.
+// Tolerate lets further known deviations from the document pass, beyond those
+// that every Validator of it tolerates (errata.go).
 func (v *Validator) Tolerate(d ...Deviation) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

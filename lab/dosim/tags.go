@@ -1,0 +1,148 @@
+package dosim
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+var tagName = regexp.MustCompile(`^[a-zA-Z0-9_\-:]{1,255}$`)
+
+type tag struct{ name string }
+
+// tagView is a tag as the API shows it.
+func (s *Sim) tagView(t *tag) any {
+	type counted struct {
+		Count         int    `json:"count"`
+		LastTaggedURI string `json:"last_tagged_uri,omitempty"`
+	}
+	droplets := counted{}
+	for _, d := range s.droplets {
+		if slices.Contains(d.tags, t.name) {
+			droplets.Count++
+			droplets.LastTaggedURI = "https://api.digitalocean.com/v2/droplets/" + strconv.Itoa(d.id)
+		}
+	}
+	return map[string]any{"name": t.name, "resources": map[string]any{
+		"count": droplets.Count, "last_tagged_uri": droplets.LastTaggedURI,
+		"droplets": droplets, "images": counted{}, "volumes": counted{}, "volume_snapshots": counted{}, "databases": counted{},
+	}}
+}
+
+// ensureTags makes the tags that do not exist yet, as creating a droplet does.
+func (s *Sim) ensureTags(names []string) error {
+	for _, name := range names {
+		if !tagName.MatchString(name) {
+			return unprocessable("Tag %q contains invalid characters", name)
+		}
+	}
+	for _, name := range names {
+		if s.tags[name] == nil {
+			s.tags[name] = &tag{name}
+		}
+	}
+	return nil
+}
+
+func (s *Sim) listTags(r *http.Request) (int, any, error) {
+	var out []any
+	for _, t := range sortedValues(s.tags) {
+		out = append(out, s.tagView(t))
+	}
+	return page(r, "tags", out)
+}
+
+func (s *Sim) createTag(r *http.Request) (int, any, error) {
+	var in struct {
+		Name string `json:"name"`
+	}
+	if err := decode(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if err := s.ensureTags([]string{in.Name}); err != nil { // this one endpoint has another form of error
+		text := "Error validating resource tag: " + err.Error()
+		return 0, nil, &apiError{status: http.StatusBadRequest, message: text, body: map[string]any{
+			"error": text, "messages": nil, "root_causes": []string{text},
+		}}
+	}
+	return one(http.StatusCreated, "tag", s.tagView(s.tags[in.Name]))
+}
+
+func (s *Sim) getTag(r *http.Request) (int, any, error) {
+	t := s.tags[r.PathValue("tag")]
+	if t == nil {
+		return 0, nil, notFound()
+	}
+	return one(http.StatusOK, "tag", s.tagView(t))
+}
+
+// deleteTag also takes the tag off everything that has it.
+func (s *Sim) deleteTag(r *http.Request) (int, any, error) {
+	t := s.tags[r.PathValue("tag")]
+	if t == nil {
+		return 0, nil, notFound()
+	}
+	delete(s.tags, t.name)
+	for _, d := range s.droplets {
+		d.tags = without(d.tags, t.name)
+	}
+	for _, f := range s.walls {
+		f.Tags = without(f.Tags, t.name)
+	}
+	s.enforceChanges()
+	return done()
+}
+
+func (s *Sim) tagResources(r *http.Request) (int, any, error) {
+	return s.eachTagged(r, func(d *droplet, name string) {
+		if !slices.Contains(d.tags, name) {
+			d.tags = append(d.tags, name)
+		}
+	})
+}
+
+func (s *Sim) untagResources(r *http.Request) (int, any, error) {
+	return s.eachTagged(r, func(d *droplet, name string) { d.tags = without(d.tags, name) })
+}
+
+func (s *Sim) eachTagged(r *http.Request, change func(d *droplet, tag string)) (int, any, error) {
+	t := s.tags[r.PathValue("tag")]
+	if t == nil {
+		return 0, nil, notFound()
+	}
+	var in struct {
+		Resources []struct {
+			ID   ref    `json:"resource_id"`
+			Type string `json:"resource_type"`
+		} `json:"resources"`
+	}
+	if err := decode(r, &in); err != nil {
+		return 0, nil, err
+	}
+	var found []*droplet
+	for _, resource := range in.Resources {
+		id, err := strconv.Atoi(string(resource.ID))
+		d := s.droplets[id]
+		if err != nil || resource.Type != "droplet" || d == nil {
+			return 0, nil, notFound()
+		}
+		found = append(found, d)
+	}
+	for _, d := range found {
+		change(d, t.name)
+	}
+	s.enforceChanges()
+	return done()
+}
+
+// without returns a new list less the value.
+func without[T comparable](list []T, value T) []T {
+	out := make([]T, 0, len(list))
+	for _, one := range list {
+		if one != value {
+			out = append(out, one)
+		}
+	}
+	return out
+}
