@@ -1,0 +1,153 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// column is a stored column of a table.
+type column struct {
+	Name     string
+	Type     string // information_schema's DATA_TYPE, lower case
+	FullType string // COLUMN_TYPE
+	Key      int    // place in the primary key from 1; 0: not in it
+	Charset  string // of text columns
+}
+
+// table is what copying and comparing need of a table's shape.
+type table struct {
+	Schema, Name string
+	Columns      []column // stored ones, invisible ones too; generated ones are left out
+	Bytes, Rows  int64    // the server's estimate
+}
+
+func (t table) quoted() string { return QuoteTable(t.Schema, t.Name) }
+func (t table) title() string  { return t.Schema + "." + t.Name }
+
+// key is the primary key's columns in its order.
+func (t table) key() []column {
+	var key []column
+	for place := 1; ; place++ {
+		found := false
+		for _, c := range t.Columns {
+			if c.Key == place {
+				key, found = append(key, c), true
+			}
+		}
+		if !found {
+			return key
+		}
+	}
+}
+
+// readTables reads the shapes of a schema's base tables, sorted by name.
+func readTables(ctx context.Context, q queryer, schema string) ([]table, error) {
+	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name,
+			COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS row_count
+		FROM information_schema.TABLES
+		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME`, schema)
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of %s: %w", schema, err)
+	}
+	var tables []table
+	for _, r := range records {
+		t := table{Schema: schema, Name: r["name"]}
+		if t.isMarker() {
+			continue
+		}
+		fmt.Sscan(r["bytes"], &t.Bytes)
+		fmt.Sscan(r["row_count"], &t.Rows)
+		if t.Columns, err = readColumns(ctx, q, schema, t.Name); err != nil {
+			return nil, err
+		}
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
+
+func (t table) isMarker() bool { return object{Schema: t.Schema, Name: t.Name}.isSeedTable() }
+
+func readColumns(ctx context.Context, q queryer, schema, name string) ([]column, error) {
+	records, err := queryRecords(ctx, q, `SELECT c.COLUMN_NAME AS name, LOWER(c.DATA_TYPE) AS type,
+			c.COLUMN_TYPE AS full_type, c.CHARACTER_SET_NAME AS charset, COALESCE(s.SEQ_IN_INDEX, 0) AS place
+		FROM information_schema.COLUMNS c LEFT JOIN information_schema.STATISTICS s
+			ON s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME
+			AND s.COLUMN_NAME = c.COLUMN_NAME AND s.INDEX_NAME = 'PRIMARY'
+		WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME = ? AND COALESCE(c.GENERATION_EXPRESSION, '') = ''
+		ORDER BY c.ORDINAL_POSITION`, schema, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
+	}
+	columns := make([]column, len(records))
+	for i, r := range records {
+		columns[i] = column{Name: r["name"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
+		fmt.Sscan(r["place"], &columns[i].Key)
+	}
+	return columns, nil
+}
+
+// names lists the columns' names.
+func names(columns []column) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// form is how a value travels: as what it is selected, and as what literal it is inserted.
+type form int
+
+const (
+	formBytes  form = iota // text, dates, binary, geometry: the stored bytes, quoted
+	formNumber             // exact numbers: bare
+	formDouble             // FLOAT and DOUBLE: the shortest text of the double, as an approximate literal
+	formText               // types that take text only: quoted, marked as utf8mb4
+)
+
+func (c column) form() form {
+	switch c.Type {
+	case "float", "double":
+		return formDouble
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "bit", "enum", "set":
+		return formNumber
+	case "json", "uuid", "inet4", "inet6":
+		return formText
+	}
+	return formBytes
+}
+
+// selected is the expression that reads the column exactly: a FLOAT by its
+// bits (its own text form loses some), a BIT, ENUM or SET by its number.
+func (c column) selected() string {
+	name := Quote(c.Name)
+	switch c.Type {
+	case "float":
+		return "CAST(" + name + " AS DOUBLE)"
+	case "bit", "enum", "set":
+		return "CAST(" + name + " AS UNSIGNED)"
+	}
+	return name
+}
+
+// appendValue appends a value, as selected returned it, as a literal. A nil
+// value is NULL.
+func (c column) appendValue(out, value []byte) []byte {
+	if value == nil {
+		return append(out, "NULL"...)
+	}
+	switch c.form() {
+	case formNumber:
+		return append(out, value...)
+	case formDouble:
+		out = append(out, value...)
+		if !strings.ContainsAny(string(value), "eE") {
+			out = append(out, "e0"...) // or it would be an exact number, and -0 would lose its sign
+		}
+		return out
+	case formText:
+		out = append(out, "_utf8mb4"...)
+	}
+	return appendLiteral(out, value)
+}

@@ -1,0 +1,185 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ownSchema holds what migrate itself keeps on servers: the seed's marker, the heartbeat.
+const ownSchema = "migrate"
+
+// systemSchemas belong to the server and are never moved.
+var systemSchemas = []string{"information_schema", "mysql", "performance_schema", "sys"}
+
+// kinds of schema objects, as SHOW CREATE spells them.
+const (
+	kindTable    = "TABLE"
+	kindSequence = "SEQUENCE"
+	kindView     = "VIEW"
+	kindTrigger  = "TRIGGER"
+	kindEvent    = "EVENT"
+)
+
+// object is one thing of a schema, with all that makes it come out the same elsewhere.
+type object struct {
+	Kind, Schema, Name string
+	Create             string // the CREATE statement as the server prints it
+	SQLMode            string // programs, triggers and events: the mode they run in
+	Charset, Collation string // character_set_client and collation_connection they were made with
+	SchemaCollation    string // the schema's collation at that time
+	TimeZone           string // events
+}
+
+// title names the object for people.
+func (o object) title() string {
+	return strings.ToLower(o.Kind) + " " + o.Schema + "." + o.Name
+}
+
+// schemaNames lists the schemas of the pair on a server: those configured, or
+// all but the system's. migrate's own is not among them.
+func schemaNames(ctx context.Context, q queryer, configured []string) ([]string, error) {
+	all, err := queryStrings(ctx, q, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
+	if err != nil {
+		return nil, fmt.Errorf("list schemas: %w", err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		if len(configured) > 0 {
+			return !slices.Contains(configured, name)
+		}
+		return name == ownSchema || slices.Contains(systemSchemas, strings.ToLower(name))
+	}), nil
+}
+
+// createSchema is the statement that makes a schema like the server's.
+func createSchema(ctx context.Context, q queryer, schema string) (string, error) {
+	r, ok, err := queryRecord(ctx, q, `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
+		FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, schema)
+	if err != nil || !ok {
+		return "", fmt.Errorf("read schema %s: %w", schema, cmpErr(err, errGone))
+	}
+	return "CREATE DATABASE IF NOT EXISTS " + Quote(schema) +
+		" CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"], nil
+}
+
+// tableKinds maps information_schema.TABLES.TABLE_TYPE to what SHOW CREATE wants.
+var tableKinds = map[string]string{
+	"BASE TABLE": kindTable, "SYSTEM VERSIONED": kindTable, "SEQUENCE": kindSequence, "VIEW": kindView,
+}
+
+// readObjects reads every object of a schema: tables and sequences, then
+// programs, views, triggers and events, each sorted by name (triggers by the
+// order in which they fire).
+func readObjects(ctx context.Context, q queryer, schema string) ([]object, error) {
+	var out []object
+	for _, list := range []struct{ kind, query string }{
+		{"", `SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES
+			WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE', 'VIEW')
+			ORDER BY TABLE_TYPE = 'VIEW', TABLE_NAME`},
+		{"", `SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES
+			WHERE ROUTINE_SCHEMA = ? ORDER BY ROUTINE_TYPE, ROUTINE_NAME`},
+		{kindTrigger, `SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
+			ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER`},
+		{kindEvent, `SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME`},
+	} {
+		names, err := queryRecords(ctx, q, list.query, schema)
+		if err != nil {
+			return nil, fmt.Errorf("list the objects of %s: %w", schema, err)
+		}
+		for _, r := range names {
+			kind := list.kind
+			if kind == "" {
+				kind = r["kind"]
+			}
+			if table, ok := tableKinds[kind]; ok {
+				kind = table
+			}
+			o, err := readObject(ctx, q, kind, schema, r["name"])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// readObject asks the server for an object's CREATE statement.
+func readObject(ctx context.Context, q queryer, kind, schema, name string) (object, error) {
+	o := object{Kind: kind, Schema: schema, Name: name}
+	r, ok, err := queryRecord(ctx, q, "SHOW CREATE "+kind+" "+QuoteTable(schema, name))
+	if err != nil || !ok {
+		return o, fmt.Errorf("read %s: %w", o.title(), cmpErr(err, errGone))
+	}
+	for column, value := range r {
+		switch {
+		case strings.HasPrefix(column, "Create ") || column == "SQL Original Statement":
+			o.Create = value
+		case column == "sql_mode":
+			o.SQLMode = value
+		case column == "character_set_client":
+			o.Charset = value
+		case column == "collation_connection":
+			o.Collation = value
+		case column == "Database Collation":
+			o.SchemaCollation = value
+		case column == "time_zone":
+			o.TimeZone = value
+		}
+	}
+	if o.Create == "" {
+		return o, fmt.Errorf("read %s: the server does not show its text; the login lacks the privilege", o.title())
+	}
+	return o, nil
+}
+
+var (
+	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+	eventStatus   = regexp.MustCompile(`( ON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b`)
+)
+
+// definition is the object's text without what may differ between two servers
+// that hold the same: counters, and whether an event is on.
+func (o object) definition() string {
+	create := o.Create
+	switch o.Kind {
+	case kindTable:
+		if end := strings.LastIndex(create, "\n)"); end >= 0 {
+			create = create[:end] + autoIncrement.ReplaceAllString(create[end:], "")
+		}
+	case kindEvent:
+		create = o.withStatus("")
+	}
+	return strings.Join([]string{create, o.SQLMode, o.Charset, o.Collation, o.SchemaCollation, o.TimeZone}, "\x00")
+}
+
+// withStatus is an event's CREATE statement with another status.
+func (o object) withStatus(status string) string {
+	head, tail := o.afterName()
+	at := eventStatus.FindStringSubmatchIndex(tail)
+	if at == nil {
+		return o.Create
+	}
+	return head + tail[:at[4]] + status + tail[at[5]:]
+}
+
+// status is what an event's CREATE statement says of it: ENABLE, DISABLE, ….
+func (o object) status() string {
+	_, tail := o.afterName()
+	if m := eventStatus.FindStringSubmatch(tail); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
+// afterName cuts an event's statement behind its name, so that no name can be
+// taken for a clause.
+func (o object) afterName() (head, tail string) {
+	name := "EVENT " + Quote(o.Name)
+	if at := strings.Index(o.Create, name); at >= 0 {
+		return o.Create[:at+len(name)], o.Create[at+len(name):]
+	}
+	return "", o.Create
+}

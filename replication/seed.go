@@ -1,0 +1,411 @@
+package replication
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// ErrNotProvisioned is what a Server's Host or Endpoint returns (wrapped) while
+// its machine is yet to be made by an earlier step; Check then says Unknown.
+var ErrNotProvisioned = errors.New("not provisioned yet")
+
+// Seed returns the step that makes the first full copy of the pair's data on
+// the target, and leaves the target's position at exactly the transactions that
+// the copy holds, so that a link can start from there.
+//
+// The copy is one consistent snapshot of the source (see takeSnapshot), streamed
+// row by row. Nothing of it reaches the target's binlog. A crash in the middle
+// begins again from scratch: a marker on the target, written first, names what
+// the seed makes. A target that is not empty and has no such marker is refused.
+func Seed(pair Pair) plan.Step {
+	return plan.Step{
+		Name:    "seed-" + pair.Name,
+		Summary: fmt.Sprintf("copy all data of %s to %s in one consistent snapshot", pair.Source.Name(), pair.Target.Name()),
+		Hazards: []plan.Hazard{
+			{ID: "H3", Text: "DDL on the source during the seed makes it begin again: freeze schema changes"},
+			{ID: "H9", Text: "triggers and events are copied; events stay off on the target until it takes the writes"},
+		},
+		Op: &seed{pair: pair},
+	}
+}
+
+type seed struct{ pair Pair }
+
+// Check looks for the marker of a finished seed from this source.
+func (s *seed) Check(ctx context.Context) (plan.State, error) {
+	origin, err := identity(ctx, s.pair.Source)
+	if err != nil {
+		return plan.State{}, err
+	}
+	db, err := s.pair.Target.DB(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state := plan.State{Want: "a full copy of " + s.pair.Source.Name(), Before: json.RawMessage(`{}`)}
+	m, ok, err := readMarker(ctx, db)
+	if errors.Is(err, ErrNotProvisioned) {
+		state.Unknown, state.Now = true, "the target host is not made yet"
+		return state, nil
+	}
+	switch {
+	case err != nil:
+		return state, s.pair.Target.wrap("check the seed", err)
+	case ok && m.Finished && m.Origin == origin:
+		state.Done, state.Now = true, "seeded at "+m.GTIDs
+	case ok && m.Finished:
+		return state, plan.WithHint(fmt.Errorf("%s was seeded from another server (%s)", s.pair.Target.Name(), m.Origin),
+			"a target belongs to one source: undo the other migration, or give this one a target of its own")
+	case ok:
+		state.Now = "a seed that did not finish"
+	default:
+		state.Now = "empty"
+		return state, s.refuseData(ctx, db)
+	}
+	return state, nil
+}
+
+// refuseData returns an error when the target holds schemas that no seed of ours made.
+func (s *seed) refuseData(ctx context.Context, target queryer) error {
+	there, err := schemaNames(ctx, target, s.pair.Schemas)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	return plan.WithHint(fmt.Errorf("%s already holds %s, which migrate did not make", s.pair.Target.Name(), strings.Join(there, ", ")),
+		"drop those schemas on the target if nobody needs them, or leave them out in databases[].schemas")
+}
+
+// identity tells servers apart: server_uuid on MySQL, server_id on MariaDB.
+func identity(ctx context.Context, server *Server) (string, error) {
+	db, dialect, err := server.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	name := "server_uuid"
+	if dialect.mariadb() {
+		name = "server_id"
+	}
+	id, err := queryText(ctx, db, "SELECT @@GLOBAL."+name)
+	if err != nil {
+		return "", server.wrap("read "+name, err)
+	}
+	return name + " " + id, nil
+}
+
+// Apply copies everything, beginning from scratch whatever an earlier try left.
+func (s *seed) Apply(ctx context.Context) error {
+	state, err := s.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Unknown {
+		return fmt.Errorf("seed %s: %w", s.pair.Name, ErrNotProvisioned)
+	}
+	if state.Done {
+		return nil
+	}
+	err = s.writable(ctx, func(ctx context.Context) error {
+		if err := s.clear(ctx); err != nil {
+			return err
+		}
+		return s.copy(ctx)
+	})
+	if errors.Is(err, errSchemaChanged) {
+		return plan.Transient(err, 0)
+	}
+	return err
+}
+
+// writable runs do while the target takes writes of ours. Only MySQL's
+// super_read_only stands in the way; read_only stays, which keeps applications
+// out, and super_read_only comes back with it whatever happens.
+func (s *seed) writable(ctx context.Context, do func(context.Context) error) error {
+	db, dialect, err := s.pair.Target.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if dialect.mariadb() {
+		return do(ctx)
+	}
+	if _, err := db.ExecContext(ctx, "SET GLOBAL super_read_only = 0"); err != nil {
+		return s.pair.Target.wrap("let the seed write", err)
+	}
+	err = do(ctx)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+	defer cancel()
+	v, readErr := variables(after, db, "read_only")
+	if readErr == nil && isOn(v["read_only"]) {
+		_, readErr = db.ExecContext(after, "SET GLOBAL super_read_only = 1")
+	}
+	return errors.Join(err, readErr)
+}
+
+// copy makes the whole copy. The order: what the definitions are, the
+// snapshot, the marker, accounts (definers), tables, rows, programs, grants;
+// then whether the definitions are still the same; then the position; then the
+// marker's end.
+func (s *seed) copy(ctx context.Context) error {
+	definitions, err := s.fingerprint(ctx)
+	if err != nil {
+		return err
+	}
+	snap, err := takeSnapshot(ctx, s.pair.Source)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	plan.Note(ctx, "snapshot of %s at %s", s.pair.Source.Name(), snap.GTIDs)
+
+	m, accounts, err := s.begin(ctx, snap)
+	if err != nil {
+		return err
+	}
+	quiet, err := quietSession(ctx, s.pair.Target, Unlogged)
+	if err != nil {
+		return err
+	}
+	defer quiet.Close()
+	if err := createAccounts(ctx, quiet, accounts); err != nil {
+		return err
+	}
+	if err := s.copyData(ctx, snap, m.Made.Schemas); err != nil {
+		return err
+	}
+	if err := s.createPrograms(ctx, m.Made.Schemas); err != nil {
+		return err
+	}
+	if err := grantAccounts(ctx, quiet, accounts); err != nil {
+		return err
+	}
+	after, err := s.fingerprint(ctx)
+	if err != nil {
+		return err
+	}
+	if after != definitions {
+		return fmt.Errorf("seed %s: %w", s.pair.Name, errSchemaChanged)
+	}
+	if err := setPosition(ctx, s.pair.Target, snap.GTIDs); err != nil {
+		return err
+	}
+	m.Finished = true
+	return writeMarker(ctx, quiet, m)
+}
+
+// begin writes the marker of all that this seed will make.
+func (s *seed) begin(ctx context.Context, snap *snapshot) (marker, []appUser, error) {
+	var none marker
+	source, err := s.pair.Source.DB(ctx)
+	if err != nil {
+		return none, nil, err
+	}
+	schemas, err := s.schemas(ctx, source)
+	if err != nil {
+		return none, nil, err
+	}
+	origin, err := identity(ctx, s.pair.Source)
+	if err != nil {
+		return none, nil, err
+	}
+	wanted, err := readAccounts(ctx, s.pair.Source)
+	if err != nil {
+		return none, nil, err
+	}
+	there, err := readAccounts(ctx, s.pair.Target)
+	if err != nil {
+		return none, nil, err
+	}
+	missing, err := missingAccounts(wanted, there)
+	if err != nil {
+		return none, nil, err
+	}
+	m := marker{Origin: origin, GTIDs: snap.GTIDs.String(), Made: made{Schemas: schemas}}
+	for _, a := range missing {
+		m.Made.Accounts = append(m.Made.Accounts, madeAccount{a.User, a.Host, a.Role})
+	}
+	session, err := s.pair.Target.Session(ctx, Unlogged)
+	if err != nil {
+		return none, nil, err
+	}
+	defer session.Close()
+	return m, missing, writeMarker(ctx, session, m)
+}
+
+// schemas is what is copied: the pair's schemas, and migrate's own if the source
+// has it, because its heartbeat travels by the link and needs its table.
+func (s *seed) schemas(ctx context.Context, source queryer) ([]string, error) {
+	schemas, err := schemaNames(ctx, source, s.pair.Schemas)
+	if err != nil {
+		return nil, err
+	}
+	own, err := schemaNames(ctx, source, []string{ownSchema})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range s.pair.Schemas {
+		if !slices.Contains(schemas, name) {
+			return nil, plan.WithHint(fmt.Errorf("%s has no schema %q", s.pair.Source.Name(), name), "correct databases[].schemas")
+		}
+	}
+	return append(schemas, own...), nil
+}
+
+func (s *seed) copyData(ctx context.Context, snap *snapshot, schemas []string) error {
+	source, err := s.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := newCreator(ctx, s.pair.Source, s.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	rows := &rowCopy{from: snap, target: s.pair.Target, started: time.Now()}
+	for _, schema := range schemas {
+		statement, err := createSchema(ctx, source, schema)
+		if err != nil {
+			return err
+		}
+		if err := c.exec(ctx, statement); err != nil {
+			return fmt.Errorf("create schema %s: %w", schema, err)
+		}
+		if err := s.createTables(ctx, c, snap, schema); err != nil {
+			return err
+		}
+		tables, err := readTables(ctx, source, schema)
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			rows.total += t.Bytes
+		}
+	}
+	return rows.copyTables(ctx, func(yield func(table) error) error {
+		for _, schema := range schemas {
+			tables, err := readTables(ctx, source, schema)
+			if err != nil {
+				return err
+			}
+			for _, t := range tables {
+				if err := yield(t); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *seed) createTables(ctx context.Context, c *creator, snap *snapshot, schema string) error {
+	source, err := s.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	objects, err := readObjects(ctx, source, schema)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if !o.isData() || o.isSeedTable() {
+			continue
+		}
+		if err := c.create(ctx, o); err != nil {
+			return err
+		}
+		if o.Kind == kindSequence {
+			if err := c.copySequence(ctx, snap, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// createPrograms makes routines, then views, then triggers and events, when all
+// rows are there: no trigger fires on a copied row.
+func (s *seed) createPrograms(ctx context.Context, schemas []string) error {
+	source, err := s.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := newCreator(ctx, s.pair.Source, s.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	var views, late []object
+	for _, schema := range schemas {
+		objects, err := readObjects(ctx, source, schema)
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			switch {
+			case o.isData():
+			case o.Kind == kindView:
+				views = append(views, o)
+			case o.Kind == kindTrigger || o.Kind == kindEvent:
+				late = append(late, o)
+			default:
+				if err := c.create(ctx, o); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := c.createViews(ctx, views); err != nil {
+		return err
+	}
+	for _, o := range late {
+		if err := c.create(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fingerprint is a hash over every definition of the source: equal before the
+// snapshot and after the copy, it proves that no DDL ran between.
+func (s *seed) fingerprint(ctx context.Context) (string, error) {
+	source, err := s.pair.Source.DB(ctx)
+	if err != nil {
+		return "", err
+	}
+	schemas, err := s.schemas(ctx, source)
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	for _, schema := range schemas {
+		statement, err := createSchema(ctx, source, schema)
+		if err != nil {
+			return "", err
+		}
+		objects, err := readObjects(ctx, source, schema)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(hash, "%q", statement)
+		for _, o := range objects {
+			fmt.Fprintf(hash, "%q%q%q%q", o.Kind, o.Name, o.definition(), o.status())
+		}
+	}
+	accounts, err := readAccounts(ctx, s.pair.Source)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range accounts {
+		fmt.Fprintf(hash, "%q%q", a.name(), a.create.Open())
+		for _, grant := range a.grants {
+			fmt.Fprintf(hash, "%q", grant.Open())
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}

@@ -1,0 +1,142 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Limits of the brief lock that a MySQL snapshot needs.
+const (
+	snapshotLockSeconds = 1
+	snapshotTries       = 30
+	snapshotPause       = 2 * time.Second
+)
+
+// rowSession is what a session that reads or writes rows runs in: bytes as
+// they are stored, no conversion.
+const rowSession = "SET NAMES binary"
+
+// snapshot is one consistent view of a server's rows, and the transactions that
+// are in it: exactly those of GTIDs.
+type snapshot struct {
+	*Session
+	GTIDs GTIDSet
+}
+
+// takeSnapshot opens a snapshot on s.
+//
+// MariaDB: START TRANSACTION WITH CONSISTENT SNAPSHOT opens InnoDB's read view
+// and notes the binlog position of the last commit under one mutex
+// (LOCK_commit_ordered). A group commit makes its transactions visible and
+// moves that position under the same mutex, in binlog order, so a transaction
+// is either in both or in neither. gtid_binlog_pos would be wrong: it moves at
+// the write to the binlog, before the rows are visible. The noted position is
+// the session's status binlog_snapshot_*; BINLOG_GTID_POS turns it into GTIDs.
+//
+// MySQL: gtid_executed and the read views have no common mutex, so commits are
+// held for a moment by FLUSH TABLES WITH READ LOCK. It waits for statements
+// that run, and new writes wait behind it: therefore at most a second, then it
+// lets go and tries again, visibly.
+func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
+	_, dialect, err := s.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	session, err := s.Session(ctx, rowSession, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	if err != nil {
+		return nil, err
+	}
+	var gtids GTIDSet
+	if dialect.mariadb() {
+		gtids, err = startCommitOrdered(ctx, session)
+	} else {
+		gtids, err = startLocked(ctx, s, session, dialect)
+	}
+	if err != nil {
+		session.Close()
+		return nil, s.wrap("take a snapshot", err)
+	}
+	return &snapshot{session, gtids}, nil
+}
+
+const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+func startCommitOrdered(ctx context.Context, session *Session) (GTIDSet, error) {
+	// READ ONLY cannot be combined here: MariaDB keeps the binlog out of such a snapshot's status.
+	if _, err := session.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+		return GTIDSet{}, err
+	}
+	status, err := queryRecords(ctx, session, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	position := record{}
+	for _, r := range status {
+		position[r["Variable_name"]] = r["Value"]
+	}
+	file := position["Binlog_snapshot_file"]
+	if file == "" {
+		return GTIDSet{}, plan.WithHint(fmt.Errorf("the server shows no binlog_snapshot_file"), "turn the binlog on (log_bin)")
+	}
+	text, err := queryText(ctx, session, "SELECT BINLOG_GTID_POS(?, ?)", file, position["Binlog_snapshot_position"])
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	return ParseGTIDSet(MariaDB, text)
+}
+
+func startLocked(ctx context.Context, s *Server, session *Session, dialect *Dialect) (GTIDSet, error) {
+	locker, err := s.Session(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds))
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	defer locker.Close() // ends the lock, whatever happened
+	if err := lockCommits(ctx, locker); err != nil {
+		return GTIDSet{}, err
+	}
+	if _, err := session.ExecContext(ctx, startSnapshot); err != nil {
+		return GTIDSet{}, err
+	}
+	gtids, err := dialect.ExecutedGTIDs(ctx, locker)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	if _, err := locker.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
+		return GTIDSet{}, err
+	}
+	return gtids, nil
+}
+
+// lockCommits takes the global read lock, a bounded number of bounded tries.
+func lockCommits(ctx context.Context, locker *Session) error {
+	for try := 1; ; try++ {
+		_, err := locker.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK")
+		if errorNumber(err) != 1205 {
+			return err // nil too
+		}
+		if try == snapshotTries {
+			return plan.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
+				"look for long statements in SHOW PROCESSLIST and try again when they are done")
+		}
+		plan.Note(ctx, "snapshot: a running statement holds up the read lock; let go after %d s, next try in %s (%d of %d)",
+			snapshotLockSeconds, snapshotPause, try, snapshotTries)
+		if err := pause(ctx, snapshotPause); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

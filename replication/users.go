@@ -1,0 +1,182 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// ownUserPrefix begins the names of the accounts that migrate makes for its links.
+const ownUserPrefix = "migrate_"
+
+// systemUsers belong to the server's installation; root only where it is local.
+var systemUsers = []string{
+	"mysql", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", "debian-sys-maint", "PUBLIC",
+}
+
+// appUser is a user or role of the application. Its statements hold password
+// hashes and live in memory only.
+type appUser struct {
+	User, Host string
+	Role       bool // a MariaDB role: it has no host and its own CREATE statement
+	create     secret.Value
+	grants     []secret.Value
+}
+
+// name is the account as SQL writes it.
+func (a appUser) name() string {
+	if a.Role {
+		return Quote(a.User)
+	}
+	return Quote(a.User) + "@" + Quote(a.Host)
+}
+
+// drop is the statement that removes the account.
+func (a appUser) drop() string {
+	if a.Role {
+		return "DROP ROLE IF EXISTS " + a.name()
+	}
+	return "DROP USER IF EXISTS " + a.name()
+}
+
+// same reports whether both accounts can do the same with the same password.
+func (a appUser) same(b appUser) bool {
+	return a.create == b.create && slices.Equal(a.grants, b.grants)
+}
+
+func isSystemAccount(user, host string) bool {
+	if user == "root" {
+		return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
+	}
+	return slices.Contains(systemUsers, user) || strings.HasPrefix(user, ownUserPrefix)
+}
+
+// quietSession is a session whose statements reach no general log: they hold hashes.
+func quietSession(ctx context.Context, s *Server, settings ...string) (*Session, error) {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings = append([]string{Quiet}, settings...)
+	if !dialect.mariadb() {
+		// A caching_sha2 hash holds arbitrary bytes.
+		settings = append(settings, "SET SESSION print_identified_with_as_hex = 1")
+	}
+	return s.Session(ctx, settings...)
+}
+
+// readAccounts reads the application's users and roles with their grants, roles first.
+func readAccounts(ctx context.Context, s *Server) ([]appUser, error) {
+	session, err := quietSession(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	query := "SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user ORDER BY 1, 2"
+	if dialect.mariadb() {
+		query = "SELECT User AS user, Host AS host, is_role FROM mysql.user ORDER BY is_role DESC, 1, 2"
+	}
+	records, err := queryRecords(ctx, session, query)
+	if err != nil {
+		return nil, s.wrap("list users", err)
+	}
+	var accounts []appUser
+	for _, r := range records {
+		if isSystemAccount(r["user"], r["host"]) {
+			continue
+		}
+		a := appUser{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"}
+		if err := a.read(ctx, session); err != nil {
+			return nil, s.wrap("read account "+a.name(), err)
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts, nil
+}
+
+func (a *appUser) read(ctx context.Context, session *Session) error {
+	create := "CREATE ROLE " + a.name()
+	if !a.Role {
+		var err error
+		if create, err = queryText(ctx, session, "SHOW CREATE USER "+a.name()); err != nil {
+			return err
+		}
+	}
+	a.create = secret.New(create)
+	grants, err := queryStrings(ctx, session, "SHOW GRANTS FOR "+a.name())
+	if err != nil {
+		return err
+	}
+	slices.Sort(grants)
+	for _, grant := range grants {
+		a.grants = append(a.grants, secret.New(grant))
+	}
+	return nil
+}
+
+// missingAccounts is which of the source's accounts the target lacks. An
+// account that is on both sides and differs is an error: it is not ours to change.
+func missingAccounts(source, target []appUser) ([]appUser, error) {
+	var missing []appUser
+	var wrong []error
+	for _, a := range source {
+		at := slices.IndexFunc(target, func(b appUser) bool { return a.User == b.User && a.Host == b.Host })
+		switch {
+		case at < 0:
+			missing = append(missing, a)
+		case !a.same(target[at]):
+			wrong = append(wrong, fmt.Errorf("account %s is on the target already, with another password or other grants", a.name()))
+		}
+	}
+	return missing, plan.WithHint(errors.Join(wrong...), "drop the account on the target, or make it equal to the source's")
+}
+
+// createAccounts makes accounts without their grants. One may name another as
+// its default role, so what fails is tried again as long as others succeed.
+func createAccounts(ctx context.Context, session *Session, accounts []appUser) error {
+	for len(accounts) > 0 {
+		var left []appUser
+		var failed []error
+		for _, a := range accounts {
+			if _, err := session.ExecContext(ctx, a.create.Open()); err != nil {
+				left, failed = append(left, a), append(failed, fmt.Errorf("create account %s: %w", a.name(), redact(err)))
+			}
+		}
+		if len(left) == len(accounts) {
+			return plan.WithHint(errors.Join(failed...), "the target may lack the account's authentication plugin (H26)")
+		}
+		accounts = left
+	}
+	return nil
+}
+
+// grantAccounts gives accounts what they hold on the source; the objects that
+// they are granted on are there by now.
+func grantAccounts(ctx context.Context, session *Session, accounts []appUser) error {
+	for _, a := range accounts {
+		for _, grant := range a.grants {
+			if _, err := session.ExecContext(ctx, grant.Open()); err != nil {
+				return fmt.Errorf("grant to account %s: %w", a.name(), redact(err))
+			}
+		}
+	}
+	return nil
+}
+
+// redact keeps the code of a server's error about a statement with a hash: its
+// text may quote the statement.
+func redact(err error) error {
+	if number := errorNumber(err); number == 1064 {
+		return fmt.Errorf("error %d: the server cannot parse the account's statement", number)
+	}
+	return err
+}
