@@ -43,11 +43,7 @@ func run(log *slog.Logger) error {
 	db.SetMaxOpenConns(20)
 	db.SetConnMaxLifetime(4 * time.Second) // sessions turn over, so that SET GLOBAL reaches them
 
-	host, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	srv := &http.Server{Addr: os.Getenv("BLOG_LISTEN"), Handler: newBlog(db, host+"/"+os.Getenv("BLOG_SITE"), log), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Addr: os.Getenv("BLOG_LISTEN"), Handler: newBlog(db, log), ReadHeaderTimeout: 10 * time.Second}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ended := make(chan error, 1)

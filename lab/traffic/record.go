@@ -7,9 +7,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -35,8 +35,8 @@ type Record struct {
 	Op     string    `json:"op,omitempty"` // unique per write; stored by the application in the row
 	Start  time.Time `json:"start"`
 	End    time.Time `json:"end"`
-	Status int       `json:"status"` // 0: no answer
-	Server string    `json:"server,omitempty"`
+	Status int       `json:"status"`           // 0: no answer
+	Server string    `json:"server,omitempty"` // the address that answered
 	Err    string    `json:"err,omitempty"`
 	// Begun is, for a confirmation, the server that the sign-up was begun on.
 	Begun string `json:"begun,omitempty"`
@@ -112,10 +112,25 @@ func (l Log) Summary() Summary {
 	return s
 }
 
-// Site is the site's part of a server's name "host/site".
+// The sites, as Site names them.
+const (
+	OldSite = "source"
+	NewSite = "target"
+)
+
+// oldSite holds the old hosts' addresses in the lab.
+var oldSite = netip.MustParsePrefix("10.213.0.0/24")
+
+// Site tells from a server's address which site it is of; "" when it is none.
 func Site(server string) string {
-	_, site, _ := strings.Cut(server, "/")
-	return site
+	addr, err := netip.ParseAddr(server)
+	switch {
+	case err != nil:
+		return ""
+	case oldSite.Contains(addr):
+		return OldSite
+	}
+	return NewSite
 }
 
 // Gap is the longest time between two successful writes in a row whose later

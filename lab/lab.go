@@ -1,0 +1,198 @@
+// Package lab is a datacenter on one machine, made of real parts: an old site
+// of Debian hosts that run a small blog, the vendors' APIs simulated (creating a
+// droplet boots a host), an edge and a DNS server that follow the records, and
+// clients whose every acknowledged write is checked in the end.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/lab/cfsim"
+	"github.com/dcmigrate/migrate/lab/check"
+	"github.com/dcmigrate/migrate/lab/dosim"
+	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/lab/traffic"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// Addresses of the lab: this machine is the gateway, the edge and the name server.
+const (
+	Gateway    = "10.213.0.1"
+	WebAddress = "10.213.0.11"
+	DBAddress  = "10.213.0.12"
+	edgeAddr   = Gateway + ":80"
+	dnsAddr    = Gateway + ":5300"
+)
+
+// Options of a lab.
+type Options struct {
+	Cache    string       // of base trees; default machine.DefaultCache
+	Dir      string       // workspace of the operator: keys, migration.yaml, logs
+	Progress func(string) // gets a line for each thing that is made; may be nil
+}
+
+// Lab is a running datacenter. Open it, Close it.
+type Lab struct {
+	opt     Options
+	Network *machine.Network
+	Web, DB *machine.Host // of the old site
+	DO      *dosim.Sim
+	CF      *cfsim.Sim
+
+	doEndpoint, cfEndpoint string
+	tokens                 map[string]secret.Value // by environment variable
+	close                  []func(context.Context) error
+	once                   sync.Once
+	closed                 error
+}
+
+// Open builds the base tree if there is none, boots the old site, and starts
+// the simulators. Whatever fails, what was started is stopped again.
+func Open(ctx context.Context, opt Options) (*Lab, error) {
+	if opt.Cache == "" {
+		opt.Cache = machine.DefaultCache
+	}
+	if opt.Progress == nil {
+		opt.Progress = func(string) {}
+	}
+	l := &Lab{opt: opt, tokens: map[string]secret.Value{
+		"DIGITALOCEAN_TOKEN": secret.Generate(), "CLOUDFLARE_API_TOKEN": secret.Generate(),
+	}}
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(err, l.Close(context.WithoutCancel(ctx)))
+	}
+	return l, nil
+}
+
+func (l *Lab) open(ctx context.Context) error {
+	if err := machine.Require(); err != nil {
+		return err
+	}
+	base, err := machine.Base(ctx, l.opt.Cache, l.opt.Progress)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.opt.Dir, 0o700); err != nil {
+		return fmt.Errorf("make workspace: %w", err)
+	}
+	l.Network = machine.NewNetwork(base)
+	l.Network.Progress = l.opt.Progress
+	if err := l.Network.Open(ctx); err != nil {
+		return err
+	}
+	l.close = append(l.close, l.Network.Close)
+	key, err := l.makeKey()
+	if err != nil {
+		return err
+	}
+	if err := l.oldSite(ctx, key); err != nil {
+		return err
+	}
+	return l.simulators()
+}
+
+// oldSite boots the two hosts of the blog and fills its database.
+func (l *Lab) oldSite(ctx context.Context, key string) error {
+	l.opt.Progress("building the blog")
+	app, err := buildBlog(ctx, filepath.Join(l.opt.Dir, "blog"))
+	if err != nil {
+		return err
+	}
+	password := secret.Generate()
+	l.opt.Progress("booting the old site: web1 (nginx, blog), db1 (MariaDB)")
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		l.Web, err = l.Network.Boot(ctx, webHost(key, app, password))
+		return err
+	})
+	g.Go(func() (err error) {
+		l.DB, err = l.Network.Boot(ctx, dbHost(key))
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := l.fillDatabase(ctx, password); err != nil {
+		return err
+	}
+	if err := l.Web.Exec(ctx, startBlog, nil, nil); err != nil {
+		return fmt.Errorf("start the blog: %w", err)
+	}
+	return l.writeKnownHosts()
+}
+
+func (l *Lab) simulators() error {
+	do := dosim.New(dosim.Options{Token: l.tokens["DIGITALOCEAN_TOKEN"], Booter: &booter{lab: l, hosts: map[int]*machine.Host{}}, BootDelay: time.Second})
+	l.DO = do
+	ctx, cancel := context.WithCancel(context.Background())
+	listener, err := dosim.Listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		cancel()
+		return err
+	}
+	srv := serve(listener, do)
+	l.doEndpoint = "http://" + listener.Addr().String() + "/"
+	l.close = append(l.close, func(ctx context.Context) error {
+		defer cancel()
+		return errors.Join(srv.Shutdown(ctx), do.Close())
+	})
+
+	l.CF = cfsim.New(cfsim.Options{Token: l.tokens["CLOUDFLARE_API_TOKEN"].Open(), Plan: cfsim.PlanPro})
+	for name, records := range zones() {
+		if _, err := l.CF.AddZone(name, records...); err != nil {
+			return fmt.Errorf("add zone %s: %w", name, err)
+		}
+	}
+	api, err := l.CF.ServeAPI("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	l.cfEndpoint = api.URL()
+	l.close = append(l.close, func(context.Context) error { return api.Close() })
+	edge, err := l.CF.ServeEdge(edgeAddr, cfsim.EdgeOptions{})
+	if err != nil {
+		return err
+	}
+	l.close = append(l.close, func(context.Context) error { return edge.Close() })
+	dns, err := l.CF.ServeDNS(dnsAddr, cfsim.DNSOptions{Edge: []netip.Addr{netip.MustParseAddr(Gateway)}})
+	if err != nil {
+		return err
+	}
+	l.close = append(l.close, func(context.Context) error { return dns.Close() })
+	return nil
+}
+
+// Traffic returns clients that are not started yet; their log is in the workspace.
+func (l *Lab) Traffic(likes bool) *traffic.Traffic {
+	return &traffic.Traffic{Edge: edgeAddr, Names: Names, Path: filepath.Join(l.opt.Dir, "traffic.jsonl"), Likes: likes}
+}
+
+// Check holds a traffic log against both sides' databases. Stop the traffic
+// before; it waits until both links have drained, as far as they still run.
+func (l *Lab) Check(ctx context.Context, log traffic.Log) (check.Report, error) {
+	target, err := l.Target("db1")
+	if err != nil {
+		return check.Report{}, err
+	}
+	return check.History(ctx, log, database{l.DB}, database{target})
+}
+
+// Close stops everything that Open started, in reverse order. It may be called
+// more than once.
+func (l *Lab) Close(ctx context.Context) error {
+	l.once.Do(func() {
+		for i := len(l.close) - 1; i >= 0; i-- {
+			l.closed = errors.Join(l.closed, l.close[i](ctx))
+		}
+	})
+	return l.closed
+}
