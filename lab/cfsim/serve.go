@@ -1,0 +1,87 @@
+package cfsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// labNet is the network of the lab's hosts.
+var labNet = netip.MustParsePrefix("10.213.0.0/16")
+
+// ErrAddress is returned for an address that the simulator must not listen on.
+var ErrAddress = errors.New("not a loopback or lab address")
+
+// allowed tells whether an address is loopback or the lab's: the simulator
+// neither listens on others nor connects to them.
+func allowed(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return addr.IsLoopback() || labNet.Contains(addr)
+}
+
+// checkListen refuses addresses other than loopback and lab ones, host names
+// and the unspecified address included.
+func checkListen(addr string) error {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return fmt.Errorf("listen on %q: %w: an IP address and port are wanted", addr, ErrAddress)
+	}
+	if !allowed(ap.Addr()) {
+		return fmt.Errorf("listen on %s: %w", addr, ErrAddress)
+	}
+	return nil
+}
+
+// Server is a running HTTP server of the simulator.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+	done     chan error
+}
+
+// ServeAPI serves the API on a loopback or lab address; port 0 picks one. The
+// endpoint for clients is URL. Close the Server when done.
+func (s *Sim) ServeAPI(addr string) (*Server, error) {
+	return serveHTTP(addr, s)
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// URL is the endpoint that Cloudflare's clients want as base URL, with its final slash.
+func (s *Server) URL() string { return "http://" + s.Addr() + basePath + "/" }
+
+// Close lets requests in progress finish for up to five seconds, then stops.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+func serveHTTP(addr string, handler http.Handler) (*Server, error) {
+	if err := checkListen(addr); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	s := &Server{
+		listener: listener,
+		http:     &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute},
+		done:     make(chan error, 1),
+	}
+	go func() { s.done <- s.http.Serve(listener) }()
+	return s, nil
+}

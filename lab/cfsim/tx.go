@@ -1,0 +1,133 @@
+package cfsim
+
+import (
+	"net/http"
+	"time"
+)
+
+// tx is a transaction on one zone: changes are made at once, under the Sim's
+// lock, and undone in reverse order by rollback.
+type tx struct {
+	z       *zone
+	changes []change
+}
+
+type change struct{ before, after *Record }
+
+func begin(z *zone) *tx { return &tx{z: z} }
+
+// put adds or replaces a record, unless it conflicts with others of its name.
+func (t *tx) put(r *Record) error {
+	if err := t.z.conflict(r); err != nil {
+		return err
+	}
+	before := t.z.records[r.ID]
+	t.z.swap(before, r)
+	t.changes = append(t.changes, change{before, r})
+	return nil
+}
+
+// remove deletes a record and returns it.
+func (t *tx) remove(id string) (*Record, error) {
+	r := t.z.records[id]
+	if r == nil {
+		return nil, errNoRecord()
+	}
+	t.z.swap(r, nil)
+	t.changes = append(t.changes, change{r, nil})
+	return r, nil
+}
+
+func (t *tx) rollback() {
+	for i := len(t.changes) - 1; i >= 0; i-- {
+		t.z.swap(t.changes[i].after, t.changes[i].before)
+	}
+	t.changes = nil
+}
+
+// commit hands the changes to the view, each record with a time of its own from
+// which on it is visible.
+func (t *tx) commit(now time.Time, visibleAt func() time.Time) {
+	if len(t.changes) == 0 {
+		return
+	}
+	t.z.serial++
+	t.z.modifiedOn = now
+	for _, c := range joined(t.changes) {
+		at := visibleAt()
+		if c.before != nil && (c.after == nil || c.after.Name != c.before.Name) {
+			t.z.view.schedule(c.before.Name, c.before.ID, version{at, nil}, now)
+		}
+		if c.after != nil {
+			t.z.view.schedule(c.after.Name, c.after.ID, version{at, c.after}, now)
+		}
+	}
+	t.changes = nil
+}
+
+// joined makes the changes of each record one: what happened in between was
+// never seen outside the transaction.
+func joined(changes []change) []change {
+	index := map[string]int{}
+	var out []change
+	for _, c := range changes {
+		r := c.after
+		if r == nil {
+			r = c.before
+		}
+		if i, ok := index[r.ID]; ok {
+			out[i].after = c.after
+			continue
+		}
+		index[r.ID] = len(out)
+		out = append(out, c)
+	}
+	return out
+}
+
+// swap replaces before by after in the zone's maps; either may be nil.
+func (z *zone) swap(before, after *Record) {
+	if before != nil {
+		delete(z.records, before.ID)
+		delete(z.names[before.Name], before.ID)
+		if len(z.names[before.Name]) == 0 {
+			delete(z.names, before.Name)
+		}
+	}
+	if after != nil {
+		z.records[after.ID] = after
+		if z.names[after.Name] == nil {
+			z.names[after.Name] = map[string]*Record{}
+		}
+		z.names[after.Name][after.ID] = after
+	}
+}
+
+// conflict checks a record against the others of its name.
+func (z *zone) conflict(r *Record) error {
+	address := r.Type == "A" || r.Type == "AAAA"
+	for id, other := range z.names[r.Name] {
+		if id == r.ID {
+			continue
+		}
+		switch {
+		case r.Type == "CNAME" && proxiable(other.Type):
+			return conflicting(codeCNAMEConflict, "An A, AAAA, or CNAME record with that host already exists.")
+		case address && other.Type == "CNAME":
+			return conflicting(codeHostHasCNAME, "A CNAME record with that host already exists.")
+		case r.Name != z.name && (r.Type == "NS") != (other.Type == "NS") && r.Type != "DS" && other.Type != "DS":
+			return conflicting(codeNSConflict, "NS records cannot exist on the same name as any other record type.")
+		case r.Type != other.Type || r.Content != other.Content:
+		case hasPriority(r.Type) && r.Priority != other.Priority:
+		case r.TTL == other.TTL && r.Proxied == other.Proxied:
+			return conflicting(codeIdenticalRecord, "An identical record already exists.")
+		default:
+			return conflicting(codeRecordExists, "The record already exists.")
+		}
+	}
+	return nil
+}
+
+func conflicting(code int, text string) error {
+	return refuse(http.StatusBadRequest, code, "%s", text)
+}
