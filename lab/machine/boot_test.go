@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,13 @@ write_files:
   content: written by cloud-init
 `
 
+// metaData is what a cloud would send.
+const metaData = `instance-id: "4711"
+local-hostname: web-01.fra1.example
+public-keys:
+- %s
+`
+
 func TestBootOldSiteAndDroplet(t *testing.T) {
 	n := testNetwork(t)
 	signer, key := newKey(t)
@@ -97,7 +106,8 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 		},
 		{
 			Name: "web-01.fra1.example", Layer: Droplet, Addresses: addresses("10.214.1.1"), Private: addresses("10.214.2.1"),
-			AuthorizedKeys: []string{key}, CloudInit: &Seed{UserData: userData},
+			Memory: 2 << 30, CPUs: 1, // and root's key comes from the cloud
+			CloudInit: &Seed{UserData: userData, MetaData: fmt.Sprintf(metaData, key)},
 		},
 	}
 	results := make([]*Host, len(specs))
@@ -113,6 +123,10 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 		hosts[h.Name()] = h
 	}
 	old, droplet := hosts["db1"], hosts["web-01.fra1.example"]
+
+	require.Eventually(t, func() bool { // cloud-init writes the key a moment after sshd's
+		return droplet.Exec(t.Context(), "test -s /root/.ssh/authorized_keys", nil, nil) == nil
+	}, 20*time.Second, 100*time.Millisecond)
 
 	// The old site's host has its services, the droplet not yet.
 	require.Equal(t, "db1", login(t, old, signer, "hostname"))
@@ -134,6 +148,10 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 		}
 	}
 	require.NotEqual(t, login(t, old, signer, "cat /etc/machine-id"), login(t, droplet, signer, "cat /etc/machine-id"))
+
+	require.Equal(t, "1", login(t, droplet, signer, "nproc"))
+	require.Equal(t, "1", login(t, droplet, signer, "grep -c ^processor /proc/cpuinfo"))
+	require.Equal(t, "2097152", login(t, droplet, signer, "awk '/MemTotal/ {print $2}' /proc/meminfo"))
 
 	// They reach each other on every address, and nothing else.
 	for _, target := range []string{"10.214.1.1", "10.214.2.1"} {
@@ -166,6 +184,10 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 	begin = time.Now()
 	require.NoError(t, droplet.PowerOff(t.Context()))
 	t.Logf("powered off in %.1f s", time.Since(begin).Seconds())
+	console, err := os.ReadFile(droplet.dir + "/console.log")
+	require.NoError(t, err)
+	require.Contains(t, string(console), "Stopped mariadb.service")
+	require.Contains(t, string(console), "Powering off.")
 	require.NoError(t, droplet.Start(t.Context()))
 	require.Equal(t, "written by cloud-init", login(t, droplet, signer, "cat /etc/lab-test"))
 	again, err := droplet.HostKeys()

@@ -68,8 +68,8 @@ func removeRuntime(name string) error {
 }
 
 // CleanUp removes what a dead lab left of this network: processes, mounts,
-// namespaces, interfaces, the bridge, the state. It refuses while the lab lives
-// and may be repeated.
+// namespaces, interfaces, the bridge, the state. It waits while the lab lives, as
+// long as ctx allows, and may be repeated.
 func (n *Network) CleanUp(ctx context.Context) error {
 	if err := n.validate(); err != nil {
 		return err
@@ -196,6 +196,9 @@ func (n *Network) Leftovers() ([]string, error) {
 	}
 	if exists(n.dir()) {
 		found = append(found, n.dir())
+	}
+	if _, err := run(context.Background(), "", "nft", "list", "table", "inet", n.Bridge); err == nil {
+		found = append(found, "nftables table inet "+n.Bridge)
 	}
 	processes, err := n.processes()
 	if err != nil {

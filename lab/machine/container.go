@@ -40,7 +40,7 @@ func startContainer(h *Host) (*container, error) {
 	}
 	defer console.Close()
 	args := append([]string{"-c", enter, "sh"}, h.group.dirs...)
-	args = append(args, "--", "systemd-nspawn")
+	args = append(append(args, "--"), append(h.spec.affinity(), "systemd-nspawn")...)
 	args = append(args, nspawnArgs(h)...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = []string{

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -157,7 +158,11 @@ func (h *Host) start(ctx context.Context) error {
 		return err
 	}
 	h.run = run
-	if err := run.waitReady(ctx, h); err != nil {
+	err = run.waitReady(ctx, h)
+	if err == nil {
+		err = h.show(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, h.cut(context.WithoutCancel(ctx)))
 	}
 	return nil
@@ -306,9 +311,11 @@ func (h *Host) Exec(ctx context.Context, script string, stdin io.Reader, stdout 
 		return fmt.Errorf("run script on host %s: it is down", h.spec.Name)
 	}
 	cmd := command(ctx, "nsenter", "--target", fmt.Sprint(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
-		"--root", "--wd=/", "/bin/sh", "-c", script)
+		"--root", "--wd", "/bin/sh", "-c", script)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, &stderr
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -26,6 +27,9 @@ func run(ctx context.Context, stdin string, name string, args ...string) (string
 	var stdout, all bytes.Buffer
 	cmd.Stdout = teeBuffer{&stdout, &all}
 	cmd.Stderr = &all
+	// See command: the thread that starts the child must outlive it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -36,10 +40,12 @@ func run(ctx context.Context, stdin string, name string, args ...string) (string
 }
 
 // command is exec.CommandContext with a process group of its own, so that
-// cancelling reaches the children too, and with a fixed environment.
+// cancelling reaches the children too, and with a fixed environment. The child
+// dies with the lab: the kernel kills it when the thread that started it ends,
+// so the caller locks its goroutine to the thread until the child has ended.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = []string{

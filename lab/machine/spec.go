@@ -37,7 +37,7 @@ type Spec struct {
 	Files          map[string]File // by absolute path; written before the first boot
 	CloudInit      *Seed           // for droplets; nil boots without cloud-init
 
-	Memory int64 // bytes that the host shows; 0 shows the machine's
+	Memory int64 // bytes that the host shows, without having them; 0 shows the machine's
 	CPUs   int   // processors that the host shows; 0 shows the machine's
 }
 
@@ -70,12 +70,15 @@ func (s Spec) validate(network netip.Prefix) error {
 		return errors.New("no address")
 	}
 	for _, a := range append(append([]netip.Addr{}, s.Addresses...), s.Private...) {
-		if !network.Contains(a) || a == network.Addr() {
+		if !a.Is4() || !network.Contains(a) || a == network.Addr() {
 			return fmt.Errorf("address %s: want one in %s that is not the gateway's", a, network.Masked())
 		}
 	}
 	if s.CloudInit != nil && s.Layer != Droplet {
 		return errors.New("cloud-init is only in the droplet layer")
+	}
+	if s.Memory < 0 || s.CPUs < 0 {
+		return errors.New("memory and processors cannot be negative")
 	}
 	for p := range s.Files {
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,12 +28,13 @@ func (h *Host) plug(ctx context.Context) error {
 	fmt.Fprintln(&inside, "link set dev lo up")
 	for i, veth := range t.Interfaces {
 		device := fmt.Sprintf("eth%d", i)
-		fmt.Fprintf(&outside, "link add name %s type veth peer name %s netns %s\n", veth, device, t.Name)
-		fmt.Fprintf(&outside, "link set dev %s master %s up\n", veth, n.Bridge)
 		addresses, bits := h.spec.Addresses, n.Address.Bits()
 		if i == 1 {
 			addresses, bits = h.spec.Private, 24
 		}
+		fmt.Fprintf(&outside, "link add name %s type veth peer name %s address %s netns %s\n",
+			veth, device, hardwareAddress(addresses[0]), t.Name)
+		fmt.Fprintf(&outside, "link set dev %s master %s up\n", veth, n.Bridge)
 		for _, a := range addresses {
 			fmt.Fprintf(&inside, "address add %s/%d dev %s\n", a, bits, device)
 		}
@@ -45,6 +48,14 @@ func (h *Host) plug(ctx context.Context) error {
 		return fmt.Errorf("address host: %w", err)
 	}
 	return nil
+}
+
+// hardwareAddress is a locally administered one made of the IPv4 address: a host
+// that is booted again, or another one at the same address, is found at once,
+// whatever its peers' neighbour tables hold (up to 45 s).
+func hardwareAddress(a netip.Addr) net.HardwareAddr {
+	four := a.As4()
+	return append(net.HardwareAddr{0x02, 0x4c}, four[:]...)
 }
 
 // unplug removes the bridge's ends of a host's cables; the other ends go with them.
