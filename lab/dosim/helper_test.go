@@ -3,6 +3,7 @@ package dosim
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -172,4 +173,17 @@ func statusOf(t *testing.T, err error) (int, string) {
 	var answer *godo.ErrorResponse
 	require.ErrorAs(t, err, &answer)
 	return answer.Response.StatusCode, answer.Message
+}
+
+// handlerTransport asks a handler without a network.
+type handlerTransport struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (h handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	if req.Body == nil {
+		req.Body = http.NoBody
+	}
+	h.ServeHTTP(answer, req)
+	return answer.Result(), nil
 }

@@ -1,0 +1,155 @@
+package dosim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/lab/spec"
+)
+
+// These tests drive the simulator with clients that are not ours.
+
+// missing skips, or fails under CI.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// script runs a client and decodes what it saw.
+func script(t *testing.T, env []string, name string, args ...string) map[string]any {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = strings.NewReader(testToken)
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s", &stderr)
+	saw := map[string]any{}
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &saw), "%s", &stdout)
+	return saw
+}
+
+func requireLibcloud(t *testing.T) {
+	t.Helper()
+	found := func() bool {
+		return exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import libcloud.compute.drivers.digitalocean").Run() == nil
+	}
+	if found() {
+		return
+	}
+	apt, err := exec.LookPath("apt-get")
+	if err != nil || os.Getuid() != 0 {
+		missing(t, "python3-libcloud is needed, and installing it takes root and apt-get")
+	}
+	cmd := exec.CommandContext(t.Context(), apt, "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", "python3-libcloud")
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := cmd.CombinedOutput(); err != nil || !found() {
+		missing(t, "python3-libcloud is needed; apt-get says: %v: %s", err, out)
+	}
+}
+
+func TestLibcloud(t *testing.T) {
+	requireLibcloud(t)
+	l := newLab(t, Options{ActionDelay: 20 * time.Millisecond, BootDelay: 50 * time.Millisecond})
+	l.validator.Tolerate(
+		spec.Deviation{Method: "POST", Path: "/v2/droplets", Side: spec.Request, Reason: "/user_data: Value is not nullable", Why: "libcloud sends null without user data"},
+	)
+	where, err := url.Parse(l.url)
+	require.NoError(t, err)
+	host, port, err := net.SplitHostPort(where.Host)
+	require.NoError(t, err)
+	saw := script(t, nil, "/usr/bin/python3", "testdata/drive_libcloud.py", host, port)
+	require.Equal(t, map[string]any{
+		"wrong_token":        "Unable to authenticate you",
+		"account_limit":      25.0,
+		"locations":          10.0, // those that are open
+		"sizes":              10.0,
+		"ram":                4096.0,
+		"key":                true,
+		"state_at_first":     "pending",
+		"addresses_at_first": []any{},
+		"public":             []any{[]any{"10.213.1.11"}, []any{"10.213.1.12"}, []any{"10.213.1.13"}},
+		"private":            []any{[]any{"10.213.2.11"}, []any{"10.213.2.12"}, []any{"10.213.2.13"}},
+		"paged":              []any{"node-0", "node-1", "node-2"},
+		"rename":             true,
+		"name":               "renamed",
+		"shutdown":           true,
+		"off":                "renamed",
+		"power_on":           true,
+		"reboot":             true,
+		"events":             []any{"create", "create", "create", "power_on", "reboot", "rename", "shutdown"},
+		"refused":            "Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -) (code: 422)",
+		"volumes":            0.0,
+		"destroyed":          []any{true, true, true},
+		"left":               0.0,
+		"key_deleted":        true,
+	}, saw)
+	require.Eventually(t, func() bool { return len(l.booter.machines()) == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// requireDots installs dots-wrapper into a temporary folder and returns NODE_PATH.
+func requireDots(t *testing.T) string {
+	t.Helper()
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		missing(t, "npm is needed: %v", err)
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--no-save", "--no-fund", "--no-audit", "--ignore-scripts", "dots-wrapper@3.12.12")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		missing(t, "npm's dots-wrapper is needed; npm says: %v: %s", err, out)
+	}
+	return "NODE_PATH=" + dir + "/node_modules"
+}
+
+func TestDotsWrapper(t *testing.T) {
+	env := []string{requireDots(t)}
+	l := newLab(t, Options{BootDelay: 50 * time.Millisecond})
+	saw := script(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "make")
+	web, db := int(saw["web1"].(float64)), int(saw["db1"].(float64))
+	delete(saw, "web1")
+	delete(saw, "db1")
+	require.Equal(t, map[string]any{
+		"wrongToken":    "401 Unable to authenticate you",
+		"statusAtFirst": "new",
+		"public":        []any{"10.213.1.11", "10.213.1.12", "10.213.1.13"},
+		"tagged":        []any{1.0, 2.0, true},
+		"members":       3.0,
+		"vpcInUse":      "403 Can not delete VPC with members",
+		"vpc":           "dots-2",
+		"firewall":      []any{1.0, 1.0, "0"},
+		"tagCount":      1.0,
+		"tags":          []any{"db", "web"},
+		"off":           "db-1",
+	}, saw)
+	mysql := Rules{
+		Enforced: true,
+		Inbound: []Rule{{
+			Protocol: "tcp", FromPort: 3306, ToPort: 3306,
+			Peers: prefixes("10.213.1.11/32", "10.213.1.12/32", "10.213.2.11/32", "10.213.2.12/32"),
+		}},
+		Outbound: []Rule{{Protocol: "tcp", ToPort: 65535, Peers: prefixes("0.0.0.0/0")}},
+	}
+	l.eventuallyRules(t, web, mysql)
+	l.eventuallyRules(t, db, mysql)
+	require.False(t, l.booter.isOn(db))
+
+	left := script(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "clean-up")
+	require.Equal(t, map[string]any{"droplets": 0.0, "vpcs": 0.0, "firewalls": 0.0}, left)
+	require.Empty(t, l.Machines())
+}
