@@ -97,6 +97,11 @@ func (h *healthy) Check(ctx context.Context) (plan.State, error) {
 
 // Apply asks until every probe was good InARow times in a row.
 func (h *healthy) Apply(ctx context.Context) error {
+	for _, p := range h.Probes {
+		if _, err := h.Addresses.New(p.Old); err != nil {
+			return fmt.Errorf("probe %s: %w", p.URL, err) // waiting does not make it known
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, h.Within)
 	defer cancel()
 	tick := time.NewTicker(h.Interval)

@@ -94,8 +94,12 @@ func (p Propagation) await(parent context.Context, zone Zone, answers []answer) 
 	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	var wrong []error
 	for {
-		wrong := ask(ctx, servers, answers)
+		// a round that the deadline cut short says less than the one before it
+		if round := ask(ctx, servers, answers); wrong == nil || ctx.Err() == nil || len(round) == 0 {
+			wrong = round
+		}
 		plan.Report(ctx, plan.Progress{Done: int64(len(answers) - len(wrong)), Total: int64(len(answers)), Unit: "names", What: "name servers of " + zone.Name})
 		if len(wrong) == 0 {
 			return nil

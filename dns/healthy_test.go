@@ -1,0 +1,100 @@
+package dns_test
+
+import (
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/plan/plantest"
+)
+
+var loopback = dns.AddressMap{oldWeb: netip.MustParseAddr("127.0.0.1")}
+
+// probeOf is a probe of a server on loopback under a name of the service.
+func probeOf(t *testing.T, server *httptest.Server, host string) dns.Probe {
+	t.Helper()
+	u, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	return dns.Probe{URL: u.Scheme + "://" + host + ":" + u.Port() + "/health", Old: oldWeb}
+}
+
+func TestHealthyAsksTheTargetUnderTheServicesName(t *testing.T) {
+	var hosts atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u := (&url.URL{Host: r.Host}); u.Hostname() == "www.example.com" && r.URL.Path == "/health" {
+			hosts.Add(1)
+			http.Redirect(w, r, "https://elsewhere.example.com/", http.StatusFound) // counts, and is not followed
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	defer server.Close()
+	plantest.Exercise(t, dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probeOf(t, server, "www.example.com")}, Addresses: loopback, Interval: time.Millisecond}))
+	require.EqualValues(t, 1+3+1, hosts.Load(), "once to check, three times in a row, once to verify")
+}
+
+func TestHealthyStartsAgainAfterAFailure(t *testing.T) {
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) == 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	step := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probeOf(t, server, "www.example.com")}, Addresses: loopback, Interval: time.Millisecond})
+	require.NoError(t, step.Op.Apply(t.Context()))
+	require.EqualValues(t, 6, n.Load(), "two good, one bad, three good")
+}
+
+func TestHealthyKeepsTheFlipBack(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	probe := probeOf(t, server, "www.example.com")
+	step := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probe}, Addresses: loopback, Interval: time.Millisecond, Within: 50 * time.Millisecond})
+	state, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.False(t, state.Done)
+	require.Contains(t, state.Now, "0 of 1 probes healthy: probe "+probe.URL)
+	err = step.Op.Apply(t.Context())
+	require.ErrorContains(t, err, "answer 404 Not Found")
+	require.Contains(t, plan.Hint(err), "repair the service")
+	require.ErrorContains(t, step.Op.Verify(t.Context()), "404")
+
+	server.Close()
+	require.ErrorContains(t, step.Op.Apply(t.Context()), "connection refused")
+}
+
+func TestHealthyBeforeTheTargetExists(t *testing.T) {
+	step := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{{URL: "http://www.example.com/", Old: oldWeb}}, Addresses: dns.AddressMap{}})
+	state, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.True(t, state.Unknown)
+	require.ErrorIs(t, step.Op.Apply(t.Context()), dns.ErrNotProvisioned, "no wait for what cannot come")
+}
+
+func TestHealthyVerifiesCertificates(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what is tested
+	server.StartTLS()
+	defer server.Close()
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	spec := dns.HealthySpec{Addresses: loopback, Interval: time.Millisecond, Within: 50 * time.Millisecond}
+
+	spec.Probes, spec.TLS = []dns.Probe{probeOf(t, server, "example.com")}, &tls.Config{RootCAs: roots}
+	require.NoError(t, dns.Healthy(spec).Op.Apply(t.Context()))
+	spec.TLS = nil
+	require.ErrorContains(t, dns.Healthy(spec).Op.Apply(t.Context()), "certificate")
+	spec.Probes, spec.TLS = []dns.Probe{probeOf(t, server, "other.test")}, &tls.Config{RootCAs: roots}
+	require.ErrorContains(t, dns.Healthy(spec).Op.Apply(t.Context()), "other.test")
+}
