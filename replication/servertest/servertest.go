@@ -16,6 +16,7 @@ package servertest
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net"
 	"os"
@@ -205,14 +206,15 @@ func (s *Instance) DSN() string { return s.Config("root", "", "unix").FormatDSN(
 // Addr returns the server's TCP address, host:port.
 func (s *Instance) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// Exec runs statements as root, one after another, in one session.
+// Exec runs statements as root, one after another, in one session of their own:
+// what they set in it ends with it.
 func (s *Instance) Exec(statements ...string) {
 	s.t.Helper()
 	conn, err := s.Root().Conn(context.Background())
 	if err != nil {
 		s.t.Fatalf("connect to %s: %v", s.Flavor, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }() // throws the connection away
 	for _, statement := range statements {
 		if _, err := conn.ExecContext(context.Background(), statement); err != nil {
 			s.t.Fatalf("%s: %v", statement, err)
@@ -281,7 +283,7 @@ func (s *Instance) logTail() string {
 	if err != nil {
 		return err.Error()
 	}
-	const most = 4000
+	const most = 1500
 	if len(b) > most {
 		b = b[len(b)-most:]
 	}

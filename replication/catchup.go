@@ -1,0 +1,135 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// errLoginRefused is a link whose user the other server does not let in.
+var errLoginRefused = errors.New("the link's login was refused")
+
+// Errors of a client that is refused: access denied, host not allowed.
+const (
+	accessDenied   = "1045"
+	hostNotAllowed = "1130"
+)
+
+// running reports whether both halves of the replica run.
+func running(s ReplicaStatus) bool { return s.IORunning == "Yes" && s.SQLRunning == "Yes" }
+
+// describeLink says in one line how a link is, without positions.
+func describeLink(s ReplicaStatus) string {
+	text := fmt.Sprintf("replicates from %s: receives %s, applies %s", s.Origin, strings.ToLower(s.IORunning), strings.ToLower(s.SQLRunning))
+	if failure := linkFailure(s); failure != nil {
+		text += ": " + failure.Error()
+	}
+	return text
+}
+
+// linkFailure is the error that a replica shows, or nil.
+func linkFailure(s ReplicaStatus) error {
+	switch {
+	case s.SQLErrno != "" && s.SQLErrno != "0":
+		return fmt.Errorf("applying stopped with error %s: %s", s.SQLErrno, oneLine(s.SQLError))
+	case s.IOErrno == accessDenied || s.IOErrno == hostNotAllowed:
+		return fmt.Errorf("%w: error %s: %s", errLoginRefused, s.IOErrno, oneLine(s.IOError))
+	case s.IOErrno != "" && s.IOErrno != "0":
+		return fmt.Errorf("receiving stopped with error %s: %s", s.IOErrno, oneLine(s.IOError))
+	}
+	return nil
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// connectPatience is how long a link may try to connect before its error counts.
+const connectPatience = 15 * time.Second
+
+// caughtUp waits until the replica has executed what the other server has now.
+// It fails when the replica stops, and reports how far behind it is meanwhile.
+func (l linkOp) caughtUp(ctx context.Context) error {
+	goal, err := linkGoal(ctx, l.from, l.to)
+	if err != nil {
+		return err
+	}
+	return l.reach(ctx, goal)
+}
+
+// linkGoal is what `to` gets from `from` by the link: all that from has now,
+// less the domains that are native to `to`.
+func linkGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
+	goal, err := executed(ctx, from)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	db, dialect, err := to.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	if !dialect.mariadb() {
+		return goal, nil
+	}
+	native, err := dialect.NativeDomain(ctx, db)
+	if err != nil {
+		return GTIDSet{}, to.wrap("read gtid_domain_id", err)
+	}
+	return goal.Without(native), nil
+}
+
+// reach waits until the replica has executed goal, with the server's own wait function.
+func (l linkOp) reach(ctx context.Context, goal GTIDSet) error {
+	db, dialect, err := l.to.Open(ctx)
+	if err != nil {
+		return err
+	}
+	start, total := time.Now(), int64(-1)
+	for {
+		reached, err := dialect.WaitGTIDs(ctx, db, goal, time.Second)
+		if err != nil {
+			return l.to.wrap("catch up", err)
+		}
+		status, err := l.status(ctx)
+		if err != nil {
+			return err
+		}
+		failure := linkFailure(status)
+		if reached && running(status) {
+			return nil
+		}
+		switch {
+		case !status.Configured:
+			return fmt.Errorf("catch up on %s: it does not replicate", l.to.Name())
+		case errors.Is(failure, errLoginRefused), failure != nil && status.SQLRunning == "No",
+			failure != nil && time.Since(start) > connectPatience:
+			return plan.WithHint(fmt.Errorf("%s link on %s: %w", linkName(l.from), l.to.Name(), failure),
+				"see %s in its error log; then run the same command again", dialect.StartReplica())
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("catch up on %s: %w", l.to.Name(), context.Cause(ctx))
+		}
+		if total, err = l.progress(ctx, goal, total); err != nil {
+			return err
+		}
+		if reached { // applied, but a thread is still starting
+			if err := pause(ctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// progress reports the transactions applied of those that were missing at first.
+func (l linkOp) progress(ctx context.Context, goal GTIDSet, total int64) (int64, error) {
+	has, err := executed(ctx, l.to)
+	if err != nil {
+		return total, err
+	}
+	missing := goal.Ahead(has)
+	total = max(total, missing)
+	plan.Report(ctx, plan.Progress{Done: total - missing, Total: total, Unit: "transactions", What: linkName(l.from) + " link"})
+	return total, nil
+}

@@ -1,0 +1,94 @@
+package replication
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+func TestLinkBothWays(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := newTestPair(t, flavor)
+		p.source.Exec("INSERT INTO app.notes (text) VALUES ('before the link')")
+
+		plantest.Exercise(t, Link(p.Source, p.Target))
+		p.source.Exec("INSERT INTO app.notes (text) VALUES ('forward')")
+		p.settle(t, linkOp{p.Source, p.Target})
+		require.Equal(t, "2", p.target.Value("SELECT COUNT(*) FROM app.notes"))
+
+		plantest.Exercise(t, Link(p.Target, p.Source))
+		p.target.Exec("INSERT INTO app.notes (text) VALUES ('reverse')")
+		p.settle(t, linkOp{p.Target, p.Source})
+		require.Equal(t, "1", p.source.Value("SELECT COUNT(*) FROM app.notes WHERE text = 'reverse'"))
+
+		p.source.Exec("INSERT INTO app.notes (text) VALUES ('and forward again')")
+		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		require.Equal(t, "4", p.target.Value("SELECT COUNT(*) FROM app.notes"))
+		require.Equal(t, "4", p.source.Value("SELECT COUNT(*) FROM app.notes"))
+	})
+}
+
+func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := newTestPair(t, flavor)
+		p.linked(t, true)
+		p.source.Kill()
+		p.target.Exec("INSERT INTO app.notes (text) VALUES ('while the source was down')")
+		p.source.Restart()
+		p.target.Restart()
+		p.source.Exec("INSERT INTO app.notes (text) VALUES ('after the restarts')")
+		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		require.Equal(t, "2", p.target.Value("SELECT COUNT(*) FROM app.notes"))
+		require.Equal(t, "2", p.source.Value("SELECT COUNT(*) FROM app.notes"))
+	})
+}
+
+func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := newTestPair(t, flavor)
+		p.linked(t, false)
+		p.target.Exec("INSERT INTO app.notes (text) VALUES ('errant')")
+		err := Link(p.Target, p.Source).Op.Apply(t.Context())
+		require.ErrorContains(t, err, "lacks")
+		require.NotEmpty(t, plan.Hint(err))
+		require.Equal(t, "0", p.target.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"), "refused before anything was made")
+	})
+}
+
+func TestLinkNamesTheApplierError(t *testing.T) { // H6
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := newTestPair(t, flavor)
+		p.linked(t, false)
+		p.target.Exec("SET SESSION sql_log_bin = 0", "INSERT INTO app.notes (id, text) VALUES (1, 'in the way')")
+		p.source.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'one')")
+		err := linkOp{p.Source, p.Target}.caughtUp(t.Context())
+		require.ErrorContains(t, err, "1062")
+	})
+}
+
+func TestLinkKeepsNoSecret(t *testing.T) { // I7
+	p := newTestPair(t, servertest.MySQL)
+	p.source.Exec("SET GLOBAL general_log = 1")
+	p.target.Exec("SET GLOBAL general_log = 1")
+	step := Link(p.Source, p.Target)
+	require.NoError(t, step.Op.Apply(t.Context()))
+	state, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	text, err := json.Marshal(state)
+	require.NoError(t, err)
+	password := p.target.Value("SELECT User_password FROM mysql.slave_master_info")
+	require.Len(t, password, 30)
+	require.NotContains(t, string(text), password)
+	for _, s := range []*servertest.Instance{p.source, p.target} {
+		logged := readFile(t, s.Value("SELECT CONCAT(@@datadir, SUBSTRING_INDEX(@@general_log_file, '/', -1))"))
+		require.NotEmpty(t, logged)
+		require.False(t, strings.Contains(logged, password), "the general log holds the password")
+	}
+	require.Equal(t, "0", p.target.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"), "the user is on the source only")
+}

@@ -1,0 +1,172 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// Topics name the drop-in files: one for each purpose, removed with it.
+const (
+	fenceTopic     = "fence"
+	incrementTopic = "increment"
+)
+
+// persistence makes global variables survive a restart of a server: MySQL keeps
+// them by itself (SET PERSIST_ONLY), on MariaDB an option file in the server's
+// drop-in folder does. Without a Host a MariaDB server cannot keep them.
+type persistence struct {
+	server *Server
+	topic  string
+}
+
+// errNoFolder is an exit status of the script: no option file includes a folder.
+const errNoFolder = 3
+
+// supported reports whether the server can keep variables.
+func (p persistence) supported(ctx context.Context) (bool, error) {
+	dialect, err := p.server.Dialect(ctx)
+	if err != nil {
+		return false, err
+	}
+	return !dialect.mariadb() || p.server.Host() != nil, nil
+}
+
+// read returns those of the variables that are kept, with their kept values.
+func (p persistence) read(ctx context.Context, names ...string) (map[string]string, error) {
+	db, dialect, err := p.server.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]string{}
+	if dialect.mariadb() {
+		text, err := p.file(ctx, `cat "$file" 2>/dev/null || :`, "")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(text) {
+			name, value, found := strings.Cut(line, "=")
+			if name = strings.TrimSpace(name); found && slices.Contains(names, name) {
+				kept[name] = strings.TrimSpace(value)
+			}
+		}
+		return kept, nil
+	}
+	records, err := queryRecords(ctx, db,
+		"SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM performance_schema.persisted_variables")
+	if err != nil {
+		return nil, p.server.wrap("read persisted variables", err)
+	}
+	for _, r := range records {
+		if slices.Contains(names, r["name"]) {
+			kept[r["name"]] = r["value"]
+		}
+	}
+	return kept, nil
+}
+
+// write keeps the variables; the running values stay as they are.
+func (p persistence) write(ctx context.Context, values map[string]string) error {
+	db, dialect, err := p.server.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if dialect.mariadb() {
+		var b strings.Builder
+		b.WriteString("# written by migrate, and removed by it again\n[mysqld]\n")
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			fmt.Fprintf(&b, "%s = %s\n", name, values[name])
+		}
+		_, err := p.file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"`, b.String())
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		statement := "SET PERSIST_ONLY " + Quote(name) + " = " + variableValue(values[name])
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return p.server.wrap("persist "+name, err)
+		}
+	}
+	return nil
+}
+
+// forget keeps the variables no longer.
+func (p persistence) forget(ctx context.Context, names ...string) error {
+	db, dialect, err := p.server.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if dialect.mariadb() {
+		_, err := p.file(ctx, `rm -f "$file" "$file.new"`, "")
+		return err
+	}
+	for _, name := range names {
+		if _, err := db.ExecContext(ctx, "RESET PERSIST IF EXISTS "+Quote(name)); err != nil {
+			return p.server.wrap("persist "+name+" no longer", err)
+		}
+	}
+	return nil
+}
+
+// path is the drop-in file on the server's machine.
+func (p persistence) path(ctx context.Context) (string, error) {
+	return p.file(ctx, `printf %s "$file"`, "")
+}
+
+// file runs a script in which $file is the drop-in file. Without a Host it does nothing.
+//
+// The folder is the last one that the server's main option file includes: the
+// file named on its command line, else the places that the packages use.
+func (p persistence) file(ctx context.Context, script, input string) (string, error) {
+	host := p.server.Host()
+	if host == nil {
+		return "", nil
+	}
+	db, err := p.server.DB(ctx)
+	if err != nil {
+		return "", err
+	}
+	v, err := variables(ctx, db, "pid_file", "datadir")
+	if err != nil {
+		return "", p.server.wrap("read pid_file", err)
+	}
+	pidFile := v["pid_file"]
+	if !strings.HasPrefix(pidFile, "/") {
+		pidFile = strings.TrimSuffix(v["datadir"], "/") + "/" + pidFile
+	}
+	find := `set -eu
+conf=
+if pid=$(cat ` + shellQuote(pidFile) + ` 2>/dev/null); then
+	conf=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n 's/^--defaults-file=//p' | head -n 1)
+fi
+file=
+for f in "$conf" /etc/mysql/my.cnf /etc/my.cnf; do
+	if [ -z "$file" ] && [ -n "$f" ] && [ -f "$f" ]; then
+		dir=$(sed -n 's/^!includedir[[:space:]]*//p' "$f" | tail -n 1)
+		dir=${dir%/}
+		if [ -n "$dir" ] && [ -d "$dir" ]; then file=$dir/zz-migrate-` + p.topic + `.cnf; fi
+	fi
+done
+[ -n "$file" ] || exit 3
+`
+	var out bytes.Buffer
+	err = host.Run(ctx, find+script+"\n", strings.NewReader(input), &out)
+	var exit *remote.ExitError
+	if errors.As(err, &exit) && exit.Status == errNoFolder {
+		err = fmt.Errorf("no option file of the server includes a folder of drop-in files: %w", err)
+	}
+	if err != nil {
+		return "", p.server.wrap("keep variables in a drop-in file", err)
+	}
+	return out.String(), nil
+}
+
+// shellQuote quotes text for a POSIX shell.
+func shellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
