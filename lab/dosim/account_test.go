@@ -137,6 +137,10 @@ func TestVPCs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "moved", renamed.Name)
 	require.Equal(t, "the move", renamed.Description)
+	replaced, _, err := client.VPCs.Update(ctx, v.ID, &godo.VPCUpdateRequest{Name: "put"})
+	require.NoError(t, err)
+	require.Equal(t, "put", replaced.Name)
+	require.Empty(t, replaced.Description, "a PUT resets what it does not name")
 	_, err = client.Droplets.Delete(ctx, d.ID)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {

@@ -32,9 +32,9 @@ type droplet struct {
 	hosted          bool       // Boot has succeeded, Destroy was not called
 	pending         *action    // the action in progress
 
-	enforcing sync.Mutex // held across the Booter's calls; taken before Sim.mu
-	applied   Rules      // what the Booter has put in force last
-	enforceIs error      // why that went wrong
+	enforcing  sync.Mutex // held across the Booter's calls; taken before Sim.mu
+	applied    Rules      // what the Booter has put in force last
+	enforceErr error      // why that went wrong
 }
 
 // machine describes d to its Booter.

@@ -86,7 +86,7 @@ func (s *Sim) firewallView(f *firewall) firewallView {
 			continue
 		}
 		change := pendingChange{d.id, !applies, "waiting"}
-		if d.enforceIs != nil {
+		if d.enforceErr != nil {
 			change.Status = "failed"
 		}
 		if v.Status != "failed" {

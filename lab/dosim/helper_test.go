@@ -25,6 +25,7 @@ type lab struct {
 	url       string
 	validator *spec.Validator
 	booter    *fakeBooter
+	trouble   string // what Close must report at the end; "" is nothing
 }
 
 func newLab(t *testing.T, o Options) *lab {
@@ -37,11 +38,16 @@ func newLab(t *testing.T, o Options) *lab {
 	}
 	sim := New(o)
 	server := httptest.NewServer(validator.Handler(sim))
+	l := &lab{Sim: sim, url: server.URL, validator: validator, booter: booter}
 	t.Cleanup(func() {
 		server.Close()
+		if l.trouble != "" {
+			require.ErrorContains(t, sim.Close(), l.trouble)
+			return
+		}
 		require.NoError(t, sim.Close())
 	})
-	return &lab{sim, server.URL, validator, booter}
+	return l
 }
 
 // godo is the real client. Its own retries are off, so that a test sees every answer.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +66,17 @@ func (s *Sim) run(h handler, r *http.Request) (int, json.RawMessage, error) {
 	return status, text, err
 }
 
+// answer is an http.ResponseWriter into memory: an answer can still be lost after the work.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header            { return a.header }
+func (a *answer) WriteHeader(status int)         { a.status = status }
+func (a *answer) Write(text []byte) (int, error) { return a.body.Write(text) }
+
 // ServeHTTP implements http.Handler: faults, then the token, then the limits, then the work.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	where := "/" + strings.Trim(r.URL.Path, "/")
@@ -82,15 +92,15 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.drop(entry) // the client did not wait
 	}
 
-	answer := httptest.NewRecorder()
-	s.answer(answer, r, where, fault)
-	s.log.update(entry, func(e *Request) { e.Status = answer.Code })
+	made := &answer{header: http.Header{}, status: http.StatusOK}
+	s.answer(made, r, where, fault)
+	s.log.update(entry, func(e *Request) { e.Status = made.status })
 	if faulty && fault.Kind == DropAfter {
 		s.drop(entry)
 	}
-	maps.Copy(w.Header(), answer.Header())
-	w.WriteHeader(answer.Code)
-	if _, err := w.Write(answer.Body.Bytes()); err != nil {
+	maps.Copy(w.Header(), made.header)
+	w.WriteHeader(made.status)
+	if _, err := w.Write(made.body.Bytes()); err != nil {
 		s.log.update(entry, func(e *Request) { e.Lost = true })
 	}
 }

@@ -144,7 +144,7 @@ func (s *Sim) enforce(ctx context.Context, d *droplet) {
 			s.failed("firewall", d.id, err)
 		}
 		s.mu.Lock()
-		d.enforceIs = err
+		d.enforceErr = err
 		if err == nil {
 			d.applied = want
 		}
