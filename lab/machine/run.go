@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,8 +26,9 @@ func run(ctx context.Context, stdin string, name string, args ...string) (string
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
-	var stdout, all bytes.Buffer
-	cmd.Stdout = teeBuffer{&stdout, &all}
+	var stdout bytes.Buffer
+	var all lockedBuffer
+	cmd.Stdout = io.MultiWriter(&stdout, &all)
 	cmd.Stderr = &all
 	// See command: the thread that starts the child must outlive it.
 	runtime.LockOSThread()
@@ -55,12 +58,22 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// teeBuffer writes to both buffers.
-type teeBuffer struct{ a, b *bytes.Buffer }
+// lockedBuffer takes both outputs of a command, which arrive on two goroutines.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
 
-func (t teeBuffer) Write(p []byte) (int, error) {
-	t.a.Write(p)
-	return t.b.Write(p)
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // label names a command by its first words: enough to find it, short enough for
