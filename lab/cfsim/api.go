@@ -112,7 +112,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault == nil || !fault.misbehave(r.Context(), out) {
 		s.serve(out, &call{Request: r, path: path, body: body})
 	}
-	if fault != nil && fault.Kind == DropAnswer {
+	if fault != nil && fault.Kind == DropAfter {
 		panic(http.ErrAbortHandler)
 	}
 	s.log.answered(entry, out.Code)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,17 +24,25 @@ const (
 	NotSuccessful
 	// Slow waits for Delay, then works as usual.
 	Slow
-	// DropAnswer does the work, then cuts the connection in place of the answer.
-	DropAnswer
-	// DropRequest cuts the connection before anything is done.
-	DropRequest
+	// DropAfter does the work, then cuts the connection in place of the answer.
+	DropAfter
+	// DropBefore cuts the connection before anything is done.
+	DropBefore
 )
+
+func (k Kind) String() string {
+	names := [...]string{"", "429", "500", "502", "200 without success", "slow", "drop after the work", "drop before the work"}
+	if k < 0 || int(k) >= len(names) {
+		return "unknown"
+	}
+	return names[k]
+}
 
 // Fault is a way to misbehave and the requests it hits.
 type Fault struct {
 	Method string // "" is any
-	// Path is a pattern of path.Match for the path below /client/v4, such as
-	// "/zones/*/dns_records/batch"; "" is any.
+	// Path is a pattern of path.Match for the path, with or without /client/v4,
+	// such as "/zones/*/dns_records/batch"; "" is any.
 	Path  string
 	Skip  int // matching requests to let through first
 	Times int // requests to hit; 0 is one, negative is all that come
@@ -66,6 +75,7 @@ func (s *Sim) Inject(f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
+	f.Path = strings.TrimPrefix(f.Path, basePath)
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.faults = append(s.faults.faults, &f)
@@ -131,7 +141,7 @@ func (f *Fault) misbehave(ctx context.Context, w http.ResponseWriter) (answered 
 			panic(http.ErrAbortHandler)
 		}
 		return false
-	case DropRequest:
+	case DropBefore:
 		panic(http.ErrAbortHandler)
 	default:
 		return false

@@ -1,0 +1,466 @@
+package cfsim_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/lab/cfsim"
+)
+
+// origin is a web server on a loopback address of its own, all on one port.
+type origin struct {
+	*httptest.Server
+	hits, posts, conns atomic.Int64
+}
+
+// origins starts web servers at 127.0.0.2, 127.0.0.3 and so on.
+func origins(t *testing.T, n int, handler func(o *origin, i int) http.HandlerFunc) (list []*origin, port int) {
+	t.Helper()
+	for i := range n {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", i+2, port))
+		require.NoError(t, err)
+		port = listener.Addr().(*net.TCPAddr).Port
+		o := &origin{}
+		serve := handler(o, i)
+		o.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			o.hits.Add(1)
+			if r.Method == http.MethodPost {
+				o.posts.Add(1)
+			}
+			serve(w, r)
+		}))
+		o.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				o.conns.Add(1)
+			}
+		}
+		o.Listener = listener
+		o.Start()
+		t.Cleanup(o.Close)
+		list = append(list, o)
+	}
+	return list, port
+}
+
+// named answers with the origin's number.
+func named(_ *origin, i int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "origin %d", i+2)
+	}
+}
+
+func startEdge(t *testing.T, sim *cfsim.Sim, port int) *cfsim.Edge {
+	t.Helper()
+	edge, err := sim.ServeEdge("127.0.0.1:0", cfsim.EdgeOptions{OriginPort: port})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, edge.Close()) })
+	return edge
+}
+
+// page is an answer of the edge.
+type page struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func fetch(ctx context.Context, edge *cfsim.Edge, method, host, path, body string, headers ...string) (page, error) {
+	req, err := http.NewRequestWithContext(ctx, method, edge.URL()+path, strings.NewReader(body))
+	if err != nil {
+		return page{}, err
+	}
+	req.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return page{}, err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	return page{resp.StatusCode, resp.Header, string(got)}, err
+}
+
+func get(t *testing.T, edge *cfsim.Edge, host, path string, headers ...string) page {
+	t.Helper()
+	p, err := fetch(t.Context(), edge, http.MethodGet, host, path, "", headers...)
+	require.NoError(t, err)
+	return p
+}
+
+func TestEdgeRoutes(t *testing.T) {
+	_, port := origins(t, 3, named)
+	sim := cfsim.New(cfsim.Options{Token: token, Propagation: -1})
+	_, err := sim.AddZone("example.com",
+		cfsim.Record{Type: "A", Name: "@", Content: "127.0.0.2", Proxied: true},
+		cfsim.Record{Type: "A", Name: "*", Content: "127.0.0.3", Proxied: true},
+		cfsim.Record{Type: "CNAME", Name: "alias", Content: "far.example.net", Proxied: true},
+		cfsim.Record{Type: "CNAME", Name: "lost", Content: "www.example.org", Proxied: true},
+		cfsim.Record{Type: "TXT", Name: "text", Content: "stops the wildcard"},
+		cfsim.Record{Type: "A", Name: "plain", Content: "127.0.0.2"},
+		cfsim.Record{Type: "A", Name: "down", Content: "127.0.0.99", Proxied: true},
+		cfsim.Record{Type: "A", Name: "both", Content: "127.0.0.99", Proxied: true},
+		cfsim.Record{Type: "A", Name: "both", Content: "127.0.0.2"},
+		cfsim.Record{Type: "A", Name: "outside", Content: "192.0.2.1", Proxied: true},
+		cfsim.Record{Type: "A", Name: "*.deep", Content: "127.0.0.4", Proxied: true},
+	)
+	require.NoError(t, err)
+	_, err = sim.AddZone("example.net", cfsim.Record{Type: "CNAME", Name: "far", Content: "near.example.net"},
+		cfsim.Record{Type: "A", Name: "near", Content: "127.0.0.4"})
+	require.NoError(t, err)
+	edge := startEdge(t, sim, port)
+	for host, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"example.com":            {200, "origin 2"},
+		"EXAMPLE.com.:8080":      {200, "origin 2"},
+		"any.example.com":        {200, "origin 3"},
+		"a.b.example.com":        {200, "origin 3"},
+		"alias.example.com":      {200, "origin 4"},
+		"x.deep.example.com":     {200, "origin 4"},
+		"both.example.com":       {200, "origin 2"}, // one proxied record is enough, and the origin that is down is passed over
+		"deep.example.com":       {409, "error code: 1001"},
+		"text.example.com":       {409, "error code: 1001"},
+		"below.text.example.com": {409, "error code: 1001"},
+		"plain.example.com":      {409, "error code: 1001"},
+		"example.org":            {409, "error code: 1001"},
+		"lost.example.com":       {530, "error code: 1016"},
+		"down.example.com":       {521, "error code: 521"},
+		"outside.example.com":    {523, "error code: 523"},
+	} {
+		for range 3 {
+			p := get(t, edge, host, "/")
+			require.Equal(t, want.status, p.status, "%s: %s", host, p.body)
+			require.Contains(t, p.body, want.body, host)
+			require.Equal(t, "cloudflare", p.header.Get("Server"))
+			require.Regexp(t, `^[0-9a-f]{16}-LAB$`, p.header.Get("CF-Ray"))
+		}
+	}
+}
+
+func TestEdgeHeaders(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	list, port := origins(t, 1, func(*origin, int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Host", r.Host)
+			seen <- r.Header
+			w.Header().Set("Server", "secret")
+		}
+	})
+	sim := cfsim.New(cfsim.Options{Token: token})
+	_, err := sim.AddZone("example.com", cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true})
+	require.NoError(t, err)
+	edge := startEdge(t, sim, port)
+	for range 5 {
+		p := get(t, edge, "www.example.com", "/a?b=c", "X-Forwarded-For", "203.0.113.9", "CF-Connecting-IP", "203.0.113.9")
+		h := <-seen
+		require.Equal(t, "203.0.113.9, 127.0.0.1", h.Get("X-Forwarded-For"))
+		require.Equal(t, "127.0.0.1", h.Get("CF-Connecting-IP"), "a client cannot choose it")
+		require.Equal(t, p.header.Get("CF-Ray"), h.Get("CF-Ray"))
+		require.Equal(t, "www.example.com", h.Get("Host"))
+		require.Equal(t, "http", h.Get("X-Forwarded-Proto"))
+		require.Equal(t, "cloudflare", p.header.Get("Server"))
+		require.Equal(t, "DYNAMIC", p.header.Get("CF-Cache-Status"))
+	}
+	require.EqualValues(t, 1, list[0].conns.Load(), "the connection to the origin is kept")
+}
+
+// TestEdgeFlip flips a hundred hosts by one batch, there and back, under clients
+// that read and write all the time: no request fails, each reaches one origin
+// once, and a request in flight stays with the origin it was sent to.
+func TestEdgeFlip(t *testing.T) {
+	release := make(chan struct{})
+	list, port := origins(t, 2, func(o *origin, i int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			fmt.Fprintf(w, "origin %d", i+2)
+			if r.URL.Path == "/slow" {
+				_ = http.NewResponseController(w).Flush()
+				<-release
+				fmt.Fprint(w, " to the end")
+			}
+		}
+	})
+	records := make([]cfsim.Record, 100)
+	for i := range records {
+		records[i] = cfsim.Record{Type: "A", Name: fmt.Sprintf("h%d", i), Content: "127.0.0.2", Proxied: true}
+	}
+	l := newLab(t, cfsim.Options{Plan: cfsim.PlanPro, Limits: cfsim.Limits{PerSecond: -1}}, records...)
+	edge := startEdge(t, l.Sim, port)
+
+	var slow errgroup.Group
+	for i := range 5 {
+		slow.Go(func() error { return slowly(t.Context(), edge, fmt.Sprintf("h%d.example.com", i)) })
+	}
+	waitFor(t, func() bool { return list[0].hits.Load() == 5 })
+
+	stop := make(chan struct{})
+	var clients errgroup.Group
+	var requests, posts atomic.Int64
+	for c := range 8 {
+		clients.Go(func() error {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				method := []string{http.MethodGet, http.MethodPost}[n%2]
+				p, err := fetch(t.Context(), edge, method, fmt.Sprintf("h%d.example.com", (n*7+c)%100), "/", "body")
+				if err != nil {
+					return err
+				}
+				if p.status != http.StatusOK {
+					return fmt.Errorf("status %d: %s", p.status, p.body)
+				}
+				requests.Add(1)
+				if method == http.MethodPost {
+					posts.Add(1)
+				}
+			}
+		})
+	}
+	flip := func(to string, target *origin) {
+		before := target.hits.Load()
+		var patches []string
+		for _, r := range l.Records(zoneName) {
+			patches = append(patches, fmt.Sprintf(`{"id":%q,"content":%q}`, r.ID, to))
+		}
+		r := l.do(http.MethodPost, recordsPath+"/batch", `{"patches":[`+strings.Join(patches, ",")+`]}`)
+		require.Equal(t, http.StatusOK, r.Status, r.Raw)
+		require.Positive(t, l.Settle(), "the edge follows later than the API")
+		waitFor(t, func() bool { return l.Settle() <= 0 && target.hits.Load() > before+100 })
+	}
+	flip("127.0.0.3", list[1])
+	flip("127.0.0.2", list[0])
+	flip("127.0.0.3", list[1])
+	close(release)
+	require.NoError(t, slow.Wait())
+	close(stop)
+	require.NoError(t, clients.Wait())
+
+	require.Greater(t, requests.Load(), int64(300))
+	require.Equal(t, requests.Load()+5, list[0].hits.Load()+list[1].hits.Load(), "each request reached one origin once")
+	require.Equal(t, posts.Load(), list[0].posts.Load()+list[1].posts.Load())
+	require.Equal(t, "origin 3", get(t, edge, "h1.example.com", "/").body)
+}
+
+// slowly asks for an answer that lasts, and wants all of it from origin 2.
+func slowly(ctx context.Context, edge *cfsim.Edge, host string) error {
+	p, err := fetch(ctx, edge, http.MethodGet, host, "/slow", "")
+	if err == nil && p.body != "origin 2 to the end" {
+		err = fmt.Errorf("in flight at the flip: status %d: %q", p.status, p.body)
+	}
+	return err
+}
+
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 20*time.Second, 5*time.Millisecond)
+}
+
+// TestPropagationIsNotAtomic wants a batch to arrive record by record, and never
+// before half the delay nor after one and a half of it.
+func TestPropagationIsNotAtomic(t *testing.T) {
+	c := newClock()
+	records := make([]cfsim.Record, 100)
+	for i := range records {
+		records[i] = cfsim.Record{Type: "A", Name: fmt.Sprintf("h%d", i), Content: "127.0.0.2", Proxied: true}
+	}
+	l := newLab(t, cfsim.Options{Now: c.Now, Propagation: time.Second}, records...)
+	_, port := origins(t, 2, named)
+	edge := startEdge(t, l.Sim, port)
+	count := func() (n int) {
+		for i := range records {
+			if get(t, edge, fmt.Sprintf("h%d.example.com", i), "/").body == "origin 3" {
+				n++
+			}
+		}
+		return n
+	}
+	var patches []string
+	for _, r := range l.Records(zoneName) {
+		patches = append(patches, fmt.Sprintf(`{"id":%q,"content":"127.0.0.3"}`, r.ID))
+	}
+	require.Equal(t, http.StatusOK, l.do(http.MethodPost, recordsPath+"/batch", `{"patches":[`+strings.Join(patches, ",")+`]}`).Status)
+	for _, r := range l.Records(zoneName) {
+		require.Equal(t, "127.0.0.3", r.Content, "the API itself is at once")
+	}
+	c.Advance(499 * time.Millisecond)
+	require.Zero(t, count())
+	c.Advance(500 * time.Millisecond)
+	half := count()
+	require.True(t, half > 10 && half < 90, "%d of 100 have arrived", half)
+	c.Advance(502 * time.Millisecond)
+	require.Equal(t, 100, count())
+	require.LessOrEqual(t, l.Settle(), time.Duration(0))
+}
+
+// TestEdgeNeverRepeatsAPost has an origin that takes the request and hangs up.
+func TestEdgeNeverRepeatsAPost(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	require.NoError(t, err)
+	var posts atomic.Int64
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				for { // one good answer keeps the connection, the next request is cut
+					req, err := http.ReadRequest(reader)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if req.Method == http.MethodPost {
+						posts.Add(1)
+						return
+					}
+					fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+			})
+		}
+	})
+	t.Cleanup(serving.Wait)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+	sim := cfsim.New(cfsim.Options{Token: token})
+	_, err = sim.AddZone("example.com", cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true})
+	require.NoError(t, err)
+	edge := startEdge(t, sim, listener.Addr().(*net.TCPAddr).Port)
+	for i, headers := range [][]string{nil, {"Idempotency-Key", "1"}, {"X-Idempotency-Key", "1"}} {
+		for j, body := range []string{"", "body"} {
+			require.Equal(t, "ok", get(t, edge, "www.example.com", "/").body)
+			p, err := fetch(t.Context(), edge, http.MethodPost, "www.example.com", "/", body, headers...)
+			require.NoError(t, err)
+			require.Equal(t, 520, p.status)
+			require.EqualValues(t, i*2+j+1, posts.Load())
+		}
+	}
+}
+
+func TestEdgeCache(t *testing.T) {
+	list, port := origins(t, 2, func(_ *origin, i int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", r.URL.Query().Get("cc"))
+			w.Header().Set("Cache-Tag", "Blog, all")
+			if r.URL.Query().Has("cookie") {
+				w.Header().Set("Set-Cookie", "a=b")
+			}
+			fmt.Fprintf(w, "origin %d", i+2)
+		}
+	})
+	c := newClock()
+	l := newLab(t, cfsim.Options{Plan: cfsim.PlanEnterprise, Now: c.Now, Propagation: -1},
+		cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true},
+		cfsim.Record{Type: "A", Name: "other", Content: "127.0.0.2", Proxied: true})
+	edge := startEdge(t, l.Sim, port)
+	status := func(path string, headers ...string) string {
+		t.Helper()
+		return get(t, edge, "www.example.com", path, headers...).header.Get("CF-Cache-Status")
+	}
+	const kept = "/a?cc=public,max-age=60"
+	require.Equal(t, "MISS", status(kept))
+	hit := get(t, edge, "www.example.com", kept)
+	require.Equal(t, []string{"HIT", "origin 2", "0"}, []string{hit.header.Get("CF-Cache-Status"), hit.body, hit.header.Get("Age")})
+	require.EqualValues(t, 1, list[0].hits.Load())
+	require.Equal(t, "DYNAMIC", status(kept, "Authorization", "x"))
+	c.Advance(59 * time.Second)
+	require.Equal(t, "59", get(t, edge, "www.example.com", kept).header.Get("Age"))
+	c.Advance(time.Second)
+	require.Equal(t, "EXPIRED", status(kept))
+	for _, path := range []string{"/b", "/c?cc=max-age=60", "/d?cc=private,max-age=60", "/e?cc=public,max-age=60,no-store", "/f?cc=public,s-maxage=0,max-age=60", "/g?cc=public,max-age=60&cookie"} {
+		require.Equal(t, "DYNAMIC", status(path), path)
+		require.Equal(t, "DYNAMIC", status(path), path)
+	}
+	p, err := fetch(t.Context(), edge, http.MethodPost, "www.example.com", kept, "x")
+	require.NoError(t, err)
+	require.Equal(t, "DYNAMIC", p.header.Get("CF-Cache-Status"))
+
+	// A flip alone leaves the old site's answer in the cache.
+	for _, r := range l.Records(zoneName) {
+		require.Equal(t, 200, l.do(http.MethodPatch, recordsPath+"/"+r.ID, `{"content":"127.0.0.3"}`).Status)
+	}
+	require.Equal(t, "origin 2", get(t, edge, "www.example.com", kept).body)
+	for _, body := range []string{
+		`{"purge_everything":true}`, `{"hosts":["www.example.com"]}`, `{"tags":["blog"]}`,
+		`{"prefixes":["www.example.com/a"]}`, `{"files":["http://www.example.com` + kept + `"]}`,
+	} {
+		require.Equal(t, "HIT", status(kept), body)
+		require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", body).Status)
+		p := get(t, edge, "www.example.com", kept)
+		require.Equal(t, []string{"MISS", "origin 3"}, []string{p.header.Get("CF-Cache-Status"), p.body}, body)
+	}
+	for _, body := range []string{`{"hosts":["other.example.com"]}`, `{"tags":["none"]}`, `{"prefixes":["www.example.com/z"]}`, `{"files":["http://www.example.com/z"]}`} {
+		require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", body).Status)
+		require.Equal(t, "HIT", status(kept), body)
+	}
+}
+
+// TestPurgeBeatsAnswersInFlight purges while an answer is on its way: what the
+// old origin says then must not be in the cache afterwards.
+func TestPurgeBeatsAnswersInFlight(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	_, port := origins(t, 1, func(o *origin, _ int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=60")
+			if o.hits.Load() == 1 {
+				close(asked)
+				<-release
+			}
+		}
+	})
+	l := newLab(t, cfsim.Options{}, cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true})
+	edge := startEdge(t, l.Sim, port)
+	var first errgroup.Group
+	first.Go(func() error {
+		_, err := fetch(t.Context(), edge, http.MethodGet, "www.example.com", "/", "")
+		return err
+	})
+	<-asked
+	require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", `{"purge_everything":true}`).Status)
+	close(release)
+	require.NoError(t, first.Wait())
+	require.Equal(t, "MISS", get(t, edge, "www.example.com", "/").header.Get("CF-Cache-Status"))
+	require.Equal(t, "HIT", get(t, edge, "www.example.com", "/").header.Get("CF-Cache-Status"))
+}
+
+func TestServeRefusesAddresses(t *testing.T) {
+	sim := cfsim.New(cfsim.Options{Token: token})
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "localhost:0", "192.0.2.1:0", "10.214.0.1:0", "10.212.255.255:80", "8.8.8.8:53", "nonsense", "127.0.0.1"} {
+		_, err := sim.ServeAPI(addr)
+		require.ErrorIs(t, err, cfsim.ErrAddress, addr)
+		_, err = sim.ServeEdge(addr, cfsim.EdgeOptions{})
+		require.ErrorIs(t, err, cfsim.ErrAddress, addr)
+		_, err = sim.ServeDNS(addr, cfsim.DNSOptions{})
+		require.ErrorIs(t, err, cfsim.ErrAddress, addr)
+	}
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0", "10.213.0.1:0"} {
+		if server, err := sim.ServeAPI(addr); err == nil {
+			require.NoError(t, server.Close())
+		} else { // the machine need not have the address
+			require.NotErrorIs(t, err, cfsim.ErrAddress, addr)
+		}
+	}
+}
