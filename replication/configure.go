@@ -1,0 +1,429 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	// baseTopic names the drop-in file of ConfigureTarget. It sorts before those
+	// of the fence and the increments, which therefore win.
+	baseTopic = "base"
+	// idDistance is added to the source's ids where the target's would be equal.
+	idDistance = 1000
+	// keepBinlogs is how long both sides keep their binlogs at least (H19).
+	keepBinlogs   = 14 * 24 * time.Hour
+	restartWithin = 2 * time.Minute
+)
+
+// ConfigureTarget returns the step that makes the fresh target server fit to
+// be a replica and later a source of its pair: ids of its own, GTID, row images
+// in full, the source's values of the globals of H17, a binlog that survives a
+// crash; fenced from the start. What is not set already goes into a drop-in
+// file, and the server is restarted. Without a Host only what is dynamic can be
+// set; the rest is an error.
+func ConfigureTarget(pair Pair) plan.Step {
+	return plan.Step{
+		Name:    "configure-" + pair.Name + "-target",
+		Summary: fmt.Sprintf("configure %s as the replica of %s, fenced, and restart it", pair.Target.Name(), pair.Source.Name()),
+		Takes:   10 * time.Second,
+		Hazards: []plan.Hazard{
+			{ID: "H17", Text: "globals of the target are set to the source's values"},
+			{ID: "H11", Text: "the target gets a server_id of its own"},
+		},
+		Op: &configureTarget{pair},
+	}
+}
+
+type configureTarget struct{ pair Pair }
+
+// targetBefore is the before-image of ConfigureTarget.
+type targetBefore struct {
+	File    string            `json:"file,omitempty"`    // the drop-in's text; empty: none
+	Globals map[string]string `json:"globals,omitempty"` // without a Host: what was set
+	Fence   map[string]string `json:"fence"`             // running values
+	Kept    map[string]string `json:"kept,omitempty"`    // persisted values of the fence
+}
+
+// Check compares the target's variables with what is wanted.
+func (c *configureTarget) Check(ctx context.Context) (plan.State, error) {
+	state := plan.State{Want: "a fenced replica with the source's globals"}
+	db, dialect, err := c.pair.Target.Open(ctx)
+	if errors.Is(err, ErrNotProvisioned) {
+		state.Unknown, state.Now = true, "the target host is not made yet"
+		return state, nil
+	}
+	if err != nil {
+		return state, err
+	}
+	wrong, have, err := c.wrong(ctx)
+	if err != nil {
+		return state, err
+	}
+	var before targetBefore
+	if before.Fence, err = variables(ctx, db, dialect.fenceVariables()...); err != nil {
+		return state, err
+	}
+	if before.Kept, err = c.fencePersistence().read(ctx, dialect.fenceVariables()...); err != nil {
+		return state, err
+	}
+	if c.pair.Target.Host() != nil {
+		if before.File, err = c.file().file(ctx, `cat "$file" 2>/dev/null || :`, ""); err != nil {
+			return state, err
+		}
+	} else {
+		before.Globals = have
+	}
+	if state.Before, err = json.Marshal(before); err != nil {
+		return state, err
+	}
+	state.Done = len(wrong) == 0
+	state.Now = "configured"
+	if !state.Done {
+		state.Now = "to be set: " + strings.Join(slices.Sorted(maps.Keys(wrong)), ", ")
+	}
+	return state, nil
+}
+
+func (c *configureTarget) file() persistence { return persistence{c.pair.Target, baseTopic} }
+
+func (c *configureTarget) fencePersistence() persistence {
+	return persistence{c.pair.Target, fenceTopic}
+}
+
+// wrong lists the variables that are not as wanted, with the wanted values, and
+// the values that they have.
+func (c *configureTarget) wrong(ctx context.Context) (wrong, have map[string]string, err error) {
+	want, err := c.wanted(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := c.pair.Target.DB(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := variables(ctx, db, append(slices.Collect(maps.Keys(want)), "tx_isolation")...)
+	if err != nil {
+		return nil, nil, err
+	}
+	wrong, have = map[string]string{}, map[string]string{}
+	for name, value := range want {
+		now, ok := values[name]
+		if !ok && name == "transaction_isolation" {
+			now, ok = values["tx_isolation"]
+		}
+		if ok && !globalFits(name, now, value) {
+			wrong[name], have[name] = value, now
+		}
+	}
+	return wrong, have, nil
+}
+
+// wanted is every variable of the target, by name.
+func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error) {
+	source, dialect, err := c.pair.Source.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want, err := comparedGlobals(ctx, source)
+	if err != nil {
+		return nil, c.pair.Source.wrap("read the globals", err)
+	}
+	maps.Copy(want, dialect.replicaGlobals())
+	ids := []string{"server_id"}
+	if dialect.mariadb() {
+		ids = append(ids, "gtid_domain_id")
+	}
+	theirs, err := variables(ctx, source, ids...)
+	if err != nil {
+		return nil, err
+	}
+	target, err := c.pair.Target.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := variables(ctx, target, ids...)
+	if err != nil {
+		return nil, c.pair.Target.wrap("read the ids", err)
+	}
+	for _, name := range ids {
+		want[name] = ours[name]
+		if ours[name] == theirs[name] || ours[name] == "0" {
+			n, err := strconv.ParseUint(theirs[name], 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("read %s of %s: %w", name, c.pair.Source.Name(), err)
+			}
+			want[name] = strconv.FormatUint((n+idDistance)%(1<<32), 10)
+		}
+	}
+	return want, nil
+}
+
+// replicaGlobals is what every server of a pair needs, beside its ids.
+func (d *Dialect) replicaGlobals() map[string]string {
+	globals := map[string]string{
+		"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "sync_binlog": "1",
+		"innodb_flush_log_at_trx_commit": "1", "bind_address": "*", "skip_networking": "OFF",
+		d.logsReplicated(): "ON",
+	}
+	if d.mariadb() {
+		globals["gtid_strict_mode"] = "ON"
+		globals["log_bin_compress"] = "OFF"
+	} else {
+		globals["gtid_mode"], globals["enforce_gtid_consistency"] = "ON", "ON"
+		globals["binlog_row_value_options"] = ""
+	}
+	return globals
+}
+
+// Apply fences the target, writes the drop-in file and restarts the server.
+func (c *configureTarget) Apply(ctx context.Context) error {
+	wrong, _, err := c.wrong(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.fence(ctx); err != nil {
+		return err
+	}
+	dialect, err := c.pair.Target.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	if c.pair.Target.Host() == nil {
+		return c.setDynamic(ctx, wrong)
+	}
+	if value, ok := wrong["lower_case_table_names"]; ok && dialect.Flavor == MySQL {
+		return plan.WithHint(fmt.Errorf("%s was initialised with another lower_case_table_names than %s", c.pair.Target.Name(), value),
+			"initialise the target's data directory again with lower_case_table_names=%s", value)
+	}
+	want, err := c.wanted(ctx)
+	if err != nil {
+		return err
+	}
+	path, err := c.file().path(ctx) // while the server can still be asked
+	if err != nil {
+		return err
+	}
+	if err := c.writeFile(ctx, c.options(wrong, want)); err != nil {
+		return err
+	}
+	return c.restartWith(ctx, path)
+}
+
+// restartWith restarts the server; when it does not come up with the new
+// drop-in file, it is started again without.
+func (c *configureTarget) restartWith(ctx context.Context, path string) error {
+	err := restart(ctx, c.pair.Target)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	plan.Note(ctx, "%s does not start with %s, which is taken away again", c.pair.Target.Name(), path)
+	if undo := c.pair.Target.Host().Run(ctx, "rm -f "+shellQuote(path)+"\n", nil, nil); undo != nil {
+		return errors.Join(err, undo)
+	}
+	return errors.Join(err, restart(ctx, c.pair.Target))
+}
+
+// fence fences a target that has no finished seed yet; later its fence belongs to the cutover.
+func (c *configureTarget) fence(ctx context.Context) error {
+	db, dialect, err := c.pair.Target.Open(ctx)
+	if err != nil {
+		return err
+	}
+	m, ok, err := readMarker(ctx, db)
+	if err != nil || ok && m.Finished {
+		return err
+	}
+	for _, statement := range dialect.FenceStatements() {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return c.pair.Target.wrap("fence", err)
+		}
+	}
+	keep := map[string]string{}
+	for _, name := range dialect.fenceVariables() {
+		keep[name] = "ON"
+	}
+	return c.fencePersistence().write(ctx, keep)
+}
+
+// options is what the drop-in file holds: all that is wrong now, the ids, and
+// what the file itself set before, which a new file must not lose.
+func (c *configureTarget) options(wrong, want map[string]string) map[string]string {
+	options := map[string]string{}
+	for name, value := range want {
+		_, isWrong := wrong[name]
+		if !isWrong && (value == "" || strings.EqualFold(value, "SYSTEM")) {
+			continue
+		}
+		switch name {
+		case "log_bin":
+			if !isWrong {
+				continue // its value is a file name, and it has one
+			}
+			value = "binlog"
+		case "binlog_format", "log_bin_compress", "old_mode", "secure_timestamp", "character_set_collations":
+			if !isWrong {
+				continue // deprecated or unknown elsewhere: only where it must be
+			}
+		}
+		options[optionName(name)] = value
+	}
+	return options
+}
+
+func (c *configureTarget) writeFile(ctx context.Context, options map[string]string) error {
+	var b strings.Builder
+	b.WriteString("# written by migrate, and removed by it again\n[mysqld]\n")
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		fmt.Fprintf(&b, "%s = %s\n", name, optionValue(options[name]))
+	}
+	return c.replaceFile(ctx, b.String())
+}
+
+func (c *configureTarget) replaceFile(ctx context.Context, text string) error {
+	_, err := c.file().file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"`, text)
+	return err
+}
+
+// optionValue quotes a value for an option file where it needs it.
+func optionValue(value string) string {
+	if value == "" || strings.ContainsAny(value, " #'\"\\\t") {
+		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	}
+	return value
+}
+
+// setDynamic sets what can be set while the server runs.
+func (c *configureTarget) setDynamic(ctx context.Context, wrong map[string]string) error {
+	db, err := c.pair.Target.DB(ctx)
+	if err != nil {
+		return err
+	}
+	var left []string
+	for _, name := range slices.Sorted(maps.Keys(wrong)) {
+		if err := setGlobal(ctx, db, name, wrong[name]); err != nil {
+			left = append(left, name+" = "+wrong[name])
+		}
+	}
+	if len(left) > 0 {
+		return plan.WithHint(fmt.Errorf("%s must be restarted with other settings: %s", c.pair.Target.Name(), strings.Join(left, ", ")),
+			"put them into the server's option file; migrate does it itself where it reaches the server's host")
+	}
+	return nil
+}
+
+// restartScript restarts the unit under which the distribution runs the server.
+const restartScript = `for unit in mariadb mysql mysqld; do
+	if systemctl cat "$unit.service" >/dev/null 2>&1; then exec systemctl restart "$unit.service"; fi
+done
+echo "no unit mariadb, mysql or mysqld" >&2
+exit 1
+`
+
+// restart restarts the server's service and waits until it answers.
+func restart(ctx context.Context, s *Server) error {
+	plan.Note(ctx, "%s is restarted", s.Name())
+	if err := s.Host().Run(ctx, restartScript, nil, &bytes.Buffer{}); err != nil {
+		return plan.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
+	}
+	ctx, cancel := context.WithTimeout(ctx, restartWithin)
+	defer cancel()
+	for {
+		_ = s.Close() // connections from before the restart
+		_, err := s.Dialect(ctx)
+		if err == nil {
+			return nil
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return s.wrap("wait for the restart", err)
+		}
+	}
+}
+
+// Verify asks the server for every variable.
+func (c *configureTarget) Verify(ctx context.Context) error {
+	wrong, have, err := c.wrong(ctx)
+	if err != nil {
+		return err
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(wrong)) {
+		list = append(list, fmt.Sprintf("%s is %q, wanted %q", name, have[name], wrong[name]))
+	}
+	if len(list) > 0 {
+		return plan.WithHint(fmt.Errorf("verify the configuration of %s: %s", c.pair.Target.Name(), strings.Join(list, "; ")),
+			"look for an option file that is read after the drop-in zz-migrate-%s.cnf", baseTopic)
+	}
+	return nil
+}
+
+// Undo puts the drop-in file back as it was and restarts the server, and gives
+// the fence its old values.
+func (c *configureTarget) Undo(ctx context.Context, raw json.RawMessage) error {
+	var before targetBefore
+	if err := json.Unmarshal(raw, &before); err != nil {
+		return fmt.Errorf("read the before-image of %s: %w", c.pair.Target.Name(), err)
+	}
+	db, dialect, err := c.pair.Target.Open(ctx)
+	if errors.Is(err, ErrNotProvisioned) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.restoreKept(ctx, dialect, before); err != nil {
+		return err
+	}
+	if c.pair.Target.Host() == nil {
+		if err := setGlobals(ctx, db, before.Globals); err != nil {
+			return c.pair.Target.wrap("restore the globals", err)
+		}
+	} else if err := c.restoreFile(ctx, before.File); err != nil {
+		return err
+	}
+	if db, err = c.pair.Target.DB(ctx); err != nil { // a restart has replaced the pool
+		return err
+	}
+	for _, name := range dialect.fenceVariables() { // the deciding one first: read_only alone cannot go below it
+		if err := setGlobal(ctx, db, name, before.Fence[name]); err != nil {
+			return c.pair.Target.wrap("restore the fence", err)
+		}
+	}
+	return nil
+}
+
+func (c *configureTarget) restoreKept(ctx context.Context, dialect *Dialect, before targetBefore) error {
+	if len(before.Kept) > 0 {
+		return c.fencePersistence().write(ctx, before.Kept)
+	}
+	return c.fencePersistence().forget(ctx, dialect.fenceVariables()...)
+}
+
+func (c *configureTarget) restoreFile(ctx context.Context, text string) error {
+	now, err := c.file().file(ctx, `cat "$file" 2>/dev/null || :`, "")
+	if err != nil || now == text {
+		return err
+	}
+	if text != "" {
+		err = c.replaceFile(ctx, text)
+	} else {
+		_, err = c.file().file(ctx, `rm -f "$file" "$file.new"`, "")
+	}
+	if err != nil {
+		return err
+	}
+	return restart(ctx, c.pair.Target)
+}

@@ -1,0 +1,87 @@
+package replication
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// instanceHost is this machine as the host of a test server, whose service
+// manager is the test.
+type instanceHost struct {
+	remote.Host
+	instance *servertest.Instance
+	restarts int
+}
+
+func (h *instanceHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	if strings.Contains(script, "systemctl restart") {
+		h.restarts++
+		h.instance.Restart()
+		return nil
+	}
+	return h.Host.Run(ctx, script, stdin, stdout)
+}
+
+// onHost gives a test server a Host that can restart it.
+func onHost(t *testing.T, side Side, s *servertest.Instance) (*Server, *instanceHost) {
+	host := &instanceHost{Host: remote.NewLocal(string(side)), instance: s}
+	out := NewServer(ServerConfig{
+		Name: "db1 (" + string(side) + ")", Side: side, Host: host, Network: "unix", Address: s.Socket, User: "root",
+		Endpoint: func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", s.Port}, nil },
+	})
+	t.Cleanup(func() { _ = out.Close() })
+	return out, host
+}
+
+func TestConfigureSourceExercise(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		s := servertest.Start(t, flavor, servertest.Set("sync_binlog", "0"), servertest.Set("binlog_expire_logs_seconds", "3600"))
+		plantest.Exercise(t, ConfigureSource(Pair{Name: "main", Source: server(t, Source, s)}))
+		require.Equal(t, "1", s.Value("SELECT @@GLOBAL.sync_binlog"))
+		require.Equal(t, "1209600", s.Value("SELECT @@GLOBAL.binlog_expire_logs_seconds"))
+	})
+}
+
+func TestConfigureTargetExercise(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		source := servertest.Start(t, flavor, servertest.Set("server_id", "7"), servertest.Set("sql_mode", "NO_ENGINE_SUBSTITUTION"),
+			servertest.Set("group_concat_max_len", "5000"), servertest.Set("default_time_zone", "+02:00"))
+		options := []servertest.Option{servertest.Set("server_id", "7"), servertest.Set("sync_binlog", "0")}
+		if flavor == servertest.MariaDB {
+			options = append(options, servertest.Unset("log_bin"), servertest.Set("gtid_domain_id", "0"),
+				servertest.Set("gtid_strict_mode", "0"), servertest.Unset("log_slave_updates"), servertest.Unset("binlog_format"))
+		} else {
+			options = append(options, servertest.Set("gtid_mode", "OFF"), servertest.Set("enforce_gtid_consistency", "OFF"))
+		}
+		target := servertest.Start(t, flavor, options...)
+		s, host := onHost(t, Target, target)
+		plantest.Exercise(t, ConfigureTarget(Pair{Name: "main", Source: server(t, Source, source), Target: s}))
+		require.Positive(t, host.restarts)
+		for query, want := range map[string]string{
+			"SELECT @@GLOBAL.server_id": "1007", "SELECT @@GLOBAL.sql_mode": "NO_ENGINE_SUBSTITUTION",
+			"SELECT @@GLOBAL.group_concat_max_len >= 5000": "1", "SELECT @@GLOBAL.time_zone": "+02:00",
+			"SELECT @@GLOBAL.log_bin": "1", "SELECT @@GLOBAL.read_only": "1", "SELECT @@GLOBAL.sync_binlog": "1",
+		} {
+			require.Equal(t, want, target.Value(query), query)
+		}
+		target.Restart()
+		require.Equal(t, "1", target.Value("SELECT @@GLOBAL.read_only"), "still fenced after a restart")
+	})
+}
+
+func TestConfigureTargetWithoutHostNamesWhatNeedsARestart(t *testing.T) {
+	source := servertest.Start(t, servertest.MariaDB)
+	target := servertest.Start(t, servertest.MariaDB, servertest.Unset("log_bin"))
+	step := ConfigureTarget(Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)})
+	err := step.Op.Apply(t.Context())
+	require.ErrorContains(t, err, "log_bin = ON")
+	require.Equal(t, "1", target.Value("SELECT @@GLOBAL.sync_binlog"), "what is dynamic is set")
+}
