@@ -149,11 +149,14 @@ func (d *deriver) learnAddresses() error {
 		case to.Is4() != old.Is4():
 			return plan.WithHint(fmt.Errorf("source address %s would become %s: a record cannot change its type", old, to),
 				"give the host an address of the same family at the target, or exclude its records under dns.exclude")
+		case slices.Contains(d.sel.Old, to): // after a flip nobody could tell which host a record was for
+			return plan.WithHint(fmt.Errorf("target address %s for %s is a source host's address", to, old),
+				"give the target host an address of its own")
 		}
 		d.sources[to] = old
 	}
 	for _, old := range d.sel.Old {
-		d.sources[old] = old // an old address wins: one host may take over another's
+		d.sources[old] = old
 	}
 	return nil
 }
@@ -276,11 +279,14 @@ func addressList(addrs []netip.Addr) string {
 	return shortList(out)
 }
 
-func flippingNames(d Derivation) map[string]bool {
-	names := map[string]bool{}
+// flippingNames maps each name that flips to its wave.
+func flippingNames(d Derivation) map[string]string {
+	names := map[string]string{}
 	for _, z := range d.Zones {
-		for _, e := range z.Entries() {
-			names[e.Record.Name] = true
+		for _, w := range z.Waves {
+			for _, e := range w.Entries {
+				names[e.Record.Name] = w.Wave
+			}
 		}
 	}
 	return names

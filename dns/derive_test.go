@@ -192,6 +192,12 @@ func TestDeriveRefuses(t *testing.T) {
 			},
 			"two records would both become 203.0.113.11", "delete one of the two",
 		},
+		"a target with a source's address": {
+			func(s *dns.Selection, _ []dns.ZoneRecords) {
+				s.Addresses = dns.AddressMap{oldWeb: oldApp, oldApp: newApp, oldWeb6: newWeb6}
+			},
+			"target address 192.0.2.11 for 192.0.2.10 is a source host's address", "an address of its own",
+		},
 		"an address of the other family": {
 			func(s *dns.Selection, _ []dns.ZoneRecords) {
 				s.Addresses = dns.AddressMap{oldWeb: newWeb, oldApp: newApp, oldWeb6: newWeb}

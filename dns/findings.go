@@ -21,7 +21,7 @@ func (f Finding) String() string { return strings.TrimSpace(f.Name+" "+f.Type) +
 // findings looks at what the flip leaves alone: records of other types that
 // mention a source address or name a host that flips, and A or AAAA records that
 // stay at a name whose other address flips.
-func findings(z ZoneRecords, flip ZoneFlip, flipping map[string]bool, old []netip.Addr) []Finding {
+func findings(z ZoneRecords, flip ZoneFlip, flipping map[string]string, old []netip.Addr) []Finding {
 	var out []Finding
 	if len(flip.Waves) > 0 && !z.Zone.Active {
 		out = append(out, Finding{z.Zone.Name, "zone", "is not active: its name servers do not answer for it yet, so a flip reaches nobody"})
@@ -34,7 +34,7 @@ func findings(z ZoneRecords, flip ZoneFlip, flipping map[string]bool, old []neti
 		switch {
 		case changed[r.ID] || slices.ContainsFunc(flip.Excluded, func(x Record) bool { return x.ID == r.ID }):
 		case r.Type == "A" || r.Type == "AAAA":
-			if flipping[r.Name] {
+			if _, ok := flipping[r.Name]; ok {
 				out = append(out, Finding{r.Name, r.Type, fmt.Sprintf("stays at %s, which is no source host's address, while another address of the name flips", r.Content)})
 			}
 		case r.Type == "CNAME": // follows
@@ -52,7 +52,7 @@ var byName = map[string]string{
 	"NS":  "a delegation to a host that flips: its name service must run at the target",
 }
 
-func mentions(r Record, flipping map[string]bool, old []netip.Addr) []Finding {
+func mentions(r Record, flipping map[string]string, old []netip.Addr) []Finding {
 	var out []Finding
 	for _, a := range mentioned(r.Content, old) {
 		text := fmt.Sprintf("mentions the source address %s and does not flip", a)
@@ -63,8 +63,12 @@ func mentions(r Record, flipping map[string]bool, old []netip.Addr) []Finding {
 	}
 	if text, ok := byName[r.Type]; ok {
 		fields := strings.Fields(r.Content)
-		if len(fields) > 0 && flipping[canonical(fields[len(fields)-1])] {
-			out = append(out, Finding{r.Name, r.Type, fmt.Sprintf("names %s, which flips: %s", canonical(fields[len(fields)-1]), text)})
+		if len(fields) == 0 {
+			return out
+		}
+		host := canonical(fields[len(fields)-1])
+		if _, ok := flipping[host]; ok {
+			out = append(out, Finding{r.Name, r.Type, fmt.Sprintf("names %s, which flips: %s", host, text)})
 		}
 	}
 	return out

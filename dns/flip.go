@@ -41,6 +41,9 @@ type flip struct {
 	images    []Image // ToSource: what to put back
 }
 
+// FlipName is the name of FlipToTarget's step: the journal's key of its before-image.
+func FlipName(zone, wave string) string { return stepName("flip", zone, wave) }
+
 // FlipToTarget is the step that points one zone's records of a wave at the target.
 func FlipToTarget(spec FlipSpec) plan.Step {
 	var names []string
@@ -48,7 +51,7 @@ func FlipToTarget(spec FlipSpec) plan.Step {
 		names = append(names, e.Record.String())
 	}
 	return plan.Step{
-		Name:    stepName("flip", spec.Zone.Name, spec.Wave),
+		Name:    FlipName(spec.Zone.Name, spec.Wave),
 		Summary: fmt.Sprintf("point %d records of %s, wave %s, at the target: %s", len(names), spec.Zone.Name, spec.Wave, shortList(names)),
 		Hazards: spec.Hazards,
 		Op:      &flip{FlipSpec: spec, direction: ToTarget},

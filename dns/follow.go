@@ -10,6 +10,7 @@ type Follow struct {
 	Name string `json:"name"`
 	Type string `json:"type"` // CNAME, or "*" for the names that a wildcard answers for
 	Via  string `json:"via"`  // the record that flips
+	Wave string `json:"wave"` // Via's
 	// Host is set where the name is a host of its own whose pages a cache may hold.
 	Host bool `json:"host,omitempty"`
 }
@@ -40,21 +41,22 @@ func newWorld(zones []ZoneRecords) world {
 
 // follow lists the zone's CNAMEs that end at a name that flips, and what its
 // flipping wildcards answer for.
-func (w world) follow(z ZoneRecords, flip ZoneFlip, flipping map[string]bool) []Follow {
+func (w world) follow(z ZoneRecords, flip ZoneFlip, flipping map[string]string) []Follow {
 	var out []Follow
 	seen := map[string]bool{}
 	for _, e := range flip.Entries() {
 		if base, ok := strings.CutPrefix(e.Record.Name, "*."); ok && !seen[base] {
 			seen[base] = true
-			out = append(out, Follow{Name: base, Type: "*", Via: e.Record.Name})
+			out = append(out, Follow{Name: base, Type: "*", Via: e.Record.Name, Wave: flipping[e.Record.Name]})
 		}
 	}
 	for _, r := range z.Records {
 		if r.Type != "CNAME" {
 			continue
 		}
-		if via := w.end(canonical(r.Content)); flipping[via] {
-			out = append(out, Follow{Name: r.Name, Type: r.Type, Via: via, Host: r.Proxied})
+		via := w.end(canonical(r.Content))
+		if wave, ok := flipping[via]; ok {
+			out = append(out, Follow{Name: r.Name, Type: r.Type, Via: via, Wave: wave, Host: r.Proxied})
 		}
 	}
 	return out

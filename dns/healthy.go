@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,18 @@ type Probe struct {
 	// is sent as Host and as the TLS server name, its port is connected to.
 	URL string
 	Old netip.Addr
+}
+
+// ProbesOf are the probes of entries by one URL, in which "{address}" stands for
+// each record's name; wildcards, which have no name of their own, are left out.
+func ProbesOf(entries []Entry, url string) []Probe {
+	var out []Probe
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Record.Name, "*.") {
+			out = append(out, Probe{strings.ReplaceAll(url, "{address}", e.Record.Name), e.Old})
+		}
+	}
+	return out
 }
 
 // HealthySpec is what the gate needs.

@@ -98,3 +98,8 @@ func TestHealthyVerifiesCertificates(t *testing.T) {
 	spec.Probes, spec.TLS = []dns.Probe{probeOf(t, server, "other.test")}, &tls.Config{RootCAs: roots}
 	require.ErrorContains(t, dns.Healthy(spec).Op.Apply(t.Context()), "other.test")
 }
+
+func TestProbesOf(t *testing.T) {
+	entries := []dns.Entry{{Record: rec("www.example.com", "A", oldWeb.String()), Old: oldWeb}, {Record: rec("*.example.com", "A", oldWeb.String()), Old: oldWeb}}
+	require.Equal(t, []dns.Probe{{URL: "http://www.example.com:8080/health", Old: oldWeb}}, dns.ProbesOf(entries, "http://{address}:8080/health"))
+}

@@ -63,7 +63,7 @@ func TTLImagesOf(before json.RawMessage) ([]TTLImage, error) { return decode[TTL
 // goneError names records that no longer exist.
 func goneError(zone Zone, names []string) error {
 	slices.Sort(names)
-	return plan.WithHint(fmt.Errorf("%s: %s: %w (Cloudflare's code 81044)", zone.Name, strings.Join(names, ", "), ErrRecordGone),
+	return plan.WithHint(fmt.Errorf("%s: %s: %w", zone.Name, strings.Join(names, ", "), ErrRecordGone),
 		"somebody deleted it after it was derived: make it again by hand, or run migrate plan to leave it out")
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -131,12 +132,16 @@ func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 	}
 	var out []string
 	for _, ns := range zone.NameServers {
-		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", ns)
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", ns)
 		if err != nil {
 			return nil, plan.WithHint(fmt.Errorf("find name server %s of %s: %w", ns, zone.Name, err), "set dns.resolver to a server that answers for the zones")
 		}
+		// all of its IPv4 addresses; IPv6, which not every operator's network has, where there are no others
+		if v4 := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !a.Unmap().Is4() }); len(v4) > 0 {
+			addrs = v4
+		}
 		for _, a := range addrs {
-			out = append(out, net.JoinHostPort(a.String(), "53"))
+			out = append(out, net.JoinHostPort(a.Unmap().String(), "53"))
 		}
 	}
 	if len(out) == 0 {

@@ -120,7 +120,7 @@ func TestEveryByteComesBack(t *testing.T) {
 // verifies and repeats it.
 func shaken(t *rapid.T, s *site, step plan.Step) []byte {
 	for range rapid.IntRange(0, 2).Draw(t, "faults in "+step.Name) {
-		kind := rapid.SampledFrom([]cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAnswer, cfsim.DropRequest}).Draw(t, "fault")
+		kind := rapid.SampledFrom([]cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore}).Draw(t, "fault")
 		s.sim.Inject(cfsim.Fault{Method: http.MethodPost, Kind: kind})
 	}
 	before, _, err := runStep(t.Context(), step)

@@ -54,20 +54,18 @@ func Purge(spec PurgeSpec) (step plan.Step, ok bool) {
 // purgeHosts are the hosts that the vendor may hold copies of. The hosts below a
 // proxied wildcard cannot be listed.
 func purgeHosts(flip ZoneFlip, wave string) (hosts []string, everything bool) {
-	flipping := map[string]bool{}
 	for _, w := range flip.Waves {
 		if wave != "" && w.Wave != wave {
 			continue
 		}
 		for _, e := range w.Entries {
-			flipping[e.Record.Name] = true
 			if e.Record.Proxied {
 				hosts = append(hosts, e.Record.Name)
 			}
 		}
 	}
 	for _, f := range flip.Follow {
-		if f.Host && (wave == "" || flipping[f.Via]) {
+		if f.Host && (wave == "" || f.Wave == wave) {
 			hosts = append(hosts, f.Name)
 		}
 	}

@@ -99,7 +99,7 @@ func TestPurgeInChunks(t *testing.T) {
 }
 
 func TestPurgeThroughFaults(t *testing.T) {
-	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAnswer, cfsim.DropRequest} {
+	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
 		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
 		step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[1]})
 		s.sim.Inject(cfsim.Fault{Method: "POST", Path: "/zones/*/purge_cache", Kind: kind})

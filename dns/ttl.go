@@ -30,13 +30,28 @@ type ttlStep struct {
 	images []TTLImage // restore: what to put back
 }
 
+// LowerTTLName is the name of LowerTTL's step: the journal's key of its before-image.
+func LowerTTLName(zone string) string { return stepName("ttl", zone) }
+
+// LongestTTL is how long a resolver may hold an old answer of the entries that
+// are not proxied.
+func LongestTTL(entries []Entry) time.Duration {
+	longest := 0
+	for _, e := range entries {
+		if !e.Record.Proxied {
+			longest = max(longest, e.Record.Seconds())
+		}
+	}
+	return time.Duration(longest) * time.Second
+}
+
 // LowerTTL is the step that lowers the TTL of one zone's DNS-only records ahead
 // of the flip, so that resolvers follow it within that time. Records that are
 // proxied (their TTL is the edge's) or low enough already stay.
 func LowerTTL(spec TTLSpec) plan.Step {
 	spec.TTL = max(spec.TTL, MinTTL).Truncate(time.Second)
 	return plan.Step{
-		Name:    stepName("ttl", spec.Zone.Name),
+		Name:    LowerTTLName(spec.Zone.Name),
 		Summary: fmt.Sprintf("lower the TTL of DNS-only records of %s that flip to %s", spec.Zone.Name, spec.TTL),
 		Op:      &ttlStep{TTLSpec: spec, lower: true},
 	}

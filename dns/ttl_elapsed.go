@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,11 +18,15 @@ type Lowering struct {
 	// verified event): from then on no resolver learns an old one. The journal
 	// keeps it over restarts, and it is the clock that it is compared with; the
 	// vendor's modified_on is neither.
+	// Zero means that the step has not been verified yet.
 	At time.Time
 }
 
+// errNotLowered is the wait's error ahead of its beginning.
+var errNotLowered = errors.New("the TTLs have not been lowered yet")
+
 // Lowerings finds the journal's record of a zone's LowerTTL step; ok is false
-// when that step changed nothing.
+// when that step was skipped: nothing was lowered, nothing is to be waited for.
 type Lowerings interface {
 	Lowering(zone string) (l Lowering, ok bool, err error)
 }
@@ -30,6 +35,7 @@ type Lowerings interface {
 type TTLElapsedSpec struct {
 	Zones     []Zone
 	Lowerings Lowerings
+	Longest   time.Duration    // for the plan's estimate: the longest old TTL, see LongestTTL
 	Now       func() time.Time // nil is time.Now
 }
 
@@ -48,6 +54,7 @@ func TTLElapsed(spec TTLElapsedSpec) plan.Step {
 		Name:    "ttl-elapsed",
 		Summary: "wait until no resolver can hold an answer with an old TTL",
 		Gate:    true,
+		Takes:   spec.Longest,
 		Op:      &ttlElapsed{TTLElapsedSpec: spec},
 	}
 }
@@ -61,6 +68,9 @@ func (g *ttlElapsed) left() (left, total time.Duration, record string, err error
 		}
 		if !ok {
 			continue
+		}
+		if l.At.IsZero() {
+			return 0, 0, "", fmt.Errorf("%s: %w", zone.Name, errNotLowered)
 		}
 		images, err := TTLImagesOf(l.Before)
 		if err != nil {
@@ -81,11 +91,14 @@ func (g *ttlElapsed) left() (left, total time.Duration, record string, err error
 
 // Check says how long is left.
 func (g *ttlElapsed) Check(context.Context) (plan.State, error) {
+	const want = "every old TTL has passed"
 	left, total, record, err := g.left()
+	if errors.Is(err, errNotLowered) {
+		return plan.State{Unknown: true, Now: err.Error(), Want: want}, nil
+	}
 	if err != nil {
 		return plan.State{}, err
 	}
-	const want = "every old TTL has passed"
 	if left <= 0 {
 		return plan.State{Done: true, Now: want, Want: want}, nil
 	}

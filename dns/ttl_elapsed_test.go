@@ -69,6 +69,12 @@ func TestTTLElapsedHasNothingToWaitFor(t *testing.T) {
 		journal := lowerings{"example.com": lowered(t, time.Now(), 60)} // was low enough
 		plantest.Exercise(t, dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone}, Lowerings: journal}))
 	})
+	early := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone}, Lowerings: lowerings{"example.com": {}}, Longest: time.Hour})
+	require.Equal(t, time.Hour, early.Takes)
+	state, err := early.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.True(t, state.Unknown)
+	require.ErrorContains(t, early.Op.Apply(t.Context()), "example.com: the TTLs have not been lowered yet")
 	step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{{Name: "broken.example"}}, Lowerings: lowerings{}})
 	require.ErrorContains(t, step.Op.Apply(t.Context()), "journal is torn")
 }

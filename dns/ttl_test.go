@@ -82,7 +82,7 @@ func TestRestoreTTLKeepsWhatSomebodyElseSet(t *testing.T) {
 }
 
 func TestTTLThroughFaults(t *testing.T) {
-	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAnswer, cfsim.DropRequest} {
+	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
 		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
 		start := s.bytes(t)
 		z := s.derive(t).Zones[0]

@@ -23,6 +23,7 @@ const (
 	codeUnknownError   = 1016 // comes with status 200
 	codePurgeRate      = 1134
 	codeCouldNotRoute  = 7003
+	codeTokenFormat    = 6111
 	codeBadToken       = 9109
 	codeAuthentication = 10000
 	codeNoSuchRecord   = 81044
@@ -119,7 +120,7 @@ func explain(e *Error, header http.Header, isJSON bool) error {
 		return plan.Transient(e, httpretry.RetryAfter(header))
 	case e.Status < 300 && (!isJSON || e.Has(codeUnknownError)): // not JSON: a proxy in between
 		return plan.Transient(e, 0)
-	case e.Has(codeBadToken) || e.Has(codeAuthentication) || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+	case e.Has(codeBadToken) || e.Has(codeTokenFormat) || e.Has(codeAuthentication) || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
 		return plan.WithHint(e, "the token needs Zone Read, DNS Edit and Cache Purge for these zones, and must not have expired: see dns.cloudflare.token_env")
 	case e.Has(codeNoSuchRecord):
 		return plan.WithHint(e, "somebody deleted a record after the plan was made: run migrate plan again")
