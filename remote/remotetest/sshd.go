@@ -1,0 +1,206 @@
+// Package remotetest has a real sshd for tests, and the suite that every
+// remote.Host passes.
+package remotetest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// Users of the sshd besides root; they exist in its own mount namespace only.
+const (
+	Sudoer = "operator" // has sudo -n
+	Guest  = "visitor"  // has not
+)
+
+// SSHD is Debian's sshd on a loopback port.
+type SSHD struct {
+	Port         int
+	Dir          string // its files, a temporary folder
+	IdentityFile string // opens root, Sudoer and Guest
+	KnownHosts   string // has its ed25519 key
+	cmd          *exec.Cmd
+}
+
+// Need skips the test when the condition does not hold, and fails it in CI.
+func Need(t testing.TB, ok bool, what string) {
+	t.Helper()
+	if ok {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("CI needs %s", what)
+	}
+	t.Skipf("needs %s", what)
+}
+
+// have reports whether a program is installed.
+func have(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
+
+// StartSSHD starts sshd and stops it, with its sessions, when the test ends.
+func StartSSHD(t testing.TB) *SSHD {
+	t.Helper()
+	Need(t, os.Geteuid() == 0, "root, to start sshd")
+	sshd, err := exec.LookPath("/usr/sbin/sshd")
+	Need(t, err == nil, "the Debian package openssh-server")
+	Need(t, have("sudo"), "the Debian package sudo")
+	dir, err := os.MkdirTemp("", "sshd") // not t.TempDir, which other users cannot enter
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	d := &SSHD{
+		Dir:          dir,
+		IdentityFile: filepath.Join(dir, "id"),
+		KnownHosts:   filepath.Join(dir, "known_hosts"),
+	}
+	require.NoError(t, os.Chmod(dir, 0o755))
+	public := NewKey(t, d.IdentityFile)
+	writeFile(t, filepath.Join(dir, "authorized_keys"), ssh.MarshalAuthorizedKey(public), 0o644)
+	host := NewKey(t, filepath.Join(dir, "host"))
+	out, err := exec.Command("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", filepath.Join(dir, "host_rsa")).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	d.Port = freePort(t)
+	line := knownhosts.Line([]string{d.Address()}, host)
+	writeFile(t, d.KnownHosts, []byte(line+"\n"), 0o644)
+	d.writeAccounts(t)
+	writeFile(t, filepath.Join(dir, "sshd_config"), fmt.Appendf(nil, `
+ListenAddress 127.0.0.1:%d
+HostKey %[2]s/host
+HostKey %[2]s/host_rsa
+AuthorizedKeysFile %[2]s/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 100
+`, d.Port, dir), 0o644)
+	d.start(t, sshd)
+	return d
+}
+
+// Address is the host:port it listens on.
+func (d *SSHD) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)) }
+
+// Config is a host that reaches it as root.
+func (d *SSHD) Config(name string) remote.SSHConfig {
+	return remote.SSHConfig{
+		Name:         name,
+		Address:      func(context.Context) (string, error) { return "127.0.0.1", nil },
+		Port:         d.Port,
+		User:         "root",
+		IdentityFile: d.IdentityFile,
+		KnownHosts:   []string{d.KnownHosts},
+	}
+}
+
+// writeAccounts makes copies of the account files that know Sudoer and Guest.
+func (d *SSHD) writeAccounts(t testing.TB) {
+	for file, lines := range map[string][2]string{
+		"passwd": {Sudoer + ":x:64001:64001::/tmp:/bin/sh\n", Guest + ":x:64002:64002::/tmp:/bin/sh\n"},
+		"shadow": {Sudoer + ":*:19000:0:99999:7:::\n", Guest + ":*:19000:0:99999:7:::\n"},
+		"group":  {Sudoer + ":x:64001:\n", Guest + ":x:64002:\n"},
+	} {
+		have, err := os.ReadFile("/etc/" + file)
+		require.NoError(t, err)
+		writeFile(t, filepath.Join(d.Dir, file), append(have, lines[0]+lines[1]...), 0o644)
+	}
+	sudoers := "Defaults secure_path=/usr/sbin:/usr/bin:/sbin:/bin\n" + Sudoer + " ALL=(ALL) NOPASSWD: ALL\n"
+	writeFile(t, filepath.Join(d.Dir, "sudoers"), []byte(sudoers), 0o440)
+}
+
+// start runs sshd in a mount namespace where the account files are ours.
+func (d *SSHD) start(t testing.TB, sshd string) {
+	require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // sshd's privilege separation wants it
+	var script strings.Builder
+	script.WriteString("set -e\n")
+	for _, f := range []string{"passwd", "shadow", "group", "sudoers"} {
+		fmt.Fprintf(&script, "mount --bind %s/%s /etc/%s\n", d.Dir, f, f)
+	}
+	fmt.Fprintf(&script, "exec %s -D -e -f %s/sshd_config", sshd, d.Dir)
+	log, err := os.Create(filepath.Join(d.Dir, "sshd.log"))
+	require.NoError(t, err)
+	defer log.Close()
+	d.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script.String())
+	d.cmd.Stderr = log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // with the test, even one that panics
+	require.NoError(t, d.cmd.Start())
+	t.Cleanup(func() {
+		d.KillSessions(t)
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		_ = d.cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", d.Address())
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	}, 10*time.Second, 20*time.Millisecond, "sshd does not listen")
+}
+
+// KillSessions kills every connection's sshd, as a crash would.
+func (d *SSHD) KillSessions(t testing.TB) {
+	for _, child := range d.children(t) {
+		_ = syscall.Kill(child, syscall.SIGKILL)
+	}
+}
+
+func (d *SSHD) children(t testing.TB) []int {
+	pid := strconv.Itoa(d.cmd.Process.Pid)
+	text, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+	require.NoError(t, err)
+	var pids []int
+	for _, f := range strings.Fields(string(text)) {
+		child, err := strconv.Atoi(f)
+		require.NoError(t, err)
+		pids = append(pids, child)
+	}
+	return pids
+}
+
+// NewKey writes a new ed25519 private key to path.
+func NewKey(t testing.TB, path string) ssh.PublicKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	block, err := ssh.MarshalPrivateKey(private, "")
+	require.NoError(t, err)
+	writeFile(t, path, pem.EncodeToMemory(block), 0o600)
+	key, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	return key
+}
+
+func writeFile(t testing.TB, path string, data []byte, mode os.FileMode) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, data, mode))
+	require.NoError(t, os.Chmod(path, mode))
+}
+
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
