@@ -1,0 +1,168 @@
+package provision
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+	"golang.org/x/sync/errgroup"
+)
+
+// packScript writes a tar stream of the paths on its input, without descending.
+// tar ends with 1 when a file changed or vanished while it was read: the next
+// Check sees that.
+const packScript = `set -eu
+export LC_ALL=C
+tar --create --file=- --directory=/ --format=gnu --hard-dereference --no-recursion --ignore-failed-read \
+  --null --verbatim-files-from --files-from=- 2>/dev/null || [ $? -eq 1 ]
+`
+
+// unpackScript puts a tar stream in place as root, with owners by name.
+const unpackScript = `set -eu
+export LC_ALL=C
+tar --extract --file=- --directory=/ --preserve-permissions --same-owner
+`
+
+// pathList is the input of packScript.
+func pathList(paths []string) io.Reader {
+	var b bytes.Buffer
+	for _, p := range paths {
+		b.WriteString(strings.TrimPrefix(p, "/"))
+		b.WriteByte(0)
+	}
+	return &b
+}
+
+// streamFrom reads the paths of a host as a tar stream.
+func streamFrom(ctx context.Context, host remote.Host, paths []string, read func(io.Reader) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	r, w := io.Pipe()
+	g.Go(func() error {
+		err := host.Run(ctx, packScript, pathList(paths), w)
+		w.CloseWithError(err) // nil is the end of the stream
+		if errors.Is(err, io.ErrClosedPipe) {
+			return nil // the reader's error says more
+		}
+		return err
+	})
+	g.Go(func() error {
+		err := read(r)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r) // tar's padding after its end mark
+		}
+		r.CloseWithError(err)
+		return err
+	})
+	return g.Wait()
+}
+
+// rewrittenHashes reads the files and returns, by path, the hash that each that
+// the rewriter changes has afterwards.
+func rewrittenHashes(ctx context.Context, host remote.Host, paths []string, rw Rewriter) (map[string]string, error) {
+	hashes := map[string]string{}
+	if len(paths) == 0 {
+		return hashes, nil
+	}
+	err := streamFrom(ctx, host, paths, func(r io.Reader) error {
+		for in := tar.NewReader(r); ; {
+			h, err := in.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if h.Typeflag != tar.TypeReg || h.Size > maxText {
+				continue
+			}
+			text, err := io.ReadAll(in)
+			if err != nil {
+				return err
+			}
+			if out, n := rw.Rewrite(text); n > 0 {
+				sum := sha256.Sum256(out)
+				hashes["/"+h.Name] = hex.EncodeToString(sum[:])
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read files of %s: %w", host.Name(), err)
+	}
+	return hashes, nil
+}
+
+// copyFiles streams the paths from source to target through this process's
+// memory, rewriting those in rewrite on the way.
+func copyFiles(ctx context.Context, source, target remote.Host, paths []string, rewrite map[string]string, rw Rewriter) error {
+	err := streamFrom(ctx, source, paths, func(r io.Reader) error {
+		back, w := io.Pipe()
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error {
+			err := target.Run(ctx, unpackScript, back, nil)
+			back.CloseWithError(errOr(err, io.ErrClosedPipe))
+			return err
+		})
+		g.Go(func() error {
+			err := transform(ctx, r, w, int64(len(paths)), rewrite, rw)
+			w.CloseWithError(err) // nil is the end of the stream
+			if errors.Is(err, io.ErrClosedPipe) {
+				return nil // the target's error says more
+			}
+			return err
+		})
+		return g.Wait()
+	})
+	if err != nil {
+		return fmt.Errorf("copy files from %s to its clone: %w", source.Name(), err)
+	}
+	return nil
+}
+
+func errOr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// transform copies a tar stream and rewrites the files in rewrite.
+func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewrite map[string]string, rw Rewriter) error {
+	in, out := tar.NewReader(r), tar.NewWriter(w)
+	for done := int64(1); ; done++ {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return out.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("read stream: %w", err)
+		}
+		h.Format = tar.FormatUnknown // the writer chooses: names may be long
+		h.PAXRecords = nil
+		h.ModTime, h.AccessTime, h.ChangeTime = h.ModTime.Truncate(time.Second), time.Time{}, time.Time{}
+		var content io.Reader = in
+		if _, ok := rewrite["/"+h.Name]; ok && h.Typeflag == tar.TypeReg && h.Size <= maxText {
+			text, err := io.ReadAll(in)
+			if err != nil {
+				return fmt.Errorf("read %s: %w", h.Name, err)
+			}
+			text, _ = rw.Rewrite(text)
+			h.Size, content = int64(len(text)), bytes.NewReader(text)
+		}
+		if err := out.WriteHeader(h); err != nil {
+			return fmt.Errorf("write %s: %w", h.Name, err)
+		}
+		if _, err := io.Copy(out, content); err != nil {
+			return fmt.Errorf("write %s: %w", h.Name, err)
+		}
+		plan.Report(ctx, plan.Progress{Done: done, Total: total, Unit: "files", What: "/" + h.Name})
+	}
+}

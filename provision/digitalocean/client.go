@@ -1,0 +1,187 @@
+// Package digitalocean is provision.Cloud over DigitalOcean's API v2, with godo.
+// godo's own retries stay off: it would repeat a create whose answer was lost,
+// and the vendor has no idempotency token.
+package digitalocean
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/httpretry"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/secret"
+	"github.com/digitalocean/godo"
+	"golang.org/x/time/rate"
+)
+
+// perPage is the longest page of a list.
+const perPage = 200
+
+// perMinute keeps us below the vendor's burst limit of 250 requests a minute.
+const perMinute = 200
+
+// Options say which account is used, and where the API is.
+type Options struct {
+	Token secret.Value
+	// Endpoint is the API's base URL; empty is the vendor's.
+	Endpoint string
+	// Transport makes the requests; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+	// MaxWait is the longest wait between two attempts of one request; see
+	// httpretry.Transport.
+	MaxWait time.Duration
+}
+
+// Client is a provision.Cloud.
+type Client struct{ api *godo.Client }
+
+var _ provision.Cloud = (*Client)(nil)
+
+// New returns a client; it sends nothing yet.
+func New(o Options) (*Client, error) {
+	if o.Token.IsZero() {
+		return nil, plan.WithHint(errors.New("DigitalOcean: there is no token"), "set the environment variable that provision.digitalocean.token_env names")
+	}
+	transport := &httpretry.Transport{
+		Base:    &bearer{o.Token, o.Transport},
+		MaxWait: o.MaxWait,
+		Limit:   rate.NewLimiter(rate.Every(time.Minute/perMinute), perMinute/10),
+	}
+	options := []godo.ClientOpt{godo.SetUserAgent("migrate")}
+	if o.Endpoint != "" {
+		u, err := url.Parse(o.Endpoint)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+			return nil, fmt.Errorf("DigitalOcean: endpoint %q is not a URL", o.Endpoint)
+		}
+		// godo resolves paths against the base: without the slash its last part is lost.
+		options = append(options, godo.SetBaseURL(strings.TrimRight(o.Endpoint, "/")+"/"))
+	}
+	api, err := godo.New(&http.Client{Transport: transport}, options...)
+	if err != nil {
+		return nil, fmt.Errorf("DigitalOcean: make client: %w", err)
+	}
+	api.RetryConfig = godo.RetryConfig{}
+	return &Client{api}, nil
+}
+
+// bearer adds the token to each attempt, below everything that could show it.
+type bearer struct {
+	token secret.Value
+	base  http.RoundTripper
+}
+
+func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	base := b.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+b.token.Open())
+	return base.RoundTrip(req)
+}
+
+// APIError is an answer of the vendor that says no.
+type APIError struct {
+	Status    int
+	Message   string
+	RequestID string
+}
+
+// Error is the vendor's message with what its support asks for.
+func (e *APIError) Error() string {
+	text := fmt.Sprintf("DigitalOcean answers %d", e.Status)
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.RequestID != "" {
+		text += " (request " + e.RequestID + ")"
+	}
+	return text
+}
+
+// explain turns godo's error into ours: short, with a hint where there is one,
+// and a plan.Transient where another try is right.
+func explain(resp *godo.Response, err error) error {
+	if err == nil {
+		return nil
+	}
+	var status int
+	var header http.Header
+	if resp != nil && resp.Response != nil {
+		status, header = resp.StatusCode, resp.Header
+	}
+	var answer *godo.ErrorResponse
+	if errors.As(err, &answer) {
+		if answer.Response != nil {
+			status, header = answer.Response.StatusCode, answer.Response.Header
+		}
+		err = &APIError{status, oneLine(answer), answer.RequestID}
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		return plan.WithHint(err, "the token is wrong or expired: set the environment variable that provision.digitalocean.token_env names")
+	case http.StatusForbidden:
+		return plan.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
+	case http.StatusTooManyRequests:
+		return plan.Transient(err, tooMany(header))
+	}
+	return httpretry.Classify(status, header, err)
+}
+
+// tooMany is the wait that a 429 asks for: Retry-After on the burst limit, the
+// reset of the hourly window otherwise.
+func tooMany(header http.Header) time.Duration {
+	if after := httpretry.RetryAfter(header); after > 0 {
+		return after
+	}
+	reset, err := strconv.ParseInt(header.Get("Ratelimit-Reset"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return min(max(0, time.Until(time.Unix(reset, 0))), time.Hour)
+}
+
+// oneLine is the vendor's message; an HTML page of a proxy is not one.
+func oneLine(answer *godo.ErrorResponse) string {
+	text := strings.Join(strings.Fields(answer.Message), " ")
+	if text == "" && answer.NestedError != nil {
+		text = answer.NestedError.Message
+	}
+	if strings.HasPrefix(text, "<") {
+		return "not from the API, but a page of a proxy"
+	}
+	if len(text) > 300 {
+		text = strings.ToValidUTF8(text[:300], "") + "…"
+	}
+	return text
+}
+
+// notFound reports whether err says that the thing is not there.
+func notFound(err error) bool {
+	var answer *APIError
+	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
+}
+
+// list collects all pages.
+func list[T any](ctx context.Context, page func(context.Context, *godo.ListOptions) ([]T, *godo.Response, error)) ([]T, error) {
+	var all []T
+	options := &godo.ListOptions{Page: 1, PerPage: perPage}
+	for {
+		part, resp, err := page(ctx, options)
+		if err != nil {
+			return nil, explain(resp, err)
+		}
+		all = append(all, part...)
+		if resp.Links == nil || resp.Links.IsLastPage() {
+			return all, nil
+		}
+		options.Page++
+	}
+}

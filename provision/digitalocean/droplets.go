@@ -1,0 +1,116 @@
+package digitalocean
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/digitalocean/godo"
+)
+
+// DropletsTagged lists the droplets with a tag.
+func (c *Client) DropletsTagged(ctx context.Context, tag string) ([]provision.Droplet, error) {
+	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
+		return c.api.Droplets.ListByTag(ctx, tag, o)
+	})
+	return droplets(all, func(d provision.Droplet) bool { return hasTag(d, tag) }), err
+}
+
+// DropletsNamed lists the droplets with exactly this name.
+func (c *Client) DropletsNamed(ctx context.Context, name string) ([]provision.Droplet, error) {
+	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
+		return c.api.Droplets.ListByName(ctx, name, o)
+	})
+	return droplets(all, func(d provision.Droplet) bool { return d.Name == name }), err
+}
+
+// CreateDroplets asks for one droplet a name in one call. It is sent once: only
+// a 429, which is a refusal, is sent again.
+func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest) error {
+	_, resp, err := c.api.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
+		Names:    r.Names,
+		Region:   r.Region,
+		Size:     r.Size,
+		Image:    godo.DropletCreateImage{Slug: r.Image},
+		SSHKeys:  []godo.DropletCreateSSHKey{{Fingerprint: r.KeyFingerprint}},
+		UserData: r.UserData,
+		Tags:     r.Tags,
+		VPCUUID:  r.VPC,
+	})
+	return explain(resp, err)
+}
+
+// DeleteDroplet deletes a droplet; one that is not there is no error.
+func (c *Client) DeleteDroplet(ctx context.Context, id int) error {
+	resp, err := c.api.Droplets.Delete(ctx, id)
+	return unlessGone(explain(resp, err))
+}
+
+// Sizes lists what droplets may be.
+func (c *Client) Sizes(ctx context.Context) ([]provision.Size, error) {
+	all, err := list(ctx, c.api.Sizes.List)
+	out := make([]provision.Size, len(all))
+	for i, s := range all {
+		out[i] = provision.Size{
+			Slug: s.Slug, CPUs: s.Vcpus, MemoryMiB: s.Memory, DiskGiB: s.Disk,
+			MonthlyPrice: s.PriceMonthly, Regions: s.Regions, Available: s.Available,
+		}
+	}
+	return out, err
+}
+
+// DropletLimit is how many droplets the account may have, and has.
+func (c *Client) DropletLimit(ctx context.Context) (limit, used int, err error) {
+	account, resp, err := c.api.Account.Get(ctx)
+	if err != nil {
+		return 0, 0, explain(resp, err)
+	}
+	some, resp, err := c.api.Droplets.List(ctx, &godo.ListOptions{Page: 1, PerPage: 1})
+	if err != nil {
+		return 0, 0, explain(resp, err)
+	}
+	used = len(some)
+	if resp.Meta != nil {
+		used = resp.Meta.Total
+	}
+	return account.DropletLimit, used, nil
+}
+
+func droplets(in []godo.Droplet, keep func(provision.Droplet) bool) []provision.Droplet {
+	var out []provision.Droplet
+	for _, d := range in {
+		o := provision.Droplet{ID: d.ID, Name: d.Name, Status: d.Status, Size: d.SizeSlug, VPC: d.VPCUUID, Tags: d.Tags}
+		if d.Networks != nil {
+			for _, n := range d.Networks.V4 {
+				a, err := netip.ParseAddr(n.IPAddress)
+				switch {
+				case err != nil: // not assigned yet
+				case n.Type == "public" && !o.Public.IsValid():
+					o.Public = a
+				case n.Type == "private" && !o.Private.IsValid():
+					o.Private = a
+				}
+			}
+		}
+		if keep(o) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func hasTag(d provision.Droplet, tag string) bool {
+	for _, t := range d.Tags {
+		if t == tag {
+			return true
+		}
+	}
+	return false
+}
+
+func unlessGone(err error) error {
+	if notFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// filesOp copies an application's files from a source host to its clone, with
+// owners, modes, times and links, old addresses rewritten to new ones. Nothing
+// touches this machine's disk.
+type filesOp struct {
+	site Site
+	host string
+	app  Application
+	deps Deps
+}
+
+// NewFiles returns the step that copies the application's files to a host.
+func NewFiles(site Site, app Application, host string, d Deps) plan.Step {
+	return plan.Step{
+		Name:    host + ":" + app.Name,
+		Summary: fmt.Sprintf("copy %s of %s from the source %s to its clone, old addresses rewritten", strings.Join(app.Files, ", "), app.Name, host),
+		Op:      &filesOp{site, host, app, d},
+	}
+}
+
+func fileSteps(site Site, d Deps) []plan.Step {
+	var steps []plan.Step
+	for _, a := range site.Applications {
+		for _, h := range a.Hosts {
+			if len(a.Files) > 0 {
+				steps = append(steps, NewFiles(site, a, h, d))
+			}
+		}
+	}
+	return steps
+}
+
+func (op *filesOp) folder() string { return path.Join(beforeFolder, "files-"+op.app.Name) }
+func (op *filesOp) marker() string { return path.Join(filesFolder, op.app.Name) }
+
+// comparison is what should be on the target against what is.
+type comparison struct {
+	want      manifest
+	rewrite   map[string]string // hash after rewriting, by path
+	rewriter  Rewriter
+	differing []string
+	marked    bool // the target has the mark of exactly these files
+}
+
+// compare looks at both hosts.
+func (op *filesOp) compare(ctx context.Context) (comparison, error) {
+	var c comparison
+	var err error
+	if c.rewriter, err = op.site.rewriter(op.host, op.deps.Directory); err != nil {
+		return c, err
+	}
+	source, target := op.deps.Hosts.Source(op.host), op.deps.Hosts.Target(op.host)
+	paths := make([]string, len(op.app.Files))
+	for i, f := range op.app.Files {
+		paths[i] = path.Clean(f)
+	}
+	if c.want, err = manifestOf(ctx, source, paths, c.rewriter.Olds()); err != nil {
+		return c, err
+	}
+	if len(c.want.Missing) > 0 {
+		return c, plan.WithHint(fmt.Errorf("application %s: not on the source %s: %s", op.app.Name, op.host, strings.Join(c.want.Missing, ", ")),
+			"correct the application's files or hosts")
+	}
+	if c.rewrite, err = rewrittenHashes(ctx, source, c.want.Matches, c.rewriter); err != nil {
+		return c, err
+	}
+	for p, hash := range c.rewrite {
+		if e, ok := c.want.Entries[p]; ok {
+			e.Hash = hash
+			c.want.Entries[p] = e
+		}
+	}
+	op.passOver(ctx, c.want)
+	have, err := manifestOf(ctx, target, paths, nil)
+	if err != nil {
+		return c, err
+	}
+	c.differing = c.want.differing(have)
+	var marked bytes.Buffer
+	if err := target.Run(ctx, "cat -- "+quote(op.marker())+" 2>/dev/null || true", nil, &marked); err != nil {
+		return c, fmt.Errorf("read mark of %s: %w", op.app.Name, err)
+	}
+	c.marked = marked.String() == c.want.digest()
+	return c, nil
+}
+
+// passOver leaves out what cannot be copied: sockets and the like, and files
+// that vanished while they were listed.
+func (op *filesOp) passOver(ctx context.Context, want manifest) {
+	for p, e := range want.Entries {
+		switch {
+		case e.Kind == "f" && e.Hash != "", e.Kind == "d", e.Kind == "l":
+			continue
+		case e.Kind == "f":
+			plan.Note(ctx, "%s of %s is left out: it vanished, or could not be read", p, op.host)
+		default:
+			plan.Note(ctx, "%s of %s is left out: not a file, folder or link", p, op.host)
+		}
+		delete(want.Entries, p)
+	}
+}
+
+// filesBefore says where the before-image will be: it does not change.
+type filesBefore struct {
+	Kept string `json:"kept"`
+}
+
+func (op *filesOp) Check(ctx context.Context) (plan.State, error) {
+	c, err := op.compare(ctx)
+	if errors.Is(err, ErrNotProvisioned) {
+		return plan.State{Unknown: true, Now: "stage " + StageDroplets + " makes the droplet", Want: "the source's files"}, nil
+	}
+	if err != nil {
+		return plan.State{}, err
+	}
+	s := plan.State{
+		Done: len(c.differing) == 0 && c.marked,
+		Now:  fmt.Sprintf("%d of %d files and folders differ", len(c.differing), len(c.want.Entries)),
+		Want: fmt.Sprintf("the source's, %d with new addresses", len(c.rewrite)),
+	}
+	s.Before, err = json.Marshal(filesBefore{op.folder()})
+	return s, err
+}
+
+// Apply writes what differs, after it has kept what it replaces.
+func (op *filesOp) Apply(ctx context.Context) error {
+	c, err := op.compare(ctx)
+	if err != nil {
+		return err
+	}
+	source, target := op.deps.Hosts.Source(op.host), op.deps.Hosts.Target(op.host)
+	if len(c.differing) > 0 {
+		if err := ensureAccounts(ctx, source, target, op.folder(), c.want, op.app.Services); err != nil {
+			return err
+		}
+		if err := keep(ctx, target, op.folder(), c.differing); err != nil {
+			return err
+		}
+		if err := copyFiles(ctx, source, target, c.differing, c.rewrite, c.rewriter); err != nil {
+			return err
+		}
+		op.noteRewritten(ctx, c)
+	}
+	if c.marked {
+		return nil
+	}
+	return mark(ctx, target, op.marker(), c.want.digest())
+}
+
+func (op *filesOp) noteRewritten(ctx context.Context, c comparison) {
+	var rewritten []string
+	for _, p := range c.differing {
+		if _, ok := c.rewrite[p]; ok {
+			rewritten = append(rewritten, p)
+		}
+	}
+	if len(rewritten) > 0 {
+		plan.Note(ctx, "new addresses written into %s on %s", some(rewritten), op.host)
+	}
+}
+
+// Verify compares again. A source that is live may have changed meanwhile: then
+// the step is applied again.
+func (op *filesOp) Verify(ctx context.Context) error {
+	c, err := op.compare(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.differing) > 0 {
+		return plan.WithHint(fmt.Errorf("files of %s on %s differ from the source's: %s", op.app.Name, op.host, some(c.differing)),
+			"run the command again; if they change all the time, leave them out of the application's files")
+	}
+	return nil
+}
+
+// Undo puts back what the step replaced. Without a droplet there is nothing.
+func (op *filesOp) Undo(ctx context.Context, _ json.RawMessage) error {
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
+		return nil
+	}
+	return restore(ctx, op.deps.Hosts.Target(op.host), op.folder(), op.marker())
+}
+
+// some names the first few of a list.
+func some(list []string) string {
+	const most = 8
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(slices.Clone(list[:most]), ", "), len(list)-most)
+}

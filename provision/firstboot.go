@@ -1,0 +1,158 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// firstBootBudget bounds the installation of the packages.
+const firstBootBudget = 20 * time.Minute
+
+// firstBootOp is the gate that waits for cloud-init: packages installed, units
+// enabled, or the reason why not.
+type firstBootOp struct {
+	plan.ReadOnly
+	host HostSpec
+	deps Deps
+}
+
+// NewFirstBoot returns the gate for a host's first boot.
+func NewFirstBoot(host HostSpec, d Deps) plan.Step {
+	return plan.Step{
+		Name:    host.Name,
+		Summary: fmt.Sprintf("first boot of %s is finished: %d packages installed, %d services enabled", host.Name, len(host.Facts.Packages), len(host.Facts.Services)),
+		Gate:    true,
+		Takes:   time.Minute,
+		Op:      &firstBootOp{host: host, deps: d},
+	}
+}
+
+func firstBoots(site Site, d Deps) []plan.Step {
+	steps := make([]plan.Step, len(site.Hosts))
+	for i, h := range site.Hosts {
+		steps[i] = NewFirstBoot(h, d)
+	}
+	return steps
+}
+
+// statusScript prints cloud-init's status, the errors of its log if it failed,
+// and its exit status last. %s is --wait or nothing.
+const statusScript = `out=$(cloud-init status %s --long 2>&1 </dev/null) && rc=0 || rc=$?
+printf '%%s\n' "$out" | tail -n 20
+if [ "$rc" -ne 0 ]; then grep -hE '^E: |ERROR|Failed|Unable to locate|cannot enable' /var/log/cloud-init-output.log 2>/dev/null | tail -n 5; fi
+echo "exit $rc"
+`
+
+// status is what cloud-init says of itself.
+type status struct {
+	Word   string // done, running, error, not run, …
+	Detail string // the errors, in one line
+	Exit   string
+}
+
+func (op *firstBootOp) status(ctx context.Context, wait string) (status, error) {
+	var out bytes.Buffer
+	if err := op.deps.Hosts.Target(op.host.Name).Run(ctx, fmt.Sprintf(statusScript, wait), nil, &out); err != nil {
+		return status{}, fmt.Errorf("ask cloud-init: %w", err)
+	}
+	return parseStatus(out.String()), nil
+}
+
+func parseStatus(out string) status {
+	var s status
+	var rest []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(strings.TrimLeft(line, "."))
+		key, value, _ := strings.Cut(line, ":")
+		switch {
+		case key == "status":
+			s.Word = strings.TrimSpace(value)
+		case strings.HasPrefix(line, "exit "):
+			s.Exit = strings.TrimPrefix(line, "exit ")
+		case line != "" && key != "boot_status_code" && key != "extended_status" && key != "last_update" && key != "time":
+			rest = append(rest, line)
+		}
+	}
+	s.Detail = strings.Join(rest, "; ")
+	return s
+}
+
+func (op *firstBootOp) Check(ctx context.Context) (plan.State, error) {
+	state := plan.State{Want: "first boot finished"}
+	if _, err := op.deps.Directory.Lookup(op.host.Name); errors.Is(err, ErrNotProvisioned) {
+		state.Unknown, state.Now = true, "stage "+StageDroplets+" makes the droplet"
+		return state, nil
+	}
+	s, err := op.status(ctx, "")
+	if err != nil {
+		return plan.State{}, err
+	}
+	state.Now = "cloud-init: " + s.Word
+	state.Done = s.Word == "done"
+	return state, nil
+}
+
+// Apply waits.
+func (op *firstBootOp) Apply(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, firstBootBudget)
+	defer cancel()
+	s, err := op.status(ctx, "--wait")
+	if err != nil {
+		return fmt.Errorf("first boot of %s: %w", op.host.Name, err)
+	}
+	return op.judge(ctx, s)
+}
+
+// judge accepts "done"; exit status 2 is done with recoverable errors, which
+// are shown. https://cloudinit.readthedocs.io/en/latest/reference/cli.html#status
+func (op *firstBootOp) judge(ctx context.Context, s status) error {
+	if strings.HasPrefix(s.Word, "done") || strings.HasPrefix(s.Word, "degraded") {
+		if s.Exit == "2" {
+			plan.Note(ctx, "first boot of %s ended with recoverable errors: %s", op.host.Name, s.Detail)
+		}
+		return nil
+	}
+	return plan.WithHint(fmt.Errorf("first boot of %s: cloud-init says %q: %s", op.host.Name, s.Word, s.Detail),
+		"see /var/log/cloud-init-output.log on the droplet; migrate rollback --all, then apply, makes it again")
+}
+
+// Verify asks dpkg for every package: cloud-init may be content with less.
+func (op *firstBootOp) Verify(ctx context.Context) error {
+	s, err := op.status(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := op.judge(ctx, s); err != nil {
+		return err
+	}
+	packages := op.host.Facts.Packages
+	if len(packages) == 0 {
+		return nil
+	}
+	var out bytes.Buffer
+	script := "dpkg-query -W -f='${db:Status-Status} ${Package} ${binary:Package} ${Package}:${Architecture}\\n' -- " + quoteAll(packages) + " 2>/dev/null || true\n"
+	if err := op.deps.Hosts.Target(op.host.Name).Run(ctx, script, nil, &out); err != nil {
+		return fmt.Errorf("list packages of %s: %w", op.host.Name, err)
+	}
+	installed := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "installed" {
+			for _, name := range f[1:] {
+				installed[name] = true
+			}
+		}
+	}
+	missing := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return installed[p] })
+	if len(missing) > 0 {
+		return plan.WithHint(fmt.Errorf("packages are not installed on %s: %s", op.host.Name, strings.Join(missing, ", ")),
+			"the image may not offer them: see /var/log/cloud-init-output.log on the droplet")
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// healthBudget is how long a started application may take to be healthy.
+const healthBudget = time.Minute
+
+// servicesOp enables and starts an application's units on a host, in order, and
+// asks the application whether it is healthy.
+type servicesOp struct {
+	app    Application
+	host   string
+	deps   Deps
+	client *http.Client
+}
+
+// NewServices returns the step that starts the application on a host.
+func NewServices(app Application, host string, d Deps) plan.Step {
+	summary := fmt.Sprintf("enable and start %s of %s on %s", strings.Join(app.Services, ", "), app.Name, host)
+	if app.Health != "" {
+		summary += ", healthy at " + app.Health
+	}
+	client := &http.Client{
+		Timeout:       5 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 3 * time.Second}).DialContext},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return plan.Step{Name: host + ":" + app.Name, Summary: summary, Op: &servicesOp{app, host, d, client}}
+}
+
+func serviceSteps(site Site, d Deps) []plan.Step {
+	var steps []plan.Step
+	for _, a := range site.Applications {
+		for _, h := range a.Hosts {
+			if len(a.Services) > 0 || a.Health != "" {
+				steps = append(steps, NewServices(a, h, d))
+			}
+		}
+	}
+	return steps
+}
+
+func (op *servicesOp) files() string   { return path.Join(filesFolder, op.app.Name) }
+func (op *servicesOp) started() string { return path.Join(startedFolder, op.app.Name) }
+
+// unitsScript prints, for each unit, whether it is enabled and active, then
+// whether the services run with the files that are in place.
+const unitsScript = `for u in %[1]s; do
+  e=$(systemctl is-enabled -- "$u" 2>/dev/null) || true
+  a=$(systemctl is-active -- "$u" 2>/dev/null) || true
+  echo "unit $u ${e:-not-found} ${a:-unknown}"
+done
+if [ ! -e %[2]s ] || cmp -s %[2]s %[3]s; then echo fresh; fi
+`
+
+// unitState is what systemd says of the application's units.
+type unitState struct {
+	Enabled []string `json:"enabled"`
+	Active  []string `json:"active"`
+	fresh   bool     // started after the files were last written
+	lines   []string
+}
+
+func (op *servicesOp) units(ctx context.Context) (unitState, error) {
+	var out bytes.Buffer
+	script := fmt.Sprintf(unitsScript, quoteAll(op.app.Services), quote(op.files()), quote(op.started()))
+	if err := op.deps.Hosts.Target(op.host).Run(ctx, script, nil, &out); err != nil {
+		return unitState{}, fmt.Errorf("read units of %s: %w", op.host, err)
+	}
+	u := unitState{Enabled: []string{}, Active: []string{}}
+	for line := range strings.Lines(out.String()) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 1 && f[0] == "fresh":
+			u.fresh = true
+		case len(f) == 4:
+			if enabled(f[2]) {
+				u.Enabled = append(u.Enabled, f[1])
+			}
+			if f[3] == "active" {
+				u.Active = append(u.Active, f[1])
+			}
+			u.lines = append(u.lines, fmt.Sprintf("%s %s, %s", f[1], f[2], f[3]))
+		}
+	}
+	return u, nil
+}
+
+// enabled reports whether a unit starts at boot, or cannot be enabled because
+// something else starts it. See systemctl(1), is-enabled.
+func enabled(word string) bool {
+	switch word {
+	case "enabled", "static", "alias", "indirect", "generated", "linked", "transient":
+		return true
+	}
+	return false
+}
+
+// running reports whether all units are as they should be.
+func (op *servicesOp) running(u unitState) bool {
+	return u.fresh && len(u.Enabled) == len(op.app.Services) && len(u.Active) == len(op.app.Services)
+}
+
+func (op *servicesOp) Check(ctx context.Context) (plan.State, error) {
+	want := "enabled, active"
+	if op.app.Health != "" {
+		want += ", healthy"
+	}
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
+		return plan.State{Unknown: true, Now: "stage " + StageDroplets + " makes the droplet", Want: want}, nil
+	}
+	u, err := op.units(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
+	s := plan.State{Done: op.running(u), Now: strings.Join(u.lines, "; "), Want: want}
+	if !u.fresh {
+		s.Now = strings.TrimPrefix(s.Now+"; not started with these files", "; ")
+	}
+	if err := op.healthy(ctx); err != nil {
+		s.Done = false
+		s.Now += "; not healthy: " + err.Error()
+	}
+	s.Now = strings.TrimPrefix(s.Now, "; ")
+	if s.Now == "" {
+		s.Now = "healthy"
+	}
+	s.Before, err = json.Marshal(u)
+	return s, err
+}
+
+// Apply starts the units in order. Units that run with other files than those
+// in place, or are not healthy, are restarted.
+func (op *servicesOp) Apply(ctx context.Context) error {
+	u, err := op.units(ctx)
+	if err != nil {
+		return err
+	}
+	verb := "restart"
+	if op.running(u) && op.healthy(ctx) == nil {
+		verb = "start"
+	}
+	var b strings.Builder
+	b.WriteString("set -eu\nsystemctl daemon-reload\n")
+	for _, unit := range op.app.Services {
+		if !slices.Contains(u.Enabled, unit) {
+			fmt.Fprintf(&b, "systemctl enable -- %s\n", quote(unit))
+		}
+		fmt.Fprintf(&b, "systemctl reset-failed -- %[2]s 2>/dev/null || true\nsystemctl %[1]s -- %[2]s\n", verb, quote(unit))
+	}
+	// The mark of the files is copied last: a crash before it restarts once more.
+	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", quote(op.files()), quote(op.started()), quote(startedFolder))
+	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
+		return plan.WithHint(fmt.Errorf("start %s on %s: %w", op.app.Name, op.host, err), "on the droplet: %s", op.journalctl())
+	}
+	return nil
+}
+
+func (op *servicesOp) journalctl() string {
+	return "journalctl -b -n 50 -u " + strings.Join(op.app.Services, " -u ")
+}
+
+// Verify waits until the units are active and the application is healthy.
+func (op *servicesOp) Verify(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, healthBudget)
+	defer cancel()
+	var last error
+	err := poll(wait, min(op.deps.interval(), time.Second), func(ctx context.Context) (bool, error) {
+		u, err := op.units(ctx)
+		if err != nil {
+			return false, err
+		}
+		if last = op.healthy(ctx); last == nil && !op.running(u) {
+			last = errors.New(strings.Join(u.lines, "; "))
+		}
+		return last == nil, nil
+	})
+	if err != nil {
+		return plan.WithHint(fmt.Errorf("%s on %s: %w", op.app.Name, op.host, errOr(last, err)), "on the droplet: %s", op.journalctl())
+	}
+	return nil
+}
+
+// healthy asks the application on the new host, from here.
+func (op *servicesOp) healthy(ctx context.Context) error {
+	if op.app.Health == "" {
+		return nil
+	}
+	m, err := op.deps.Directory.Lookup(op.host)
+	if err != nil {
+		return err
+	}
+	address := m.Public.String()
+	if m.Public.Is6() {
+		address = "[" + address + "]"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.ReplaceAll(op.app.Health, "{address}", address), nil)
+	if err != nil {
+		return fmt.Errorf("health URL: %w", err)
+	}
+	resp, err := op.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the server sees it read
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %d", req.URL, resp.StatusCode)
+	}
+	return nil
+}
+
+// Undo stops and disables, in reverse order, the units that were not active or
+// enabled before.
+func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
+		return nil
+	}
+	was, err := readBefore[unitState](before)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("set -eu\n")
+	for _, unit := range slices.Backward(op.app.Services) {
+		q := quote(unit)
+		fmt.Fprintf(&b, "if systemctl cat -- %s >/dev/null 2>&1; then\n", q)
+		if !slices.Contains(was.Active, unit) {
+			fmt.Fprintf(&b, "  systemctl stop -- %s\n", q)
+		}
+		if !slices.Contains(was.Enabled, unit) {
+			fmt.Fprintf(&b, "  systemctl disable -- %s\n", q)
+		}
+		b.WriteString("fi\n")
+	}
+	fmt.Fprintf(&b, "rm -f -- %s\n", quote(op.started()))
+	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
+		return fmt.Errorf("stop %s on %s: %w", op.app.Name, op.host, err)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+// Package provision makes the new site: droplets sized after the source hosts, a
+// network and firewalls of the migration's own, the same packages and services,
+// the application's files with old addresses rewritten, and proof that all of it
+// answers. Its steps are put into a plan by Stages.
+package provision
+
+import (
+	"crypto/md5" //nolint:gosec // DigitalOcean names keys by their MD5 fingerprint
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+	"golang.org/x/crypto/ssh"
+)
+
+// Site is the new site as it should be: plain values, from the configuration and
+// the inventory.
+type Site struct {
+	// ID is unique per migration: letters, digits and dashes. Everything made at
+	// the vendor carries it, in its tag or its name.
+	ID string
+	// Name is the operator's name of the site, for people.
+	Name   string
+	Region string
+	Image  string
+	// VPCRange is the CIDR of the migration's own VPC; the zero Prefix lets the
+	// vendor choose.
+	VPCRange netip.Prefix
+	Hosts    []HostSpec
+	// PublicPorts are open to the world (tcp) on hosts of the role.
+	PublicPorts map[string][]int
+	// Operators may connect over SSH; empty is everybody.
+	Operators []netip.Prefix
+	// SSHPublicKey is the operator's key, one authorized_keys line.
+	SSHPublicKey string
+	// SSHUser logs in on the new hosts; empty is root.
+	SSHUser string
+	// SSHPort is where sshd of the new hosts listens; 0 is 22.
+	SSHPort      int
+	Applications []Application
+}
+
+// HostSpec is a host of the old site, and what its clone must be.
+type HostSpec struct {
+	Name       string
+	Roles      []string
+	OldAddress netip.Addr
+	// OldNames are names of the source host that files may hold and that the new
+	// site must not use; they are rewritten to the clone's address.
+	OldNames []string
+	// Size is a droplet size slug that overrides the choice by Facts.
+	Size  string
+	Facts Facts
+}
+
+// Facts are what the inventory found on the source host.
+type Facts struct {
+	CPUs      int
+	MemoryMiB int
+	DiskGiB   int
+	// Packages are the manually installed ones, by name.
+	Packages []string
+	// Services are the enabled systemd units.
+	Services []string
+}
+
+// Application is what runs on hosts besides packages.
+type Application struct {
+	Name  string
+	Hosts []string
+	// Files are absolute paths of files and folders to copy.
+	Files []string
+	// Services are systemd units, in the order of their start.
+	Services []string
+	// Health is a URL with {address}; 200 means healthy. Empty: units only.
+	Health string
+}
+
+var (
+	idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
+	// namePattern is what the vendor takes for a droplet and we take for a host.
+	namePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$`)
+	unitPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]*$`)
+	// debPattern is Debian policy 5.6.1, with an architecture where there is one.
+	debPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
+)
+
+// Validate reports every value that the vendor or a shell would refuse.
+func (s Site) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !idPattern.MatchString(s.ID) {
+		bad("migration id %q: only letters, digits and dashes, at most 64", s.ID)
+	}
+	if s.Region == "" || s.Image == "" {
+		bad("the new site needs a region and an image")
+	}
+	if len(s.Hosts) == 0 {
+		bad("the new site has no hosts")
+	}
+	if _, err := s.publicKey(); err != nil {
+		errs = append(errs, err)
+	}
+	if s.SSHUser != "" && !namePattern.MatchString(s.SSHUser) {
+		bad("ssh user %q is not a user name", s.SSHUser)
+	}
+	seen := map[string]bool{}
+	for _, h := range s.Hosts {
+		errs = append(errs, s.validateHost(h))
+		if seen[h.Name] {
+			bad("host %s is listed twice", h.Name)
+		}
+		seen[h.Name] = true
+	}
+	for _, a := range s.Applications {
+		errs = append(errs, a.validate(seen))
+	}
+	return errors.Join(errs...)
+}
+
+func (s Site) validateHost(h HostSpec) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("host %s: "+format, append([]any{h.Name}, args...)...))
+	}
+	if !namePattern.MatchString(h.Name) {
+		bad("a droplet's name has only letters, digits, dots and dashes, at most 63")
+	}
+	if s.VPCRange.IsValid() && s.VPCRange.Contains(h.OldAddress) {
+		errs = append(errs, plan.WithHint(fmt.Errorf("host %s: its address %s is inside the new VPC's range %s, so the new hosts could not reach it", h.Name, h.OldAddress, s.VPCRange),
+			"choose another vpc_range"))
+	}
+	for _, r := range h.Roles {
+		if !idPattern.MatchString(r) {
+			bad("role %q: only letters, digits and dashes", r)
+		}
+	}
+	for _, p := range h.Facts.Packages {
+		if !debPattern.MatchString(p) {
+			bad("package %q is not a package name", p)
+		}
+	}
+	for _, u := range h.Facts.Services {
+		if !unitPattern.MatchString(u) {
+			bad("service %q is not a unit name", u)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (a Application) validate(hosts map[string]bool) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("application %s: "+format, append([]any{a.Name}, args...)...))
+	}
+	if !namePattern.MatchString(a.Name) {
+		bad("its name has only letters, digits, dots and dashes, at most 63")
+	}
+	for _, h := range a.Hosts {
+		if !hosts[h] {
+			bad("host %s is not a host of the site", h)
+		}
+	}
+	for _, f := range a.Files {
+		if !strings.HasPrefix(f, "/") || strings.TrimRight(f, "/") == "" || strings.ContainsAny(f, "\x00\n") {
+			bad("%q is not the absolute path of a file or folder", f)
+		}
+	}
+	for _, u := range a.Services {
+		if !unitPattern.MatchString(u) {
+			bad("service %q is not a unit name", u)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Tag is what everything of this migration carries at the vendor.
+func (s Site) Tag() string { return "migrate:" + s.ID }
+
+// roleTag marks the droplets of a role.
+func (s Site) roleTag(role string) string { return s.Tag() + ":" + role }
+
+// resourceName names what the vendor identifies by name: VPC, key, firewalls.
+func (s Site) resourceName() string { return "migrate-" + s.ID }
+
+// tags are all tags of the site: its own, then the roles'.
+func (s Site) tags() []string {
+	tags := []string{s.Tag()}
+	for _, h := range s.Hosts {
+		for _, r := range h.Roles {
+			if !slices.Contains(tags, s.roleTag(r)) {
+				tags = append(tags, s.roleTag(r))
+			}
+		}
+	}
+	slices.Sort(tags[1:])
+	return tags
+}
+
+func (s Site) host(name string) (HostSpec, bool) {
+	i := slices.IndexFunc(s.Hosts, func(h HostSpec) bool { return h.Name == name })
+	if i < 0 {
+		return HostSpec{}, false
+	}
+	return s.Hosts[i], true
+}
+
+func (s Site) sshPort() int {
+	if s.SSHPort == 0 {
+		return 22
+	}
+	return s.SSHPort
+}
+
+func (s Site) publicKey() (ssh.PublicKey, error) {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s.SSHPublicKey))
+	if err != nil {
+		return nil, plan.WithHint(fmt.Errorf("read the operator's public key: %w", err),
+			"ssh.identity_file needs its .pub beside it, in OpenSSH's format")
+	}
+	return key, nil
+}
+
+// fingerprint is how the vendor names an SSH key in requests.
+func fingerprint(key ssh.PublicKey) string {
+	sum := md5.Sum(key.Marshal()) //nolint:gosec // an identifier, not a proof
+	parts := make([]string, len(sum))
+	for i, b := range sum {
+		parts[i] = hex.EncodeToString([]byte{b})
+	}
+	return strings.Join(parts, ":")
+}
+
+// isPublic reports whether a role of the host has ports open to the world.
+func (s Site) isPublic(h HostSpec) bool {
+	return slices.ContainsFunc(h.Roles, func(r string) bool { return len(s.PublicPorts[r]) > 0 })
+}

@@ -1,0 +1,83 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// Names of the stages, in their order. The seed of the databases belongs between
+// StageFirstBoot and StageServices.
+const (
+	StageNetwork   = "network"
+	StageFirewall  = "firewall"
+	StageDroplets  = "droplets"
+	StageFirstBoot = "first-boot"
+	StageFiles     = "files"
+	StageServices  = "services"
+)
+
+// Hosts reaches the hosts of both sites.
+type Hosts interface {
+	Source(name string) remote.Host
+	// Target is the host's clone. Its address and host key come from the
+	// Directory each time it connects, because they are known late.
+	Target(name string) remote.Host
+}
+
+// Deps are what the steps work with.
+type Deps struct {
+	Cloud     Cloud
+	Hosts     Hosts
+	Directory *Directory
+	// Interval is how often something that takes a while is asked for; 0 is 2 s.
+	Interval time.Duration
+}
+
+func (d Deps) interval() time.Duration {
+	if d.Interval == 0 {
+		return 2 * time.Second
+	}
+	return d.Interval
+}
+
+// Stages returns the plan's part that makes the new site. It asks the vendor for
+// its sizes and changes nothing.
+func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
+	if err := site.Validate(); err != nil {
+		return nil, fmt.Errorf("the new site: %w", err)
+	}
+	choices, err := chooseSizes(ctx, d.Cloud, site)
+	if err != nil {
+		return nil, err
+	}
+	key, err := NewSSHKey(d.Cloud, site)
+	if err != nil {
+		return nil, err
+	}
+	stages := []plan.Stage{
+		{
+			Name: StageNetwork, Summary: "the account's part: key, private network, tags",
+			Steps: []plan.Step{key, NewVPC(d.Cloud, site, d.interval()), NewTags(d.Cloud, site)},
+		},
+		{
+			Name: StageFirewall, Summary: "who may reach the new hosts, in force before they start",
+			Steps: NewFirewalls(d.Cloud, site, d.interval()),
+		},
+		{
+			Name: StageDroplets, Summary: "the new hosts, answering over SSH with known host keys",
+			Steps: []plan.Step{NewDroplets(site, choices, d)},
+		},
+		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBoots(site, d)},
+	}
+	if files := fileSteps(site, d); len(files) > 0 {
+		stages = append(stages, plan.Stage{Name: StageFiles, Summary: "the applications' files, old addresses rewritten", Steps: files})
+	}
+	if services := serviceSteps(site, d); len(services) > 0 {
+		stages = append(stages, plan.Stage{Name: StageServices, Summary: "the applications run and are healthy", Steps: services})
+	}
+	return stages, nil
+}

@@ -1,0 +1,126 @@
+package provision
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/secret"
+	"go.yaml.in/yaml/v3"
+)
+
+// UserData is what a new host gets for its first boot.
+type UserData struct {
+	Packages []string
+	// Services are enabled where the packages bring them; what the application
+	// brings comes later, with its files.
+	Services       []string
+	AuthorizedKeys []string
+	// User is made beside root, with the same keys and sudo; empty is none.
+	User string
+	// HostPrivate and HostPublic are sshd's first host key.
+	HostPrivate secret.Value
+	HostPublic  string
+	Files       []UserFile
+}
+
+// UserFile is a file written before services start.
+type UserFile struct {
+	Path    string
+	Mode    string // "0644"
+	Content string
+}
+
+// cloudConfig is the part of cloud-init's schema that is used, in its order.
+// https://cloudinit.readthedocs.io/en/latest/reference/modules.html
+type cloudConfig struct {
+	DisableRoot    bool          `yaml:"disable_root"`
+	SSHPasswords   bool          `yaml:"ssh_pwauth"`
+	Users          []cloudUser   `yaml:"users"`
+	AuthorizedKeys []string      `yaml:"ssh_authorized_keys"`
+	DeleteKeys     bool          `yaml:"ssh_deletekeys"`
+	HostKeys       cloudHostKeys `yaml:"ssh_keys"`
+	WriteFiles     []cloudFile   `yaml:"write_files,omitempty"`
+	UpdatePackages bool          `yaml:"package_update"`
+	Upgrade        bool          `yaml:"package_upgrade"`
+	Packages       []string      `yaml:"packages,omitempty"`
+	Run            [][]string    `yaml:"runcmd,omitempty"`
+}
+
+type cloudUser struct {
+	Name           string   `yaml:"name"`
+	Shell          string   `yaml:"shell"`
+	Sudo           string   `yaml:"sudo"`
+	LockPassword   bool     `yaml:"lock_passwd"`
+	AuthorizedKeys []string `yaml:"ssh_authorized_keys"`
+}
+
+type cloudHostKeys struct {
+	Private string `yaml:"ed25519_private"`
+	Public  string `yaml:"ed25519_public"`
+}
+
+type cloudFile struct {
+	Path        string `yaml:"path"`
+	Permissions string `yaml:"permissions"`
+	Content     string `yaml:"content"`
+}
+
+// enableScript enables the units that are there, and fails at the end when one
+// could not be enabled.
+const enableScript = `failed=; for u; do systemctl cat -- "$u" >/dev/null 2>&1 || continue; systemctl enable -- "$u" || failed="$failed $u"; done; [ -z "$failed" ] || { echo "cannot enable:$failed" >&2; exit 1; }`
+
+// Render returns the #cloud-config document. The same values give the same
+// bytes. It fails when the document is larger than the vendor takes.
+func (u UserData) Render() (string, error) {
+	c := cloudConfig{
+		AuthorizedKeys: u.AuthorizedKeys,
+		DeleteKeys:     true,
+		HostKeys:       cloudHostKeys{u.HostPrivate.Open(), u.HostPublic + "\n"},
+		UpdatePackages: true,
+		Packages:       slices.Compact(slices.Sorted(slices.Values(u.Packages))),
+		Users:          []cloudUser{},
+	}
+	if u.User != "" && u.User != "root" {
+		c.Users = append(c.Users, cloudUser{u.User, "/bin/bash", "ALL=(ALL) NOPASSWD:ALL", true, u.AuthorizedKeys})
+	}
+	for _, f := range u.Files {
+		c.WriteFiles = append(c.WriteFiles, cloudFile{f.Path, f.Mode, f.Content})
+	}
+	if units := slices.Compact(slices.Sorted(slices.Values(u.Services))); len(units) > 0 {
+		c.Run = [][]string{append([]string{"sh", "-c", enableScript, "enable"}, units...)}
+	}
+	var b bytes.Buffer
+	b.WriteString("#cloud-config\n")
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(c); err != nil {
+		return "", fmt.Errorf("write user-data: %w", err)
+	}
+	if err := enc.Close(); err != nil {
+		return "", fmt.Errorf("write user-data: %w", err)
+	}
+	if b.Len() > MaxUserData {
+		return "", plan.WithHint(fmt.Errorf("user-data is %d bytes, the vendor takes %d", b.Len(), MaxUserData),
+			"build an image with the packages and set provision.digitalocean.image")
+	}
+	return b.String(), nil
+}
+
+// userData is what a host of the site gets.
+func (s Site) userData(h HostSpec, key bootstrapKey) UserData {
+	u := UserData{
+		Packages:       h.Facts.Packages,
+		Services:       h.Facts.Services,
+		AuthorizedKeys: []string{strings.TrimSpace(s.SSHPublicKey)},
+		User:           s.SSHUser,
+		HostPrivate:    key.Private,
+		HostPublic:     key.Public,
+	}
+	if s.sshPort() != 22 {
+		u.Files = append(u.Files, UserFile{"/etc/ssh/sshd_config.d/10-migrate.conf", "0644", fmt.Sprintf("Port %d\n", s.sshPort())})
+	}
+	return u
+}
