@@ -1,0 +1,268 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// FenceOptions are the limits of a fence.
+type FenceOptions struct {
+	// Wait bounds how long open write transactions and running statements get
+	// to end before the fence; default 5 s. New writes wait, too, while the
+	// server waits for running statements.
+	Wait time.Duration
+	// Kill ends what is still running then. Without it the fence is taken back
+	// and the error names the session.
+	Kill bool
+	// Admins are accounts that may keep privileges that pass the fence (H14,
+	// MariaDB only), besides root and the login of migrate.
+	Admins []string
+}
+
+func (o FenceOptions) wait() time.Duration {
+	if o.Wait > 0 {
+		return o.Wait
+	}
+	return 5 * time.Second
+}
+
+// fenceOp closes a server to application writes, or opens it.
+type fenceOp struct {
+	server *Server
+	opt    FenceOptions
+	closed bool // what is wanted
+}
+
+// fenceBefore is the before-image of a fence.
+type fenceBefore struct {
+	Fenced bool `json:"fenced"`
+	Kept   bool `json:"kept"` // over a restart of the server
+}
+
+// Fence returns the step that makes a server refuse application writes:
+// read_only on MariaDB, super_read_only on MySQL, kept over a restart of the
+// server. Once it is applied no application transaction commits there, also
+// none that was open; replication goes on.
+func Fence(s *Server, opt FenceOptions) plan.Step {
+	return plan.Step{
+		Name:    "fence-" + string(s.Side()),
+		Summary: fmt.Sprintf("make %s refuse application writes", s.Name()),
+		Takes:   opt.wait(),
+		Hazards: []plan.Hazard{
+			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users are refused"},
+			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.wait())},
+		},
+		Op: fenceOp{s, opt, true},
+	}
+}
+
+// Unfence returns the step that lets application writes into a server.
+func Unfence(s *Server) plan.Step {
+	return plan.Step{
+		Name:    "unfence-" + string(s.Side()),
+		Summary: fmt.Sprintf("let application writes into %s", s.Name()),
+		Op:      fenceOp{s, FenceOptions{}, false},
+	}
+}
+
+// fenceState is how a server's fence is.
+type fenceState struct {
+	closed bool // no application write is let in
+	open   bool // nothing of the fence is set; neither closed nor open on MySQL: read_only alone
+	kept   bool // it comes back after a restart
+}
+
+func readFence(ctx context.Context, s *Server) (fenceState, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return fenceState{}, err
+	}
+	names := dialect.fenceVariables()
+	running, err := variables(ctx, db, names...)
+	if err != nil {
+		return fenceState{}, s.wrap("read the fence", err)
+	}
+	kept, err := persistence{s, fenceTopic}.read(ctx, names...)
+	if err != nil {
+		return fenceState{}, err
+	}
+	state := fenceState{closed: isOn(running[names[0]]), open: true}
+	for _, name := range names {
+		state.open = state.open && !isOn(running[name])
+		state.kept = state.kept || isOn(kept[name])
+	}
+	return state, nil
+}
+
+func (f fenceState) String() string {
+	text := "refuses application writes"
+	switch {
+	case f.open:
+		text = "accepts application writes"
+	case !f.closed:
+		text = "accepts the writes of administrators only"
+	}
+	if f.open == f.kept {
+		text += map[bool]string{true: ", until it restarts", false: " until it restarts"}[f.open]
+	}
+	return text
+}
+
+// Check reads the fence, and finds accounts that would pass it.
+func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
+	now, err := readFence(ctx, f.server)
+	if err != nil {
+		return plan.State{}, err
+	}
+	canKeep, err := persistence{f.server, fenceTopic}.supported(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state := plan.State{Now: now.String(), Want: "accepts application writes", Done: now.open && !now.kept}
+	if f.closed {
+		state.Want, state.Done = "refuses application writes", now.closed && (now.kept || !canKeep)
+		if !state.Done {
+			if err := f.refuseLeaks(ctx); err != nil {
+				return plan.State{}, err
+			}
+		}
+	}
+	state.Before, err = json.Marshal(fenceBefore{Fenced: now.closed, Kept: now.kept})
+	return state, err
+}
+
+// Apply sets or takes away the fence.
+func (f fenceOp) Apply(ctx context.Context) error {
+	if !f.closed {
+		return openFence(ctx, f.server)
+	}
+	if err := f.refuseLeaks(ctx); err != nil {
+		return err
+	}
+	return f.close(ctx)
+}
+
+// Verify asks the server, and proves a fence by a write that must be refused.
+func (f fenceOp) Verify(ctx context.Context) error {
+	state, err := f.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.Done {
+		return fmt.Errorf("verify the fence: %s %s", f.server.Name(), state.Now)
+	}
+	if !f.closed {
+		return nil
+	}
+	return proveFence(ctx, f.server)
+}
+
+// Undo puts the fence back to what it was.
+func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
+	var image fenceBefore
+	if err := json.Unmarshal(before, &image); err != nil {
+		return fmt.Errorf("read the before-image of the fence: %w", err)
+	}
+	if image.Fenced {
+		return f.close(ctx)
+	}
+	return openFence(ctx, f.server)
+}
+
+// close fences the server. The kept value is written first: from then on a
+// restart of the server cannot lift a fence that was reported as set.
+func (f fenceOp) close(ctx context.Context) (err error) {
+	before, err := readFence(ctx, f.server)
+	if err != nil {
+		return err
+	}
+	lock, err := lockFence(ctx, f.server)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	canKeep, err := persistence{f.server, fenceTopic}.supported(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && !before.closed {
+			lock.Close() // taking back needs the lock
+			err = errors.Join(err, f.takeBack(ctx))
+		}
+	}()
+	if canKeep {
+		err = f.keep(ctx)
+		if err != nil {
+			return err
+		}
+	} else {
+		plan.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.server.Name())
+	}
+	if before.closed {
+		return nil
+	}
+	deadline := time.Now().Add(f.opt.wait())
+	if err := f.settleTransactions(ctx, time.Now().Add(f.opt.wait()/2)); err != nil {
+		return err
+	}
+	return f.set(ctx, lock, deadline)
+}
+
+// keep makes the fence survive a restart.
+func (f fenceOp) keep(ctx context.Context) error {
+	dialect, err := f.server.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, name := range dialect.fenceVariables() {
+		values[name] = "ON"
+	}
+	return persistence{f.server, fenceTopic}.write(ctx, values)
+}
+
+// takeBack lifts a fence that was not completed, also when ctx has ended.
+func (f fenceOp) takeBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+	defer cancel()
+	if err := openFence(ctx, f.server); err != nil {
+		return fmt.Errorf("take the fence back: %w", err)
+	}
+	return nil
+}
+
+// openFence lets application writes in. On MySQL the kept value goes first,
+// because it says that super_read_only belongs back (see asAdmin); on MariaDB
+// the running one, because that is what the service waits for.
+func openFence(ctx context.Context, s *Server) error {
+	_, dialect, err := s.Open(ctx)
+	if err != nil {
+		return err
+	}
+	lock, err := lockFence(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	kept := persistence{s, fenceTopic}
+	if !dialect.mariadb() {
+		if err := kept.forget(ctx, dialect.fenceVariables()...); err != nil {
+			return err
+		}
+	}
+	for _, statement := range dialect.UnfenceStatements() {
+		if _, err := lock.ExecContext(ctx, statement); err != nil {
+			return s.wrap(statement, err)
+		}
+	}
+	if dialect.mariadb() {
+		return kept.forget(ctx, dialect.fenceVariables()...)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Error numbers of both flavors.
+const (
+	errLockWaitTimeout = 1205
+	errReadOnly        = 1290
+)
+
+// set sets the fence's variable within the time left, which the server itself
+// keeps (lock_wait_timeout): it waits for running statements and commits, and
+// holds back new ones meanwhile.
+func (f fenceOp) set(ctx context.Context, lock *Session, deadline time.Time) error {
+	dialect, err := f.server.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		blocked, err := f.try(ctx, lock, dialect, time.Until(deadline))
+		if err != nil || blocked == nil {
+			return err
+		}
+		if !f.opt.Kill || attempt > 1 {
+			return plan.WithHint(
+				fmt.Errorf("fence %s: still running after %s: %s", f.server.Name(), f.opt.wait(), describeSessions(blocked)),
+				"let it end or end it, or allow migrate to kill what blocks the fence; then run the same command again")
+		}
+		if err := killSessions(ctx, f.server, blocked, "it blocks the fence"); err != nil {
+			return err
+		}
+		deadline = time.Now().Add(f.opt.wait())
+	}
+}
+
+// try runs the statement once. Blocked are the sessions that kept it from being
+// set, never nil then.
+func (f fenceOp) try(ctx context.Context, lock *Session, dialect *Dialect, left time.Duration) (blocked []client, err error) {
+	seconds := max(1, int(math.Ceil(left.Seconds())))
+	if _, err := lock.ExecContext(ctx, "SET SESSION lock_wait_timeout = "+strconv.Itoa(seconds)); err != nil {
+		return nil, f.server.wrap("bound the wait for the fence", err)
+	}
+	id, err := queryText(ctx, lock, "SELECT CONNECTION_ID()")
+	if err != nil {
+		return nil, f.server.wrap("read the connection id", err)
+	}
+	for _, statement := range dialect.FenceStatements() {
+		_, err := lock.ExecContext(ctx, statement)
+		switch {
+		case errorNumber(err) == errLockWaitTimeout:
+			return f.blockers(ctx)
+		case err != nil:
+			// The connection may be gone while the server still waits to set it.
+			return nil, errors.Join(f.server.wrap(statement, err), f.stopStatement(ctx, id))
+		}
+	}
+	return nil, nil
+}
+
+// stopStatement ends the session that tries to set the fence, and waits until
+// it is gone: only then is the fence certain not to be set any more.
+func (f fenceOp) stopStatement(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+	defer cancel()
+	db, err := f.server.DB(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		rest, err := queryStrings(ctx, db, "SELECT ID FROM information_schema.PROCESSLIST WHERE ID = ?", id)
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		// It may end by itself in this moment: 1094, unknown thread.
+		if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && errorNumber(err) != 1094 {
+			return f.server.wrap("end the fence's statement", err)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// blockers are the sessions whose statements run, the longest first.
+func (f fenceOp) blockers(ctx context.Context) ([]client, error) {
+	all, err := clients(ctx, f.server)
+	if err != nil {
+		return nil, err
+	}
+	busy := slices.DeleteFunc(all, func(c client) bool {
+		return c.Command == "Sleep" || strings.HasPrefix(c.State, "Waiting for")
+	})
+	slices.SortStableFunc(busy, func(a, b client) int { return b.Seconds - a.Seconds })
+	if len(busy) == 0 {
+		busy = []client{{State: "a session that holds LOCK TABLES or a backup lock"}}
+	}
+	return busy, nil
+}
+
+// settleTransactions gives the write transactions that are open now until
+// deadline to end. Those left do not block the fence: their COMMIT will be
+// refused, so none of them is acknowledged.
+func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) error {
+	first, err := openWrites(ctx, f.server)
+	if err != nil || len(first) == 0 {
+		return err
+	}
+	left := first
+	for len(left) > 0 && time.Now().Before(deadline) {
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for open transactions on %s: %w", f.server.Name(), err)
+		}
+		now, err := openWrites(ctx, f.server)
+		if err != nil {
+			return err
+		}
+		left = slices.DeleteFunc(left, func(c client) bool {
+			return !slices.ContainsFunc(now, func(n client) bool { return n.Transaction == c.Transaction })
+		})
+	}
+	switch {
+	case len(left) == 0:
+		return nil
+	case f.opt.Kill:
+		return killSessions(ctx, f.server, left, "its write transaction is still open at the fence")
+	}
+	plan.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), describeSessions(left))
+	return nil
+}
+
+// refuseLeaks refuses a fence that an application account would pass (H14).
+func (f fenceOp) refuseLeaks(ctx context.Context) error {
+	db, dialect, err := f.server.Open(ctx)
+	if err != nil {
+		return err
+	}
+	privileges := dialect.bypass()
+	if len(privileges) == 0 {
+		return nil
+	}
+	own, err := queryText(ctx, db, "SELECT CURRENT_USER()")
+	if err != nil {
+		return f.server.wrap("read the current user", err)
+	}
+	user, _, _ := strings.Cut(own, "@")
+	allowed := append([]string{"root", "mysql", "mariadb.sys", user}, f.opt.Admins...)
+	leaks, err := holders(ctx, db, privileges)
+	if err != nil {
+		return f.server.wrap("look for privileged users", err)
+	}
+	leaks = slices.DeleteFunc(leaks, func(grantee string) bool {
+		name := strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
+		return slices.Contains(allowed, name) || strings.HasPrefix(name, ownUserPrefix)
+	})
+	if len(leaks) == 0 {
+		return nil
+	}
+	return plan.WithHint(
+		fmt.Errorf("fence %s: these users write through read_only: %s", f.server.Name(), strings.Join(leaks, ", ")),
+		"REVOKE %s ON *.* FROM each of them, or name them as administrators", strings.Join(privileges, ", "))
+}
+
+// holders lists 'user'@'host' of the accounts with one of the global
+// privileges, by themselves or by a role.
+func holders(ctx context.Context, q queryer, privileges []string) ([]string, error) {
+	marks := strings.Repeat(",?", len(privileges))[1:]
+	args := make([]any, len(privileges))
+	for i, privilege := range privileges {
+		args[i] = privilege
+	}
+	found, err := queryStrings(ctx, q, `SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES
+		WHERE PRIVILEGE_TYPE IN (`+marks+`) ORDER BY GRANTEE`, args...)
+	if err != nil {
+		return nil, err
+	}
+	members, err := queryRecords(ctx, q, "SELECT User AS user, Host AS host, Role AS role FROM mysql.roles_mapping WHERE Host <> ''")
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		grants, err := queryStrings(ctx, q, "SHOW GRANTS FOR "+Quote(m["role"]))
+		if err != nil {
+			return nil, err
+		}
+		grantee := "'" + m["user"] + "'@'" + m["host"] + "'"
+		if grantsAny(grants, privileges) && !slices.Contains(found, grantee) {
+			found = append(found, grantee)
+		}
+	}
+	return found, nil
+}
+
+// grantsAny reads SHOW GRANTS, which for a role includes those of its own roles.
+func grantsAny(grants, privileges []string) bool {
+	for _, grant := range grants {
+		list, _, global := strings.Cut(grant, " ON *.* ")
+		if !global {
+			continue
+		}
+		list = strings.TrimPrefix(list, "GRANT ")
+		for _, privilege := range strings.Split(list, ", ") {
+			if privilege == "ALL PRIVILEGES" || slices.Contains(privileges, privilege) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// proveFence tries a write that the fence must refuse. It changes nothing even
+// where it is let in: the schema is there already. On MariaDB it runs as a user
+// without privileges, made for it; on MySQL nobody passes super_read_only.
+func proveFence(ctx context.Context, s *Server) error {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	const write = "CREATE SCHEMA IF NOT EXISTS `" + ownSchema + "`"
+	if !dialect.mariadb() {
+		session, err := s.Session(ctx, Unlogged)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		_, err = session.ExecContext(ctx, write)
+		return refused(s, err)
+	}
+	if err := asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+		_, err := session.ExecContext(ctx, write)
+		return err
+	}); err != nil {
+		return s.wrap("prepare the proof of the fence", err)
+	}
+	return asProbe(ctx, s, func(q execer) error {
+		_, err := q.ExecContext(ctx, write)
+		return refused(s, err)
+	})
+}
+
+// refused turns the outcome of a write that must be refused into an error.
+func refused(s *Server, err error) error {
+	switch {
+	case errorNumber(err) == errReadOnly:
+		return nil
+	case err == nil:
+		return fmt.Errorf("verify the fence of %s: a write was let in", s.Name())
+	}
+	return s.wrap("prove the fence", err)
+}
+
+// asProbe runs f as a user that has no privilege but on migrate's own schema.
+func asProbe(ctx context.Context, s *Server, f func(execer) error) (err error) {
+	probe := login{s, ownUserPrefix + "probe", "CREATE ON `" + ownSchema + "`.*"}
+	host, password := anyHost, newPassword()
+	if s.cfg.Network == "unix" {
+		host = "localhost"
+	}
+	if err := probe.create(ctx, host, password); err != nil {
+		return err
+	}
+	defer func() {
+		drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+		defer cancel()
+		err = errors.Join(err, probe.drop(drop))
+	}()
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = probe.name, password.Open(), s.cfg.Network, s.cfg.Address
+	cfg.Timeout, cfg.DialFunc, cfg.Logger = dialTimeout, s.dial, &mysql.NopLogger{}
+	db, err := openPool(cfg)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return f(db)
+}
