@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// Exit codes; exitCodes says them to the operator.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitChanges     = 2
+	exitConfig      = 3
+	exitUnreachable = 4
+	exitRefused     = 5
+	exitLocked      = 6
+	exitStopped     = 7
+	exitDifferent   = 8
+)
+
+const exitCodes = `Exit codes:
+  0  done; for plan: nothing would change
+  1  failed; the journal and the error line say where
+  2  plan: there are changes
+  3  the configuration or the command line is wrong; nothing was changed
+  4  a host or a vendor cannot be reached, or refuses the login; run it again
+  5  refused: the plan is not reviewed or does not hold any more, or a check stands against it
+  6  another operator holds the lock
+  7  stopped by a signal, or at the stage that was asked for; run it again to go on
+  8  verify found differences`
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errChanges makes plan exit with 2 without an error line.
+var errChanges = errors.New("there are changes")
+
+// report prints err as one line, with its hint, and returns the exit code.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, errChanges) {
+		return exitChanges
+	}
+	for _, line := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
+		_, _ = fmt.Fprintln(a.err, "migrate: error:", line)
+	}
+	if hint := hintOf(err); hint != "" {
+		_, _ = fmt.Fprintln(a.err, "migrate: hint:", hint)
+	}
+	return codeOf(err)
+}
+
+func hintOf(err error) string {
+	var c *config.Error
+	if errors.As(err, &c) {
+		return c.Hint
+	}
+	return plan.Hint(err)
+}
+
+func codeOf(err error) int {
+	var (
+		cfg     *config.Error
+		usage   usageError
+		locked  *plan.LockedError
+		stale   *plan.StaleError
+		refused *move.RefusedError
+		differ  *move.DifferenceError
+		unknown *remote.UnknownHostError
+		key     *remote.HostKeyError
+	)
+	switch {
+	case errors.As(err, &cfg), errors.As(err, &usage), isUsage(err):
+		return exitConfig
+	case errors.As(err, &locked):
+		return exitLocked
+	case errors.As(err, &stale), errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &differ):
+		return exitDifferent
+	case errors.Is(err, plan.ErrStopped):
+		return exitStopped
+	case errors.As(err, &unknown), errors.As(err, &key), errors.Is(err, remote.ErrAuth),
+		errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrSudo), errors.Is(err, move.ErrVendorLogin),
+		errors.Is(err, dns.ErrNoZone), errors.Is(err, os.ErrDeadlineExceeded):
+		return exitUnreachable
+	}
+	return exitFailed
+}
+
+// isUsage recognises cobra's own complaints, which have no type.
+func isUsage(err error) bool {
+	for _, prefix := range []string{"unknown command", "unknown flag", "required flag", "accepts ", "requires "} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/dcmigrate/migrate/move"
+)
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var o move.RunOptions
+	var dry, all bool
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "One step back to the old site",
+		Long: `Switch the service back to the old site: the cutover's protocol in the other
+direction, then the DNS before-images. It needs no reviewed plan, and may be run
+until finish. Before the target has taken over it only takes the cutover back.
+--all takes back what apply made, in reverse order.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(func(m *move.Move) error {
+				if dry {
+					return a.dryRollback(c, m, all, o)
+				}
+				a.prepare(&o)
+				if all {
+					return m.TakeBack(c.Context(), o)
+				}
+				return m.GoBack(c.Context(), o)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would be done; change nothing")
+	cmd.Flags().BoolVar(&all, "all", false, "before a cutover: take back everything that apply made")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "overwrite DNS records that somebody else has changed since")
+	return cmd
+}
+
+func (a *app) dryRollback(c *cobra.Command, m *move.Move, all bool, o move.RunOptions) error {
+	if !all {
+		return a.dryRun(c, m, move.Rollback, o)
+	}
+	steps, err := m.WouldTakeBack(c.Context())
+	if err != nil {
+		return err
+	}
+	return a.printUndo(steps)
+}

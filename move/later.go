@@ -1,0 +1,46 @@
+package move
+
+import (
+	"context"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// later is an Op that cannot see yet what it is about, because an earlier stage
+// of the same plan makes it: its Check says so instead of failing.
+type later struct {
+	plan.Op
+	move  *Move
+	stage string   // that has to be done first
+	steps []string // its step ids
+}
+
+func (l later) Check(ctx context.Context) (plan.State, error) {
+	h, err := l.move.History()
+	if err != nil {
+		return plan.State{}, err
+	}
+	for _, id := range l.steps {
+		switch h.Step(id).Phase {
+		case plan.Verified, plan.Skipped:
+		default:
+			return plan.State{Unknown: true, Now: "known after stage " + l.stage}, nil
+		}
+	}
+	return l.Op.Check(ctx)
+}
+
+// afterStage makes every step of the stages wait, in its Check, for all steps of
+// the stage named first.
+func (m *Move) afterStage(p plan.Plan, first plan.Stage, stages []plan.Stage) []plan.Stage {
+	var ids []string
+	for _, s := range first.Steps {
+		ids = append(ids, p.ID(first, s))
+	}
+	for i := range stages {
+		for k, s := range stages[i].Steps {
+			stages[i].Steps[k].Op = later{s.Op, m, first.Name, ids}
+		}
+	}
+	return stages
+}

@@ -1,0 +1,189 @@
+// Package move composes the domains: it builds the plans of the verbs (apply,
+// cutover, rollback, finish) out of the steps of inventory, provision,
+// replication and dns, knows where the move stands, and runs them.
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/dns/cloudflare"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/digitalocean"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// ErrVendorLogin is wrapped when a vendor's token is missing or refused.
+var ErrVendorLogin = errors.New("the vendor refuses the token")
+
+// RefusedError is a verb that does not fit where the move stands.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+func refuse(hint, format string, args ...any) error {
+	return plan.WithHint(&RefusedError{fmt.Sprintf(format, args...)}, "%s", hint)
+}
+
+// Move is one migration, wired. Nothing is connected until it is needed.
+type Move struct {
+	Config *config.Config
+
+	directory *provision.Directory
+	cloud     provision.Cloud
+	zones     *cloudflare.Client
+	pairs     []replication.Pair
+
+	mu      sync.Mutex
+	hosts   map[string]remote.Host // "source/web1"
+	journal *plan.Journal          // while a verb that writes runs
+}
+
+// Open wires the move that cfg describes.
+func Open(cfg *config.Config) (*Move, error) {
+	dir, err := provision.OpenDirectory(cfg.StateDir, cfg.SSH.Port)
+	if err != nil {
+		return nil, err
+	}
+	m := &Move{Config: cfg, directory: dir, hosts: map[string]remote.Host{}}
+	for _, d := range cfg.Databases {
+		m.pairs = append(m.pairs, m.pair(d))
+	}
+	return m, nil
+}
+
+// Close ends every connection.
+func (m *Move) Close() error {
+	var errs []error
+	for _, p := range m.pairs {
+		errs = append(errs, p.Source.Close(), p.Target.Close())
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.hosts {
+		errs = append(errs, h.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// vendors opens the clients of both vendors' APIs, once; a verb that talks to
+// them calls it first.
+func (m *Move) vendors() (err error) {
+	if m.cloud != nil {
+		return nil
+	}
+	for _, t := range []struct {
+		env  string
+		zero bool
+	}{
+		{m.Config.Provision.DigitalOcean.TokenEnv, m.Config.Provision.DigitalOcean.Token.IsZero()},
+		{m.Config.DNS.Cloudflare.TokenEnv, m.Config.DNS.Cloudflare.Token.IsZero()},
+	} {
+		if t.zero {
+			return plan.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, t.env), "export %s=…", t.env)
+		}
+	}
+	do, cf := m.Config.Provision.DigitalOcean, m.Config.DNS.Cloudflare
+	if m.zones, err = cloudflare.New(cloudflare.Config{Token: cf.Token, Endpoint: cf.Endpoint}); err != nil {
+		return err
+	}
+	cloud, err := digitalocean.New(digitalocean.Options{Token: do.Token, Endpoint: do.Endpoint})
+	if err == nil {
+		m.cloud = cloud
+	}
+	return err
+}
+
+// Source is a host of the old site, by its name in the configuration.
+func (m *Move) Source(name string) remote.Host {
+	return m.host("source/"+name, func() remote.Host {
+		h, _ := m.Config.Host(name)
+		return m.ssh(name, []string{m.Config.SSH.KnownHosts}, func(context.Context) (string, error) { return h.Address.String(), nil })
+	})
+}
+
+// Target is the clone of a host; its address is looked up when it is connected to.
+func (m *Move) Target(name string) remote.Host {
+	return m.host("target/"+name, func() remote.Host {
+		return m.ssh(name+" (target)", []string{m.directory.KnownHosts()}, m.directory.Address(name))
+	})
+}
+
+func (m *Move) host(key string, make func() remote.Host) remote.Host {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.hosts[key] == nil {
+		m.hosts[key] = make()
+	}
+	return m.hosts[key]
+}
+
+func (m *Move) ssh(name string, known []string, address func(context.Context) (string, error)) remote.Host {
+	s := m.Config.SSH
+	return remote.NewSSH(remote.SSHConfig{
+		Name: name, Address: address, Port: s.Port, User: s.User,
+		IdentityFile: s.IdentityFile, KnownHosts: known, ConnectTimeout: s.ConnectTimeout,
+	})
+}
+
+// pair wires one database: both servers are logged in to from their own hosts.
+func (m *Move) pair(d config.Database) replication.Pair {
+	host, _ := m.Config.Host(d.Host)
+	server := func(side replication.Side, h remote.Host, s config.DatabaseServer, address func(context.Context) (string, error)) *replication.Server {
+		return replication.NewServer(replication.ServerConfig{
+			Name: fmt.Sprintf("%s (%s)", d.Host, side), Side: side, Host: h,
+			Network: "unix", Address: s.Socket, User: s.User, Password: s.Password,
+			Endpoint: func(ctx context.Context) (replication.Endpoint, error) {
+				a, err := address(ctx)
+				return replication.Endpoint{Host: a, Port: s.Port}, err
+			},
+		})
+	}
+	return replication.Pair{
+		Name: d.Name, Schemas: d.Schemas,
+		Source: server(replication.Source, m.Source(d.Host), d.Source, func(context.Context) (string, error) { return host.Address.String(), nil }),
+		Target: server(replication.Target, m.Target(d.Host), d.Target, m.directory.Address(d.Host)),
+	}
+}
+
+// New implements dns.Addresses: where a source host's service goes.
+func (m *Move) newAddress(old netip.Addr) (netip.Addr, error) {
+	for _, h := range m.Config.Hosts {
+		if h.Address.Addr == old {
+			t, err := m.directory.Lookup(h.Name)
+			return t.Public, err
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%s is not a host of the old site", old)
+}
+
+// Files of the state folder.
+func (m *Move) path(name string) string { return filepath.Join(m.Config.StateDir, name) }
+
+func (m *Move) journalPath() string { return m.path("journal.jsonl") }
+
+// ReviewPath is where the reviewed plan of a kind is kept.
+func (m *Move) ReviewPath(kind string) string { return m.path("plan-" + kind + ".json") }
+
+// Who is the operator, for the journal and the lock.
+func Who() string {
+	name := "uid " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,103 @@
+package move
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// Plan builds the plan of a kind. It reads (the vendors' catalogues, the zones,
+// the inventory, the journal) and changes nothing.
+func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, error) {
+	if err := m.vendors(); err != nil {
+		return plan.Plan{}, err
+	}
+	p := plan.Plan{Site: m.Config.Site, Kind: kind, Config: m.Config.Digest}
+	var err error
+	switch kind {
+	case Apply:
+		p.Stages, err = m.applyStages(ctx, p)
+	case Cutover:
+		p.Reverts = Rollback
+		p.Stages, err = m.cutoverStages(ctx, p)
+	case Rollback:
+		p.Reverts = Cutover
+		p.Stages, err = m.rollbackStages(ctx, o)
+	case Finish:
+		p.Stages, err = m.finishStages(ctx)
+	default:
+		err = fmt.Errorf("there is no plan of kind %q", kind)
+	}
+	return p, err
+}
+
+// WaveStage is the name of the stage that flips a wave.
+func WaveStage(wave string) string { return "flip-" + wave }
+
+// applyStages: all that comes before the cutover, in the order of DESIGN.md.
+func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, error) {
+	site, err := m.site()
+	if err != nil {
+		return nil, err
+	}
+	made, err := provision.Stages(ctx, site, provision.Deps{Cloud: m.cloud, Hosts: m, Directory: m.directory})
+	if err != nil {
+		return nil, err
+	}
+	boot := 0
+	for made[boot].Name != provision.StageFirstBoot {
+		boot++
+	}
+	ttl, err := m.ttlStage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dual := m.Config.Cutover.Way == config.WayDual
+	// Each part that works on what an earlier one makes says so until it is made.
+	steps := func(make func(replication.Pair) plan.Step) []plan.Step { return m.perPair(make) }
+	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, SourceOnly: true})
+	})}
+	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
+		steps(replication.ConfigureSource), steps(replication.ConfigureTarget)...)}
+	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual})
+	})}
+	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(replication.Seed)}
+	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Link(pr.Source, pr.Target)
+	})}
+	both := plan.Stage{Name: "link-reverse", Summary: "both ways: the source follows the target, which is still fenced", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Link(pr.Target, pr.Source)
+	})}
+	increments := plan.Stage{Name: "increments", Summary: "generated keys of the two sides never meet", Steps: steps(replication.Increment)}
+	sessions := plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.OldSessions(pr, replication.OldSessionsOptions{})
+	})}
+
+	stages := []plan.Stage{check, ttl}
+	stages = append(stages, made[:boot+1]...)
+	stages = append(stages, m.afterStage(p, made[boot], []plan.Stage{prepare})...)
+	stages = append(stages, m.afterStage(p, prepare, []plan.Stage{match, seed})...)
+	stages = append(stages, m.afterStage(p, seed, []plan.Stage{forward})...)
+	stages = append(stages, m.afterStage(p, forward, []plan.Stage{both, increments, sessions})...)
+	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
+}
+
+// perPair makes one step for each pair, with the pair's name in the step's.
+func (m *Move) perPair(make func(replication.Pair) plan.Step) []plan.Step {
+	var steps []plan.Step
+	for _, p := range m.pairs {
+		s := make(p)
+		if !strings.Contains(s.Name, p.Name) {
+			s.Name = p.Name + ":" + s.Name
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}

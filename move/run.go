@@ -1,0 +1,177 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// RunOptions are what the operator chose for one verb.
+type RunOptions struct {
+	To    string            // the last stage to run
+	Stop  <-chan struct{}   // closed by the first signal
+	Watch func(plan.Event)  // reader of the journal's events
+	Ready func(p plan.Plan) // called once the plan stands, before anything runs; may be nil
+	Force bool              // rollback: overwrite records that somebody else changed
+	Now   func() time.Time  // the clock of reviews; nil is time.Now
+	_     struct{}          // keyed fields only
+}
+
+// Review checks the plan of a kind against the world, without side effects (I6),
+// and saves it as the reviewed one at path (and where the run looks for it).
+func (m *Move) Review(ctx context.Context, kind string, o RunOptions, path string) (plan.Review, error) {
+	h, err := m.History()
+	if err != nil {
+		return plan.Review{}, err
+	}
+	if err := allowed(kind, PositionOf(h)); err != nil {
+		return plan.Review{}, err
+	}
+	p, err := m.Plan(ctx, kind, o)
+	if err != nil {
+		return plan.Review{}, err
+	}
+	r, err := plan.Survey(ctx, p, time.Now())
+	if err != nil {
+		return r, err
+	}
+	for _, path := range []string{path, m.ReviewPath(kind)} {
+		if path == "" {
+			continue
+		}
+		if err := r.Save(path); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// Run runs the reviewed plan of a kind, under the lock and with the journal.
+func (m *Move) Run(ctx context.Context, kind string, o RunOptions) (err error) {
+	return m.locked(kind, o, func(r *plan.Runner) error {
+		if err := allowed(kind, PositionOf(r.Journal.History())); err != nil {
+			return err
+		}
+		reviewed, err := m.reviewed(kind)
+		if err != nil {
+			return err
+		}
+		p, err := m.Plan(ctx, kind, o)
+		if err != nil {
+			return err
+		}
+		if o.Ready != nil {
+			o.Ready(p)
+		}
+		err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: o.To})
+		var stale *plan.StaleError
+		if errors.As(err, &stale) && plan.Hint(err) == "" {
+			return plan.WithHint(err, "review it anew: %s", reviewVerb[kind])
+		}
+		return err
+	})
+}
+
+// reviewVerb is the command that shows and saves a kind's plan.
+var reviewVerb = map[string]string{
+	Apply: "migrate plan", Cutover: "migrate cutover --dry-run",
+	Rollback: "migrate rollback --dry-run", Finish: "migrate finish --dry-run",
+}
+
+// reviewed loads the reviewed plan. A rollback needs none: the way back must
+// not wait for paperwork; its dry run shows it beforehand.
+func (m *Move) reviewed(kind string) (*plan.Review, error) {
+	if kind == Rollback {
+		return nil, nil
+	}
+	r, err := plan.LoadReview(m.ReviewPath(kind))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, refuse(reviewVerb[kind]+", read it, then migrate "+kind, "no reviewed plan for %s", kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
+// TakeBack undoes everything that apply made, in reverse order.
+func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
+	return m.locked(Rollback, o, func(r *plan.Runner) error {
+		switch at := PositionOf(r.Journal.History()); at {
+		case Applying, Applied:
+		case NotStarted:
+			return refuse("nothing to do", "nothing was applied")
+		default:
+			return allowed(Apply, at)
+		}
+		p, err := m.Plan(ctx, Apply, o)
+		if err != nil {
+			return err
+		}
+		if o.Ready != nil {
+			o.Ready(p)
+		}
+		return r.Undo(ctx, p)
+	})
+}
+
+// abandon undoes a cutover that never reached the hand-over: the source is
+// still the writer, so going back is only taking back.
+func (m *Move) abandon(ctx context.Context, r *plan.Runner, o RunOptions) error {
+	p, err := m.Plan(ctx, Cutover, o)
+	if err != nil {
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready(p)
+	}
+	return r.Undo(ctx, p)
+}
+
+// GoBack is `migrate rollback`: a switch in the other direction where the
+// target has taken over, an undo where it has not.
+func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
+	h, err := m.History()
+	if err != nil {
+		return err
+	}
+	if PositionOf(h) == SwitchingOver && !m.handedOver(h) {
+		return m.locked(Rollback, o, func(r *plan.Runner) error { return m.abandon(ctx, r, o) })
+	}
+	return m.Run(ctx, Rollback, o)
+}
+
+// locked runs f with the migration's lock and its journal open.
+func (m *Move) locked(verb string, o RunOptions, f func(*plan.Runner) error) (err error) {
+	lock, err := plan.TakeLock(m.path("lock"), plan.Holder{Who: Who(), PID: os.Getpid(), Verb: verb, Since: time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	j, err := plan.OpenJournal(m.journalPath(), Who())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	if o.Watch != nil {
+		j.Subscribe(o.Watch)
+	}
+	if j.Torn > 0 {
+		if err := j.Append(plan.Event{Kind: verb, Type: plan.StepNote, Text: fmt.Sprintf("cut %d bytes of a torn last line off the journal", j.Torn)}); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	m.journal = j
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		m.journal = nil
+		m.mu.Unlock()
+	}()
+	return f(&plan.Runner{Journal: j, Stop: o.Stop})
+}

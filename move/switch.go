@@ -1,0 +1,159 @@
+package move
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// direction is which way a switch goes: a cutover enters the target, a rollback
+// the source. Both are the same protocol (docs/protocols.md).
+type direction struct{ enter replication.Side }
+
+func (d direction) from(p replication.Pair) *replication.Server { return p.Of(d.enter.Other()) }
+func (d direction) to(p replication.Pair) *replication.Server   { return p.Of(d.enter) }
+
+// cutoverStages: gates, the writers change sides, DNS follows.
+func (m *Move) cutoverStages(ctx context.Context, p plan.Plan) ([]plan.Stage, error) {
+	d, err := m.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir := direction{replication.Target}
+	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over"}
+	gates.Steps = append(gates.Steps, m.linkGates(dir)...)
+	gates.Steps = append(gates.Steps, m.verifyFresh()...)
+	gates.Steps = append(gates.Steps, m.healthy(d)...)
+	gates.Steps = append(gates.Steps, m.ttlElapsed(d))
+	return m.orderSwitch(dir, gates, m.flips(d), m.purges(d)), nil
+}
+
+// rollbackStages: the same way back, with the before-images of the flips.
+func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, error) {
+	d, err := m.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := m.History()
+	if err != nil {
+		return nil, err
+	}
+	back, err := m.flipsBack(d, h, o.Force)
+	if err != nil {
+		return nil, err
+	}
+	dir := direction{replication.Source}
+	gates := plan.Stage{Name: "gates", Summary: "the source is ready to take over again", Steps: m.linkGates(dir)}
+	gates.Steps = append(gates.Steps, m.sourceHealthy(d)...)
+	return m.orderSwitch(dir, gates, back, m.purges(d)), nil
+}
+
+// orderSwitch puts the stages of a switch in the order of its way: fence moves
+// the writers first and DNS after them; dual lets both sides write while DNS moves.
+func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan.Stage) []plan.Stage {
+	stages := []plan.Stage{gates}
+	watch := plan.Stage{Name: "watch", Summary: "the way back is open", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return m.lagGate(dir.to(p), dir.from(p))
+	})}
+	if m.Config.Cutover.Way == config.WayDual {
+		stages = append(stages, plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
+			return replication.Unfence(dir.to(p))
+		})})
+		stages = append(stages, flips...)
+		stages = append(stages, purges...)
+		stages = append(stages, m.leave(dir)...)
+	} else {
+		stages = append(stages, m.handOver(dir)...)
+		stages = append(stages, m.events(dir)...)
+		stages = append(stages, flips...)
+		stages = append(stages, purges...)
+	}
+	return append(stages, watch)
+}
+
+// handOver is the critical section of way fence.
+func (m *Move) handOver(dir direction) []plan.Stage {
+	critical := func(name, summary string, make func(replication.Pair) plan.Step) plan.Stage {
+		return plan.Stage{Name: name, Summary: summary, Critical: true, Steps: m.perPair(make)}
+	}
+	budget := m.Config.Cutover.Budget
+	guard := func(p replication.Pair) replication.Guard {
+		return replication.Guard{Pair: p.Name, From: dir.from(p), To: dir.to(p), Budget: budget}
+	}
+	return []plan.Stage{
+		critical("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return replication.ArmGuard(guard(p)) }),
+		critical("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
+			return replication.Fence(dir.from(p), replication.FenceOptions{Wait: budget / 4})
+		}),
+		critical("drain", "the side that is entered has every write", func(p replication.Pair) plan.Step {
+			return replication.Drain(dir.from(p), dir.to(p), budget/2)
+		}),
+		critical("handover", "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(guard(p)) }),
+	}
+}
+
+// leave is the end of way dual: the side that is left is fenced once nobody
+// writes there any more.
+func (m *Move) leave(dir direction) []plan.Stage {
+	stages := []plan.Stage{
+		{Name: "stragglers", Summary: "no client writes to the side that is left", Steps: m.perPair(func(p replication.Pair) plan.Step {
+			return replication.Stragglers(dir.from(p), m.Config.Cutover.Stragglers)
+		})},
+		{Name: "fence", Summary: "the side that is left refuses writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
+			return replication.Fence(dir.from(p), replication.FenceOptions{})
+		})},
+		{Name: "drain", Summary: "the side that is entered has every write", Steps: m.perPair(func(p replication.Pair) plan.Step {
+			return replication.Drain(dir.from(p), dir.to(p), m.Config.Cutover.Budget)
+		})},
+	}
+	return append(stages, m.events(dir)...)
+}
+
+// events moves the scheduled events with the writers (H8).
+func (m *Move) events(dir direction) []plan.Stage {
+	return []plan.Stage{{Name: "events", Summary: "scheduled events run on one side", Serial: true, Steps: slices.Concat(
+		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(p, dir.enter.Other(), false) }),
+		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(p, dir.enter, true) }))}}
+}
+
+// linkGates: little lag towards the side that is entered, and a proven way back.
+func (m *Move) linkGates(dir direction) []plan.Step {
+	return slices.Concat(
+		m.perPair(func(p replication.Pair) plan.Step { return m.lagGate(dir.from(p), dir.to(p)) }),
+		m.perPair(func(p replication.Pair) plan.Step { return replication.RoundTrip(dir.to(p), dir.from(p)) }))
+}
+
+func (m *Move) lagGate(from, to *replication.Server) plan.Step {
+	return replication.LagBelow(from, to, m.Config.Cutover.MaxLag, m.Config.Cutover.SteadyFor)
+}
+
+func (m *Move) ttlElapsed(d dns.Derivation) plan.Step {
+	var zones []dns.Zone
+	var entries []dns.Entry
+	for _, z := range d.Zones {
+		if len(z.Entries()) > 0 {
+			zones = append(zones, z.Zone)
+			entries = append(entries, z.Entries()...)
+		}
+	}
+	return dns.TTLElapsed(dns.TTLElapsedSpec{Zones: zones, Lowerings: lowerings{m}, Longest: dns.LongestTTL(entries)})
+}
+
+// sourceHealthy is I4 for the way back: the old site answers at its own addresses.
+func (m *Move) sourceHealthy(d dns.Derivation) []plan.Step {
+	same := dns.AddressMap{}
+	for _, h := range m.Config.Hosts {
+		same[h.Address.Addr] = h.Address.Addr
+	}
+	return m.healthyAt(d, "source-healthy", same)
+}
+
+func addrOf(m *Move, host string) netip.Addr {
+	h, _ := m.Config.Host(host)
+	return h.Address.Addr
+}
