@@ -44,9 +44,21 @@ func (a appUser) drop() string {
 	return "DROP USER IF EXISTS " + a.name()
 }
 
+// differences says in words in what the accounts differ; no hash is in it.
+func (a appUser) differences(b appUser) []string {
+	var what []string
+	if a.create != b.create {
+		what = append(what, "another password, plugin or limits")
+	}
+	if !slices.Equal(a.grants, b.grants) {
+		what = append(what, "other grants")
+	}
+	return what
+}
+
 // same reports whether both accounts can do the same with the same password.
 func (a appUser) same(b appUser) bool {
-	return a.create == b.create && slices.Equal(a.grants, b.grants)
+	return len(a.differences(b)) == 0
 }
 
 func isSystemAccount(user, host string) bool {
