@@ -93,11 +93,13 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 func (m *Move) perPair(make func(replication.Pair) plan.Step) []plan.Step {
 	var steps []plan.Step
 	for _, p := range m.pairs {
-		s := make(p)
-		if !strings.Contains(s.Name, p.Name) {
-			s.Name = p.Name + ":" + s.Name
-		}
-		steps = append(steps, s)
+		steps = append(steps, pairStep(p, make(p)))
 	}
 	return steps
+}
+
+// pairStep puts the pair's name in front of the step's.
+func pairStep(p replication.Pair, s plan.Step) plan.Step {
+	s.Name = p.Name + ":" + strings.Replace(s.Name, "-"+p.Name, "", 1)
+	return s
 }

@@ -1,0 +1,102 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// finishStages lets go of the old site: the links end, what was set for the
+// time of the move is put back on the side that stays.
+func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
+	h, err := m.History()
+	if err != nil {
+		return nil, err
+	}
+	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
+	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, "link-reverse", p, replication.Link(p.Target, p.Source)))
+	})...)
+	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Unlink(p.Source, p.Target, m.appliedBefore(h, "link-forward", p, replication.Link(p.Source, p.Target)))
+	})...)
+	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		step := replication.Increment(p)
+		return restored(step, m.appliedBefore(h, "increments", p, step))
+	})}
+	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Forget(p.Target)
+	})}
+	stages := []plan.Stage{links, settings, forget}
+	ttl, err := m.restoreTTLs(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if len(ttl.Steps) > 0 {
+		stages = append(stages, ttl)
+	}
+	return stages, nil
+}
+
+// appliedBefore is the before-image that apply journaled for a pair's step; nil
+// when apply found it done.
+func (m *Move) appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
+	return h.Step(Apply + "/" + stage + "/" + pairStep(p, step).Name).Before
+}
+
+func (m *Move) restoreTTLs(ctx context.Context, h *plan.History) (plan.Stage, error) {
+	stage := plan.Stage{Name: "ttl", Summary: "TTLs are what they were"}
+	d, err := m.records(ctx)
+	if err != nil {
+		return stage, err
+	}
+	for _, z := range d.Zones {
+		r := h.Step(Apply + "/ttl/" + dns.LowerTTLName(z.Zone.Name))
+		if !r.Ours {
+			continue
+		}
+		step, err := dns.RestoreTTL(dns.TTLSpec{Records: m.zones, Zone: z.Zone, Propagation: m.propagation()}, r.Before)
+		if err != nil {
+			return stage, err
+		}
+		stage.Steps = append(stage.Steps, step)
+	}
+	return stage, nil
+}
+
+// restoreOp puts a before-image of an earlier plan's step back as a step of its own.
+type restoreOp struct {
+	of     plan.Op
+	before json.RawMessage
+}
+
+func restored(s plan.Step, before json.RawMessage) plan.Step {
+	return plan.Step{
+		Name: "restore-" + s.Name, Summary: "put back what was there before: " + s.Summary,
+		CannotUndo: "the move is over", Op: restoreOp{s.Op, before},
+	}
+}
+
+func (r restoreOp) Check(ctx context.Context) (plan.State, error) {
+	state, err := r.of.Check(ctx)
+	if err != nil || len(r.before) == 0 {
+		return plan.State{Done: err == nil, Now: "apply changed nothing here"}, err
+	}
+	return plan.State{Done: !state.Done, Now: state.Now, Want: "as before the move"}, nil
+}
+
+func (r restoreOp) Apply(ctx context.Context) error { return r.of.Undo(ctx, r.before) }
+
+func (r restoreOp) Verify(ctx context.Context) error {
+	state, err := r.Check(ctx)
+	if err == nil && !state.Done {
+		err = errors.New("what was there before is not back: " + state.Now)
+	}
+	return err
+}
+
+func (restoreOp) Undo(context.Context, json.RawMessage) error { return nil }
