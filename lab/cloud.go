@@ -29,7 +29,7 @@ func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 		}
 	}
 	h, err := b.lab.Network.Boot(ctx, machine.Spec{
-		Name: m.Name, Layer: machine.Droplet,
+		Name: machineName(m), Layer: machine.Droplet,
 		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
 		CloudInit: &machine.Seed{MetaData: meta.String(), UserData: m.UserData},
 		Memory:    int64(m.Size.Memory) << 20, CPUs: m.Size.VCPUs,
@@ -121,11 +121,15 @@ func match(r dosim.Rule) string {
 	return fmt.Sprintf("%s dport %d-%d", r.Protocol, r.FromPort, r.ToPort)
 }
 
+// machineName tells a droplet from the old host of the same name; inside, the
+// host has the droplet's own name, from cloud-init.
+func machineName(m dosim.Machine) string { return fmt.Sprintf("do-%d-%s", m.ID, m.Name) }
+
 // Target returns the running droplet that is the clone of the old host name.
 func (l *Lab) Target(name string) (*machine.Host, error) {
 	for _, m := range l.DO.Machines() {
-		if m.Name == name || strings.HasSuffix(m.Name, "-"+name) {
-			if h, ok := l.Network.Host(m.Name); ok {
+		if m.Name == name {
+			if h, ok := l.Network.Host(machineName(m)); ok {
 				return h, nil
 			}
 		}

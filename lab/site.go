@@ -15,6 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -66,17 +67,13 @@ innodb_buffer_pool_size = 64M
 
 const startBlog = "systemctl daemon-reload && systemctl enable --now blog.service && systemctl reload-or-restart nginx"
 
-func webHost(key, app string, password secret.Value) machine.Spec {
-	binary, err := os.ReadFile(app)
-	if err != nil {
-		panic(fmt.Sprintf("lab: the blog was built a moment ago: %v", err))
-	}
+func webHost(key string, app []byte, password secret.Value) machine.Spec {
 	env := fmt.Sprintf("BLOG_DSN=blog:%s@tcp(%s:3306)/blog\nBLOG_LISTEN=127.0.0.1:8080\n", password.Open(), DBAddress)
 	return machine.Spec{
 		Name: "web1", Layer: machine.OldSite, Addresses: []netip.Addr{netip.MustParseAddr(WebAddress)},
 		AuthorizedKeys: []string{key}, Memory: 1 << 30, CPUs: 1,
 		Files: map[string]machine.File{
-			"/opt/blog/blog":                     {Content: binary, Mode: 0o755},
+			"/opt/blog/blog":                     {Content: app, Mode: 0o755},
 			"/etc/blog/blog.env":                 {Content: []byte(env), Mode: 0o640, Owner: "root:www-data"},
 			"/etc/systemd/system/blog.service":   {Content: []byte(blogUnit)},
 			"/etc/nginx/sites-available/default": {Content: []byte(nginxSite)},
@@ -106,15 +103,20 @@ func (l *Lab) fillDatabase(ctx context.Context, password secret.Value) error {
 	return nil
 }
 
-// buildBlog compiles the application, static, so that it runs on every host.
-func buildBlog(ctx context.Context, out string) (string, error) {
+// buildBlog compiles the application, static, so that it runs on every host, and
+// returns the binary.
+func buildBlog(ctx context.Context, out string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/dcmigrate/migrate/lab/blog")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Dir = moduleRoot()
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the blog: %w: %s", err, text)
+		return nil, plan.WithHint(fmt.Errorf("build the blog: %w: %s", err, text), "run the lab from a folder of its checkout, with go in PATH")
 	}
-	return out, nil
+	binary, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("read the blog's binary: %w", err)
+	}
+	return binary, nil
 }
 
 // moduleRoot is the nearest folder upwards with a go.mod.

@@ -109,13 +109,15 @@ func (b *blog) confirm(w http.ResponseWriter, r *http.Request) {
 	defer tick.Stop()
 	for {
 		res, err := b.db.ExecContext(ctx, "UPDATE users SET confirmed_op = ?, confirmed_at = UTC_TIMESTAMP(6) WHERE token = ?", r.FormValue("op"), r.FormValue("token"))
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			b.fail(w, err)
 			return
 		}
-		if n, err := res.RowsAffected(); err != nil || n > 0 {
-			b.answer(w, map[string]bool{"ok": true}, err)
-			return
+		if err == nil {
+			if n, err := res.RowsAffected(); err != nil || n > 0 {
+				b.answer(w, map[string]bool{"ok": true}, err)
+				return
+			}
 		}
 		select {
 		case <-tick.C:
