@@ -198,7 +198,9 @@ func (d *deriver) zone(z ZoneRecords) ZoneFlip {
 			flips = false
 		}
 		if !isAddress || !flips {
-			after[r.Name+" "+r.Type+" "+r.Content] = r
+			if isAddress {
+				after[r.String()+" "+a.String()] = r
+			}
 			continue
 		}
 		picked = append(picked, Entry{r, old})
@@ -228,7 +230,7 @@ func (d *deriver) collide(e Entry, after map[string]Record) {
 	if err != nil {
 		return // not known yet
 	}
-	key := e.Record.Name + " " + e.Record.Type + " " + to.String()
+	key := e.Record.String() + " " + to.String()
 	if other, ok := after[key]; ok && other.ID != e.Record.ID {
 		d.errs = append(d.errs, plan.WithHint(
 			fmt.Errorf("%s: two records would both become %s (%s now, and %s)", e.Record, to, e.Record.Content, other.Content),

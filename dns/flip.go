@@ -118,6 +118,7 @@ type survey struct {
 	todo    []Change
 	changed []error  // by somebody else, unless forced
 	gone    []string // names
+	notes   []string // for the operator, once it is done
 }
 
 func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
@@ -131,7 +132,7 @@ func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
 		r, ok := have[g.id]
 		if !ok {
 			if f.Force {
-				plan.Note(ctx, "%s is gone: passed over", g.record())
+				s.notes = append(s.notes, g.record()+" is gone: passed over")
 			} else {
 				s.gone = append(s.gone, g.record())
 			}
@@ -146,7 +147,7 @@ func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
 			s.changed = append(s.changed, changedError(g.name, g.kind, r.Content, f.ours(g), f.theirs(g)))
 			continue
 		case !sameContent(r.Content, g.from):
-			plan.Note(ctx, "%s: %s, set by somebody else, is overwritten with %s", g.record(), r.Content, g.want)
+			s.notes = append(s.notes, fmt.Sprintf("%s: %s, set by somebody else, is overwritten with %s", g.record(), r.Content, g.want))
 		}
 		s.todo = append(s.todo, Change{ID: r.ID, Type: r.Type, Content: g.want})
 	}
@@ -220,6 +221,9 @@ func (f *flip) bring(ctx context.Context, goals []goal, despiteRefused bool) err
 	}
 	if len(refused) > 0 && !despiteRefused || len(s.todo) == 0 {
 		return errors.Join(refused...)
+	}
+	for _, note := range s.notes {
+		plan.Note(ctx, "%s", note)
 	}
 	err = f.Records.Change(ctx, f.Zone, s.todo)
 	if errors.Is(err, ErrRecordGone) { // deleted between the reading and the change: say which

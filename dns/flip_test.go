@@ -171,6 +171,45 @@ func TestFlipInSeveralBatches(t *testing.T) {
 	require.JSONEq(t, start, s.bytes(t))
 }
 
+// kill -9 between two batches, and after the last: a new process derives the
+// plan that was begun, finds what is done, and does the rest.
+func TestFlipAfterKill(t *testing.T) {
+	s := newSite(t, cfsim.Options{})
+	var records []cfsim.Record
+	for i := range 250 {
+		records = append(records, a(fmt.Sprintf("h%03d.example.com", i), oldWeb.String()))
+	}
+	_, err := s.sim.AddZone("example.com", records...)
+	require.NoError(t, err)
+	first := dns.FlipToTarget(s.flipSpec(s.derive(t).Zones[0]))
+	state, err := first.Op.Check(t.Context())
+	require.NoError(t, err)
+	s.sim.Inject(cfsim.Fault{Method: "POST", Kind: cfsim.DropBefore, Skip: 1})
+	require.Error(t, first.Op.Apply(t.Context()))
+
+	second := dns.FlipToTarget(s.flipSpec(s.derive(t).Zones[0]))
+	require.Equal(t, digest(first), digest(second))
+	halfway, err := second.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.False(t, halfway.Done)
+	require.Equal(t, "203.0.113.10 (200), 192.0.2.10 (50)", halfway.Now)
+	require.NoError(t, second.Op.Apply(t.Context()))
+
+	third := dns.FlipToTarget(s.flipSpec(s.derive(t).Zones[0]))
+	require.Equal(t, digest(first), digest(third))
+	done, err := third.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.True(t, done.Done)
+	require.NoError(t, third.Op.Undo(t.Context(), state.Before), "the journal's before-image is that of the first start")
+	for _, content := range s.contents("example.com") {
+		require.Equal(t, oldWeb.String(), content)
+	}
+}
+
+func digest(step plan.Step) string {
+	return plan.Plan{Stages: []plan.Stage{{Steps: []plan.Step{step}}}}.Digest()
+}
+
 func TestFlipRefusesWhatSomebodyElseChanged(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
 	z := s.derive(t).Zones[0]

@@ -115,21 +115,21 @@ func (h *healthy) Apply(ctx context.Context) error {
 			return fmt.Errorf("probe %s: %w", p.URL, err) // waiting does not make it known
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.Within)
-	defer cancel()
+	deadline := time.NewTimer(h.Within)
+	defer deadline.Stop()
 	tick := time.NewTicker(h.Interval)
 	defer tick.Stop()
-	var last []error
 	for good := 0; ; {
 		bad := h.round(ctx)
-		switch {
-		case len(bad) == 0:
-			good++
-		case ctx.Err() == nil:
-			if good > 0 {
-				plan.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
-			}
-			good, last = 0, bad
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for a healthy target: %w", err)
+		}
+		if len(bad) > 0 && good > 0 {
+			plan.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
+		}
+		good++
+		if len(bad) > 0 {
+			good = 0
 		}
 		plan.Report(ctx, plan.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: "target healthy"})
 		if good >= h.InARow {
@@ -137,10 +137,16 @@ func (h *healthy) Apply(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+			continue
 		case <-ctx.Done():
-			return plan.WithHint(fmt.Errorf("target not healthy within %s: %w", h.Within, errors.Join(append(last, ctx.Err())...)),
-				"no record points at the target before it is healthy: repair the service there, then run the same command again")
+			return fmt.Errorf("wait for a healthy target: %w", ctx.Err())
+		case <-deadline.C:
 		}
+		if len(bad) == 0 {
+			bad = []error{fmt.Errorf("only the last %d answers were good", good)}
+		}
+		return plan.WithHint(fmt.Errorf("target not healthy within %s: %w", h.Within, errors.Join(bad...)),
+			"no record points at the target before it is healthy: repair the service there, then run the same command again")
 	}
 }
 

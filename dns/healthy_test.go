@@ -61,7 +61,7 @@ func TestHealthyKeepsTheFlipBack(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	probe := probeOf(t, server, "www.example.com")
-	step := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probe}, Addresses: loopback, Interval: time.Millisecond, Within: 50 * time.Millisecond})
+	step := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probe}, Addresses: loopback, Interval: time.Millisecond, Within: 200 * time.Millisecond})
 	state, err := step.Op.Check(t.Context())
 	require.NoError(t, err)
 	require.False(t, state.Done)
@@ -89,14 +89,14 @@ func TestHealthyVerifiesCertificates(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	spec := dns.HealthySpec{Addresses: loopback, Interval: time.Millisecond, Within: 50 * time.Millisecond}
+	spec := dns.HealthySpec{Addresses: loopback}
 
 	spec.Probes, spec.TLS = []dns.Probe{probeOf(t, server, "example.com")}, &tls.Config{RootCAs: roots}
-	require.NoError(t, dns.Healthy(spec).Op.Apply(t.Context()))
+	require.NoError(t, dns.Healthy(spec).Op.Verify(t.Context()))
 	spec.TLS = nil
-	require.ErrorContains(t, dns.Healthy(spec).Op.Apply(t.Context()), "certificate")
+	require.ErrorContains(t, dns.Healthy(spec).Op.Verify(t.Context()), "certificate")
 	spec.Probes, spec.TLS = []dns.Probe{probeOf(t, server, "other.test")}, &tls.Config{RootCAs: roots}
-	require.ErrorContains(t, dns.Healthy(spec).Op.Apply(t.Context()), "other.test")
+	require.ErrorContains(t, dns.Healthy(spec).Op.Verify(t.Context()), "other.test")
 }
 
 func TestProbesOf(t *testing.T) {

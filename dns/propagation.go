@@ -79,7 +79,7 @@ func contentAnswers(goals []goal, records []Record) []answer {
 
 // await asks every server for every answer until all are right, Within has
 // passed or ctx ends.
-func (p Propagation) await(parent context.Context, zone Zone, answers []answer) error {
+func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) error {
 	within, interval := p.Within, p.Interval
 	if within == 0 {
 		within = defaultWithin
@@ -87,33 +87,35 @@ func (p Propagation) await(parent context.Context, zone Zone, answers []answer) 
 	if interval == 0 {
 		interval = defaultInterval
 	}
-	ctx, cancel := context.WithTimeout(parent, within)
-	defer cancel()
 	servers, err := p.servers(ctx, zone)
 	if err != nil {
 		return err
 	}
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	// a round begun in time may end, but many names at a dead server must not take hours
+	round, cancel := context.WithTimeout(ctx, within+queryTimeout)
+	defer cancel()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var wrong []error
 	for {
-		// a round that the deadline cut short says less than the one before it
-		if round := ask(ctx, servers, answers); wrong == nil || ctx.Err() == nil || len(round) == 0 {
-			wrong = round
-		}
+		wrong := ask(round, servers, answers)
 		plan.Report(ctx, plan.Progress{Done: int64(len(answers) - len(wrong)), Total: int64(len(answers)), Unit: "names", What: "name servers of " + zone.Name})
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, err)
+		}
 		if len(wrong) == 0 {
 			return nil
 		}
 		select {
 		case <-tick.C:
+			continue
 		case <-ctx.Done():
-			if err := parent.Err(); err != nil {
-				return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, err)
-			}
-			return plan.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(wrong), len(answers), firstOf(wrong)),
-				"the API has the change, the name servers (%s) do not answer it: see their status, then run the same command again", strings.Join(servers, ", "))
+			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, ctx.Err())
+		case <-deadline.C:
 		}
+		return plan.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(wrong), len(answers), firstOf(wrong)),
+			"the API has the change, the name servers (%s) do not answer it: see their status, then run the same command again", strings.Join(servers, ", "))
 	}
 }
 

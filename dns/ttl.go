@@ -102,6 +102,7 @@ type ttlSurvey struct {
 	images    []TTLImage
 	todo      []Change
 	gone      []string
+	notes     []string // for the operator, once it is done
 	answers   []answer
 }
 
@@ -130,7 +131,7 @@ func (s *ttlStep) survey(ctx context.Context, goals []ttlGoal) (ttlSurvey, error
 		switch {
 		case r.TTL == target:
 		case g.from != 0 && r.TTL != g.from:
-			plan.Note(ctx, "%s: TTL %s was set by somebody else and stays (%s before the move)", r, ttlText(r.TTL), ttlText(g.want))
+			out.notes = append(out.notes, fmt.Sprintf("%s: TTL %s was set by somebody else and stays (%s before the move)", r, ttlText(r.TTL), ttlText(g.want)))
 			continue
 		default:
 			out.todo = append(out.todo, Change{ID: r.ID, Type: r.Type, TTL: target})
@@ -172,6 +173,9 @@ func (s *ttlStep) bring(ctx context.Context, goals []ttlGoal, all bool) error {
 	}
 	if len(got.gone) > 0 && all {
 		return goneError(s.Zone, got.gone)
+	}
+	for _, note := range got.notes {
+		plan.Note(ctx, "%s", note)
 	}
 	for _, name := range got.gone {
 		plan.Note(ctx, "%s is gone: no TTL to restore", name)

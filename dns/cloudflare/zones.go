@@ -85,7 +85,9 @@ func (c *Client) Zones(ctx context.Context, names []string) ([]dns.Zone, error) 
 		if err := json.Unmarshal(r, &z); err != nil {
 			return nil, fmt.Errorf("read zone: %w", err)
 		}
-		have[strings.ToLower(z.Name)] = z.zone()
+		if name := strings.ToLower(z.Name); !have[name].Active { // an active one wins over one of the same name in another account
+			have[name] = z.zone()
+		}
 		all = append(all, z.Name)
 	}
 	var out []dns.Zone
