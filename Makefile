@@ -1,0 +1,78 @@
+# Every target installs what it needs; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+PKG ?= ./...
+
+# Go may stand outside PATH, and one that is too old fetches go.mod's version.
+export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go-1.23/bin
+export GOTOOLCHAIN ?= auto
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+# A test that hangs must end, but hosts of the lab are one at a time: packages
+# wait for each other.
+TESTFLAGS ?= -race -timeout 30m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## the whole move, in the lab, from init to finish
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory build
+	@bin/lab demo
+
+.PHONY: demo-clean
+demo-clean: build ## remove every host, mount and namespace of the lab
+	@bin/lab clean
+
+.PHONY: lab
+lab: ## a lab that stays up, to try migrate by hand
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory build
+	@bin/lab up
+
+.PHONY: build
+build: ## bin/migrate and bin/lab
+	@mkdir -p bin
+	@$(BUILD) -o bin/ ./cmd/migrate ./cmd/lab
+
+.PHONY: test
+test: ## everything: units, real servers, the lab end to end (PKG=./dns/... for a part)
+	@scripts/deps test
+	@go build -o bin/testreport ./internal/house/testreport
+	@go test -json $(TESTFLAGS) $(PKG) 2>&1 | bin/testreport $(if $(filter true,$(CI)),-no-skips)
+
+.PHONY: lint
+lint: ## gofmt, go vet, golangci-lint
+	@scripts/check
+	@go run $(GOLANGCI) run $(PKG)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## what the project promises of speed and size, one `figure` line each
+	@scripts/bench
+
+.PHONY: golden
+golden: ## write the golden files anew; then read the diff
+	@packages=$$(grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -rn1 dirname | sort -u); \
+	go test -count=1 $$packages -update
+
+.PHONY: package
+package: build ## a Debian package in dist/
+	@mkdir -p dist
+	@VERSION="$(VERSION)" scripts/package "$(NFPM)"
+
+.PHONY: deps
+deps: ## install what the targets need (root, Debian 12)
+	@scripts/deps test
