@@ -94,7 +94,7 @@ func (op *dropletsOp) trust(ctx context.Context, m Machine) error {
 		return fmt.Errorf("install host key: %w", err)
 	}
 	// sshd has the new key a moment after the reload; a connection proves it.
-	if err := op.proves(ctx, host, next); err != nil {
+	if err := op.proves(ctx, host, m, next); err != nil {
 		return err
 	}
 	return op.directory.update(func(all map[string]Machine) {
@@ -105,8 +105,8 @@ func (op *dropletsOp) trust(ctx context.Context, m Machine) error {
 
 // proves connects anew until sshd shows the key, which is then the only one
 // that the host asks its own sshd for.
-func (op *dropletsOp) proves(ctx context.Context, host remote.Host, key string) error {
-	script := fmt.Sprintf("ssh-keyscan -T 5 -t ed25519 -p %d 127.0.0.1 ::1 2>/dev/null || true", op.site.sshPort())
+func (op *dropletsOp) proves(ctx context.Context, host remote.Host, m Machine, key string) error {
+	script := fmt.Sprintf("ssh-keyscan -T 5 -t ed25519 -p %d %s %s 127.0.0.1 2>/dev/null || true", op.site.sshPort(), m.Public, m.Private)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	err := poll(ctx, op.interval, func(ctx context.Context) (bool, error) {

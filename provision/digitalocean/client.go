@@ -24,8 +24,11 @@ import (
 // perPage is the longest page of a list.
 const perPage = 200
 
-// perMinute keeps us below the vendor's burst limit of 250 requests a minute.
-const perMinute = 200
+// The vendor takes 250 requests in any minute: a burst, and what refills meanwhile.
+const (
+	burst     = 100
+	perMinute = 150
+)
 
 // Options say which account is used, and where the API is.
 type Options struct {
@@ -37,6 +40,8 @@ type Options struct {
 	// MaxWait is the longest wait between two attempts of one request; see
 	// httpretry.Transport.
 	MaxWait time.Duration
+	// Limit bounds the requests; nil stays below the vendor's limit.
+	Limit *rate.Limiter
 }
 
 // Client is a provision.Cloud.
@@ -49,11 +54,10 @@ func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
 		return nil, plan.WithHint(errors.New("DigitalOcean: there is no token"), "set the environment variable that provision.digitalocean.token_env names")
 	}
-	transport := &httpretry.Transport{
-		Base:    &bearer{o.Token, o.Transport},
-		MaxWait: o.MaxWait,
-		Limit:   rate.NewLimiter(rate.Every(time.Minute/perMinute), perMinute/10),
+	if o.Limit == nil {
+		o.Limit = rate.NewLimiter(rate.Every(time.Minute/perMinute), burst)
 	}
+	transport := &httpretry.Transport{Base: &bearer{o.Token, o.Transport}, MaxWait: o.MaxWait, Limit: o.Limit}
 	options := []godo.ClientOpt{godo.SetUserAgent("migrate")}
 	if o.Endpoint != "" {
 		u, err := url.Parse(o.Endpoint)
@@ -125,6 +129,10 @@ func explain(resp *godo.Response, err error) error {
 		err = &APIError{status, oneLine(answer), answer.RequestID}
 	}
 	switch status {
+	case http.StatusUnprocessableEntity:
+		if strings.Contains(err.Error(), "pending event") {
+			return plan.Transient(err, 5*time.Second)
+		}
 	case http.StatusUnauthorized:
 		return plan.WithHint(err, "the token is wrong or expired: set the environment variable that provision.digitalocean.token_env names")
 	case http.StatusForbidden:
