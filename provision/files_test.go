@@ -1,0 +1,118 @@
+package provision_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// pairOfHosts is a source and its clone, both sandboxes, app1 of testSite.
+func pairOfHosts(t *testing.T) (provision.Site, provision.Deps, remote.Host, remote.Host) {
+	t.Helper()
+	needSandbox(t)
+	file, authorized := identity(t)
+	directory, err := provision.OpenDirectory(t.TempDir(), sandboxPort)
+	require.NoError(t, err)
+	hosts := newHosts(t, file, directory)
+	private, public := newKey(t)
+	clone := netip.MustParseAddr("127.77.4.11")
+	s, err := startSandbox(t.TempDir(), clone, private, authorized)
+	require.NoError(t, err)
+	t.Cleanup(s.stop)
+	require.NoError(t, directory.Put(provision.Machine{Name: "app1", Droplet: 1, Public: clone, Private: netip.MustParseAddr("10.9.0.11"), HostKey: public}))
+	require.NoError(t, directory.Put(provision.Machine{Name: "db1", Droplet: 2, Public: netip.MustParseAddr("203.0.113.20"), Private: netip.MustParseAddr("10.9.0.12")}))
+	source := hosts.addSource(t, "app1", authorized, netip.MustParseAddr("127.77.4.10"))
+	waitFor(t, hosts.Target("app1"))
+	return testSite(authorized), provision.Deps{Directory: directory, Hosts: hosts, Interval: 50 * time.Millisecond}, source, hosts.Target("app1")
+}
+
+const makeSource = `set -eu
+groupadd --gid 7001 blogg
+useradd --uid 7001 --gid blogg --no-create-home --home-dir /srv/blog --shell /usr/sbin/nologin blog
+mkdir -p "/srv/blog/conf.d" /srv/blog/empty /srv/single
+cd /srv/blog
+printf 'db=192.0.2.20:3306\nself=192.0.2.10\nother=192.0.2.200 1192.0.2.20\nname=old-db.example\n' >app.conf
+printf 'db 192.0.2.20\000binary' >app.bin
+printf 'no address here\n' >"conf.d/with space
+and newline"
+ln -s app.conf current
+ln -s /nowhere dangling
+mkfifo pipe
+head -c 3000000 /dev/urandom >blob
+chmod 0640 app.conf; chmod 2750 conf.d; chmod 4755 blob
+chown -R blog:blogg .
+touch -d '2020-02-03 04:05:06' app.conf blob app.bin
+touch -h -d '2020-02-03 04:05:06' current
+printf 'listen 192.0.2.10\n' >/srv/single/site.conf
+`
+
+func TestFilesStep(t *testing.T) {
+	site, d, source, target := pairOfHosts(t)
+	site.Hosts[1].OldNames = []string{"old-db.example"}
+	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog", "/srv/single/site.conf"}}
+	sh(t, source, makeSource)
+	// What stands on the clone before: Undo brings exactly this back.
+	sh(t, target, `mkdir -p /srv/blog; printf 'old\n' >/srv/blog/app.conf; chmod 600 /srv/blog/app.conf; ln -s elsewhere /srv/blog/current`)
+	const state = `cd /srv; find . -not -path . \( -type d -printf '%p %m %u\n' -o -printf '%p %y %m %u %l\n' \) | sort; cat blog/app.conf; getent passwd blog || true`
+	before := sh(t, target, state)
+
+	step := provision.NewFiles(site, app, "app1", d)
+	plantest.Exercise(t, step)
+
+	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", sh(t, target, "cat /srv/blog/app.conf"),
+		"another host by its private address, a public host itself by its public one, nothing that only looks alike")
+	require.Equal(t, "listen 127.77.4.11\n", sh(t, target, "cat /srv/single/site.conf"))
+	const facts = `cd /srv/blog; sha256sum app.bin blob; find . -type f -printf '%p %m %u %g %TY-%Tm-%Td %TH:%TM\n' -o -printf '%p %m %u %g %l\n' | grep -v pipe | sort`
+	require.Equal(t, sh(t, source, facts), sh(t, target, facts), "content of binaries, owners, modes, times and links are the source's")
+	require.Equal(t, "7001:7001\n", sh(t, target, "stat -c %u:%g /srv/blog/blob"), "the missing account was made")
+
+	checked, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.True(t, checked.Done)
+
+	t.Run("a change at the source is copied again", func(t *testing.T) {
+		sh(t, source, `printf 'db=192.0.2.20\nnew\n' >/srv/blog/app.conf; printf x >/srv/blog/added`)
+		again, err := step.Op.Check(t.Context())
+		require.NoError(t, err)
+		require.False(t, again.Done)
+		require.JSONEq(t, string(checked.Before), string(again.Before))
+		applied(t, step)
+		require.Equal(t, "db=10.9.0.12\nnew\n", sh(t, target, "cat /srv/blog/app.conf"))
+	})
+	t.Run("undo brings back what stood there first", func(t *testing.T) {
+		require.NoError(t, step.Op.Undo(t.Context(), checked.Before))
+		require.Equal(t, before, sh(t, target, state))
+		require.Empty(t, sh(t, target, "ls /var/lib/migrate/before"))
+	})
+	t.Run("what is not at the source is an error", func(t *testing.T) {
+		app.Files = append(app.Files, "/srv/missing")
+		_, err := provision.NewFiles(site, app, "app1", d).Op.Check(t.Context())
+		require.ErrorContains(t, err, "/srv/missing")
+	})
+}
+
+func TestFilesBeforeTheDropletsAreMade(t *testing.T) {
+	directory, err := provision.OpenDirectory(t.TempDir(), 0)
+	require.NoError(t, err)
+	site := testSite("")
+	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog"}, Services: []string{"blog.service"}}
+	d := provision.Deps{Directory: directory}
+	for _, op := range []plan.Op{
+		provision.NewFiles(site, app, "app1", d).Op,
+		provision.NewServices(app, "app1", d).Op,
+		provision.NewFirstBoot(site.Hosts[0], d).Op,
+	} {
+		s, err := op.Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, s.Unknown)
+		require.NotEmpty(t, s.Now)
+		require.NoError(t, op.Undo(t.Context(), nil), "without a droplet there is nothing to undo")
+	}
+}
