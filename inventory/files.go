@@ -1,0 +1,91 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var kinds = map[string]string{"f": "file", "d": "folder", "l": "link"}
+
+// fileFields is how many fields find prints for a file.
+const fileFields = 9
+
+// files joins what find says of each file with its hash. A path that was not
+// there, or could not be read, is missing.
+func (p *parser) files() {
+	listed, hashed := p.sections["files"], p.sections["sums"]
+	p.missPaths("files", listed)
+	sums := parseSums(string(hashed.out))
+	found := map[Text]bool{}
+	fields := strings.Split(string(listed.out), "\x00")
+	for ; len(fields) > fileFields; fields = fields[fileFields:] {
+		file, err := parseFile(fields)
+		switch {
+		case err != nil:
+			p.miss(Missing{"files", Failed, err.Error()})
+			return
+		case file.Kind == "":
+			p.miss(Missing{string(file.Path), Absent, "no such file"})
+			continue
+		case found[file.Path]: // below two of the paths in the config
+			continue
+		}
+		found[file.Path] = true
+		if file.Kind == kinds["f"] {
+			file.SHA256 = sums[string(file.Path)]
+		}
+		p.host.Files = append(p.host.Files, file)
+	}
+	p.missPaths("sums", hashed)
+	slices.SortFunc(p.host.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// missPaths notes each line of a section's errors; its output stays of use.
+func (p *parser) missPaths(name string, s section) {
+	if s.missing(name) == nil {
+		return
+	}
+	errs := lines(strings.ToValidUTF8(string(s.err), "?"))
+	if len(errs) == 0 || s.status == 124 {
+		p.miss(*s.missing(name))
+		return
+	}
+	for _, line := range errs {
+		p.miss(*section{status: s.status, err: []byte(line)}.missing(name))
+	}
+}
+
+// parseFile reads the fields of capture.sh: kind, mode, uid, gid, owner, group,
+// size, path, target.
+func parseFile(f []string) (File, error) {
+	if f[0] == "?" {
+		return File{Path: Text(f[7])}, nil
+	}
+	file := File{Path: Text(f[7]), Kind: kinds[f[0]], Owner: f[4], Group: f[5], Target: Text(f[8])}
+	mode, err1 := strconv.ParseUint(f[1], 8, 16)
+	uid, err2 := strconv.Atoi(f[2])
+	gid, err3 := strconv.Atoi(f[3])
+	size, err4 := strconv.ParseInt(f[6], 10, 64)
+	if err := cmp.Or(err1, err2, err3, err4); err != nil || file.Kind == "" {
+		return File{}, fmt.Errorf("read answer of find for %.60q: kind %.10q, error %v", f[7], f[0], err)
+	}
+	file.Mode, file.UID, file.GID = fmt.Sprintf("%04o", mode), uid, gid
+	if file.Kind == kinds["f"] {
+		file.Size = size
+	}
+	return file, nil
+}
+
+// parseSums reads the answer of sha256sum -z: path to hash.
+func parseSums(text string) map[string]string {
+	sums := map[string]string{}
+	for record := range strings.SplitSeq(text, "\x00") {
+		if hash, rest, ok := strings.Cut(record, " "); ok && len(hash) == 64 && rest != "" {
+			sums[rest[1:]] = hash // one character says text or binary
+		}
+	}
+	return sums
+}

@@ -1,0 +1,116 @@
+package inventory
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// Save writes the inventory of a host to dir/NAME.json (mode 0600), whole or
+// not at all. dir is made if needed (mode 0700).
+func Save(dir string, host *Host) error {
+	if !hostName.MatchString(host.Name) {
+		return fmt.Errorf("save inventory: %q is no name of a host", host.Name)
+	}
+	var text bytes.Buffer
+	if err := WriteJSON(&text, host); err != nil {
+		return fmt.Errorf("save inventory of %s: %w", host.Name, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("save inventory of %s: %w", host.Name, err)
+	}
+	if err := writeFile(dir, host.Name+".json", text.Bytes()); err != nil {
+		return fmt.Errorf("save inventory of %s: %w", host.Name, err)
+	}
+	return nil
+}
+
+// WriteJSON writes one host, or a list of them, as indented JSON.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// writeFile replaces dir/name so that a crash leaves the old or the new one.
+func writeFile(dir, name string, data []byte) (err error) {
+	f, err := os.CreateTemp(dir, "."+name+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Load reads the inventories that Save wrote to dir, by name. A dir that does
+// not exist has none.
+func Load(dir string) ([]*Host, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("load inventory: %w", err)
+	}
+	var hosts []*Host
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") || filepath.Ext(e.Name()) != ".json" {
+			continue
+		}
+		h, err := loadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	slices.SortFunc(hosts, func(a, b *Host) int { return strings.Compare(a.Name, b.Name) })
+	return hosts, nil
+}
+
+func loadFile(file string) (*Host, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("load inventory: %w", err)
+	}
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), "remove the file and run: migrate inventory capture")
+	}
+	if head.Version > Version {
+		err := fmt.Errorf("load inventory %s: version %d is newer than this program's %d", file, head.Version, Version)
+		return nil, plan.WithHint(err, "use the newer migrate, or run: migrate inventory capture")
+	}
+	host := &Host{}
+	if err := json.Unmarshal(text, host); err != nil || host.Version != Version || !hostName.MatchString(host.Name) {
+		err = cmp.Or(err, errors.New("it is no inventory of a host"))
+		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), "remove the file and run: migrate inventory capture")
+	}
+	return host, nil
+}

@@ -1,0 +1,38 @@
+package inventory
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Text is a name of any bytes. In JSON it is a string where it is UTF-8, else
+// {"base64": "…"}, because JSON strings cannot hold other bytes.
+type Text string
+
+type binary struct {
+	Base64 []byte `json:"base64"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t Text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(t)) {
+		return json.Marshal(string(t))
+	}
+	return json.Marshal(binary{[]byte(t)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	var s string
+	if json.Unmarshal(data, &s) == nil {
+		*t = Text(s)
+		return nil
+	}
+	var b binary
+	if err := json.Unmarshal(data, &b); err != nil {
+		return fmt.Errorf("read name: %w", err)
+	}
+	*t = Text(b.Base64)
+	return nil
+}
