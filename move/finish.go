@@ -25,7 +25,7 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 		return replication.Unlink(p.Source, p.Target, m.appliedBefore(h, "link-forward", p, replication.Link(p.Source, p.Target)))
 	})...)
 	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
-		step := replication.Increment(p)
+		step := replication.Increment(p.Target)
 		return restored(step, m.appliedBefore(h, "increments", p, step))
 	})}
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {

@@ -75,9 +75,10 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	both := plan.Stage{Name: "link-reverse", Summary: "both ways: the source follows the target, which is still fenced", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Target, pr.Source)
 	})}
-	increments := plan.Stage{Name: "increments", Summary: "generated keys of the two sides never meet", Steps: steps(replication.Increment)}
-	sessions := plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.OldSessions(pr, replication.OldSessionsOptions{})
+	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: steps(replication.HeartbeatTable)}
+	increments := plan.Stage{Name: "increments", Summary: "generated keys of the two sides never meet", Steps: m.perServer(replication.Increment)}
+	sessions := plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: m.perServer(func(s *replication.Server) plan.Step {
+		return replication.OldSessions(s, false)
 	})}
 
 	stages := []plan.Stage{check, ttl}
@@ -85,7 +86,7 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	stages = append(stages, m.afterStage(p, made[boot], []plan.Stage{prepare})...)
 	stages = append(stages, m.afterStage(p, prepare, []plan.Stage{match, seed})...)
 	stages = append(stages, m.afterStage(p, seed, []plan.Stage{forward})...)
-	stages = append(stages, m.afterStage(p, forward, []plan.Stage{both, increments, sessions})...)
+	stages = append(stages, m.afterStage(p, forward, []plan.Stage{both, heartbeat, increments, sessions})...)
 	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
 }
 
@@ -96,6 +97,12 @@ func (m *Move) perPair(make func(replication.Pair) plan.Step) []plan.Step {
 		steps = append(steps, pairStep(p, make(p)))
 	}
 	return steps
+}
+
+// perServer makes one step for each server of each pair.
+func (m *Move) perServer(make func(*replication.Server) plan.Step) []plan.Step {
+	return append(m.perPair(func(p replication.Pair) plan.Step { return make(p.Source) }),
+		m.perPair(func(p replication.Pair) plan.Step { return make(p.Target) })...)
 }
 
 // pairStep puts the pair's name in front of the step's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns"
@@ -117,8 +118,8 @@ func (m *Move) leave(dir direction) []plan.Stage {
 // events moves the scheduled events with the writers (H8).
 func (m *Move) events(dir direction) []plan.Stage {
 	return []plan.Stage{{Name: "events", Summary: "scheduled events run on one side", Serial: true, Steps: slices.Concat(
-		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(p, dir.enter.Other(), false) }),
-		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(p, dir.enter, true) }))}}
+		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(dir.from(p), p.Schemas, false) }),
+		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(dir.to(p), p.Schemas, true) }))}}
 }
 
 // linkGates: little lag towards the side that is entered, and a proven way back.
@@ -156,4 +157,14 @@ func (m *Move) sourceHealthy(d dns.Derivation) []plan.Step {
 func addrOf(m *Move, host string) netip.Addr {
 	h, _ := m.Config.Host(host)
 	return h.Address.Addr
+}
+
+// handedOver reports whether a cutover came to where the target takes writes:
+// before that, taking it back is only an undo.
+func (m *Move) handedOver(h *plan.History) bool {
+	stage := Cutover + "/handover/"
+	if m.Config.Cutover.Way == config.WayDual {
+		stage = Cutover + "/flip-"
+	}
+	return slices.ContainsFunc(h.Ours(Cutover), func(r plan.Record) bool { return strings.HasPrefix(r.ID, stage) })
 }

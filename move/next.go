@@ -1,0 +1,78 @@
+package move
+
+import (
+	"context"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Next reviews the plans that are next from where the move stands, saves them,
+// and returns them. Before apply is done the cutover is shown too, as far as it
+// is known; it is reviewed again when it is next.
+func (m *Move) Next(ctx context.Context, out string) ([]plan.Review, error) {
+	h, err := m.History()
+	if err != nil {
+		return nil, err
+	}
+	var reviews []plan.Review
+	at := PositionOf(h)
+	kinds := map[Position][]string{
+		NotStarted: {Apply}, Applying: {Apply}, Applied: {Apply, Cutover}, SwitchingOver: {Cutover},
+		OnTarget: {Rollback, Finish}, SwitchingBack: {Rollback}, Finishing: {Finish}, Finished: {Finish},
+	}[at]
+	for i, kind := range kinds {
+		path := ""
+		if i == len(kinds)-1 {
+			path = out
+		}
+		r, err := m.Review(ctx, kind, RunOptions{}, path)
+		if err != nil {
+			return reviews, err
+		}
+		reviews = append(reviews, r)
+	}
+	if at == NotStarted || at == Applying {
+		r, err := m.preview(ctx)
+		if err != nil {
+			return reviews, err
+		}
+		reviews = append(reviews, r)
+	}
+	return reviews, nil
+}
+
+// preview is the cutover's plan before apply is done: the steps, without what
+// their Checks will see.
+func (m *Move) preview(ctx context.Context) (plan.Review, error) {
+	p, err := m.Plan(ctx, Cutover, RunOptions{})
+	if err != nil {
+		return plan.Review{}, err
+	}
+	for i := range p.Stages {
+		for k := range p.Stages[i].Steps {
+			p.Stages[i].Steps[k].Op = unseen{p.Stages[i].Steps[k].Op}
+		}
+	}
+	return plan.Survey(ctx, p, time.Now())
+}
+
+// unseen is an Op of a plan that is not next.
+type unseen struct{ plan.Op }
+
+func (unseen) Check(context.Context) (plan.State, error) {
+	return plan.State{Unknown: true, Now: "known after apply"}, nil
+}
+
+// WouldTakeBack lists what `rollback --all` would undo, in its order.
+func (m *Move) WouldTakeBack(ctx context.Context) ([]plan.Step, error) {
+	p, err := m.Plan(ctx, Apply, RunOptions{})
+	if err != nil {
+		return nil, err
+	}
+	h, err := m.History()
+	if err != nil {
+		return nil, err
+	}
+	return plan.Undoable(h, p), nil
+}

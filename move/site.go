@@ -1,0 +1,146 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+)
+
+const (
+	gib = 1 << 30
+	mib = 1 << 20
+	// capturesAtOnce bounds the hosts that are captured side by side.
+	capturesAtOnce = 16
+)
+
+func (m *Move) inventoryDir() string { return m.path("inventory") }
+
+// Capture captures every host of the old site and keeps what was found. A host
+// that could not be captured does not keep the others from being so.
+func (m *Move) Capture(ctx context.Context) error {
+	var targets []inventory.Target
+	for _, h := range m.Config.Hosts {
+		t := inventory.Target{Host: m.Source(h.Name), Roles: h.Roles}
+		for _, a := range m.Config.Applications {
+			for _, name := range a.Hosts {
+				if name == h.Name {
+					t.Files = append(t.Files, a.Files...)
+				}
+			}
+		}
+		for _, d := range m.Config.Databases {
+			if d.Host == h.Name {
+				t.MySQL = &inventory.MySQLTarget{Socket: d.Source.Socket, User: d.Source.User}
+			}
+		}
+		targets = append(targets, t)
+	}
+	var errs []error
+	for _, r := range inventory.Capture(ctx, targets, capturesAtOnce) {
+		if r.Err != nil {
+			errs = append(errs, r.Err)
+			continue
+		}
+		errs = append(errs, inventory.Save(m.inventoryDir(), r.Host))
+	}
+	return errors.Join(errs...)
+}
+
+// ShowInventory prints what was captured.
+func (m *Move) ShowInventory(w io.Writer, asJSON bool) error {
+	hosts, err := m.inventory()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return inventory.WriteJSON(w, hosts)
+	}
+	return inventory.Show(w, hosts)
+}
+
+func (m *Move) inventory() ([]*inventory.Host, error) {
+	hosts, err := inventory.Load(m.inventoryDir())
+	if err == nil && len(hosts) == 0 {
+		return nil, plan.WithHint(&RefusedError{"there is no inventory yet"}, "migrate inventory capture")
+	}
+	return hosts, err
+}
+
+// site is the new site that the configuration and the inventory ask for.
+func (m *Move) site() (provision.Site, error) {
+	captured, err := m.inventory()
+	if err != nil {
+		return provision.Site{}, err
+	}
+	facts := map[string]*inventory.Host{}
+	for _, h := range captured {
+		facts[h.Name] = h
+	}
+	c, do := m.Config, m.Config.Provision.DigitalOcean
+	key, err := os.ReadFile(c.SSH.IdentityFile + ".pub")
+	if err != nil {
+		return provision.Site{}, plan.WithHint(fmt.Errorf("read the operator's public key: %w", err), "ssh-keygen -y -f %s > %s.pub", c.SSH.IdentityFile, c.SSH.IdentityFile)
+	}
+	site := provision.Site{
+		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, PublicPorts: do.PublicPorts,
+		SSHPublicKey: strings.TrimSpace(string(key)), SSHUser: c.SSH.User, SSHPort: c.SSH.Port,
+	}
+	if do.VPCRange != "" {
+		if site.VPCRange, err = netip.ParsePrefix(do.VPCRange); err != nil {
+			return site, fmt.Errorf("provision.digitalocean.vpc_range: %w", err)
+		}
+	}
+	for _, p := range do.Operators {
+		site.Operators = append(site.Operators, p.Prefix)
+	}
+	for _, h := range c.Hosts {
+		f, ok := facts[h.Name]
+		if !ok {
+			return site, plan.WithHint(&RefusedError{"host " + h.Name + " is not in the inventory"}, "migrate inventory capture")
+		}
+		site.Hosts = append(site.Hosts, provision.HostSpec{
+			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, Size: h.Size, Facts: factsOf(f),
+		})
+	}
+	for _, a := range c.Applications {
+		site.Applications = append(site.Applications, provision.Application{
+			Name: a.Name, Hosts: a.Hosts, Files: a.Files, Services: a.Services, Health: a.Health,
+		})
+	}
+	return site, nil
+}
+
+// factsOf is what a host's clone must have: as many processors and as much
+// memory, half as much disk again as is used, the packages that were asked for
+// and the services that are enabled.
+func factsOf(h *inventory.Host) provision.Facts {
+	f := provision.Facts{CPUs: h.CPU.Count, MemoryMiB: int(h.Memory.Total / mib)}
+	var used int64
+	devices := map[string]bool{}
+	for _, d := range h.Disks {
+		if !devices[d.Device] {
+			used += d.Used
+		}
+		devices[d.Device] = true
+	}
+	f.DiskGiB = int((used*3/2 + gib - 1) / gib)
+	for _, p := range h.Packages {
+		if p.Manual {
+			f.Packages = append(f.Packages, p.Name)
+		}
+	}
+	for _, s := range h.Services {
+		if s.Enabled == "enabled" && strings.HasSuffix(s.Unit, ".service") && s.Package != "" {
+			f.Services = append(f.Services, s.Unit)
+		}
+	}
+	return f
+}
