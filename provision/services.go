@@ -239,7 +239,7 @@ func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
 	b.WriteString("set -eu\n")
 	for _, unit := range slices.Backward(op.app.Services) {
 		q := quote(unit)
-		fmt.Fprintf(&b, "if systemctl cat -- %s >/dev/null 2>&1; then\n", q)
+		fmt.Fprintf(&b, "if systemctl cat -- %s >/dev/null 2>&1; then\n  :\n", q)
 		if !slices.Contains(was.Active, unit) {
 			fmt.Fprintf(&b, "  systemctl stop -- %s\n", q)
 		}

@@ -1,0 +1,183 @@
+package provision_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/lab/dosim"
+	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// cloudBooter makes droplets lab hosts: Debian with systemd, sshd and cloud-init.
+type cloudBooter struct {
+	network *machine.Network
+
+	mu    sync.Mutex
+	hosts map[int]*machine.Host
+	rules map[string]dosim.Rules // by droplet name
+	names map[int]string
+}
+
+func (b *cloudBooter) Boot(ctx context.Context, m dosim.Machine) error {
+	h, err := b.network.Boot(ctx, machine.Spec{
+		Name: fmt.Sprintf("do-%d", m.ID), Layer: machine.Droplet,
+		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
+		CloudInit: &machine.Seed{MetaData: fmt.Sprintf("instance-id: \"%d\"\nlocal-hostname: %s\n", m.ID, m.Name), UserData: m.UserData},
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hosts[m.ID], b.names[m.ID] = h, m.Name
+	return err
+}
+
+func (b *cloudBooter) Destroy(ctx context.Context, id int) error {
+	b.mu.Lock()
+	h := b.hosts[id]
+	delete(b.hosts, id)
+	b.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	return h.Close(ctx)
+}
+
+func (b *cloudBooter) Firewall(_ context.Context, id int, rules dosim.Rules) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rules[b.names[id]] = rules
+	return nil
+}
+
+// labNetwork opens a lab of this test's own and asserts that nothing stays of it.
+func labNetwork(t *testing.T) *machine.Network {
+	t.Helper()
+	if err := machine.Require(); err != nil {
+		require.NotEqual(t, "true", os.Getenv("CI"), "CI must be able to run lab hosts: %v", err)
+		t.Skipf("lab hosts cannot run here: %v", err)
+	}
+	base, err := machine.Base(t.Context(), machine.DefaultCache, func(line string) { t.Log(line) })
+	require.NoError(t, err)
+	n := machine.NewNetwork(base)
+	n.Bridge, n.Prefix, n.Address = "mlabprov0", "mlabp-", netip.MustParsePrefix("10.215.0.1/16")
+	require.NoError(t, n.Open(t.Context()))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own context has ended
+		defer cancel()
+		require.NoError(t, n.Close(ctx))
+	})
+	return n
+}
+
+const helloUnit = `[Unit]
+Description=says hello
+[Service]
+User=hello
+ExecStart=/bin/sh -c 'cat /srv/hello/greeting; exec sleep infinity'
+[Install]
+WantedBy=multi-user.target
+`
+
+// TestWholeSite makes a site out of nothing, on hosts that cloud-init boots,
+// exercises the steps that need systemd, and takes everything back.
+func TestWholeSite(t *testing.T) {
+	network := labNetwork(t)
+	boot := &cloudBooter{network: network, hosts: map[int]*machine.Host{}, rules: map[string]dosim.Rules{}, names: map[int]string{}}
+	l := newLab(t, false, dosim.Options{
+		Booter: boot, Public: netip.MustParsePrefix("10.215.1.0/24"), Private: netip.MustParsePrefix("10.215.2.0/24"),
+	})
+	file, authorized := identity(t)
+	site := testSite(authorized)
+	site.SSHPort = 0
+	site.Hosts[0].OldAddress = netip.MustParseAddr("10.215.0.10")
+	site.Hosts[0].Facts.Packages = []string{"nginx-light"}
+	site.Hosts[0].Facts.Services = []string{"nginx.service", "hello.service", "cron.service"}
+	site.Applications = []provision.Application{{
+		Name: "hello", Hosts: []string{"app1"}, Files: []string{"/srv/hello", "/etc/nginx/sites-enabled", "/etc/systemd/system/hello.service"},
+		Services: []string{"hello.service", "nginx.service"}, Health: "http://{address}/health",
+	}}
+	directory, err := provision.OpenDirectory(t.TempDir(), 0)
+	require.NoError(t, err)
+	source, err := network.Boot(t.Context(), machine.Spec{
+		Name: "app1", Layer: machine.OldSite, Addresses: []netip.Addr{site.Hosts[0].OldAddress},
+		Files: map[string]machine.File{
+			"/etc/systemd/system/hello.service": {Content: []byte(helloUnit)},
+			"/srv/hello/greeting":               {Content: []byte("database at 192.0.2.20\n")},
+			"/etc/nginx/sites-enabled/default":  {Link: "/srv/hello/site.conf"},
+			"/srv/hello/site.conf":              {Content: []byte("server { listen 10.215.0.10:80; location = /health { return 200; } }\n")},
+		},
+	})
+	require.NoError(t, err)
+	hosts := &labHosts{identity: file, directory: directory, source: execHost{source}, targets: map[string]remote.Host{}}
+	t.Cleanup(hosts.close)
+	sh(t, hosts.source, "useradd --system --uid 777 --no-create-home hello; chown -R hello /srv/hello")
+	d := provision.Deps{Cloud: l.client, Directory: directory, Hosts: hosts, Interval: 100 * time.Millisecond}
+
+	stages, err := provision.Stages(t.Context(), site, d)
+	require.NoError(t, err)
+	befores := map[string]plan.State{}
+	for _, stage := range stages {
+		for _, step := range stage.Steps {
+			state, err := step.Op.Check(t.Context())
+			require.NoError(t, err, step.Name)
+			befores[stage.Name+"/"+step.Name] = state
+			switch stage.Name {
+			case provision.StageFirstBoot, provision.StageFiles, provision.StageServices:
+				t.Run(stage.Name+"/"+step.Name, func(t *testing.T) { plantest.Exercise(t, step) })
+			default:
+				applied(t, step)
+			}
+		}
+	}
+	target := hosts.Target("app1")
+	require.Equal(t, "database at "+private(t, directory, "db1")+"\n", sh(t, target, "cat /srv/hello/greeting"))
+	require.Equal(t, "app1\n", sh(t, target, "hostname"))
+	require.Equal(t, "hello\n", sh(t, target, "ps -o user= -p $(systemctl show -p MainPID --value hello) | sed 's/ *$//'"))
+	require.True(t, boot.rules["app1"].Enforced)
+	require.True(t, open(boot.rules["app1"], 80))
+	require.False(t, open(boot.rules["db1"], 80), "only the role's ports are open to the world")
+
+	for _, stage := range stages {
+		for _, step := range stage.Steps {
+			state, err := step.Op.Check(t.Context())
+			require.NoError(t, err)
+			require.True(t, state.Done, "a second apply finds nothing to do: %s/%s: %s", stage.Name, step.Name, state.Now)
+		}
+	}
+	for _, stage := range slices.Backward(stages) {
+		for _, step := range slices.Backward(stage.Steps) {
+			before := befores[stage.Name+"/"+step.Name].Before
+			require.NoError(t, step.Op.Undo(t.Context(), before), "%s/%s", stage.Name, step.Name)
+		}
+	}
+	require.Empty(t, l.sim.Machines())
+	tags, err := l.client.ListTags(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, tags)
+	require.Empty(t, directory.Machines())
+}
+
+// open reports whether the world may connect to a tcp port.
+func open(r dosim.Rules, port int) bool {
+	return slices.ContainsFunc(r.Inbound, func(r dosim.Rule) bool {
+		return r.Protocol == "tcp" && r.FromPort == port && slices.Contains(r.Peers, netip.MustParsePrefix("0.0.0.0/0"))
+	})
+}
+
+func private(t *testing.T, d *provision.Directory, name string) string {
+	t.Helper()
+	m, err := d.Lookup(name)
+	require.NoError(t, err)
+	return m.Private.String()
+}
