@@ -1,0 +1,147 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// stragglersOp is the gate that nobody writes to a server any more.
+type stragglersOp struct {
+	plan.ReadOnly
+	server   *Server
+	quietFor time.Duration
+}
+
+// Stragglers returns the gate, for the way dual, that opens once the server has
+// logged no transaction of its own for quietFor: what comes by the link has
+// another domain or uuid. Clients that are connected still are named by host
+// (H27). The heartbeat must not be running.
+func Stragglers(s *Server, quietFor time.Duration) plan.Step {
+	return plan.Step{
+		Name:    "stragglers-" + string(s.Side()),
+		Summary: fmt.Sprintf("wait until no client has written to %s for %s", s.Name(), quietFor),
+		Gate:    true,
+		Takes:   quietFor,
+		Hazards: []plan.Hazard{{ID: "H27", Text: "clients with an old address go on writing to the old side"}},
+		Op:      stragglersOp{server: s, quietFor: quietFor},
+	}
+}
+
+// native is the part of a server's transactions that it executed for its own clients.
+func native(ctx context.Context, s *Server) (GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	set, err := dialect.ExecutedGTIDs(ctx, db)
+	if err != nil {
+		return GTIDSet{}, s.wrap("read the executed transactions", err)
+	}
+	if !dialect.mariadb() {
+		uuid, err := queryText(ctx, db, "SELECT @@GLOBAL.server_uuid")
+		if err != nil {
+			return GTIDSet{}, s.wrap("read server_uuid", err)
+		}
+		return set.ofOrigin(uuid), nil
+	}
+	domain, err := dialect.NativeDomain(ctx, db)
+	if err != nil {
+		return GTIDSet{}, s.wrap("read gtid_domain_id", err)
+	}
+	others := slices.DeleteFunc(set.Domains(), func(d uint32) bool { return d == domain })
+	return set.Without(others...), nil
+}
+
+// ofOrigin is what a MySQL server with the uuid executed first, tagged or not.
+func (s GTIDSet) ofOrigin(uuid string) GTIDSet {
+	out := GTIDSet{flavor: s.flavor, intervals: map[string][]interval{}}
+	for key, list := range s.intervals {
+		if origin, _, _ := strings.Cut(key, ":"); strings.EqualFold(origin, uuid) {
+			out.intervals[key] = list
+		}
+	}
+	return out
+}
+
+// clientOrigins lists where clients are connected from, without ports.
+func clientOrigins(ctx context.Context, s *Server) ([]string, error) {
+	all, err := clients(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, c := range all {
+		host := c.Host
+		if at := strings.LastIndex(host, ":"); at > 0 {
+			host = host[:at]
+		}
+		out = append(out, c.User+" from "+host)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// Check names the clients that are connected.
+func (s stragglersOp) Check(ctx context.Context) (plan.State, error) {
+	origins, err := clientOrigins(ctx, s.server)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state := plan.State{Now: "no client is connected", Want: fmt.Sprintf("no client writes for %s", s.quietFor)}
+	if len(origins) > 0 {
+		state.Now = "connected: " + strings.Join(origins, ", ")
+	}
+	return state, nil
+}
+
+// Apply waits for silence.
+func (s stragglersOp) Apply(ctx context.Context) error {
+	last, err := native(ctx, s.server)
+	if err != nil {
+		return err
+	}
+	quiet, said := time.Now(), ""
+	for time.Since(quiet) < s.quietFor {
+		if err := pause(ctx, min(200*time.Millisecond, s.quietFor)); err != nil {
+			return fmt.Errorf("wait for the stragglers of %s: %w", s.server.Name(), err)
+		}
+		now, err := native(ctx, s.server)
+		if err != nil {
+			return err
+		}
+		if now.Equal(last) {
+			continue
+		}
+		origins, err := clientOrigins(ctx, s.server)
+		if err != nil {
+			return err
+		}
+		if text := strings.Join(origins, ", "); text != said {
+			plan.Note(ctx, "%s is still written to; connected: %s", s.server.Name(), text)
+			said = text
+		}
+		quiet, last = time.Now(), now
+	}
+	return nil
+}
+
+// Verify looks for a short moment.
+func (s stragglersOp) Verify(ctx context.Context) error {
+	first, err := native(ctx, s.server)
+	if err != nil {
+		return err
+	}
+	if err := pause(ctx, min(500*time.Millisecond, s.quietFor)); err != nil {
+		return err
+	}
+	again, err := native(ctx, s.server)
+	if err == nil && !again.Equal(first) {
+		err = plan.Transient(fmt.Errorf("verify: %s was written to again", s.server.Name()), s.quietFor)
+	}
+	return err
+}
