@@ -51,21 +51,36 @@ var where = map[traffic.Kind]string{
 // tables are compared between the sides, whole, by the servers' own checksum.
 var tables = []string{"blog.users", "blog.posts", "blog.comments", "blog.likes", "blog.tallies"}
 
-// History checks the log against both sides. Both links must have drained.
+// History checks the log against both sides, and the sides against each other.
+// Both links must have drained: see Drain.
 func History(ctx context.Context, log traffic.Log, source, target Database) (Report, error) {
-	var r Report
+	r := Report{Acked: acked(log)}
 	for _, side := range []struct {
 		name string
 		db   Database
-	}{{"source", source}, {"target", target}} {
+	}{{traffic.OldSite, source}, {traffic.NewSite, target}} {
 		if err := r.side(ctx, log, side.name, side.db); err != nil {
 			return r, fmt.Errorf("check %s: %w", side.name, err)
 		}
 	}
-	for k := range where {
-		r.Acked += len(log.Acknowledged(k))
-	}
 	return r, r.compare(ctx, source, target)
+}
+
+// Side checks the log against one side alone, as after the links have ended.
+func Side(ctx context.Context, log traffic.Log, name string, db Database) (Report, error) {
+	r := Report{Acked: acked(log)}
+	if err := r.side(ctx, log, name, db); err != nil {
+		return r, fmt.Errorf("check %s: %w", name, err)
+	}
+	return r, nil
+}
+
+func acked(log traffic.Log) int {
+	n := 0
+	for k := range where {
+		n += len(log.Acknowledged(k))
+	}
+	return n
 }
 
 func (r *Report) side(ctx context.Context, log traffic.Log, name string, db Database) error {

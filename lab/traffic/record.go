@@ -42,8 +42,8 @@ type Record struct {
 	Begun string `json:"begun,omitempty"`
 }
 
-// OK reports whether the request was answered with success.
-func (r Record) OK() bool { return r.Status >= 200 && r.Status < 400 }
+// OK reports whether the request was answered with success; a redirect is none.
+func (r Record) OK() bool { return r.Status >= 200 && r.Status < 300 }
 
 // Log is the records of a run.
 type Log []Record

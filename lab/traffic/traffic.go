@@ -21,6 +21,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// requestTimeout is how long a client waits for an answer.
+const requestTimeout = 30 * time.Second
+
 // Traffic is clients at work. Set the fields, Open, Close.
 type Traffic struct {
 	Edge    string   // host:port that every name is reached at
@@ -33,6 +36,8 @@ type Traffic struct {
 	Likes bool
 
 	cancel context.CancelFunc
+	gate   sync.RWMutex // held for reading by a request, for writing while paused
+	paused bool
 	group  *errgroup.Group
 	client *http.Client
 	mu     sync.Mutex
@@ -48,12 +53,16 @@ func (t *Traffic) Open(ctx context.Context) (err error) {
 	}
 	t.out = bufio.NewWriter(t.file)
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	t.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		MaxIdleConnsPerHost: 32,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, t.Edge)
+	t.client = &http.Client{
+		Timeout:       requestTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: 32,
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, network, t.Edge)
+			},
 		},
-	}}
+	}
 	if t.Clients == 0 {
 		t.Clients = 8
 	}
@@ -68,9 +77,28 @@ func (t *Traffic) Open(ctx context.Context) (err error) {
 	return nil
 }
 
-// Close lets requests in flight finish, stops the clients and closes the log.
+// Pause lets requests in flight finish, which takes their time-out at most, and
+// holds the clients until Resume. Pause, Resume and Close are called by one goroutine.
+func (t *Traffic) Pause() {
+	if !t.paused {
+		t.gate.Lock()
+		t.paused = true
+	}
+}
+
+// Resume lets the clients go on.
+func (t *Traffic) Resume() {
+	if t.paused {
+		t.paused = false
+		t.gate.Unlock()
+	}
+}
+
+// Close lets requests in flight and sign-ups that were begun finish, stops the
+// clients and closes the log.
 func (t *Traffic) Close() error {
 	t.cancel()
+	t.Resume()
 	err := t.group.Wait()
 	t.client.CloseIdleConnections()
 	return errors.Join(err, t.out.Flush(), t.file.Close())
@@ -168,6 +196,8 @@ func (t *Traffic) do(r Record, method, name, path string, form url.Values) (Reco
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	t.gate.RLock()
+	defer t.gate.RUnlock()
 	r.Start = time.Now()
 	body, err := t.exchange(req, &r)
 	r.End = time.Now()
