@@ -41,6 +41,7 @@ type Event struct {
 	Type   EventType       `json:"event"`
 	Text   string          `json:"text,omitempty"`
 	Before json.RawMessage `json:"before,omitempty"`
+	Gate   bool            `json:"gate,omitempty"` // on started: the step changes nothing
 	// Reverts is set on run-finished: the kind whose steps count as undone from here on.
 	Reverts  string    `json:"reverts,omitempty"`
 	Millis   int64     `json:"ms,omitempty"` // how long the step or run took
@@ -65,6 +66,7 @@ type Record struct {
 	ID     string
 	Kind   string
 	Phase  Phase
+	Gate   bool
 	Ours   bool            // this migration started it, and has not undone it
 	Before json.RawMessage // of the first start since it was last undone
 	Order  int             // Seq of that start: undo runs from high to low
@@ -120,6 +122,17 @@ func (h *History) Ours(kind string) []Record {
 	return out
 }
 
+// Begun reports whether a step of the kind that changes something is ours: then
+// the world is not the reviewed one any more, by our own doing.
+func (h *History) Begun(kind string) bool {
+	for _, r := range h.Steps {
+		if r.Kind == kind && r.Ours && !r.Gate {
+			return true
+		}
+	}
+	return false
+}
+
 // InForce reports whether a run of the kind has finished, and nothing of it was
 // undone or reverted since.
 func (h *History) InForce(kind string) bool { return h.inForce[kind] }
@@ -137,7 +150,7 @@ func (h *History) add(e Event) {
 	switch e.Type {
 	case StepStarted:
 		if !r.Ours {
-			r.Ours, r.Before, r.Order = true, e.Before, e.Seq
+			r.Ours, r.Before, r.Order, r.Gate = true, e.Before, e.Seq, e.Gate
 		}
 		r.Phase = Started
 	case StepSkipped:

@@ -65,5 +65,22 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
+// LockHolder tells who holds the lock at path now; ok is false when nobody does.
+func LockHolder(path string) (h Holder, ok bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, false
+	}
+	defer f.Close() //nolint:errcheck // only read
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return h, false // free: it is ours for a moment, until Close
+	}
+	data, err := io.ReadAll(f)
+	if err == nil {
+		err = json.Unmarshal(data, &h)
+	}
+	return h, err == nil
+}
+
 // Release frees the lock.
 func (l *Lock) Release() error { return l.file.Close() }

@@ -77,7 +77,7 @@ func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
 func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err error) {
 	h := x.Journal.History()
 	last := h.LastRun(x.plan.Kind)
-	begun := last != nil && len(h.Ours(x.plan.Kind)) > 0
+	begun := last != nil && h.Begun(x.plan.Kind)
 	same := begun && last.Digest == x.plan.Digest()
 	resumed = same && last.Outcome != RunFinished
 	if begun && !same && last.Outcome != RunFinished && x.plan.critical() {

@@ -67,7 +67,7 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 		if rec.Ours && rec.Phase != Started && !e.step.Gate {
 			e.note("no longer in force, applied again: " + state.Now)
 		}
-		if err := e.event(Event{Step: e.id, Type: StepStarted, Before: compact(state.Before)}); err != nil {
+		if err := e.event(Event{Step: e.id, Type: StepStarted, Before: compact(state.Before), Gate: e.step.Gate}); err != nil {
 			return err
 		}
 		if err := e.apply(ctx); err != nil {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// watchEvery is how often --watch asks again.
+const watchEvery = 2 * time.Second
+
+func (a *app) statusCommand() *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Where the move stands: lag both ways, fences, rollback readiness",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(func(m *move.Move) error {
+				for {
+					s, err := m.Status(c.Context())
+					if err != nil {
+						return err
+					}
+					if err := a.printStatus(s); err != nil || !watch || !a.pause(c.Context()) {
+						return err
+					}
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "go on until interrupted")
+	return cmd
+}
+
+// pause waits for the next look; false when a signal came.
+func (a *app) pause(ctx context.Context) bool {
+	t := time.NewTimer(watchEvery)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-a.stop:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (a *app) printStatus(s move.Status) error {
+	if a.json {
+		return a.printJSON(s)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "site %s: %s\n", s.Site, s.Position)
+	if s.Holder != nil {
+		fmt.Fprintf(&b, "running: %s by %s since %s\n", s.Holder.Verb, s.Holder.Who, s.Holder.Since.Format(time.TimeOnly))
+	}
+	for _, h := range s.Hosts {
+		to := h.New
+		if to == "" {
+			to = "(not provisioned)"
+		}
+		fmt.Fprintf(&b, "  host %-12s %s → %s\n", h.Name, h.Old, to)
+	}
+	for _, p := range s.Pairs {
+		printPair(&b, p)
+	}
+	for _, v := range s.Verified {
+		fmt.Fprintf(&b, "  verify %-10s %s ago: %s\n", v.Pair, s.At.Sub(v.Finished).Round(time.Second), v.Summary())
+	}
+	if s.Last != nil {
+		fmt.Fprintf(&b, "  last event: %s %s %s at %s\n", s.Last.Run, s.Last.Step, s.Last.Type, s.Last.Time.Format(time.TimeOnly))
+	}
+	_, err := io.WriteString(a.out, b.String())
+	return err
+}
+
+func printPair(b *strings.Builder, p replication.PairStatus) {
+	fmt.Fprintf(b, "  pair %s\n", p.Pair)
+	for _, side := range []replication.ServerStatus{p.Source, p.Target} {
+		fmt.Fprintf(b, "    %-16s %s\n", side.Name, sideText(side))
+	}
+	fmt.Fprintf(b, "    %-16s %s\n    %-16s %s\n", "forward link", linkText(p.Forward), "reverse link", linkText(p.Reverse))
+	if p.Rollback.Ready {
+		fmt.Fprintf(b, "    %-16s ready, about %s, binlog kept %s\n", "rollback", round(p.Rollback.Expected), kept(p.Rollback.BinlogKept))
+	} else {
+		fmt.Fprintf(b, "    %-16s NOT ready: %s\n", "rollback", strings.Join(p.Rollback.Missing, "; "))
+	}
+}
+
+func sideText(s replication.ServerStatus) string {
+	if s.Error != "" {
+		return "no answer: " + s.Error
+	}
+	state := "accepts writes"
+	if s.Fenced {
+		state = "fenced"
+	}
+	return fmt.Sprintf("%s, %s, %d client sessions", s.Version, state, s.Clients)
+}
+
+func linkText(l replication.LinkStatus) string {
+	switch {
+	case l.Error != "":
+		return "FAILED: " + l.Error
+	case !l.Configured:
+		return "none"
+	case !l.Running:
+		return "stopped"
+	}
+	return fmt.Sprintf("running, %s and %d transactions behind", round(l.Lag.Behind), l.Lag.Transactions)
+}
+
+func kept(d time.Duration) string {
+	if d == 0 {
+		return "for ever"
+	}
+	return d.String()
+}
