@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"golang.org/x/crypto/ssh"
 )
 
 // settle is how long an unclear create is left alone before the lists are asked
@@ -88,7 +89,7 @@ func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstr
 		}
 		r := DropletRequest{
 			Region: op.site.Region, Size: op.choices[h.Name].Size.Slug, Image: op.site.Image, VPC: vpc,
-			Tags: op.hostTags(h), KeyFingerprint: fingerprint(public), UserData: userData,
+			Tags: op.hostTags(h), KeyFingerprint: ssh.FingerprintLegacyMD5(public), UserData: userData,
 		}
 		i := slices.IndexFunc(out, func(o DropletRequest) bool { return len(o.Names) < MaxDropletNames && o.same(r) })
 		if i < 0 {

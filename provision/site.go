@@ -5,8 +5,6 @@
 package provision
 
 import (
-	"crypto/md5" //nolint:gosec // DigitalOcean names keys by their MD5 fingerprint
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -224,16 +222,6 @@ func (s Site) publicKey() (ssh.PublicKey, error) {
 			"ssh.identity_file needs its .pub beside it, in OpenSSH's format")
 	}
 	return key, nil
-}
-
-// fingerprint is how the vendor names an SSH key in requests.
-func fingerprint(key ssh.PublicKey) string {
-	sum := md5.Sum(key.Marshal()) //nolint:gosec // an identifier, not a proof
-	parts := make([]string, len(sum))
-	for i, b := range sum {
-		parts[i] = hex.EncodeToString([]byte{b})
-	}
-	return strings.Join(parts, ":")
 }
 
 // isPublic reports whether a role of the host has ports open to the world.

@@ -36,7 +36,7 @@ func NewSSHKey(cloud Keys, site Site) (plan.Step, error) {
 }
 
 func (op *sshKeyOp) Check(ctx context.Context) (plan.State, error) {
-	found, ok, err := op.cloud.SSHKeyByFingerprint(ctx, fingerprint(op.key))
+	found, ok, err := op.cloud.SSHKeyByFingerprint(ctx, ssh.FingerprintLegacyMD5(op.key))
 	if err != nil {
 		return plan.State{}, fmt.Errorf("look up ssh key: %w", err)
 	}
@@ -49,7 +49,7 @@ func (op *sshKeyOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 func (op *sshKeyOp) Apply(ctx context.Context) error {
-	_, ok, err := op.cloud.SSHKeyByFingerprint(ctx, fingerprint(op.key))
+	_, ok, err := op.cloud.SSHKeyByFingerprint(ctx, ssh.FingerprintLegacyMD5(op.key))
 	if err != nil {
 		return fmt.Errorf("look up ssh key: %w", err)
 	}
@@ -63,7 +63,7 @@ func (op *sshKeyOp) Apply(ctx context.Context) error {
 }
 
 func (op *sshKeyOp) Verify(ctx context.Context) error {
-	_, ok, err := op.cloud.SSHKeyByFingerprint(ctx, fingerprint(op.key))
+	_, ok, err := op.cloud.SSHKeyByFingerprint(ctx, ssh.FingerprintLegacyMD5(op.key))
 	if err != nil {
 		return fmt.Errorf("look up ssh key: %w", err)
 	}
@@ -80,7 +80,7 @@ func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
 	if err != nil || was.Existed {
 		return err
 	}
-	found, ok, err := op.cloud.SSHKeyByFingerprint(ctx, fingerprint(op.key))
+	found, ok, err := op.cloud.SSHKeyByFingerprint(ctx, ssh.FingerprintLegacyMD5(op.key))
 	if err != nil {
 		return fmt.Errorf("look up ssh key: %w", err)
 	}
