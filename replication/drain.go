@@ -61,6 +61,10 @@ func (d drainOp) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	has, err := executed(ctx, d.to)
+	if err != nil || has.Contains(goal) {
+		return err
+	}
 	return linkOp{d.from, d.to}.reach(ctx, goal)
 }
 
@@ -69,7 +73,7 @@ func (d drainOp) Apply(ctx context.Context) error {
 func settledGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
 	last, err := linkGoal(ctx, from, to)
 	for err == nil {
-		fence, err := readFence(ctx, from)
+		fence, err := runningFence(ctx, from)
 		if err != nil {
 			return GTIDSet{}, err
 		}

@@ -1,0 +1,293 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// newGuard returns the guard of a cutover of p and removes what the test leaves of it.
+func newGuard(t *testing.T, p *testPair, budget time.Duration) Guard {
+	t.Helper()
+	g := Guard{Pair: p.Name, From: p.Source, To: p.Target, Budget: budget, Dir: t.TempDir()}
+	t.Cleanup(func() {
+		if out, err := g.run(context.Background(), `cat "$dir/log" 2>/dev/null; end`); err != nil || t.Failed() {
+			t.Logf("guard: %s %v", out, err)
+		}
+	})
+	return g
+}
+
+// guardedPair is a pair that replicates both ways with its target fenced.
+func guardedPair(t *testing.T, flavor servertest.Flavor) *testPair {
+	t.Helper()
+	p := newTestPair(t, flavor)
+	p.linked(t, true)
+	require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
+	return p
+}
+
+func TestGuardSteps(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		g := newGuard(t, p, time.Minute)
+		plantest.Exercise(t, ArmGuard(g))
+
+		info, err := os.Stat(g.folder())
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+		info, err = os.Stat(g.folder() + "/to.cnf")
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+		require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
+		plantest.Exercise(t, Handover(g))
+		require.NoDirExists(t, g.folder())
+		require.Equal(t, "0", p.target.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'migrate_guard'"))
+		require.Empty(t, guardProcesses(t, g))
+
+		state, err := ArmGuard(g).Op.Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.Done, "after the switch no guard may be armed again")
+	})
+}
+
+// guardProcesses lists the processes of a guard.
+func guardProcesses(t *testing.T, g Guard) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	require.NoError(t, err)
+	var found []string
+	for _, e := range entries {
+		b, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		if err == nil && strings.Contains(string(b), g.folder()+"/guard.sh") {
+			found = append(found, e.Name())
+		}
+	}
+	return found
+}
+
+// watch samples which side lets writes in, as an application would find out,
+// and fails the test when both do (I2) or neither for too long (I3).
+type watch struct {
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	both    []string
+	closed  time.Duration // the longest time that neither did
+	samples int
+}
+
+func startWatch(t *testing.T, p *testPair) *watch {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &watch{cancel: cancel}
+	t.Cleanup(w.stop)
+	w.wg.Go(func() {
+		lastOpen := time.Now()
+		for ctx.Err() == nil {
+			// The sides are asked one after the other; the one that was open
+			// first is asked again, or a switch in between would look like both.
+			source, err1 := runningFence(ctx, p.Source)
+			target, err2 := runningFence(ctx, p.Target)
+			again, err3 := runningFence(ctx, p.Source)
+			if err1 == nil && err2 == nil && err3 == nil {
+				w.samples++
+				if source.open && target.open && again.open {
+					w.both = append(w.both, time.Now().String())
+				}
+				if source.open || target.open || again.open {
+					lastOpen = time.Now()
+				}
+				w.closed = max(w.closed, time.Since(lastOpen))
+			}
+			_ = pause(ctx, 5*time.Millisecond)
+		}
+	})
+	return w
+}
+
+func (w *watch) stop() {
+	w.cancel()
+	w.wg.Wait()
+}
+
+func (w *watch) require(t *testing.T, budget time.Duration) {
+	t.Helper()
+	w.stop()
+	require.Greater(t, w.samples, 10)
+	require.Empty(t, w.both, "I2: both sides accepted application writes")
+	require.Less(t, w.closed, budget, "I3: both sides were fenced for too long")
+}
+
+func TestSwitchUnderLoad(t *testing.T) { // I1, I2, I3
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		p.source.Exec("SET GLOBAL auto_increment_increment = 2", "SET GLOBAL auto_increment_offset = 1")
+		p.target.Exec("SET GLOBAL auto_increment_increment = 2", "SET GLOBAL auto_increment_offset = 2")
+		old, fresh := startHammer(t, p.source, "source"), startHammer(t, p.target, "target")
+		old.wait(t, 100)
+		require.Zero(t, fresh.count(), "I2: the target is fenced")
+		w := startWatch(t, p)
+
+		g := newGuard(t, p, 20*time.Second)
+		for _, step := range []interface{ Apply(context.Context) error }{
+			ArmGuard(g).Op, Fence(p.Source, FenceOptions{Wait: 5 * time.Second}).Op,
+			Drain(p.Source, p.Target, 10*time.Second).Op, Handover(g).Op,
+		} {
+			require.NoError(t, step.Apply(t.Context()))
+		}
+		fresh.wait(t, 100)
+		w.require(t, 20*time.Second)
+		before := old.count()
+		fresh.wait(t, 50)
+		require.Equal(t, before, old.count(), "I2: nothing is acknowledged by the fenced source")
+		old.stop()
+		fresh.stop()
+		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		for _, s := range []*servertest.Instance{p.source, p.target} {
+			old.requireOn(t, s)
+			fresh.requireOn(t, s)
+		}
+		t.Logf("no side accepted writes for %s", w.closed)
+	})
+}
+
+func TestGuardReleasesTheSourceWhenTheControllerIsGone(t *testing.T) { // I3
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		const budget = 3 * time.Second
+		w := startWatch(t, p)
+		g := newGuard(t, p, budget)
+		require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
+		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
+		// The controller dies here.
+		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
+		w.require(t, budget+3*time.Second)
+
+		err := Handover(g).Op.Apply(t.Context())
+		require.ErrorIs(t, err, ErrReleased)
+		require.False(t, isOpen(t, p.Target))
+
+		// A controller that slept fences late: the guard is still there.
+		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
+		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
+		p.source.Restart()
+		require.True(t, isOpen(t, p.Source), "the kept fence is gone, too")
+
+		// The next run starts over.
+		g.Budget = 30 * time.Second
+		state, err := ArmGuard(g).Op.Check(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.Done)
+		require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
+		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
+		require.NoError(t, Handover(g).Op.Apply(t.Context()))
+		require.NoError(t, Handover(g).Op.Verify(t.Context()))
+	})
+}
+
+func TestGuardCompletesTheHandoverWhenTheControllerIsGone(t *testing.T) { // I3
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		g := newGuard(t, p, 3*time.Second)
+		w := startWatch(t, p)
+		require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
+		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
+		require.NoError(t, handoverOp{g}.decide(t.Context(), world{}))
+		// The controller dies between the decision and its unfence.
+		require.Eventually(t, func() bool { return isOpen(t, p.Target) }, 20*time.Second, 20*time.Millisecond)
+		require.False(t, isOpen(t, p.Source))
+		w.require(t, 6*time.Second)
+
+		// Resumed, it finds the switch done and clears up.
+		state, err := Handover(g).Op.Check(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.Done, "there is a guard to clear away")
+		require.NoError(t, Handover(g).Op.Apply(t.Context()))
+		require.NoError(t, Handover(g).Op.Verify(t.Context()))
+		p.target.Restart()
+		require.True(t, isOpen(t, p.Target))
+	})
+}
+
+func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		g := newGuard(t, p, 3*time.Second)
+		w := startWatch(t, p)
+		require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
+		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
+		require.NoError(t, Handover(g).Op.Apply(t.Context()))
+		p.target.Exec("INSERT INTO app.notes (text) VALUES ('taken by the target')")
+
+		// The undo of the completed switch dies when it has fenced the target again.
+		h := handoverOp{g}
+		now, err := h.world(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, h.revert(t.Context(), now))
+		require.NoError(t, (fenceOp{server: p.Target, closed: true}).close(t.Context()))
+		require.Eventually(t, func() bool { return isOpen(t, p.Target) }, 20*time.Second, 20*time.Millisecond)
+		require.False(t, isOpen(t, p.Source))
+		w.require(t, 6*time.Second)
+		require.ErrorContains(t, Handover(g).Op.Undo(t.Context(), nil), "the guard has handed over")
+		require.True(t, isOpen(t, p.Target))
+
+		// Run again it is completed, and can be taken back as a whole.
+		g.Budget = time.Minute
+		require.NoError(t, Handover(g).Op.Apply(t.Context()))
+		require.NoError(t, Handover(g).Op.Undo(t.Context(), nil))
+		require.NoError(t, Unfence(p.Source).Op.Apply(t.Context()))
+		require.NoError(t, ArmGuard(g).Op.Undo(t.Context(), nil))
+		require.Equal(t, "1", p.source.Value("SELECT COUNT(*) FROM app.notes"), "I1: what the target took is on the source")
+		require.False(t, isOpen(t, p.Target))
+		require.Empty(t, guardProcesses(t, g))
+	})
+}
+
+func TestSectionIsUndoneAfterALostRace(t *testing.T) { // I2, I3
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		g := newGuard(t, p, 2*time.Second)
+		arm, fence, over := ArmGuard(g).Op, Fence(p.Source, FenceOptions{Wait: time.Second}).Op, Handover(g).Op
+		before, err := fence.Check(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, arm.Apply(t.Context()))
+		require.NoError(t, fence.Apply(t.Context()))
+		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
+		require.ErrorIs(t, over.Apply(t.Context()), ErrReleased)
+		require.NoError(t, over.Undo(t.Context(), nil))
+		require.NoError(t, fence.Undo(t.Context(), before.Before))
+		require.NoError(t, arm.Undo(t.Context(), nil))
+		require.True(t, isOpen(t, p.Source))
+		require.False(t, isOpen(t, p.Target))
+		require.NoDirExists(t, g.folder())
+		require.Empty(t, guardProcesses(t, g))
+	})
+}
+
+func isOpen(t *testing.T, s *Server) bool {
+	t.Helper()
+	state, err := runningFence(t.Context(), s)
+	require.NoError(t, err)
+	return state.open
+}
+
+func TestGuardNamesTheLegThatFails(t *testing.T) {
+	p := guardedPair(t, servertest.MariaDB)
+	g := newGuard(t, p, time.Minute)
+	good := p.Target.cfg.Endpoint
+	p.Target.cfg.Endpoint = func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", 1}, nil }
+	err := ArmGuard(g).Op.Apply(t.Context())
+	require.ErrorContains(t, err, fmt.Sprintf("cannot log in to %s at 127.0.0.1:1", p.Target.Name()))
+	p.Target.cfg.Endpoint = good
+	require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
+	require.NoError(t, ArmGuard(g).Op.Undo(t.Context(), nil))
+}
