@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 )
 
@@ -108,19 +107,15 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.add(entry)
 
 	fault := s.faults.strike(r.Method, path)
-	out := httptest.NewRecorder()
+	out := newBuffer()
 	if fault == nil || !fault.misbehave(r.Context(), out) {
 		s.serve(out, &call{Request: r, path: path, body: body})
 	}
 	if fault != nil && fault.Kind == DropAfter {
 		panic(http.ErrAbortHandler)
 	}
-	s.log.answered(entry, out.Code)
-	for name, values := range out.Header() {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(out.Code)
-	_, _ = out.Body.WriteTo(w) // a client that left is no concern of ours
+	s.log.answered(entry, out.status)
+	out.send(w)
 }
 
 // serve limits, authenticates, routes and answers.

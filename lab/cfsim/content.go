@@ -55,10 +55,11 @@ func (r *Record) setPriority(in recordInput) error {
 		r.Priority = int(p)
 		return nil
 	}
-	if r.Type != "SRV" && r.Content == "" && r.Data == nil { // new: nothing to keep
-		if _, ok := in.Data["priority"]; !ok {
-			return invalidChain(codePriority, "priority is a required field for %s records.", r.Type)
-		}
+	_, inData := in.Data["priority"]
+	inContent := r.Type == "URI" && in.Content != nil
+	isNew := r.Content == "" && r.Data == nil // nothing to keep
+	if isNew && r.Type != "SRV" && !inData && !inContent {
+		return invalidChain(codePriority, "priority is a required field for %s records.", r.Type)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/miekg/dns"
 )
@@ -69,24 +70,26 @@ func (r *Record) setData(in recordInput, fields []dataField, zone string) error 
 	case in.Content != nil:
 		rdata = *in.Content
 	}
-	rdata, ok := canonical(r.Type, rdata)
-	if !ok {
-		return bad()
-	}
-	data, ok := readData(rdata, fields)
-	if !ok {
-		return bad()
-	}
-	if in.Priority != nil && r.Type == "URI" { // the field of its own wins
-		data["priority"] = float64(r.Priority)
+	for range 2 { // the first pass reads what came, the second what that means
+		var ok bool
+		if rdata, ok = canonical(r.Type, rdata); !ok {
+			return bad()
+		}
+		data, ok := readData(rdata, fields)
+		if !ok {
+			return bad()
+		}
+		if in.Priority != nil && r.Type == "URI" { // the field of its own wins
+			data["priority"] = float64(r.Priority)
+		}
+		if p, ok := data["priority"].(float64); ok && hasPriority(r.Type) {
+			r.Priority = int(p)
+		}
+		r.Content, r.Data = rdata, data
 		if rdata, ok = writeData(data, fields, zone); !ok {
 			return bad()
 		}
 	}
-	if p, ok := data["priority"].(float64); ok && hasPriority(r.Type) {
-		r.Priority = int(p)
-	}
-	r.Content, r.Data = rdata, data
 	return nil
 }
 
@@ -211,11 +214,19 @@ func nextWord(s string, isQuoted bool) (text, left string, ok bool) {
 	var out strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch {
+		case s[i] == '\\' && i+3 < len(s) && s[i+1] >= '0' && s[i+1] <= '9': // \DDD
+			code, err := strconv.ParseUint(s[i+1:i+4], 10, 8)
+			if err != nil {
+				return "", "", false
+			}
+			out.WriteByte(byte(code))
+			i += 3
 		case s[i] == '\\' && i+1 < len(s):
 			i++
 			out.WriteByte(s[i])
 		case s[i] == '"':
-			return out.String(), strings.TrimLeft(s[i+1:], " "), true
+			text = out.String()
+			return text, strings.TrimLeft(s[i+1:], " "), utf8.ValidString(text)
 		default:
 			out.WriteByte(s[i])
 		}

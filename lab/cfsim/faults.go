@@ -123,7 +123,9 @@ const gatewayPage = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<b
 func (f *Fault) misbehave(ctx context.Context, w http.ResponseWriter) (answered bool) {
 	switch f.Kind {
 	case TooManyRequests:
-		writeError(w, errSlowDown(max(f.Delay, time.Second)))
+		wait := max(f.Delay, time.Second)
+		budget{quota: standardRequests, window: standardWindow, reset: wait}.describe(w.Header())
+		writeError(w, errSlowDown(wait))
 	case ServerError:
 		writeError(w, refuse(http.StatusInternalServerError, codeInternal, "Internal server error"))
 	case BadGateway:

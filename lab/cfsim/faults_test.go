@@ -24,6 +24,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"429": {cfsim.Fault{Kind: cfsim.TooManyRequests, Delay: 7 * time.Second}, 429, false, func(t *testing.T, r reply) {
 			require.Equal(t, "7", r.Header.Get("Retry-After"))
+			require.Equal(t, `"default";r=0;t=7`, r.Header.Get("Ratelimit"))
 			require.Equal(t, []int{971}, r.codes())
 		}},
 		"500": {cfsim.Fault{Kind: cfsim.ServerError}, 500, false, func(t *testing.T, r reply) { require.False(t, r.Success) }},

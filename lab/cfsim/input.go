@@ -37,7 +37,8 @@ func inputOf(r *Record) recordInput {
 		ttl := float64(r.TTL)
 		in.TTL = &ttl
 	}
-	if hasPriority(r.Type) && r.Data == nil {
+	// Where the content or data holds a priority, that one counts.
+	if _, named := r.Data["priority"]; r.Type == "MX" || hasPriority(r.Type) && r.Data != nil && !named {
 		priority := float64(r.Priority)
 		in.Priority = &priority
 	}

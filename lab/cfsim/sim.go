@@ -45,6 +45,12 @@ func (p Plan) limits() planLimits {
 	}
 }
 
+// Cloudflare's limit of requests per token.
+const (
+	standardRequests = 1200
+	standardWindow   = 5 * time.Minute
+)
+
 // Limits are the account's request limits. Zero means Cloudflare's value,
 // a negative number means no limit.
 type Limits struct {
@@ -111,11 +117,12 @@ func New(opts Options) *Sim {
 	}
 	plan := opts.Plan.limits()
 	limits := opts.Limits
+	window := orDefault(limits.Window, standardWindow)
 	return &Sim{
 		opts:    opts,
 		tokenID: newID(),
 		plan:    plan,
-		tokens:  newLimiter(orDefault(limits.Requests, 1200), orDefault(limits.Window, 5*time.Minute), orDefault(limits.Window, 5*time.Minute)),
+		tokens:  newLimiter(orDefault(limits.Requests, standardRequests), window, window),
 		clients: newLimiter(orDefault(limits.PerSecond, 200), time.Second, 0),
 		purges:  newLimiter(plan.purges, plan.purgeWindow, 0),
 		zones:   map[string]*zone{},

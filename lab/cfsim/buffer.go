@@ -1,0 +1,28 @@
+package cfsim
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// buffer holds an answer back until it is known whether it may go out.
+type buffer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newBuffer() *buffer { return &buffer{header: http.Header{}, status: http.StatusOK} }
+
+func (b *buffer) Header() http.Header         { return b.header }
+func (b *buffer) WriteHeader(status int)      { b.status = status }
+func (b *buffer) Write(p []byte) (int, error) { return b.body.Write(p) }
+
+// send lets the answer go.
+func (b *buffer) send(w http.ResponseWriter) {
+	for name, values := range b.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(b.status)
+	_, _ = b.body.WriteTo(w) // a client that left is no concern of ours
+}
