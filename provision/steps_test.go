@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,44 @@ func TestCreateNeverDoubles(t *testing.T) {
 			require.Zero(t, l.sim.ClearFaults(), "the faults were met")
 			require.Len(t, l.sim.Machines(), len(site.Hosts))
 			require.Equal(t, len(site.Hosts), l.booter.boots)
+		})
+	}
+}
+
+// A lost answer or a refusal of any other create or delete leaves one of each,
+// and then none.
+func TestNetworkSurvivesFaults(t *testing.T) {
+	for _, kind := range []dosim.Kind{dosim.DropAfter, dosim.DropBefore, dosim.TooManyRequests, dosim.ServerError, dosim.BadGateway} {
+		t.Run(kind.String(), func(t *testing.T) {
+			l := newLab(t, false, dosim.Options{})
+			file, public := identity(t)
+			stages := stagesOf(t, testSite(public), deps(t, l, file))
+			steps := append(stages[provision.StageNetwork].Steps, stages[provision.StageFirewall].Steps...)
+			befores := make([]plan.State, len(steps))
+			for i, step := range steps {
+				var err error
+				befores[i], err = step.Op.Check(t.Context())
+				require.NoError(t, err)
+				l.sim.Inject(dosim.Fault{Method: "POST", Kind: kind, Delay: time.Second})
+				applied(t, step)
+				require.Zero(t, l.sim.ClearFaults())
+			}
+			walls, err := l.client.Firewalls(t.Context())
+			require.NoError(t, err)
+			require.Len(t, walls, 2)
+			for i, step := range slices.Backward(steps) {
+				l.sim.Inject(dosim.Fault{Method: "DELETE", Kind: kind, Delay: time.Second})
+				undone := func() error { return step.Op.Undo(t.Context(), befores[i].Before) }
+				if err := undone(); err != nil {
+					var transient *plan.TransientError
+					require.ErrorAs(t, err, &transient)
+					require.NoError(t, undone())
+				}
+				require.Zero(t, l.sim.ClearFaults())
+				after, err := step.Op.Check(t.Context())
+				require.NoError(t, err)
+				require.JSONEq(t, string(befores[i].Before), string(after.Before), step.Name)
+			}
 		})
 	}
 }
