@@ -52,7 +52,7 @@ func TestCaptureThisMachine(t *testing.T) {
 	require.NotEmpty(t, h.OS.Kernel)
 	require.Positive(t, h.CPU.Count)
 	require.Greater(t, h.Memory.Total, int64(64<<20))
-	require.NotEmpty(t, h.Disks)
+	require.NotEmpty(t, h.Disks, "%v", h.Missing)
 
 	_, err = exec.LookPath("dpkg-query")
 	remotetest.Need(t, err == nil, "Debian's dpkg")
@@ -140,6 +140,16 @@ func tools(t *testing.T, names ...string) string {
 	return dir
 }
 
+// addTool writes a program of the test's own. It never writes through a link to
+// a program of the machine.
+func addTool(t *testing.T, dir, name, script string) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	require.NoError(t, err)
+	_, err = f.WriteString("#!/bin/sh\n" + script + "\n")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
 var coreTools = []string{"sh", "cat", "mktemp", "rm", "timeout", "wc", "tail", "head", "uname", "getconf", "sed"}
 
 func TestCaptureMissingTools(t *testing.T) {
@@ -159,8 +169,7 @@ func TestCaptureMissingTools(t *testing.T) {
 
 func TestCaptureHangingTool(t *testing.T) {
 	dir := tools(t, append(coreTools, "sleep")...)
-	hang := "#!/bin/sh\nsleep 300 & echo $! >" + dir + "/pid; wait\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ss"), []byte(hang), 0o755))
+	addTool(t, dir, "ss", "sleep 300 & echo $! >"+dir+"/pid; wait")
 	short := shortLimits{narrow{remote.NewLocal("old1"), dir}}
 	begin := time.Now()
 	h := capture(t, Target{Host: short})
@@ -187,10 +196,7 @@ func (s shortLimits) Run(ctx context.Context, script string, stdin io.Reader, st
 
 func TestCaptureCancelled(t *testing.T) {
 	dir := tools(t, append(coreTools, "sleep")...)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "uname"), nil, 0o644))
-	hang := "#!/bin/sh\necho $$ >" + dir + "/pid; exec sleep 300\n"
-	require.NoError(t, os.Remove(filepath.Join(dir, "getconf")))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "getconf"), []byte(hang), 0o755))
+	addTool(t, dir, "df", "echo $$ >"+dir+"/pid; exec sleep 300")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan []HostResult, 1)
 	go func() {
