@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,8 +21,7 @@ const (
 	// idDistance is added to the source's ids where the target's would be equal.
 	idDistance = 1000
 	// keepBinlogs is how long both sides keep their binlogs at least (H19).
-	keepBinlogs   = 14 * 24 * time.Hour
-	restartWithin = 2 * time.Minute
+	keepBinlogs = 14 * 24 * time.Hour
 )
 
 // ConfigureTarget returns the step that makes the fresh target server fit to
@@ -323,34 +321,6 @@ func (c *configureTarget) setDynamic(ctx context.Context, wrong map[string]strin
 			"put them into the server's option file; migrate does it itself where it reaches the server's host")
 	}
 	return nil
-}
-
-// restartScript restarts the unit under which the distribution runs the server.
-const restartScript = `for unit in mariadb mysql mysqld; do
-	if systemctl cat "$unit.service" >/dev/null 2>&1; then exec systemctl restart "$unit.service"; fi
-done
-echo "no unit mariadb, mysql or mysqld" >&2
-exit 1
-`
-
-// restart restarts the server's service and waits until it answers.
-func restart(ctx context.Context, s *Server) error {
-	plan.Note(ctx, "%s is restarted", s.Name())
-	if err := s.Host().Run(ctx, restartScript, nil, &bytes.Buffer{}); err != nil {
-		return plan.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
-	}
-	ctx, cancel := context.WithTimeout(ctx, restartWithin)
-	defer cancel()
-	for {
-		_ = s.Close() // connections from before the restart
-		_, err := s.Dialect(ctx)
-		if err == nil {
-			return nil
-		}
-		if pause(ctx, 200*time.Millisecond) != nil {
-			return s.wrap("wait for the restart", err)
-		}
-	}
 }
 
 // Verify asks the server for every variable.

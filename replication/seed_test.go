@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,5 +215,42 @@ func TestSeedExercise(t *testing.T) {
 		require.NoError(t, login.Ping(), "the application logs in with its password")
 		_, err := login.Exec("DELETE FROM load1.posts")
 		require.Error(t, err, "and cannot write")
+	})
+}
+
+func TestSeedStreamsInLittleMemory(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		source.Exec("CREATE DATABASE big", "CREATE TABLE big.t (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(500), b LONGBLOB)",
+			"INSERT INTO big.t (a, b) VALUES (REPEAT('a', 500), REPEAT('\\0', 1000)), (REPEAT('b', 500), NULL)")
+		for range 15 {
+			source.Exec("INSERT INTO big.t (a, b) SELECT a, b FROM big.t")
+		}
+		runtime.GC()
+		var peak atomic.Uint64
+		done := make(chan struct{})
+		sampled := make(chan struct{})
+		go func() {
+			defer close(sampled)
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				peak.Store(max(peak.Load(), m.HeapInuse))
+				select {
+				case <-done:
+					return
+				case <-tick.C:
+				}
+			}
+		}()
+		began := time.Now()
+		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+		close(done)
+		<-sampled
+		t.Logf("seeded 65536 rows, about 67 MB, in %s; peak heap %d MiB", time.Since(began), peak.Load()>>20)
+		require.Less(t, peak.Load(), uint64(40<<20))
+		require.Equal(t, checksums(t, source, "big"), checksums(t, target, "big"))
 	})
 }

@@ -45,7 +45,7 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := s.Session(ctx, rowSession, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	session, err := s.Session(ctx, rowSession, dialect.unlimited(), "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +62,19 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	return &snapshot{session, gtids}, nil
 }
 
+// unlimited lifts, for one session, the limits that a site may have set on
+// long statements and transactions.
+func (d *Dialect) unlimited() string {
+	if d.mariadb() {
+		return "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
+	}
+	return "SET SESSION max_execution_time = 0"
+}
+
 const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 func startCommitOrdered(ctx context.Context, session *Session) (GTIDSet, error) {
-	// READ ONLY cannot be combined here: MariaDB keeps the binlog out of such a snapshot's status.
-	if _, err := session.ExecContext(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+	if _, err := session.ExecContext(ctx, startSnapshot); err != nil {
 		return GTIDSet{}, err
 	}
 	status, err := queryRecords(ctx, session, "SHOW STATUS LIKE 'binlog_snapshot_%'")

@@ -101,9 +101,14 @@ func readAccounts(ctx context.Context, s *Server) ([]appUser, error) {
 	if err != nil {
 		return nil, s.wrap("list users", err)
 	}
+	hostname, err := queryText(ctx, session, "SELECT @@GLOBAL.hostname")
+	if err != nil {
+		return nil, s.wrap("read the host's name", err)
+	}
 	var accounts []appUser
 	for _, r := range records {
-		if isSystemAccount(r["user"], r["host"]) {
+		ownRoot := r["user"] == "root" && strings.EqualFold(r["host"], hostname) // mariadb-install-db makes it
+		if ownRoot || isSystemAccount(r["user"], r["host"]) {
 			continue
 		}
 		a := appUser{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"}

@@ -1,0 +1,40 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// restartWithin bounds how long a server may take to answer again.
+const restartWithin = 2 * time.Minute
+
+// restartScript restarts the unit under which the distribution runs the server.
+const restartScript = `for unit in mariadb mysql mysqld; do
+	if systemctl cat "$unit.service" >/dev/null 2>&1; then exec systemctl restart "$unit.service"; fi
+done
+echo "no unit mariadb, mysql or mysqld" >&2
+exit 1
+`
+
+// restart restarts the server's service and waits until it answers.
+func restart(ctx context.Context, s *Server) error {
+	plan.Note(ctx, "%s is restarted", s.Name())
+	if err := s.Host().Run(ctx, restartScript, nil, nil); err != nil {
+		return plan.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
+	}
+	ctx, cancel := context.WithTimeout(ctx, restartWithin)
+	defer cancel()
+	for {
+		_ = s.Close() // connections from before the restart
+		_, err := s.Dialect(ctx)
+		if err == nil {
+			return nil
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return s.wrap("wait for the restart", err)
+		}
+	}
+}
