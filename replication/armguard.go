@@ -19,7 +19,7 @@ func ArmGuard(g Guard) plan.Step {
 	return plan.Step{
 		Name:    "guard-" + string(g.From.Side()),
 		Summary: fmt.Sprintf("guard the switch on the machine of %s: a writable side within %s, whatever dies", g.From.Name(), g.budget()),
-		Op:      armOp{g},
+		Op:      onceMade{armOp{g}},
 	}
 }
 

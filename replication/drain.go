@@ -28,7 +28,7 @@ func Drain(from, to *Server, timeout time.Duration) plan.Step {
 		Summary: fmt.Sprintf("wait until %s has every transaction of %s", to.Name(), from.Name()),
 		Gate:    true,
 		Takes:   timeout / 4,
-		Op:      drainOp{from: from, to: to, timeout: timeout},
+		Op:      onceMade{drainOp{from: from, to: to, timeout: timeout}},
 	}
 }
 

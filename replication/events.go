@@ -38,7 +38,7 @@ func Events(s *Server, schemas []string, on bool) plan.Step {
 		Name:    name + string(s.Side()),
 		Summary: fmt.Sprintf("%s the events of the moved schemas on %s", what, s.Name()),
 		Hazards: []plan.Hazard{{ID: "H8", Text: "events run only where the writers are"}},
-		Op:      eventsOp{s, schemas, on},
+		Op:      onceMade{eventsOp{s, schemas, on}},
 	}
 }
 
@@ -155,8 +155,8 @@ func (e eventsOp) Verify(ctx context.Context) error {
 // Undo gives each event that is still there its status back.
 func (e eventsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var image []event
-	if err := json.Unmarshal(before, &image); err != nil {
-		return fmt.Errorf("read the before-image of the events: %w", err)
+	if err := readBefore(before, &image); err != nil {
+		return err
 	}
 	now, err := e.read(ctx)
 	if err != nil {

@@ -57,7 +57,7 @@ func Fence(s *Server, opt FenceOptions) plan.Step {
 			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users are refused"},
 			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.wait())},
 		},
-		Op: fenceOp{s, opt, true},
+		Op: onceMade{fenceOp{s, opt, true}},
 	}
 }
 
@@ -66,7 +66,7 @@ func Unfence(s *Server) plan.Step {
 	return plan.Step{
 		Name:    "unfence-" + string(s.Side()),
 		Summary: fmt.Sprintf("let application writes into %s", s.Name()),
-		Op:      fenceOp{s, FenceOptions{}, false},
+		Op:      onceMade{fenceOp{s, FenceOptions{}, false}},
 	}
 }
 
@@ -77,7 +77,30 @@ type fenceState struct {
 	kept   bool // it comes back after a restart
 }
 
+// readFence reads the running and the kept fence.
 func readFence(ctx context.Context, s *Server) (fenceState, error) {
+	state, err := runningFence(ctx, s)
+	if err != nil {
+		return fenceState{}, err
+	}
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return fenceState{}, err
+	}
+	names := dialect.fenceVariables()
+	kept, err := persistence{s, fenceTopic}.read(ctx, names...)
+	if err != nil {
+		return fenceState{}, err
+	}
+	for _, name := range names {
+		state.kept = state.kept || isOn(kept[name])
+	}
+	return state, nil
+}
+
+// runningFence reads only what is in force now; it never needs the server's
+// machine, and is what counts inside the critical section.
+func runningFence(ctx context.Context, s *Server) (fenceState, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return fenceState{}, err
@@ -87,14 +110,9 @@ func readFence(ctx context.Context, s *Server) (fenceState, error) {
 	if err != nil {
 		return fenceState{}, s.wrap("read the fence", err)
 	}
-	kept, err := persistence{s, fenceTopic}.read(ctx, names...)
-	if err != nil {
-		return fenceState{}, err
-	}
 	state := fenceState{closed: isOn(running[names[0]]), open: true}
 	for _, name := range names {
 		state.open = state.open && !isOn(running[name])
-		state.kept = state.kept || isOn(kept[name])
 	}
 	return state, nil
 }
@@ -165,8 +183,8 @@ func (f fenceOp) Verify(ctx context.Context) error {
 // Undo puts the fence back to what it was.
 func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var image fenceBefore
-	if err := json.Unmarshal(before, &image); err != nil {
-		return fmt.Errorf("read the before-image of the fence: %w", err)
+	if err := readBefore(before, &image); err != nil {
+		return err
 	}
 	if image.Fenced {
 		return f.close(ctx)
@@ -177,7 +195,7 @@ func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
 // close fences the server. The kept value is written first: from then on a
 // restart of the server cannot lift a fence that was reported as set.
 func (f fenceOp) close(ctx context.Context) (err error) {
-	before, err := readFence(ctx, f.server)
+	before, err := runningFence(ctx, f.server)
 	if err != nil {
 		return err
 	}

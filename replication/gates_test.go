@@ -158,3 +158,22 @@ func TestStatus(t *testing.T) { // I5
 		require.False(t, s.Rollback.Ready)
 	})
 }
+
+func TestStepsAreUnknownBeforeTheirHostIsMade(t *testing.T) {
+	s := testServer(t, servertest.Start(t, servertest.MariaDB), Source)
+	absent := NewServer(ServerConfig{
+		Name: "main (target)", Side: Target, Host: absentHost{}, Network: "unix", Address: "/none", User: "root",
+	})
+	g := Guard{Pair: "main", From: s, To: absent, Dir: t.TempDir()}
+	for _, step := range []plan.Step{
+		Link(s, absent), Increment(absent), OldSessions(absent, false), Fence(absent, FenceOptions{}),
+		Unfence(absent), Events(absent, nil, true), HeartbeatTable(Pair{Source: s, Target: absent}),
+		LagBelow(s, absent, time.Second, time.Second), RoundTrip(s, absent), Drain(s, absent, time.Second),
+		Stragglers(absent, time.Second), ArmGuard(g), Handover(g),
+	} {
+		state, err := step.Op.Check(t.Context())
+		require.NoError(t, err, step.Name)
+		require.True(t, state.Unknown, step.Name)
+		require.NoError(t, step.Op.Undo(t.Context(), nil), step.Name)
+	}
+}

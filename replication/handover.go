@@ -24,7 +24,7 @@ func Handover(g Guard) plan.Step {
 	return plan.Step{
 		Name:    "handover-" + string(g.To.Side()),
 		Summary: fmt.Sprintf("hand the writers over: %s accepts application writes", g.To.Name()),
-		Op:      handoverOp{g},
+		Op:      onceMade{handoverOp{g}},
 	}
 }
 

@@ -34,7 +34,7 @@ func Link(from, to *Server) plan.Step {
 		Name:    "link-" + direction,
 		Summary: fmt.Sprintf("replicate %s from %s to %s by GTID", direction, from.Name(), to.Name()),
 		Takes:   5 * time.Second,
-		Op:      linkOp{from, to},
+		Op:      onceMade{linkOp{from, to}},
 	}
 }
 
@@ -221,8 +221,8 @@ func (l linkOp) Verify(ctx context.Context) error {
 // stays: it only says what the server has.
 func (l linkOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var image linkBefore
-	if err := json.Unmarshal(before, &image); err != nil {
-		return fmt.Errorf("read the before-image of the %s link: %w", linkName(l.from), err)
+	if err := readBefore(before, &image); err != nil {
+		return err
 	}
 	status, err := l.status(ctx)
 	if err != nil {

@@ -28,7 +28,7 @@ func Stragglers(s *Server, quietFor time.Duration) plan.Step {
 		Gate:    true,
 		Takes:   quietFor,
 		Hazards: []plan.Hazard{{ID: "H27", Text: "clients with an old address go on writing to the old side"}},
-		Op:      stragglersOp{server: s, quietFor: quietFor},
+		Op:      onceMade{stragglersOp{server: s, quietFor: quietFor}},
 	}
 }
 

@@ -1,0 +1,367 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// heartbeatInterval is how often the stamp is written and read.
+const heartbeatInterval = 100 * time.Millisecond
+
+// heartbeatTable is made on both sides out of the binlog, so that it does not
+// matter when the links start; only its rows travel. A run of the controller
+// has a row of its own: inserted first, so that an update always finds it.
+const heartbeatTable = "CREATE TABLE IF NOT EXISTS `" + ownSchema + "`.`heartbeat` (" +
+	"`run` VARCHAR(26) NOT NULL, `side` VARCHAR(8) NOT NULL, `stamp` BIGINT NOT NULL," +
+	"PRIMARY KEY (`run`, `side`)) ENGINE=InnoDB"
+
+// heartbeatTableOp makes the heartbeat's table.
+type heartbeatTableOp struct{ pair Pair }
+
+// HeartbeatTable returns the step that makes the table migrate.heartbeat on
+// both sides. It comes before the first gate that measures lag.
+func HeartbeatTable(p Pair) plan.Step {
+	return plan.Step{
+		Name:    "heartbeat-table",
+		Summary: "make the table `migrate.heartbeat` on both sides, to measure lag with",
+		Op:      onceMade{heartbeatTableOp{p}},
+	}
+}
+
+// ownTables counts the heartbeat's table and schema on a server.
+func ownTables(ctx context.Context, s *Server) (table, schema bool, err error) {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	counts, err := queryStrings(ctx, db, `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'heartbeat'
+		UNION ALL SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, ownSchema, ownSchema)
+	if err != nil {
+		return false, false, fmt.Errorf("look for the heartbeat's table on %s: %w", s.Name(), err)
+	}
+	return counts[0] == "1", counts[1] == "1", nil
+}
+
+// Check looks for the table on both sides.
+func (h heartbeatTableOp) Check(ctx context.Context) (plan.State, error) {
+	state := plan.State{Done: true, Now: "on both sides", Want: "on both sides"}
+	for _, s := range []*Server{h.pair.Source, h.pair.Target} {
+		table, _, err := ownTables(ctx, s)
+		if err != nil {
+			return plan.State{}, err
+		}
+		if !table {
+			state.Done, state.Now = false, "not on "+s.Name()
+		}
+	}
+	return state, nil
+}
+
+// Apply makes the table.
+func (h heartbeatTableOp) Apply(ctx context.Context) error {
+	return h.both(ctx, "make the heartbeat's table", "CREATE SCHEMA IF NOT EXISTS "+Quote(ownSchema), heartbeatTable)
+}
+
+func (h heartbeatTableOp) both(ctx context.Context, what string, statements ...string) error {
+	for _, s := range []*Server{h.pair.Source, h.pair.Target} {
+		err := asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+			for _, statement := range statements {
+				if _, err := session.ExecContext(ctx, statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return s.wrap(what, err)
+		}
+	}
+	return nil
+}
+
+// Verify looks for the table on both sides.
+func (h heartbeatTableOp) Verify(ctx context.Context) error {
+	state, err := h.Check(ctx)
+	if err == nil && !state.Done {
+		err = fmt.Errorf("verify the heartbeat's table: it is %s", state.Now)
+	}
+	return err
+}
+
+// Undo drops the table. The schema stays while anything else is in it.
+func (h heartbeatTableOp) Undo(ctx context.Context, _ json.RawMessage) error {
+	for _, s := range []*Server{h.pair.Source, h.pair.Target} {
+		err := asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+			if _, err := session.ExecContext(ctx, "DROP TABLE IF EXISTS "+QuoteTable(ownSchema, "heartbeat")); err != nil {
+				return err
+			}
+			return dropOwnSchemaIfEmpty(ctx, session)
+		})
+		if err != nil && errorNumber(err) != 1049 { // unknown database: never made
+			return s.wrap("drop the heartbeat's table", err)
+		}
+	}
+	return nil
+}
+
+func dropOwnSchemaIfEmpty(ctx context.Context, session *Session) error {
+	left, err := queryText(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?", ownSchema)
+	if err != nil || left != "0" {
+		return err
+	}
+	_, err = session.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+Quote(ownSchema))
+	return err
+}
+
+// Lag is how far a link is behind.
+type Lag struct {
+	// Behind is the age of the oldest write that the other side does not have
+	// yet; with none missing, how long the last one took. By one clock only,
+	// the controller's.
+	Behind time.Duration `json:"behind_ns"`
+	// Transactions is how many the other side lacks.
+	Transactions int64 `json:"transactions"`
+}
+
+// Heartbeat measures the lag of a link all the time: it writes the controller's
+// own monotonic stamp ten times a second on one side and reads it on the other.
+// On a MySQL server with super_read_only nothing can be written; there it times
+// the server's GTID wait instead. New, Open, Lag, Close.
+type Heartbeat struct {
+	from, to *Server
+	run      string
+	epoch    time.Time
+
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	pending []time.Duration // stamps that were acknowledged and not seen yet
+	last    time.Duration   // what the last seen stamp took
+	seen    bool            // there is a first value
+	err     error
+}
+
+// NewHeartbeat returns the heartbeat of the link from → to, not running yet.
+func NewHeartbeat(from, to *Server) *Heartbeat {
+	return &Heartbeat{from: from, to: to, run: rand.Text(), epoch: time.Now()}
+}
+
+// Open starts the heartbeat. It needs the table of HeartbeatTable.
+func (h *Heartbeat) Open(ctx context.Context) error {
+	table, _, err := ownTables(ctx, h.to)
+	if err != nil {
+		return err
+	}
+	if !table {
+		return plan.WithHint(fmt.Errorf("start the heartbeat: `migrate.heartbeat` is not on %s", h.to.Name()), "run migrate apply")
+	}
+	writable, err := h.writable(ctx)
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	h.cancel = cancel
+	if !writable {
+		h.wg.Go(func() { h.loop(running, h.timeWait) })
+		return nil
+	}
+	db, err := h.from.DB(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "INSERT INTO "+QuoteTable(ownSchema, "heartbeat")+" (run, side, stamp) VALUES (?, ?, 0)",
+		h.run, string(h.from.Side())); err != nil {
+		return h.from.wrap("start the heartbeat", err)
+	}
+	h.wg.Go(func() { h.loop(running, h.write) })
+	h.wg.Go(func() { h.loop(running, h.read) })
+	return nil
+}
+
+// writable reports whether a session of ours can write on the link's origin.
+func (h *Heartbeat) writable(ctx context.Context) (bool, error) {
+	_, dialect, err := h.from.Open(ctx)
+	if err != nil || dialect.mariadb() {
+		return err == nil, err
+	}
+	fence, err := runningFence(ctx, h.from)
+	return !fence.closed, err
+}
+
+// loop runs f at every tick until ctx ends, keeping its last outcome.
+func (h *Heartbeat) loop(ctx context.Context, f func(context.Context) error) {
+	tick := time.NewTicker(heartbeatInterval)
+	defer tick.Stop()
+	for {
+		err := f(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		h.mu.Lock()
+		h.err = err
+		h.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (h *Heartbeat) write(ctx context.Context) error {
+	db, err := h.from.DB(ctx)
+	if err != nil {
+		return err
+	}
+	stamp := time.Since(h.epoch)
+	if _, err := db.ExecContext(ctx, "UPDATE "+QuoteTable(ownSchema, "heartbeat")+" SET stamp = ? WHERE run = ? AND side = ?",
+		int64(stamp), h.run, string(h.from.Side())); err != nil {
+		return h.from.wrap("write the heartbeat", err)
+	}
+	h.mu.Lock()
+	h.pending = append(h.pending, stamp)
+	h.mu.Unlock()
+	return nil
+}
+
+func (h *Heartbeat) read(ctx context.Context) error {
+	db, err := h.to.DB(ctx)
+	if err != nil {
+		return err
+	}
+	var stamp int64
+	err = db.QueryRowContext(ctx, "SELECT stamp FROM "+QuoteTable(ownSchema, "heartbeat")+" WHERE run = ? AND side = ?",
+		h.run, string(h.from.Side())).Scan(&stamp)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return h.to.wrap("read the heartbeat", err)
+	}
+	now := time.Since(h.epoch)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.pending) > 0 && h.pending[0] <= time.Duration(stamp) {
+		h.last, h.seen = now-h.pending[0], true
+		h.pending = h.pending[1:]
+	}
+	return nil
+}
+
+// timeWait takes how long the replica needs to have what the origin has now.
+func (h *Heartbeat) timeWait(ctx context.Context) error {
+	start := time.Since(h.epoch)
+	goal, err := linkGoal(ctx, h.from, h.to)
+	if err != nil {
+		return err
+	}
+	db, dialect, err := h.to.Open(ctx)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.pending = []time.Duration{start}
+	h.mu.Unlock()
+	for ctx.Err() == nil {
+		reached, err := dialect.WaitGTIDs(ctx, db, goal, time.Second)
+		if err != nil {
+			return h.to.wrap("wait for the replica", err)
+		}
+		if reached {
+			h.mu.Lock()
+			h.last, h.seen, h.pending = time.Since(h.epoch)-start, true, nil
+			h.mu.Unlock()
+			return nil
+		}
+	}
+	return nil
+}
+
+// Lag returns the lag now. Before the first stamp has arrived it is how long
+// ago the first was written.
+func (h *Heartbeat) Lag(ctx context.Context) (Lag, error) {
+	h.mu.Lock()
+	behind, err := h.last, h.err
+	switch {
+	case len(h.pending) > 0:
+		behind = max(behind, time.Since(h.epoch)-h.pending[0])
+	case !h.seen:
+		behind = time.Since(h.epoch)
+	}
+	h.mu.Unlock()
+	if err != nil {
+		return Lag{}, err
+	}
+	missing, err := missingTransactions(ctx, h.from, h.to)
+	return Lag{Behind: behind, Transactions: missing}, err
+}
+
+// Close stops the heartbeat, waits for it and deletes its row.
+func (h *Heartbeat) Close(ctx context.Context) error {
+	if h.cancel == nil {
+		return nil
+	}
+	h.cancel(errors.New("heartbeat closed"))
+	h.wg.Wait()
+	writable, err := h.writable(ctx)
+	if err != nil || !writable {
+		return err
+	}
+	db, err := h.from.DB(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "DELETE FROM "+QuoteTable(ownSchema, "heartbeat")+" WHERE run = ?", h.run); err != nil {
+		return h.from.wrap("end the heartbeat", err)
+	}
+	return nil
+}
+
+// missingTransactions counts what `to` lacks of `from`.
+func missingTransactions(ctx context.Context, from, to *Server) (int64, error) {
+	goal, err := linkGoal(ctx, from, to)
+	if err != nil {
+		return 0, err
+	}
+	has, err := executed(ctx, to)
+	if err != nil {
+		return 0, err
+	}
+	return goal.Ahead(has), nil
+}
+
+// measureAtMost bounds Measure.
+const measureAtMost = 3 * time.Second
+
+// Measure takes the lag of a link once, and only reads: how many transactions
+// the replica lacks now, and how long it takes to have them all, timed by the
+// controller with the server's own wait (at most 3 s: more is "at least").
+func Measure(ctx context.Context, from, to *Server) (Lag, error) {
+	start := time.Now()
+	goal, err := linkGoal(ctx, from, to)
+	if err != nil {
+		return Lag{}, err
+	}
+	has, err := executed(ctx, to)
+	if err != nil {
+		return Lag{}, err
+	}
+	lag := Lag{Transactions: goal.Ahead(has)}
+	if lag.Transactions > 0 {
+		db, dialect, err := to.Open(ctx)
+		if err != nil {
+			return Lag{}, err
+		}
+		if _, err := dialect.WaitGTIDs(ctx, db, goal, measureAtMost); err != nil {
+			return Lag{}, to.wrap("wait for the replica", err)
+		}
+		lag.Behind = time.Since(start)
+	}
+	return lag, nil
+}
