@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,112 +19,6 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/cfsim"
 )
-
-// origin is a web server on a loopback address of its own, all on one port.
-type origin struct {
-	*httptest.Server
-	hits, posts, conns atomic.Int64
-}
-
-// origins starts web servers at 127.0.0.2, 127.0.0.3 and so on.
-func origins(t *testing.T, n int, handler func(o *origin, i int) http.HandlerFunc) (list []*origin, port int) {
-	t.Helper()
-	listeners, port := listenAll(t, n)
-	for i, listener := range listeners {
-		o := &origin{}
-		serve := handler(o, i)
-		o.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			o.hits.Add(1)
-			if r.Method == http.MethodPost {
-				o.posts.Add(1)
-			}
-			serve(w, r)
-		}))
-		o.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				o.conns.Add(1)
-			}
-		}
-		o.Listener = listener
-		o.Start()
-		t.Cleanup(o.Close)
-		list = append(list, o)
-	}
-	return list, port
-}
-
-// listenAll listens on one port of n addresses.
-func listenAll(t *testing.T, n int) ([]net.Listener, int) {
-	t.Helper()
-	for range 20 {
-		var listeners []net.Listener
-		port := 0
-		for i := range n {
-			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", i+2, port))
-			if err != nil { // the port is taken there: try another
-				break
-			}
-			port = listener.Addr().(*net.TCPAddr).Port
-			listeners = append(listeners, listener)
-		}
-		if len(listeners) == n {
-			return listeners, port
-		}
-		for _, listener := range listeners {
-			require.NoError(t, listener.Close())
-		}
-	}
-	t.Fatal("no port is free on all addresses")
-	return nil, 0
-}
-
-// named answers with the origin's number.
-func named(_ *origin, i int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		fmt.Fprintf(w, "origin %d", i+2)
-	}
-}
-
-func startEdge(t *testing.T, sim *cfsim.Sim, port int) *cfsim.Edge {
-	t.Helper()
-	edge, err := sim.ServeEdge("127.0.0.1:0", cfsim.EdgeOptions{OriginPort: port})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, edge.Close()) })
-	return edge
-}
-
-// page is an answer of the edge.
-type page struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func fetch(ctx context.Context, edge *cfsim.Edge, method, host, path, body string, headers ...string) (page, error) {
-	req, err := http.NewRequestWithContext(ctx, method, edge.URL()+path, strings.NewReader(body))
-	if err != nil {
-		return page{}, err
-	}
-	req.Host = host
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return page{}, err
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	return page{resp.StatusCode, resp.Header, string(got)}, err
-}
-
-func get(t *testing.T, edge *cfsim.Edge, host, path string, headers ...string) page {
-	t.Helper()
-	p, err := fetch(t.Context(), edge, http.MethodGet, host, path, "", headers...)
-	require.NoError(t, err)
-	return p
-}
 
 func TestEdgeRoutes(t *testing.T) {
 	_, port := origins(t, 3, named)
@@ -237,31 +130,7 @@ func TestEdgeFlip(t *testing.T) {
 	}
 	waitFor(t, func() bool { return list[0].hits.Load() == 5 })
 
-	var clients errgroup.Group
-	var requests, posts atomic.Int64
-	for c := range 8 {
-		clients.Go(func() error {
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return nil
-				default:
-				}
-				method := []string{http.MethodGet, http.MethodPost}[n%2]
-				p, err := fetch(t.Context(), edge, method, fmt.Sprintf("h%d.example.com", (n*7+c)%100), "/", "body")
-				if err != nil {
-					return err
-				}
-				if p.status != http.StatusOK {
-					return fmt.Errorf("status %d: %s", p.status, p.body)
-				}
-				requests.Add(1)
-				if method == http.MethodPost {
-					posts.Add(1)
-				}
-			}
-		})
-	}
+	clients := startClients(t, edge, stop)
 	flip := func(to string, target *origin) {
 		before := target.hits.Load()
 		var patches []string
@@ -278,12 +147,47 @@ func TestEdgeFlip(t *testing.T) {
 	finish()
 	require.NoError(t, slow.Wait())
 	halt()
-	require.NoError(t, clients.Wait())
+	require.NoError(t, clients.group.Wait())
 
-	require.Greater(t, requests.Load(), int64(300))
-	require.Equal(t, requests.Load()+5, list[0].hits.Load()+list[1].hits.Load(), "each request reached one origin once")
-	require.Equal(t, posts.Load(), list[0].posts.Load()+list[1].posts.Load())
+	require.Greater(t, clients.requests.Load(), int64(300))
+	require.Equal(t, clients.requests.Load()+5, list[0].hits.Load()+list[1].hits.Load(), "each request reached one origin once")
+	require.Equal(t, clients.posts.Load(), list[0].posts.Load()+list[1].posts.Load())
 	require.Equal(t, "origin 3", get(t, edge, "h1.example.com", "/").body)
+}
+
+// clients read and write in turn until they are stopped or a request fails.
+type clients struct {
+	group           errgroup.Group
+	requests, posts atomic.Int64
+}
+
+func startClients(t *testing.T, edge *cfsim.Edge, stop <-chan struct{}) *clients {
+	c := &clients{}
+	one := func(n, client int) error {
+		method := []string{http.MethodGet, http.MethodPost}[n%2]
+		p, err := fetch(t.Context(), edge, method, fmt.Sprintf("h%d.example.com", (n*7+client)%100), "/", "body")
+		if err == nil && p.status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", p.status, p.body)
+		}
+		c.requests.Add(1)
+		c.posts.Add(int64(n % 2))
+		return err
+	}
+	for client := range 8 {
+		c.group.Go(func() error {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+				if err := one(n, client); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return c
 }
 
 // slowly asks for an answer that lasts, and wants all of it from origin 2.
@@ -382,94 +286,6 @@ func TestEdgeNeverRepeatsAPost(t *testing.T) {
 			require.EqualValues(t, i*2+j+1, posts.Load())
 		}
 	}
-}
-
-func TestEdgeCache(t *testing.T) {
-	list, port := origins(t, 2, func(_ *origin, i int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", r.URL.Query().Get("cc"))
-			w.Header().Set("Cache-Tag", "Blog, all")
-			if r.URL.Query().Has("cookie") {
-				w.Header().Set("Set-Cookie", "a=b")
-			}
-			fmt.Fprintf(w, "origin %d", i+2)
-		}
-	})
-	c := newClock()
-	l := newLab(t, cfsim.Options{Plan: cfsim.PlanEnterprise, Now: c.Now, Propagation: -1},
-		cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true},
-		cfsim.Record{Type: "A", Name: "other", Content: "127.0.0.2", Proxied: true})
-	edge := startEdge(t, l.Sim, port)
-	status := func(path string, headers ...string) string {
-		t.Helper()
-		return get(t, edge, "www.example.com", path, headers...).header.Get("CF-Cache-Status")
-	}
-	const kept = "/a?cc=public,max-age=60"
-	require.Equal(t, "MISS", status(kept))
-	hit := get(t, edge, "www.example.com", kept)
-	require.Equal(t, []string{"HIT", "origin 2", "0"}, []string{hit.header.Get("CF-Cache-Status"), hit.body, hit.header.Get("Age")})
-	require.EqualValues(t, 1, list[0].hits.Load())
-	require.Equal(t, "DYNAMIC", status(kept, "Authorization", "x"))
-	c.Advance(59 * time.Second)
-	require.Equal(t, "59", get(t, edge, "www.example.com", kept).header.Get("Age"))
-	c.Advance(time.Second)
-	require.Equal(t, "EXPIRED", status(kept))
-	for _, path := range []string{"/b", "/c?cc=max-age=60", "/d?cc=private,max-age=60", "/e?cc=public,max-age=60,no-store", "/f?cc=public,s-maxage=0,max-age=60", "/g?cc=public,max-age=60&cookie"} {
-		require.Equal(t, "DYNAMIC", status(path), path)
-		require.Equal(t, "DYNAMIC", status(path), path)
-	}
-	p, err := fetch(t.Context(), edge, http.MethodPost, "www.example.com", kept, "x")
-	require.NoError(t, err)
-	require.Equal(t, "DYNAMIC", p.header.Get("CF-Cache-Status"))
-
-	// A flip alone leaves the old site's answer in the cache.
-	for _, r := range l.Records(zoneName) {
-		require.Equal(t, 200, l.do(http.MethodPatch, recordsPath+"/"+r.ID, `{"content":"127.0.0.3"}`).Status)
-	}
-	require.Equal(t, "origin 2", get(t, edge, "www.example.com", kept).body)
-	for _, body := range []string{
-		`{"purge_everything":true}`, `{"hosts":["www.example.com"]}`, `{"tags":["blog"]}`,
-		`{"prefixes":["www.example.com/a"]}`, `{"files":["http://www.example.com` + kept + `"]}`,
-	} {
-		require.Equal(t, "HIT", status(kept), body)
-		require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", body).Status)
-		p := get(t, edge, "www.example.com", kept)
-		require.Equal(t, []string{"MISS", "origin 3"}, []string{p.header.Get("CF-Cache-Status"), p.body}, body)
-	}
-	for _, body := range []string{`{"hosts":["other.example.com"]}`, `{"tags":["none"]}`, `{"prefixes":["www.example.com/z"]}`, `{"files":["http://www.example.com/z"]}`} {
-		require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", body).Status)
-		require.Equal(t, "HIT", status(kept), body)
-	}
-}
-
-// TestPurgeBeatsAnswersInFlight purges while an answer is on its way: what the
-// old origin says then must not be in the cache afterwards.
-func TestPurgeBeatsAnswersInFlight(t *testing.T) {
-	asked, release := make(chan struct{}), make(chan struct{})
-	finish := sync.OnceFunc(func() { close(release) })
-	_, port := origins(t, 1, func(o *origin, _ int) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Cache-Control", "public, max-age=60")
-			if o.hits.Load() == 1 {
-				close(asked)
-				<-release
-			}
-		}
-	})
-	l := newLab(t, cfsim.Options{}, cfsim.Record{Type: "A", Name: "www", Content: "127.0.0.2", Proxied: true})
-	edge := startEdge(t, l.Sim, port)
-	t.Cleanup(finish)
-	var first errgroup.Group
-	first.Go(func() error {
-		_, err := fetch(t.Context(), edge, http.MethodGet, "www.example.com", "/", "")
-		return err
-	})
-	<-asked
-	require.Equal(t, 200, l.do(http.MethodPost, "/zones/{zone}/purge_cache", `{"purge_everything":true}`).Status)
-	finish()
-	require.NoError(t, first.Wait())
-	require.Equal(t, "MISS", get(t, edge, "www.example.com", "/").header.Get("CF-Cache-Status"))
-	require.Equal(t, "HIT", get(t, edge, "www.example.com", "/").header.Get("CF-Cache-Status"))
 }
 
 func TestServeRefusesAddresses(t *testing.T) {

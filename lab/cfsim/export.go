@@ -14,8 +14,11 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxImport is the largest zone file that is taken, in bytes.
-const maxImport = 256 << 10
+// What an import takes at most. A few bytes of $GENERATE make many records.
+const (
+	maxImport        = 256 << 10 // bytes
+	maxImportRecords = 10_000
+)
 
 // exportRecords answers the zone as BIND text: what the zone file format has no
 // place for comes behind each record as a comment.
@@ -172,7 +175,9 @@ func parseZoneFile(file []byte, zone string, proxied bool) ([]Record, error) {
 			r.Content = strings.TrimSuffix(r.Content, ".")
 		}
 		r.readNotes(parser.Comment())
-		out = append(out, r)
+		if out = append(out, r); len(out) > maxImportRecords {
+			return nil, invalid(codeBadBody, "The zone file has more than %d records.", maxImportRecords)
+		}
 	}
 	if err := parser.Err(); err != nil {
 		return nil, invalid(codeBadBody, "The zone file is invalid: %v", err)

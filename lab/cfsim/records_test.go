@@ -235,6 +235,14 @@ func TestListRecords(t *testing.T) {
 			require.Equal(t, map[string]int{"page": 1, "per_page": 5000, "count": want, "total_count": want, "total_pages": (want + 4999) / 5000}, r.ResultInfo)
 		})
 	}
+}
+
+func TestListRecordsByPage(t *testing.T) {
+	var records []cfsim.Record
+	for i := range 250 {
+		records = append(records, cfsim.Record{Type: "A", Name: fmt.Sprintf("n%03d", i), Content: "198.51.100.7"})
+	}
+	l := newLab(t, cfsim.Options{}, records...)
 	seen := map[string]bool{}
 	for page := 1; page <= 4; page++ {
 		r := l.do(http.MethodGet, fmt.Sprintf("%s?page=%d&order=name&direction=desc", recordsPath, page), "")
@@ -295,6 +303,8 @@ func TestExportAndImport(t *testing.T) {
 	broken := other.upload(recordsPath+"/import", "new 300 IN A 192.0.2.7\nbad 300 IN A 1.2.3\n")
 	require.Equal(t, http.StatusBadRequest, broken.Status)
 	require.Len(t, other.Records(zoneName), 8, "all or nothing")
+	bomb := other.upload(recordsPath+"/import", "$GENERATE 0-65535 h$ 300 A 192.0.2.7\n")
+	require.Equal(t, http.StatusBadRequest, bomb.Status)
 }
 
 func (l *lab) upload(path, file string) reply {
