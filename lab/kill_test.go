@@ -1,0 +1,92 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// worker is a command with a journal: five steps, each written ahead and when it
+// is done; it goes on where it was. Its child must die with it.
+const worker = `J=$1; sleep 300 & echo $! >>"$J.children"
+say() { echo "{\"kind\":\"apply\",\"step\":\"$1\",\"event\":\"$2\"}" >>"$J"; sleep 0.02; }
+say "" run-resumed
+for s in 1 2 3 4 5; do
+	grep -q "\"$s\",\"event\":\"verified" "$J" && continue
+	say $s started
+	say $s verified
+done
+say "" run-finished
+kill $!`
+
+func shell(script, journal string) func(context.Context) *exec.Cmd {
+	return func(ctx context.Context) *exec.Cmd {
+		return exec.CommandContext(ctx, "sh", "-c", script, "sh", journal)
+	}
+}
+
+func TestKillLoops(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		loop func(context.Context, func(context.Context) *exec.Cmd, string, ...int) (int, error)
+		// kills: 1 line of run-resumed, then 1, 2, 3, … of the steps' ten and the end's;
+		// or one for each of the twelve events.
+		least, most int
+	}{{"the i-th line of the i-th start", KillLoop, 4, 6}, {"every event once", KillEvery, 12, 12}} {
+		t.Run(c.name, func(t *testing.T) {
+			journal := filepath.Join(t.TempDir(), "journal.jsonl")
+			kills, err := c.loop(t.Context(), shell(worker, journal), journal)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, kills, c.least)
+			require.LessOrEqual(t, kills, c.most)
+			data, err := os.ReadFile(journal)
+			require.NoError(t, err)
+			require.Equal(t, kills+1, strings.Count(string(data), "run-resumed"), "each start but one was killed")
+			for s := range 5 {
+				require.Contains(t, string(data), fmt.Sprintf(`"step":"%d","event":"verified"`, s+1))
+			}
+			children, err := os.ReadFile(journal + ".children")
+			require.NoError(t, err)
+			for pid := range strings.FieldsSeq(string(children)) {
+				require.Eventually(t, func() bool {
+					state, _ := os.ReadFile("/proc/" + pid + "/stat") // none: it is gone
+					return len(state) == 0 || strings.Contains(string(state), ") Z ")
+				}, 5*time.Second, 10*time.Millisecond, "child %s lives", pid)
+			}
+		})
+	}
+}
+
+func TestKillLoopEnds(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal.jsonl")
+	_, err := KillLoop(t.Context(), shell("echo no such host >&2; exit 4", journal), journal)
+	require.ErrorContains(t, err, "start after 0 kills: exit status 4: no such host")
+
+	kills, err := KillLoop(t.Context(), shell(`test -e "$1.again" && exit 0; touch "$1.again"; exit 5`, journal), journal, 5)
+	require.NoError(t, err, "the code is a documented one: it was started again")
+	require.Zero(t, kills)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = KillLoop(ctx, shell("sleep 300", journal), journal)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	_, err = KillLoop(t.Context(), func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, "/nonexistent") }, journal)
+	require.ErrorContains(t, err, "start command")
+}
+
+// A torn line is not counted, and is cut off by the next start.
+func TestKillLoopAfterATornLine(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal.jsonl")
+	require.NoError(t, os.WriteFile(journal, []byte("one\ntwo\nthr"), 0o600))
+	kills, err := KillLoop(t.Context(), shell(`test -e "$1.2" && exit 0; touch "$1.2"; printf 'one\ntwo\n' >"$1"; echo three >>"$1"; sleep 60`, journal), journal)
+	require.NoError(t, err)
+	require.Equal(t, 1, kills)
+}
