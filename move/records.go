@@ -71,10 +71,7 @@ func (l lowerings) Lowering(zone string) (dns.Lowering, bool, error) {
 		return dns.Lowering{}, false, err
 	}
 	r := h.Step(Apply + "/ttl/" + dns.LowerTTLName(zone))
-	low := dns.Lowering{Before: r.Before}
-	if r.Phase == plan.Verified {
-		low.At = r.Time
-	}
+	low := dns.Lowering{Before: r.Before, At: r.InForceSince}
 	return low, r.Phase != plan.Skipped, nil
 }
 

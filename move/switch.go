@@ -26,12 +26,10 @@ func (m *Move) cutoverStages(ctx context.Context, p plan.Plan) ([]plan.Stage, er
 		return nil, err
 	}
 	dir := direction{replication.Target}
-	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over"}
-	gates.Steps = append(gates.Steps, m.linkGates(dir)...)
-	gates.Steps = append(gates.Steps, m.verifyFresh()...)
-	gates.Steps = append(gates.Steps, m.healthy(d)...)
-	gates.Steps = append(gates.Steps, m.ttlElapsed(d))
-	return m.orderSwitch(dir, gates, m.flips(d), m.purges(d)), nil
+	// What may take long comes first: the last gates measure right before the switch.
+	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(m.verifyFresh(), m.ttlElapsed(d))}
+	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over", Steps: append(m.linkGates(dir), m.healthy(d)...)}
+	return append([]plan.Stage{early}, m.orderSwitch(dir, gates, m.flips(d), m.purges(d))...), nil
 }
 
 // rollbackStages: the same way back, with the before-images of the flips.
@@ -70,9 +68,9 @@ func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan
 		stages = append(stages, m.leave(dir)...)
 	} else {
 		stages = append(stages, m.handOver(dir)...)
-		stages = append(stages, m.events(dir)...)
 		stages = append(stages, flips...)
 		stages = append(stages, purges...)
+		stages = append(stages, m.events(dir)...)
 	}
 	return append(stages, watch)
 }

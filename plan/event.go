@@ -71,6 +71,9 @@ type Record struct {
 	Before json.RawMessage // of the first start since it was last undone
 	Order  int             // Seq of that start: undo runs from high to low
 	Time   time.Time       // of the last event
+	// InForceSince is when the step was first verified since it was last
+	// undone: later verifications confirm it and do not move it.
+	InForceSince time.Time
 }
 
 // RunRecord is what the journal knows of one run.
@@ -152,7 +155,7 @@ func (h *History) add(e Event) {
 		if !r.Ours {
 			r.Ours, r.Before, r.Order, r.Gate = true, e.Before, e.Seq, e.Gate
 		}
-		r.Phase = Started
+		r.Phase, r.InForceSince = Started, time.Time{}
 	case StepSkipped:
 		if !r.Ours {
 			r.Phase = Skipped
@@ -162,6 +165,9 @@ func (h *History) add(e Event) {
 	case StepVerified:
 		if r.Phase != Skipped {
 			r.Phase = Verified
+		}
+		if r.InForceSince.IsZero() {
+			r.InForceSince = e.Time
 		}
 	case StepUndone:
 		h.inForce[r.Kind] = false

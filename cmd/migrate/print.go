@@ -146,12 +146,12 @@ func (w *watcher) line(format string, args ...any) {
 }
 
 // progress shows at most ten updates a second on a terminal, one line every
-// five seconds elsewhere.
+// fifteen seconds elsewhere.
 func (w *watcher) progress(e plan.Event, name string) {
 	if w.start[e.Step].IsZero() {
 		w.start[e.Step], w.last[e.Step] = e.Time, e.Time
 	}
-	every := 5 * time.Second
+	every := 15 * time.Second
 	if w.tty {
 		every = 100 * time.Millisecond
 	}
@@ -174,7 +174,7 @@ func describe(p plan.Progress, elapsed time.Duration) string {
 	if p.Total > 0 {
 		text = fmt.Sprintf("%s of %s (%d%%)", text, amount(p.Total, p.Unit), 100*p.Done/p.Total)
 	}
-	if s := elapsed.Seconds(); s >= 1 && p.Done > 0 && p.Unit != "" {
+	if s := elapsed.Seconds(); s >= 1 && p.Done > 0 && (p.Unit == "B" || p.Unit == "rows") {
 		rate := float64(p.Done) / s
 		text += fmt.Sprintf(", %s/s", amount(int64(rate), p.Unit))
 		if p.Total > p.Done && rate > 0 {
