@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ type column struct {
 type table struct {
 	Schema, Name string
 	Columns      []column // stored ones, invisible ones too; generated ones are left out
-	Bytes, Rows  int64    // the server's estimate
+	Bytes        int64    // the server's estimate
 }
 
 func (t table) quoted() string { return QuoteTable(t.Schema, t.Name) }
@@ -44,7 +45,7 @@ func (t table) key() []column {
 // readTables reads the shapes of a schema's base tables, sorted by name.
 func readTables(ctx context.Context, q queryer, schema string) ([]table, error) {
 	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name,
-			COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS row_count
+			COALESCE(DATA_LENGTH, 0) AS bytes
 		FROM information_schema.TABLES
 		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME`, schema)
 	if err != nil {
@@ -56,14 +57,22 @@ func readTables(ctx context.Context, q queryer, schema string) ([]table, error) 
 		if t.isMarker() {
 			continue
 		}
-		fmt.Sscan(r["bytes"], &t.Bytes)
-		fmt.Sscan(r["row_count"], &t.Rows)
+		t.Bytes = estimate(r["bytes"])
 		if t.Columns, err = readColumns(ctx, q, schema, t.Name); err != nil {
 			return nil, err
 		}
 		tables = append(tables, t)
 	}
 	return tables, nil
+}
+
+// estimate reads a number of the server's statistics; what is none counts as 0.
+func estimate(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func (t table) isMarker() bool { return object{Schema: t.Schema, Name: t.Name}.isSeedTable() }
@@ -82,7 +91,9 @@ func readColumns(ctx context.Context, q queryer, schema, name string) ([]column,
 	columns := make([]column, len(records))
 	for i, r := range records {
 		columns[i] = column{Name: r["name"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
-		fmt.Sscan(r["place"], &columns[i].Key)
+		if columns[i].Key, err = strconv.Atoi(r["place"]); err != nil {
+			return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
+		}
 	}
 	return columns, nil
 }

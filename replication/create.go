@@ -12,8 +12,8 @@ import (
 // errGone says that something was listed and then was not there any more.
 var errGone = errors.New("it is not there any more")
 
-// cmpErr is err, or other when err is nil.
-func cmpErr(err, other error) error {
+// firstError is err, or other when err is nil.
+func firstError(err, other error) error {
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *creator) explainViews(ctx context.Context, views []object, failed []err
 func (c *creator) copySequence(ctx context.Context, from queryer, o object) error {
 	r, ok, err := queryRecord(ctx, from, "SELECT next_not_cached_value AS value, cycle_count AS round FROM "+QuoteTable(o.Schema, o.Name))
 	if err != nil || !ok {
-		return fmt.Errorf("read %s: %w", o.title(), cmpErr(err, errGone))
+		return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
 	}
 	statement := "SELECT SETVAL(" + QuoteTable(o.Schema, o.Name) + ", " + r["value"] + ", 0, " + r["round"] + ")"
 	if _, err := queryText(ctx, c.session, statement); err != nil {

@@ -31,21 +31,18 @@ type madeAccount struct {
 	Role bool   `json:"role,omitempty"`
 }
 
-// noMarker is what a server without a seed of ours has.
-var noMarker = marker{}
-
 // readMarker reads the marker; ok is false when there is none.
 func readMarker(ctx context.Context, q queryer) (marker, bool, error) {
 	r, ok, err := queryRecord(ctx, q, "SELECT origin, gtids, finished, made FROM "+QuoteTable(ownSchema, markerTable)+" WHERE id = 1")
 	if number := errorNumber(err); number == 1146 || number == 1049 { // no such table, no such schema
-		return noMarker, false, nil
+		return marker{}, false, nil
 	}
 	if err != nil || !ok {
-		return noMarker, false, wrapErr("read the seed's marker", err)
+		return marker{}, false, wrapErr("read the seed's marker", err)
 	}
 	m := marker{Origin: r["origin"], GTIDs: r["gtids"], Finished: r["finished"] == "1"}
 	if err := json.Unmarshal([]byte(r["made"]), &m.Made); err != nil {
-		return noMarker, false, fmt.Errorf("read the seed's marker: %w", err)
+		return marker{}, false, fmt.Errorf("read the seed's marker: %w", err)
 	}
 	return m, true, nil
 }

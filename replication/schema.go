@@ -58,7 +58,7 @@ func createSchema(ctx context.Context, q queryer, schema string) (string, error)
 	r, ok, err := queryRecord(ctx, q, `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
 		FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, schema)
 	if err != nil || !ok {
-		return "", fmt.Errorf("read schema %s: %w", schema, cmpErr(err, errGone))
+		return "", fmt.Errorf("read schema %s: %w", schema, firstError(err, errGone))
 	}
 	return "CREATE DATABASE IF NOT EXISTS " + Quote(schema) +
 		" CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"], nil
@@ -111,7 +111,7 @@ func readObject(ctx context.Context, q queryer, kind, schema, name string) (obje
 	o := object{Kind: kind, Schema: schema, Name: name}
 	r, ok, err := queryRecord(ctx, q, "SHOW CREATE "+kind+" "+QuoteTable(schema, name))
 	if err != nil || !ok {
-		return o, fmt.Errorf("read %s: %w", o.title(), cmpErr(err, errGone))
+		return o, fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
 	}
 	for column, value := range r {
 		switch {
