@@ -70,7 +70,6 @@ golden: ## write the golden files anew; then read the diff
 
 .PHONY: package
 package: build ## a Debian package in dist/
-	@mkdir -p dist
 	@VERSION="$(VERSION)" scripts/package "$(NFPM)"
 
 .PHONY: deps
