@@ -21,6 +21,9 @@ const (
 	maxSessions = 8
 	// stopTimeout bounds the extra session that stops a command behind sudo.
 	stopTimeout = 5 * time.Second
+	// refusedFor bounds how long a session that sshd refuses is tried again.
+	refusedFor   = 10 * time.Second
+	refusedEvery = 50 * time.Millisecond
 )
 
 // SSHConfig is how a host is reached. Zero durations and ports have defaults.
@@ -96,7 +99,7 @@ func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io
 	out, stderr := &output{w: stdout, fail: fail}, newTail()
 	line := "sh -c '" + bootstrap(len(script)+len(scriptEnd)) + "'"
 	cmd, err := viaLink(ctx, s, func(l *link) (*command, error) {
-		return startCommand(l, s.asRoot(line), out, stderr)
+		return startCommand(ctx, l, s.asRoot(line), out, stderr)
 	})
 	if err != nil {
 		release()
@@ -143,8 +146,30 @@ type command struct {
 	stdin   io.WriteCloser
 }
 
-func startCommand(l *link, line string, out *output, stderr *tail) (*command, error) {
-	session, err := l.client.NewSession()
+// openSession opens a session. sshd counts a session until it has noticed that
+// its command ended, which may be after we have: so a refusal is tried again
+// for a while.
+func openSession(ctx context.Context, l *link) (*ssh.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, refusedFor)
+	defer cancel()
+	ticker := time.NewTicker(refusedEvery)
+	defer ticker.Stop()
+	for {
+		session, err := l.client.NewSession()
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) {
+			return session, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, plan.WithHint(err, "sshd must allow %d sessions of a connection (MaxSessions)", maxSessions+2)
+		case <-ticker.C:
+		}
+	}
+}
+
+func startCommand(ctx context.Context, l *link, line string, out *output, stderr *tail) (*command, error) {
+	session, err := openSession(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +218,7 @@ func (s *SSH) terminate(l *link, stderr *tail) {
 	// Field 5 of stat is the process group; the command's name, "(sh)", has no blank.
 	line := `sh -c 'set -- $(cat /proc/` + strconv.Itoa(stderr.pid) + `/stat); kill -s TERM -- -"$5"'`
 	killer, err := await(ctx, func() (*command, error) {
-		return startCommand(l, s.asRoot(line), &output{}, newTail())
+		return startCommand(ctx, l, s.asRoot(line), &output{}, newTail())
 	})
 	if err != nil {
 		return
@@ -227,6 +252,10 @@ func (s *SSH) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	}
 	conn, err := viaLink(ctx, s, func(l *link) (net.Conn, error) {
 		far, err := l.client.Dial(network, address)
+		var refused *ssh.OpenChannelError
+		if errors.As(err, &refused) {
+			return nil, s.explainRefused(refused)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -265,7 +294,7 @@ func viaLink[T io.Closer](ctx context.Context, s *SSH, open func(*link) (T, erro
 		case err == nil || ctx.Err() != nil:
 			return v, err
 		case errors.As(err, &refused):
-			return v, s.explainRefused(refused)
+			return v, err
 		case retried:
 			return v, plan.Transient(fmt.Errorf("%w: %w", ErrLost, err), 0)
 		}
@@ -276,8 +305,7 @@ func viaLink[T io.Closer](ctx context.Context, s *SSH, open func(*link) (T, erro
 func (s *SSH) explainRefused(err *ssh.OpenChannelError) error {
 	switch err.Reason {
 	case ssh.Prohibited:
-		return plan.WithHint(err, "sshd on %s must allow forwarding (AllowTcpForwarding, AllowStreamLocalForwarding) and %d sessions (MaxSessions)",
-			s.cfg.Name, maxSessions+2)
+		return plan.WithHint(err, "sshd on %s must allow forwarding (AllowTcpForwarding, AllowStreamLocalForwarding)", s.cfg.Name)
 	case ssh.ConnectionFailed:
 		return plan.WithHint(err, "check that the address is right and that its service runs on %s", s.cfg.Name)
 	default:
