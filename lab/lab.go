@@ -50,6 +50,7 @@ type Lab struct {
 
 	doEndpoint, cfEndpoint string
 	tokens                 map[string]secret.Value // by environment variable
+	password               secret.Value            // of the application's database user
 	close                  []func(context.Context) error
 	once                   sync.Once
 	closed                 error
@@ -108,6 +109,7 @@ func (l *Lab) oldSite(ctx context.Context, key string) error {
 		return err
 	}
 	password := secret.Generate()
+	l.password = password
 	l.opt.Progress("booting the old site: web1 (nginx, blog), db1 (MariaDB)")
 	var g errgroup.Group
 	g.Go(func() (err error) {
@@ -176,14 +178,32 @@ func (l *Lab) Traffic(likes bool) *traffic.Traffic {
 	return &traffic.Traffic{Edge: edgeAddr, Names: Names, Path: filepath.Join(l.opt.Dir, "traffic.jsonl"), Likes: likes}
 }
 
-// Check holds a traffic log against both sides' databases. Stop the traffic
-// before; it waits until both links have drained, as far as they still run.
+// drainTimeout bounds how long the links may take to drain once nothing is written.
+const drainTimeout = time.Minute
+
+// Check waits until both links have drained, and holds a traffic log against
+// both sides' databases. Pause or stop the traffic before.
 func (l *Lab) Check(ctx context.Context, log traffic.Log) (check.Report, error) {
 	target, err := l.Target("db1")
 	if err != nil {
 		return check.Report{}, err
 	}
-	return check.History(ctx, log, database{l.DB}, database{target})
+	source := database{l.DB}
+	drain, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if err := check.Drain(drain, source, database{target}); err != nil {
+		return check.Report{}, err
+	}
+	return check.History(ctx, log, source, database{target})
+}
+
+// CheckTarget holds a traffic log against the target alone, as after finish.
+func (l *Lab) CheckTarget(ctx context.Context, log traffic.Log) (check.Report, error) {
+	target, err := l.Target("db1")
+	if err != nil {
+		return check.Report{}, err
+	}
+	return check.Side(ctx, log, traffic.NewSite, database{target})
 }
 
 // Close stops everything that Open started, in reverse order. It may be called

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -60,17 +62,34 @@ func (l *Lab) writeKnownHosts() error {
 func (l *Lab) path(name string) string { return filepath.Join(l.opt.Dir, name) }
 
 // Environ is the environment for the operator's commands: the vendors' tokens.
-func (l *Lab) Environ() []string {
-	env := os.Environ()
-	for name, token := range l.tokens {
-		env = append(env, name+"="+token.Open())
+func (l *Lab) Environ() []string { return append(os.Environ(), l.variables()...) }
+
+func (l *Lab) variables() []string {
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(l.tokens)) {
+		env = append(env, name+"="+l.tokens[name].Open())
 	}
 	return env
 }
 
-// Secrets are the values that must be found in no output and no file of migrate (I7).
+// WriteEnviron writes the environment as a shell script for the operator's
+// terminal, readable by the operator only, and returns its path.
+func (l *Lab) WriteEnviron() (string, error) {
+	var b strings.Builder
+	for _, v := range l.variables() {
+		b.WriteString("export " + v + "\n")
+	}
+	path := l.path("env.sh")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		return "", fmt.Errorf("write environment: %w", err)
+	}
+	return path, nil
+}
+
+// Secrets are the values that must be found in no output and no file of migrate
+// (I7): the vendors' tokens and the application's password.
 func (l *Lab) Secrets() []string {
-	var out []string
+	out := []string{l.password.Open()}
 	for _, token := range l.tokens {
 		out = append(out, token.Open())
 	}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dcmigrate/migrate/lab"
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// closeTimeout bounds the tear-down of a lab.
+const closeTimeout = 2 * time.Minute
+
+func upCommand() *cobra.Command {
+	var dir, way string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the lab and its traffic, and wait for Ctrl-C",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := knownWay(way); err != nil {
+				return err
+			}
+			return withWorkspace(dir, c.OutOrStdout(), func(dir string) error { return up(c.Context(), dir, way, c.OutOrStdout()) })
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the workspace, a new or empty folder (default: a temporary one)")
+	cmd.Flags().StringVar(&way, "way", "fence", "the way that the traffic is made for: fence or dual")
+	return cmd
+}
+
+func up(ctx context.Context, dir, way string, out io.Writer) (err error) {
+	l, err := lab.Open(ctx, lab.Options{Dir: dir, Progress: progress(out)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLab(ctx, l)) }()
+	env, err := l.WriteEnviron()
+	if err != nil {
+		return err
+	}
+	tr := l.Traffic(way == "fence")
+	if err := tr.Open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tr.Close()) }()
+	_, _ = fmt.Fprintf(out, `# the lab runs, and clients write to it; in another terminal:
+
+cd %s
+. %s
+migrate %s
+`, dir, env, shellWords(initArgs(way)))
+	for _, e := range l.Edits() {
+		_, _ = fmt.Fprint(out, diff(e))
+	}
+	_, _ = fmt.Fprint(out, `migrate inventory capture
+migrate plan
+migrate apply
+migrate verify
+migrate cutover --dry-run
+migrate cutover
+
+# Ctrl-C ends the lab
+`)
+	<-ctx.Done()
+	return nil
+}
+
+// closeLab tears a lab down, whatever became of ctx.
+func closeLab(ctx context.Context, l *lab.Lab) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return l.Close(ctx)
+}
+
+func knownWay(way string) error {
+	if way != "fence" && way != "dual" {
+		return fmt.Errorf("way %q: want fence or dual", way)
+	}
+	return nil
+}
+
+// withWorkspace makes the workspace and calls f with its absolute path. A
+// temporary one is removed again, unless f fails.
+func withWorkspace(dir string, out io.Writer, f func(dir string) error) error {
+	if dir == "" {
+		dir, err := os.MkdirTemp("", "migrate-lab-")
+		if err != nil {
+			return fmt.Errorf("make workspace: %w", err)
+		}
+		if err := f(dir); err != nil {
+			_, _ = fmt.Fprintln(out, "# the workspace is kept:", dir)
+			return err
+		}
+		return os.RemoveAll(dir)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("make workspace: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make workspace: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("make workspace: %w", err)
+	}
+	if len(entries) > 0 {
+		return plan.WithHint(fmt.Errorf("workspace %s is not empty", dir), "a workspace is of one lab: name a new folder")
+	}
+	return f(dir)
+}
