@@ -155,9 +155,18 @@ func TestTheBinaryIsTheProductOnly(t *testing.T) {
 // TestBreachesAreSeen: the rules above can fail.
 func TestBreachesAreSeen(t *testing.T) {
 	for _, c := range []struct{ from, to string }{
-		{"plan", "/replication"}, {"plan", "/remote"}, {"dns", "/replication"}, {"dns/cloudflare", "/config"},
-		{"replication", "/move"}, {"provision", "/lab/machine"}, {"cmd/migrate", "/lab"}, {"move", "/lab"},
-		{"config", "/plan"}, {"secret", "/plan"}, {"inventory", "/provision"}, {"lab/dosim", "/provision/digitalocean"},
+		{"plan", "/replication"},
+		{"plan", "/remote"},
+		{"dns", "/replication"},
+		{"dns/cloudflare", "/config"},
+		{"replication", "/move"},
+		{"provision", "/lab/machine"},
+		{"cmd/migrate", "/lab"},
+		{"move", "/lab"},
+		{"config", "/plan"},
+		{"secret", "/plan"},
+		{"inventory", "/provision"},
+		{"lab/dosim", "/provision/digitalocean"},
 		{"hold", "/plan"},
 	} {
 		require.Len(t, breaches(pkg{ImportPath: module + "/" + c.from, Imports: []string{module + c.to}}), 1, c)
