@@ -165,11 +165,29 @@ func (s summary) printCommands(b *bytes.Buffer) {
 			name = "migrate init"
 		}
 		fmt.Fprintf(b, "  %-44s %11s %12s\n", name, round(c.took()), mib(c.peak))
-		for _, st := range s.stages[i] {
-			fmt.Fprintf(b, "    %-42s %11s\n", st.name, round(st.took))
-		}
+		printStages(b, s.stages[i])
 	}
 	fmt.Fprintf(b, "  %-44s %11s %12s\n", "in all", round(s.total), mib(s.commands[most].peak))
+}
+
+// printStages prints a command's stages as a paragraph below it.
+func printStages(b *bytes.Buffer, stages []stage) {
+	const width = 72
+	line := ""
+	for i, st := range stages {
+		word := fmt.Sprintf("%s %s", st.name, round(st.took))
+		if i < len(stages)-1 {
+			word += ", "
+		}
+		if len(line)+len(word) > width {
+			fmt.Fprintf(b, "    %s\n", strings.TrimSpace(line))
+			line = ""
+		}
+		line += word
+	}
+	if line != "" {
+		fmt.Fprintf(b, "    %s\n", line)
+	}
 }
 
 func round(d time.Duration) time.Duration {
