@@ -37,6 +37,7 @@ const (
 type Options struct {
 	Cache    string       // of base trees; default machine.DefaultCache
 	Dir      string       // workspace of the operator: keys, migration.yaml, logs
+	Limits   dosim.Limits // of the DigitalOcean account; zero fields are the vendor's
 	Progress func(string) // gets a line for each thing that is made; may be nil
 }
 
@@ -133,7 +134,7 @@ func (l *Lab) oldSite(ctx context.Context, key string) error {
 }
 
 func (l *Lab) simulators() error {
-	do := dosim.New(dosim.Options{Token: l.tokens["DIGITALOCEAN_TOKEN"], Booter: &booter{lab: l, hosts: map[int]*machine.Host{}}, BootDelay: time.Second})
+	do := dosim.New(dosim.Options{Token: l.tokens["DIGITALOCEAN_TOKEN"], Booter: &booter{lab: l, hosts: map[int]*machine.Host{}}, BootDelay: time.Second, Limits: l.opt.Limits})
 	l.DO = do
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := dosim.Listen(ctx, "127.0.0.1:0")

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns/cloudflare"
@@ -30,6 +31,10 @@ var ErrVendorLogin = errors.New("the vendor refuses the token")
 type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
+
+// vendorWait is the longest that a vendor's Retry-After is waited for: a minute's
+// burst limit, and some.
+const vendorWait = 75 * time.Second
 
 func refuse(hint, format string, args ...any) error {
 	return plan.WithHint(&RefusedError{fmt.Sprintf(format, args...)}, "%s", hint)
@@ -97,7 +102,7 @@ func (m *Move) vendors() (err error) {
 	if m.zones, err = cloudflare.New(cloudflare.Config{Token: cf.Token, Endpoint: cf.Endpoint}); err != nil {
 		return err
 	}
-	cloud, err := digitalocean.New(digitalocean.Options{Token: do.Token, Endpoint: do.Endpoint})
+	cloud, err := digitalocean.New(digitalocean.Options{Token: do.Token, Endpoint: do.Endpoint, MaxWait: vendorWait})
 	if err == nil {
 		m.cloud = cloud
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
@@ -35,6 +36,9 @@ func (m *Move) Review(ctx context.Context, kind string, o RunOptions, path strin
 	if err != nil {
 		return plan.Review{}, err
 	}
+	if err := hasStage(p, o.To); err != nil {
+		return plan.Review{}, err
+	}
 	r, err := plan.Survey(ctx, p, time.Now())
 	if err != nil {
 		return r, err
@@ -50,6 +54,34 @@ func (m *Move) Review(ctx context.Context, kind string, o RunOptions, path strin
 	return r, nil
 }
 
+// NoStageError is a stage or wave to stop after that the plan does not have: a
+// typing error must not run the whole plan.
+type NoStageError struct{ Text string }
+
+func (e *NoStageError) Error() string { return e.Text }
+
+// hasStage returns a *NoStageError unless the plan has the stage; "" is none.
+func hasStage(p plan.Plan, name string) error {
+	wave, isWave := strings.CutPrefix(name, WaveStage(""))
+	var have []string
+	for _, s := range p.Stages {
+		if s.Name == name {
+			return nil
+		}
+		if w, ok := strings.CutPrefix(s.Name, WaveStage("")); !isWave || ok {
+			have = append(have, map[bool]string{true: w, false: s.Name}[isWave])
+		}
+	}
+	what := "stage"
+	switch {
+	case name == "":
+		return nil
+	case isWave:
+		what, name = "wave", wave
+	}
+	return plan.WithHint(&NoStageError{fmt.Sprintf("%s has no %s %q", p.Kind, what, name)}, "%ss are %s", what, strings.Join(have, ", "))
+}
+
 // Run runs the reviewed plan of a kind, under the lock and with the journal.
 func (m *Move) Run(ctx context.Context, kind string, o RunOptions) (err error) {
 	return m.locked(kind, o, func(r *plan.Runner) error {
@@ -62,6 +94,9 @@ func (m *Move) Run(ctx context.Context, kind string, o RunOptions) (err error) {
 		}
 		p, err := m.Plan(ctx, kind, o)
 		if err != nil {
+			return err
+		}
+		if err := hasStage(p, o.To); err != nil {
 			return err
 		}
 		if o.Ready != nil {

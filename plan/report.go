@@ -67,9 +67,21 @@ type reporter interface {
 
 type reporterKey struct{}
 
+// notes is the reporter outside a Runner.
+type notes func(string)
+
+func (n notes) note(text string) { n(text) }
+func (notes) progress(Progress)  {}
+
+// WithNotes hands every Note that is made outside a Runner (while a plan is
+// built or checked) to show: retries and throttles are visible there too.
+func WithNotes(ctx context.Context, show func(text string)) context.Context {
+	return context.WithValue(ctx, reporterKey{}, reporter(notes(show)))
+}
+
 // Note records something that the operator should see while a step runs: a
 // retry, a skip, a throttle, a fallback, with its reason. It is a journal
-// event. Outside a Runner it does nothing.
+// event. Outside a Runner it goes where WithNotes says.
 func Note(ctx context.Context, format string, args ...any) {
 	if r, ok := ctx.Value(reporterKey{}).(reporter); ok {
 		r.note(fmt.Sprintf(format, args...))

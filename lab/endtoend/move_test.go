@@ -1,0 +1,129 @@
+package endtoend
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/lab/cfsim"
+	"github.com/dcmigrate/migrate/lab/dosim"
+	"github.com/dcmigrate/migrate/lab/traffic"
+)
+
+// TestKillAtEveryEvent moves the site there, back and there again, and migrate
+// is killed with SIGKILL at every journal event of apply, cutover and rollback;
+// the same command, run again, always finishes, and nothing is lost (I1, I2).
+func TestKillAtEveryEvent(t *testing.T) {
+	s := open(t, "fence")
+	s.run("plan")
+	s.killed("apply")
+	mutations := len(s.lab.DO.Mutations()) + len(s.lab.CF.Mutations())
+	s.run("apply")
+	require.Equal(t, mutations, len(s.lab.DO.Mutations())+len(s.lab.CF.Mutations()), "a second apply changes nothing")
+	require.Len(t, s.lab.DO.Machines(), 2, "no droplet was made twice")
+	s.served(traffic.OldSite)
+
+	s.run("verify")
+	s.run("cutover", "--dry-run")
+	s.killed("cutover")
+	s.served(traffic.NewSite)
+	s.killed("rollback")
+	s.served(traffic.OldSite)
+	s.run("cutover", "--dry-run")
+	start := time.Now()
+	s.run("cutover")
+	s.served(traffic.NewSite)
+	require.LessOrEqual(t, s.traffic.Log().Overlap(traffic.OldSite, traffic.NewSite, start, time.Now()), time.Duration(0), "I2: one side at a time")
+	sum := s.proven()
+	for cause := range sum.Errors {
+		require.Contains(t, cause, "503 read-only", "way fence: writes fail at the fence, and nothing else does")
+	}
+
+	s.run("finish", "--dry-run")
+	s.killedFinish()
+	out, code := s.exit("rollback")
+	require.Equal(t, 5, code, "after finish there is no way back: %s", out)
+}
+
+func (s *site) killedFinish() {
+	s.t.Helper()
+	s.run("finish")
+	require.Contains(s.t, s.run("status"), "finished")
+}
+
+// TestVendorsMisbehave has Cloudflare and DigitalOcean drop answers after the
+// work was done, refuse with 429 and fail with 500, at each call that changes
+// something; way dual: no request of a client fails.
+func TestVendorsMisbehave(t *testing.T) {
+	s := open(t, "dual")
+	s.run("plan")
+	droplet := []dosim.Kind{dosim.DropAfter, dosim.TooManyRequests, dosim.ServerError}
+	for _, path := range []string{"/v2/droplets", "/v2/firewalls", "/v2/vpcs", "/v2/tags", "/v2/account/keys"} {
+		for _, kind := range droplet {
+			s.lab.DO.Inject(dosim.Fault{Method: http.MethodPost, Path: path, Kind: kind, Times: 1, Delay: time.Second})
+		}
+	}
+	flips := func() {
+		for _, path := range []string{"/zones/*/dns_records/batch", "/zones/*/purge_cache"} {
+			for _, kind := range []cfsim.Kind{cfsim.DropAfter, cfsim.TooManyRequests, cfsim.ServerError, cfsim.BadGateway} {
+				s.lab.CF.Inject(cfsim.Fault{Method: http.MethodPost, Path: path, Kind: kind, Times: 1, Delay: time.Second})
+			}
+		}
+	}
+	flips()
+	out := s.run("apply")
+	require.Contains(t, out, "retry", "never silent")
+	require.Len(t, s.lab.DO.Machines(), 2, "a dropped answer doubles no droplet")
+	s.run("verify")
+	for range 2 {
+		s.run("cutover", "--dry-run")
+		s.run("cutover")
+		s.served(traffic.NewSite)
+		flips()
+		s.run("rollback")
+		s.served(traffic.OldSite)
+		flips()
+	}
+	sum := s.proven()
+	require.Zero(t, sum.Failed, "way dual: no request fails: %v", sum.Errors)
+}
+
+// TestEverythingIsTakenBack: before a cutover, rollback --all leaves no trace at
+// the vendors and puts the old site's settings back.
+func TestEverythingIsTakenBack(t *testing.T) {
+	s := open(t, "fence")
+	settings := func() string {
+		var out strings.Builder
+		require.NoError(t, s.lab.DB.Exec(t.Context(), `mariadb -BN -e "SELECT @@sync_binlog, @@binlog_expire_logs_seconds, @@auto_increment_increment, @@auto_increment_offset, @@read_only; SHOW SLAVE STATUS; SELECT user FROM mysql.user WHERE user LIKE 'migrate%'; SHOW DATABASES"; ls /etc/mysql/*/`, nil, &out))
+		return out.String()
+	}
+	before, records := settings(), s.lab.CF.Records("blog.test")
+	s.run("plan")
+	s.lab.CF.ResetRequests()
+	out, code := s.exit("rollback", "--all")
+	require.Equal(t, 5, code, out)
+	require.Empty(t, s.lab.CF.Mutations(), "I6")
+	require.Empty(t, s.lab.DO.Mutations(), "I6: plan changes nothing")
+
+	s.run("apply")
+	require.NotEqual(t, before, settings())
+	require.Contains(t, s.run("rollback", "--all", "--dry-run"), "undo")
+	s.run("rollback", "--all")
+	require.Equal(t, before, settings())
+	require.Empty(t, s.lab.DO.Machines())
+	now := s.lab.CF.Records("blog.test")
+	require.Len(t, now, len(records))
+	for i := range records {
+		require.Equal(t, records[i].TTL, now[i].TTL, records[i].Name)
+		require.Equal(t, records[i].Content, now[i].Content, records[i].Name)
+	}
+	s.served(traffic.OldSite)
+	require.NoError(t, s.traffic.Close())
+	require.Zero(t, s.traffic.Log().Summary().Failed)
+
+	s.run("plan")
+	s.run("apply", "--to", "databases")
+}

@@ -1,0 +1,172 @@
+// Package endtoend moves the lab's site with the real migrate binary, under
+// traffic, and has everything that can go wrong go wrong. It holds tests only.
+package endtoend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/lab"
+	"github.com/dcmigrate/migrate/lab/dosim"
+	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/lab/traffic"
+)
+
+// site is a lab with an operator at work in it.
+type site struct {
+	t       *testing.T
+	lab     *lab.Lab
+	dir     string
+	migrate string
+	traffic *traffic.Traffic
+	output  bytes.Buffer // of every command
+}
+
+// busy is an account for somebody who starts migrate a hundred times in a
+// minute: what a kill loop asks of the API is not what its limits are for.
+var busy = dosim.Limits{PerHour: 1e6, PerMinute: 1e6, KeysPerMinute: 1e6}
+
+// open boots the lab, builds migrate, writes the configuration, captures the
+// inventory and starts traffic.
+func open(t *testing.T, way string) *site {
+	t.Helper()
+	if err := machine.Require(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI must be able to run the lab: %v", err)
+		}
+		t.Skipf("the lab cannot run here: %v", err)
+	}
+	s := &site{t: t, dir: t.TempDir()}
+	s.migrate = filepath.Join(s.dir, "bin", "migrate")
+	build := exec.Command("go", "build", "-o", s.migrate, "github.com/dcmigrate/migrate/cmd/migrate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	s.lab, err = lab.Open(t.Context(), lab.Options{Dir: s.dir, Limits: busy, Progress: func(line string) { t.Log(time.Now().Format(time.TimeOnly), line) }})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, s.lab.Close(context.Background()))
+		left, err := s.lab.Network.Leftovers()
+		require.NoError(t, err)
+		require.Empty(t, left, "the lab leaves nothing behind")
+	})
+	s.run("init", "--site", "blog", "--way", way, "--host", "web1=10.213.0.11:web,app", "--host", "db1=10.213.0.12:db", "--zone", "blog.test", "--zone", "shop.test")
+	require.NoError(t, lab.Apply(filepath.Join(s.dir, "migration.yaml"), s.lab.Edits()))
+	s.run("inventory", "capture")
+	s.traffic = s.lab.Traffic(way == "fence")
+	require.NoError(t, s.traffic.Open(t.Context()))
+	return s
+}
+
+// command is one migrate command line in the workspace.
+func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.migrate, args...)
+	cmd.Dir, cmd.Env = s.dir, s.lab.Environ()
+	return cmd
+}
+
+// run runs a command to its end, wants exit code 0 (plan: also 2), and returns what it printed.
+func (s *site) run(args ...string) string {
+	s.t.Helper()
+	out, code := s.exit(args...)
+	if code != 0 && (code != 2 || args[0] != "plan") {
+		require.Zero(s.t, code, "migrate %s:\n%s", strings.Join(args, " "), out)
+	}
+	return out
+}
+
+func (s *site) exit(args ...string) (string, int) {
+	s.t.Helper()
+	start := time.Now()
+	out, err := s.command(s.t.Context(), args...).CombinedOutput()
+	s.output.Write(out)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(s.t, err)
+	}
+	code := 0
+	if exit != nil {
+		code = exit.ExitCode()
+	}
+	s.t.Logf("migrate %s: exit %d in %s", strings.Join(args, " "), code, time.Since(start).Round(time.Millisecond))
+	return string(out), code
+}
+
+// killed runs a verb to its end, with a kill -9 at every journal event on the way.
+func (s *site) killed(args ...string) {
+	s.t.Helper()
+	start := time.Now()
+	kills, err := lab.KillEvery(s.t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, args...) }, s.journal())
+	require.NoError(s.t, err)
+	require.Greater(s.t, kills, 20, "the loop covered the verb's events")
+	s.t.Logf("migrate %s: finished after %d kills in %s", strings.Join(args, " "), kills, time.Since(start).Round(time.Second))
+}
+
+func (s *site) journal() string { return filepath.Join(s.dir, ".migrate", "journal.jsonl") }
+
+// served wants the writes of the next moments to be answered by one site only.
+func (s *site) served(by string) {
+	s.t.Helper()
+	from := len(s.traffic.Log())
+	require.Eventually(s.t, func() bool {
+		n := 0
+		for _, r := range s.traffic.Log()[from:] {
+			if r.Kind.Write() && r.OK() {
+				n++
+				require.Equal(s.t, by, traffic.Site(r.Server))
+			}
+		}
+		return n >= 20
+	}, 20*time.Second, 100*time.Millisecond, "writes go on, on the "+by)
+}
+
+// proven stops the traffic and proves I1 from the outside, and I7.
+func (s *site) proven() traffic.Summary {
+	s.t.Helper()
+	require.NoError(s.t, s.traffic.Close())
+	log := s.traffic.Log()
+	var clean bool
+	require.Eventually(s.t, func() bool { // the links drain within moments
+		report, err := s.lab.Check(s.t.Context(), log)
+		require.NoError(s.t, err)
+		if clean = report.Clean(); !clean {
+			s.t.Logf("%+v", report)
+		}
+		return clean
+	}, 30*time.Second, time.Second, "I1: every acknowledged write is on both sides, once")
+	s.noSecrets()
+	sum := log.Summary()
+	s.t.Logf("%d requests, %d failed %v, %d acknowledged writes, %d sign-ups crossed", sum.Requests, sum.Failed, sum.Errors, sum.AckedWrites, sum.Crossed)
+	require.Greater(s.t, sum.AckedWrites, 100)
+	return sum
+}
+
+// noSecrets is I7: no secret in the output or in any file of the state folder.
+func (s *site) noSecrets() {
+	s.t.Helper()
+	for _, secret := range s.lab.Secrets() {
+		require.NotContains(s.t, s.output.String(), secret, "I7")
+	}
+	err := filepath.WalkDir(filepath.Join(s.dir, ".migrate"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, secret := range s.lab.Secrets() {
+			require.NotContains(s.t, string(data), secret, "I7: %s", path)
+		}
+		return err
+	})
+	require.NoError(s.t, err)
+}
