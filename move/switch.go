@@ -55,24 +55,20 @@ func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, 
 // orderSwitch puts the stages of a switch in the order of its way: fence moves
 // the writers first and DNS after them; dual lets both sides write while DNS moves.
 func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan.Stage) []plan.Stage {
-	stages := []plan.Stage{gates}
 	watch := plan.Stage{Name: "watch", Summary: "the way back is open", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return m.lagGate(dir.to(p), dir.from(p))
 	})}
-	if m.Config.Cutover.Way == config.WayDual {
-		stages = append(stages, plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
-			return replication.Unfence(dir.to(p))
-		})})
-		stages = append(stages, flips...)
-		stages = append(stages, purges...)
-		stages = append(stages, m.leave(dir)...)
-	} else {
-		stages = append(stages, m.handOver(dir)...)
-		stages = append(stages, flips...)
-		stages = append(stages, purges...)
-		stages = append(stages, m.events(dir)...)
+	fence := m.Config.Cutover.Way != config.WayDual
+	off := m.events("events-off", dir.from, false)
+	off.Critical = fence // taken back with the section
+	on := m.events("events-on", dir.to, true)
+	if fence {
+		return slices.Concat([]plan.Stage{gates, off}, m.handOver(dir), flips, purges, []plan.Stage{on, watch})
 	}
-	return append(stages, watch)
+	unfence := plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Unfence(dir.to(p))
+	})}
+	return slices.Concat([]plan.Stage{gates, off, unfence}, flips, purges, m.leave(dir), []plan.Stage{on, watch})
 }
 
 // handOver is the critical section of way fence.
@@ -99,7 +95,7 @@ func (m *Move) handOver(dir direction) []plan.Stage {
 // leave is the end of way dual: the side that is left is fenced once nobody
 // writes there any more.
 func (m *Move) leave(dir direction) []plan.Stage {
-	stages := []plan.Stage{
+	return []plan.Stage{
 		{Name: "stragglers", Summary: "no client writes to the side that is left", Steps: m.perPair(func(p replication.Pair) plan.Step {
 			return replication.Stragglers(dir.from(p), m.Config.Cutover.Stragglers)
 		})},
@@ -110,14 +106,14 @@ func (m *Move) leave(dir direction) []plan.Stage {
 			return replication.Drain(dir.from(p), dir.to(p), m.Config.Cutover.Budget)
 		})},
 	}
-	return append(stages, m.events(dir)...)
 }
 
-// events moves the scheduled events with the writers (H8).
-func (m *Move) events(dir direction) []plan.Stage {
-	return []plan.Stage{{Name: "events", Summary: "scheduled events run on one side", Serial: true, Steps: slices.Concat(
-		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(dir.from(p), p.Schemas, false) }),
-		m.perPair(func(p replication.Pair) plan.Step { return replication.Events(dir.to(p), p.Schemas, true) }))}}
+// events turns scheduled events off before the writers leave a side, and on
+// where they have arrived (H8): an event of a privileged definer passes a fence.
+func (m *Move) events(name string, side func(replication.Pair) *replication.Server, on bool) plan.Stage {
+	return plan.Stage{Name: name, Summary: "scheduled events run on one side only", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Events(side(p), p.Schemas, on)
+	})}
 }
 
 // linkGates: little lag towards the side that is entered, and a proven way back.
