@@ -29,7 +29,7 @@ func (a addresses) New(old netip.Addr) (netip.Addr, error) {
 func (m *Move) records(ctx context.Context) (dns.Derivation, error) {
 	snapshot, err := dns.Snapshot(ctx, m.zones, m.zones, m.Config.DNS.Zones)
 	if err != nil {
-		return dns.Derivation{}, err
+		return dns.Derivation{}, m.located(err)
 	}
 	sel := dns.Selection{Addresses: addresses{m}, Exclude: m.Config.DNS.Exclude}
 	for _, h := range m.Config.Hosts {
@@ -38,7 +38,18 @@ func (m *Move) records(ctx context.Context) (dns.Derivation, error) {
 	for _, w := range m.Config.Cutover.Waves {
 		sel.Waves = append(sel.Waves, dns.Wave{Name: w.Name, Records: w.Records})
 	}
-	return dns.Derive(snapshot, sel)
+	d, err := dns.Derive(snapshot, sel)
+	return d, m.located(err)
+}
+
+// located turns a setting that does not fit the zones into an error of the
+// configuration, which names file and line.
+func (m *Move) located(err error) error {
+	var wrong *dns.SettingError
+	if errors.As(err, &wrong) {
+		return m.Config.Wrong(wrong.Setting, wrong.Error(), plan.Hint(err))
+	}
+	return err
 }
 
 func (m *Move) propagation() dns.Propagation {

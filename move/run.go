@@ -139,6 +139,10 @@ func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
 		switch at := PositionOf(r.Journal.History()); at {
 		case Applying, Applied:
 		case NotStarted:
+			if r.Journal.History().LastRun(Apply) != nil {
+				plan.Note(ctx, "everything was taken back already")
+				return nil
+			}
 			return refuse("nothing to do", "nothing was applied")
 		default:
 			return allowed(Apply, at)
@@ -173,6 +177,10 @@ func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
 	h, err := m.History()
 	if err != nil {
 		return err
+	}
+	if PositionOf(h) == Applied && h.InForce(Rollback) {
+		plan.Note(ctx, "rolled back already: traffic is on the source")
+		return nil
 	}
 	if PositionOf(h) == SwitchingOver && !m.handedOver(h) {
 		return m.locked(Rollback, o, func(r *plan.Runner) error { return m.abandon(ctx, r, o) })
