@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ mount -t proc proc "$r/proc"
 mount --rbind /dev "$r/dev"
 mount -t tmpfs tmpfs "$r/srv"
 mount -t tmpfs tmpfs "$r/run"
+mount -t tmpfs tmpfs "$r/root" # without the shell start-up files of whoever runs this
 rm -f "$r"/etc/ssh/ssh_host_* "$r"/etc/ssh/sshd_config.d/*
 mkdir -p "$r/run/sshd" "$r/root/.ssh"
 cp "$2/hostkey" "$r/etc/ssh/ssh_host_ed25519_key"
@@ -102,6 +104,7 @@ func startSandbox(dir string, address netip.Addr, hostKey, authorized string) (*
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
 		"sh", "-c", sandboxScript, "sandbox", mount, dir, address.String(), fmt.Sprint(sandboxPort))
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also when the tests are killed
 	return &sandbox{address, cmd, log}, cmd.Start()
 }
 
