@@ -59,7 +59,7 @@ func TestLab(t *testing.T) {
 	t.Log(time.Now().Format(time.TimeOnly), "closing")
 	require.NoError(t, l.Close(t.Context()))
 	require.NoError(t, l.Close(t.Context()), "twice")
-	left, err := l.Network.Leftovers()
+	left, err := Leftovers(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, left)
 	for _, endpoint := range []string{l.doEndpoint, l.cfEndpoint} {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -62,6 +63,7 @@ func (r *runner) run(ctx context.Context, want int, args ...string) (execution, 
 	if err := cmd.Start(); err != nil {
 		return e, fmt.Errorf("run migrate: %w", err)
 	}
+	defer passOn(cmd.Process)()
 	seen, stop := make(chan int64, 1), make(chan struct{})
 	go func() { seen <- watchPeak(cmd.Process.Pid, stop) }()
 	err := cmd.Wait()
@@ -78,6 +80,26 @@ func (r *runner) run(ctx context.Context, want int, args ...string) (execution, 
 		return e, fmt.Errorf("%s ended with exit code %d, %d was expected", e.line, e.exit, want)
 	}
 	return e, nil
+}
+
+// passOn gives a process the signals that this one gets after the first, which
+// ends the context: the second Ctrl-C makes migrate stop at once. It returns
+// what ends that.
+func passOn(process *os.Process) (end func()) {
+	signals, done := make(chan os.Signal, 3), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer close(done)
+		<-signals
+		for range signals {
+			_ = process.Signal(os.Interrupt) // it may have ended
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
 }
 
 // peak is a command's peak of resident memory in bytes. What wait4 says counts
