@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	_ "embed" // the template
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,5 +78,19 @@ func (i Init) Render() ([]byte, error) {
 	if err := fileTemplate.Execute(&b, i); err != nil {
 		return nil, fmt.Errorf("render migration.yaml: %w", err)
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), loads(b.Bytes())
+}
+
+// loads holds that the file would load: what was filled in is checked before it
+// is written. Its error names no line, as there is no file yet.
+func loads(data []byte) error {
+	c, err := parse("/migration.yaml", data) // where does not matter here
+	if err == nil {
+		err = errors.Join(c.defaults(), c.validate())
+	}
+	var wrong *Error
+	if errors.As(err, &wrong) {
+		return &Error{Text: wrong.Text, Hint: wrong.Hint}
+	}
+	return err
 }

@@ -20,17 +20,27 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// Error is one thing that is wrong with the configuration.
+// Error is one thing that is wrong with the configuration; File is empty for
+// what is not in a file yet.
 type Error struct {
 	File, Text, Hint string
 	Line             int
 }
 
 func (e *Error) Error() string {
-	if e.Line == 0 {
+	switch {
+	case e.File == "":
+		return e.Text
+	case e.Line == 0:
 		return e.File + ": " + e.Text
 	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
+}
+
+// Wrong is an error about a setting that only the world shows to be wrong; at is
+// its path, such as "dns.exclude[0]".
+func (c *Config) Wrong(at, text, hint string) error {
+	return &Error{File: c.File, Line: c.lines.of(at), Text: text, Hint: hint}
 }
 
 // Load reads, defaults and validates the configuration file. Its errors are
@@ -42,7 +52,11 @@ func Load(file string) (*Config, error) {
 		return nil, &Error{File: file, Text: "no such file", Hint: "migrate init"}
 	}
 	if err != nil {
-		return nil, &Error{File: file, Text: err.Error()}
+		var cause *fs.PathError // its text repeats the file's name
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return nil, &Error{File: file, Text: err.Error(), Hint: "name the configuration: migrate --config FILE"}
 	}
 	c, err := parse(file, data)
 	if err != nil {
@@ -80,7 +94,8 @@ func parse(file string, data []byte) (*Config, error) {
 var (
 	lineOf  = regexp.MustCompile(`line (\d+): (.*)`)
 	unknown = regexp.MustCompile(`field (\S+) not found in type \S+`)
-	badType = regexp.MustCompile("cannot unmarshal !!(\\w+) `?(.*?)`? into (\\S+)$")
+	twice   = regexp.MustCompile(`mapping key "(.*)" already defined at line (\d+)`)
+	badType = regexp.MustCompile("cannot unmarshal !!(\\w+)(?: `(.*)`)? into (\\S+)$")
 )
 
 // yamlError turns the library's first message into one line that names the
@@ -89,12 +104,22 @@ func yamlError(file string, err error) error {
 	e := &Error{File: file, Text: err.Error(), Hint: "every setting is explained in the file that migrate init writes"}
 	if m := lineOf.FindStringSubmatch(e.Text); m != nil {
 		e.Line, e.Text = atoi(m[1]), m[2]
+		if strings.HasPrefix(err.Error(), "yaml: line") { // of the format, not of a value
+			e.Text = "not YAML: " + e.Text
+		}
 	}
 	if m := unknown.FindStringSubmatch(e.Text); m != nil {
 		e.Text = "unknown setting " + m[1]
 	}
+	if m := twice.FindStringSubmatch(e.Text); m != nil {
+		e.Text = fmt.Sprintf("setting %s stands twice, first at line %s", m[1], m[2])
+	}
 	if m := badType.FindStringSubmatch(e.Text); m != nil {
-		e.Text = fmt.Sprintf("%s %q where %s is expected", kinds[m[1]], m[2], plainType(m[3]))
+		found := kinds[m[1]]
+		if m[2] != "" {
+			found += fmt.Sprintf(" %q", m[2])
+		}
+		e.Text = fmt.Sprintf("%s where %s is expected", found, plainType(m[3]))
 	}
 	return e
 }

@@ -163,11 +163,11 @@ func (d *deriver) learnAddresses() error {
 
 func (d *deriver) readConfig() error {
 	d.waves, d.flips = map[string]string{}, map[string]bool{}
-	for _, text := range d.sel.Exclude {
+	for i, text := range d.sel.Exclude {
 		name, kind, _ := strings.Cut(text, "/")
 		e := exclusion{text, canonical(name), strings.ToUpper(strings.TrimSpace(kind))}
 		if !slices.ContainsFunc(d.world.records, e.matches) {
-			return plan.WithHint(fmt.Errorf("dns.exclude: no record %q in the zones", text),
+			return plan.WithHint(&SettingError{fmt.Sprintf("dns.exclude[%d]", i), fmt.Errorf("dns.exclude: no record %q in the zones", text)},
 				"correct the name, or take it out of dns.exclude: a misspelt exclusion would flip the record that it means")
 		}
 		d.excluded = append(d.excluded, e)
@@ -176,7 +176,8 @@ func (d *deriver) readConfig() error {
 		for _, name := range wave.Records {
 			name = canonical(name)
 			if other, ok := d.waves[name]; ok && other != wave.Name {
-				return plan.WithHint(fmt.Errorf("cutover.waves: %s is in the waves %s and %s", name, other, wave.Name), "keep it in one")
+				err := fmt.Errorf("cutover.waves: %s is in the waves %s and %s", name, other, wave.Name)
+				return plan.WithHint(&SettingError{"cutover.waves", err}, "keep it in one")
 			}
 			d.waves[name] = wave.Name
 		}
@@ -241,18 +242,26 @@ func (d *deriver) collide(e Entry, after map[string]Record) {
 
 func (d *deriver) problems(zones []ZoneRecords, flipping int) error {
 	if flipping == 0 {
-		return plan.WithHint(fmt.Errorf("no record of %s has a source host's address (%s)", zoneNames(zones), addressList(d.sel.Old)),
+		err := fmt.Errorf("no record of %s has a source host's address (%s)", zoneNames(zones), addressList(d.sel.Old))
+		return plan.WithHint(&SettingError{"dns.zones", err},
 			"compare hosts[].address with the zones' A and AAAA records; dns.zones and dns.exclude say where to look")
 	}
-	for _, wave := range d.sel.Waves {
-		for _, name := range wave.Records {
+	for i, wave := range d.sel.Waves {
+		for j, name := range wave.Records {
 			if name = canonical(name); !d.flips[name] {
-				d.errs = append(d.errs, plan.WithHint(fmt.Errorf("cutover.waves: %s of wave %s does not flip: %s", name, wave.Name, d.world.why(name)),
+				err := fmt.Errorf("cutover.waves: %s of wave %s does not flip: %s", name, wave.Name, d.world.why(name))
+				d.errs = append(d.errs, plan.WithHint(&SettingError{fmt.Sprintf("cutover.waves[%d].records[%d]", i, j), err},
 					"name only records with a source host's address; a CNAME flips with the record that it points at"))
 			}
 		}
 	}
-	return errors.Join(d.errs...)
+	switch len(d.errs) {
+	case 0:
+		return nil
+	case 1:
+		return d.errs[0]
+	}
+	return fmt.Errorf("%w (and %d more)", d.errs[0], len(d.errs)-1)
 }
 
 func waveNames(waves []Wave) []string {

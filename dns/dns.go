@@ -103,6 +103,18 @@ var (
 	ErrNotProvisioned = errors.New("the target host has no address yet")
 )
 
+// SettingError is a setting that does not fit what the zones hold. Setting is
+// its path in the configuration, such as "dns.exclude[0]".
+type SettingError struct {
+	Setting string
+	Err     error
+}
+
+func (e *SettingError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what does not fit.
+func (e *SettingError) Unwrap() error { return e.Err }
+
 // Addresses knows where each source host's service goes.
 type Addresses interface {
 	// New returns the target address for a source address, or an error that

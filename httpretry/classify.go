@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
@@ -36,9 +37,50 @@ func Classify(statusCode int, header http.Header, err error) error {
 		}
 		return plan.Transient(err, RetryAfter(header))
 	case statusCode < 400 && isConnection(err):
-		return plan.Transient(err, 0)
+		return plan.Transient(plan.WithHint(noAnswer(err),
+			"check the network from this machine and the vendor's status page, then run the same command again"), 0)
 	}
 	return err
+}
+
+// ErrNoAnswer is wrapped when the other side could not be reached at all.
+var ErrNoAnswer = errors.New("no answer")
+
+// noAnswer names the host that did not answer and the reason, without the URL.
+func noAnswer(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		if u, parsed := url.Parse(request.URL); parsed == nil {
+			return &noAnswerError{fmt.Sprintf("%v from %s: %s", ErrNoAnswer, u.Host, reason(err)), err}
+		}
+	}
+	return &noAnswerError{fmt.Sprintf("%v: %s", ErrNoAnswer, reason(err)), err}
+}
+
+type noAnswerError struct {
+	text string
+	err  error
+}
+
+func (e *noAnswerError) Error() string   { return e.text }
+func (e *noAnswerError) Unwrap() []error { return []error{ErrNoAnswer, e.err} }
+
+// reason is what went wrong with a connection, without the chain of calls.
+func reason(err error) string {
+	var (
+		number  syscall.Errno
+		name    *net.DNSError
+		request *url.Error
+	)
+	switch {
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &name):
+		return "the name " + name.Name + " has no address: " + name.Err
+	case errors.As(err, &request):
+		return request.Err.Error()
+	}
+	return err.Error()
 }
 
 // RetryAfter is the wait that a Retry-After header asks for, in seconds or as a

@@ -130,7 +130,7 @@ func (t *Transport) retry(req *http.Request, resp *http.Response, err error, try
 		if !safe || !isConnection(err) {
 			return "", 0
 		}
-		return err.Error(), backoff(try, most)
+		return reason(err), backoff(try, most)
 	case resp.StatusCode == http.StatusTooManyRequests, safe && resp.StatusCode >= 500:
 		wait := max(RetryAfter(resp.Header), backoff(try, most))
 		if wait > most {

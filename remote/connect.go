@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -68,10 +69,24 @@ func (s *SSH) unreachable(address string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	err = fmt.Errorf("connect to %s (%s): %w: %w", s.cfg.Name, address, ErrUnreachable, err)
+	err = fmt.Errorf("connect to %s (%s): %w: %w", s.cfg.Name, address, ErrUnreachable, reason(err))
 	err = plan.WithHint(err, "check that %s is up, that its address and ssh port are right, and that a firewall lets this machine in: ssh -p %d %s",
 		s.cfg.Name, s.cfg.Port, s.login(address))
 	return plan.Transient(err, 0)
+}
+
+// reason is the system's own word for why a connection was not made, without
+// the chain of calls that led to it.
+func reason(err error) error {
+	var number syscall.Errno
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &number):
+		return number
+	case errors.As(err, &name):
+		return fmt.Errorf("the name %s has no address: %s", name.Name, name.Err)
+	}
+	return err
 }
 
 // login is user@host for a hint.

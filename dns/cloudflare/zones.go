@@ -91,10 +91,11 @@ func (c *Client) Zones(ctx context.Context, names []string) ([]dns.Zone, error) 
 		all = append(all, z.Name)
 	}
 	var out []dns.Zone
-	for _, name := range names {
+	for i, name := range names {
 		zone, ok := have[strings.ToLower(strings.TrimSuffix(name, "."))]
 		if !ok {
-			return nil, plan.WithHint(fmt.Errorf("zone %s: %w", name, dns.ErrNoZone),
+			err := &dns.SettingError{Setting: fmt.Sprintf("dns.zones[%d]", i), Err: fmt.Errorf("zone %s: %w", name, dns.ErrNoZone)}
+			return nil, plan.WithHint(err,
 				"the token sees %s: correct dns.zones, or give the token Zone Read for the zone", seen(all))
 		}
 		out = append(out, zone)
