@@ -17,7 +17,7 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: `Run the reviewed plan: make the new site, copy the data, link the databases both
 ways. The old site goes on serving. A run that was interrupted goes on where it
 was; a second run changes nothing. Take it back with migrate rollback --all.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runVerb(c, move.Apply, o) },
 	}
 	cmd.Flags().StringVar(&o.To, "to", "", "stop after this stage")

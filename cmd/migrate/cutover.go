@@ -17,7 +17,7 @@ func (a *app) cutoverCommand() *cobra.Command {
 flipped in waves. Review it first: migrate cutover --dry-run. A failure or signal
 before the target takes over gives the source its writes back by itself; after
 that, migrate rollback is one step back.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if wave != "" {
 				o.To = move.WaveStage(wave)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/move"
@@ -41,6 +43,36 @@ const exitCodes = `Exit codes:
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// wrongUsage is a command line that c does not understand.
+func wrongUsage(c *cobra.Command, err error) error {
+	return plan.WithHint(usageError{err}, "%s --help", c.CommandPath())
+}
+
+// noArgs refuses arguments: every verb is told what to do by flags.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return wrongUsage(c, fmt.Errorf("unknown argument %q for %q", args[0], c.CommandPath()))
+}
+
+// group makes c a command that only holds others: alone it shows its help.
+func group(c *cobra.Command) *cobra.Command {
+	c.DisableFlagsInUseLine = true
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return plan.WithHint(usageError{err}, "did you mean %s %s?", c.CommandPath(), near[0])
+		}
+		return wrongUsage(c, err)
+	}
+	return c
+}
 
 // errChanges makes plan exit with 2 without an error line.
 var errChanges = errors.New("there are changes")
@@ -78,11 +110,12 @@ func codeOf(err error) int {
 		stale   *plan.StaleError
 		refused *move.RefusedError
 		differ  *move.DifferenceError
+		stage   *move.NoStageError
 		unknown *remote.UnknownHostError
 		key     *remote.HostKeyError
 	)
 	switch {
-	case errors.As(err, &cfg), errors.As(err, &usage), isUsage(err):
+	case errors.As(err, &cfg), errors.As(err, &usage), errors.As(err, &stage):
 		return exitConfig
 	case errors.As(err, &locked):
 		return exitLocked
@@ -94,18 +127,8 @@ func codeOf(err error) int {
 		return exitStopped
 	case errors.As(err, &unknown), errors.As(err, &key), errors.Is(err, remote.ErrAuth),
 		errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrSudo), errors.Is(err, move.ErrVendorLogin),
-		errors.Is(err, dns.ErrNoZone), errors.Is(err, os.ErrDeadlineExceeded):
+		errors.Is(err, dns.ErrNoZone), errors.Is(err, os.ErrDeadlineExceeded), move.VendorRefuses(err):
 		return exitUnreachable
 	}
 	return exitFailed
-}
-
-// isUsage recognises cobra's own complaints, which have no type.
-func isUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "unknown flag", "required flag", "accepts ", "requires "} {
-		if strings.HasPrefix(err.Error(), prefix) {
-			return true
-		}
-	}
-	return false
 }

@@ -18,7 +18,7 @@ func (a *app) finishCommand() *cobra.Command {
 		Long: `End both links and the TTL changes: the target stands alone, the old site stays
 fenced and is no longer followed. After this there is no rollback. Review it
 first: migrate finish --dry-run.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dry {
 				return a.with(func(m *move.Move) error { return a.dryRun(c, m, move.Finish, o) })

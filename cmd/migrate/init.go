@@ -20,7 +20,7 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a commented migration.yaml to start from",
 		Example: `  migrate init --site blog --host web1=192.0.2.10:web,app --host db1=192.0.2.11:db \
                --zone blog.example --zone shop.example`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			for _, text := range hosts {
 				h, err := config.ParseHost(text)

@@ -7,11 +7,11 @@ import (
 )
 
 func (a *app) inventoryCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "inventory", Short: "What runs on the old site's hosts"}
+	cmd := group(&cobra.Command{Use: "inventory", Short: "What runs on the old site's hosts"})
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "capture", Short: "Capture every host over SSH; nothing is installed or changed there",
-			Args: cobra.NoArgs,
+			Args: noArgs,
 			RunE: func(c *cobra.Command, _ []string) error {
 				return a.with(func(m *move.Move) error {
 					err := m.Capture(c.Context())
@@ -24,7 +24,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "show", Short: "Show what was captured",
-			Args: cobra.NoArgs,
+			Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
 				return a.with(func(m *move.Move) error { return m.ShowInventory(a.out, a.json) })
 			},

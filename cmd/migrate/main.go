@@ -14,6 +14,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/plan"
 )
 
 // version is set by the build.
@@ -30,7 +31,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	ctx, stop := a.signals()
 	defer stop()
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(plan.WithNotes(ctx, func(text string) { _, _ = fmt.Fprintln(stderr, "migrate: note:", text) }))
 	return a.report(err)
 }
 
@@ -43,7 +44,7 @@ type app struct {
 }
 
 func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "migrate",
 		Short: "Move a live service to the cloud with no downtime and a way back",
 		Long: `Move a live service from one datacenter to the cloud with no downtime and a way back.
@@ -57,10 +58,10 @@ until finish.
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-	}
+	})
 	root.PersistentFlags().StringVarP(&a.file, "config", "c", "migration.yaml", "the migration's configuration")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON (for long verbs: one event a line)")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(wrongUsage)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.initCommand(), a.inventoryCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
 		a.verifyCommand(), a.cutoverCommand(), a.rollbackCommand(), a.finishCommand(), a.runbookCommand())

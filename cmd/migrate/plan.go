@@ -18,7 +18,7 @@ func (a *app) planCommand() *cobra.Command {
 hazards, and what cannot be undone. The plan is saved with a digest: apply and
 cutover run it, and refuse when the configuration or the world is not the
 reviewed one any more. Nothing is changed. Exit code 2 when there are changes.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
 				reviews, err := m.Next(c.Context(), out)

@@ -16,7 +16,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 direction, then the DNS before-images. It needs no reviewed plan, and may be run
 until finish. Before the target has taken over it only takes the cutover back.
 --all takes back what apply made, in reverse order.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
 				if dry {

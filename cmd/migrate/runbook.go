@@ -14,7 +14,7 @@ func (a *app) runbookCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "runbook",
 		Short: "Print the runbook and rollback runbook, with this move's real values",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
 				var b bytes.Buffer

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,6 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/dosim"
+	"github.com/dcmigrate/migrate/remote/remotetest"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -21,40 +26,92 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real main against the vendors' simulators: every verb's
 // help and every refusal that needs no host. testdata/script holds the scripts.
 func TestScripts(t *testing.T) {
+	runScripts(t, "testdata/script", nil)
+}
+
+// TestScriptsWithAHost does the same with a real sshd on this machine, which is
+// then the old site's only host: it is captured as it is.
+func TestScriptsWithAHost(t *testing.T) {
+	runScripts(t, "testdata/host", remotetest.StartSSHD(t))
+}
+
+// Secrets of the scripts; none may ever be printed or stored (I7).
+const (
+	doToken = "dop_v1_5ecre7d09d" //nolint:gosec // of a simulator
+	cfToken = "cf-5ecre7-c10ud"   //nolint:gosec // of a simulator
+	wrong   = "wr0ng-5ecre7"      //nolint:gosec // of nobody
+)
+
+// world is what a script runs against.
+type world struct {
+	do *dosim.Sim
+	cf *cfsim.Sim
+}
+
+type worldKey struct{}
+
+func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup: func(env *testscript.Env) error {
-			do := dosim.New(dosim.Options{Token: secret.New("do-token")})
-			cf := cfsim.New(cfsim.Options{Token: "cf-token"})
-			if _, err := cf.AddZone("blog.test", cfsim.Record{Type: "A", Name: "blog.test", Content: "127.0.0.1", TTL: 1, Proxied: true}); err != nil {
-				return err
-			}
-			doServer, cfServer := httptest.NewServer(do), httptest.NewServer(cf)
-			env.Defer(func() {
-				doServer.Close()
-				cfServer.Close()
-				require.NoError(t, do.Close())
-			})
-			env.Vars = append(env.Vars, "DO="+doServer.URL+"/", "CF="+cfServer.URL+"/client/v4/",
-				"DIGITALOCEAN_TOKEN=do-token", "CLOUDFLARE_API_TOKEN=cf-token", "HOME="+env.WorkDir)
-			return nil
-		},
+		Setup:               func(env *testscript.Env) error { return setUp(env, sshd) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"expand": expand,
+			"capture":   madeUpInventory,
+			"edit":      edit,
+			"exits":     exits,
+			"hold":      hold,
+			"isjson":    isJSON,
+			"journal":   journal,
+			"tear":      tear,
+			"untouched": untouched,
 		},
 	})
 }
 
-// expand replaces $NAME in files by the script's environment: expand FILE NAME...
-func expand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: expand FILE NAME...")
+// setUp starts the simulators and writes site.yaml: the configuration of
+// testdata/site.yaml with their addresses in it.
+func setUp(env *testscript.Env, sshd *remotetest.SSHD) error {
+	w := &world{
+		do: dosim.New(dosim.Options{Token: secret.New(doToken)}),
+		cf: cfsim.New(cfsim.Options{Token: cfToken}),
 	}
-	text := ts.ReadFile(args[0])
-	for _, name := range args[1:] {
-		text = strings.ReplaceAll(text, "$"+name, ts.Getenv(name))
+	for zone, records := range map[string][]cfsim.Record{
+		"blog.test": {
+			{Type: "A", Name: "blog.test", Content: "127.0.0.1", TTL: 1, Proxied: true},
+			{Type: "A", Name: "direct.blog.test", Content: "127.0.0.1", TTL: 3600},
+			{Type: "CNAME", Name: "www.blog.test", Content: "blog.test", TTL: 1, Proxied: true},
+		},
+		"empty.test": {{Type: "A", Name: "empty.test", Content: "203.0.113.9", TTL: 300}},
+	} {
+		if _, err := w.cf.AddZone(zone, records...); err != nil {
+			return err
+		}
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+	do, cf := httptest.NewServer(w.do), httptest.NewServer(w.cf)
+	env.Defer(func() {
+		do.Close()
+		cf.Close()
+		require.NoError(env.T().(testing.TB), w.do.Close())
+	})
+	env.Values[worldKey{}] = w
+	key, known, port := filepath.Join(env.WorkDir, "id"), filepath.Join(env.WorkDir, "known_hosts"), "22"
+	if sshd != nil {
+		key, known, port = sshd.IdentityFile, sshd.KnownHosts, strconv.Itoa(sshd.Port)
+	} else if err := os.WriteFile(known, nil, 0o600); err != nil {
+		return err
+	}
+	if out, err := exec.Command("sh", "-c", `test -e "$1" || ssh-keygen -q -t ed25519 -N "" -f "$1"; ssh-keygen -y -f "$1" >"$1.pub"`, "sh", key).CombinedOutput(); err != nil {
+		return fmt.Errorf("make a key: %v: %s", err, out)
+	}
+	site, err := os.ReadFile("testdata/site.yaml")
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer("$DO", do.URL+"/", "$CF", cf.URL+"/client/v4/", "$KEY", key, "$KNOWN", known, "$PORT", port).Replace(string(site))
+	env.Vars = append(env.Vars, "DIGITALOCEAN_TOKEN="+doToken, "CLOUDFLARE_API_TOKEN="+cfToken,
+		"DO_TOKEN="+doToken, "CF_TOKEN="+cfToken, "DO="+do.URL+"/", "CF="+cf.URL+"/client/v4/",
+		"WRONG="+wrong, "HOME="+env.WorkDir, "PORT="+port, "KEY="+key, "KNOWN="+known)
+	return os.WriteFile(filepath.Join(env.WorkDir, "site.yaml"), []byte(text), 0o600)
 }

@@ -15,7 +15,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Short: "Compare every row and definition of both sides, while they are live",
 		Long: `Compare every row of every table, and users, routines, views and events, on both
 sides, without locks and without a write. Exit code 8 when something differs.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
 				reports, err := m.Verify(c.Context())
