@@ -43,7 +43,9 @@ type Event struct {
 	Before json.RawMessage `json:"before,omitempty"`
 	Gate   bool            `json:"gate,omitempty"` // on started: the step changes nothing
 	// Reverts is set on run-finished: the kind whose steps count as undone from here on.
-	Reverts  string    `json:"reverts,omitempty"`
+	Reverts string `json:"reverts,omitempty"`
+	// Final is set on run-finished: the run\'s own steps are forgotten from here on.
+	Final    bool      `json:"final,omitempty"`
 	Millis   int64     `json:"ms,omitempty"` // how long the step or run took
 	Progress *Progress `json:"-"`
 }
@@ -155,6 +157,9 @@ func (h *History) add(e Event) {
 		if !r.Ours {
 			r.Ours, r.Before, r.Order, r.Gate = true, e.Before, e.Seq, e.Gate
 		}
+		if !e.Gate {
+			h.inForce[e.Kind] = false // until the run has finished
+		}
 		r.Phase, r.InForceSince = Started, time.Time{}
 	case StepSkipped:
 		if !r.Ours {
@@ -182,11 +187,16 @@ func (h *History) addRun(e Event) {
 	switch e.Type {
 	case RunStarted:
 		h.Runs = append(h.Runs, &RunRecord{ID: e.Run, Kind: e.Kind, Digest: e.Digest, Started: e.Time})
+		h.forget(e.Kind, func(r *Record) bool { return r.Gate }) // a new run asks them anew
 		return
 	case RunFinished:
+		if e.Final {
+			h.forget(e.Kind, func(*Record) bool { return true })
+		}
 		h.inForce[e.Kind] = true
 		if e.Reverts != "" {
-			h.revert(e.Reverts)
+			h.inForce[e.Reverts] = false
+			h.forget(e.Reverts, func(*Record) bool { return true })
 		}
 	case RunResumed:
 		if r := h.LastRun(e.Kind); r != nil {
@@ -202,10 +212,10 @@ func (h *History) addRun(e Event) {
 	}
 }
 
-func (h *History) revert(kind string) {
-	h.inForce[kind] = false
+// forget makes steps of a kind count as undone.
+func (h *History) forget(kind string, which func(*Record) bool) {
 	for id, r := range h.Steps {
-		if r.Kind == kind {
+		if r.Kind == kind && which(r) {
 			*r = Record{ID: id, Kind: kind, Phase: Undone}
 		}
 	}

@@ -24,6 +24,8 @@ type Journal struct {
 	history *History
 	readers []func(Event)
 	who     string
+	size    int64 // up to the last whole line
+	broken  error // a torn line that could not be cut off: nothing may follow it
 
 	// Now is the clock; time.Now unless a test sets it.
 	Now func() time.Time
@@ -87,6 +89,7 @@ func (j *Journal) load(path string) error {
 	if err != nil {
 		return err
 	}
+	j.size = int64(len(whole))
 	j.history = newHistory()
 	for _, e := range events {
 		j.history.add(e)
@@ -168,16 +171,35 @@ func (j *Journal) Append(e Event) error {
 	if err != nil {
 		return fmt.Errorf("encode journal event: %w", err)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if err := j.file.Sync(); err != nil {
-		return fmt.Errorf("sync journal: %w", err)
+	if err := j.write(append(line, '\n')); err != nil {
+		return err
 	}
 	j.seq = e.Seq
 	j.history.add(e)
 	j.tell(e)
 	return nil
+}
+
+// write appends one line, whole or not at all: a full disk must not leave half a
+// line that the next one is joined to.
+func (j *Journal) write(line []byte) error {
+	if j.broken != nil {
+		return j.broken
+	}
+	_, err := j.file.Write(line)
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err == nil {
+		j.size += int64(len(line))
+		return nil
+	}
+	err = fmt.Errorf("write journal: %w", err)
+	if cut := j.file.Truncate(j.size); cut != nil {
+		j.broken = errors.Join(err, fmt.Errorf("cut off the torn line: %w", cut))
+		return j.broken
+	}
+	return err
 }
 
 // Show hands an event that is not worth a line of the file (progress) to the readers.

@@ -41,7 +41,7 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := flock(f); err != nil {
 		defer f.Close() //nolint:errcheck // nothing was written
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -64,6 +64,24 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 	}
 	return &Lock{f}, nil
 }
+
+// flock tries for a moment: LockHolder takes the lock, too, for an instant.
+func flock(f *os.File) (err error) {
+	tick := time.NewTicker(lockTry)
+	defer tick.Stop()
+	for range lockTries {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		<-tick.C
+	}
+	return err
+}
+
+const (
+	lockTry   = 20 * time.Millisecond
+	lockTries = 10
+)
 
 // LockHolder tells who holds the lock at path now; ok is false when nobody does.
 func LockHolder(path string) (h Holder, ok bool) {

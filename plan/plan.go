@@ -82,6 +82,10 @@ type Stage struct {
 	Critical bool
 	// Serial makes the steps run one after another in the listed order.
 	Serial bool
+	// NoStop makes the first signal wait until after this stage: what the
+	// critical section began for the clients must be completed (DNS follows
+	// the writers). The second signal stops here, too.
+	NoStop bool
 }
 
 // Plan is everything that one command will change.
@@ -92,6 +96,9 @@ type Plan struct {
 	// Reverts names the kind whose completed steps count as undone once this
 	// plan has finished: "rollback" reverts "cutover", and the other way round.
 	Reverts string
+	// Final means that no later plan takes this one's steps back: once it has
+	// finished they are forgotten, so that the same plan can run anew.
+	Final bool
 	// Config is the digest of the configuration that the plan was made from.
 	Config string
 	Stages []Stage
@@ -102,9 +109,16 @@ func (p Plan) ID(stage Stage, step Step) string {
 	return p.Kind + "/" + stage.Name + "/" + step.Name
 }
 
-// critical reports whether the plan has a critical section.
-func (p Plan) critical() bool {
-	return slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.Critical })
+// section returns the critical section, as the half-open range of its stages;
+// first == last when there is none.
+func (p Plan) section() (first, last int) {
+	first = slices.IndexFunc(p.Stages, func(s Stage) bool { return s.Critical })
+	if first < 0 {
+		return 0, 0
+	}
+	for last = first; last < len(p.Stages) && p.Stages[last].Critical; last++ {
+	}
+	return first, last
 }
 
 // Digest is a hash over all that the operator reviewed, except what Check sees:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -46,6 +48,9 @@ type run struct {
 	*Runner
 	plan Plan
 	id   string
+	// switched means that an earlier run completed the critical section: then
+	// nothing here may take it back, DNS may lead to the other side already.
+	switched bool
 }
 
 // Run executes p, resuming what an earlier run of the same plan has done. It
@@ -54,19 +59,23 @@ type run struct {
 // signal; else the step's error, journaled and, in a critical section, after
 // the section was undone.
 func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
-	x := &run{r, p, ""}
+	x := &run{Runner: r, plan: p}
+	if err := knownStage(p, opt.To); err != nil {
+		return err
+	}
 	resumed, err := x.begin(ctx, opt.Reviewed)
 	if err != nil {
 		return err
 	}
+	x.switched = x.sectionDone()
 	start := r.Journal.Now()
 	err = x.stages(ctx, opt.To)
-	end := Event{Type: RunFinished, Reverts: p.Reverts, Millis: r.Journal.Now().Sub(start).Milliseconds()}
+	end := Event{Type: RunFinished, Reverts: p.Reverts, Final: p.Final, Millis: r.Journal.Now().Sub(start).Milliseconds()}
 	switch {
 	case errors.Is(err, ErrStopped):
-		end.Type, end.Reverts, end.Text = RunStopped, "", err.Error()
+		end = Event{Type: RunStopped, Text: err.Error(), Millis: end.Millis}
 	case err != nil:
-		end.Type, end.Reverts, end.Text = RunFailed, "", err.Error()
+		end = Event{Type: RunFailed, Text: err.Error(), Millis: end.Millis}
 	case resumed:
 		end.Text = "resumed"
 	}
@@ -80,7 +89,8 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	begun := last != nil && h.Begun(x.plan.Kind)
 	same := begun && last.Digest == x.plan.Digest()
 	resumed = same && last.Outcome != RunFinished
-	if begun && !same && last.Outcome != RunFinished && x.plan.critical() {
+	first, end := x.plan.section()
+	if reviewed != nil && begun && !same && last.Outcome != RunFinished && first < end {
 		return false, WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
 			"put the configuration back and finish it, or take it back: migrate rollback")
 	}
@@ -116,9 +126,21 @@ func (x *run) sameWorld(ctx context.Context, reviewed Review) error {
 	return reviewed.SameWorld(now)
 }
 
+// knownStage refuses a stage to stop after that the plan does not have.
+func knownStage(p Plan, to string) error {
+	var names []string
+	for _, s := range p.Stages {
+		names = append(names, s.Name)
+	}
+	if to == "" || slices.Contains(names, to) {
+		return nil
+	}
+	return WithHint(fmt.Errorf("%s has no stage %s", p.Kind, to), "its stages are %s", strings.Join(names, ", "))
+}
+
 func (x *run) stages(ctx context.Context, to string) error {
 	for i, stage := range x.plan.Stages {
-		if x.stopping() {
+		if x.stopping() && !stage.NoStop {
 			return x.abort(ctx, i, ErrStopped)
 		}
 		if err := x.stage(ctx, i, stage); err != nil {
@@ -131,29 +153,49 @@ func (x *run) stages(ctx context.Context, to string) error {
 	return nil
 }
 
-// abort ends a run at stage i. In the critical section it first restores a
-// writable side by undoing the section, in reverse order.
+// abort ends a run at stage i. Inside the critical section it first restores a
+// writable side: it undoes the whole section, in reverse order. A section that
+// an earlier run completed stays: the way back from there is a plan of its own.
 func (x *run) abort(ctx context.Context, i int, cause error) error {
-	first := i
-	for first > 0 && x.plan.Stages[first-1].Critical {
-		first--
-	}
-	inside := x.plan.Stages[i].Critical && (first < i || !errors.Is(cause, ErrStopped) || x.begun(i))
-	if !inside {
+	first, last := x.plan.section()
+	if i < first || i >= last || x.switched || !x.begunIn(first, last) {
 		return cause
 	}
-	undone := x.undo(ctx, x.plan.Stages[first:i+1])
-	if undone != nil {
-		return errors.Join(cause, fmt.Errorf("undo of the critical section: %w", undone))
+	if err := x.undo(ctx, x.plan.Stages[first:last]); err != nil {
+		return errors.Join(cause, fmt.Errorf("undo of the critical section: %w", err))
 	}
 	return fmt.Errorf("%w (the critical section was undone)", cause)
 }
 
-// begun reports whether a step of stage i was started.
+// sectionDone reports whether every step of the section's last stage is verified.
+func (x *run) sectionDone() bool {
+	first, last := x.plan.section()
+	if first == last {
+		return false
+	}
+	h, stage := x.Journal.History(), x.plan.Stages[last-1]
+	for _, s := range stage.Steps {
+		if h.Step(x.plan.ID(stage, s)).Phase != Verified {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *run) begunIn(first, last int) bool {
+	for i := first; i < last; i++ {
+		if x.begun(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// begun reports whether a step of stage i that changes something was started.
 func (x *run) begun(i int) bool {
 	h := x.Journal.History()
 	for _, s := range x.plan.Stages[i].Steps {
-		if h.Step(x.plan.ID(x.plan.Stages[i], s)).Ours {
+		if r := h.Step(x.plan.ID(x.plan.Stages[i], s)); r.Ours && !r.Gate {
 			return true
 		}
 	}
@@ -161,8 +203,12 @@ func (x *run) begun(i int) bool {
 }
 
 func (x *run) stage(ctx context.Context, i int, stage Stage) error {
-	ctx, cancel := x.graceful(ctx)
-	defer cancel()
+	heed := !stage.NoStop
+	if heed {
+		var cancel context.CancelFunc
+		ctx, cancel = x.graceful(ctx)
+		defer cancel()
+	}
 	var g errgroup.Group
 	g.SetLimit(x.atOnce(stage))
 	errs := make([]error, len(stage.Steps))
@@ -171,7 +217,7 @@ func (x *run) stage(ctx context.Context, i int, stage Stage) error {
 			if stage.Serial && failed(errs[:n]) {
 				return nil
 			}
-			if x.stopping() {
+			if heed && x.stopping() {
 				errs[n] = ErrStopped
 				return nil
 			}
@@ -180,7 +226,7 @@ func (x *run) stage(ctx context.Context, i int, stage Stage) error {
 		})
 	}
 	_ = g.Wait() // its functions return nil: errs has them
-	if x.stopping() && !failedHard(errs) {
+	if heed && x.stopping() && !failedHard(errs) {
 		return onlyStopped(errs)
 	}
 	return joinSteps(errs)

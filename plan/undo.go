@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,7 +14,10 @@ import (
 // noted and passed over. It stops at the first failure, because what an
 // earlier step made may still be in use by the one that could not be undone.
 func (r *Runner) Undo(ctx context.Context, p Plan) error {
-	x := &run{r, p, "undo-" + p.Kind}
+	if err := coversOurs(r.Journal.History(), p); err != nil {
+		return err
+	}
+	x := &run{Runner: r, plan: p, id: "undo-" + p.Kind}
 	if err := x.event(Event{Type: RunStarted, Digest: p.Digest(), Text: "undo"}); err != nil {
 		return err
 	}
@@ -23,6 +27,28 @@ func (r *Runner) Undo(ctx context.Context, p Plan) error {
 		end = Event{Type: RunFailed, Text: err.Error()}
 	}
 	return errors.Join(err, x.event(end))
+}
+
+// coversOurs refuses to take back a part: every step of the kind that is in force
+// must be in the plan, which is built from the configuration as it is now.
+func coversOurs(h *History, p Plan) error {
+	known := map[string]bool{}
+	for _, stage := range p.Stages {
+		for _, s := range stage.Steps {
+			known[p.ID(stage, s)] = true
+		}
+	}
+	var lost []string
+	for _, r := range h.Ours(p.Kind) {
+		if !r.Gate && !known[r.ID] {
+			lost = append(lost, r.ID)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return WithHint(&StaleError{p.Kind, "the configuration no longer has what was applied: " + strings.Join(lost, ", ")},
+		"put the configuration back as it was when it was applied")
 }
 
 // Undoable lists what Undo would take back, in its order.
