@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +68,7 @@ func checkStderr(ts *testscript.TestScript, code int) {
 				ts.Fatalf("standard error speaks of the inside (%s): %s", jargon, line)
 			}
 		}
-		if strings.Count(line, "migrate: ") > 1 || repeats(line) {
+		if strings.Count(line, "migrate: error") > 1 || repeats(line) {
 			ts.Fatalf("a line says the same twice: %s", line)
 		}
 	}
@@ -218,4 +220,22 @@ func tear(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := ts.ReadFile(args[0])
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(len(text)-5)))
+}
+
+// record adds an A record as somebody else at the vendor would: record NAME ADDRESS
+func record(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: record NAME ADDRESS")
+	}
+	w := ts.Value(worldKey{}).(*world)
+	body := fmt.Sprintf(`{"type":"A","name":%q,"content":%q,"ttl":3600}`, args[0], args[1])
+	req := httptest.NewRequest(http.MethodPost, "/client/v4/zones/"+w.zone+"/dns_records", strings.NewReader(body))
+	req.Header.Set("Authorization", "Bearer "+cfToken)
+	req.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	w.cf.ServeHTTP(answer, req)
+	if answer.Code != http.StatusOK {
+		ts.Fatalf("add record: %d %s", answer.Code, answer.Body)
+	}
+	w.cf.ResetRequests()
 }

@@ -77,7 +77,8 @@ func group(c *cobra.Command) *cobra.Command {
 // errChanges makes plan exit with 2 without an error line.
 var errChanges = errors.New("there are changes")
 
-// report prints err as one line, with its hint, and returns the exit code.
+// report prints err as one line (one a host where several fail), never the
+// same twice, with its hint, and returns the exit code.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK
@@ -85,8 +86,12 @@ func (a *app) report(err error) int {
 	if errors.Is(err, errChanges) {
 		return exitChanges
 	}
-	for _, line := range strings.Split(strings.TrimSpace(err.Error()), "\n") {
-		_, _ = fmt.Fprintln(a.err, "migrate: error:", line)
+	said := map[string]bool{}
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+		if !said[line] {
+			_, _ = fmt.Fprintln(a.err, "migrate: error:", line)
+		}
+		said[line] = true
 	}
 	if hint := hintOf(err); hint != "" {
 		_, _ = fmt.Fprintln(a.err, "migrate: hint:", hint)

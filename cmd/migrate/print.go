@@ -172,6 +172,9 @@ func (w *watcher) progress(e plan.Event, name string) {
 func describe(p plan.Progress, elapsed time.Duration) string {
 	text := amount(p.Done, p.Unit)
 	if p.Total > 0 {
+		if p.Unit != "B" {
+			text = amount(p.Done, "") // the total says of what
+		}
 		text = fmt.Sprintf("%s of %s (%d%%)", text, amount(p.Total, p.Unit), 100*p.Done/p.Total)
 	}
 	if s := elapsed.Seconds(); s >= 1 && p.Done > 0 && (p.Unit == "B" || p.Unit == "rows") {

@@ -37,12 +37,12 @@ until finish. Before the target has taken over it only takes the cutover back.
 }
 
 func (a *app) dryRollback(c *cobra.Command, m *move.Move, all bool, o move.RunOptions) error {
-	if !all {
-		return a.dryRun(c, m, move.Rollback, o)
-	}
-	steps, err := m.WouldTakeBack(c.Context())
-	if err != nil {
+	steps, ok, err := m.WouldTakeBack(c.Context(), all)
+	switch {
+	case err != nil:
 		return err
+	case ok:
+		return a.printUndo(steps)
 	}
-	return a.printUndo(steps)
+	return a.dryRun(c, m, move.Rollback, o)
 }

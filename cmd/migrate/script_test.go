@@ -44,8 +44,9 @@ const (
 
 // world is what a script runs against.
 type world struct {
-	do *dosim.Sim
-	cf *cfsim.Sim
+	do   *dosim.Sim
+	cf   *cfsim.Sim
+	zone string // id of blog.test
 }
 
 type worldKey struct{}
@@ -64,6 +65,7 @@ func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD) {
 			"hold":      hold,
 			"isjson":    isJSON,
 			"journal":   journal,
+			"record":    record,
 			"tear":      tear,
 			"untouched": untouched,
 		},
@@ -85,8 +87,12 @@ func setUp(env *testscript.Env, sshd *remotetest.SSHD) error {
 		},
 		"empty.test": {{Type: "A", Name: "empty.test", Content: "203.0.113.9", TTL: 300}},
 	} {
-		if _, err := w.cf.AddZone(zone, records...); err != nil {
+		id, err := w.cf.AddZone(zone, records...)
+		if err != nil {
 			return err
+		}
+		if zone == "blog.test" {
+			w.zone = id
 		}
 	}
 	do, cf := httptest.NewServer(w.do), httptest.NewServer(w.cf)
