@@ -130,7 +130,15 @@ type Cutover struct {
 	Budget     time.Duration `yaml:"budget"`     // both sides fenced at most this long (I3); default 10s
 	VerifyAge  time.Duration `yaml:"verify_age"` // gate: the last clean verify is younger; default 1h
 	Stragglers time.Duration `yaml:"stragglers"` // way dual: the side left must see no client write for this long; default 10s
-	Waves      []Wave        `yaml:"waves"`      // what is in no wave is flipped in a last one, "rest"
+	// KillBlockers ends statements that block the fence longer than it may wait;
+	// without it the fence is taken back.
+	KillBlockers bool `yaml:"kill_blockers"`
+	// RecycleSessions ends client sessions that are older than the increments
+	// (way dual); without it apply waits for them.
+	RecycleSessions bool `yaml:"recycle_sessions"`
+	// Admins are database accounts that may keep privileges that pass a fence.
+	Admins []string `yaml:"admins"`
+	Waves  []Wave   `yaml:"waves"` // what is in no wave is flipped in a last one, "rest"
 }
 
 // Wave is a set of records flipped together.

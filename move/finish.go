@@ -1,9 +1,11 @@
 package move
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
@@ -31,7 +33,11 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
 	})}
-	stages := []plan.Stage{links, settings, forget}
+	// What the old site still took must be here before the links end.
+	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Drain(p.Source, p.Target, finishDrain)
+	})}
+	stages := []plan.Stage{drained, links, settings, forget}
 	ttl, err := m.restoreTTLs(ctx, h)
 	if err != nil {
 		return nil, err
@@ -41,6 +47,9 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	}
 	return stages, nil
 }
+
+// finishDrain bounds the last wait for the source's transactions.
+const finishDrain = time.Minute
 
 // appliedBefore is the before-image that apply journaled for a pair's step; nil
 // when apply found it done.
@@ -86,7 +95,8 @@ func (r restoreOp) Check(ctx context.Context) (plan.State, error) {
 	if err != nil || len(r.before) == 0 {
 		return plan.State{Done: err == nil, Now: "apply changed nothing here"}, err
 	}
-	return plan.State{Done: !state.Done, Now: state.Now, Want: "as before the move"}, nil
+	back := bytes.Equal(state.Before, r.before)
+	return plan.State{Done: back && !state.Done, Now: state.Now, Want: "as before the move"}, nil
 }
 
 func (r restoreOp) Apply(ctx context.Context) error { return r.of.Undo(ctx, r.before) }

@@ -64,15 +64,24 @@ func (unseen) Check(context.Context) (plan.State, error) {
 	return plan.State{Unknown: true, Now: "known after apply"}, nil
 }
 
-// WouldTakeBack lists what `rollback --all` would undo, in its order.
-func (m *Move) WouldTakeBack(ctx context.Context) ([]plan.Step, error) {
-	p, err := m.Plan(ctx, Apply, RunOptions{})
-	if err != nil {
-		return nil, err
-	}
+// WouldTakeBack lists what a rollback would undo, in its order: all of apply
+// with `--all`, else a cutover that has not handed over. ok is false when the
+// rollback is a switch, which has a plan of its own.
+func (m *Move) WouldTakeBack(ctx context.Context, all bool) (steps []plan.Step, ok bool, err error) {
 	h, err := m.History()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return plan.Undoable(h, p), nil
+	kind := Apply
+	if !all {
+		if PositionOf(h) != SwitchingOver || handedOver(h) {
+			return nil, false, nil
+		}
+		kind = Cutover
+	}
+	p, err := m.Plan(ctx, kind, RunOptions{})
+	if err != nil {
+		return nil, false, err
+	}
+	return plan.Undoable(h, p), true, nil
 }

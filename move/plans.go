@@ -26,7 +26,7 @@ func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, 
 		p.Reverts = Rollback
 		p.Stages, err = m.cutoverStages(ctx, p)
 	case Rollback:
-		p.Reverts = Cutover
+		p.Reverts, p.Final = Cutover, true
 		p.Stages, err = m.rollbackStages(ctx, o)
 	case Finish:
 		p.Stages, err = m.finishStages(ctx)
@@ -61,12 +61,12 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	// Each part that works on what an earlier one makes says so until it is made.
 	steps := func(make func(replication.Pair) plan.Step) []plan.Step { return m.perPair(make) }
 	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, SourceOnly: true})
+		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, SourceOnly: true, Admins: m.Config.Cutover.Admins})
 	})}
 	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
 		steps(replication.ConfigureSource), steps(replication.ConfigureTarget)...)}
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual})
+		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, Admins: m.Config.Cutover.Admins})
 	})}
 	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(replication.Seed)}
 	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
@@ -77,16 +77,19 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	})}
 	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: steps(replication.HeartbeatTable)}
 	increments := plan.Stage{Name: "increments", Summary: "generated keys of the two sides never meet", Steps: m.perServer(replication.Increment)}
-	sessions := plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: m.perServer(func(s *replication.Server) plan.Step {
-		return replication.OldSessions(s, false)
-	})}
+	links := []plan.Stage{both, heartbeat, increments}
+	if dual { // with one writer at a time, a session's old increment meets nothing
+		links = append(links, plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: m.perServer(func(s *replication.Server) plan.Step {
+			return replication.OldSessions(s, m.Config.Cutover.RecycleSessions)
+		})})
+	}
 
 	stages := []plan.Stage{check, ttl}
 	stages = append(stages, made[:boot+1]...)
 	stages = append(stages, m.afterStage(p, made[boot], []plan.Stage{prepare})...)
 	stages = append(stages, m.afterStage(p, prepare, []plan.Stage{match, seed})...)
 	stages = append(stages, m.afterStage(p, seed, []plan.Stage{forward})...)
-	stages = append(stages, m.afterStage(p, forward, []plan.Stage{both, heartbeat, increments, sessions})...)
+	stages = append(stages, m.afterStage(p, forward, links)...)
 	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
 }
 

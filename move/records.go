@@ -2,7 +2,6 @@ package move
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -86,56 +85,81 @@ func (l lowerings) Lowering(zone string) (dns.Lowering, bool, error) {
 	return low, r.Phase != plan.Skipped, nil
 }
 
-// flips are the stages that point the records at the target, wave by wave.
+// flips are the stages that point the records at the target, wave by wave. The
+// gates before the switch ask the target's health; every later wave asks again (I4).
 func (m *Move) flips(d dns.Derivation) []plan.Stage {
 	var stages []plan.Stage
-	for _, wave := range d.Waves {
+	for i, wave := range d.Waves {
 		stage := plan.Stage{Name: WaveStage(wave), Summary: "DNS leads to the target: wave " + wave}
+		var entries []dns.Entry
 		for _, z := range d.Zones {
 			for _, w := range z.Waves {
-				if w.Wave == wave {
-					stage.Steps = append(stage.Steps, dns.FlipToTarget(dns.FlipSpec{
-						Records: m.zones, Zone: z.Zone, Wave: wave, Entries: w.Entries,
-						Addresses: addresses{m}, Propagation: m.propagation(), Hazards: z.Hazards(),
-					}))
+				if w.Wave != wave {
+					continue
 				}
+				entries = append(entries, w.Entries...)
+				stage.Steps = append(stage.Steps, dns.FlipToTarget(dns.FlipSpec{
+					Records: m.zones, Zone: z.Zone, Wave: wave, Entries: w.Entries,
+					Addresses: addresses{m}, Propagation: m.propagation(), Hazards: append(z.Hazards(), m.unprobed(w.Entries)...),
+				}))
 			}
+		}
+		if gate := m.healthyAt(entries, "target-healthy", addresses{m}); i > 0 && len(gate) > 0 {
+			stages = append(stages, plan.Stage{Name: "healthy-" + wave, Summary: "the target is still healthy", Steps: gate})
 		}
 		stages = append(stages, stage)
 	}
 	return stages
 }
 
+// unprobed warns where no application's health URL covers what is flipped.
+func (m *Move) unprobed(entries []dns.Entry) []plan.Hazard {
+	if len(m.probes(entries)) > 0 {
+		return nil
+	}
+	return []plan.Hazard{{ID: "I4", Text: "no health URL of an application covers these records: nothing asks whether the target answers for them"}}
+}
+
 // flipsBack are the stages that restore the before-images which the cutover's
-// flips journaled, last wave first.
-func (m *Move) flipsBack(d dns.Derivation, h *plan.History, force bool) ([]plan.Stage, error) {
+// flips journaled, last flip first: whatever the configuration says by now.
+func (m *Move) flipsBack(ctx context.Context, h *plan.History, force bool) ([]plan.Stage, error) {
 	var stages []plan.Stage
-	for _, wave := range slices.Backward(d.Waves) {
-		stage := plan.Stage{Name: WaveStage(wave), Summary: "DNS leads to the source again: wave " + wave}
-		for _, z := range d.Zones {
-			before, ok := m.flipped(h, z.Zone.Name, wave)
-			if !ok {
-				continue
-			}
-			step, err := dns.FlipToSource(dns.FlipSpec{
-				Records: m.zones, Zone: z.Zone, Wave: wave, Propagation: m.propagation(), Force: force,
-			}, before)
-			if err != nil {
-				return nil, err
-			}
-			stage.Steps = append(stage.Steps, step)
+	for _, r := range slices.Backward(h.Ours(Cutover)) {
+		wave, zone, ok := flipOf(r.ID)
+		if !ok {
+			continue
 		}
-		if len(stage.Steps) > 0 {
-			stages = append(stages, stage)
+		zones, err := m.zones.Zones(ctx, []string{zone})
+		if err != nil {
+			return nil, err
 		}
+		step, err := dns.FlipToSource(dns.FlipSpec{Records: m.zones, Zone: zones[0], Wave: wave, Propagation: m.propagation(), Force: force}, r.Before)
+		if err != nil {
+			return nil, err
+		}
+		name := WaveStage(wave)
+		if len(stages) == 0 || stages[len(stages)-1].Name != name {
+			stages = append(stages, plan.Stage{Name: name, Summary: "DNS leads to the source again: wave " + wave})
+		}
+		last := &stages[len(stages)-1]
+		last.Steps = append(last.Steps, step)
 	}
 	return stages, nil
 }
 
-// flipped is the before-image of a flip that the cutover started.
-func (m *Move) flipped(h *plan.History, zone, wave string) (json.RawMessage, bool) {
-	r := h.Step(strings.Join([]string{Cutover, WaveStage(wave), dns.FlipName(zone, wave)}, "/"))
-	return r.Before, r.Ours
+// flipOf reads wave and zone off the id of a cutover's flip:
+// cutover/flip-WAVE/flip:ZONE:WAVE.
+func flipOf(id string) (wave, zone string, ok bool) {
+	rest, ok := strings.CutPrefix(id, Cutover+"/"+WaveStage(""))
+	if !ok {
+		return "", "", false
+	}
+	wave, name, ok := strings.Cut(rest, "/")
+	if !ok {
+		return "", "", false
+	}
+	zone, ok = strings.CutSuffix(strings.TrimPrefix(name, "flip:"), ":"+wave)
+	return wave, zone, ok && dns.FlipName(zone, wave) == name
 }
 
 // purges is the stage that empties caches, if the configuration wants it.
@@ -160,24 +184,36 @@ func (m *Move) purges(d dns.Derivation) []plan.Stage {
 
 // healthy is the gate of I4: the target answers as its clients will ask it.
 func (m *Move) healthy(d dns.Derivation) []plan.Step {
-	return m.healthyAt(d, "target-healthy", addresses{m})
+	return m.healthyAt(entriesOf(d), "target-healthy", addresses{m})
 }
 
-func (m *Move) healthyAt(d dns.Derivation, name string, at dns.Addresses) []plan.Step {
-	var probes []dns.Probe
-	for _, a := range m.Config.Applications {
-		for _, host := range a.Hosts {
-			for _, z := range d.Zones {
-				if a.Health != "" {
-					probes = append(probes, probesOf(z.Entries(), a.Health, addrOf(m, host))...)
-				}
-			}
-		}
-	}
+func (m *Move) healthyAt(entries []dns.Entry, name string, at dns.Addresses) []plan.Step {
+	probes := m.probes(entries)
 	if len(probes) == 0 {
 		return nil
 	}
 	return []plan.Step{dns.Healthy(dns.HealthySpec{Name: name, Probes: probes, Addresses: at})}
+}
+
+// probes asks each flipped name of an application's hosts for its health.
+func (m *Move) probes(entries []dns.Entry) []dns.Probe {
+	var probes []dns.Probe
+	for _, a := range m.Config.Applications {
+		for _, host := range a.Hosts {
+			if a.Health != "" {
+				probes = append(probes, probesOf(entries, a.Health, addrOf(m, host))...)
+			}
+		}
+	}
+	return probes
+}
+
+func entriesOf(d dns.Derivation) []dns.Entry {
+	var entries []dns.Entry
+	for _, z := range d.Zones {
+		entries = append(entries, z.Entries()...)
+	}
+	return entries
 }
 
 // probesOf asks each flipped name of a host the application's health path.

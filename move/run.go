@@ -83,32 +83,39 @@ func hasStage(p plan.Plan, name string) error {
 }
 
 // Run runs the reviewed plan of a kind, under the lock and with the journal.
-func (m *Move) Run(ctx context.Context, kind string, o RunOptions) (err error) {
-	return m.locked(kind, o, func(r *plan.Runner) error {
-		if err := allowed(kind, PositionOf(r.Journal.History())); err != nil {
-			return err
-		}
-		reviewed, err := m.reviewed(kind)
-		if err != nil {
-			return err
-		}
-		p, err := m.Plan(ctx, kind, o)
-		if err != nil {
-			return err
-		}
-		if err := hasStage(p, o.To); err != nil {
-			return err
-		}
-		if o.Ready != nil {
-			o.Ready(p)
-		}
-		err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: o.To})
-		var stale *plan.StaleError
-		if errors.As(err, &stale) && plan.Hint(err) == "" {
-			return plan.WithHint(err, "review it anew: %s", reviewVerb[kind])
-		}
+func (m *Move) Run(ctx context.Context, kind string, o RunOptions) error {
+	return m.locked(kind, o, func(r *plan.Runner) error { return m.runLocked(ctx, r, kind, o) })
+}
+
+func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o RunOptions) error {
+	h := r.Journal.History()
+	if err := allowed(kind, PositionOf(h)); err != nil {
 		return err
-	})
+	}
+	if kind != Apply && h.InForce(kind) {
+		plan.Note(ctx, "%s is done already: %s", kind, PositionOf(h))
+		return nil
+	}
+	reviewed, err := m.reviewed(kind)
+	if err != nil {
+		return err
+	}
+	p, err := m.Plan(ctx, kind, o)
+	if err != nil {
+		return err
+	}
+	if err := hasStage(p, o.To); err != nil {
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready(p)
+	}
+	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: o.To})
+	var stale *plan.StaleError
+	if errors.As(err, &stale) && plan.Hint(err) == "" {
+		return plan.WithHint(err, "review it anew: %s", reviewVerb[kind])
+	}
+	return err
 }
 
 // reviewVerb is the command that shows and saves a kind's plan.
@@ -128,7 +135,7 @@ func (m *Move) reviewed(kind string) (*plan.Review, error) {
 		return nil, refuse(reviewVerb[kind]+", read it, then migrate "+kind, "no reviewed plan for %s", kind)
 	}
 	if err != nil {
-		return nil, err
+		return nil, refuse("make it anew: "+reviewVerb[kind], "%v", err)
 	}
 	return &r, nil
 }
@@ -174,18 +181,18 @@ func (m *Move) abandon(ctx context.Context, r *plan.Runner, o RunOptions) error 
 // GoBack is `migrate rollback`: a switch in the other direction where the
 // target has taken over, an undo where it has not.
 func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
-	h, err := m.History()
-	if err != nil {
-		return err
-	}
-	if PositionOf(h) == Applied && h.InForce(Rollback) {
-		plan.Note(ctx, "rolled back already: traffic is on the source")
-		return nil
-	}
-	if PositionOf(h) == SwitchingOver && !m.handedOver(h) {
-		return m.locked(Rollback, o, func(r *plan.Runner) error { return m.abandon(ctx, r, o) })
-	}
-	return m.Run(ctx, Rollback, o)
+	return m.locked(Rollback, o, func(r *plan.Runner) error {
+		h := r.Journal.History()
+		at := PositionOf(h)
+		if at == SwitchingOver && !handedOver(h) {
+			return m.abandon(ctx, r, o)
+		}
+		if at == Applied && h.InForce(Rollback) {
+			plan.Note(ctx, "rolled back already: traffic is on the source")
+			return nil
+		}
+		return m.runLocked(ctx, r, Rollback, o)
+	})
 }
 
 // locked runs f with the migration's lock and its journal open.

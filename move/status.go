@@ -56,7 +56,7 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		s.Hosts = append(s.Hosts, hs)
 	}
 	for _, p := range m.pairs {
-		r, ok, err := reports{m}.LastVerify(ctx, p.Name)
+		r, ok, err := reports{m}.last(p.Name)
 		if err != nil {
 			return s, err
 		}

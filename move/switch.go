@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns"
@@ -34,17 +35,19 @@ func (m *Move) cutoverStages(ctx context.Context, p plan.Plan) ([]plan.Stage, er
 
 // rollbackStages: the same way back, with the before-images of the flips.
 func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, error) {
-	d, err := m.records(ctx)
-	if err != nil {
-		return nil, err
-	}
 	h, err := m.History()
 	if err != nil {
 		return nil, err
 	}
-	back, err := m.flipsBack(d, h, o.Force)
+	back, err := m.flipsBack(ctx, h, o.Force)
 	if err != nil {
 		return nil, err
+	}
+	// What flips is derived for health and purge only: the way back must not
+	// depend on zones that somebody has edited since.
+	d, err := m.records(ctx)
+	if err != nil {
+		plan.Note(ctx, "the source's health is not probed and no cache is purged: %v", err)
 	}
 	dir := direction{replication.Source}
 	gates := plan.Stage{Name: "gates", Summary: "the source is ready to take over again", Steps: m.linkGates(dir)}
@@ -63,6 +66,12 @@ func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan
 	off.Critical = fence // taken back with the section
 	on := m.events("events-on", dir.to, true)
 	if fence {
+		// Between the hand-over and the flip the clients' writes fail.
+		for _, follow := range [][]plan.Stage{flips, purges} {
+			for i := range follow {
+				follow[i].NoStop = true
+			}
+		}
 		return slices.Concat([]plan.Stage{gates, off}, m.handOver(dir), flips, purges, []plan.Stage{on, watch})
 	}
 	unfence := plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
@@ -83,13 +92,18 @@ func (m *Move) handOver(dir direction) []plan.Stage {
 	return []plan.Stage{
 		critical("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return replication.ArmGuard(guard(p)) }),
 		critical("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
-			return replication.Fence(dir.from(p), replication.FenceOptions{Wait: budget / 4})
+			return replication.Fence(dir.from(p), m.fenceOptions(budget/4))
 		}),
 		critical("drain", "the side that is entered has every write", func(p replication.Pair) plan.Step {
 			return replication.Drain(dir.from(p), dir.to(p), budget/2)
 		}),
 		critical("handover", "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(guard(p)) }),
 	}
+}
+
+// fenceOptions are the limits of a fence; wait 0 is the default.
+func (m *Move) fenceOptions(wait time.Duration) replication.FenceOptions {
+	return replication.FenceOptions{Wait: wait, Kill: m.Config.Cutover.KillBlockers, Admins: m.Config.Cutover.Admins}
 }
 
 // leave is the end of way dual: the side that is left is fenced once nobody
@@ -100,7 +114,7 @@ func (m *Move) leave(dir direction) []plan.Stage {
 			return replication.Stragglers(dir.from(p), m.Config.Cutover.Stragglers)
 		})},
 		{Name: "fence", Summary: "the side that is left refuses writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
-			return replication.Fence(dir.from(p), replication.FenceOptions{})
+			return replication.Fence(dir.from(p), m.fenceOptions(0))
 		})},
 		{Name: "drain", Summary: "the side that is entered has every write", Steps: m.perPair(func(p replication.Pair) plan.Step {
 			return replication.Drain(dir.from(p), dir.to(p), m.Config.Cutover.Budget)
@@ -145,7 +159,11 @@ func (m *Move) sourceHealthy(d dns.Derivation) []plan.Step {
 	for _, h := range m.Config.Hosts {
 		same[h.Address.Addr] = h.Address.Addr
 	}
-	return m.healthyAt(d, "source-healthy", same)
+	steps := m.healthyAt(entriesOf(d), "source-healthy", same)
+	for i := range steps {
+		steps[i].Summary = strings.Replace(steps[i].Summary, "the target", "the source", 1)
+	}
+	return steps
 }
 
 func addrOf(m *Move, host string) netip.Addr {
@@ -153,12 +171,10 @@ func addrOf(m *Move, host string) netip.Addr {
 	return h.Address.Addr
 }
 
-// handedOver reports whether a cutover came to where the target takes writes:
-// before that, taking it back is only an undo.
-func (m *Move) handedOver(h *plan.History) bool {
-	stage := Cutover + "/handover/"
-	if m.Config.Cutover.Way == config.WayDual {
-		stage = Cutover + "/flip-"
-	}
-	return slices.ContainsFunc(h.Ours(Cutover), func(r plan.Record) bool { return strings.HasPrefix(r.ID, stage) })
+// handedOver reports whether a cutover came to where the target takes the
+// clients' writes, in either way: before that, taking it back is only an undo.
+func handedOver(h *plan.History) bool {
+	return slices.ContainsFunc(h.Ours(Cutover), func(r plan.Record) bool {
+		return !r.Gate && (strings.HasPrefix(r.ID, Cutover+"/handover/") || strings.HasPrefix(r.ID, Cutover+"/"+WaveStage("")))
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
@@ -25,7 +27,41 @@ type reports struct{ *Move }
 
 func (s reports) file(pair string) string { return s.path("verify-" + pair + ".json") }
 
-func (s reports) LastVerify(_ context.Context, pair string) (r replication.VerifyReport, ok bool, err error) {
+// LastVerify returns the last report, unless it is of another seed, or from
+// before the writers changed sides: then it says nothing of the rows as they are.
+func (s reports) LastVerify(_ context.Context, pair string) (replication.VerifyReport, bool, error) {
+	r, ok, err := s.last(pair)
+	if err != nil || !ok {
+		return r, false, err
+	}
+	h, err := s.History()
+	if err != nil {
+		return r, false, err
+	}
+	return r, !r.Started.Before(seededOrSwitched(h)), nil
+}
+
+// seededOrSwitched is when the rows were last copied, linked or written from
+// another side.
+func seededOrSwitched(h *plan.History) time.Time {
+	var last time.Time
+	for id, r := range h.Steps {
+		if strings.HasPrefix(id, Apply+"/seed/") || strings.HasPrefix(id, Apply+"/link-") {
+			if r.InForceSince.After(last) {
+				last = r.InForceSince
+			}
+		}
+	}
+	for _, r := range h.Runs {
+		if (r.Kind == Cutover || r.Kind == Rollback) && r.Outcome == plan.RunFinished && r.Ended.After(last) {
+			last = r.Ended
+		}
+	}
+	return last
+}
+
+// last reads the last report as it was saved.
+func (s reports) last(pair string) (r replication.VerifyReport, ok bool, err error) {
 	data, err := os.ReadFile(s.file(pair))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
