@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
+WAY ?= dual
 PKG ?= ./...
 
 # Go may stand outside PATH, and one that is too old fetches go.mod's version.
@@ -24,10 +25,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## the whole move, in the lab, from init to finish
+demo: ## the whole move, in the lab, from init to finish (WAY=dual or fence)
 	@scripts/deps demo
 	@$(MAKE) --no-print-directory build
-	@bin/lab demo
+	@bin/lab demo --way $(WAY)
 
 .PHONY: demo-clean
 demo-clean: build ## remove every host, mount and namespace of the lab

@@ -162,6 +162,31 @@ func flipOf(id string) (wave, zone string, ok bool) {
 	return wave, zone, ok && dns.FlipName(zone, wave) == name
 }
 
+// strays are records that hold a target address already and that no flip of the
+// cutover has a before-image of: somebody pointed them there by hand.
+func (m *Move) strays(d dns.Derivation, h *plan.History) []string {
+	flipped := map[string]bool{}
+	for _, r := range h.Ours(Cutover) {
+		if _, _, ok := flipOf(r.ID); !ok {
+			continue
+		}
+		images, err := dns.ImagesOf(r.Before)
+		if err != nil {
+			continue // the flip back says it
+		}
+		for _, i := range images {
+			flipped[i.ID] = true
+		}
+	}
+	var out []string
+	for _, e := range entriesOf(d) {
+		if e.Record.Content != e.Old.String() && !flipped[e.Record.ID] {
+			out = append(out, e.Record.Name+" "+e.Record.Type)
+		}
+	}
+	return out
+}
+
 // purges is the stage that empties caches, if the configuration wants it.
 func (m *Move) purges(d dns.Derivation) []plan.Stage {
 	if !m.Config.DNS.Purge {

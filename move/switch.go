@@ -49,6 +49,9 @@ func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, 
 	if err != nil {
 		plan.Note(ctx, "the source's health is not probed and no cache is purged: %v", err)
 	}
+	for _, name := range m.strays(d, h) {
+		plan.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
+	}
 	dir := direction{replication.Source}
 	gates := plan.Stage{Name: "gates", Summary: "the source is ready to take over again", Steps: m.linkGates(dir)}
 	gates.Steps = append(gates.Steps, m.sourceHealthy(d)...)
