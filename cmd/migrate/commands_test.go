@@ -113,7 +113,8 @@ func noSecrets(ts *testscript.TestScript) {
 	}
 }
 
-// untouched is I6: neither vendor was asked to change anything.
+// untouched is I6: neither vendor was asked to change anything, and nothing was
+// written in the database.
 func untouched(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: untouched")
@@ -124,6 +125,12 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, r := range w.cf.Mutations() {
 		ts.Fatalf("I6: Cloudflare was asked: %s %s", r.Method, r.Path)
+	}
+	if w.db == nil {
+		return
+	}
+	if gtid := w.db.Value("SELECT @@gtid_binlog_pos"); gtid != w.gtid {
+		ts.Fatalf("I6: the database was written: %s became %s", w.gtid, gtid)
 	}
 }
 

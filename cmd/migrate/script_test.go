@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/remote/remotetest"
+	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -26,13 +27,13 @@ func TestMain(m *testing.M) {
 // TestScripts runs the real main against the vendors' simulators: every verb's
 // help and every refusal that needs no host. testdata/script holds the scripts.
 func TestScripts(t *testing.T) {
-	runScripts(t, "testdata/script", nil)
+	runScripts(t, "testdata/script", nil, nil)
 }
 
 // TestScriptsWithAHost does the same with a real sshd on this machine, which is
-// then the old site's only host: it is captured as it is.
+// then the old site's only host, and a real MariaDB on it.
 func TestScriptsWithAHost(t *testing.T) {
-	runScripts(t, "testdata/host", remotetest.StartSSHD(t))
+	runScripts(t, "testdata/host", remotetest.StartSSHD(t), servertest.Start(t, servertest.MariaDB))
 }
 
 // Secrets of the scripts; none may ever be printed or stored (I7).
@@ -47,17 +48,19 @@ type world struct {
 	do   *dosim.Sim
 	cf   *cfsim.Sim
 	zone string // id of blog.test
+	db   *servertest.Instance
+	gtid string // the server's position before the script: a move that writes nothing keeps it
 }
 
 type worldKey struct{}
 
-func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD) {
+func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD, db *servertest.Instance) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup:               func(env *testscript.Env) error { return setUp(env, sshd) },
+		Setup:               func(env *testscript.Env) error { return setUp(env, sshd, db) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"capture":   madeUpInventory,
 			"edit":      edit,
@@ -74,7 +77,7 @@ func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD) {
 
 // setUp starts the simulators and writes site.yaml: the configuration of
 // testdata/site.yaml with their addresses in it.
-func setUp(env *testscript.Env, sshd *remotetest.SSHD) error {
+func setUp(env *testscript.Env, sshd *remotetest.SSHD, db *servertest.Instance) error {
 	w := &world{
 		do: dosim.New(dosim.Options{Token: secret.New(doToken)}),
 		cf: cfsim.New(cfsim.Options{Token: cfToken}),
@@ -102,6 +105,10 @@ func setUp(env *testscript.Env, sshd *remotetest.SSHD) error {
 		require.NoError(env.T().(testing.TB), w.do.Close())
 	})
 	env.Values[worldKey{}] = w
+	if db != nil {
+		w.db, w.gtid = db, db.Value("SELECT @@gtid_binlog_pos")
+		env.Vars = append(env.Vars, "SOCKET="+db.Socket, "DBPORT="+strconv.Itoa(db.Port))
+	}
 	key, known, port := filepath.Join(env.WorkDir, "id"), filepath.Join(env.WorkDir, "known_hosts"), "22"
 	if sshd != nil {
 		key, known, port = sshd.IdentityFile, sshd.KnownHosts, strconv.Itoa(sshd.Port)
