@@ -125,5 +125,6 @@ func TestEverythingIsTakenBack(t *testing.T) {
 	require.Zero(t, s.traffic.Log().Summary().Failed)
 
 	s.run("plan")
-	s.run("apply", "--to", "databases")
+	out, code = s.exit("apply", "--to", "databases")
+	require.Equal(t, 7, code, out)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -153,11 +154,21 @@ func TestConcurrentExchanges(t *testing.T) {
 func TestLoadUnknown(t *testing.T) {
 	_, err := Load("nobody")
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	t.Setenv("CI", "")
-	skipped := false
-	t.Run("skips", func(t *testing.T) {
-		defer func() { skipped = t.Skipped() }()
-		Require(t, "nobody")
-	})
-	require.True(t, skipped)
+	for ci, want := range map[string]string{"": "skipped", "true": "failed"} {
+		t.Setenv("CI", ci)
+		asked := &asker{TB: t}
+		ended := make(chan struct{})
+		go func() { defer close(ended); Require(asked, "nobody") }()
+		<-ended
+		require.Equal(t, want, asked.outcome, "CI=%q", ci)
+	}
 }
+
+// asker is a test that notes how it was ended.
+type asker struct {
+	testing.TB
+	outcome string
+}
+
+func (a *asker) Skipf(string, ...any) { a.outcome = "skipped"; runtime.Goexit() }
+func (a *asker) Fatal(...any)         { a.outcome = "failed"; runtime.Goexit() }
