@@ -49,6 +49,23 @@ func KillEvery(ctx context.Context, run func(context.Context) *exec.Cmd, journal
 	})
 }
 
+// KillAt starts the command once and kills it as KillLoop does, at a time after
+// its first journal event that at accepts. It reports whether that came to pass:
+// the command may end first.
+func KillAt(ctx context.Context, run func(context.Context) *exec.Cmd, journal string, at func(plan.Event) bool, after time.Duration) (bool, error) {
+	l := killLoop{run: run, journal: journal}
+	var due time.Time
+	return l.start(ctx, func(lines [][]byte) bool {
+		if due.IsZero() && slices.ContainsFunc(lines, func(line []byte) bool {
+			var e plan.Event
+			return json.Unmarshal(line, &e) == nil && at(e)
+		}) {
+			due = time.Now().Add(after)
+		}
+		return !due.IsZero() && !time.Now().Before(due)
+	})
+}
+
 // eventKey names an event apart from when and how often it comes.
 func eventKey(line []byte) string {
 	var e plan.Event

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
 )
 
 // worker is a command with a journal: five steps, each written ahead and when it
@@ -89,4 +91,24 @@ func TestKillLoopAfterATornLine(t *testing.T) {
 	kills, err := KillLoop(t.Context(), shell(`test -e "$1.2" && exit 0; touch "$1.2"; printf 'one\ntwo\n' >"$1"; echo three >>"$1"; sleep 60`, journal), journal)
 	require.NoError(t, err)
 	require.Equal(t, 1, kills)
+}
+
+func TestKillAt(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal")
+	script := shell(`echo '{"event":"started","step":"a"}' >>"$1"; echo '{"event":"started","step":"b"}' >>"$1"; sleep 1; echo '{"event":"started","step":"c"}' >>"$1"`, journal)
+	at := func(step string) func(plan.Event) bool {
+		return func(e plan.Event) bool { return e.Step == step }
+	}
+	start := time.Now()
+	killed, err := KillAt(t.Context(), script, journal, at("b"), 50*time.Millisecond)
+	require.NoError(t, err)
+	require.True(t, killed)
+	require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
+	data, err := os.ReadFile(journal)
+	require.NoError(t, err)
+	require.NotContains(t, string(data), `"c"`)
+
+	killed, err = KillAt(t.Context(), script, journal, at("c"), time.Minute)
+	require.NoError(t, err)
+	require.False(t, killed, "it ended first")
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -205,6 +206,25 @@ func (l *Lab) CheckTarget(ctx context.Context, log traffic.Log) (check.Report, e
 		return check.Report{}, err
 	}
 	return check.Side(ctx, log, traffic.NewSite, database{target})
+}
+
+// Writers returns which of db1's two sides lets application writes in.
+func (l *Lab) Writers(ctx context.Context) ([]string, error) {
+	target, err := l.Target("db1")
+	if err != nil {
+		return nil, err
+	}
+	var open []string
+	for name, host := range map[string]*machine.Host{traffic.OldSite: l.DB, traffic.NewSite: target} {
+		closed, err := database{host}.Query(ctx, "SELECT @@read_only")
+		if err != nil {
+			return nil, fmt.Errorf("ask the %s database: %w", name, err)
+		}
+		if strings.TrimSpace(string(closed)) == "0" {
+			open = append(open, name)
+		}
+	}
+	return open, nil
 }
 
 // Close stops everything that Open started, in reverse order. It may be called

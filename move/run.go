@@ -88,12 +88,12 @@ func (m *Move) Run(ctx context.Context, kind string, o RunOptions) error {
 }
 
 func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o RunOptions) error {
-	h := r.Journal.History()
-	if err := allowed(kind, PositionOf(h)); err != nil {
+	at := PositionOf(r.Journal.History())
+	if err := allowed(kind, at); err != nil {
 		return err
 	}
-	if kind != Apply && h.InForce(kind) {
-		plan.Note(ctx, "%s is done already: %s", kind, PositionOf(h))
+	if kind == Cutover && at == OnTarget || kind == Finish && at == Finished {
+		plan.Note(ctx, "%s is done already: %s", kind, at)
 		return nil
 	}
 	reviewed, err := m.reviewed(kind)

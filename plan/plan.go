@@ -42,6 +42,8 @@ type State struct {
 	// Now and Want are shown to the operator as before → after. One line each,
 	// without secrets.
 	Now, Want string
+	// Hazards are those that Check found, shown beside the step's own.
+	Hazards []Hazard
 	// Before is the before-image: all that Undo needs, and nothing that changes
 	// by itself (no clocks, positions or counters): a run refuses when it is not
 	// what the reviewed plan saw. Never a secret: it is written to the journal.

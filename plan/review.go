@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,6 +73,7 @@ func Survey(ctx context.Context, p Plan, now time.Time) (Review, error) {
 			}
 			s := &r.Steps[i]
 			s.Done, s.Unknown, s.Now, s.Want, s.Before = state.Done, state.Unknown, state.Now, state.Want, compact(state.Before)
+			s.Hazards = slices.Concat(s.Hazards, state.Hazards)
 			return nil
 		})
 	}
@@ -126,9 +128,36 @@ func (r Review) SamePlan(p Plan) error {
 	case r.Site != p.Site || r.Kind != p.Kind:
 		return &StaleError{p.Kind, fmt.Sprintf("it is a plan for %s of site %s", r.Kind, r.Site)}
 	case r.Digest != p.Digest():
-		return &StaleError{p.Kind, "the steps are not those that were reviewed"}
+		return &StaleError{p.Kind, r.difference(p)}
 	}
 	return nil
+}
+
+// difference names the first step of p that is not as it was reviewed.
+func (r Review) difference(p Plan) string {
+	reviewed := map[string]ReviewedStep{}
+	for _, s := range r.Steps {
+		reviewed[s.ID] = s
+	}
+	for _, stage := range p.Stages {
+		for _, s := range stage.Steps {
+			id := p.ID(stage, s)
+			was, ok := reviewed[id]
+			delete(reviewed, id)
+			switch {
+			case !ok:
+				return fmt.Sprintf("%s was not in it: %s", id, s.Summary)
+			case was.Summary != s.Summary:
+				return fmt.Sprintf("%s: reviewed %q, now %q", id, was.Summary, s.Summary)
+			}
+		}
+	}
+	for _, s := range r.Steps {
+		if _, left := reviewed[s.ID]; left {
+			return fmt.Sprintf("%s is not needed any more: %s", s.ID, s.Summary)
+		}
+	}
+	return "the steps have another order, or other gates and hazards"
 }
 
 // SameWorld returns a *StaleError that names the first step for which now sees

@@ -200,6 +200,46 @@ func TestReviewedPlanIsRefusedWhenTheWorldOrThePlanMoved(t *testing.T) {
 	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded}), "again: our own changes are no surprise")
 }
 
+func TestAPlanWithOtherStepsIsRefusedByTheFirstThatDiffers(t *testing.T) {
+	dir := newWorld(t)
+	review, err := plan.Survey(t.Context(), world(dir), time.Now())
+	require.NoError(t, err)
+	for want, change := range map[string]func(*plan.Stage){
+		"/new was not in it: write new": func(s *plan.Stage) { s.Steps = append(s.Steps, step(dir, "new")) },
+		"is not needed any more":        func(s *plan.Stage) { s.Steps = s.Steps[1:] },
+		`now "another"`:                 func(s *plan.Stage) { s.Steps[0].Summary = "another" },
+		"other gates and hazards":       func(s *plan.Stage) { s.Steps[0].CannotUndo = "it is" },
+	} {
+		other := world(dir)
+		change(&other.Stages[0])
+		var stale *plan.StaleError
+		require.ErrorAs(t, review.SamePlan(other), &stale)
+		require.Contains(t, stale.Reason, want)
+	}
+	require.NoError(t, review.SamePlan(world(dir)))
+}
+
+// warned is a step whose Check found a hazard.
+type warned struct{ plan.Op }
+
+func (w warned) Check(ctx context.Context) (plan.State, error) {
+	state, err := w.Op.Check(ctx)
+	state.Hazards = []plan.Hazard{{ID: "H20", Text: "found"}}
+	return state, err
+}
+
+func TestASurveyShowsTheHazardsThatChecksFind(t *testing.T) {
+	p := world(newWorld(t))
+	s := &p.Stages[0].Steps[0]
+	s.Hazards, s.Op = []plan.Hazard{{Text: "known"}}, warned{s.Op}
+	digest := p.Digest()
+	review, err := plan.Survey(t.Context(), p, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, []plan.Hazard{{Text: "known"}, {ID: "H20", Text: "found"}}, review.Steps[0].Hazards)
+	require.Len(t, s.Hazards, 1)
+	require.Equal(t, digest, p.Digest())
+}
+
 func TestRunToStageStopsThereAndARevertingPlanUndoesTheKind(t *testing.T) {
 	dir := newWorld(t)
 	j := open(t, dir)

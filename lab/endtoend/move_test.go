@@ -1,16 +1,21 @@
 package endtoend
 
 import (
+	"context"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/lab"
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/lab/traffic"
+	"github.com/dcmigrate/migrate/plan"
 )
 
 // TestKillAtEveryEvent moves the site there, back and there again, and migrate
@@ -89,6 +94,62 @@ func TestVendorsMisbehave(t *testing.T) {
 	}
 	sum := s.proven()
 	require.Zero(t, sum.Failed, "way dual: no request fails: %v", sum.Errors)
+}
+
+// TestTheOperatorIsGone kills migrate at moments of the critical section and
+// starts it no more: within the budget one side takes writes again (I3), and
+// only one (I2). A rollback then brings everything back whatever the cutover had
+// come to; in every second round it comes before the guard has acted. At the end
+// nothing is lost (I1).
+func TestTheOperatorIsGone(t *testing.T) {
+	const budget = 4 * time.Second
+	s := open(t, "fence")
+	require.NoError(t, lab.Apply(filepath.Join(s.dir, "migration.yaml"), []lab.Edit{{Old: "budget: 10s", New: "budget: " + budget.String()}}))
+	s.run("plan")
+	s.run("apply")
+	s.run("verify")
+	for i, round := range []struct {
+		step  string
+		after time.Duration
+	}{
+		{"cutover/fence/", 0},
+		{"cutover/handover/", 0},
+		{"cutover/handover/", 100 * time.Millisecond},
+		{"cutover/handover/", 200 * time.Millisecond},
+		{"cutover/handover/", 400 * time.Millisecond},
+		{"cutover/handover/", 150 * time.Millisecond},
+	} {
+		s.run("cutover", "--dry-run")
+		start := time.Now()
+		killed, err := lab.KillAt(t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, "cutover") }, s.journal(),
+			func(e plan.Event) bool { return e.Type == plan.StepStarted && strings.HasPrefix(e.Step, round.step) }, round.after)
+		require.NoError(t, err)
+		died := time.Now()
+		t.Logf("round %d: cutover, %s after %s started: killed %t", i, round.after, round.step, killed)
+		if i%2 == 0 {
+			s.oneSideWrites(died.Add(budget + 2*time.Second))
+		}
+		s.run("rollback")
+		s.served(traffic.OldSite)
+		<-time.After(time.Until(died.Add(budget + time.Second))) // no guard that was left opens anything
+		s.served(traffic.OldSite)
+		require.LessOrEqual(t, s.traffic.Log().Gap(start, time.Now()), budget+3*time.Second, "I3")
+	}
+	s.proven()
+}
+
+// oneSideWrites wants that by a moment exactly one database takes writes.
+func (s *site) oneSideWrites(by time.Time) {
+	s.t.Helper()
+	for {
+		open, err := s.lab.Writers(s.t.Context())
+		require.NoError(s.t, err)
+		require.LessOrEqual(s.t, len(open), 1, "I2: one side at a time")
+		if len(open) == 1 {
+			return
+		}
+		require.True(s.t, time.Now().Before(by), "I3: both sides are fenced for longer than the budget")
+	}
 }
 
 // TestEverythingIsTakenBack: before a cutover, rollback --all leaves no trace at
