@@ -1,0 +1,179 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	binlog "github.com/go-mysql-org/go-mysql/replication"
+)
+
+// errBinlogDone ends the stream once all has been read.
+var errBinlogDone = errors.New("all of it was read")
+
+// binlogPass takes the events of one binlog as they are parsed, in the
+// goroutine that reads them: nothing is queued. Rows are given to the visitor
+// while their event is decoded, so that a compressed transaction, too, is never
+// in memory as rows.
+type binlogPass struct {
+	ctx     context.Context //nolint:containedctx // the library calls back without one
+	visitor binlogVisitor
+	left    *binlogGoal
+	heard   time.Time // of the last transaction
+	wanted  bool      // the transaction at hand
+	grouped bool      // it goes on until a commit
+	done    bool
+	err     error
+}
+
+// HandleEvent implements the library's handler.
+func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
+	if p.err == nil {
+		p.err = context.Cause(p.ctx)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	switch event := e.Event.(type) {
+	case *binlog.MariadbGTIDEvent:
+		g := event.GTID
+		return p.begin(e, gtid{
+			origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), sequence: g.SequenceNumber, domain: g.DomainID, server: g.ServerID,
+		}, !event.IsStandalone())
+	case *binlog.GTIDEvent:
+		return p.beginMySQL(e, event)
+	case *binlog.GtidTaggedLogEvent:
+		return p.beginMySQL(e, &event.GTIDEvent)
+	case *binlog.QueryEvent:
+		if p.statement(event) {
+			return p.end()
+		}
+	case *binlog.XIDEvent, *binlog.TransactionPayloadEvent:
+		return p.end()
+	case *binlog.HeartbeatEvent: // there is nothing more
+		return p.beat()
+	}
+	if e.Header.EventType == binlog.XA_PREPARE_LOG_EVENT {
+		return p.end()
+	}
+	return nil
+}
+
+func (p *binlogPass) beginMySQL(e *binlog.BinlogEvent, event *binlog.GTIDEvent) error {
+	if len(event.SID) != 16 {
+		return p.fail(errors.New("read the binlog: a transaction without a GTID"))
+	}
+	s := event.SID
+	uuid := fmt.Sprintf("%x-%x-%x-%x-%x", s[0:4], s[4:6], s[6:8], s[8:10], s[10:16])
+	origin := uuid + ":"
+	if tag := event.Tag.String(); tag != "" {
+		origin += tag + ":"
+	}
+	return p.begin(e, gtid{origin: origin, sequence: uint64(event.GNO), server: e.Header.ServerID, uuid: uuid}, false)
+}
+
+func (p *binlogPass) begin(e *binlog.BinlogEvent, id gtid, grouped bool) error {
+	if err := p.end(); err != nil { // an end that was not recognised
+		return err
+	}
+	p.heard = time.Now()
+	p.left.seen(id)
+	p.grouped = grouped
+	p.wanted = p.visitor.begin(transaction{id, time.Unix(int64(e.Header.Timestamp), 0).UTC()})
+	return nil
+}
+
+// end ends the transaction at hand, and the stream after the last one.
+func (p *binlogPass) end() error {
+	if p.left.reached() {
+		p.done = true
+		return errBinlogDone
+	}
+	return nil
+}
+
+func (p *binlogPass) fail(err error) error {
+	p.err = err
+	return err
+}
+
+// beat ends a log that is at its end. Beats also come while a server passes
+// over what was not asked for, so that only long silence is an error.
+func (p *binlogPass) beat() error {
+	if p.left.reached() {
+		return p.end()
+	}
+	if time.Since(p.heard) > binlogSilence {
+		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.left.set))
+	}
+	return nil
+}
+
+// decode implements the library's hook for row events.
+func (p *binlogPass) decode(e *binlog.RowsEvent, data []byte) error {
+	at, err := e.DecodeHeader(data)
+	if err != nil {
+		return err
+	}
+	if !p.wanted || p.err != nil {
+		return nil
+	}
+	// What the library says of an event that it cannot decode holds the event.
+	broken := e.DecodeData(at, data) != nil
+	if broken {
+		e.Rows = nil
+	}
+	if err := p.visitor.rows(p.ctx, e, broken); err != nil {
+		return p.fail(err)
+	}
+	e.Rows, e.SkippedColumns = nil, nil
+	return nil
+}
+
+// statement hands a statement on and reports whether it ends the transaction.
+func (p *binlogPass) statement(e *binlog.QueryEvent) (ends bool) {
+	text := string(e.Query)
+	switch firstWord(text) {
+	case "BEGIN":
+		p.grouped = true
+		return false
+	case "XA":
+		start := strings.HasPrefix(strings.ToUpper(text), "XA START")
+		p.grouped = p.grouped || start
+		return !p.grouped
+	case "SAVEPOINT", "ROLLBACK": // to a savepoint, or the end of a group that another event follows
+		return false
+	case "COMMIT":
+		return true
+	}
+	if p.wanted {
+		p.visitor.statement(string(e.Schema), text)
+	}
+	return !p.grouped
+}
+
+// firstWord is a statement's first word in capitals, after its comments.
+func firstWord(text string) string {
+	for {
+		text = strings.TrimSpace(text)
+		if !strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "/*!") {
+			break
+		}
+		_, rest, ok := strings.Cut(text, "*/")
+		if !ok {
+			return ""
+		}
+		text = rest
+	}
+	end := strings.IndexFunc(text, func(r rune) bool {
+		return r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '(' || r == '/' || r == ';'
+	})
+	if end >= 0 {
+		text = text[:end]
+	}
+	return strings.ToUpper(text)
+}
+
+var _ binlog.EventHandler = (*binlogPass)(nil)

@@ -1,0 +1,330 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// ConflictReport is what both sides wrote while both took writes. It holds no
+// row's content but its keys.
+type ConflictReport struct {
+	Pair    string `json:"pair"`
+	Left    Side   `json:"left"`    // the side that the writers left
+	Entered Side   `json:"entered"` // the one they went to
+	// Start is where each side's log was read from, End what the side that was
+	// left held after its fence.
+	Start    WindowStart `json:"start"`
+	End      string      `json:"end"`
+	Opened   time.Time   `json:"opened"` // by the controller's clock
+	Finished time.Time   `json:"finished"`
+	// Complete is false when the entered side lacked transactions of the other:
+	// its link had stopped.
+	Complete bool `json:"complete"`
+	// Wrote is what was written by clients of the side that was left, and of the other.
+	Wrote [2]ConflictSide `json:"wrote"`
+	// InTurn counts the rows that both sides wrote, one after the other: each
+	// write was made with the other's in place. That is no conflict.
+	InTurn int64 `json:"in_turn"`
+	// Found counts the keys that both sides wrote without having the other's
+	// write; Conflicts lists the first of them.
+	Found     int64      `json:"found"`
+	Conflicts []Conflict `json:"conflicts,omitempty"`
+	// Unsure is what the logs cannot tell: statements, DDL, keys over expressions.
+	Unsure []string      `json:"unsure,omitempty"`
+	Took   time.Duration `json:"took"`
+}
+
+// ConflictSide is what the clients of one server wrote.
+type ConflictSide struct {
+	Transactions int64     `json:"transactions"`
+	Rows         int64     `json:"rows"`
+	First        time.Time `json:"first,omitzero"` // by the server's clock
+	Last         time.Time `json:"last,omitzero"`
+}
+
+// Conflict is a key that both sides wrote.
+type Conflict struct {
+	Table   string        `json:"table"`            // schema.table
+	Unique  string        `json:"unique,omitempty"` // the unique key, if it is not the primary one
+	Key     string        `json:"key"`              // its values as SQL literals
+	Left    ConflictWrite `json:"left"`
+	Entered ConflictWrite `json:"entered"`
+	Times   int64         `json:"times"` // writes of the entered side that conflict
+}
+
+// ConflictWrite is one side's write: where to look for the row's images.
+type ConflictWrite struct {
+	GTID string    `json:"gtid"`
+	At   time.Time `json:"at"` // by the server's clock
+	What string    `json:"what"`
+}
+
+// String is one line for the operator.
+func (c Conflict) String() string {
+	key := "key"
+	if c.Unique != "" {
+		key = "unique key " + c.Unique
+	}
+	return fmt.Sprintf("%s %s %s: %s by %s at %s, %s by %s at %s", c.Table, key, c.Key,
+		c.Left.What, c.Left.GTID, c.Left.At.Format(time.TimeOnly), c.Entered.What, c.Entered.GTID, c.Entered.At.Format(time.TimeOnly))
+}
+
+func (s *ConflictSide) saw(at time.Time) {
+	if s.First.IsZero() {
+		s.First = at
+	}
+	s.Last = at
+}
+
+// Summary is one line for the operator.
+func (r ConflictReport) Summary() string {
+	what := "no row was written on both sides at once"
+	switch {
+	case r.Found > 0:
+		what = fmt.Sprintf("%d keys were written on both sides at once", r.Found)
+	case !r.Complete:
+		what = "no row was written on both sides at once, as far as the link came"
+	}
+	text := fmt.Sprintf("%s: %d transactions on the %s, %d on the %s; %d rows in turn", what,
+		r.Wrote[0].Transactions, r.Left, r.Wrote[1].Transactions, r.Entered, r.InTurn)
+	if len(r.Unsure) > 0 {
+		text += fmt.Sprintf("; %d things that the logs cannot tell", len(r.Unsure))
+	}
+	return text
+}
+
+// WindowStart is the transactions of each server's log that are older than a window.
+type WindowStart struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+}
+
+// Of returns the start in the log of a side.
+func (w WindowStart) Of(side Side) string {
+	if side == Source {
+		return w.Source
+	}
+	return w.Target
+}
+
+// ConflictWindow is when both sides of a pair began to take writes.
+type ConflictWindow struct {
+	Pair   string      `json:"pair"`
+	Start  WindowStart `json:"start"`
+	Opened time.Time   `json:"opened"`
+	Closed bool        `json:"closed"` // one side is fenced again, and all of it was reported
+}
+
+// ConflictStore keeps a pair's window and its last report.
+type ConflictStore interface {
+	// ConflictWindow returns the last window; ok is false when there is none.
+	ConflictWindow(ctx context.Context, pair string) (w ConflictWindow, ok bool, err error)
+	// SaveConflictWindow replaces it; a nil window forgets it.
+	SaveConflictWindow(ctx context.Context, pair string, w *ConflictWindow) error
+	// ConflictReport returns the last report; ok is false when there is none.
+	ConflictReport(ctx context.Context, pair string) (r ConflictReport, ok bool, err error)
+	// SaveConflictReport keeps a report and says where.
+	SaveConflictReport(ctx context.Context, r ConflictReport) (where string, err error)
+}
+
+const (
+	conflictWrites = 1 << 19 // held in memory: some 60 MB
+	conflictsMost  = 1000    // listed
+)
+
+// reportConflicts reads both logs of a window whose side `left` is fenced.
+func reportConflicts(ctx context.Context, pair Pair, w ConflictWindow, enter Side, wait time.Duration) (ConflictReport, error) {
+	began := time.Now()
+	left, entered := pair.Of(enter.Other()), pair.Of(enter)
+	report := ConflictReport{Pair: pair.Name, Left: left.Side(), Entered: entered.Side(), Start: w.Start, Opened: w.Opened}
+	scan := &conflictScan{
+		schemas: pair.Schemas, limit: conflictWrites, most: conflictsMost, report: &report, collator: collator{server: entered},
+	}
+	linkErr, err := scan.bounds(ctx, left, entered, wait)
+	if err != nil {
+		return report, err
+	}
+	report.Complete = linkErr == nil
+	for i, s := range []*Server{left, entered} {
+		if scan.ids[i], err = readServerID(ctx, s); err != nil {
+			return report, err
+		}
+	}
+	if err := scan.withReaders(ctx, left, entered); err != nil {
+		return report, err
+	}
+	report.Finished = time.Now().UTC()
+	report.Took = time.Since(began)
+	return report, linkErr
+}
+
+// bounds reads where the window begins and ends. linkErr says that the entered
+// side lacks transactions of the other, and why.
+func (c *conflictScan) bounds(ctx context.Context, left, entered *Server, wait time.Duration) (linkErr, err error) {
+	dialect, err := left.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range []*Server{left, entered} {
+		if c.start[i], err = ParseGTIDSet(dialect.Flavor, c.report.Start.Of(s.Side())); err != nil {
+			return nil, err
+		}
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("not there within %s", wait))
+	defer cancel()
+	goal, err := settledGoal(waiting, left, entered)
+	if err != nil {
+		return nil, err
+	}
+	c.report.End = goal.String()
+	has, err := executed(ctx, entered)
+	if err != nil {
+		return nil, err
+	}
+	if !has.Contains(goal) {
+		if linkErr = (linkOp{left, entered}).reach(waiting, goal); linkErr != nil && ctx.Err() != nil {
+			return nil, linkErr
+		}
+	}
+	for i, s := range []*Server{left, entered} {
+		if c.goal[i], err = logged(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return linkErr, nil
+}
+
+func (c *conflictScan) withReaders(ctx context.Context, left, entered *Server) (err error) {
+	for _, s := range []struct {
+		server *Server
+		reader **binlogReader
+	}{{left, &c.left}, {entered, &c.entered}} {
+		reader, err := openBinlog(ctx, s.server)
+		if reader != nil {
+			defer func() { err = errors.Join(err, reader.close(ctx)) }()
+		}
+		if err != nil {
+			return err
+		}
+		*s.reader = reader
+	}
+	return c.run(ctx)
+}
+
+// readServerID reads by what a server's own transactions are known.
+func readServerID(ctx context.Context, s *Server) (serverID, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return serverID{}, err
+	}
+	if !dialect.mariadb() {
+		uuid, err := queryText(ctx, db, "SELECT @@GLOBAL.server_uuid")
+		return serverID{uuid: uuid}, s.wrapIf("read server_uuid", err)
+	}
+	domain, err := dialect.NativeDomain(ctx, db)
+	if err != nil {
+		return serverID{}, s.wrap("read gtid_domain_id", err)
+	}
+	text, err := queryText(ctx, db, "SELECT @@GLOBAL.server_id")
+	if err != nil {
+		return serverID{}, s.wrap("read server_id", err)
+	}
+	id, err := strconv.ParseUint(text, 10, 32)
+	return serverID{server: uint32(id), domain: domain}, s.wrapIf("read server_id", err)
+}
+
+// wrapIf is wrap; nil stays nil.
+func (s *Server) wrapIf(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.wrap(what, err)
+}
+
+// logged is the transactions of a server's binlog. MariaDB does not log what
+// comes by the link and changes nothing, so this is less than executed there.
+func logged(ctx context.Context, s *Server) (GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	if !dialect.mariadb() {
+		return executed(ctx, s)
+	}
+	text, err := queryText(ctx, db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	if err != nil {
+		return GTIDSet{}, s.wrap("read gtid_binlog_pos", err)
+	}
+	return ParseGTIDSet(MariaDB, text)
+}
+
+// windowStart reads where a window begins: with what is not on both sides yet.
+// A position must be in the log that is read from it, which on MariaDB is sure
+// only for the last of each domain there and for the server's own.
+func windowStart(ctx context.Context, p Pair) (WindowStart, error) {
+	var own [2]GTIDSet
+	var has [2]GTIDSet
+	for i, s := range []*Server{p.Source, p.Target} {
+		var err error
+		if own[i], err = logged(ctx, s); err != nil {
+			return WindowStart{}, err
+		}
+		if has[i], err = executed(ctx, s); err != nil {
+			return WindowStart{}, err
+		}
+	}
+	var start [2]string
+	for i, s := range []*Server{p.Source, p.Target} {
+		common := commonGTIDs(has[i], has[1-i])
+		if has[i].flavor == MariaDB {
+			id, err := readServerID(ctx, s)
+			if err != nil {
+				return WindowStart{}, err
+			}
+			others := slices.DeleteFunc(common.Domains(), func(d uint32) bool { return d == id.domain })
+			common = own[i].Without(id.domain).Union(common.Without(others...))
+		}
+		start[i] = common.String()
+	}
+	return WindowStart{start[0], start[1]}, nil
+}
+
+// commonGTIDs is the transactions that both sets hold.
+func commonGTIDs(a, b GTIDSet) GTIDSet {
+	if a.flavor != MariaDB {
+		return a.Minus(a.Minus(b))
+	}
+	out := GTIDSet{flavor: MariaDB, domains: map[uint32]mariaGTID{}}
+	for domain, g := range a.domains {
+		other, ok := b.domains[domain]
+		switch {
+		case ok && other.sequence < g.sequence:
+			out.domains[domain] = other
+		case ok:
+			out.domains[domain] = g
+		}
+	}
+	return out
+}
+
+// noteConflicts tells the run what was found.
+func noteConflicts(ctx context.Context, r ConflictReport, where string) {
+	const most = 5
+	plan.Note(ctx, "%s: %s", r.Pair, r.Summary())
+	for i, c := range r.Conflicts {
+		if i == most {
+			plan.Note(ctx, "%s: and %d more", r.Pair, r.Found-most)
+			break
+		}
+		plan.Note(ctx, "%s: H1: %s", r.Pair, c)
+	}
+	if r.Found > 0 || len(r.Unsure) > 0 {
+		plan.Note(ctx, "%s: the report is in %s; docs/conflicts.md says what to do with it", r.Pair, where)
+	}
+}

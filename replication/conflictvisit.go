@@ -1,0 +1,172 @@
+package replication
+
+import (
+	"context"
+	"strings"
+
+	binlog "github.com/go-mysql-org/go-mysql/replication"
+)
+
+// logVisitor turns one server's log into touches, in its order. They wait in a
+// small batch, because texts are weighed by a server.
+type logVisitor struct {
+	scan   *conflictScan
+	side   int // 0: of the side that was left
+	reader *binlogReader
+	apply  func(touch)
+
+	own, other counted
+	matched    counted // own, as far as the log that was read before has them
+	muddled    bool    // a server's own numbers are not in order
+	now        transaction
+	counted    bool // the transaction at hand is in the report
+	waiting    []touch
+	bytes      int
+}
+
+// begin implements binlogVisitor: rows are wanted of the server's own transactions.
+func (v *logVisitor) begin(t transaction) (wanted bool) {
+	v.now, v.counted = t, false
+	switch {
+	case v.scan.ids[v.side].wrote(t.id):
+		v.muddled = !v.own.add(t.id, v.scan.ids[v.side]) || v.muddled
+		if v.own.n == v.scan.known {
+			v.matched = v.own
+		}
+		return true
+	case v.scan.ids[1-v.side].wrote(t.id):
+		v.muddled = !v.other.add(t.id, v.scan.ids[1-v.side]) || v.muddled
+	default:
+		v.scan.doubt("transaction %s on %s: neither side wrote it first", t.id, v.reader.server.Name())
+	}
+	return false
+}
+
+// statement implements binlogVisitor: what a statement does to rows the log
+// cannot tell.
+func (v *logVisitor) statement(schema, text string) {
+	word := firstWord(text)
+	switch word {
+	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "TRUNCATE":
+	case "CREATE", "ALTER", "DROP", "RENAME":
+		_, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+		if next := firstWord(rest); next == "USER" || next == "ROLE" || next == "SERVER" {
+			return
+		}
+	default:
+		return
+	}
+	if schema == "" || v.scan.moved(schema) {
+		v.scan.doubt("%s in schema %s by %s on %s: the rows that it wrote are not in the log", word, schema, v.now.id, v.reader.server.Name())
+	}
+}
+
+// rows implements binlogVisitor.
+func (v *logVisitor) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) error {
+	if !v.scan.moved(string(e.Table.Schema)) {
+		return nil
+	}
+	t, err := v.scan.table(ctx, e)
+	if err != nil {
+		return err
+	}
+	places, ok := t.places(e)
+	if broken || !ok {
+		v.scan.doubt("table %s in %s on %s: its rows in the log are not of the table's shape", t.title, v.now.id, v.reader.server.Name())
+		return nil
+	}
+	step := 1
+	op := map[binlog.EnumRowsEventType]string{
+		binlog.EnumRowsEventTypeInsert: "insert", binlog.EnumRowsEventTypeDelete: "delete", binlog.EnumRowsEventTypeUpdate: "update",
+	}[e.Type()]
+	if op == "update" {
+		step = 2
+	}
+	for i := 0; i+step <= len(e.Rows); i += step {
+		v.count()
+		if err := v.row(ctx, t, places, op, e, i, i+step-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count counts a row of the transaction at hand, once in all passes.
+func (v *logVisitor) count() {
+	if v.scan.share > 0 {
+		return
+	}
+	side := &v.scan.report.Wrote[v.side]
+	side.Rows++
+	if !v.counted {
+		v.counted = true
+		side.Transactions++
+		side.saw(v.now.at)
+	}
+}
+
+// row makes the touches of one changed row; before and after are its images'
+// places, the same unless it is an update.
+func (v *logVisitor) row(ctx context.Context, t *logTable, places []int, op string, e *binlog.RowsEvent, before, after int) error {
+	var row [16]byte
+	for i, key := range t.keys {
+		old, ok := t.values(key, places, e.Rows[before], e.SkippedColumns[before])
+		now, nowOK := t.values(key, places, e.Rows[after], e.SkippedColumns[after])
+		if !ok || !nowOK {
+			v.scan.doubt("table %s in %s on %s: the log lacks columns of its keys", t.title, v.now.id, v.reader.server.Name())
+			continue
+		}
+		same := sameParts(old, now)
+		if i == 0 {
+			row = hashParts(t.title, old, false)
+		} else if op == "update" && same {
+			continue // the unique key was neither taken nor given up
+		}
+		for k, parts := range [][]part{old, now} {
+			if k == 1 && same || i > 0 && hasNull(parts) {
+				continue
+			}
+			if err := v.add(ctx, touch{
+				by: v.now, op: op, table: t, key: key.name, parts: parts, row: row, nth: v.own.n, seen: v.other.n,
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *logVisitor) add(ctx context.Context, t touch) error {
+	for _, p := range t.parts {
+		v.bytes += len(p.raw)
+	}
+	v.waiting = append(v.waiting, t)
+	if len(v.waiting) < touchesAtOnce && v.bytes < touchBytes {
+		return nil
+	}
+	return v.flush(ctx)
+}
+
+// flush weighs and applies what waits.
+func (v *logVisitor) flush(ctx context.Context) error {
+	var weigh []*part
+	for i := range v.waiting {
+		for k := range v.waiting[i].parts {
+			if p := &v.waiting[i].parts[k]; p.weighed() {
+				weigh = append(weigh, p)
+			}
+		}
+	}
+	if err := v.scan.collator.weigh(ctx, weigh); err != nil {
+		return err
+	}
+	for _, t := range v.waiting {
+		v.apply(t)
+	}
+	clear(v.waiting)
+	v.waiting, v.bytes = v.waiting[:0], 0
+	if v.scan.held > v.scan.limit {
+		return errTooManyKeys
+	}
+	return nil
+}
