@@ -32,6 +32,15 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s %s: %s (fix: %s)", f.Hazard, f.Server, f.Found, f.Fix)
 }
 
+// hazard is the finding as a plan shows it.
+func (f Finding) hazard() plan.Hazard {
+	text := fmt.Sprintf("%s: %s (fix: %s)", f.Server, f.Found, f.Fix)
+	if f.Severity == Refuse {
+		text = "refused: " + text
+	}
+	return plan.Hazard{ID: f.Hazard, Text: text}
+}
+
 // PreflightOptions say what a preflight looks at.
 type PreflightOptions struct {
 	// Dual is the cutover way in which both sides take writes: more is refused.
@@ -79,8 +88,8 @@ func (p *preflight) Check(ctx context.Context) (plan.State, error) {
 	refused, warned := split(findings)
 	state.Done = len(refused) == 0
 	state.Now = fmt.Sprintf("%d refusals, %d warnings", len(refused), len(warned))
-	if !state.Done {
-		state.Now += ": " + strings.Join(refused, "; ")
+	for _, f := range findings {
+		state.Hazards = append(state.Hazards, f.hazard())
 	}
 	return state, nil
 }

@@ -61,7 +61,7 @@ func (g *verifyFresh) fresh(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("read the last verify of %s: %w", g.pair.Name, err)
 	case !ok:
-		return &staleError{"never verified"}
+		return &staleError{"not verified since the rows were copied or the writers changed sides"}
 	case last.From != g.from:
 		return &staleError{fmt.Sprintf("last verified with the writes on the %s", last.From)}
 	case !last.Clean():
