@@ -24,7 +24,8 @@ func ArmGuard(g Guard) plan.Step {
 }
 
 // Check reads the guard's state. It is done, too, once the switch is: a guard
-// armed then would open the side that was left.
+// armed then would open the side that was left. It is not done while a guard of
+// a switch the other way is left: that would undo this one.
 func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "guarded"}
 	now, err := a.state(ctx)
@@ -39,7 +40,13 @@ func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
+	left, err := a.opposite().left(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
 	switch {
+	case left != "":
+		state.Now = left
 	case from.closed && !to.closed:
 		state.Done, state.Now = true, "the switch is done: "+a.To.Name()+" accepts application writes"
 	case !now.alive:
@@ -56,9 +63,17 @@ func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Apply starts the guard, or starts it again where its process is gone.
+// Apply settles what a switch the other way has left, and starts the guard, or
+// starts it again where its process is gone.
 func (a armOp) Apply(ctx context.Context) error {
+	if err := a.opposite().settle(ctx); err != nil {
+		return err
+	}
 	state, err := a.state(ctx)
+	if err != nil {
+		return err
+	}
+	from, err := runningFence(ctx, a.From)
 	if err != nil {
 		return err
 	}
@@ -73,6 +88,9 @@ func (a armOp) Apply(ctx context.Context) error {
 			return nil
 		}
 		return a.start(ctx, tokenHandover)
+	}
+	if from.closed && !to.closed {
+		return nil // the switch is done, perhaps by what was settled
 	}
 	if !to.closed {
 		return plan.WithHint(fmt.Errorf("guard of %s: %s accepts application writes already", a.From.Name(), a.To.Name()),

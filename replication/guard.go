@@ -179,20 +179,22 @@ func (g Guard) change(ctx context.Context, to token, extend bool, from ...token)
 	return err
 }
 
-// remove ends the guard and takes its folder and its account away.
+// remove ends the guard and takes its account and its folder away; the folder
+// last, so that a run that was cut short still sees that something is left.
 func (g Guard) remove(ctx context.Context) error {
-	_, err := g.run(ctx, `
-if [ -e "$dir/done" ]; then stopped 60; fi
-end
-rm -rf "$dir"`)
-	if err != nil {
-		return err
-	}
 	account, err := g.login(ctx)
 	if err != nil {
 		return err
 	}
-	return account.drop(ctx)
+	if err := account.drop(ctx); err != nil {
+		return err
+	}
+	// A guard that was about to act gets the time to end by itself.
+	_, err = g.run(ctx, `
+if [ -e "$dir/done" ]; then stopped 120; fi
+end
+rm -rf "$dir"`)
+	return err
 }
 
 // start writes the guard's files and starts it in state initial. An older guard
