@@ -172,7 +172,7 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = timedOut(b.parent, b.attempt, b.limit, err)
 	}
 	return n, err

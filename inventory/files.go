@@ -69,8 +69,11 @@ func parseFile(f []string) (File, error) {
 	uid, err2 := strconv.Atoi(f[2])
 	gid, err3 := strconv.Atoi(f[3])
 	size, err4 := strconv.ParseInt(f[6], 10, 64)
-	if err := cmp.Or(err1, err2, err3, err4); err != nil || file.Kind == "" {
-		return File{}, fmt.Errorf("read answer of find for %.60q: kind %.10q, error %v", f[7], f[0], err)
+	if err := cmp.Or(err1, err2, err3, err4); err != nil {
+		return File{}, fmt.Errorf("read answer of find for %.60q: %w", f[7], err)
+	}
+	if file.Kind == "" {
+		return File{}, fmt.Errorf("read answer of find for %.60q: unknown kind %.10q", f[7], f[0])
 	}
 	file.Mode, file.UID, file.GID = fmt.Sprintf("%04o", mode), uid, gid
 	if file.Kind == kinds["f"] {

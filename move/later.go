@@ -37,9 +37,10 @@ func (m *Move) afterStage(p plan.Plan, first plan.Stage, stages []plan.Stage) []
 	for _, s := range first.Steps {
 		ids = append(ids, p.ID(first, s))
 	}
-	for i := range stages {
-		for k, s := range stages[i].Steps {
-			stages[i].Steps[k].Op = later{s.Op, m, first.Name, ids}
+	for _, stage := range stages {
+		for i := range stage.Steps {
+			s := &stage.Steps[i]
+			s.Op = later{s.Op, m, first.Name, ids}
 		}
 	}
 	return stages

@@ -23,9 +23,11 @@ var prices = map[string]string{
 	config.WayDual:  "both sides take writes while DNS moves; nothing fails; conflicting writes are possible",
 }
 
-type runbookHost struct{ Name, Roles, Old, New string }
-type runbookDatabase struct{ Name, Host, Old, New string }
-type runbookRecord struct{ Zone, Name, Type, Old, New string }
+type (
+	runbookHost     struct{ Name, Roles, Old, New string }
+	runbookDatabase struct{ Name, Host, Old, New string }
+	runbookRecord   struct{ Zone, Name, Type, Old, New string }
+)
 
 type runbook struct {
 	Site, File, Config, Now, Way, Price, StateDir string

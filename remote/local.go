@@ -34,7 +34,7 @@ func (l *Local) Run(ctx context.Context, script string, stdin io.Reader, stdout 
 	defer fail(nil)
 	out, stderr := &output{w: stdout, fail: fail}, newTail()
 
-	cmd := exec.Command("sh", "-c", bootstrap(len(script)+len(scriptEnd)))
+	cmd := exec.Command("sh", "-c", bootstrap(len(script)+len(scriptEnd))) //nolint:noctx // the whole group is ended below, first gently
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = out, stderr
 	in, err := cmd.StdinPipe()
@@ -68,13 +68,13 @@ func (l *Local) Run(ctx context.Context, script string, stdin io.Reader, stdout 
 
 // end stops the process group of a command and waits for it.
 func (l *Local) end(pid int, waited <-chan error) {
-	_ = syscall.Kill(-pid, syscall.SIGTERM)
+	_ = syscall.Kill(-pid, syscall.SIGTERM) //nolint:errcheck // a group that is gone is what is wanted
 	timer := time.NewTimer(killAfter)
 	defer timer.Stop()
 	select {
 	case <-waited:
 	case <-timer.C:
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		_ = syscall.Kill(-pid, syscall.SIGKILL) //nolint:errcheck // as above
 		<-waited
 	}
 }

@@ -40,7 +40,7 @@ func bootstrap(n int) string {
 // part for the whole. An error of w only means that the command reads no more.
 func feed(w io.WriteCloser, script string, stdin io.Reader) error {
 	if _, err := io.WriteString(w, script+scriptEnd); err != nil {
-		return nil
+		return nil //nolint:nilerr // the command reads no more: its own end says why
 	}
 	if stdin != nil {
 		sink := &sink{w: w}

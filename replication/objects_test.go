@@ -23,7 +23,8 @@ func programStatements(flavor servertest.Flavor) []string {
 	if flavor == servertest.MySQL {
 		defaultRole = "SET DEFAULT ROLE staff TO writer@'%'"
 	}
-	return []string{"CREATE DATABASE app CHARACTER SET latin1", "CREATE DATABASE `other-db`", "USE app",
+	return []string{
+		"CREATE DATABASE app CHARACTER SET latin1", "CREATE DATABASE `other-db`", "USE app",
 		"CREATE USER writer@'%' IDENTIFIED BY 'w'", "CREATE USER reader@'10.%' IDENTIFIED BY 'r' REQUIRE SSL WITH MAX_USER_CONNECTIONS 5",
 		"CREATE ROLE staff", "GRANT SELECT ON app.* TO staff", "GRANT staff TO writer@'%'", defaultRole,
 		"CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, n INT, name VARCHAR(20))",

@@ -120,8 +120,10 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 	}
 	var missing []string
 	for _, list := range []struct{ kind, view, schema, name string }{
-		{"trigger", "TRIGGERS", "TRIGGER_SCHEMA", "TRIGGER_NAME"}, {"view", "VIEWS", "TABLE_SCHEMA", "TABLE_NAME"},
-		{"routine", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME"}, {"event", "EVENTS", "EVENT_SCHEMA", "EVENT_NAME"},
+		{"trigger", "TRIGGERS", "TRIGGER_SCHEMA", "TRIGGER_NAME"},
+		{"view", "VIEWS", "TABLE_SCHEMA", "TABLE_NAME"},
+		{"routine", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME"},
+		{"event", "EVENTS", "EVENT_SCHEMA", "EVENT_NAME"},
 	} {
 		condition, args := i.source.inSchemas(list.schema)
 		records, err := queryRecords(ctx, i.source.db, "SELECT CONCAT("+list.schema+", '.', "+list.name+") AS name, DEFINER AS definer"+

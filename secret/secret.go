@@ -26,8 +26,17 @@ func (v Value) Open() string { return v.text }
 // IsZero reports whether there is no secret.
 func (v Value) IsZero() bool { return v.text == "" }
 
-func (v Value) String() string               { return Redacted }
-func (v Value) GoString() string             { return Redacted }
-func (v Value) LogValue() slog.Value         { return slog.StringValue(Redacted) }
+// String is what fmt prints of a secret.
+func (v Value) String() string { return Redacted }
+
+// GoString is what fmt prints of a secret with %#v.
+func (v Value) GoString() string { return Redacted }
+
+// LogValue is what log/slog writes of a secret.
+func (v Value) LogValue() slog.Value { return slog.StringValue(Redacted) }
+
+// MarshalJSON is what encoding/json writes of a secret.
 func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(Redacted) }
+
+// MarshalText is what YAML and the like write of a secret.
 func (v Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }

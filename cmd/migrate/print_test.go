@@ -44,8 +44,10 @@ func review() plan.Review {
 		Steps: []plan.ReviewedStep{
 			{ID: "cutover/gates/lag", Stage: "gates", Name: "lag", Summary: "lag of main stays below 1s for 3s", Gate: true, Now: "12ms behind", Want: "below 1s", Takes: 3 * time.Second},
 			{ID: "cutover/gates/healthy", Stage: "gates", Name: "healthy", Summary: "the target answers", Gate: true},
-			{ID: "cutover/fence/main", Stage: "fence", Name: "main", Summary: "fence db1 (source)", Critical: true, Now: "accepts writes", Want: "fenced", Takes: 2 * time.Second,
-				Hazards: []plan.Hazard{{ID: "H14", Text: "an account with SUPER writes through the fence"}, {Text: "writes fail from here on"}}},
+			{
+				ID: "cutover/fence/main", Stage: "fence", Name: "main", Summary: "fence db1 (source)", Critical: true, Now: "accepts writes", Want: "fenced", Takes: 2 * time.Second,
+				Hazards: []plan.Hazard{{ID: "H14", Text: "an account with SUPER writes through the fence"}, {Text: "writes fail from here on"}},
+			},
 			{ID: "cutover/flip/zone", Stage: "flip", Name: "blog.test", Summary: "3 records", Unknown: true, Now: "known after stage fence", CannotUndo: "resolvers remember"},
 			{ID: "cutover/flip/other", Stage: "flip", Name: "shop.test", Summary: "1 record", Done: true, Now: "leads to the target", Want: "leads to the target", Takes: time.Hour},
 		},

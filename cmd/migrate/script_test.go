@@ -116,7 +116,7 @@ func setUp(env *testscript.Env, sshd *remotetest.SSHD, db *servertest.Instance) 
 		return err
 	}
 	if out, err := exec.Command("sh", "-c", `test -e "$1" || ssh-keygen -q -t ed25519 -N "" -f "$1"; ssh-keygen -y -f "$1" >"$1.pub"`, "sh", key).CombinedOutput(); err != nil {
-		return fmt.Errorf("make a key: %v: %s", err, out)
+		return fmt.Errorf("make a key: %w: %s", err, out)
 	}
 	site, err := os.ReadFile("testdata/site.yaml")
 	if err != nil {

@@ -37,20 +37,26 @@ func TestCloudflareGo(t *testing.T) {
 
 	records := l.records()
 	zone := map[string]any{"ZoneID": l.zoneID}
-	www, err := records.New(ctx, params[dns.RecordNewParams](t, map[string]any{"ZoneID": l.zoneID,
+	www, err := records.New(ctx, params[dns.RecordNewParams](t, map[string]any{
+		"ZoneID": l.zoneID,
 		"Body": params[dns.RecordNewParamsBody](t, map[string]any{
 			"Type": "A", "Name": "www", "Content": "192.0.2.1", "TTL": 300, "Comment": "front", "Tags": []string{"team:web"},
-		})}))
+		}),
+	}))
 	require.NoError(t, err)
 	require.Equal(t, []any{"www.example.com", "192.0.2.1", "front", dns.TTL(300), true, false}, []any{www.Name, www.Content, www.Comment, www.TTL, www.Proxiable, www.Proxied})
 	require.WithinDuration(t, time.Now(), www.CreatedOn, time.Minute)
 
-	edited, err := records.Edit(ctx, www.ID, params[dns.RecordEditParams](t, map[string]any{"ZoneID": l.zoneID,
-		"Body": params[dns.RecordEditParamsBody](t, map[string]any{"Type": "A", "Name": "www.example.com", "TTL": 60, "Content": "192.0.2.2"})}))
+	edited, err := records.Edit(ctx, www.ID, params[dns.RecordEditParams](t, map[string]any{
+		"ZoneID": l.zoneID,
+		"Body":   params[dns.RecordEditParamsBody](t, map[string]any{"Type": "A", "Name": "www.example.com", "TTL": 60, "Content": "192.0.2.2"}),
+	}))
 	require.NoError(t, err)
 	require.Equal(t, "front", edited.Comment)
-	updated, err := records.Update(ctx, www.ID, params[dns.RecordUpdateParams](t, map[string]any{"ZoneID": l.zoneID,
-		"Body": params[dns.RecordUpdateParamsBody](t, map[string]any{"Type": "A", "Name": "www.example.com", "TTL": 1, "Content": "192.0.2.3"})}))
+	updated, err := records.Update(ctx, www.ID, params[dns.RecordUpdateParams](t, map[string]any{
+		"ZoneID": l.zoneID,
+		"Body":   params[dns.RecordUpdateParamsBody](t, map[string]any{"Type": "A", "Name": "www.example.com", "TTL": 1, "Content": "192.0.2.3"}),
+	}))
 	require.NoError(t, err)
 	require.Empty(t, updated.Comment)
 	require.Equal(t, dns.TTL1, updated.TTL)
@@ -75,8 +81,10 @@ func TestCloudflareGo(t *testing.T) {
 	}
 	require.NoError(t, list.Err())
 	require.Equal(t, map[string]string{"www.example.com": "192.0.2.4", "a.example.com": "192.0.2.9", "b.example.com": "192.0.2.9", "c.example.com": "192.0.2.9"}, seen)
-	exact, err := records.List(ctx, params[dns.RecordListParams](t, map[string]any{"ZoneID": l.zoneID,
-		"Name": params[dns.RecordListParamsName](t, map[string]any{"Exact": "b.example.com"})}))
+	exact, err := records.List(ctx, params[dns.RecordListParams](t, map[string]any{
+		"ZoneID": l.zoneID,
+		"Name":   params[dns.RecordListParamsName](t, map[string]any{"Exact": "b.example.com"}),
+	}))
 	require.NoError(t, err)
 	require.Len(t, exact.Result, 1)
 
@@ -84,8 +92,10 @@ func TestCloudflareGo(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, *text, "www.example.com.\t1\tIN\tA\t192.0.2.4 ; cf_tags=cf-proxied:true")
 
-	purged, err := cache.NewCacheService(l.options()...).Purge(ctx, params[cache.CachePurgeParams](t, map[string]any{"ZoneID": l.zoneID,
-		"Body": params[cache.CachePurgeParamsBodyCachePurgeEverything](t, map[string]any{"PurgeEverything": true})}))
+	purged, err := cache.NewCacheService(l.options()...).Purge(ctx, params[cache.CachePurgeParams](t, map[string]any{
+		"ZoneID": l.zoneID,
+		"Body":   params[cache.CachePurgeParamsBodyCachePurgeEverything](t, map[string]any{"PurgeEverything": true}),
+	}))
 	require.NoError(t, err)
 	require.Equal(t, l.zoneID, purged.ID)
 

@@ -84,10 +84,14 @@ func TestHistoryOnServers(t *testing.T) {
 	}
 	require.True(t, check().Clean(), "%+v", check())
 	for _, c := range []struct{ name, mutate, back, found string }{
-		{"lost write", "DELETE FROM blog.posts WHERE op = 'P1'",
-			"INSERT INTO blog.posts (id, op, title, body, created_at) SELECT id, op, title, body, created_at FROM saved", "lost"},
-		{"doubled write", "INSERT INTO blog.posts (op, title, body, created_at) VALUES ('P1', 'A ☃', 'words', '2026-01-01')",
-			"DELETE FROM blog.posts ORDER BY id DESC LIMIT 1", "doubled"},
+		{
+			"lost write", "DELETE FROM blog.posts WHERE op = 'P1'",
+			"INSERT INTO blog.posts (id, op, title, body, created_at) SELECT id, op, title, body, created_at FROM saved", "lost",
+		},
+		{
+			"doubled write", "INSERT INTO blog.posts (op, title, body, created_at) VALUES ('P1', 'A ☃', 'words', '2026-01-01')",
+			"DELETE FROM blog.posts ORDER BY id DESC LIMIT 1", "doubled",
+		},
 		{"lost update", "UPDATE blog.tallies SET n = n - 1", "UPDATE blog.tallies SET n = n + 1", "differences"},
 		{"a bit of a float", "UPDATE blog.posts SET rating = rating + 0.0001 WHERE id = 7", "UPDATE blog.posts SET rating = 7 / 7 WHERE id = 7", "differences"},
 		{"a comment lost", "UPDATE blog.comments SET body = CONCAT(body, ' ') WHERE id = 9", "UPDATE blog.comments SET body = TRIM(body) WHERE id = 9", "differences"},

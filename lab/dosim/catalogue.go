@@ -52,9 +52,17 @@ type Image struct {
 func DefaultRegions() []Region {
 	var out []Region
 	for _, r := range []struct{ slug, name string }{
-		{"nyc1", "New York 1"}, {"nyc3", "New York 3"}, {"sfo1", "San Francisco 1"}, {"sfo3", "San Francisco 3"},
-		{"ams3", "Amsterdam 3"}, {"fra1", "Frankfurt 1"}, {"lon1", "London 1"}, {"sgp1", "Singapore 1"},
-		{"tor1", "Toronto 1"}, {"blr1", "Bangalore 1"}, {"syd1", "Sydney 1"},
+		{"nyc1", "New York 1"},
+		{"nyc3", "New York 3"},
+		{"sfo1", "San Francisco 1"},
+		{"sfo3", "San Francisco 3"},
+		{"ams3", "Amsterdam 3"},
+		{"fra1", "Frankfurt 1"},
+		{"lon1", "London 1"},
+		{"sgp1", "Singapore 1"},
+		{"tor1", "Toronto 1"},
+		{"blr1", "Bangalore 1"},
+		{"syd1", "Sydney 1"},
 	} {
 		features := []string{"backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"}
 		out = append(out, Region{Name: r.name, Slug: r.slug, Features: features, Available: r.slug != "sfo1"})
@@ -95,8 +103,11 @@ func DefaultImages() []Image {
 	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var out []Image
 	for i, m := range []struct{ slug, distribution, name string }{
-		{"debian-11-x64", "Debian", "11 x64"}, {"debian-12-x64", "Debian", "12 x64"}, {"debian-13-x64", "Debian", "13 x64"},
-		{"ubuntu-22-04-x64", "Ubuntu", "22.04 (LTS) x64"}, {"ubuntu-24-04-x64", "Ubuntu", "24.04 (LTS) x64"},
+		{"debian-11-x64", "Debian", "11 x64"},
+		{"debian-12-x64", "Debian", "12 x64"},
+		{"debian-13-x64", "Debian", "13 x64"},
+		{"ubuntu-22-04-x64", "Ubuntu", "22.04 (LTS) x64"},
+		{"ubuntu-24-04-x64", "Ubuntu", "24.04 (LTS) x64"},
 		{"rockylinux-9-x64", "Rocky Linux", "9 x64"},
 	} {
 		out = append(out, Image{

@@ -130,11 +130,11 @@ func TestFaults(t *testing.T) {
 			l.Inject(c.fault)
 			started := time.Now()
 			_, resp, err := client.Droplets.Create(t.Context(), request("web-1"))
-			switch {
-			case c.status == 0:
+			switch c.status {
+			case 0:
 				require.Error(t, err)
 				require.Nil(t, resp)
-			case c.status == 202:
+			case 202:
 				require.NoError(t, err)
 				require.GreaterOrEqual(t, time.Since(started), c.fault.Delay)
 			default:

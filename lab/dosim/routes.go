@@ -7,7 +7,17 @@ type handler func(r *http.Request) (status int, body any, err error)
 
 func (s *Sim) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
+	for _, routes := range []map[string]handler{s.machineRoutes(), s.networkRoutes()} {
+		for pattern, h := range routes {
+			mux.HandleFunc(pattern, s.locked(h))
+		}
+	}
+	return mux
+}
+
+// machineRoutes are the account, its catalogues, and droplets.
+func (s *Sim) machineRoutes() map[string]handler {
+	return map[string]handler{
 		"GET /v2/account":               s.getAccount,
 		"GET /v2/account/keys":          s.listKeys,
 		"POST /v2/account/keys":         s.createKey,
@@ -34,6 +44,17 @@ func (s *Sim) routes() *http.ServeMux {
 		"GET /v2/actions":                        s.listActions,
 		"GET /v2/actions/{action}":               s.getAction,
 
+		// Nothing makes these here, so the lists are empty.
+		"GET /v2/volumes":                 s.emptyList("volumes"),
+		"GET /v2/snapshots":               s.emptyList("snapshots"),
+		"GET /v2/droplets/{id}/snapshots": s.emptyList("snapshots"),
+		"GET /v2/droplets/{id}/backups":   s.emptyList("backups"),
+	}
+}
+
+// networkRoutes are VPCs, firewalls, tags and reserved addresses.
+func (s *Sim) networkRoutes() map[string]handler {
+	return map[string]handler{
 		"GET /v2/vpcs":              s.listVPCs,
 		"POST /v2/vpcs":             s.createVPC,
 		"GET /v2/vpcs/{id}":         s.getVPC,
@@ -67,14 +88,5 @@ func (s *Sim) routes() *http.ServeMux {
 		"POST /v2/reserved_ips/{ip}/actions":         s.createReservedIPAction,
 		"GET /v2/reserved_ips/{ip}/actions":          s.listReservedIPActions,
 		"GET /v2/reserved_ips/{ip}/actions/{action}": s.getReservedIPAction,
-
-		// Nothing makes these here, so the lists are empty.
-		"GET /v2/volumes":                 s.emptyList("volumes"),
-		"GET /v2/snapshots":               s.emptyList("snapshots"),
-		"GET /v2/droplets/{id}/snapshots": s.emptyList("snapshots"),
-		"GET /v2/droplets/{id}/backups":   s.emptyList("backups"),
-	} {
-		mux.HandleFunc(pattern, s.locked(h))
 	}
-	return mux
 }

@@ -62,16 +62,6 @@ func (g group) create() error {
 	return nil
 }
 
-// exists says whether the group is in any hierarchy.
-func (g group) exists() bool {
-	for _, dir := range g.dirs {
-		if exists(dir) {
-			return true
-		}
-	}
-	return false
-}
-
 // processes returns the ids of all processes in the group and below it.
 func (g group) processes() ([]int, error) {
 	seen := map[int]bool{}

@@ -102,7 +102,7 @@ func (d disk) prepare(s Spec, gateway string) error {
 	if err != nil {
 		return fmt.Errorf("open disk: %w", err)
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // only a handle
 	machineID := make([]byte, 16)
 	rand.Read(machineID) // never fails, see crypto/rand
 	files := map[string]File{

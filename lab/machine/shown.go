@@ -53,8 +53,16 @@ func meminfo(memory int64) string {
 		name string
 		kB   int64
 	}{
-		{"MemTotal", total}, {"MemFree", total / 4}, {"MemAvailable", total / 2}, {"Buffers", total / 32},
-		{"Cached", total / 4}, {"SwapCached", 0}, {"SwapTotal", 0}, {"SwapFree", 0}, {"Shmem", 0}, {"SReclaimable", 0},
+		{"MemTotal", total},
+		{"MemFree", total / 4},
+		{"MemAvailable", total / 2},
+		{"Buffers", total / 32},
+		{"Cached", total / 4},
+		{"SwapCached", 0},
+		{"SwapTotal", 0},
+		{"SwapFree", 0},
+		{"Shmem", 0},
+		{"SReclaimable", 0},
 	} {
 		fmt.Fprintf(&b, "%-15s %8d kB\n", line.name+":", line.kB)
 	}

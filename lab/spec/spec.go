@@ -59,7 +59,7 @@ func Load(name string) (*Validator, error) {
 	}
 	file := filepath.Join(root, "..", "shared", "specs", name+".openapi.json")
 	entry, _ := documents.LoadOrStore(file, new(document))
-	d := entry.(*document)
+	d := entry.(*document) //nolint:errcheck // nothing else is stored
 	d.once.Do(func() { d.doc, d.router, d.err = parse(file) })
 	if d.err != nil {
 		return nil, fmt.Errorf("load the %s document: %w", name, d.err)

@@ -63,7 +63,7 @@ func reasons(err error) []string {
 
 // flatten walks the library's error types; where says in which part of the message.
 func flatten(err error, where string, out *[]string) {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, layer by layer
 	case openapi3.MultiError:
 		for _, one := range e {
 			flatten(one, where, out)

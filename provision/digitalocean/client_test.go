@@ -93,7 +93,10 @@ func TestACreateIsSentOnce(t *testing.T) {
 		droplets int
 		requests int
 	}{
-		{dosim.DropAfter, 1, 1}, {dosim.DropBefore, 0, 1}, {dosim.ServerError, 0, 1}, {dosim.BadGateway, 0, 1},
+		{dosim.DropAfter, 1, 1},
+		{dosim.DropBefore, 0, 1},
+		{dosim.ServerError, 0, 1},
+		{dosim.BadGateway, 0, 1},
 		{dosim.TooManyRequests, 1, 2},
 	} {
 		t.Run(tt.kind.String(), func(t *testing.T) {
