@@ -4,6 +4,7 @@ package secret
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 )
 
@@ -26,11 +27,12 @@ func (v Value) Open() string { return v.text }
 // IsZero reports whether there is no secret.
 func (v Value) IsZero() bool { return v.text == "" }
 
-// String is what fmt prints of a secret.
+// String is what joins and builders get of a secret.
 func (v Value) String() string { return Redacted }
 
-// GoString is what fmt prints of a secret with %#v.
-func (v Value) GoString() string { return Redacted }
+// Format is what fmt prints of a secret, whatever the verb: with one that does
+// not fit, such as %d, fmt itself would print the fields.
+func (v Value) Format(f fmt.State, _ rune) { fmt.Fprint(f, Redacted) }
 
 // LogValue is what log/slog writes of a secret.
 func (v Value) LogValue() slog.Value { return slog.StringValue(Redacted) }
