@@ -33,6 +33,7 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
 	})}
+	forget.Steps = append(forget.Steps, m.dropReaders()...)
 	// What the old site still took must be here before the links end.
 	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Drain(p.Source, p.Target, finishDrain)

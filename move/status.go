@@ -19,8 +19,10 @@ type Status struct {
 	Hosts    []HostStatus               `json:"hosts"`
 	Pairs    []replication.PairStatus   `json:"pairs,omitempty"` // once the targets are there
 	Verified []replication.VerifyReport `json:"verified,omitempty"`
-	Last     *plan.Event                `json:"last_event,omitempty"`
-	At       time.Time                  `json:"at"`
+	// Conflicts are the reports of switches by way dual.
+	Conflicts []replication.ConflictReport `json:"conflicts,omitempty"`
+	Last      *plan.Event                  `json:"last_event,omitempty"`
+	At        time.Time                    `json:"at"`
 }
 
 // HostStatus is a host and its clone.
@@ -63,6 +65,9 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		if ok {
 			s.Verified = append(s.Verified, r)
 		}
+	}
+	if s.Conflicts, err = m.conflictReports(ctx); err != nil {
+		return s, err
 	}
 	if provisioned && s.Position != Finished {
 		s.Pairs = make([]replication.PairStatus, len(m.pairs))

@@ -80,7 +80,7 @@ func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan
 	unfence := plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Unfence(dir.to(p))
 	})}
-	return slices.Concat([]plan.Stage{gates, off, unfence}, flips, purges, m.leave(dir), []plan.Stage{on, watch})
+	return slices.Concat([]plan.Stage{gates, off, m.conflictWindow(), unfence}, flips, purges, m.leave(dir), []plan.Stage{on, watch})
 }
 
 // handOver is the critical section of way fence.
@@ -119,6 +119,7 @@ func (m *Move) leave(dir direction) []plan.Stage {
 		{Name: "fence", Summary: "the side that is left refuses writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
 			return replication.Fence(dir.from(p), m.fenceOptions(0))
 		})},
+		m.conflicts(dir),
 		{Name: "drain", Summary: "the side that is entered has every write", Steps: m.perPair(func(p replication.Pair) plan.Step {
 			return replication.Drain(dir.from(p), dir.to(p), m.Config.Cutover.Budget)
 		})},

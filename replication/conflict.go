@@ -121,14 +121,15 @@ type ConflictWindow struct {
 	Closed bool        `json:"closed"` // one side is fenced again, and all of it was reported
 }
 
-// ConflictStore keeps a pair's window and its last report.
+// ConflictStore keeps a pair's window and its last reports.
 type ConflictStore interface {
 	// ConflictWindow returns the last window; ok is false when there is none.
 	ConflictWindow(ctx context.Context, pair string) (w ConflictWindow, ok bool, err error)
 	// SaveConflictWindow replaces it; a nil window forgets it.
 	SaveConflictWindow(ctx context.Context, pair string, w *ConflictWindow) error
-	// ConflictReport returns the last report; ok is false when there is none.
-	ConflictReport(ctx context.Context, pair string) (r ConflictReport, ok bool, err error)
+	// ConflictReport returns the last report of a switch that entered a side; ok
+	// is false when there is none.
+	ConflictReport(ctx context.Context, pair string, entered Side) (r ConflictReport, ok bool, err error)
 	// SaveConflictReport keeps a report and says where.
 	SaveConflictReport(ctx context.Context, r ConflictReport) (where string, err error)
 }

@@ -3,12 +3,17 @@ package replication
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
@@ -30,7 +35,7 @@ func (m *memoryConflicts) SaveConflictWindow(_ context.Context, _ string, w *Con
 	return err
 }
 
-func (m *memoryConflicts) ConflictReport(context.Context, string) (r ConflictReport, ok bool, err error) {
+func (m *memoryConflicts) ConflictReport(context.Context, string, Side) (r ConflictReport, ok bool, err error) {
 	if m.report == nil {
 		return r, false, nil
 	}
@@ -90,7 +95,7 @@ func (p *testPair) conflicts(t *testing.T, store *memoryConflicts) ConflictRepor
 	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 	began := time.Now()
 	plantest.Exercise(t, Conflicts(p.Pair, Target, store, 10*time.Second))
-	r, ok, err := store.ConflictReport(t.Context(), "main")
+	r, ok, err := store.ConflictReport(t.Context(), "main", Target)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.True(t, r.Complete)
@@ -141,3 +146,228 @@ func TestConflictsAreWritesWithoutTheOthers(t *testing.T) {
 	})
 }
 
+func TestConflictsByEveryKindOfKey(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p, store := dualPair(t, flavor, []string{
+			"CREATE TABLE app.big (id BIGINT UNSIGNED PRIMARY KEY, small TINYINT UNSIGNED, n INT)",
+			"INSERT INTO app.big VALUES (18446744073709551614, 255, 0), (18446744073709551615, 254, 0)",
+			"CREATE TABLE app.word (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY, n INT)",
+			"CREATE TABLE app.pile (a INT, b VARCHAR(20))",
+			"INSERT INTO app.pile VALUES (1, 'left'), (2, 'both')",
+			"CREATE TABLE app.mail (id INT PRIMARY KEY, address VARCHAR(50) CHARACTER SET latin1 COLLATE latin1_swedish_ci NULL, UNIQUE KEY by_address (address))",
+			"INSERT INTO app.mail VALUES (1, 'ann@x'), (2, 'bob@x'), (3, NULL), (4, NULL)",
+			"CREATE TABLE app.calc (v INT AS (id * 2) VIRTUAL, id INT PRIMARY KEY, s INT AS (id + 1) STORED, UNIQUE KEY by_v (v))",
+			"INSERT INTO app.calc (id) VALUES (7), (8)",
+			"CREATE TABLE app.bytes (k VARBINARY(8) PRIMARY KEY, at TIMESTAMP(3) NULL, f FLOAT, d DECIMAL(20,4), e ENUM('x','y'), j JSON)",
+			"INSERT INTO app.bytes VALUES (x'00ff27', '2026-01-02 03:04:05.678', 1.5, 12345.6789, 'y', '{\"a\": 1}')",
+		})
+		p.apart(t, func() {
+			p.source.Exec(
+				"UPDATE app.big SET n = n + 1 WHERE id = 18446744073709551615",
+				"UPDATE app.word SET n = 1 WHERE w = 'none'",
+				"DELETE FROM app.pile WHERE a = 2",
+				"UPDATE app.mail SET address = 'Carl@x' WHERE id = 1",
+				"UPDATE app.mail SET id = id WHERE id = 3",
+				"DELETE FROM app.calc WHERE id = 7",
+				"UPDATE app.bytes SET f = 2")
+			p.target.Exec(
+				"UPDATE app.big SET n = n + 1",
+				"UPDATE app.pile SET b = 'mine' WHERE a IN (1, 2)",
+				"DELETE FROM app.mail WHERE id = 4",
+				"DELETE FROM app.calc WHERE id = 7",
+				"DELETE FROM app.bytes")
+		})
+		// The links stop at what does not fit any more: all of that is H6.
+		r := p.stoppedConflicts(t, store)
+		require.Equal(t, []string{
+			"app.big (18446744073709551615) update/update",
+			"app.bytes (x'00ff27') update/delete",
+			"app.calc (7) delete/delete",
+		}, keyed(r))
+		require.Len(t, lines(r), 4, "and the row of the table without a key")
+		require.NotContains(t, fmt.Sprint(r), "mine", "no row contents")
+	})
+}
+
+// stoppedConflicts is conflicts where the forward link may have stopped: the
+// gate fails, with a report of what the target has.
+func (p *testPair) stoppedConflicts(t *testing.T, store *memoryConflicts) ConflictReport {
+	t.Helper()
+	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
+	err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
+	r, ok, storeErr := store.ConflictReport(t.Context(), "main", Target)
+	require.NoError(t, storeErr)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, err == nil, r.Complete, "%v", err)
+	t.Logf("%s; error: %v", r.Summary(), err)
+	return r
+}
+
+// keyed is the lines of rows that have a primary key, sorted.
+func keyed(r ConflictReport) []string {
+	out := slices.DeleteFunc(lines(r), func(l string) bool { return strings.Contains(l, "no primary key") })
+	slices.Sort(out)
+	return out
+}
+
+// A unique value that both sides take stops the link; the report tells which.
+func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p, store := dualPair(t, flavor, []string{
+			"CREATE TABLE app.mail (id INT PRIMARY KEY, address VARCHAR(50) CHARACTER SET latin1 COLLATE latin1_swedish_ci NULL, UNIQUE KEY by_address (address))",
+			"INSERT INTO app.mail VALUES (1, 'ann@x'), (2, 'bob@x')",
+			"CREATE TABLE app.word (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, n INT)",
+			"CREATE TABLE app.exact (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, n INT)",
+		})
+		p.apart(t, func() {
+			p.source.Exec(
+				"INSERT INTO app.exact VALUES ('Same', 1)",
+				"INSERT INTO app.word VALUES ('Straße', 1), ('other', 1)",
+				"UPDATE app.mail SET address = 'Jörg@x' WHERE id = 1",
+				"INSERT INTO app.mail VALUES (5, NULL)")
+			p.target.Exec(
+				"INSERT INTO app.exact VALUES ('same', 1)",
+				"INSERT INTO app.mail VALUES (4, 'JÖRG@X '), (6, NULL)",
+				"INSERT INTO app.word VALUES ('STRASSE', 2)")
+		})
+		r := p.stoppedConflicts(t, store)
+		require.False(t, r.Complete)
+		require.ElementsMatch(t, []string{
+			"app.word ('STRASSE') insert/insert",
+			"app.mail by_address(x'4ad65247405820') update/insert",
+		}, lines(r))
+		require.Contains(t, Conflicts(p.Pair, Target, store, time.Second).Op.Verify(t.Context()).Error(), "not reported")
+	})
+}
+
+func TestConflictsInCompressedAndRotatedLogs(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		options := map[servertest.Flavor][]servertest.Option{
+			servertest.MySQL:   {servertest.Set("binlog_transaction_compression", "ON"), servertest.Set("binlog_row_metadata", "FULL")},
+			servertest.MariaDB: {servertest.Set("log_bin_compress", "ON"), servertest.Set("log_bin_compress_min_len", "10")},
+		}[flavor]
+		p, store := dualPair(t, flavor, []string{
+			"CREATE TABLE app.texts (id INT UNSIGNED PRIMARY KEY, body TEXT)",
+			"INSERT INTO app.texts VALUES (1, REPEAT('a', 5000)), (4294967295, REPEAT('b', 5000))",
+		}, options...)
+		p.apart(t, func() {
+			p.source.Exec("FLUSH BINARY LOGS", "UPDATE app.texts SET body = CONCAT(body, REPEAT('x', 3000))", "FLUSH BINARY LOGS",
+				"INSERT INTO app.texts VALUES (5, REPEAT('c', 4000))")
+			p.target.Exec("UPDATE app.texts SET body = REPEAT('y', 6000) WHERE id > 1", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+		})
+		p.exchange(t)
+		require.Equal(t, []string{"app.texts (4294967295) update/update"}, lines(p.conflicts(t, store)))
+	})
+}
+
+func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p, store := dualPair(t, flavor, nil)
+		p.source.Exec("INSERT INTO app.notes VALUES (21, 'x')", "FLUSH BINARY LOGS", "INSERT INTO app.notes VALUES (23, 'y')")
+		p.exchange(t)
+		require.Eventually(t, func() bool { // a log that the link has open stays
+			logs := p.logs(t)
+			p.source.Exec("PURGE BINARY LOGS TO '" + logs[len(logs)-1] + "'")
+			return len(p.logs(t)) == 1
+		}, 20*time.Second, 200*time.Millisecond)
+		require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
+		err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
+		require.ErrorIs(t, err, ErrBinlogPurged)
+		require.Contains(t, plan.Hint(err), "migrate verify")
+		require.Equal(t, "0", p.source.Value("SELECT COUNT(*) FROM mysql.user WHERE User = ?", readerAccount(nil).name))
+	})
+}
+
+func (p *testPair) logs(t *testing.T) []string {
+	t.Helper()
+	db, err := p.Source.DB(t.Context())
+	require.NoError(t, err)
+	records, err := queryRecords(t.Context(), db, "SHOW BINARY LOGS")
+	require.NoError(t, err)
+	var out []string
+	for _, r := range records {
+		out = append(out, r["Log_name"])
+	}
+	return out
+}
+
+// A transaction of many rows is read in little memory, and a pass that would
+// need more is split.
+func TestConflictsOfAHugeTransaction(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		for _, compressed := range []string{"OFF", "ON"} {
+			if compressed == "ON" && flavor == servertest.MariaDB {
+				continue // its events are compressed one by one
+			}
+			t.Run("compression "+compressed, func(t *testing.T) { hugeTransaction(t, flavor, compressed) })
+		}
+	})
+}
+
+func hugeTransaction(t *testing.T, flavor servertest.Flavor, compressed string) {
+	var options []servertest.Option
+	if flavor == servertest.MySQL {
+		options = append(options, servertest.Set("binlog_transaction_compression", compressed))
+	}
+	p, store := dualPair(t, flavor, []string{
+		"CREATE TABLE app.wide (id INT PRIMARY KEY, pad CHAR(200) CHARACTER SET latin1)",
+	}, options...)
+	const rows = 100_000
+	numbers := "SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n FROM " + digits("a") + "," + digits("b") + "," + digits("c") + "," + digits("d") + "," + digits("e")
+	p.source.Exec("USE app", "INSERT INTO app.wide (id, pad) SELECT x.id, SHA2(x.id, 256) FROM (" + strings.Replace(numbers, " FROM", " AS id FROM", 1) + ") x")
+	p.exchange(t)
+	p.apart(t, func() {
+		p.source.Exec("UPDATE app.wide SET pad = REVERSE(pad)")
+		p.target.Exec("UPDATE app.wide SET pad = CONCAT('t', id) WHERE id IN (77, 99999)")
+	})
+	p.exchange(t)
+	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
+	w, _, err := store.ConflictWindow(t.Context(), "main")
+	require.NoError(t, err)
+
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stop, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		var most uint64
+		for {
+			select {
+			case <-tick.C:
+				var now runtime.MemStats
+				runtime.ReadMemStats(&now)
+				most = max(most, now.HeapAlloc)
+			case <-stop:
+				peak <- most
+				return
+			}
+		}
+	}()
+	r, err := reportConflicts(t.Context(), p.Pair, w, Target, 10*time.Second)
+	close(stop)
+	grew := int64(<-peak) - int64(before.HeapAlloc)
+	require.NoError(t, err)
+	require.Equal(t, []string{"app.wide (77) update/update", "app.wide (99999) update/update"}, keyed(r))
+	require.EqualValues(t, 2*rows, r.Wrote[0].Rows)
+	t.Logf("%d rows in %s, heap grew by %d MB", 2*rows, r.Took, grew>>20)
+	require.Less(t, grew>>20, int64(150))
+
+	small := &conflictScan{schemas: p.Schemas, limit: 20_000, most: 1, report: &ConflictReport{Pair: "main", Start: w.Start}, collator: collator{server: p.Target}}
+	linkErr, err := small.bounds(t.Context(), p.Source, p.Target, time.Second)
+	require.NoError(t, errors.Join(linkErr, err))
+	for i, s := range []*Server{p.Source, p.Target} {
+		small.ids[i], err = readServerID(t.Context(), s)
+		require.NoError(t, err)
+	}
+	require.NoError(t, small.withReaders(t.Context(), p.Source, p.Target))
+	require.Equal(t, 8, small.of, "split by what fits")
+	require.EqualValues(t, 2, small.report.Found)
+	require.Len(t, small.report.Conflicts, 1, "the list is bounded, the count is not")
+	require.EqualValues(t, 2*rows, small.report.Wrote[0].Rows, "counted once")
+}
+
+func digits(name string) string {
+	return "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) " + name
+}

@@ -154,8 +154,8 @@ func (c conflictsOp) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, reported, err := c.store.ConflictReport(ctx, c.pair.Name)
-	if err == nil && (!ok || !reported || !r.Complete || r.Start != w.Start || r.Entered != c.enter) {
+	r, reported, err := c.store.ConflictReport(ctx, c.pair.Name, c.enter)
+	if err == nil && (!ok || !reported || !r.Complete || r.Start != w.Start) {
 		err = fmt.Errorf("verify the conflicts of %s: they are not reported", c.pair.Name)
 	}
 	return err
