@@ -75,6 +75,9 @@ func (a *app) printStatus(s move.Status) error {
 	for _, v := range s.Verified {
 		fmt.Fprintf(&b, "  verify %-10s %s ago: %s\n", v.Pair, s.At.Sub(v.Finished).Round(time.Second), v.Summary())
 	}
+	for _, c := range s.Conflicts {
+		fmt.Fprintf(&b, "  switch to the %s of %s: %s\n", c.Entered, c.Pair, c.Summary())
+	}
 	if s.Last != nil {
 		fmt.Fprintf(&b, "  last event: %s %s %s at %s\n", s.Last.Run, s.Last.Step, s.Last.Type, s.Last.Time.Format(time.TimeOnly))
 	}
