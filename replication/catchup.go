@@ -31,6 +31,24 @@ func describeLink(s ReplicaStatus) string {
 	return text
 }
 
+// mend adds what helps a link that does not run to err. It must hold wherever
+// the move stands: migrate apply is refused once a cutover has begun.
+func (l linkOp) mend(ctx context.Context, err error, status ReplicaStatus) error {
+	dialect, dialectErr := l.to.Dialect(ctx)
+	switch {
+	case dialectErr != nil:
+		return errors.Join(err, dialectErr)
+	case !status.Configured && l.from.Side() == Source:
+		return plan.WithHint(err, "before the cutover run migrate apply, which makes the link")
+	case !status.Configured:
+		return plan.WithHint(err, "before the cutover run migrate apply, which makes the link; after it, without this link there is no way back")
+	case running(status):
+		return plan.WithHint(err, "it runs and does not keep up: wait until migrate status shows that it has caught up")
+	}
+	return plan.WithHint(err, "remove what has stopped it and run %s on %s; before the cutover migrate apply does so, too",
+		dialect.StartReplica(), l.to.Name())
+}
+
 // linkFailure is the error that a replica shows, or nil.
 func linkFailure(s ReplicaStatus) error {
 	switch {

@@ -57,7 +57,7 @@ func (l lagOp) Apply(ctx context.Context) (err error) {
 			return err
 		}
 		if !status.Configured || status.SQLRunning == "No" || status.IORunning == "No" {
-			return plan.WithHint(fmt.Errorf("the %s link has stopped: %s", linkName(l.from), describeLink(status)), "run migrate apply")
+			return linkOp{l.from, l.to}.mend(ctx, fmt.Errorf("the %s link has stopped: %s", linkName(l.from), describeLink(status)), status)
 		}
 		lag, err := heartbeat.Lag(ctx)
 		if err != nil {
@@ -65,7 +65,7 @@ func (l lagOp) Apply(ctx context.Context) (err error) {
 		}
 		plan.Report(ctx, plan.Progress{Done: lag.Behind.Milliseconds(), Unit: "ms behind", What: linkName(l.from) + " link"})
 		switch {
-		case lag.Behind >= l.limit:
+		case lag.Behind >= l.limit || lag.Stopped:
 			good = time.Time{}
 		case good.IsZero():
 			good = time.Now()
@@ -81,8 +81,8 @@ func (l lagOp) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lag.Behind >= l.limit {
-		return plan.Transient(fmt.Errorf("the %s link is %s behind, %d transactions", linkName(l.from), lag.Behind, lag.Transactions), time.Second)
+	if !lag.below(l.limit) {
+		return plan.Transient(fmt.Errorf("the %s link is %s behind, %d transactions", linkName(l.from), lag, lag.Transactions), time.Second)
 	}
 	return nil
 }
@@ -111,6 +111,9 @@ func RoundTrip(from, to *Server) plan.Step {
 
 // Check reads the link's status.
 func (r roundTripOp) Check(ctx context.Context) (plan.State, error) {
+	if err := r.from.made(ctx); err != nil {
+		return plan.State{}, err
+	}
 	status, err := linkOp{r.from, r.to}.status(ctx)
 	if err != nil {
 		return plan.State{}, err
@@ -135,7 +138,8 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 	}
 	start := time.Now()
 	if err := write(ctx, "INSERT INTO "+table+" (run, side, stamp) VALUES (?, ?, ?)", run, side, 1); err != nil {
-		return plan.WithHint(r.from.wrap("write the row of the round trip", err), "run migrate apply: it makes the heartbeat's table")
+		return plan.WithHint(r.from.wrap("write the row of the round trip", err),
+			"the table `migrate.heartbeat` and a free server are needed there; before the cutover migrate apply makes the table")
 	}
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
@@ -165,8 +169,8 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("the %s link did not carry a row within %s: %s", linkName(r.from), roundTripTimeout, describeLink(status)),
-		"without it there is no way back: run migrate apply")
+	return linkOp{r.from, r.to}.mend(ctx,
+		fmt.Errorf("the %s link did not carry a row within %s: %s", linkName(r.from), roundTripTimeout, describeLink(status)), status)
 }
 
 // Verify asks the replica whether it runs.
@@ -174,6 +178,7 @@ func (r roundTripOp) Verify(ctx context.Context) error {
 	status, err := linkOp{r.from, r.to}.status(ctx)
 	if err == nil && !running(status) {
 		err = fmt.Errorf("verify the %s link: %s", linkName(r.from), describeLink(status))
+		return linkOp{r.from, r.to}.mend(ctx, err, status)
 	}
 	return err
 }

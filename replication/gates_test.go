@@ -24,6 +24,7 @@ func TestLagIsMeasured(t *testing.T) {
 		state, err := readFence(t.Context(), p.Target)
 		require.NoError(t, err)
 		require.True(t, state.closed, "the round trip leaves the fence as it was")
+		p.settle(t, linkOp{p.Target, p.Source})
 		require.Equal(t, "0", p.source.Value("SELECT COUNT(*) FROM migrate.heartbeat"))
 
 		lag, err := Measure(t.Context(), p.Source, p.Target)
@@ -46,6 +47,12 @@ func TestLagIsMeasured(t *testing.T) {
 		}, 20*time.Second, 50*time.Millisecond, "the lag of a stopped applier grows")
 		err = LagBelow(p.Source, p.Target, time.Second, time.Second).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "has stopped")
+		require.Contains(t, plan.Hint(err), dialect.StartReplica()+" on "+p.Target.Name(), "holds after the cutover, too")
+		lag, err = Measure(t.Context(), p.Source, p.Target)
+		require.NoError(t, err)
+		require.True(t, lag.AtLeast && lag.Stopped)
+		require.Regexp(t, `^≥ 3\.\d s \(stopped\)$`, lag.String())
+		require.False(t, lag.below(time.Hour))
 		p.target.Exec(sqlThread[1])
 		require.Eventually(t, func() bool {
 			lag, err := h.Lag(t.Context())
@@ -152,11 +159,30 @@ func TestStatus(t *testing.T) { // I5
 		s = Status(t.Context(), p.Pair)
 		require.Empty(t, s.Rollback.Missing)
 		require.True(t, s.Rollback.Ready && s.Reverse.Running && s.Target.Fenced && s.Target.Kept && !s.Source.Fenced)
+		require.Empty(t, s.Guards)
+
+		p.source.Exec(map[servertest.Flavor]string{servertest.MariaDB: "STOP SLAVE", servertest.MySQL: "STOP REPLICA"}[flavor])
+		s = Status(t.Context(), p.Pair)
+		require.Contains(t, s.Rollback.Missing, "the reverse link has stopped")
+		require.Equal(t, "unknown (stopped)", s.Rollback.Lag.String(), "never 0 s")
+
 		p.target.Kill()
 		s = Status(t.Context(), p.Pair)
 		require.NotEmpty(t, s.Target.Error)
 		require.False(t, s.Rollback.Ready)
 	})
+}
+
+func TestLagInWords(t *testing.T) {
+	for want, lag := range map[string]Lag{
+		"12 ms":             {Behind: 12 * time.Millisecond, Transactions: 3},
+		"≥ 3.0 s":           {Behind: 3 * time.Second, AtLeast: true},
+		"≥ 12 s (stopped)":  {Behind: 12 * time.Second, AtLeast: true, Stopped: true},
+		"≥ 2m5s (stopped)":  {Behind: 125 * time.Second, AtLeast: true, Stopped: true},
+		"unknown (stopped)": {AtLeast: true, Stopped: true},
+	} {
+		require.Equal(t, want, lag.String())
+	}
 }
 
 func TestStepsAreUnknownBeforeTheirHostIsMade(t *testing.T) {
@@ -169,6 +195,7 @@ func TestStepsAreUnknownBeforeTheirHostIsMade(t *testing.T) {
 		Link(s, absent), Increment(absent), OldSessions(absent, false), Fence(absent, FenceOptions{}),
 		Unfence(absent), Events(absent, nil, true), HeartbeatTable(Pair{Source: s, Target: absent}),
 		LagBelow(s, absent, time.Second, time.Second), RoundTrip(s, absent), Drain(s, absent, time.Second),
+		Link(absent, s), RoundTrip(absent, s), LagBelow(absent, s, time.Second, time.Second),
 		Stragglers(absent, time.Second), ArmGuard(g), Handover(g),
 	} {
 		state, err := step.Op.Check(t.Context())

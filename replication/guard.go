@@ -47,8 +47,9 @@ const (
 // guardState is what is there on the machine.
 type guardState struct {
 	token token
-	alive bool // its process runs
-	late  bool // its deadline has passed
+	alive bool          // its process runs
+	late  bool          // its deadline has passed
+	left  time.Duration // until the deadline; negative once it has passed
 }
 
 // Exit statuses of the scripts.
@@ -140,9 +141,9 @@ token=
 for t in armed released handover guarding reverting returning done; do
 	if [ -e "$dir/$t" ]; then token=$t; fi
 done
-late=no
-if [ -e "$dir/deadline" ] && [ "$(now)" -ge "$(cat "$dir/deadline")" ]; then late=yes; fi
-if alive; then echo "$late yes $token"; else echo "$late no $token"; fi`)
+left=0
+if [ -e "$dir/deadline" ]; then left=$(($(cat "$dir/deadline") - $(now))); fi
+if alive; then echo "$left yes $token"; else echo "$left no $token"; fi`)
 	if err != nil {
 		return guardState{}, err
 	}
@@ -150,7 +151,12 @@ if alive; then echo "$late yes $token"; else echo "$late no $token"; fi`)
 	if len(fields) < 2 {
 		return guardState{}, fmt.Errorf("guard of %s: unexpected state %q", g.From.Name(), out)
 	}
-	state := guardState{late: fields[0] == "yes", alive: fields[1] == "yes"}
+	hundredths, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		return guardState{}, fmt.Errorf("guard of %s: unexpected deadline %q", g.From.Name(), fields[0])
+	}
+	state := guardState{left: time.Duration(hundredths) * 10 * time.Millisecond, alive: fields[1] == "yes"}
+	state.late = state.left <= 0
 	if len(fields) > 2 {
 		state.token = token(fields[2])
 	}

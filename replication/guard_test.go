@@ -49,6 +49,13 @@ func TestGuardSteps(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
+		guards := guardStatuses(t.Context(), g.opposite())
+		require.Len(t, guards, 1)
+		require.Equal(t, "armed", guards[0].State)
+		require.Equal(t, p.Source.Name(), guards[0].Opens)
+		require.True(t, guards[0].Alive)
+		require.WithinDuration(t, time.Now().Add(time.Minute), guards[0].Deadline, 30*time.Second)
+
 		require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 		plantest.Exercise(t, Handover(g))
 		require.NoDirExists(t, g.folder())

@@ -121,16 +121,6 @@ func dropOwnSchemaIfEmpty(ctx context.Context, session *Session) error {
 	return err
 }
 
-// Lag is how far a link is behind.
-type Lag struct {
-	// Behind is the age of the oldest write that the other side does not have
-	// yet; with none missing, how long the last one took. By one clock only,
-	// the controller's.
-	Behind time.Duration `json:"behind_ns"`
-	// Transactions is how many the other side lacks.
-	Transactions int64 `json:"transactions"`
-}
-
 // Heartbeat measures the lag of a link all the time: it writes the controller's
 // own monotonic stamp ten times a second on one side and reads it on the other.
 // On a MySQL server with super_read_only nothing can be written; there it times
@@ -284,22 +274,27 @@ func (h *Heartbeat) timeWait(ctx context.Context) error {
 }
 
 // Lag returns the lag now. Before the first stamp has arrived it is how long
-// ago the first was written.
+// ago the first was written. While a stamp is under way, and where the link has
+// stopped, it is a lower bound.
 func (h *Heartbeat) Lag(ctx context.Context) (Lag, error) {
 	h.mu.Lock()
-	behind, err := h.last, h.err
+	lag, err := Lag{Behind: h.last}, h.err
 	switch {
 	case len(h.pending) > 0:
-		behind = max(behind, time.Since(h.epoch)-h.pending[0])
+		age := time.Since(h.epoch) - h.pending[0]
+		lag.AtLeast = age > max(lag.Behind, heartbeatInterval)
+		lag.Behind = max(lag.Behind, age)
 	case !h.seen:
-		behind = time.Since(h.epoch)
+		lag.Behind, lag.AtLeast = time.Since(h.epoch), true
 	}
 	h.mu.Unlock()
 	if err != nil {
 		return Lag{}, err
 	}
-	missing, err := missingTransactions(ctx, h.from, h.to)
-	return Lag{Behind: behind, Transactions: missing}, err
+	if lag.Transactions, err = missingTransactions(ctx, h.from, h.to); err != nil {
+		return Lag{}, err
+	}
+	return lag.of(linkOp{h.from, h.to}.status(ctx))
 }
 
 // Close stops the heartbeat, waits for it and deletes its row.
@@ -321,47 +316,4 @@ func (h *Heartbeat) Close(ctx context.Context) error {
 		return h.from.wrap("end the heartbeat", err)
 	}
 	return nil
-}
-
-// missingTransactions counts what `to` lacks of `from`.
-func missingTransactions(ctx context.Context, from, to *Server) (int64, error) {
-	goal, err := linkGoal(ctx, from, to)
-	if err != nil {
-		return 0, err
-	}
-	has, err := executed(ctx, to)
-	if err != nil {
-		return 0, err
-	}
-	return goal.Ahead(has), nil
-}
-
-// measureAtMost bounds Measure.
-const measureAtMost = 3 * time.Second
-
-// Measure takes the lag of a link once, and only reads: how many transactions
-// the replica lacks now, and how long it takes to have them all, timed by the
-// controller with the server's own wait (at most 3 s: more is "at least").
-func Measure(ctx context.Context, from, to *Server) (Lag, error) {
-	start := time.Now()
-	goal, err := linkGoal(ctx, from, to)
-	if err != nil {
-		return Lag{}, err
-	}
-	has, err := executed(ctx, to)
-	if err != nil {
-		return Lag{}, err
-	}
-	lag := Lag{Transactions: goal.Ahead(has)}
-	if lag.Transactions > 0 {
-		db, dialect, err := to.Open(ctx)
-		if err != nil {
-			return Lag{}, err
-		}
-		if _, err := dialect.WaitGTIDs(ctx, db, goal, measureAtMost); err != nil {
-			return Lag{}, to.wrap("wait for the replica", err)
-		}
-		lag.Behind = time.Since(start)
-	}
-	return lag, nil
 }

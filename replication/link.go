@@ -54,6 +54,9 @@ func (l linkOp) account() login {
 // Check reads the replica's status and settings.
 func (l linkOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "replicates from " + l.from.Name()}
+	if err := l.from.made(ctx); err != nil {
+		return plan.State{}, err
+	}
 	status, err := l.status(ctx)
 	if err != nil {
 		return plan.State{}, err

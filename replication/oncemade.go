@@ -31,6 +31,15 @@ func (o onceMade) Undo(ctx context.Context, before json.RawMessage) error {
 	return err
 }
 
+// made returns ErrNotProvisioned while the server's machine is missing. That it
+// does not answer is not its matter.
+func (s *Server) made(ctx context.Context) error {
+	if _, err := s.Dialect(ctx); errors.Is(err, ErrNotProvisioned) {
+		return err
+	}
+	return nil
+}
+
 // readBefore reads a before-image; none is the zero image.
 func readBefore(before json.RawMessage, image any) error {
 	if len(before) == 0 {

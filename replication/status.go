@@ -12,11 +12,13 @@ import (
 
 // PairStatus is where a pair stands, for people and for --json.
 type PairStatus struct {
-	Pair     string         `json:"pair"`
-	Source   ServerStatus   `json:"source"`
-	Target   ServerStatus   `json:"target"`
-	Forward  LinkStatus     `json:"forward"`
-	Reverse  LinkStatus     `json:"reverse"`
+	Pair    string       `json:"pair"`
+	Source  ServerStatus `json:"source"`
+	Target  ServerStatus `json:"target"`
+	Forward LinkStatus   `json:"forward"`
+	Reverse LinkStatus   `json:"reverse"`
+	// Guards of switches that are under way, or were killed; mostly none.
+	Guards   []GuardStatus  `json:"guards,omitempty"`
 	Rollback RollbackStatus `json:"rollback"`
 }
 
@@ -64,6 +66,10 @@ func Status(ctx context.Context, p Pair) PairStatus {
 	g.Go(func() error { out.Target = serverStatus(ctx, p.Target); return nil })
 	g.Go(func() error { out.Forward = linkStatus(ctx, p.Source, p.Target); return nil })
 	g.Go(func() error { out.Reverse = linkStatus(ctx, p.Target, p.Source); return nil })
+	g.Go(func() error {
+		out.Guards = guardStatuses(ctx, Guard{Pair: p.Name, From: p.Source, To: p.Target})
+		return nil
+	})
 	_ = g.Wait() // its functions return nil: the errors are in the status
 	out.Rollback = rollbackStatus(out)
 	return out
@@ -156,6 +162,7 @@ func rollbackStatus(s PairStatus) RollbackStatus {
 	want(s.Target.Error == "", "the target does not answer")
 	want(s.Reverse.Configured, "there is no reverse link")
 	want(!s.Reverse.Configured || s.Reverse.Running, "the reverse link has stopped")
+	want(s.Reverse.Lag.Stopped || !s.Reverse.Lag.AtLeast, "the reverse link does not keep up: "+s.Reverse.Lag.String()+" behind")
 	want(s.Target.BinlogKept == 0 || s.Target.BinlogKept >= shortBinlog, "the target keeps its binlog for less than a day")
 	out.Ready = len(out.Missing) == 0
 	return out

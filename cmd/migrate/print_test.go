@@ -200,6 +200,10 @@ func TestStatusIsPrinted(t *testing.T) {
 			Target:  replication.ServerStatus{Name: "db1 (target)", Error: "connection lost"},
 			Forward: replication.LinkStatus{Configured: true, Running: true, Lag: replication.Lag{Behind: 12 * time.Millisecond, Transactions: 3}},
 			Reverse: replication.LinkStatus{Configured: true, Error: "1062 duplicate entry"},
+			Guards: []replication.GuardStatus{{
+				Server: "db1 (source)", Host: "db1", State: "armed", Alive: true,
+				Opens: "db1 (source)", Deadline: at.Add(8 * time.Second), Left: 8 * time.Second,
+			}},
 		}},
 		Last: &plan.Event{Run: "apply-1", Step: "apply/seed/main:seed", Type: plan.StepVerified, Time: at},
 	}

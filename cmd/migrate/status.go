@@ -91,8 +91,11 @@ func printPair(b *strings.Builder, p replication.PairStatus) {
 		fmt.Fprintf(b, "    %-16s %s\n", side.Name, sideText(side))
 	}
 	fmt.Fprintf(b, "    %-16s %s\n    %-16s %s\n", "forward link", linkText(p.Forward), "reverse link", linkText(p.Reverse))
+	for _, g := range p.Guards {
+		fmt.Fprintf(b, "    %-16s %s\n", "guard", guardText(g))
+	}
 	if p.Rollback.Ready {
-		fmt.Fprintf(b, "    %-16s ready, about %s, binlog kept %s\n", "rollback", round(p.Rollback.Expected), kept(p.Rollback.BinlogKept))
+		fmt.Fprintf(b, "    %-16s ready, about %s, binlog kept %s\n", "rollback", p.Rollback.Lag, kept(p.Rollback.BinlogKept))
 	} else {
 		fmt.Fprintf(b, "    %-16s NOT ready: %s\n", "rollback", strings.Join(p.Rollback.Missing, "; "))
 	}
@@ -115,10 +118,31 @@ func linkText(l replication.LinkStatus) string {
 		return "FAILED: " + l.Error
 	case !l.Configured:
 		return "none"
-	case !l.Running:
-		return "stopped"
 	}
-	return fmt.Sprintf("running, %s and %d transactions behind", round(l.Lag.Behind), l.Lag.Transactions)
+	state := "running"
+	if !l.Running {
+		state = "STOPPED"
+	}
+	return fmt.Sprintf("%s, %s and %d transactions behind", state, l.Lag, l.Lag.Transactions)
+}
+
+// guardText is one line on the guard of a switch.
+func guardText(g replication.GuardStatus) string {
+	if g.Error != "" {
+		return fmt.Sprintf("of %s: not seen: %s", g.Server, g.Error)
+	}
+	text := fmt.Sprintf("of %s: %s", g.Server, g.State)
+	if !g.Alive {
+		text += ", its process is gone"
+	}
+	switch {
+	case g.Opens == "":
+	case g.Left > 0:
+		text += fmt.Sprintf(", opens %s at %s (in %s)", g.Opens, g.Deadline.Format(time.RFC3339), round(g.Left))
+	default:
+		text += fmt.Sprintf(", opens %s (since %s)", g.Opens, g.Deadline.Format(time.RFC3339))
+	}
+	return text
 }
 
 func kept(d time.Duration) string {
