@@ -2,11 +2,7 @@ package move
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -62,17 +58,8 @@ func seededOrSwitched(h *plan.History) time.Time {
 
 // last reads the last report as it was saved.
 func (s reports) last(pair string) (r replication.VerifyReport, ok bool, err error) {
-	data, err := os.ReadFile(s.file(pair))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		return r, false, fmt.Errorf("read the last verify of %s: %w", pair, err)
-	}
-	return r, true, nil
+	ok, err = readState(s.file(pair), &r)
+	return r, ok, err
 }
 
 func (s reports) SaveVerify(_ context.Context, r replication.VerifyReport) error {
