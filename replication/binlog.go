@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
@@ -174,7 +175,7 @@ func (r *binlogReader) explain(err error) error {
 	if !errors.As(err, &refused) {
 		return plan.Transient(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err), time.Second)
 	}
-	if refused.Code == 1236 { // ER_MASTER_FATAL_ERROR_READING_BINLOG
+	if refused.Code == 1236 && strings.Contains(refused.Message, "purged") { // ER_MASTER_FATAL_ERROR_READING_BINLOG
 		err = fmt.Errorf("%w: %w", ErrBinlogPurged, err)
 		return plan.WithHint(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err),
 			"what was written meanwhile cannot be told any more: compare the rows with migrate verify, and keep binlogs longer")

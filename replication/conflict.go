@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -314,18 +315,26 @@ func commonGTIDs(a, b GTIDSet) GTIDSet {
 	return out
 }
 
-// noteConflicts tells the run what was found.
+// noteConflicts tells the run what was found. Keys stay out of the journal:
+// they may be tokens; the report is for the operator alone.
 func noteConflicts(ctx context.Context, r ConflictReport, where string) {
 	const most = 5
 	plan.Note(ctx, "%s: %s", r.Pair, r.Summary())
-	for i, c := range r.Conflicts {
+	tables := map[string]int{}
+	for _, c := range r.Conflicts {
+		tables[c.Table]++
+	}
+	for i, name := range slices.Sorted(maps.Keys(tables)) {
 		if i == most {
-			plan.Note(ctx, "%s: and %d more", r.Pair, r.Found-most)
+			plan.Note(ctx, "%s: H1: and %d more tables", r.Pair, len(tables)-most)
 			break
 		}
-		plan.Note(ctx, "%s: H1: %s", r.Pair, c)
+		plan.Note(ctx, "%s: H1: %s: %d keys", r.Pair, name, tables[name])
+	}
+	if r.Found > int64(len(r.Conflicts)) {
+		plan.Note(ctx, "%s: the report lists the first %d of %d keys", r.Pair, len(r.Conflicts), r.Found)
 	}
 	if r.Found > 0 || len(r.Unsure) > 0 {
-		plan.Note(ctx, "%s: the report is in %s; docs/conflicts.md says what to do with it", r.Pair, where)
+		plan.Note(ctx, "%s: see %s; docs/conflicts.md says what to do", r.Pair, where)
 	}
 }

@@ -38,14 +38,15 @@ type logKey struct {
 // logTable is a table's shape.
 type logTable struct {
 	title   string
+	hidden  bool // events may have more columns at their end
 	columns []logColumn
 	keys    []logKey // the first tells rows apart
 	unused  []string // unique keys that the log cannot tell
 }
 
 // readLogTable reads a table's columns and unique keys.
-func readLogTable(ctx context.Context, q queryer, schema, name string) (*logTable, error) {
-	t := &logTable{title: schema + "." + name}
+func readLogTable(ctx context.Context, q queryer, dialect *Dialect, schema, name string) (*logTable, error) {
+	t := &logTable{title: schema + "." + name, hidden: dialect.mariadb()} // it hashes long unique keys into such columns
 	columns, err := queryRecords(ctx, q, `SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS kind, LOWER(COLUMN_TYPE) AS type,
 			COALESCE(CHARACTER_SET_NAME, '') AS charset, COALESCE(COLLATION_NAME, '') AS collation, UPPER(EXTRA) AS extra
 		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`, schema, name)
@@ -111,8 +112,7 @@ func (t *logTable) places(e *binlog.RowsEvent) (places []int, ok bool) {
 		}
 	}
 	n := int(e.ColumnCount)
-	// MariaDB has hidden columns at the end for long unique keys.
-	all := n >= len(t.columns)
+	all := n == len(t.columns) || n > len(t.columns) && t.hidden
 	if !all && n != stored {
 		return nil, false
 	}

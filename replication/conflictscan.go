@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -252,19 +253,18 @@ func (t touch) hash() [16]byte {
 	return hashParts(t.table.title+"\x00"+t.key, t.parts, true)
 }
 
-func hashParts(head string, parts []part, weighed bool) (out [16]byte) {
-	h := fnv.New128a()
-	_, _ = h.Write([]byte(head)) // a hash does not fail
+func hashParts(head string, parts []part, weighed bool) [16]byte {
+	text := []byte(head)
 	for _, p := range parts {
 		value := p.raw
 		if weighed && p.weight != nil {
 			value = p.weight
 		}
-		_, _ = fmt.Fprintf(h, "\x00%t %d:", p.null, len(value))
-		_, _ = h.Write(value)
+		text = fmt.Appendf(text, "\x00%t %d:", p.null, len(value))
+		text = append(text, value...)
 	}
-	copy(out[:], h.Sum(nil))
-	return out
+	sum := sha256.Sum256(text) // spread evenly over the shares, and nobody can aim at another's
+	return [16]byte(sum[:16])
 }
 
 // counted is how far the transactions of a server have come in a log. MySQL's
@@ -318,7 +318,7 @@ func (c *conflictScan) table(ctx context.Context, e *binlog.RowsEvent) (*logTabl
 	if err != nil {
 		return nil, err
 	}
-	t, err := readLogTable(ctx, db, schema, name)
+	t, err := readLogTable(ctx, db, c.entered.dialect, schema, name)
 	if err != nil {
 		return nil, c.entered.server.wrap("read a table's shape", err)
 	}
