@@ -48,8 +48,7 @@ build: ## bin/migrate and bin/lab
 .PHONY: test
 test: ## everything: units, real servers, the lab end to end (PKG=./dns/... for a part)
 	@scripts/deps test
-	@go build -o bin/testreport ./internal/house/testreport
-	@go test -json $(TESTFLAGS) $(PKG) 2>&1 | bin/testreport $(if $(filter true,$(CI)),-no-skips)
+	@PKG="$(PKG)" scripts/test $(TESTFLAGS)
 
 .PHONY: lint
 lint: ## gofmt, go vet, golangci-lint

@@ -1,5 +1,5 @@
-// Testreport reads `go test -json` on its standard input and prints what people
-// need of it: one line a package as it ends, the whole output of what failed,
+// Testreport reads `go test -json` on its standard input, or of several runs at
+// once from the files that are named, and prints what people need of it: one line a package as it ends, the whole output of what failed,
 // and every skipped test with its reason. With -no-skips a skipped test fails
 // the run, so that nothing is left out unseen. Its exit code is 1 when a test or
 // a build failed, or nothing ran at all.
@@ -14,12 +14,25 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 )
 
 func main() {
 	noSkips := flag.Bool("no-skips", false, "a skipped test fails the run")
 	flag.Parse()
-	os.Exit(report(os.Stdin, os.Stdout, *noSkips))
+	runs := []io.Reader{os.Stdin}
+	if flag.NArg() > 0 {
+		runs = nil
+	}
+	for _, name := range flag.Args() {
+		file, err := os.Open(name)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "testreport:", err)
+			os.Exit(1)
+		}
+		runs = append(runs, file)
+	}
+	os.Exit(report(os.Stdout, *noSkips, runs...))
 }
 
 // event is a line of test2json, or of the build before it.
@@ -42,23 +55,37 @@ type run struct {
 	builds  int // that failed
 }
 
-// report prints the run that in describes and returns the exit code.
-func report(in io.Reader, out io.Writer, noSkips bool) int {
+// report prints the runs that in describe and returns the exit code.
+func report(out io.Writer, noSkips bool, in ...io.Reader) int {
+	lines := make(chan string)
+	var reading sync.WaitGroup
+	for _, in := range in {
+		reading.Go(func() { split(in, lines) })
+	}
+	go func() { reading.Wait(); close(lines) }()
 	r := &run{out: out, output: map[key][]string{}}
-	lines := bufio.NewReader(in)
-	for {
-		line, err := lines.ReadString('\n')
+	for line := range lines {
 		var e event
 		if json.Unmarshal([]byte(line), &e) == nil {
 			r.add(e)
 		} else {
 			r.print("%s", line) // not of a test: a complaint of the go command
 		}
-		if err != nil {
-			break
-		}
 	}
 	return r.close(noSkips)
+}
+
+// split sends the lines of in, however long they are.
+func split(in io.Reader, lines chan<- string) {
+	for buffered := bufio.NewReader(in); ; {
+		line, err := buffered.ReadString('\n')
+		if line != "" {
+			lines <- line
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 func (r *run) print(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }

@@ -55,7 +55,7 @@ func TestReportOfRealRuns(t *testing.T) {
 			events, err := cmd.CombinedOutput()
 			require.Equal(t, c.code == 1 && !c.noSkips && name != "no test", err != nil, "the go command itself: %s", events)
 			var out bytes.Buffer
-			require.Equal(t, c.code, report(bytes.NewReader(events), &out, c.noSkips), out.String())
+			require.Equal(t, c.code, report(&out, c.noSkips, bytes.NewReader(events)), out.String())
 			for _, part := range c.want {
 				require.Contains(t, out.String(), part)
 			}
@@ -69,8 +69,20 @@ func TestReportOfForeignLines(t *testing.T) {
 	line, err := json.Marshal(event{Action: "pass", Package: "p", Test: "T"})
 	require.NoError(t, err)
 	var out bytes.Buffer
-	require.Zero(t, report(strings.NewReader("go: downloading 100% of x\n"+string(line)), &out, true))
+	require.Zero(t, report(&out, true, strings.NewReader("go: downloading 100% of x\n"+string(line))))
 	require.Equal(t, "go: downloading 100% of x\n1 passed, 0 failed, 0 skipped\n", out.String())
+}
+
+// TestReportOfSeveralRuns: one that fails fails the whole.
+func TestReportOfSeveralRuns(t *testing.T) {
+	run := func(pkg, action string) *strings.Reader {
+		line, err := json.Marshal(event{Action: action, Package: pkg, Test: "T"})
+		require.NoError(t, err)
+		return strings.NewReader(string(line) + "\n")
+	}
+	var out bytes.Buffer
+	require.Equal(t, 1, report(&out, true, run("p", "pass"), run("q", "fail"), run("r", "pass")))
+	require.Equal(t, "failed: q T\n2 passed, 1 failed, 0 skipped\n", out.String())
 }
 
 func write(t *testing.T, path, text string) {
