@@ -134,15 +134,15 @@ func moduleRoot() string {
 	return "."
 }
 
-// zones are the blog's two zones at Cloudflare.
-func zones() map[string][]cfsim.Record {
+// zones are the blog's two zones at Cloudflare; ttl is of the hosts' DNS-only records.
+func zones(ttl int) map[string][]cfsim.Record {
 	return map[string][]cfsim.Record{
 		"blog.test": {
 			{Type: "A", Name: "blog.test", Content: WebAddress, TTL: 1, Proxied: true, Comment: "the blog"},
 			{Type: "CNAME", Name: "www.blog.test", Content: "blog.test", TTL: 1, Proxied: true},
 			{Type: "A", Name: "*.blog.test", Content: WebAddress, TTL: 1, Proxied: true, Comment: "customers' blogs"},
-			{Type: "A", Name: "origin.blog.test", Content: WebAddress, TTL: 90},
-			{Type: "A", Name: "db.blog.test", Content: DBAddress, TTL: 90},
+			{Type: "A", Name: "origin.blog.test", Content: WebAddress, TTL: ttl},
+			{Type: "A", Name: "db.blog.test", Content: DBAddress, TTL: ttl},
 			{Type: "A", Name: "legacy.blog.test", Content: "192.0.2.77", TTL: 300},
 			{Type: "MX", Name: "blog.test", Content: "mail.blog.test", Priority: 10, TTL: 300},
 			{Type: "A", Name: "mail.blog.test", Content: "192.0.2.25", TTL: 300},

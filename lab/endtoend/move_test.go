@@ -23,7 +23,7 @@ import (
 // is killed with SIGKILL at every journal event of apply, cutover and rollback;
 // the same command, run again, always finishes, and nothing is lost (I1, I2).
 func TestKillAtEveryEvent(t *testing.T) {
-	s := open(t, "fence")
+	s := open(t, "fence", 0)
 	s.run("plan")
 	s.killed("apply")
 	mutations := len(s.lab.DO.Mutations()) + len(s.lab.CF.Mutations())
@@ -64,7 +64,7 @@ func (s *site) killedFinish() {
 // work was done, refuse with 429 and fail with 500, at each call that changes
 // something; way dual: no request of a client fails.
 func TestVendorsMisbehave(t *testing.T) {
-	s := open(t, "dual")
+	s := open(t, "dual", brief)
 	s.run("plan")
 	droplet := []dosim.Kind{dosim.DropAfter, dosim.TooManyRequests, dosim.ServerError}
 	for _, path := range []string{"/v2/droplets", "/v2/firewalls", "/v2/vpcs", "/v2/tags", "/v2/account/keys"} {
@@ -104,7 +104,7 @@ func TestVendorsMisbehave(t *testing.T) {
 // nothing is lost (I1).
 func TestTheOperatorIsGone(t *testing.T) {
 	const budget = 4 * time.Second
-	s := open(t, "fence")
+	s := open(t, "fence", brief)
 	require.NoError(t, lab.Apply(filepath.Join(s.dir, "migration.yaml"), []lab.Edit{{Old: "budget: 10s", New: "budget: " + budget.String()}}))
 	s.run("plan")
 	s.run("apply")
@@ -175,7 +175,7 @@ func (s *site) watchWriters() (longest func() time.Duration) {
 // TestEverythingIsTakenBack: before a cutover, rollback --all leaves no trace at
 // the vendors and puts the old site's settings back.
 func TestEverythingIsTakenBack(t *testing.T) {
-	s := open(t, "fence")
+	s := open(t, "fence", 0)
 	settings := func() string {
 		var out strings.Builder
 		require.NoError(t, s.lab.DB.Exec(t.Context(), `mariadb -BN -e "SELECT @@sync_binlog, @@binlog_expire_logs_seconds, @@auto_increment_increment, @@auto_increment_offset, @@read_only; SHOW SLAVE STATUS; SELECT user FROM mysql.user WHERE user LIKE 'migrate%'; SHOW DATABASES"; ls /etc/mysql/*/`, nil, &out))
