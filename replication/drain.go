@@ -71,19 +71,12 @@ func (d drainOp) Apply(ctx context.Context) error {
 // settledGoal reads what a fenced server holds, twice alike. Setting the fence
 // waited for commits in progress, and none can follow, so nothing is missed.
 func settledGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
-	last, err := linkGoal(ctx, from, to)
+	last, err := fencedGoal(ctx, from, to)
 	for err == nil {
-		fence, err := runningFence(ctx, from)
-		if err != nil {
-			return GTIDSet{}, err
-		}
-		if !fence.closed {
-			return GTIDSet{}, fmt.Errorf("drain %s: %w", from.Name(), ErrNotFenced)
-		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return GTIDSet{}, fmt.Errorf("drain %s: it is still being written to: %w", from.Name(), err)
 		}
-		again, err := linkGoal(ctx, from, to)
+		again, err := fencedGoal(ctx, from, to)
 		if err != nil {
 			return GTIDSet{}, err
 		}
@@ -95,9 +88,21 @@ func settledGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
 	return GTIDSet{}, err
 }
 
+// fencedGoal is linkGoal on a server that must be fenced.
+func fencedGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
+	fence, err := runningFence(ctx, from)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	if !fence.closed {
+		return GTIDSet{}, fmt.Errorf("drain %s: %w", from.Name(), ErrNotFenced)
+	}
+	return linkGoal(ctx, from, to)
+}
+
 // Verify checks that nothing is missing, and that the server is fenced still.
 func (d drainOp) Verify(ctx context.Context) error {
-	goal, err := settledGoal(ctx, d.from, d.to)
+	goal, err := fencedGoal(ctx, d.from, d.to)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
@@ -36,6 +37,9 @@ type fenceOp struct {
 	server *Server
 	opt    FenceOptions
 	closed bool // what is wanted
+	// proven is set once this very step has proved its fence: then Verify, which
+	// comes right after Apply while nobody can write, need not prove it again.
+	proven *atomic.Bool
 }
 
 // fenceBefore is the before-image of a fence.
@@ -57,7 +61,7 @@ func Fence(s *Server, opt FenceOptions) plan.Step {
 			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users are refused"},
 			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.wait())},
 		},
-		Op: onceMade{fenceOp{s, opt, true}},
+		Op: onceMade{fenceOp{s, opt, true, new(atomic.Bool)}},
 	}
 }
 
@@ -66,7 +70,7 @@ func Unfence(s *Server) plan.Step {
 	return plan.Step{
 		Name:    "unfence-" + string(s.Side()),
 		Summary: fmt.Sprintf("let application writes into %s", s.Name()),
-		Op:      onceMade{fenceOp{s, FenceOptions{}, false}},
+		Op:      onceMade{fenceOp{server: s}},
 	}
 }
 
@@ -155,18 +159,41 @@ func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply sets or takes away the fence.
-func (f fenceOp) Apply(ctx context.Context) error {
+func (f fenceOp) Apply(ctx context.Context) (err error) {
 	if !f.closed {
 		return openFence(ctx, f.server)
 	}
+	f.proven.Store(false)
 	if err := f.refuseLeaks(ctx); err != nil {
 		return err
 	}
-	return f.close(ctx)
+	// What the proof needs is made before: once the fence is set, time counts.
+	probe, err := openProbe(ctx, f.server)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, probe.close(ctx)) }()
+	if err := f.close(ctx); err != nil {
+		return err
+	}
+	if err := probe.refused(ctx); err != nil {
+		return err
+	}
+	f.proven.Store(true)
+	return nil
 }
 
 // Verify asks the server, and proves a fence by a write that must be refused.
+// After this step's own Apply, which has proved it and read back what is kept,
+// it only asks what is in force.
 func (f fenceOp) Verify(ctx context.Context) error {
+	if f.closed && f.proven.Load() {
+		now, err := runningFence(ctx, f.server)
+		if err == nil && !now.closed {
+			err = fmt.Errorf("verify the fence: %s %s", f.server.Name(), now)
+		}
+		return err
+	}
 	state, err := f.Check(ctx)
 	if err != nil {
 		return err
@@ -185,6 +212,9 @@ func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var image fenceBefore
 	if err := readBefore(before, &image); err != nil {
 		return err
+	}
+	if f.closed {
+		f.proven.Store(false)
 	}
 	if image.Fenced {
 		return f.close(ctx)
@@ -255,19 +285,24 @@ func (f fenceOp) takeBack(ctx context.Context) error {
 	return nil
 }
 
-// openFence lets application writes in. On MySQL the kept value goes first,
-// because it says that super_read_only belongs back (see asAdmin); on MariaDB
-// the running one, because that is what the service waits for.
+// openFence lets application writes in.
 func openFence(ctx context.Context, s *Server) error {
-	_, dialect, err := s.Open(ctx)
-	if err != nil {
-		return err
-	}
 	lock, err := lockFence(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
+	return openFenceIn(ctx, s, lock)
+}
+
+// openFenceIn opens in the session that has the fence's lock. On MySQL the kept
+// value goes first, because it says that super_read_only belongs back (see
+// asAdmin); on MariaDB the running one, because that is what the service waits for.
+func openFenceIn(ctx context.Context, s *Server, lock *Session) error {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return err
+	}
 	kept := persistence{s, fenceTopic}
 	if !dialect.mariadb() {
 		if err := kept.forget(ctx, dialect.fenceVariables()...); err != nil {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -218,71 +216,4 @@ func grantsAny(grants, privileges []string) bool {
 		}
 	}
 	return false
-}
-
-// proveFence tries a write that the fence must refuse. It changes nothing even
-// where it is let in: the schema is there already. On MariaDB it runs as a user
-// without privileges, made for it; on MySQL nobody passes super_read_only.
-func proveFence(ctx context.Context, s *Server) error {
-	dialect, err := s.Dialect(ctx)
-	if err != nil {
-		return err
-	}
-	const write = "CREATE SCHEMA IF NOT EXISTS `" + ownSchema + "`"
-	if !dialect.mariadb() {
-		session, err := s.Session(ctx, Unlogged)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		_, err = session.ExecContext(ctx, write)
-		return refused(s, err)
-	}
-	if err := asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
-		_, err := session.ExecContext(ctx, write)
-		return err
-	}); err != nil {
-		return s.wrap("prepare the proof of the fence", err)
-	}
-	return asProbe(ctx, s, func(q execer) error {
-		_, err := q.ExecContext(ctx, write)
-		return refused(s, err)
-	})
-}
-
-// refused turns the outcome of a write that must be refused into an error.
-func refused(s *Server, err error) error {
-	switch {
-	case errorNumber(err) == errReadOnly:
-		return nil
-	case err == nil:
-		return fmt.Errorf("verify the fence of %s: a write was let in", s.Name())
-	}
-	return s.wrap("prove the fence", err)
-}
-
-// asProbe runs f as a user that has no privilege but on migrate's own schema.
-func asProbe(ctx context.Context, s *Server, f func(execer) error) (err error) {
-	probe := login{s, ownUserPrefix + "probe", "CREATE ON `" + ownSchema + "`.*"}
-	host, password := anyHost, newPassword()
-	if s.cfg.Network == "unix" {
-		host = "localhost"
-	}
-	if err := probe.create(ctx, host, password); err != nil {
-		return err
-	}
-	defer func() {
-		drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
-		defer cancel()
-		err = errors.Join(err, probe.drop(drop))
-	}()
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = probe.name, password.Open(), s.cfg.Network, s.cfg.Address
-	cfg.Timeout, cfg.DialFunc, cfg.Logger = dialTimeout, s.dial, &mysql.NopLogger{}
-	db, err := openPool(cfg)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return f(db)
 }

@@ -258,8 +258,6 @@ func handoverSteps(m model) []model {
 			return one(m.ours("h").at("undo"))
 		case m.to():
 			return one(m.ours("h").at("open"))
-		case g.token == tokenGuarding:
-			return one(m.ours("h").at("await"))
 		}
 		return one(m.ours("h").at("drain-again"))
 	case "drain-again":

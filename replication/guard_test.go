@@ -16,7 +16,7 @@ import (
 )
 
 // newGuard returns the guard of a cutover of p and removes what the test leaves of it.
-func newGuard(t *testing.T, p *testPair, budget time.Duration) Guard {
+func newGuard(t testing.TB, p *testPair, budget time.Duration) Guard {
 	t.Helper()
 	g := Guard{Pair: p.Name, From: p.Source, To: p.Target, Budget: budget, Dir: t.TempDir()}
 	t.Cleanup(func() {
@@ -28,7 +28,7 @@ func newGuard(t *testing.T, p *testPair, budget time.Duration) Guard {
 }
 
 // guardedPair is a pair that replicates both ways with its target fenced.
-func guardedPair(t *testing.T, flavor servertest.Flavor) *testPair {
+func guardedPair(t testing.TB, flavor servertest.Flavor) *testPair {
 	t.Helper()
 	p := newTestPair(t, flavor)
 	p.linked(t, true)
@@ -93,7 +93,7 @@ type watch struct {
 	samples int
 }
 
-func startWatch(t *testing.T, p *testPair) *watch {
+func startWatch(t testing.TB, p *testPair) *watch {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watch{cancel: cancel}
 	t.Cleanup(w.stop)
@@ -208,7 +208,8 @@ func TestGuardCompletesTheHandoverWhenTheControllerIsGone(t *testing.T) { // I3
 		w := startWatch(t, p)
 		require.NoError(t, ArmGuard(g).Op.Apply(t.Context()))
 		require.NoError(t, Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context()))
-		require.NoError(t, handoverOp{g}.decide(t.Context(), world{}))
+		require.NoError(t, handoverOp{g}.drain().Apply(t.Context()))
+		require.NoError(t, handoverOp{g}.decide(t.Context()))
 		// The controller dies between the decision and its unfence.
 		require.Eventually(t, func() bool { return isOpen(t, p.Target) }, 20*time.Second, 20*time.Millisecond)
 		require.False(t, isOpen(t, p.Source))
@@ -237,7 +238,7 @@ func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
 
 		// The undo of the completed switch dies when it has fenced the target again.
 		h := handoverOp{g}
-		now, err := h.world(t.Context())
+		now, err := h.world(t.Context(), runningFence)
 		require.NoError(t, err)
 		require.NoError(t, h.revert(t.Context(), now))
 		require.NoError(t, (fenceOp{server: p.Target, closed: true}).close(t.Context()))

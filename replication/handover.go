@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -34,76 +36,108 @@ type world struct {
 	guard    guardState
 }
 
-func (h handoverOp) world(ctx context.Context) (w world, err error) {
-	if w.guard, err = h.state(ctx); err != nil {
-		return w, err
-	}
-	if w.from, err = runningFence(ctx, h.From); err != nil {
-		return w, err
-	}
-	w.to, err = runningFence(ctx, h.To)
-	return w, err
+// world reads all of it at the same time, the fence of `to` by read: only
+// runningFence does without its machine.
+func (h handoverOp) world(ctx context.Context, read func(context.Context, *Server) (fenceState, error)) (w world, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { w.guard, err = h.state(ctx); return err })
+	g.Go(func() (err error) { w.from, err = runningFence(ctx, h.From); return err })
+	g.Go(func() (err error) { w.to, err = read(ctx, h.To); return err })
+	return w, g.Wait()
 }
 
-// Check reads both fences and the guard.
+// fences reads what is in force on both sides: only that is asked for while
+// nobody can write.
+func (h handoverOp) fences(ctx context.Context) (from, to fenceState, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { from, err = runningFence(ctx, h.From); return err })
+	g.Go(func() (err error) { to, err = runningFence(ctx, h.To); return err })
+	return from, to, g.Wait()
+}
+
+// Check reads both fences, and the rest where the switch may be done.
 func (h handoverOp) Check(ctx context.Context) (plan.State, error) {
-	w, err := h.world(ctx)
+	state := plan.State{Want: h.To.Name() + " accepts application writes"}
+	from, to, err := h.fences(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
-	if w.to, err = readFence(ctx, h.To); err != nil {
+	if !from.closed || to.closed {
+		to.kept = to.closed
+		state.Now = h.To.Name() + " " + to.String()
+		return state, nil
+	}
+	w, err := h.world(ctx, readFence)
+	if err != nil {
 		return plan.State{}, err
 	}
-	return plan.State{
-		Done: w.from.closed && w.to.open && !w.to.kept && w.guard.token == tokenNone,
-		Now:  h.To.Name() + " " + w.to.String(),
-		Want: h.To.Name() + " accepts application writes",
-	}, nil
+	state.Done = w.from.closed && w.to.open && !w.to.kept && w.guard.token == tokenNone
+	state.Now = h.To.Name() + " " + w.to.String()
+	return state, nil
 }
 
 // Apply wins the decision from the guard, opens `to` and ends the guard.
 func (h handoverOp) Apply(ctx context.Context) error {
-	w, err := h.world(ctx)
+	from, to, err := h.fences(ctx)
 	if err != nil {
 		return err
 	}
-	if !w.from.closed {
-		return h.tooLate(w)
+	if !from.closed {
+		return h.tooLate(ctx)
 	}
-	switch {
-	case !w.to.closed: // opened by an earlier run or the guard
-	case w.guard.token == tokenGuarding:
-		if err := h.awaitGuard(ctx); err != nil {
-			return err
-		}
-	default:
-		if err := h.decide(ctx, w); err != nil {
-			return err
-		}
+	lock, err := h.decided(ctx, to)
+	if err != nil {
+		return err
 	}
-	if err := openFence(ctx, h.To); err != nil {
+	err = openFenceIn(ctx, h.To, lock)
+	lock.Close() // to take away the guard's account needs the lock
+	if err != nil {
 		return err
 	}
 	return h.disarm(ctx)
 }
 
+// decided makes sure that `to` is the side to open, and returns the session to
+// open it in. That is made ready at the same time: once the decision has
+// fallen, nothing but the opening is left to do.
+func (h handoverOp) decided(ctx context.Context, to fenceState) (lock *Session, err error) {
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { lock, err = lockFence(ctx, h.To); return err })
+	if to.closed { // else it was opened by an earlier run or the guard
+		g.Go(func() error { return h.drain().Apply(both) })
+	}
+	err = g.Wait()
+	if err == nil && to.closed {
+		err = h.decide(ctx)
+	}
+	if err != nil && lock != nil {
+		lock.Close()
+	}
+	return lock, err
+}
+
+// drain is asked for once more, since a run that was resumed may have passed
+// the gate before the guard released.
+func (h handoverOp) drain() drainOp {
+	return drainOp{from: h.From, to: h.To, timeout: h.budget()}
+}
+
 // tooLate explains a handover whose old side is open.
-func (h handoverOp) tooLate(w world) error {
+func (h handoverOp) tooLate(ctx context.Context) error {
 	cause := ErrNotFenced
-	if w.guard.token == tokenReleased {
+	now, err := h.state(ctx)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if now.token == tokenReleased {
 		cause = ErrReleased
 	}
 	return plan.WithHint(fmt.Errorf("hand over from %s: %w", h.From.Name(), cause),
 		"the switch took longer than its budget of %s, or the controller was gone: run it again", h.budget())
 }
 
-// decide drains once more, since a run that was resumed may have passed the
-// gate before the guard released, and then takes the decision.
-func (h handoverOp) decide(ctx context.Context, w world) error {
-	drain := drainOp{from: h.From, to: h.To, timeout: h.budget()}
-	if err := drain.Apply(ctx); err != nil {
-		return err
-	}
+// decide takes the decision; `to` has everything.
+func (h handoverOp) decide(ctx context.Context) error {
 	err := h.change(ctx, tokenHandover, false, tokenArmed, tokenReturning, tokenReverting)
 	switch {
 	case errors.Is(err, errLost):
@@ -114,8 +148,7 @@ func (h handoverOp) decide(ctx context.Context, w world) error {
 		if now.token == tokenGuarding {
 			return h.awaitGuard(ctx)
 		}
-		w.guard = now
-		return errors.Join(err, h.tooLate(w))
+		return errors.Join(err, h.tooLate(ctx))
 	case err != nil:
 		return err
 	}
@@ -124,7 +157,7 @@ func (h handoverOp) decide(ctx context.Context, w world) error {
 		return err
 	}
 	if !from.closed { // lifted by someone else: the decision goes back
-		return errors.Join(h.tooLate(w), h.change(ctx, tokenReturning, true, tokenHandover))
+		return errors.Join(h.tooLate(ctx), h.change(ctx, tokenReturning, true, tokenHandover))
 	}
 	return nil
 }
@@ -167,11 +200,8 @@ func (h handoverOp) disarm(ctx context.Context) error {
 
 // Verify asks both servers and the machine.
 func (h handoverOp) Verify(ctx context.Context) error {
-	w, err := h.world(ctx)
+	w, err := h.world(ctx, readFence)
 	if err != nil {
-		return err
-	}
-	if w.to, err = readFence(ctx, h.To); err != nil {
 		return err
 	}
 	switch {
@@ -189,7 +219,7 @@ func (h handoverOp) Verify(ctx context.Context) error {
 // `from` gets all that `to` has taken, and the guard's duty goes back to
 // opening `from`, which is left to the Undo of its fence.
 func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
-	w, err := h.world(ctx)
+	w, err := h.world(ctx, runningFence)
 	if err != nil {
 		return err
 	}

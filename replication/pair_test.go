@@ -21,7 +21,7 @@ type testPair struct {
 
 // newTestPair starts two servers of a flavor with an empty schema "app" on both,
 // out of the binlog, and returns them as a pair without links.
-func newTestPair(t *testing.T, flavor servertest.Flavor, options ...servertest.Option) *testPair {
+func newTestPair(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) *testPair {
 	t.Helper()
 	p := &testPair{source: servertest.Start(t, flavor, options...), target: servertest.Start(t, flavor, options...)}
 	p.Pair = Pair{
@@ -39,7 +39,7 @@ func newTestPair(t *testing.T, flavor servertest.Flavor, options ...servertest.O
 	return p
 }
 
-func testServer(t *testing.T, s *servertest.Instance, side Side) *Server {
+func testServer(t testing.TB, s *servertest.Instance, side Side) *Server {
 	t.Helper()
 	server := NewServer(ServerConfig{
 		Name: fmt.Sprintf("main (%s)", side), Side: side, Host: remote.NewLocal(string(side)),
@@ -51,7 +51,7 @@ func testServer(t *testing.T, s *servertest.Instance, side Side) *Server {
 }
 
 // linked starts the forward link, and the reverse one if both is set.
-func (p *testPair) linked(t *testing.T, both bool) {
+func (p *testPair) linked(t testing.TB, both bool) {
 	t.Helper()
 	require.NoError(t, Link(p.Source, p.Target).Op.Apply(t.Context()))
 	if both {
@@ -60,7 +60,7 @@ func (p *testPair) linked(t *testing.T, both bool) {
 }
 
 // settle waits until each side has what the other has.
-func (p *testPair) settle(t *testing.T, links ...linkOp) {
+func (p *testPair) settle(t testing.TB, links ...linkOp) {
 	t.Helper()
 	for _, l := range links {
 		require.NoError(t, l.caughtUp(t.Context()))

@@ -83,7 +83,10 @@ func (p persistence) write(ctx context.Context, values map[string]string) error 
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			fmt.Fprintf(&b, "%s = %s\n", name, values[name])
 		}
-		_, err := p.file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"`, b.String())
+		there, err := p.file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
+		if err == nil && p.server.Host() != nil && there != b.String() {
+			err = p.server.wrap("keep variables in a drop-in file", errors.New("it reads back otherwise"))
+		}
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {

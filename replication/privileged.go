@@ -103,20 +103,24 @@ func newPassword() secret.Value { return secret.New(secret.Generate().Open() + "
 // and drops it for every other host.
 func (a login) create(ctx context.Context, host string, password secret.Value) error {
 	err := asAdmin(ctx, a.server, []string{Unlogged, Quiet}, func(ctx context.Context, session *Session) error {
-		if err := a.dropIn(ctx, session); err != nil {
-			return err
-		}
-		who := literal(a.name) + "@" + literal(host)
-		if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+literal(password.Open())); err != nil {
-			return conceal(err, password)
-		}
-		_, err := session.ExecContext(ctx, "GRANT "+a.grant+" TO "+who)
-		return err
+		return a.createIn(ctx, session, host, password)
 	})
 	if err != nil {
 		return a.server.wrap("create user "+a.name, err)
 	}
 	return nil
+}
+
+func (a login) createIn(ctx context.Context, session *Session, host string, password secret.Value) error {
+	if err := a.dropIn(ctx, session); err != nil {
+		return err
+	}
+	who := literal(a.name) + "@" + literal(host)
+	if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+literal(password.Open())); err != nil {
+		return conceal(err, password)
+	}
+	_, err := session.ExecContext(ctx, "GRANT "+a.grant+" TO "+who)
+	return err
 }
 
 // drop removes the account for all hosts; none is no error.

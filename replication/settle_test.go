@@ -17,7 +17,10 @@ func TestSwitchBackAfterAKilledSwitch(t *testing.T) { // I1, I2, I3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := guardedPair(t, flavor)
 		g := newGuard(t, p, 5*time.Second)
-		decided := func(h handoverOp) { require.NoError(t, h.decide(t.Context(), world{})) }
+		decided := func(h handoverOp) {
+			require.NoError(t, h.drain().Apply(t.Context()))
+			require.NoError(t, h.decide(t.Context()))
+		}
 		acted := func(h handoverOp) {
 			decided(h)
 			require.Eventually(t, func() bool { return isOpen(t, h.To) }, 20*time.Second, 20*time.Millisecond)

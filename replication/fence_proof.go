@@ -1,0 +1,107 @@
+package replication
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// probe tries a write that a fence must refuse. On MariaDB it is a session of a
+// user without privileges, made for it; on MySQL, where nobody passes
+// super_read_only, one of migrate's own. It is opened before the fence is set.
+type probe struct {
+	server *Server
+	own    *Session // where the probe's user is made and dropped again
+	login  login
+	made   bool    // the user is, perhaps
+	pool   *sql.DB // its sessions; nil on MySQL
+	writer execer
+}
+
+// openProbe makes everything that the proof needs. On MariaDB the schema that
+// the write names is made, too: the write changes nothing even where it is let in.
+func openProbe(ctx context.Context, s *Server) (_ *probe, err error) {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.Session(ctx, Unlogged, Quiet)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{server: s, own: own, writer: own, login: login{s, ownUserPrefix + "probe", "CREATE ON `" + ownSchema + "`.*"}}
+	if !dialect.mariadb() {
+		return p, nil
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close(ctx))
+		}
+	}()
+	if _, err := own.ExecContext(ctx, probeWrite); err != nil {
+		return nil, s.wrap("prepare the proof of the fence", err)
+	}
+	host, password := anyHost, newPassword()
+	if s.cfg.Network == "unix" {
+		host = "localhost"
+	}
+	p.made = true
+	if err := p.login.createIn(ctx, own, host, password); err != nil {
+		return nil, s.wrap("create user "+p.login.name, err)
+	}
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = p.login.name, password.Open(), s.cfg.Network, s.cfg.Address
+	cfg.Timeout, cfg.DialFunc, cfg.Logger = dialTimeout, s.dial, &mysql.NopLogger{}
+	if p.pool, err = openPool(cfg); err != nil {
+		return nil, err
+	}
+	p.writer = p.pool
+	if err := p.pool.PingContext(ctx); err != nil { // its connection waits in the pool
+		return nil, s.wrap("log in as "+p.login.name, err)
+	}
+	return p, nil
+}
+
+const probeWrite = "CREATE SCHEMA IF NOT EXISTS `" + ownSchema + "`"
+
+// refused tries the write.
+func (p *probe) refused(ctx context.Context) error {
+	_, err := p.writer.ExecContext(ctx, probeWrite)
+	switch {
+	case errorNumber(err) == errReadOnly:
+		return nil
+	case err == nil:
+		return fmt.Errorf("verify the fence of %s: a write was let in", p.server.Name())
+	}
+	return p.server.wrap("prove the fence", err)
+}
+
+// close drops the user, also when ctx has ended.
+func (p *probe) close(ctx context.Context) error {
+	defer p.own.Close()
+	if !p.made {
+		return nil
+	}
+	if p.pool != nil {
+		_ = p.pool.Close() // its sessions end with their user
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+	defer cancel()
+	if err := p.login.dropIn(ctx, p.own); err != nil {
+		return p.server.wrap("drop user "+p.login.name, err)
+	}
+	return nil
+}
+
+// proveFence proves a fence that is set.
+func proveFence(ctx context.Context, s *Server) (err error) {
+	probe, err := openProbe(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, probe.close(ctx)) }()
+	return probe.refused(ctx)
+}
