@@ -178,7 +178,7 @@ func (r *binlogReader) explain(err error) error {
 	if refused.Code == 1236 && strings.Contains(refused.Message, "purged") { // ER_MASTER_FATAL_ERROR_READING_BINLOG
 		err = fmt.Errorf("%w: %w", ErrBinlogPurged, err)
 		return plan.WithHint(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err),
-			"what was written meanwhile cannot be told any more: compare the rows with migrate verify, and keep binlogs longer")
+			"compare the rows with migrate verify, and keep binlogs longer; docs/conflicts.md says how to go on without a report")
 	}
 	return fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err)
 }

@@ -178,3 +178,26 @@ func TestConflictsAreThoseOfEveryPairOfWrites(t *testing.T) {
 		require.Equal(t, h.crossed(), found)
 	})
 }
+
+// Where the order of commits is not kept, counting proves nothing: every key of
+// both sides is listed.
+func TestConflictsWithoutOrderAreAllKeysOfBothSides(t *testing.T) {
+	shape := &logTable{title: "app.t", columns: []logColumn{{name: "id", kind: "int"}}}
+	for _, unordered := range []bool{false, true} {
+		c := &conflictScan{of: 1, most: 100, report: &ConflictReport{}, keys: map[[16]byte]*keyWrites{}, unordered: unordered}
+		write := func(nth, seen uint64) touch {
+			return touch{table: shape, key: "PRIMARY", parts: []part{{column: shape.columns[0], raw: []byte("1")}}, nth: nth, seen: seen}
+		}
+		c.remember(write(1, 0))
+		c.hold(write(1, 1)) // in turn
+		require.Equal(t, map[bool]int64{false: 0, true: 1}[unordered], c.report.Found)
+	}
+	var log counted
+	maria := func(domain uint32, n uint64) bool {
+		return log.add(gtid{sequence: n, domain: domain, server: 7}, serverID{server: 7, domain: 3})
+	}
+	require.True(t, maria(3, 10))
+	require.True(t, maria(3, 12), "a gap is no disorder")
+	require.False(t, maria(3, 11))
+	require.False(t, maria(4, 13), "a session's own domain has numbers of its own")
+}

@@ -272,6 +272,9 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 		err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
 		require.ErrorIs(t, err, ErrBinlogPurged)
 		require.Contains(t, plan.Hint(err), "migrate verify")
+		require.Error(t, Conflicts(p.Pair, Target, store, time.Second).Op.Verify(t.Context()))
+		require.NoError(t, store.SaveConflictWindow(t.Context(), "main", nil))
+		plantest.Exercise(t, Conflicts(p.Pair, Target, store, 3*time.Second)) // the operator goes on without
 		require.Equal(t, "0", p.source.Value("SELECT COUNT(*) FROM mysql.user WHERE User = ?", readerAccount(nil).name))
 	})
 }

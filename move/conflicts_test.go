@@ -1,0 +1,66 @@
+package move
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+func TestConflictFilesAreKeptPerDirectionAndPrivate(t *testing.T) {
+	ctx := t.Context()
+	m := &Move{Config: &config.Config{StateDir: t.TempDir()}, pairs: []replication.Pair{{Name: "main"}}}
+	s := conflictFiles{m}
+	_, ok, err := s.ConflictWindow(ctx, "main")
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.NoError(t, s.SaveConflictWindow(ctx, "main", nil), "nothing to forget")
+
+	w := replication.ConflictWindow{Pair: "main", Start: replication.WindowStart{Source: "1-1-5", Target: "2-2-3"}, Opened: time.Now().UTC()}
+	require.NoError(t, s.SaveConflictWindow(ctx, "main", &w))
+	got, ok, err := s.ConflictWindow(ctx, "main")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, w.Start, got.Start)
+	require.True(t, w.Opened.Equal(got.Opened))
+
+	for _, entered := range []replication.Side{replication.Target, replication.Source} {
+		where, err := s.SaveConflictReport(ctx, replication.ConflictReport{Pair: "main", Entered: entered, Found: 1})
+		require.NoError(t, err)
+		info, err := os.Stat(where)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+	reports, err := m.conflictReports(ctx)
+	require.NoError(t, err)
+	require.Len(t, reports, 2)
+	require.Equal(t, replication.Target, reports[0].Entered, "the cutover's first")
+
+	require.NoError(t, s.SaveConflictWindow(ctx, "main", nil))
+	_, ok, err = s.ConflictWindow(ctx, "main")
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.NoError(t, os.WriteFile(s.window("main"), []byte("{"), 0o600))
+	_, _, err = s.ConflictWindow(ctx, "main")
+	require.ErrorContains(t, err, "conflicts-main-window.json")
+}
+
+func TestDualReportsConflictsBeforeItDrains(t *testing.T) {
+	m := &Move{Config: &config.Config{}, pairs: []replication.Pair{{
+		Name: "main", Source: replication.NewServer(replication.ServerConfig{Name: "a", Side: replication.Source}),
+		Target: replication.NewServer(replication.ServerConfig{Name: "b", Side: replication.Target}),
+	}}}
+	var names []string
+	for _, s := range m.leave(direction{replication.Target}) {
+		names = append(names, s.Name)
+	}
+	require.Equal(t, []string{"stragglers", "fence", "conflicts", "drain"}, names)
+	require.Equal(t, "main:window", m.conflictWindow().Steps[0].Name)
+	require.Empty(t, m.dropReaders(), "way fence reads no binlog")
+	m.Config.Cutover.Way = config.WayDual
+	require.Equal(t, "main:readers", m.dropReaders()[0].Name)
+}
