@@ -1,0 +1,78 @@
+package replication
+
+import (
+	"context"
+	"testing"
+
+	binlog "github.com/go-mysql-org/go-mysql/replication"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// logRecorder keeps what a binlog holds.
+type logRecorder struct {
+	transactions []transaction
+	images       int
+	statements   []string
+}
+
+func (l *logRecorder) begin(t transaction) bool {
+	l.transactions = append(l.transactions, t)
+	return true
+}
+
+func (l *logRecorder) rows(_ context.Context, e *binlog.RowsEvent, _ bool) error {
+	l.images += len(e.Rows)
+	return nil
+}
+
+func (l *logRecorder) statement(_, text string) { l.statements = append(l.statements, firstWord(text)) }
+
+// A server that is not reached through its machine is read over TCP.
+func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		s := servertest.Start(t, flavor)
+		s.Exec("SET SESSION sql_log_bin = 0", "CREATE USER boss@'%' IDENTIFIED BY 'boss'", "GRANT ALL ON *.* TO boss@'%' WITH GRANT OPTION")
+		server := NewServer(ServerConfig{Name: "main (source)", Side: Source, Network: "tcp", Address: s.Addr(), User: "boss", Password: secret.New("boss")})
+		t.Cleanup(func() { _ = server.Close() })
+		s.Exec("CREATE SCHEMA app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)")
+		start, err := logged(t.Context(), server)
+		require.NoError(t, err)
+		s.Exec("INSERT INTO app.t VALUES (2), (3)", "ALTER TABLE app.t ADD COLUMN n INT",
+			"SET SESSION autocommit = 0", "SAVEPOINT a", "INSERT INTO app.t VALUES (4, 4)", "SAVEPOINT b", "INSERT INTO app.t VALUES (5, 5)", "ROLLBACK TO b", "COMMIT")
+		goal, err := logged(t.Context(), server)
+		require.NoError(t, err)
+		s.Exec("INSERT INTO app.t VALUES (9, 9)")
+
+		reader, err := openBinlog(t.Context(), server)
+		require.NoError(t, err)
+		seen := &logRecorder{}
+		require.NoError(t, reader.read(t.Context(), start, goal, seen))
+		require.Len(t, seen.transactions, 3, "none before, none after")
+		require.Equal(t, 3, seen.images)
+		require.Equal(t, []string{"ALTER"}, seen.statements)
+		last, err := ParseGTIDSet(goal.flavor, seen.transactions[2].id.String())
+		require.NoError(t, err)
+		require.True(t, goal.Contains(last))
+		id, err := readServerID(t.Context(), server)
+		require.NoError(t, err)
+		require.True(t, id.wrote(seen.transactions[0].id))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, reader.read(ctx, start, goal, &logRecorder{}), context.Canceled)
+		require.NoError(t, reader.close(ctx), "also when the run has ended")
+		require.Equal(t, "0", s.Value("SELECT COUNT(*) FROM mysql.user WHERE User = ?", readerAccount(nil).name))
+	})
+}
+
+func TestFirstWordOfAStatement(t *testing.T) {
+	for text, want := range map[string]string{
+		"insert into t": "INSERT", " /* a */ /* b */ Alter TABLE t": "ALTER", "COMMIT": "COMMIT", "update(t)": "UPDATE",
+		"/* never ends": "", "": "", "BEGIN;": "BEGIN",
+	} {
+		require.Equal(t, want, firstWord(text), text)
+	}
+}
