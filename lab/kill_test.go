@@ -18,7 +18,7 @@ import (
 // worker is a command with a journal: five steps, each written ahead and when it
 // is done; it goes on where it was. Its child must die with it.
 const worker = `J=$1; sleep 300 & echo $! >>"$J.children"
-say() { echo "{\"kind\":\"apply\",\"step\":\"$1\",\"event\":\"$2\"}" >>"$J"; sleep 0.02; }
+say() { echo "{\"kind\":\"apply\",\"step\":\"$1\",\"event\":\"$2\"}" >>"$J"; sleep 0.2; }
 say "" run-resumed
 for s in 1 2 3 4 5; do
 	grep -q "\"$s\",\"event\":\"verified" "$J" && continue
