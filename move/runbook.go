@@ -20,7 +20,7 @@ var runbookTemplate = template.Must(template.New("runbook").Parse(runbookText))
 // prices is what each way costs its users.
 var prices = map[string]string{
 	config.WayFence: "one writer at a time; writes fail on the old site from the fence until its clients follow DNS",
-	config.WayDual:  "both sides take writes while DNS moves; nothing fails; conflicting writes are possible",
+	config.WayDual:  "both sides take writes while DNS moves; nothing fails; conflicting writes are possible, and reported",
 }
 
 type (
