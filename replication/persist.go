@@ -71,7 +71,7 @@ func (p persistence) read(ctx context.Context, names ...string) (map[string]stri
 	return kept, nil
 }
 
-// write keeps the variables; the running values stay as they are.
+// write keeps the variables and reads them back; the running values stay as they are.
 func (p persistence) write(ctx context.Context, values map[string]string) error {
 	db, dialect, err := p.server.Open(ctx)
 	if err != nil {
@@ -95,7 +95,11 @@ func (p persistence) write(ctx context.Context, values map[string]string) error 
 			return p.server.wrap("persist "+name, err)
 		}
 	}
-	return nil
+	there, err := p.read(ctx, slices.Collect(maps.Keys(values))...)
+	if err == nil && len(there) < len(values) {
+		err = p.server.wrap("persist variables", errors.New("they read back otherwise"))
+	}
+	return err
 }
 
 // forget keeps the variables no longer.
