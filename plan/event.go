@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -201,6 +202,7 @@ func (h *History) addRun(e Event) {
 	case RunResumed:
 		if r := h.LastRun(e.Kind); r != nil {
 			r.Outcome = ""
+			r.Digest = cmp.Or(e.Digest, r.Digest) // it may go on by a plan that was reviewed anew
 		}
 		return
 	case RunFailed, RunStopped:

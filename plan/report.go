@@ -26,6 +26,21 @@ func Transient(err error, after time.Duration) error {
 	return &TransientError{err, after}
 }
 
+// PermanentError says that trying again is wrong, also where the Runner insists
+// (see Plan's critical section): something was decided.
+type PermanentError struct{ Err error }
+
+func (e *PermanentError) Error() string { return e.Err.Error() }
+func (e *PermanentError) Unwrap() error { return e.Err }
+
+// Permanent wraps err as a PermanentError; nil stays nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &PermanentError{err}
+}
+
 // HintError carries the next command or the fix for the operator.
 type HintError struct {
 	Err  error

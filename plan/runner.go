@@ -51,6 +51,11 @@ type run struct {
 	// switched means that an earlier run completed the critical section: then
 	// nothing here may take it back, DNS may lead to the other side already.
 	switched bool
+	// insist is set while a critical section is undone: until that is done, the
+	// service may have no writable side. Every error is tried again, and a
+	// journal that cannot be written (unsaid) holds nothing up.
+	insist bool
+	unsaid error
 }
 
 // Run executes p, resuming what an earlier run of the same plan has done. It
@@ -91,8 +96,10 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	resumed = same && last.Outcome != RunFinished
 	first, end := x.plan.section()
 	if reviewed != nil && begun && !same && last.Outcome != RunFinished && first < end {
-		return false, WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
-			"put the configuration back and finish it, or take it back: migrate rollback")
+		if err := x.mayGoOn(h); err != nil {
+			return false, err
+		}
+		resumed = true
 	}
 	if reviewed != nil {
 		if err := reviewed.SamePlan(x.plan); err != nil {
@@ -116,6 +123,18 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	}
 	x.id = fmt.Sprintf("%s-%d", x.plan.Kind, n)
 	return false, x.event(Event{Type: RunStarted, Digest: x.plan.Digest()})
+}
+
+// mayGoOn refuses another plan than the one that an unfinished run has begun.
+// Once that run is through its critical section, what is left may differ, if it
+// was reviewed anew: the world may have moved on, and the way forward must not
+// depend on moving it back.
+func (x *run) mayGoOn(h *History) error {
+	if !x.sectionDone() {
+		return WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
+			"put the configuration back and finish it, or take it back: migrate rollback")
+	}
+	return coversOurs(h, x.plan)
 }
 
 func (x *run) sameWorld(ctx context.Context, reviewed Review) error {
@@ -161,9 +180,15 @@ func (x *run) abort(ctx context.Context, i int, cause error) error {
 	if i < first || i >= last || x.switched || !x.begunIn(first, last) {
 		return cause
 	}
+	x.insist = true
 	if err := x.undo(ctx, x.plan.Stages[first:last]); err != nil {
-		return errors.Join(cause, fmt.Errorf("undo of the critical section: %w", err))
+		err = fmt.Errorf("undo of the critical section: %w", err)
+		if Hint(err) == "" {
+			err = WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
+		}
+		return errors.Join(cause, err, x.unsaid)
 	}
+	cause = errors.Join(cause, x.unsaid)
 	return fmt.Errorf("%w (the critical section was undone)", cause)
 }
 
@@ -307,7 +332,12 @@ func (x *run) graceful(ctx context.Context) (context.Context, context.CancelFunc
 
 func (x *run) event(e Event) error {
 	e.Run, e.Kind = x.id, x.plan.Kind
-	return x.Journal.Append(e)
+	err := x.Journal.Append(e)
+	if err != nil && x.insist {
+		x.unsaid = err // the last says it all: a journal that is broken stays so
+		return nil
+	}
+	return err
 }
 
 // wait waits for d or until ctx ends; it reports whether d passed.

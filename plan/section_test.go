@@ -2,11 +2,14 @@ package plan_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -154,4 +157,117 @@ func TestUnknownStageToStopAfterIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "cutover has no stage flipp")
 	require.Contains(t, plan.Hint(err), "flip")
 	require.Empty(t, content(dir, "log"))
+}
+
+// TestAGateIsAskedAgainUntilWhatItGuardsIsDone: the flip failed and was not
+// made; by the next run its gate does not hold any more (I4).
+func TestAGateIsAskedAgainUntilWhatItGuardsIsDone(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	p := world(dir)
+	healthy := &gate{fileOp: fileOp{dir: dir, name: "ready", want: "yes"}}
+	p.Stages = slices.Insert(p.Stages, 4, plan.Stage{Name: "healthy", Steps: []plan.Step{{Name: "healthy", Gate: true, Op: healthy}}})
+	flip := p.Stages[5].Steps[0].Op.(*fileOp)
+	flip.err = errors.New("the token has expired")
+	require.ErrorContains(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}), "expired")
+
+	flip.err = nil
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "f"), nil, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ready"), []byte("no"), 0o600))
+	require.ErrorContains(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}), "healthy")
+	require.Empty(t, content(dir, "f"))
+	require.Equal(t, "new", content(dir, "c"), "the section stays")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "ready"), []byte("yes"), 0o600))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}))
+	require.Equal(t, "new", content(dir, "f"))
+}
+
+// TestWhatComesAfterTheSectionMayBeReviewedAnew: before the section is through
+// another plan is refused, after it only what was not begun may differ.
+func TestWhatComesAfterTheSectionMayBeReviewedAnew(t *testing.T) {
+	dir := newWorld(t)
+	j := open(t, dir)
+	later := func(names ...string) plan.Plan {
+		p := world(dir)
+		for _, name := range names {
+			p.Stages = append(p.Stages, plan.Stage{Name: "flip-" + name, Steps: []plan.Step{step(dir, name)}})
+		}
+		return p
+	}
+	run := func(p plan.Plan, to string) error {
+		review, err := plan.Survey(t.Context(), p, j.Now())
+		require.NoError(t, err)
+		return (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{Reviewed: &review, To: to})
+	}
+	var stale *plan.StaleError
+	require.ErrorIs(t, run(later("g"), "fence"), plan.ErrStopped)
+	require.ErrorAs(t, run(later("g", "h"), ""), &stale)
+	require.ErrorIs(t, run(later("g"), "flip"), plan.ErrStopped)
+	begun := later("g", "h")
+	begun.Stages = slices.Delete(begun.Stages, 4, 5)
+	require.ErrorAs(t, run(begun, ""), &stale, "what was begun must be in it")
+	require.ErrorIs(t, run(later("h", "g"), "flip-h"), plan.ErrStopped)
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), later("h", "g"), plan.RunOptions{}))
+	require.Equal(t, "new", content(dir, "g"))
+	require.Len(t, j.History().Runs, 1, "it is the same run")
+}
+
+// stubborn is a step whose Undo fails so many times.
+type stubborn struct {
+	*fileOp
+	fails int
+	err   error
+	calls int
+}
+
+func (s *stubborn) Undo(ctx context.Context, before json.RawMessage) error {
+	s.calls++
+	if s.fails > 0 {
+		s.fails--
+		return s.err
+	}
+	return s.fileOp.Undo(ctx, before)
+}
+
+// TestUndoOfTheSectionInsists (I3): the host of the side that is left restarts
+// just then; and a full disk under the journal holds nothing up.
+func TestUndoOfTheSectionInsists(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		fails int
+		calls int
+		full  bool
+	}{
+		"a host that restarts":      {err: errors.New("connection refused"), fails: 9, calls: 10},
+		"something that is decided": {err: plan.Permanent(errors.New("decided")), fails: 9, calls: 1},
+		"a full disk":               {full: true, calls: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := newWorld(t)
+				j := open(t, dir)
+				p := world(dir)
+				fence := &stubborn{fileOp: p.Stages[2].Steps[0].Op.(*fileOp), fails: c.fails, err: c.err}
+				p.Stages[2].Steps[0].Op = fence
+				p.Stages[3].Steps[0].Op.(*fileOp).err = errors.New("no answer")
+				if c.full {
+					j.Subscribe(func(e plan.Event) {
+						if e.Step == "cutover/unfence/d" && e.Type == plan.StepStarted {
+							require.NoError(t, j.Close()) // every later write fails
+						}
+					})
+				}
+				err := (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{})
+				require.Equal(t, c.calls, fence.calls)
+				if c.calls > c.fails {
+					require.Empty(t, content(dir, "c"))
+					require.ErrorContains(t, err, "was undone")
+					return
+				}
+				require.ErrorContains(t, err, "decided")
+				require.Contains(t, plan.Hint(err), "migrate rollback")
+			})
+		})
+	}
 }

@@ -41,11 +41,18 @@ func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
 	return nil
 }
 
-// passed reports whether a step of a later stage was started in this run.
+// passed reports whether what the gates of stage i guard has begun: a later
+// stage has changed something. A change that was tried and not made is none: a
+// day may have gone by since, and the gate is asked again. Only the critical
+// section goes by what was started: it is undone or completed, never asked.
 func (x *run) passed(i int) bool {
-	for later := i + 1; later < len(x.plan.Stages); later++ {
-		if x.begun(later) {
-			return true
+	h := x.Journal.History()
+	for _, stage := range x.plan.Stages[i+1:] {
+		for _, s := range stage.Steps {
+			r := h.Step(x.plan.ID(stage, s))
+			if r.Ours && !r.Gate && (r.Phase != Started || stage.Critical) {
+				return true
+			}
 		}
 	}
 	return false
@@ -118,13 +125,16 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 	}
 	for n := 1; ; n++ {
 		v, err := f(ctx)
-		var transient *TransientError
-		if err == nil || !errors.As(err, &transient) || n == attempts {
+		after, again := e.again(err, n, attempts)
+		if err == nil || !again {
 			return v, err
 		}
-		pause := max(backoff, transient.After)
-		backoff *= 2
+		pause := max(backoff, after)
+		backoff = min(2*backoff, e.longest())
 		text := fmt.Sprintf("%s, attempt %d of %d, again in %s: %v", what, n, attempts, pause, err)
+		if e.insist {
+			text = fmt.Sprintf("%s, attempt %d, again in %s: %v", what, n, pause, err)
+		}
 		if err := e.event(Event{Step: e.id, Type: StepRetry, Text: text}); err != nil {
 			return v, err
 		}
@@ -132,6 +142,29 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 			return v, errors.Join(err, context.Cause(ctx))
 		}
 	}
+}
+
+// again reports whether attempt n is followed by another, and how long the
+// other side wants to be left alone before.
+func (e *execution) again(err error, n, attempts int) (after time.Duration, again bool) {
+	var transient *TransientError
+	if errors.As(err, &transient) {
+		after = transient.After
+	}
+	if e.insist {
+		var permanent *PermanentError
+		return after, !errors.As(err, &permanent)
+	}
+	return after, transient != nil && n < attempts
+}
+
+// longest bounds the wait between two attempts: while a section is undone,
+// clients wait, too.
+func (e *execution) longest() time.Duration {
+	if e.insist {
+		return 2 * time.Second
+	}
+	return time.Minute
 }
 
 func (e *execution) since(start time.Time) int64 { return e.Journal.Now().Sub(start).Milliseconds() }
