@@ -235,7 +235,7 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 		}
 	}
 	if !w.from.closed {
-		return fmt.Errorf("take the writers back: both %s and %s accept application writes", h.From.Name(), h.To.Name())
+		return plan.Permanent(fmt.Errorf("take the writers back: both %s and %s accept application writes", h.From.Name(), h.To.Name()))
 	}
 	if err := h.revert(ctx, w); err != nil {
 		return err
@@ -266,6 +266,6 @@ func (h handoverOp) keepDecision(err error) error {
 	if !errors.Is(err, errLost) {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("take the writers back: the guard has handed over to %s: %w", h.To.Name(), err),
+	return plan.WithHint(plan.Permanent(fmt.Errorf("take the writers back: the guard has handed over to %s: %w", h.To.Name(), err)),
 		"%s serves the writes: run the same command again to complete the switch, then migrate rollback", h.To.Name())
 }
