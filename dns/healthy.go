@@ -42,6 +42,7 @@ func ProbesOf(entries []Entry, url string) []Probe {
 // HealthySpec is what the gate needs.
 type HealthySpec struct {
 	Name      string // of the step; "" is "target-healthy"
+	Side      string // that is asked, in texts; "" is "target"
 	Probes    []Probe
 	Addresses Addresses
 	InARow    int           // good answers that are wanted; 0 is 3
@@ -63,8 +64,11 @@ type healthy struct {
 // 200 to 399 by the target's address, as its clients will ask it, InARow times
 // without a failure between.
 func Healthy(spec HealthySpec) plan.Step {
+	if spec.Side == "" {
+		spec.Side = "target"
+	}
 	if spec.Name == "" {
-		spec.Name = "target-healthy"
+		spec.Name = spec.Side + "-healthy"
 	}
 	if spec.InARow == 0 {
 		spec.InARow = 3
@@ -79,9 +83,13 @@ func Healthy(spec HealthySpec) plan.Step {
 	for _, p := range spec.Probes {
 		urls = append(urls, p.URL)
 	}
+	often := fmt.Sprintf(" %d times in a row", spec.InARow)
+	if spec.InARow == 1 {
+		often = ""
+	}
 	return plan.Step{
 		Name:    stepName(spec.Name),
-		Summary: fmt.Sprintf("the target answers %d times in a row for %s", spec.InARow, shortList(urls)),
+		Summary: fmt.Sprintf("the %s answers%s for %s", spec.Side, often, shortList(urls)),
 		Gate:    true,
 		Op:      &healthy{HealthySpec: spec},
 	}
@@ -99,7 +107,7 @@ func (h *healthy) Check(ctx context.Context) (plan.State, error) {
 	}
 	bad := h.round(ctx)
 	if err := ctx.Err(); err != nil {
-		return plan.State{}, fmt.Errorf("probe the target: %w", err)
+		return plan.State{}, fmt.Errorf("probe the %s: %w", h.Side, err)
 	}
 	now := fmt.Sprintf("%d of %d probes healthy", len(h.Probes)-len(bad), len(h.Probes))
 	if len(bad) > 0 {
@@ -122,7 +130,7 @@ func (h *healthy) Apply(ctx context.Context) error {
 	for good := 0; ; {
 		bad := h.round(ctx)
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("wait for a healthy target: %w", err)
+			return fmt.Errorf("wait for a healthy %s: %w", h.Side, err)
 		}
 		if len(bad) > 0 && good > 0 {
 			plan.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
@@ -131,7 +139,7 @@ func (h *healthy) Apply(ctx context.Context) error {
 		if len(bad) > 0 {
 			good = 0
 		}
-		plan.Report(ctx, plan.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: "target healthy"})
+		plan.Report(ctx, plan.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: h.Side + " healthy"})
 		if good >= h.InARow {
 			return nil
 		}
@@ -139,14 +147,14 @@ func (h *healthy) Apply(ctx context.Context) error {
 		case <-tick.C:
 			continue
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a healthy target: %w", ctx.Err())
+			return fmt.Errorf("wait for a healthy %s: %w", h.Side, ctx.Err())
 		case <-deadline.C:
 		}
 		if len(bad) == 0 {
 			bad = []error{fmt.Errorf("only the last %d answers were good", good)}
 		}
-		return plan.WithHint(fmt.Errorf("target not healthy within %s: %w", h.Within, errors.Join(bad...)),
-			"no record points at the target before it is healthy: repair the service there, then run the same command again")
+		return plan.WithHint(fmt.Errorf("%s not healthy within %s: %w", h.Side, h.Within, errors.Join(bad...)),
+			"no record points at the %s before it is healthy: repair the service there, then run the same command again", h.Side)
 	}
 }
 

@@ -217,7 +217,8 @@ func (m *Move) healthyAt(entries []dns.Entry, name string, at dns.Addresses) []p
 	if len(probes) == 0 {
 		return nil
 	}
-	return []plan.Step{dns.Healthy(dns.HealthySpec{Name: name, Probes: probes, Addresses: at})}
+	side := strings.TrimSuffix(name, "-healthy")
+	return []plan.Step{dns.Healthy(dns.HealthySpec{Name: name, Side: side, Probes: probes, Addresses: at})}
 }
 
 // probes asks each flipped name of an application's hosts for its health.
