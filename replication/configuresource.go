@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +15,8 @@ import (
 // ConfigureSource returns the step that makes the running source safe to
 // replicate from, without a restart: sync_binlog=1, so that a crash cannot lose
 // what the target already has (H20), and binlogs that are kept for the length
-// of the move (H19). Undo gives both their old values.
+// of the move (H19). Both hold after a restart, too. Undo gives both their old
+// values, the kept ones included.
 func ConfigureSource(pair Pair) plan.Step {
 	return plan.Step{
 		Name:    "configure-" + pair.Name + "-source",
@@ -30,31 +33,94 @@ type configureSource struct{ server *Server }
 
 const expireVariable = "binlog_expire_logs_seconds"
 
+// sourceVariables are what the step sets.
+var sourceVariables = []string{"sync_binlog", expireVariable}
+
+// sourceValues are the step's variables: what is in force, and what comes back
+// after a restart as far as the server was told so by a topic of ours, or by
+// SET PERSIST on MySQL.
+type sourceValues struct {
+	Running map[string]string
+	Kept    map[string]string
+}
+
+// MarshalJSON writes the running values at the top, as before-images always had them.
+func (v sourceValues) MarshalJSON() ([]byte, error) {
+	flat := map[string]any{}
+	for name, value := range v.Running {
+		flat[name] = value
+	}
+	if len(v.Kept) > 0 {
+		flat["kept"] = v.Kept
+	}
+	return json.Marshal(flat)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, also before values were kept.
+func (v *sourceValues) UnmarshalJSON(raw []byte) error {
+	var image struct {
+		SyncBinlog string            `json:"sync_binlog"`
+		Expire     string            `json:"binlog_expire_logs_seconds"`
+		Kept       map[string]string `json:"kept"`
+	}
+	if err := json.Unmarshal(raw, &image); err != nil {
+		return err
+	}
+	*v = sourceValues{map[string]string{}, image.Kept}
+	for name, value := range map[string]string{"sync_binlog": image.SyncBinlog, expireVariable: image.Expire} {
+		if value != "" {
+			v.Running[name] = value
+		}
+	}
+	return nil
+}
+
+func (c *configureSource) keeper() persistence { return persistence{c.server, binlogTopic} }
+
 // read returns the step's variables; on MariaDB before 10.6.1 there is no expiry in seconds.
-func (c *configureSource) read(ctx context.Context) (map[string]string, error) {
+func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) {
 	db, err := c.server.DB(ctx)
+	if err != nil {
+		return v, err
+	}
+	if v.Running, err = variables(ctx, db, sourceVariables...); err != nil {
+		return v, c.server.wrap("read the binlog's settings", err)
+	}
+	v.Kept, err = c.keeper().read(ctx, sourceVariables...)
+	return v, err
+}
+
+// wanted are the values of the step, by those that there are.
+func (c *configureSource) wanted(have map[string]string) map[string]string {
+	want := map[string]string{"sync_binlog": "1"}
+	if expire, ok := have[expireVariable]; ok {
+		keep := int64(keepBinlogs.Seconds())
+		// 0 keeps them for ever.
+		if n, err := strconv.ParseInt(expire, 10, 64); err == nil && n > 0 && n < keep {
+			expire = strconv.FormatInt(keep, 10)
+		}
+		want[expireVariable] = expire
+	}
+	return want
+}
+
+// wrong names what is not as wanted, in words.
+func (c *configureSource) wrong(ctx context.Context, v sourceValues) ([]string, error) {
+	canKeep, err := c.keeper().supported(ctx)
 	if err != nil {
 		return nil, err
 	}
-	values, err := variables(ctx, db, "sync_binlog", expireVariable)
-	if err != nil {
-		return nil, c.server.wrap("read the binlog's settings", err)
+	want, kept := c.wanted(v.Running), c.wanted(v.Kept)
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		switch {
+		case v.Running[name] != want[name]:
+			wrong = append(wrong, fmt.Sprintf("%s is %s, wanted %s", name, v.Running[name], want[name]))
+		case canKeep && (v.Kept[name] == "" || v.Kept[name] != kept[name]):
+			wrong = append(wrong, fmt.Sprintf("%s is %s until a restart only", name, want[name]))
+		}
 	}
-	return values, nil
-}
-
-// wrong is what is to be set.
-func (c *configureSource) wrong(values map[string]string) map[string]string {
-	wrong := map[string]string{}
-	if values["sync_binlog"] != "1" {
-		wrong["sync_binlog"] = "1"
-	}
-	keep := int64(keepBinlogs.Seconds())
-	// 0 keeps them for ever.
-	if n, err := strconv.ParseInt(values[expireVariable], 10, 64); err == nil && n > 0 && n < keep {
-		wrong[expireVariable] = strconv.FormatInt(keep, 10)
-	}
-	return wrong
+	return wrong, nil
 }
 
 // Check compares the two variables.
@@ -63,31 +129,55 @@ func (c *configureSource) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
+	wrong, err := c.wrong(ctx, values)
+	if err != nil {
+		return plan.State{}, err
+	}
 	before, err := json.Marshal(values)
 	if err != nil {
 		return plan.State{}, err
 	}
-	return plan.State{
-		Done: len(c.wrong(values)) == 0, Before: before,
-		Now:  fmt.Sprintf("sync_binlog %s, binlogs kept %s s", values["sync_binlog"], values[expireVariable]),
+	state := plan.State{
+		Done: len(wrong) == 0, Before: before,
+		Now:  fmt.Sprintf("sync_binlog %s, binlogs kept %s s", values.Running["sync_binlog"], values.Running[expireVariable]),
 		Want: fmt.Sprintf("sync_binlog 1, binlogs kept %d s or more", int64(keepBinlogs.Seconds())),
-	}, nil
+	}
+	if !state.Done && sameSettings(values.Running, c.wanted(values.Running)) {
+		state.Now += ", until a restart"
+	}
+	return state, nil
 }
 
-// Apply sets what is not as wanted.
+// Apply keeps the values over a restart, then sets them.
 func (c *configureSource) Apply(ctx context.Context) error {
 	values, err := c.read(ctx)
 	if err != nil {
 		return err
 	}
+	want := c.wanted(values.Running)
+	canKeep, err := c.keeper().supported(ctx)
+	if err != nil {
+		return err
+	}
+	if canKeep {
+		if err := c.keeper().write(ctx, want); err != nil {
+			return err
+		}
+	} else {
+		plan.Note(ctx, "the binlog's settings of %s do not survive its restart: its machine cannot be reached", c.server.Name())
+	}
+	if err := c.set(ctx, want); err != nil {
+		return c.server.wrap("configure the binlog", err)
+	}
+	return nil
+}
+
+func (c *configureSource) set(ctx context.Context, values map[string]string) error {
 	db, err := c.server.DB(ctx)
 	if err != nil {
 		return err
 	}
-	if err := setGlobals(ctx, db, c.wrong(values)); err != nil {
-		return c.server.wrap("configure the binlog", err)
-	}
-	return nil
+	return setGlobals(ctx, db, values)
 }
 
 // Verify asks the server for the variables.
@@ -96,27 +186,23 @@ func (c *configureSource) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if wrong := c.wrong(values); len(wrong) > 0 {
-		var names []string
-		for name, want := range wrong {
-			names = append(names, fmt.Sprintf("%s is %s, wanted %s", name, values[name], want))
-		}
-		return fmt.Errorf("verify %s: %s", c.server.Name(), strings.Join(names, "; "))
+	wrong, err := c.wrong(ctx, values)
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("verify %s: %s", c.server.Name(), strings.Join(wrong, "; "))
 	}
-	return nil
+	return err
 }
 
-// Undo gives the variables their old values.
+// Undo gives the variables their old values, and keeps what was kept before.
 func (c *configureSource) Undo(ctx context.Context, raw json.RawMessage) error {
-	values := map[string]string{}
-	if err := json.Unmarshal(raw, &values); err != nil {
+	var image sourceValues
+	if err := json.Unmarshal(raw, &image); err != nil {
 		return fmt.Errorf("read the before-image of %s: %w", c.server.Name(), err)
 	}
-	db, err := c.server.DB(ctx)
-	if err != nil {
+	if err := c.keeper().restore(ctx, image.Kept, sourceVariables...); err != nil {
 		return err
 	}
-	if err := setGlobals(ctx, db, values); err != nil {
+	if err := c.set(ctx, image.Running); err != nil {
 		return c.server.wrap("restore the binlog's settings", err)
 	}
 	return nil

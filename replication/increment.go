@@ -133,14 +133,8 @@ func (i incrementOp) Undo(ctx context.Context, before json.RawMessage) error {
 	if err := readBefore(before, &image); err != nil {
 		return err
 	}
-	keeper := persistence{i.server, incrementTopic}
-	if err := keeper.forget(ctx, incrementNames...); err != nil {
+	if err := (persistence{i.server, incrementTopic}).restore(ctx, image.Kept, incrementNames...); err != nil {
 		return err
-	}
-	if len(image.Kept) > 0 {
-		if err := keeper.write(ctx, image.Kept); err != nil {
-			return err
-		}
 	}
 	db, err := i.server.DB(ctx)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 const (
 	fenceTopic     = "fence"
 	incrementTopic = "increment"
+	binlogTopic    = "binlog"
 )
 
 // persistence makes global variables survive a restart of a server: MySQL keeps
@@ -118,6 +119,14 @@ func (p persistence) forget(ctx context.Context, names ...string) error {
 		}
 	}
 	return nil
+}
+
+// restore keeps exactly what was kept before, out of the names.
+func (p persistence) restore(ctx context.Context, kept map[string]string, names ...string) error {
+	if err := p.forget(ctx, names...); err != nil || len(kept) == 0 {
+		return err
+	}
+	return p.write(ctx, kept)
 }
 
 // path is the drop-in file on the server's machine.
