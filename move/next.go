@@ -72,16 +72,12 @@ func (m *Move) WouldTakeBack(ctx context.Context, all bool) (steps []plan.Step, 
 	if err != nil {
 		return nil, false, err
 	}
-	kind := Apply
-	if !all {
-		if PositionOf(h) != SwitchingOver || handedOver(h) {
-			return nil, false, nil
-		}
-		kind = Cutover
+	if all {
+		p, err := m.Plan(ctx, Apply, RunOptions{})
+		return plan.Undoable(h, p), true, err
 	}
-	p, err := m.Plan(ctx, kind, RunOptions{})
-	if err != nil {
-		return nil, false, err
+	if PositionOf(h) != SwitchingOver || handedOver(h) {
+		return nil, false, nil
 	}
-	return plan.Undoable(h, p), true, nil
+	return plan.Undoable(h, m.abandonPlan()), true, nil
 }

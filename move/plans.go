@@ -24,7 +24,7 @@ func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, 
 		p.Stages, err = m.applyStages(ctx, p)
 	case Cutover:
 		p.Reverts = Rollback
-		p.Stages, err = m.cutoverStages(ctx, p)
+		p.Stages, err = m.cutoverStages(ctx)
 	case Rollback:
 		p.Reverts, p.Final = Cutover, true
 		p.Stages, err = m.rollbackStages(ctx, o)
@@ -34,6 +34,11 @@ func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, 
 		err = fmt.Errorf("there is no plan of kind %q", kind)
 	}
 	return p, err
+}
+
+// abandonPlan is a cutover as far as it may have come before the hand-over.
+func (m *Move) abandonPlan() plan.Plan {
+	return plan.Plan{Site: m.Config.Site, Kind: Cutover, Config: m.Config.Digest, Reverts: Rollback, Stages: m.abandonStages()}
 }
 
 // WaveStage is the name of the stage that flips a wave.

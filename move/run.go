@@ -110,7 +110,7 @@ func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o Run
 	if o.Ready != nil {
 		o.Ready(p)
 	}
-	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: o.To})
+	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: waveEnd(p, o.To)})
 	var stale *plan.StaleError
 	if errors.As(err, &stale) && plan.Hint(err) == "" {
 		return plan.WithHint(err, "review it anew: %s", reviewVerb[kind])
@@ -165,19 +165,6 @@ func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
 	})
 }
 
-// abandon undoes a cutover that never reached the hand-over: the source is
-// still the writer, so going back is only taking back.
-func (m *Move) abandon(ctx context.Context, r *plan.Runner, o RunOptions) error {
-	p, err := m.Plan(ctx, Cutover, o)
-	if err != nil {
-		return err
-	}
-	if o.Ready != nil {
-		o.Ready(p)
-	}
-	return r.Undo(ctx, p)
-}
-
 // GoBack is `migrate rollback`: a switch in the other direction where the
 // target has taken over, an undo where it has not.
 func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
@@ -185,7 +172,12 @@ func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
 		h := r.Journal.History()
 		at := PositionOf(h)
 		if at == SwitchingOver && !handedOver(h) {
-			return m.abandon(ctx, r, o)
+			// The source is still the writer: going back is only taking back.
+			p := m.abandonPlan()
+			if o.Ready != nil {
+				o.Ready(p)
+			}
+			return r.Undo(ctx, p)
 		}
 		if at == Applied && h.InForce(Rollback) {
 			plan.Note(ctx, "rolled back already: traffic is on the source")

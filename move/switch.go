@@ -21,16 +21,23 @@ func (d direction) from(p replication.Pair) *replication.Server { return p.Of(d.
 func (d direction) to(p replication.Pair) *replication.Server   { return p.Of(d.enter) }
 
 // cutoverStages: gates, the writers change sides, DNS follows.
-func (m *Move) cutoverStages(ctx context.Context, p plan.Plan) ([]plan.Stage, error) {
+func (m *Move) cutoverStages(ctx context.Context) ([]plan.Stage, error) {
 	d, err := m.records(ctx)
 	if err != nil {
+		return nil, err
+	}
+	h, err := m.History()
+	if err != nil {
+		return nil, err
+	}
+	if d, err = m.asBegun(ctx, d, h); err != nil {
 		return nil, err
 	}
 	dir := direction{replication.Target}
 	// What may take long comes first: the last gates measure right before the switch.
 	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(m.verifyFresh(), m.ttlElapsed(d))}
 	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over", Steps: append(m.linkGates(dir), m.healthy(d)...)}
-	return append([]plan.Stage{early}, m.orderSwitch(dir, gates, m.flips(d), m.purges(d))...), nil
+	return append([]plan.Stage{early}, m.orderSwitch(dir, gates, m.flipsAndPurges(d))...), nil
 }
 
 // rollbackStages: the same way back, with the before-images of the flips.
@@ -39,28 +46,37 @@ func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, 
 	if err != nil {
 		return nil, err
 	}
-	back, err := m.flipsBack(ctx, h, o.Force)
+	// The way back must not depend on zones that somebody has edited since.
+	d, err := m.journaled(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	// What flips is derived for health and purge only: the way back must not
-	// depend on zones that somebody has edited since.
-	d, err := m.records(ctx)
+	back, err := m.flipsBackAndPurges(d, h, o.Force)
 	if err != nil {
-		plan.Note(ctx, "the source's health is not probed and no cache is purged: %v", err)
+		return nil, err
 	}
-	for _, name := range m.strays(d, h) {
+	now, err := m.records(ctx)
+	if err != nil {
+		plan.Note(ctx, "the zones are not searched for records that lead to the target by other hands: %v", err)
+	}
+	for _, name := range m.strays(now, h) {
 		plan.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
 	}
 	dir := direction{replication.Source}
 	gates := plan.Stage{Name: "gates", Summary: "the source is ready to take over again", Steps: m.linkGates(dir)}
 	gates.Steps = append(gates.Steps, m.sourceHealthy(d)...)
-	return m.orderSwitch(dir, gates, back, m.purges(d)), nil
+	return m.orderSwitch(dir, gates, back), nil
+}
+
+// abandonStages are what a cutover that has not handed over may have begun.
+// Taking it back needs the databases only: no zone, no vendor.
+func (m *Move) abandonStages() []plan.Stage {
+	return m.orderSwitch(direction{replication.Target}, plan.Stage{Name: "gates"}, nil)
 }
 
 // orderSwitch puts the stages of a switch in the order of its way: fence moves
 // the writers first and DNS after them; dual lets both sides write while DNS moves.
-func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan.Stage) []plan.Stage {
+func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips []plan.Stage) []plan.Stage {
 	watch := plan.Stage{Name: "watch", Summary: "the way back is open", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return m.lagGate(dir.to(p), dir.from(p))
 	})}
@@ -70,17 +86,16 @@ func (m *Move) orderSwitch(dir direction, gates plan.Stage, flips, purges []plan
 	on := m.events("events-on", dir.to, true)
 	if fence {
 		// Between the hand-over and the flip the clients' writes fail.
-		for _, follow := range [][]plan.Stage{flips, purges} {
-			for i := range follow {
-				follow[i].NoStop = true
-			}
+		on.NoStop = true
+		for i := range flips {
+			flips[i].NoStop = true
 		}
-		return slices.Concat([]plan.Stage{gates, off}, m.handOver(dir), flips, purges, []plan.Stage{on, watch})
+		return slices.Concat([]plan.Stage{gates, off}, m.handOver(dir), []plan.Stage{on}, flips, []plan.Stage{watch})
 	}
 	unfence := plan.Stage{Name: "unfence", Summary: "both sides take writes", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Unfence(dir.to(p))
 	})}
-	return slices.Concat([]plan.Stage{gates, off, m.conflictWindow(), unfence}, flips, purges, m.leave(dir), []plan.Stage{on, watch})
+	return slices.Concat([]plan.Stage{gates, off, m.conflictWindow(), unfence, on}, flips, m.leave(dir), []plan.Stage{watch})
 }
 
 // handOver is the critical section of way fence.
@@ -127,7 +142,8 @@ func (m *Move) leave(dir direction) []plan.Stage {
 }
 
 // events turns scheduled events off before the writers leave a side, and on
-// where they have arrived (H8): an event of a privileged definer passes a fence.
+// as soon as the other side takes writes (H8), for waves may be days apart. They
+// are never on where they could pass a fence, with a privileged definer.
 func (m *Move) events(name string, side func(replication.Pair) *replication.Server, on bool) plan.Stage {
 	return plan.Stage{Name: name, Summary: "scheduled events run on one side only", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Events(side(p), p.Schemas, on)
@@ -159,15 +175,7 @@ func (m *Move) ttlElapsed(d dns.Derivation) plan.Step {
 
 // sourceHealthy is I4 for the way back: the old site answers at its own addresses.
 func (m *Move) sourceHealthy(d dns.Derivation) []plan.Step {
-	same := dns.AddressMap{}
-	for _, h := range m.Config.Hosts {
-		same[h.Address.Addr] = h.Address.Addr
-	}
-	steps := m.healthyAt(entriesOf(d), "source-healthy", same)
-	for i := range steps {
-		steps[i].Summary = strings.Replace(steps[i].Summary, "the target", "the source", 1)
-	}
-	return steps
+	return m.healthyAt(entriesOf(d), "source-healthy", m.staying())
 }
 
 func addrOf(m *Move, host string) netip.Addr {

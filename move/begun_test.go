@@ -1,0 +1,57 @@
+package move
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// TestAWaveThatWasBegunTakesNobodyIn: a record that is added between two runs
+// has no before-image, so a rollback could not put it back.
+func TestAWaveThatWasBegunTakesNobodyIn(t *testing.T) {
+	record := func(id string) dns.Entry { return dns.Entry{Record: dns.Record{ID: id, Name: id + ".blog.test"}} }
+	d := dns.Derivation{
+		Waves: []string{"canary", "rest"},
+		Zones: []dns.ZoneFlip{{Zone: dns.Zone{Name: "blog.test"}, Waves: []dns.WaveFlip{
+			{Wave: "canary", Entries: []dns.Entry{record("a"), record("new")}},
+			{Wave: "rest", Entries: []dns.Entry{record("b"), record("newer")}},
+		}}},
+	}
+	before, err := json.Marshal([]dns.Image{{ID: "a"}, {ID: "gone"}})
+	require.NoError(t, err)
+	h := events(plan.Event{Kind: Cutover, Type: plan.RunStarted}, plan.Event{
+		Kind: Cutover, Type: plan.StepStarted, Before: before,
+		Step: Cutover + "/" + WaveStage("canary") + "/" + dns.FlipName("blog.test", "canary"),
+	})
+	d, err = (&Move{}).asBegun(t.Context(), d, h)
+	require.NoError(t, err)
+	require.Equal(t, []dns.Entry{record("a")}, d.Zones[0].Waves[0].Entries)
+	require.Equal(t, []dns.Entry{record("b"), record("newer")}, d.Zones[0].Waves[1].Entries, "this wave was not begun")
+}
+
+// TestTakingBackBeforeTheHandoverAsksNoVendor: neither token is set, and no zone
+// is read.
+func TestTakingBackBeforeTheHandoverAsksNoVendor(t *testing.T) {
+	for way, want := range map[string]string{
+		"fence": "gates events-off guard fence drain handover events-on watch",
+		"dual":  "gates events-off window unfence events-on stragglers fence conflicts drain watch",
+	} {
+		cfg, err := config.Load("../examples/" + way + ".yaml")
+		require.NoError(t, err)
+		cfg.StateDir = t.TempDir()
+		m, err := Open(cfg)
+		require.NoError(t, err)
+		var names []string
+		for _, s := range m.abandonPlan().Stages {
+			names = append(names, s.Name)
+		}
+		require.Equal(t, strings.Fields(want), names)
+		require.NoError(t, m.Close())
+	}
+}
