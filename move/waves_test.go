@@ -58,6 +58,9 @@ func flippedHistory(t *testing.T) *plan.History {
 		events = append(events, plan.Event{Time: time.Now(), Kind: Cutover, Step: id, Type: plan.StepStarted, Before: before},
 			plan.Event{Time: time.Now(), Kind: Cutover, Step: id, Type: plan.StepVerified})
 	}
+	for i := range events {
+		events[i].Seq = i + 1
+	}
 	return plan.Fold(events)
 }
 
