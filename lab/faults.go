@@ -3,11 +3,8 @@ package lab
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
-	"github.com/dcmigrate/migrate/lab/cfsim"
-	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
@@ -38,38 +35,6 @@ if systemctl -q is-enabled nginx; then wait systemctl -q is-active nginx; fi`
 		return fmt.Errorf("wait for the services of %s: %w", h.Name(), err)
 	}
 	return nil
-}
-
-// Fault is a way for a vendor to misbehave once, in the middle of a move.
-type Fault struct {
-	Name   string
-	Inject func(*Lab)
-}
-
-// Faults are those that a move has to survive without a trace: answers dropped
-// after the work was done and before it, 429 with Retry-After, 500, an HTML 502,
-// and 200 without success, on the calls that change something.
-func Faults() []Fault {
-	var out []Fault
-	for _, call := range []struct{ method, path string }{
-		{http.MethodPost, "/zones/*/dns_records/batch"}, {http.MethodPost, "/zones/*/purge_cache"}, {http.MethodGet, "/zones/*/dns_records"},
-	} {
-		for _, k := range []cfsim.Kind{
-			cfsim.DropAfter, cfsim.DropBefore, cfsim.TooManyRequests, cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful,
-		} {
-			f := cfsim.Fault{Method: call.method, Path: call.path, Kind: k, Delay: time.Second}
-			out = append(out, Fault{fmt.Sprintf("Cloudflare: %s on %s %s", k, call.method, call.path), func(l *Lab) { l.CF.Inject(f) }})
-		}
-	}
-	for _, call := range []struct{ method, path string }{
-		{http.MethodPost, "/v2/droplets"}, {http.MethodPost, "/v2/firewalls"}, {http.MethodGet, "/v2/droplets"},
-	} {
-		for _, k := range []dosim.Kind{dosim.DropAfter, dosim.DropBefore, dosim.TooManyRequests, dosim.ServerError, dosim.BadGateway} {
-			f := dosim.Fault{Method: call.method, Path: call.path, Kind: k, Delay: time.Second}
-			out = append(out, Fault{fmt.Sprintf("DigitalOcean: %s on %s %s", k, call.method, call.path), func(l *Lab) { l.DO.Inject(f) }})
-		}
-	}
-	return out
 }
 
 // ClearFaults takes back the faults that have not struck and returns how many
