@@ -33,6 +33,7 @@ type checker interface {
 
 func demoCommand() *cobra.Command {
 	var dir, way, program string
+	var ttl int
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole move in the lab with the real migrate, and prove that nothing was lost",
@@ -47,7 +48,7 @@ func demoCommand() *cobra.Command {
 			}
 			out := c.OutOrStdout()
 			return withWorkspace(dir, out, func(dir string) (err error) {
-				l, err := lab.Open(c.Context(), lab.Options{Dir: dir, Progress: progress(out)})
+				l, err := lab.Open(c.Context(), lab.Options{Dir: dir, TTL: ttl, Progress: progress(out)})
 				if err != nil {
 					return err
 				}
@@ -56,7 +57,8 @@ func demoCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&way, "way", "fence", "how to cut over: fence or dual")
+	cmd.Flags().StringVar(&way, "way", "dual", "how to cut over: fence or dual")
+	cmd.Flags().IntVar(&ttl, "ttl", 90, "seconds of the hosts' DNS-only records; with 60 no cutover waits for old answers")
 	cmd.Flags().StringVar(&dir, "dir", "", "the workspace, a new or empty folder (default: a temporary one)")
 	cmd.Flags().StringVar(&program, "migrate", "bin/migrate", "the migrate to run")
 	return cmd

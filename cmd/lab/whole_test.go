@@ -47,7 +47,7 @@ func TestWholeMove(t *testing.T) {
 	for _, way := range []string{"fence", "dual"} {
 		t.Run(way, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			code := run([]string{"demo", "--way", way, "--migrate", program, "--dir", filepath.Join(t.TempDir(), "workspace")}, &out, &errs)
+			code := run([]string{"demo", "--way", way, "--ttl", "60", "--migrate", program, "--dir", filepath.Join(t.TempDir(), "workspace")}, &out, &errs)
 			_, summary, _ := strings.Cut(out.String(), "summary, way ")
 			require.Zero(t, code, "%s\n%s", errs.String(), out.String())
 			t.Log(summary)
