@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
@@ -20,6 +21,8 @@ type TTLSpec struct {
 	Entries     []Entry       // LowerTTL: the zone's records that flip
 	TTL         time.Duration // LowerTTL: what DNS-only records get; below MinTTL is MinTTL
 	Propagation Propagation
+	// Again counts the lowerings of the zone, see LowerTTLName; 0 is the first.
+	Again int
 }
 
 // ttlStep changes TTLs of DNS-only records, and nothing else of them. Whoever
@@ -30,8 +33,16 @@ type ttlStep struct {
 	images []TTLImage // restore: what to put back
 }
 
-// LowerTTLName is the name of LowerTTL's step: the journal's key of its before-image.
-func LowerTTLName(zone string) string { return stepName("ttl", zone) }
+// LowerTTLName is the name of LowerTTL's step: the journal's key of its
+// before-image. The journal keeps a step's first before-image, so records that
+// were added, or had their TTL raised, once it was verified are lowered by
+// another step: again is 2 for the second, and so on.
+func LowerTTLName(zone string, again int) string {
+	if again < 2 {
+		return stepName("ttl", zone)
+	}
+	return stepName("ttl", zone, strconv.Itoa(again))
+}
 
 // LongestTTL is how long a resolver may hold an old answer of the entries that
 // are not proxied.
@@ -45,14 +56,27 @@ func LongestTTL(entries []Entry) time.Duration {
 	return time.Duration(longest) * time.Second
 }
 
+// lowered is what a setting makes of a TTL.
+func lowered(ttl time.Duration) time.Duration { return max(ttl, MinTTL).Truncate(time.Second) }
+
+// High reports whether resolvers hold the record's answer for longer than LowerTTL
+// would let them.
+func (r Record) High(ttl time.Duration) bool {
+	return !r.Proxied && time.Duration(r.Seconds())*time.Second > lowered(ttl)
+}
+
 // LowerTTL is the step that lowers the TTL of one zone's DNS-only records ahead
 // of the flip, so that resolvers follow it within that time. Records that are
 // proxied (their TTL is the edge's) or low enough already stay.
 func LowerTTL(spec TTLSpec) plan.Step {
-	spec.TTL = max(spec.TTL, MinTTL).Truncate(time.Second)
+	spec.TTL = lowered(spec.TTL)
+	which := "that flip"
+	if spec.Again > 1 {
+		which = "that were added or raised since"
+	}
 	return plan.Step{
-		Name:    LowerTTLName(spec.Zone.Name),
-		Summary: fmt.Sprintf("lower the TTL of DNS-only records of %s that flip to %s", spec.Zone.Name, spec.TTL),
+		Name:    LowerTTLName(spec.Zone.Name, spec.Again),
+		Summary: fmt.Sprintf("lower the TTL of DNS-only records of %s %s to %s", spec.Zone.Name, which, spec.TTL),
 		Op:      &ttlStep{TTLSpec: spec, lower: true},
 	}
 }
@@ -64,8 +88,12 @@ func RestoreTTL(spec TTLSpec, before json.RawMessage) (plan.Step, error) {
 	if err != nil {
 		return plan.Step{}, fmt.Errorf("restore TTLs of %s: %w", spec.Zone.Name, err)
 	}
+	name := stepName("ttl-back", spec.Zone.Name)
+	if spec.Again > 1 {
+		name = stepName(name, strconv.Itoa(spec.Again))
+	}
 	return plan.Step{
-		Name:    stepName("ttl-back", spec.Zone.Name),
+		Name:    name,
 		Summary: fmt.Sprintf("restore the TTL of %d records of %s", len(images), spec.Zone.Name),
 		Op:      &ttlStep{TTLSpec: spec, images: images},
 	}, nil

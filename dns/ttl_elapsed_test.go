@@ -11,19 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 )
 
 // lowerings is a journal.
-type lowerings map[string]dns.Lowering
+type lowerings map[string][]dns.Lowering
 
-func (l lowerings) Lowering(zone string) (dns.Lowering, bool, error) {
+func (l lowerings) Lowerings(zone string) ([]dns.Lowering, error) {
 	if zone == "broken.example" {
-		return dns.Lowering{}, false, errors.New("journal is torn")
+		return nil, errors.New("journal is torn")
 	}
-	found, ok := l[zone]
-	return found, ok, nil
+	return l[zone], nil
 }
 
 func lowered(t *testing.T, at time.Time, ttls ...int) dns.Lowering {
@@ -40,7 +40,7 @@ func lowered(t *testing.T, at time.Time, ttls ...int) dns.Lowering {
 func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		journal := lowerings{"example.com": lowered(t, start, 60, 1, 900), "example.org": lowered(t, start.Add(time.Minute), 600)}
+		journal := lowerings{"example.com": {lowered(t, start, 60, 1), lowered(t, start, 900)}, "example.org": {lowered(t, start.Add(time.Minute), 600)}}
 		step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone, {Name: "untouched.example"}}, Lowerings: journal})
 		state, err := step.Op.Check(t.Context())
 		require.NoError(t, err)
@@ -66,10 +66,10 @@ func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 
 func TestTTLElapsedHasNothingToWaitFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		journal := lowerings{"example.com": lowered(t, time.Now(), 60)} // was low enough
+		journal := lowerings{"example.com": {lowered(t, time.Now(), 60)}} // was low enough
 		plantest.Exercise(t, dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone}, Lowerings: journal}))
 	})
-	early := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone}, Lowerings: lowerings{"example.com": {}}, Longest: time.Hour})
+	early := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone}, Lowerings: lowerings{"example.com": {{}}}, Longest: time.Hour})
 	require.Equal(t, time.Hour, early.Takes)
 	state, err := early.Op.Check(t.Context())
 	require.NoError(t, err)
@@ -77,4 +77,38 @@ func TestTTLElapsedHasNothingToWaitFor(t *testing.T) {
 	require.ErrorContains(t, early.Op.Apply(t.Context()), "example.com: the TTLs have not been lowered yet")
 	step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{{Name: "broken.example"}}, Lowerings: lowerings{}})
 	require.ErrorContains(t, step.Op.Apply(t.Context()), "journal is torn")
+}
+
+// A record that was added after apply, or whose TTL somebody has raised since,
+// stops the gate: no wait makes resolvers follow it.
+func TestTTLElapsedStopsAtWhatWasNotLowered(t *testing.T) {
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
+	_, err := s.sim.AddZone("example.com", a("old.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 60 }),
+		a("new.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 86400 }), a("edge.example.com", oldWeb.String(), simProxied))
+	require.NoError(t, err)
+	z := s.derive(t).Zones[0]
+	step := dns.TTLElapsed(dns.TTLElapsedSpec{
+		Zones: []dns.Zone{z.Zone}, Lowerings: lowerings{"example.com": {lowered(t, time.Now().Add(-time.Hour), 300)}},
+		Records: s.client, Entries: z.Entries(), TTL: time.Minute,
+	})
+	state, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	require.False(t, state.Done)
+	require.Equal(t, "not lowered: new.example.com A has TTL 24h0m0s", state.Now)
+	for _, err := range []error{step.Op.Apply(t.Context()), step.Op.Verify(t.Context())} {
+		require.ErrorContains(t, err, "new.example.com A has TTL 24h0m0s")
+		require.Contains(t, plan.Hint(err), "migrate apply: it lowers them")
+	}
+	for _, e := range z.Entries() {
+		if e.Record.Name == "new.example.com" {
+			s.byHand(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 60})
+		}
+	}
+	plantest.Exercise(t, step)
+	for _, e := range z.Entries() {
+		if e.Record.Name == "old.example.com" {
+			s.byHand(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 600})
+		}
+	}
+	require.ErrorContains(t, step.Op.Verify(t.Context()), "old.example.com A has TTL 10m0s")
 }

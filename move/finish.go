@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 )
@@ -56,26 +55,6 @@ const finishDrain = time.Minute
 // when apply found it done.
 func (m *Move) appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
 	return h.Step(Apply + "/" + stage + "/" + pairStep(p, step).Name).Before
-}
-
-func (m *Move) restoreTTLs(ctx context.Context, h *plan.History) (plan.Stage, error) {
-	stage := plan.Stage{Name: "ttl", Summary: "TTLs are what they were"}
-	d, err := m.records(ctx)
-	if err != nil {
-		return stage, err
-	}
-	for _, z := range d.Zones {
-		r := h.Step(Apply + "/ttl/" + dns.LowerTTLName(z.Zone.Name))
-		if !r.Ours {
-			continue
-		}
-		step, err := dns.RestoreTTL(dns.TTLSpec{Records: m.zones, Zone: z.Zone, Propagation: m.propagation()}, r.Before)
-		if err != nil {
-			return stage, err
-		}
-		stage.Steps = append(stage.Steps, step)
-	}
-	return stage, nil
 }
 
 // restoreOp puts a before-image of an earlier plan's step back as a step of its own.

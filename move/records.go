@@ -55,36 +55,6 @@ func (m *Move) propagation() dns.Propagation {
 	return dns.Propagation{Server: m.Config.DNS.Resolver}
 }
 
-// ttlStage lowers the TTLs long before the flip.
-func (m *Move) ttlStage(ctx context.Context) (plan.Stage, error) {
-	stage := plan.Stage{Name: "ttl", Summary: "DNS-only records expire quickly by the time of the flip"}
-	d, err := m.records(ctx)
-	if err != nil {
-		return stage, err
-	}
-	for _, z := range d.Zones {
-		if len(z.Entries()) > 0 {
-			stage.Steps = append(stage.Steps, dns.LowerTTL(dns.TTLSpec{
-				Records: m.zones, Zone: z.Zone, Entries: z.Entries(), TTL: m.Config.DNS.TTL, Propagation: m.propagation(),
-			}))
-		}
-	}
-	return stage, nil
-}
-
-// lowerings implements dns.Lowerings on the journal.
-type lowerings struct{ *Move }
-
-func (l lowerings) Lowering(zone string) (dns.Lowering, bool, error) {
-	h, err := l.History()
-	if err != nil {
-		return dns.Lowering{}, false, err
-	}
-	r := h.Step(Apply + "/ttl/" + dns.LowerTTLName(zone))
-	low := dns.Lowering{Before: r.Before, At: r.InForceSince}
-	return low, r.Phase != plan.Skipped, nil
-}
-
 // flips are the stages that point the records at the target, wave by wave. The
 // gates before the switch ask the target's health; every later wave asks again (I4).
 func (m *Move) flips(d dns.Derivation) []plan.Stage {
