@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/dns"
@@ -55,66 +54,12 @@ func (m *Move) propagation() dns.Propagation {
 	return dns.Propagation{Server: m.Config.DNS.Resolver}
 }
 
-// flips are the stages that point the records at the target, wave by wave. The
-// gates before the switch ask the target's health; every later wave asks again (I4).
-func (m *Move) flips(d dns.Derivation) []plan.Stage {
-	var stages []plan.Stage
-	for i, wave := range d.Waves {
-		stage := plan.Stage{Name: WaveStage(wave), Summary: "DNS leads to the target: wave " + wave}
-		var entries []dns.Entry
-		for _, z := range d.Zones {
-			for _, w := range z.Waves {
-				if w.Wave != wave {
-					continue
-				}
-				entries = append(entries, w.Entries...)
-				stage.Steps = append(stage.Steps, dns.FlipToTarget(dns.FlipSpec{
-					Records: m.zones, Zone: z.Zone, Wave: wave, Entries: w.Entries,
-					Addresses: addresses{m}, Propagation: m.propagation(), Hazards: append(z.Hazards(), m.unprobed(w.Entries)...),
-				}))
-			}
-		}
-		if gate := m.healthyAt(entries, "target-healthy", addresses{m}); i > 0 && len(gate) > 0 {
-			stages = append(stages, plan.Stage{Name: "healthy-" + wave, Summary: "the target is still healthy", Steps: gate})
-		}
-		stages = append(stages, stage)
-	}
-	return stages
-}
-
 // unprobed warns where no application's health URL covers what is flipped.
 func (m *Move) unprobed(entries []dns.Entry) []plan.Hazard {
 	if len(m.probes(entries)) > 0 {
 		return nil
 	}
 	return []plan.Hazard{{ID: "I4", Text: "no health URL of an application covers these records: nothing asks whether the target answers for them"}}
-}
-
-// flipsBack are the stages that restore the before-images which the cutover's
-// flips journaled, last flip first: whatever the configuration says by now.
-func (m *Move) flipsBack(ctx context.Context, h *plan.History, force bool) ([]plan.Stage, error) {
-	var stages []plan.Stage
-	for _, r := range slices.Backward(h.Ours(Cutover)) {
-		wave, zone, ok := flipOf(r.ID)
-		if !ok {
-			continue
-		}
-		zones, err := m.zones.Zones(ctx, []string{zone})
-		if err != nil {
-			return nil, err
-		}
-		step, err := dns.FlipToSource(dns.FlipSpec{Records: m.zones, Zone: zones[0], Wave: wave, Propagation: m.propagation(), Force: force}, r.Before)
-		if err != nil {
-			return nil, err
-		}
-		name := WaveStage(wave)
-		if len(stages) == 0 || stages[len(stages)-1].Name != name {
-			stages = append(stages, plan.Stage{Name: name, Summary: "DNS leads to the source again: wave " + wave})
-		}
-		last := &stages[len(stages)-1]
-		last.Steps = append(last.Steps, step)
-	}
-	return stages, nil
 }
 
 // flipOf reads wave and zone off the id of a cutover's flip:
@@ -155,26 +100,6 @@ func (m *Move) strays(d dns.Derivation, h *plan.History) []string {
 		}
 	}
 	return out
-}
-
-// purges is the stage that empties caches, if the configuration wants it.
-func (m *Move) purges(d dns.Derivation) []plan.Stage {
-	if !m.Config.DNS.Purge {
-		return nil
-	}
-	stage := plan.Stage{Name: "purge", Summary: "caches forget what the other side answered"}
-	for _, z := range d.Zones {
-		if len(z.Entries()) == 0 {
-			continue
-		}
-		if step, ok := dns.Purge(dns.PurgeSpec{Cache: m.zones, Flip: z}); ok {
-			stage.Steps = append(stage.Steps, step)
-		}
-	}
-	if len(stage.Steps) == 0 {
-		return nil
-	}
-	return []plan.Stage{stage}
 }
 
 // healthy is the gate of I4: the target answers as its clients will ask it.
