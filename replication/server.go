@@ -148,6 +148,7 @@ func (s *Server) DB(ctx context.Context) (*sql.DB, error) {
 		"wait_timeout":      "3600",
 		"net_write_timeout": "600",
 		"net_read_timeout":  "600",
+		sessionMark:         "GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)",
 	}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, fmt.Errorf("configure the login to %s: %w", s.cfg.Name, err)

@@ -13,8 +13,16 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// client is a session of a client on a server: no replication thread, and no
-// session under migrate's own login.
+// Every session of migrate's own login holds a lock that is named after it, so
+// that every process of migrate can tell them from an application's that logs in
+// with the same account. The lock ends with its session.
+const (
+	sessionLock = "migrate.session."
+	sessionMark = "@migrate_session" // the variable that takes what GET_LOCK says
+)
+
+// client is a session of a client on a server: no replication thread, and none
+// of migrate's own.
 type client struct {
 	ID                         int64
 	User, Host, Command, State string
@@ -26,7 +34,8 @@ type client struct {
 var notClients = []string{"Binlog Dump", "Binlog Dump GTID", "Daemon", "Slave_IO", "Slave_SQL", "Slave_worker"}
 
 // clients lists the sessions of clients. Those under the login that migrate
-// uses are taken for its own, and those of migrate's accounts are.
+// uses are its own where they hold the lock of such a session; those of the
+// accounts that migrate makes are.
 func clients(ctx context.Context, s *Server) ([]client, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
@@ -35,7 +44,8 @@ func clients(ctx context.Context, s *Server) ([]client, error) {
 	records, err := queryRecords(ctx, db, `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command,
 		COALESCE(STATE, '') AS state, CAST(TIME AS SIGNED) AS seconds FROM information_schema.PROCESSLIST
 		WHERE USER NOT IN ('system user', 'event_scheduler', 'unauthenticated user')
-		AND USER <> SUBSTRING_INDEX(CURRENT_USER(), '@', 1) ORDER BY ID`)
+		AND NOT (USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND COALESCE(IS_USED_LOCK(CONCAT(?, ID)) = ID, FALSE))
+		ORDER BY ID`, sessionLock)
 	if err != nil {
 		return nil, s.wrap("list the sessions", err)
 	}

@@ -169,11 +169,13 @@ func (s *Instance) waitReady(p *process) {
 	}
 }
 
-// Root returns a pool of root's sessions over the unix socket. It survives
-// Kill and Restart, and is closed when the test ends.
+// Root returns a pool of root's sessions over the unix socket, none of which
+// stays open while it is not used: it would be a client. It survives Kill and
+// Restart, and is closed when the test ends.
 func (s *Instance) Root() *sql.DB {
 	if s.client == nil {
 		s.client = s.Open("root", "", "unix")
+		s.client.SetMaxIdleConns(0)
 	}
 	return s.client
 }
