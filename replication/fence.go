@@ -20,8 +20,9 @@ type FenceOptions struct {
 	// Kill ends what is still running then. Without it the fence is taken back
 	// and the error names the session.
 	Kill bool
-	// Admins are accounts that may keep privileges that pass the fence (H14,
-	// MariaDB only), besides root and the login of migrate.
+	// Admins are accounts that may keep what passes the fence (H14, MariaDB
+	// only). Root and the login of migrate may hold such privileges anyway, but
+	// neither lend them by a routine nor be an application's.
 	Admins []string
 }
 
@@ -58,7 +59,7 @@ func Fence(s *Server, opt FenceOptions) plan.Step {
 		Summary: fmt.Sprintf("make %s refuse application writes", s.Name()),
 		Takes:   opt.wait(),
 		Hazards: []plan.Hazard{
-			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users are refused"},
+			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users, their routines and sessions are refused"},
 			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.wait())},
 		},
 		Op: onceMade{fenceOp{s, opt, true, new(atomic.Bool)}},
@@ -149,7 +150,7 @@ func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
 	if f.closed {
 		state.Want, state.Done = "refuses application writes", now.closed && (now.kept || !canKeep)
 		if !state.Done {
-			if err := f.refuseLeaks(ctx); err != nil {
+			if _, err := f.refuseLeaks(ctx); err != nil {
 				return plan.State{}, err
 			}
 		}
@@ -164,8 +165,12 @@ func (f fenceOp) Apply(ctx context.Context) (err error) {
 		return openFence(ctx, f.server)
 	}
 	f.proven.Store(false)
-	if err := f.refuseLeaks(ctx); err != nil {
+	named, err := f.refuseLeaks(ctx)
+	if err != nil {
 		return err
+	}
+	for _, way := range named {
+		plan.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), way)
 	}
 	// What the proof needs is made before: once the fence is set, time counts.
 	probe, err := openProbe(ctx, f.server)

@@ -139,38 +139,6 @@ func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) err
 	return nil
 }
 
-// refuseLeaks refuses a fence that an application account would pass (H14).
-func (f fenceOp) refuseLeaks(ctx context.Context) error {
-	db, dialect, err := f.server.Open(ctx)
-	if err != nil {
-		return err
-	}
-	privileges := dialect.bypass()
-	if len(privileges) == 0 {
-		return nil
-	}
-	own, err := queryText(ctx, db, "SELECT CURRENT_USER()")
-	if err != nil {
-		return f.server.wrap("read the current user", err)
-	}
-	user, _, _ := strings.Cut(own, "@")
-	allowed := append([]string{"root", "mysql", "mariadb.sys", user}, f.opt.Admins...)
-	leaks, err := holders(ctx, db, privileges)
-	if err != nil {
-		return f.server.wrap("look for privileged users", err)
-	}
-	leaks = slices.DeleteFunc(leaks, func(grantee string) bool {
-		name := strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
-		return slices.Contains(allowed, name) || strings.HasPrefix(name, ownUserPrefix)
-	})
-	if len(leaks) == 0 {
-		return nil
-	}
-	return plan.WithHint(
-		fmt.Errorf("fence %s: these users write through read_only: %s", f.server.Name(), strings.Join(leaks, ", ")),
-		"REVOKE %s ON *.* FROM each of them, or name them as administrators", strings.Join(privileges, ", "))
-}
-
 // holders lists 'user'@'host' of the accounts with one of the global
 // privileges, by themselves or by a role.
 func holders(ctx context.Context, q queryer, privileges []string) ([]string, error) {

@@ -47,8 +47,9 @@ type PreflightOptions struct {
 	Dual bool
 	// SourceOnly leaves the target out: it is not made yet.
 	SourceOnly bool
-	// Admins are accounts that may keep privileges that pass a fence, besides
-	// root and the login of migrate.
+	// Admins are accounts that may keep what passes a fence: they are warned of
+	// only. Root and the login of migrate may hold such privileges anyway, but
+	// neither lend them by a routine nor be an application's.
 	Admins []string
 }
 
@@ -168,11 +169,14 @@ func Findings(ctx context.Context, pair Pair, opts PreflightOptions) ([]Finding,
 	}
 	i.checkServer(i.source)
 	for _, check := range []func(context.Context) error{
-		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkLeaks, i.checkLogin, i.checkClock,
+		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkLogin, i.checkClock,
 	} {
 		if err := check(ctx); err != nil {
 			return nil, pair.Source.wrap("preflight", err)
 		}
+	}
+	if err := i.checkLeaks(ctx, i.source); err != nil {
+		return nil, err
 	}
 	i.checkSource()
 	if opts.SourceOnly {
@@ -185,6 +189,9 @@ func Findings(ctx context.Context, pair Pair, opts PreflightOptions) ([]Finding,
 	i.checkVersions()
 	if i.source.dialect.Flavor != i.target.dialect.Flavor {
 		return i.findings, nil // nothing else can be compared
+	}
+	if err := i.checkLeaks(ctx, i.target); err != nil {
+		return nil, err
 	}
 	i.checkIDs()
 	i.checkGlobals()

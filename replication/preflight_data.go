@@ -144,37 +144,6 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 	return nil
 }
 
-// checkLeaks looks for application accounts that pass a fence (H14).
-func (i *inspection) checkLeaks(ctx context.Context) error {
-	privileges := i.source.dialect.bypass()
-	if len(privileges) == 0 {
-		return nil
-	}
-	own, err := queryText(ctx, i.source.db, "SELECT CURRENT_USER()")
-	if err != nil {
-		return err
-	}
-	own, _, _ = strings.Cut(own, "@")
-	all, err := holders(ctx, i.source.db, privileges)
-	if err != nil {
-		return err
-	}
-	var leaks []string
-	for _, grantee := range all {
-		name := strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
-		allowed := name == "root" || name == own || strings.HasPrefix(name, ownUserPrefix) ||
-			slices.Contains(systemUsers, name) || slices.Contains(i.opts.Admins, name)
-		if !allowed {
-			leaks = append(leaks, grantee)
-		}
-	}
-	if len(leaks) > 0 {
-		i.add("H14", Refuse, i.source, "REVOKE "+strings.Join(privileges, ", ")+" ON *.* FROM each of them",
-			"these accounts write through read_only: %s", some(leaks))
-	}
-	return nil
-}
-
 // checkLogin looks at the privileges of migrate's own login.
 func (i *inspection) checkLogin(ctx context.Context) error {
 	held, err := queryStrings(ctx, i.source.db, `SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
