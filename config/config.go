@@ -54,7 +54,7 @@ type Application struct {
 	Hosts    []string `yaml:"hosts"`
 	Files    []string `yaml:"files"`    // absolute paths of files or folders to copy, old addresses rewritten to new ones
 	Services []string `yaml:"services"` // systemd units to enable and start, in order
-	Health   string   `yaml:"health"`   // URL with {address}; 200 means healthy
+	Health   string   `yaml:"health"`   // URL with {address}; 2xx means healthy
 }
 
 // Provision is where the new site is made.

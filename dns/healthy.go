@@ -61,8 +61,10 @@ type healthy struct {
 }
 
 // Healthy is the gate before every flip (invariant I4): each probe is answered
-// 200 to 399 by the target's address, as its clients will ask it, InARow times
-// without a failure between.
+// 2xx by the target's address, as its clients will ask it, InARow times without
+// a failure between. A redirect from http to https of the same name, which is
+// how browsers get there, is followed, to the same address; any other one says
+// nothing of this service's health.
 func Healthy(spec HealthySpec) plan.Step {
 	if spec.Side == "" {
 		spec.Side = "target"
@@ -194,35 +196,48 @@ func (h *healthy) ask(ctx context.Context, p Probe) error {
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", p.URL, err)
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", p.URL, err)
 	}
-	address := net.JoinHostPort(to.String(), port)
-	client := &http.Client{
+	resp, err := h.client(u, to).Do(req)
+	if err != nil {
+		return fmt.Errorf("probe %s at %s: %w", p.URL, to, errors.Unwrap(err))
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // the status is what counts
+	answer := resp.Status
+	if where := resp.Header.Get("Location"); where != "" {
+		answer += " to " + where
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return fmt.Errorf("probe %s at %s: answer %s", p.URL, to, answer)
+	}
+	return nil
+}
+
+// client connects to one address, whatever name it is asked for.
+func (h *healthy) client(asked *url.URL, to netip.Addr) *http.Client {
+	return &http.Client{
 		Timeout: probeTimeout,
 		Transport: &http.Transport{
 			Proxy:             nil, // the target's real path, whatever the environment says
 			DisableKeepAlives: true,
 			TLSClientConfig:   h.TLS.Clone(),
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, address)
+			DialContext: func(ctx context.Context, network, name string) (net.Conn, error) {
+				_, port, err := net.SplitHostPort(name)
+				if err != nil {
+					return nil, err
+				}
+				return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(to.String(), port))
 			},
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			same := strings.EqualFold(next.URL.Hostname(), asked.Hostname())
+			if len(via) > 1 || !same || asked.Scheme != "http" || next.URL.Scheme != "https" {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
-	if err != nil {
-		return fmt.Errorf("probe %s: %w", p.URL, err)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("probe %s at %s: %w", p.URL, address, errors.Unwrap(err))
-	}
-	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // the status is what counts
-	if resp.StatusCode < 200 || resp.StatusCode > 399 {
-		return fmt.Errorf("probe %s at %s: answer %s", p.URL, address, resp.Status)
-	}
-	return nil
 }

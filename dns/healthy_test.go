@@ -34,7 +34,7 @@ func TestHealthyAsksTheTargetUnderTheServicesName(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if u := (&url.URL{Host: r.Host}); u.Hostname() == "www.example.com" && r.URL.Path == "/health" {
 			hosts.Add(1)
-			http.Redirect(w, r, "https://elsewhere.example.com/", http.StatusFound) // counts, and is not followed
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
 		http.NotFound(w, r)
@@ -42,6 +42,45 @@ func TestHealthyAsksTheTargetUnderTheServicesName(t *testing.T) {
 	defer server.Close()
 	plantest.Exercise(t, dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probeOf(t, server, "www.example.com")}, Addresses: loopback, Interval: time.Millisecond}))
 	require.EqualValues(t, 1+3+1, hosts.Load(), "once to check, three times in a row, once to verify")
+}
+
+// A redirect to https of the same name is asked there, of the same address; all
+// others lead away from what is probed, and may be a login or an error page.
+func TestHealthyFollowsToHTTPSOfTheSameNameOnly(t *testing.T) {
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/broken":
+			http.Error(w, "no database", http.StatusServiceUnavailable)
+		case "/again":
+			http.Redirect(w, r, "/health", http.StatusFound)
+		}
+	}))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	s, err := url.Parse(secure.URL)
+	require.NoError(t, err)
+	roots := &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	var where atomic.Value
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, where.Load().(string), http.StatusMovedPermanently)
+	}))
+	defer plain.Close()
+	for _, c := range []struct{ to, err string }{
+		{"https://example.com:" + s.Port() + "/health", ""},
+		{"https://example.com:" + s.Port() + "/broken", "503 Service Unavailable"},
+		{"https://example.com:" + s.Port() + "/again", "302 Found to /health"},
+		{"https://www.example.com:" + s.Port() + "/health", "301 Moved Permanently to https://www.example.com"},
+		{"/login", "301 Moved Permanently to /login"},
+	} {
+		where.Store(c.to)
+		err := dns.Healthy(dns.HealthySpec{Probes: []dns.Probe{probeOf(t, plain, "example.com")}, Addresses: loopback, TLS: roots}).Op.Verify(t.Context())
+		if c.err == "" {
+			require.NoError(t, err, c.to)
+			continue
+		}
+		require.ErrorContains(t, err, c.err)
+	}
 }
 
 func TestHealthyStartsAgainAfterAFailure(t *testing.T) {

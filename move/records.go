@@ -54,12 +54,20 @@ func (m *Move) propagation() dns.Propagation {
 	return dns.Propagation{Server: m.Config.DNS.Resolver}
 }
 
-// unprobed warns where no application's health URL covers what is flipped.
+// unprobed names the records that no application's health URL is asked for: of a
+// host without one, wildcards, which have no name to ask, and IPv6 addresses,
+// which the operator's network may not reach.
 func (m *Move) unprobed(entries []dns.Entry) []plan.Hazard {
-	if len(m.probes(entries)) > 0 {
+	var names []string
+	for _, e := range entries {
+		if len(m.probes([]dns.Entry{e})) == 0 {
+			names = append(names, e.Record.String())
+		}
+	}
+	if len(names) == 0 {
 		return nil
 	}
-	return []plan.Hazard{{ID: "I4", Text: "no health URL of an application covers these records: nothing asks whether the target answers for them"}}
+	return []plan.Hazard{{ID: "I4", Text: "nothing asks whether the target answers for " + strings.Join(names, ", ") + ": no health URL of an application covers them (wildcards and IPv6 are not asked); try them by hand"}}
 }
 
 // flipOf reads wave and zone off the id of a cutover's flip:

@@ -136,3 +136,16 @@ func TestNothingFlippedNothingToFlipBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, stages)
 }
+
+// I4 is promised for what is probed; of the rest every record is named.
+func TestEveryRecordWithoutAProbeIsAHazard(t *testing.T) {
+	m, _ := waveSite(t)
+	entry := func(name, kind, old string) dns.Entry {
+		return dns.Entry{Record: dns.Record{Name: name, Type: kind}, Old: netip.MustParseAddr(old)}
+	}
+	covered := entry("www.blog.test", "A", "192.0.2.10")
+	require.Empty(t, m.unprobed([]dns.Entry{covered}))
+	hazards := m.unprobed([]dns.Entry{covered, entry("*.blog.test", "A", "192.0.2.10"), entry("www.blog.test", "AAAA", "2001:db8::10"), entry("db.blog.test", "A", "192.0.2.11")})
+	require.Len(t, hazards, 1)
+	require.Contains(t, hazards[0].Text, "answers for *.blog.test A, www.blog.test AAAA, db.blog.test A: no health URL")
+}

@@ -219,7 +219,7 @@ func (op *servicesOp) healthy(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the server sees it read
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fmt.Errorf("%s answers %d", req.URL, resp.StatusCode)
 	}
 	return nil

@@ -75,7 +75,7 @@ type Application struct {
 	Files []string
 	// Services are systemd units, in the order of their start.
 	Services []string
-	// Health is a URL with {address}; 200 means healthy. Empty: units only.
+	// Health is a URL with {address}; 2xx means healthy. Empty: units only.
 	Health string
 }
 
