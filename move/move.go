@@ -81,32 +81,40 @@ func (m *Move) Close() error {
 	return errors.Join(errs...)
 }
 
-// vendors opens the clients of both vendors' APIs, once; a verb that talks to
-// them calls it first.
+// vendors opens the client of the zones' vendor, which every verb with a plan
+// asks; provider opens the other's, which only apply does: the way back must
+// not wait for a token that it does not use.
 func (m *Move) vendors() (err error) {
-	if m.cloud != nil {
+	if m.zones != nil {
 		return nil
 	}
-	for _, t := range []struct {
-		env  string
-		zero bool
-	}{
-		{m.Config.Provision.DigitalOcean.TokenEnv, m.Config.Provision.DigitalOcean.Token.IsZero()},
-		{m.Config.DNS.Cloudflare.TokenEnv, m.Config.DNS.Cloudflare.Token.IsZero()},
-	} {
-		if t.zero {
-			return plan.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, t.env), "export %s=…", t.env)
-		}
+	cf := m.Config.DNS.Cloudflare
+	if cf.Token.IsZero() {
+		return noToken(cf.TokenEnv)
 	}
-	do, cf := m.Config.Provision.DigitalOcean, m.Config.DNS.Cloudflare
-	if m.zones, err = cloudflare.New(cloudflare.Config{Token: cf.Token, Endpoint: cf.Endpoint}); err != nil {
-		return err
+	m.zones, err = cloudflare.New(cloudflare.Config{Token: cf.Token, Endpoint: cf.Endpoint})
+	return err
+}
+
+// provider opens the client of the vendor of the new hosts, once.
+func (m *Move) provider() (provision.Cloud, error) {
+	if m.cloud != nil {
+		return m.cloud, nil
+	}
+	do := m.Config.Provision.DigitalOcean
+	if do.Token.IsZero() {
+		return nil, noToken(do.TokenEnv)
 	}
 	cloud, err := digitalocean.New(digitalocean.Options{Token: do.Token, Endpoint: do.Endpoint, MaxWait: vendorWait})
-	if err == nil {
-		m.cloud = cloud
+	if err != nil {
+		return nil, err
 	}
-	return err
+	m.cloud = cloud
+	return cloud, nil
+}
+
+func noToken(env string) error {
+	return plan.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, env), "export %s=…", env)
 }
 
 // Source is a host of the old site, by its name in the configuration.

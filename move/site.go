@@ -74,10 +74,14 @@ func (m *Move) inventory() ([]*inventory.Host, error) {
 	return hosts, err
 }
 
-// site is the new site that the configuration and the inventory ask for.
+// site is the new site that the configuration and the inventory ask for, whose
+// vendor is called from here on.
 func (m *Move) site() (provision.Site, error) {
 	captured, err := m.inventory()
 	if err != nil {
+		return provision.Site{}, err
+	}
+	if _, err := m.provider(); err != nil {
 		return provision.Site{}, err
 	}
 	facts := map[string]*inventory.Host{}
