@@ -223,6 +223,14 @@ func (l linkOp) Verify(ctx context.Context) error {
 // Undo stops and forgets the link and drops its user. The replica's position
 // stays: it only says what the server has.
 func (l linkOp) Undo(ctx context.Context, before json.RawMessage) error {
+	if err := l.end(ctx, before); err != nil {
+		return err
+	}
+	return l.account().drop(ctx)
+}
+
+// end is the part of Undo on the replica itself.
+func (l linkOp) end(ctx context.Context, before json.RawMessage) error {
 	var image linkBefore
 	if err := readBefore(before, &image); err != nil {
 		return err
@@ -248,7 +256,7 @@ func (l linkOp) Undo(ctx context.Context, before json.RawMessage) error {
 	if err := setGlobals(ctx, db, image.Appliers); err != nil {
 		return l.to.wrap("restore the appliers", err)
 	}
-	return l.account().drop(ctx)
+	return nil
 }
 
 func (l linkOp) status(ctx context.Context) (ReplicaStatus, error) {
