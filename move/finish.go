@@ -18,26 +18,23 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
-	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, "link-reverse", p, replication.Link(p.Target, p.Source)))
-	})...)
-	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Unlink(p.Source, p.Target, m.appliedBefore(h, "link-forward", p, replication.Link(p.Source, p.Target)))
-	})...)
+	stages := m.lettingGo(h)
+	if m.sourceLost {
+		if stages, err = m.givingUp(ctx, h); err != nil {
+			return nil, err
+		}
+	}
 	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		step := replication.Increment(p.Target)
-		return restored(step, m.appliedBefore(h, "increments", p, step))
+		return restored(step, p.Target.Name()+" gives new rows every id again, as before the move", m.appliedBefore(h, "increments", p, step))
 	})}
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
 	})}
-	forget.Steps = append(forget.Steps, m.dropReaders()...)
-	// What the old site still took must be here before the links end.
-	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Drain(p.Source, p.Target, finishDrain)
-	})}
-	stages := []plan.Stage{drained, links, settings, forget}
+	if !m.sourceLost {
+		forget.Steps = append(forget.Steps, m.dropReaders()...)
+	}
+	stages = append(stages, settings, forget)
 	ttl, err := m.restoreTTLs(ctx, h)
 	if err != nil {
 		return nil, err
@@ -46,6 +43,25 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 		stages = append(stages, ttl)
 	}
 	return stages, nil
+}
+
+// lettingGo: what the old site still took must be here before the links end.
+func (m *Move) lettingGo(h *plan.History) []plan.Stage {
+	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Drain(p.Source, p.Target, finishDrain)
+	})}
+	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
+	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, "link-reverse", p, replication.Link(p.Target, p.Source)))
+	})...)
+	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
+		return replication.Unlink(p.Source, p.Target, m.forwardBefore(h, p))
+	})...)
+	return []plan.Stage{drained, links}
+}
+
+func (m *Move) forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
+	return m.appliedBefore(h, "link-forward", p, replication.Link(p.Source, p.Target))
 }
 
 // finishDrain bounds the last wait for the source's transactions.
@@ -63,9 +79,9 @@ type restoreOp struct {
 	before json.RawMessage
 }
 
-func restored(s plan.Step, before json.RawMessage) plan.Step {
+func restored(s plan.Step, summary string, before json.RawMessage) plan.Step {
 	return plan.Step{
-		Name: "restore-" + s.Name, Summary: "put back what was there before: " + s.Summary,
+		Name: "restore-" + s.Name, Summary: summary,
 		CannotUndo: "the move is over", Op: restoreOp{s.Op, before},
 	}
 }

@@ -49,6 +49,8 @@ type Move struct {
 	zones     *cloudflare.Client
 	pairs     []replication.Pair
 
+	sourceLost bool // see GiveUpSource
+
 	mu      sync.Mutex
 	hosts   map[string]remote.Host // "source/web1"
 	journal *plan.Journal          // while a verb that writes runs

@@ -11,22 +11,33 @@ import (
 
 func (a *app) finishCommand() *cobra.Command {
 	var o move.RunOptions
-	var dry bool
+	var dry, lost bool
 	cmd := &cobra.Command{
 		Use:   "finish",
 		Short: "Let go of the old site: the point of no return",
-		Long: `End both links and the TTL changes: the target stands alone, the old site stays
+		Long: `Let go of the old site: both links end, the new databases' settings and the TTLs
+become what they were before the move. The target stands alone; the old site stays
 fenced and is no longer followed. After this there is no rollback. Review it
-first: migrate finish --dry-run.`,
+first: migrate finish --dry-run.
+
+--source-lost is for an old site whose databases are gone for good: nothing is
+asked of them, and what they alone had is lost. It is refused while one answers.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if dry {
-				return a.with(func(m *move.Move) error { return a.dryRun(c, m, move.Finish, o) })
-			}
-			return a.runVerb(c, move.Finish, o)
+			return a.with(func(m *move.Move) error {
+				if lost {
+					m.GiveUpSource()
+				}
+				if dry {
+					return a.dryRun(c, m, move.Finish, o)
+				}
+				a.prepare(&o)
+				return m.Run(c.Context(), move.Finish, o)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
+	cmd.Flags().BoolVar(&lost, "source-lost", false, "the old site's databases are gone for good: do without them")
 	return cmd
 }
 

@@ -1,0 +1,57 @@
+package move
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// serverPair is a pair of real servers on this machine.
+func serverPair(t *testing.T) (p replication.Pair, source, target *servertest.Instance) {
+	t.Helper()
+	source, target = servertest.Start(t, servertest.MariaDB), servertest.Start(t, servertest.MariaDB)
+	server := func(s *servertest.Instance, side replication.Side) *replication.Server {
+		out := replication.NewServer(replication.ServerConfig{Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: s.Socket, User: "root"})
+		t.Cleanup(func() { _ = out.Close() }) // says so when its server was killed
+		return out
+	}
+	return replication.Pair{Name: "main", Source: server(source, replication.Source), Target: server(target, replication.Target)}, source, target
+}
+
+func TestFinishWithoutASource(t *testing.T) {
+	m, _ := waveSite(t)
+	pair, source, _ := serverPair(t)
+	m.pairs, m.Config.StateDir, m.Config.Cutover.Way = []replication.Pair{pair}, t.TempDir(), config.WayDual
+	stages, err := m.finishStages(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"drained", "links", "settings", "forget"}, stageNames(stages))
+	require.Equal(t, "db1 (target) gives new rows every id again, as before the move", stages[2].Steps[0].Summary)
+
+	m.GiveUpSource()
+	_, err = m.finishStages(t.Context())
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused, "while it answers")
+	require.EqualError(t, err, "the source is not lost: db1 (source) answers")
+	require.Contains(t, plan.Hint(err), "without --source-lost")
+
+	source.Kill()
+	stages, err = m.finishStages(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"source-lost", "links", "settings", "forget"}, stageNames(stages))
+	require.Equal(t, "db1 (source) does not answer, and is given up", stages[0].Steps[0].Summary)
+	require.Contains(t, stages[0].Steps[0].Hazards[0].Text, "is lost")
+	p := plan.Plan{Site: "blog", Kind: Finish, Stages: stages}
+	_, err = plan.Survey(t.Context(), p, time.Now())
+	require.NoError(t, err)
+	j, err := plan.OpenJournal(m.journalPath(), "tester")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, j.Close()) }()
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}))
+	require.True(t, j.History().InForce(Finish))
+}
