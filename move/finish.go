@@ -26,7 +26,7 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	}
 	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		step := replication.Increment(p.Target)
-		return restored(step, p.Target.Name()+" gives new rows every id again, as before the move", m.appliedBefore(h, "increments", p, step))
+		return restored(step, "the increments of "+p.Target.Name()+" are again what they were before the move", m.appliedBefore(h, "increments", p, step))
 	})}
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)

@@ -31,7 +31,7 @@ func TestFinishWithoutASource(t *testing.T) {
 	stages, err := m.finishStages(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"drained", "links", "settings", "forget"}, stageNames(stages))
-	require.Equal(t, "db1 (target) gives new rows every id again, as before the move", stages[2].Steps[0].Summary)
+	require.Equal(t, "the increments of db1 (target) are again what they were before the move", stages[2].Steps[0].Summary)
 
 	m.GiveUpSource()
 	_, err = m.finishStages(t.Context())

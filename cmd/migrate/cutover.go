@@ -29,6 +29,6 @@ that, migrate rollback is one step back.`,
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
-	cmd.Flags().StringVar(&wave, "wave", "", "stop after this wave of records")
+	cmd.Flags().StringVar(&wave, "wave", "", "stop after this wave of records was flipped and purged")
 	return cmd
 }
