@@ -87,27 +87,33 @@ func accountName(grantee string) string {
 	return strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
 }
 
-// lastingLook is how long a session lasts at least that counts: one of migrate's own
-// that logs in at this moment is not marked yet.
-const lastingLook = 200 * time.Millisecond
+// lasting is how long a session lasts at least that counts: one of migrate's own
+// that logs in at this moment is not marked yet, and a command on the machine
+// ends by itself.
+const lasting = time.Second
 
 // lastingSessions are the clients of a kind that are there for a while.
 func lastingSessions(ctx context.Context, s *Server, wanted func(client) bool) ([]client, error) {
-	look := func() ([]client, error) {
-		all, err := clients(ctx, s)
-		return slices.DeleteFunc(all, func(c client) bool { return !wanted(c) }), err
+	var left []client
+	for start := time.Now(); ; {
+		now, err := clients(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		now = slices.DeleteFunc(now, func(c client) bool { return !wanted(c) })
+		if left == nil {
+			left = now
+		}
+		left = slices.DeleteFunc(left, func(c client) bool {
+			return !slices.ContainsFunc(now, func(n client) bool { return n.ID == c.ID })
+		})
+		if len(left) == 0 || time.Since(start) > lasting {
+			return left, nil
+		}
+		if err := pause(ctx, lasting/10); err != nil {
+			return nil, fmt.Errorf("look for sessions on %s: %w", s.Name(), err)
+		}
 	}
-	first, err := look()
-	if err != nil || len(first) == 0 {
-		return nil, err
-	}
-	if err := pause(ctx, lastingLook); err != nil {
-		return nil, err
-	}
-	again, err := look()
-	return slices.DeleteFunc(again, func(c client) bool {
-		return !slices.ContainsFunc(first, func(f client) bool { return f.ID == c.ID })
-	}), err
 }
 
 // routine is a stored program that runs with its definer's privileges.
