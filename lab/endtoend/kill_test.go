@@ -1,8 +1,8 @@
 package endtoend
 
 import (
-	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -89,30 +89,37 @@ func TestKillAtEveryEventOfWayDual(t *testing.T) {
 // nothing that was acknowledged is lost (I1).
 func TestTheDatabaseMachineRestartsInTheSection(t *testing.T) {
 	s := open(t, "fence", brief)
+	require.NoError(t, s.lab.DB.Exec(t.Context(), `exec mariadb -e "CREATE USER slow@localhost; GRANT ALL ON blog.* TO slow@localhost"`, nil, nil))
 	s.run("plan")
 	s.run("apply")
 	s.run("verify")
 	s.run("cutover", "--dry-run")
 	open := make(chan error, 1) // a write transaction that the fence waits for
 	go func() {
-		open <- s.lab.DB.Exec(t.Context(), `exec mariadb blog -e "BEGIN; DELETE FROM comments LIMIT 1; SELECT SLEEP(60)"`, nil, nil)
+		open <- s.lab.DB.Exec(t.Context(), `exec mariadb -u slow blog -e "BEGIN; DELETE FROM comments LIMIT 1; SELECT SLEEP(60)"`, nil, nil)
 	}()
+	said := filepath.Join(s.dir, "said")
+	out, err := os.Create(said)
+	require.NoError(t, err)
 	cutover := s.command(t.Context(), "cutover")
-	var out bytes.Buffer
-	cutover.Stdout, cutover.Stderr = &out, &out
+	cutover.Stdout, cutover.Stderr = out, out
 	require.NoError(t, cutover.Start())
+	t.Cleanup(func() {
+		text, err := os.ReadFile(said)
+		t.Logf("cutover said: %s %v", text, err)
+	})
 	require.Eventually(t, func() bool {
 		events, err := plan.ReadJournal(s.journal())
-		require.NoError(t, err)
-		return slices.ContainsFunc(events, func(e plan.Event) bool {
+		return err == nil && slices.ContainsFunc(events, func(e plan.Event) bool {
 			return e.Type == plan.StepStarted && strings.HasPrefix(e.Step, "cutover/fence/")
 		})
 	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, s.lab.Crash(t.Context(), s.lab.DB))
 	require.Error(t, <-open)
-	require.Error(t, cutover.Wait(), out.String())
-	t.Log(out.String())
-	require.Contains(t, out.String(), "the critical section was undone")
+	require.Error(t, cutover.Wait())
+	text, err := os.ReadFile(said)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "the critical section was undone")
 	s.served(traffic.OldSite)
 
 	s.run("cutover", "--dry-run")
