@@ -14,8 +14,10 @@ import (
 func TestTheRunbookGoesBackByHandInBothWays(t *testing.T) {
 	for way, order := range map[string][]string{
 		config.WayFence: {"ls /run/migrate", "read_only = 1", "note its position", "MASTER_GTID_WAIT", "rm -f /etc/mysql/*/zz-migrate-fence.cnf", "ALTER EVENT", "Then DNS", "| 192.0.2.10 | 203.0.113.7 |", "## The end"},
-		config.WayDual: {"event_scheduler = OFF", "rm -f /etc/mysql/*/zz-migrate-fence.cnf", "RESET PERSIST IF EXISTS super_read_only; RESET PERSIST IF EXISTS read_only;", "ALTER EVENT", "Then DNS", "| 192.0.2.10 | 203.0.113.7 |",
-			"no application is connected", "read_only = 1", "SET PERSIST super_read_only = 1", "note its position", "WAIT_FOR_EXECUTED_GTID_SET", "may differ", "## The end"},
+		config.WayDual: {
+			"event_scheduler = OFF", "rm -f /etc/mysql/*/zz-migrate-fence.cnf", "RESET PERSIST IF EXISTS super_read_only; RESET PERSIST IF EXISTS read_only;", "ALTER EVENT", "Then DNS", "| 192.0.2.10 | 203.0.113.7 |",
+			"no application is connected", "read_only = 1", "SET PERSIST super_read_only = 1", "note its position", "WAIT_FOR_EXECUTED_GTID_SET", "may differ", "## The end",
+		},
 	} {
 		var b strings.Builder
 		require.NoError(t, runbookTemplate.Execute(&b, runbook{
