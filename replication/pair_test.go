@@ -23,7 +23,8 @@ type testPair struct {
 // out of the binlog, and returns them as a pair without links.
 func newTestPair(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) *testPair {
 	t.Helper()
-	p := &testPair{source: servertest.Start(t, flavor, options...), target: servertest.Start(t, flavor, options...)}
+	p := &testPair{}
+	p.source, p.target = servertest.StartTwo(t, flavor, options...)
 	p.Pair = Pair{
 		Name:    "main",
 		Source:  testServer(t, p.source, Source),

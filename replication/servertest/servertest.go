@@ -42,11 +42,15 @@ const (
 // Flavors lists every flavor, for table tests.
 func Flavors() []Flavor { return []Flavor{MariaDB, MySQL} }
 
-// Each runs test once per flavor as a subtest.
+// Each runs test once per flavor as a subtest, both flavors side by side: their
+// servers mostly wait. Nothing of the test that calls it runs after it.
 func Each(t *testing.T, test func(t *testing.T, flavor Flavor)) {
 	t.Helper()
 	for _, flavor := range Flavors() {
-		t.Run(string(flavor), func(t *testing.T) { test(t, flavor) })
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			test(t, flavor)
+		})
 	}
 }
 
@@ -83,6 +87,23 @@ type process struct {
 // its files are removed when the test ends; the error log is printed when the
 // test has failed.
 func Start(t testing.TB, flavor Flavor, options ...Option) *Instance {
+	t.Helper()
+	s := launch(t, flavor, options...)
+	s.waitReady(s.run)
+	return s
+}
+
+// StartTwo starts two servers that start side by side.
+func StartTwo(t testing.TB, flavor Flavor, options ...Option) (first, second *Instance) {
+	t.Helper()
+	first, second = launch(t, flavor, options...), launch(t, flavor, options...)
+	first.waitReady(first.run)
+	second.waitReady(second.run)
+	return first, second
+}
+
+// launch starts a server; it does not answer yet.
+func launch(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	t.Helper()
 	program, err := find(t.Context(), flavor)
 	if err != nil {
@@ -124,7 +145,7 @@ func Start(t testing.TB, flavor Flavor, options ...Option) *Instance {
 
 func (s *Instance) dataDir() string { return filepath.Join(s.Dir, "data") }
 
-// start runs the server and waits until it answers.
+// start runs the server.
 func (s *Instance) start(program program) {
 	s.t.Helper()
 	cmd := program.command("--defaults-file=" + filepath.Join(s.Dir, "my.cnf"))
@@ -145,7 +166,6 @@ func (s *Instance) start(program program) {
 		_ = cmd.Wait()
 	}()
 	s.run = p
-	s.waitReady(p)
 }
 
 func (s *Instance) waitReady(p *process) {
@@ -240,7 +260,34 @@ func (s *Instance) Pid() int { return s.run.cmd.Process.Pid }
 func (s *Instance) Kill() { s.signal(syscall.SIGKILL) }
 
 // Stop shuts the server down in order.
-func (s *Instance) Stop() { s.signal(syscall.SIGTERM) }
+func (s *Instance) Stop() {
+	if s.run != nil && s.Flavor == MySQL {
+		s.endSessions() // it waits ten seconds for one that is idle
+	}
+	s.signal(syscall.SIGTERM)
+}
+
+// endSessions ends the sessions of clients, as the shutdown that follows does.
+func (s *Instance) endSessions() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	rows, err := s.Root().QueryContext(ctx, `SELECT ID FROM information_schema.PROCESSLIST
+		WHERE USER NOT IN ('system user', 'event_scheduler') AND ID <> CONNECTION_ID()`)
+	if err != nil {
+		return // it has ended, or does not answer: then the signal decides
+	}
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if rows.Scan(&id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	_ = rows.Close()
+	for _, id := range ids {
+		_, _ = s.Root().ExecContext(ctx, "KILL "+strconv.FormatInt(id, 10)) // it may have ended
+	}
+}
 
 func (s *Instance) signal(sig syscall.Signal) {
 	if s.run == nil {
@@ -266,6 +313,7 @@ func (s *Instance) Restart() {
 		s.t.Fatal(err)
 	}
 	s.start(program)
+	s.waitReady(s.run)
 }
 
 func (s *Instance) close() {
