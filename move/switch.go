@@ -35,7 +35,7 @@ func (m *Move) cutoverStages(ctx context.Context) ([]plan.Stage, error) {
 	}
 	dir := direction{replication.Target}
 	// What may take long comes first: the last gates measure right before the switch.
-	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(m.verifyFresh(), m.ttlElapsed(d))}
+	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(m.verifyFresh(), m.ttlGate(d))}
 	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over", Steps: append(m.linkGates(dir), m.healthy(d)...)}
 	return append([]plan.Stage{early}, m.orderSwitch(dir, gates, m.flipsAndPurges(d))...), nil
 }
@@ -159,18 +159,6 @@ func (m *Move) linkGates(dir direction) []plan.Step {
 
 func (m *Move) lagGate(from, to *replication.Server) plan.Step {
 	return replication.LagBelow(from, to, m.Config.Cutover.MaxLag, m.Config.Cutover.SteadyFor)
-}
-
-func (m *Move) ttlElapsed(d dns.Derivation) plan.Step {
-	var zones []dns.Zone
-	var entries []dns.Entry
-	for _, z := range d.Zones {
-		if len(z.Entries()) > 0 {
-			zones = append(zones, z.Zone)
-			entries = append(entries, z.Entries()...)
-		}
-	}
-	return dns.TTLElapsed(dns.TTLElapsedSpec{Zones: zones, Lowerings: lowerings{m}, Longest: dns.LongestTTL(entries)})
 }
 
 // sourceHealthy is I4 for the way back: the old site answers at its own addresses.

@@ -68,14 +68,14 @@ func (l *Local) Run(ctx context.Context, script string, stdin io.Reader, stdout 
 
 // end stops the process group of a command and waits for it.
 func (l *Local) end(pid int, waited <-chan error) {
-	_ = syscall.Kill(-pid, syscall.SIGTERM) //nolint:errcheck // a group that is gone is what is wanted
+	_ = syscall.Kill(-pid, syscall.SIGTERM)
 	timer := time.NewTimer(killAfter)
 	defer timer.Stop()
 	select {
-	case <-waited:
+	case <-waited: //nolint:errcheck // it was asked to end: how does not matter
 	case <-timer.C:
-		_ = syscall.Kill(-pid, syscall.SIGKILL) //nolint:errcheck // as above
-		<-waited
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
+		<-waited //nolint:errcheck // as above
 	}
 }
 

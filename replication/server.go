@@ -127,7 +127,7 @@ const sessionMode = "NO_AUTO_VALUE_ON_ZERO"
 // DB returns the server's connection pool. Every session in it has
 // time_zone='+00:00', a permissive sql_mode, utf8mb4 and bounded lock waits.
 // Values that a caller sets in a session must not return to the pool: see Session.
-func (s *Server) DB(ctx context.Context) (*sql.DB, error) {
+func (s *Server) DB(_ context.Context) (*sql.DB, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.db != nil {
