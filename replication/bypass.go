@@ -74,12 +74,17 @@ func bypasses(ctx context.Context, s *Server, admins []string) ([]bypass, error)
 	sessions, err := lastingSessions(ctx, s, func(c client) bool {
 		return slices.ContainsFunc(all, func(grantee string) bool { return accountName(grantee) == c.User })
 	})
-	for _, c := range sessions {
-		out = append(out, bypass{privilegedSession, c.String(),
-			"end it, and let its client log in with an account of its own; or name " + c.User + " in cutover.admins and keep it from writing",
-			slices.Contains(admins, c.User)})
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	for _, c := range sessions {
+		out = append(out, bypass{
+			privilegedSession, c.String(),
+			"end it, and let its client log in with an account of its own; or name " + c.User + " in cutover.admins and keep it from writing",
+			slices.Contains(admins, c.User),
+		})
+	}
+	return out, nil
 }
 
 // accountName is the user of 'user'@'host'.
