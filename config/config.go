@@ -136,7 +136,8 @@ type Cutover struct {
 	// RecycleSessions ends client sessions that are older than the increments
 	// (way dual); without it apply waits for them.
 	RecycleSessions bool `yaml:"recycle_sessions"`
-	// Admins are database accounts that may keep privileges that pass a fence.
+	// Admins are database accounts, root included, that may keep what passes a
+	// fence of MariaDB: privileges, routines, open sessions. They are warned of.
 	Admins []string `yaml:"admins"`
 	Waves  []Wave   `yaml:"waves"` // what is in no wave is flipped in a last one, "rest"
 }
