@@ -39,6 +39,7 @@ type Options struct {
 	Cache    string       // of base trees; default machine.DefaultCache
 	Dir      string       // workspace of the operator: keys, migration.yaml, logs
 	Limits   dosim.Limits // of the DigitalOcean account; zero fields are the vendor's
+	Edge     cfsim.Limits // of the Cloudflare token, as above
 	TTL      int          // of the hosts' DNS-only records, seconds; default 90, which a move waits for
 	Progress func(string) // gets a line for each thing that is made; may be nil
 }
@@ -154,7 +155,7 @@ func (l *Lab) simulators() error {
 		return errors.Join(srv.Shutdown(ctx), do.Close())
 	})
 
-	l.CF = cfsim.New(cfsim.Options{Token: l.tokens["CLOUDFLARE_API_TOKEN"].Open(), Plan: cfsim.PlanPro})
+	l.CF = cfsim.New(cfsim.Options{Token: l.tokens["CLOUDFLARE_API_TOKEN"].Open(), Plan: cfsim.PlanPro, Limits: l.opt.Edge})
 	for name, records := range zones(l.opt.TTL) {
 		if _, err := l.CF.AddZone(name, records...); err != nil {
 			return fmt.Errorf("add zone %s: %w", name, err)

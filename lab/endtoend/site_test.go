@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/lab"
+	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/lab/machine"
 	"github.com/dcmigrate/migrate/lab/traffic"
@@ -32,9 +33,12 @@ type site struct {
 	output  bytes.Buffer // of every command
 }
 
-// busy is an account for somebody who starts migrate a hundred times in a
-// minute: what a kill loop asks of the API is not what its limits are for.
-var busy = dosim.Limits{PerHour: 1e6, PerMinute: 1e6, KeysPerMinute: 1e6}
+// busy are accounts for somebody who starts migrate a hundred times in a
+// minute: what a kill loop asks of the APIs is not what its limits are for.
+var busy = lab.Options{
+	Limits: dosim.Limits{PerHour: 1e6, PerMinute: 1e6, KeysPerMinute: 1e6},
+	Edge:   cfsim.Limits{Requests: 1e6},
+}
 
 // brief gives the site a TTL that needs no lowering, so that no cutover waits for it.
 const brief = 60
@@ -56,7 +60,10 @@ func open(t *testing.T, way string, ttl int) *site {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	s.lab, err = lab.Open(t.Context(), lab.Options{Dir: s.dir, Limits: busy, TTL: ttl, Progress: func(line string) { t.Log(time.Now().Format(time.TimeOnly), line) }})
+	options := busy
+	options.Dir, options.TTL = s.dir, ttl
+	options.Progress = func(line string) { t.Log(time.Now().Format(time.TimeOnly), line) }
+	s.lab, err = lab.Open(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, s.lab.Close(context.Background()))
