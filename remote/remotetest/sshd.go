@@ -79,7 +79,7 @@ func StartSSHD(t testing.TB) *SSHD {
 	host := NewKey(t, filepath.Join(dir, "host"))
 	out, err := exec.Command("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", filepath.Join(dir, "host_rsa")).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	d.Port = freePort(t)
+	d.Port = FreePort(t)
 	line := knownhosts.Line([]string{d.Address()}, host)
 	writeFile(t, d.KnownHosts, []byte(line+"\n"), 0o644)
 	d.writeAccounts(t)
@@ -196,11 +196,4 @@ func writeFile(t testing.TB, path string, data []byte, mode os.FileMode) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, data, mode))
 	require.NoError(t, os.Chmod(path, mode))
-}
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

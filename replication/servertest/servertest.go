@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
 // Flavor is the kind of server.
@@ -135,7 +137,7 @@ func launch(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	for _, option := range options {
 		option(settings)
 	}
-	s.Port = freePort(t)
+	s.Port = remotetest.FreePort(t)
 	if err := s.writeConfig(program, settings); err != nil {
 		t.Fatal(err)
 	}
@@ -337,16 +339,6 @@ func (s *Instance) logTail() string {
 		b = b[len(b)-most:]
 	}
 	return string(b)
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // unavailable skips the test, or fails it where nothing may be skipped.
