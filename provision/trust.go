@@ -28,7 +28,8 @@ fi
 cat "$d/key.pub"
 `
 
-// installKeyScript puts the new key in force. Connections that are open stay.
+// installKeyScript puts the new key in force. Connections that are open stay. The
+// first boot may be restarting sshd just then, whose run folder is away meanwhile.
 const installKeyScript = `set -eu
 umask 077
 d=/var/lib/migrate/hostkey
@@ -39,8 +40,12 @@ chmod 644 "$k.pub.migrate"
 mv "$k.pub.migrate" "$k.pub"
 mv "$k.migrate" "$k"
 sync "$k" "$k.pub"
-/usr/sbin/sshd -t
-systemctl reload ssh 2>/dev/null || systemctl reload sshd
+n=0
+until /usr/sbin/sshd -t && { systemctl reload ssh 2>/dev/null || systemctl reload sshd; }; do
+  n=$((n + 1))
+  [ $n -lt 40 ] || exit 1
+  sleep 0.5
+done
 `
 
 // trustAll gives every machine in the directory a host key that only it has.

@@ -19,7 +19,8 @@ import (
 func TestVendorsMisbehave(t *testing.T) {
 	s := open(t, "dual", brief)
 	s.run("plan")
-	droplet := []dosim.Kind{dosim.DropAfter, dosim.TooManyRequests, dosim.ServerError}
+	// The dropped answer is the last: after it the work is done.
+	droplet := []dosim.Kind{dosim.TooManyRequests, dosim.ServerError, dosim.DropAfter}
 	for _, path := range []string{"/v2/droplets", "/v2/firewalls", "/v2/vpcs", "/v2/tags", "/v2/account/keys"} {
 		for _, kind := range droplet {
 			s.lab.DO.Inject(dosim.Fault{Method: http.MethodPost, Path: path, Kind: kind, Times: 1, Delay: time.Second})
@@ -27,7 +28,7 @@ func TestVendorsMisbehave(t *testing.T) {
 	}
 	flips := func() {
 		for _, path := range []string{"/zones/*/dns_records/batch", "/zones/*/purge_cache"} {
-			for _, kind := range []cfsim.Kind{cfsim.DropAfter, cfsim.TooManyRequests, cfsim.ServerError, cfsim.BadGateway} {
+			for _, kind := range []cfsim.Kind{cfsim.TooManyRequests, cfsim.ServerError, cfsim.BadGateway, cfsim.DropAfter} {
 				s.lab.CF.Inject(cfsim.Fault{Method: http.MethodPost, Path: path, Kind: kind, Times: 1, Delay: time.Second})
 			}
 		}
