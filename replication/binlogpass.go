@@ -140,6 +140,9 @@ func (p *binlogPass) statement(e *binlog.QueryEvent) (ends bool) {
 		p.grouped = true
 		return false
 	case "XA":
+		if p.wanted {
+			p.visitor.statement(string(e.Schema), text)
+		}
 		start := strings.HasPrefix(strings.ToUpper(text), "XA START")
 		p.grouped = p.grouped || start
 		return !p.grouped

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // column is a stored column of a table.
@@ -144,21 +143,4 @@ func (c column) selected() string {
 
 // appendValue appends a value, as selected returned it, as a literal. A nil
 // value is NULL.
-func (c column) appendValue(out, value []byte) []byte {
-	if value == nil {
-		return append(out, "NULL"...)
-	}
-	switch c.form() {
-	case formNumber:
-		return append(out, value...)
-	case formDouble:
-		out = append(out, value...)
-		if !strings.ContainsAny(string(value), "eE") {
-			out = append(out, "e0"...) // or it would be an exact number, and -0 would lose its sign
-		}
-		return out
-	case formText:
-		out = append(out, "_utf8mb4"...)
-	}
-	return appendLiteral(out, value)
-}
+func (c column) appendValue(out, value []byte) []byte { return c.form().append(out, value) }

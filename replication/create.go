@@ -174,12 +174,12 @@ func (c *creator) explainViews(ctx context.Context, views []object, failed []err
 }
 
 // copySequence gives a MariaDB sequence the state that it has in the snapshot.
-func (c *creator) copySequence(ctx context.Context, from queryer, o object) error {
-	r, ok, err := queryRecord(ctx, from, "SELECT next_not_cached_value AS value, cycle_count AS round FROM "+QuoteTable(o.Schema, o.Name))
-	if err != nil || !ok {
-		return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
+func (c *creator) copySequence(ctx context.Context, from *wire, o object) error {
+	r, err := from.texts(ctx, "SELECT next_not_cached_value, cycle_count FROM "+QuoteTable(o.Schema, o.Name))
+	if err != nil || len(r) == 0 || len(r[0]) != 2 {
+		return fmt.Errorf("read %s: %w", o.title(), changedError(firstError(err, errGone)))
 	}
-	statement := "SELECT SETVAL(" + QuoteTable(o.Schema, o.Name) + ", " + r["value"] + ", 0, " + r["round"] + ")"
+	statement := "SELECT SETVAL(" + QuoteTable(o.Schema, o.Name) + ", " + r[0][0] + ", 0, " + r[0][1] + ")"
 	if _, err := queryText(ctx, c.session, statement); err != nil {
 		return fmt.Errorf("set %s: %w", o.title(), err)
 	}
@@ -190,7 +190,7 @@ func (c *creator) copySequence(ctx context.Context, from queryer, o object) erro
 // all else is made after them.
 func (o object) isData() bool { return o.Kind == kindTable || o.Kind == kindSequence }
 
-// isSeedTable is migrate's own marker, which is never copied.
+// isSeedTable is migrate's own marker and notes, which are never copied.
 func (o object) isSeedTable() bool {
-	return o.Schema == ownSchema && strings.EqualFold(o.Name, markerTable)
+	return o.Schema == ownSchema && (strings.EqualFold(o.Name, markerTable) || strings.EqualFold(o.Name, notesTables) || strings.EqualFold(o.Name, notesParts))
 }

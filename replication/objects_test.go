@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -111,34 +109,6 @@ func TestSeedRefusesAnAccountThatDiffers(t *testing.T) {
 	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
 	require.NoError(t, Seed(pair).Op.Undo(t.Context(), json.RawMessage(`{}`)))
 	require.Equal(t, "same", target.Value("SELECT GROUP_CONCAT(User) FROM mysql.user WHERE User IN ('app', 'same')"), "undo drops what the seed made, no more")
-}
-
-func TestSeedBeginsAgainAfterDDL(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, _ := startPair(t, flavor)
-		makeLoadSchema(source)
-		var values []string
-		for range 4000 {
-			values = append(values, "('"+strings.Repeat("y", 1000)+"')")
-		}
-		source.Exec("CREATE TABLE load1.big (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(1000))",
-			"INSERT INTO load1.big (v) VALUES "+strings.Join(values, ","), "INSERT INTO load1.big (v) SELECT v FROM load1.big",
-			"INSERT INTO load1.big (v) SELECT v FROM load1.big")
-		done := make(chan error, 1)
-		go func() { done <- Seed(pair).Op.Apply(t.Context()) }()
-		db, err := pair.Target.DB(t.Context())
-		require.NoError(t, err)
-		require.Eventually(t, func() bool {
-			_, ok, err := readMarker(t.Context(), db)
-			return err == nil && ok
-		}, 30*time.Second, time.Millisecond)
-		source.Exec("SET lock_wait_timeout = 60", "CREATE TABLE load1.late (id INT PRIMARY KEY)")
-		err = <-done
-		var transient *plan.TransientError
-		require.ErrorAs(t, err, &transient)
-		require.ErrorIs(t, err, errSchemaChanged)
-		require.NoError(t, Seed(pair).Op.Apply(t.Context()), "the next try begins from scratch")
-	})
 }
 
 func TestStepsAreUnknownBeforeTheTargetIsMade(t *testing.T) {

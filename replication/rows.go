@@ -1,203 +1,210 @@
 package replication
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/plan"
 )
 
 const (
-	batchBytes   = 1 << 20 // of one multi-row INSERT
-	rowWriters   = 2
-	insertTries  = 5
-	reportEvery  = 500 * time.Millisecond
+	batchBytes   = 1 << 20 // of one multi-row statement
+	insertTries  = 10
+	insertPause  = 50 * time.Millisecond
 	rowsSettings = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
 )
 
-// rowCopy streams tables out of a snapshot into the target: one reader, a few
-// writers, at most a few batches in memory.
-type rowCopy struct {
-	from    *snapshot
-	target  *Server
-	total   int64 // bytes, the source's estimate
-	done    atomic.Int64
-	rows    atomic.Int64
-	started time.Time
-	shown   time.Time
-}
-
-// batch is a statement ready to be sent.
-type batch struct {
-	table     table
-	statement string
-}
-
-// copyTables copies every row of the tables that the callback yields.
-func (c *rowCopy) copyTables(ctx context.Context, tables func(yield func(table) error) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	batches := make(chan batch)
-	group.Go(func() error {
-		defer close(batches)
-		return tables(func(t table) error { return c.readTable(ctx, t, batches) })
-	})
-	for range rowWriters {
-		group.Go(func() error { return c.write(ctx, batches) })
-	}
-	return group.Wait()
-}
-
-func (c *rowCopy) readTable(ctx context.Context, t table, batches chan<- batch) error {
-	expressions := make([]string, len(t.Columns))
-	for i, column := range t.Columns {
-		expressions[i] = column.selected()
-	}
-	rows, err := c.from.QueryContext(ctx, "SELECT "+strings.Join(expressions, ",")+" FROM "+t.quoted())
-	if err != nil {
-		return fmt.Errorf("read %s: %w", t.title(), changedError(err))
-	}
-	defer rows.Close()
-	values := make([]sql.RawBytes, len(t.Columns))
-	into := make([]any, len(values))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	head := "INSERT INTO " + t.quoted() + " (" + quoteList(names(t.Columns)) + ") VALUES "
-	statement := make([]byte, 0, batchBytes+batchBytes/4)
-	send := func() error {
-		if len(statement) == 0 {
-			return nil
-		}
-		b := batch{t, string(statement)}
-		statement = statement[:0]
-		select {
-		case batches <- b:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return fmt.Errorf("read %s: %w", t.title(), err)
-		}
-		if len(statement) == 0 {
-			statement = append(statement, head...)
-		} else {
-			statement = append(statement, ',')
-		}
-		statement = appendRow(statement, t.Columns, values)
-		c.rows.Add(1)
-		if len(statement) >= batchBytes {
-			if err := send(); err != nil {
-				return err
-			}
-			c.report(ctx, t)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", t.title(), changedError(err))
-	}
-	return send()
-}
-
-func appendRow(out []byte, columns []column, values []sql.RawBytes) []byte {
-	out = append(out, '(')
-	for i, column := range columns {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = column.appendValue(out, values[i])
-	}
-	return append(out, ')')
-}
-
-// errSchemaChanged says that DDL ran in the seed's window; it begins again.
+// errSchemaChanged says that DDL ran in the seed's window that only a new
+// beginning can follow.
 var errSchemaChanged = errors.New("the schema changed during the seed (H3)")
 
-// changedError recognises what a snapshot says of a table that DDL has changed since.
+// errTableChanged says that DDL ran on a table while it was read.
+var errTableChanged = errors.New("the table changed while it was copied (H3)")
+
+// changedError recognises what a server says of a table that DDL has changed
+// since its shape was read.
 func changedError(err error) error {
 	switch errorNumber(err) {
-	case 1412, 1146, 1054: // ER_TABLE_DEF_CHANGED, no such table, no such column
-		return errors.Join(errSchemaChanged, err)
+	case 1412, 1146, 1054, 1049, 1051: // ER_TABLE_DEF_CHANGED, no such table, column, schema
+		return errors.Join(errTableChanged, err)
 	}
 	return err
 }
 
-func (c *rowCopy) report(ctx context.Context, t table) {
-	now := time.Now()
-	if now.Sub(c.shown) < reportEvery {
-		return
-	}
-	c.shown = now
-	done := c.done.Load()
-	what := fmt.Sprintf("%s, %d rows", t.title(), c.rows.Load())
-	if elapsed := now.Sub(c.started); done > 0 && c.total > done {
-		left := time.Duration(float64(elapsed) * float64(c.total-done) / float64(done))
-		what += ", about " + left.Round(time.Second).String() + " left"
-	}
-	plan.Report(ctx, plan.Progress{Done: done, Total: max(c.total, done), Unit: "B", What: what})
+// pump streams the rows of one query from a wire of the source into the target.
+type pump struct {
+	from, to *wire
+	table    *seedTable
+	verb     string // REPLACE where the rows may be there already, INSERT where they cannot
+	throttle *throttle
+	count    func(rows, bytes int64)
 }
 
-// write sends batches until there are no more.
-func (c *rowCopy) write(ctx context.Context, batches <-chan batch) error {
-	session, err := c.target.Session(ctx, rowSession, Unlogged, rowsSettings)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	for b := range batches {
-		if err := insert(ctx, session, b); err != nil {
-			return fmt.Errorf("write %s: %w", b.table.title(), err)
+// pumped is what a query's rows were.
+type pumped struct {
+	rows, bytes int64
+	last        bound // the key of the last one
+}
+
+// run runs the query, whose list is the table's selectList, and writes its rows
+// in the transaction that is open on the target. Two statements are in memory
+// at most: one is filled while the other is sent.
+func (p *pump) run(ctx context.Context, query string) (pumped, error) {
+	var out pumped
+	group, ctx := errgroup.WithContext(ctx)
+	full, empty := make(chan []byte, 1), make(chan []byte, 2)
+	empty <- nil
+	empty <- nil
+	group.Go(func() error {
+		defer close(full)
+		filler := rowFiller{pump: p, full: full, empty: empty, forms: columnForms(p.table.Columns)}
+		filler.keyPlace, filler.key = make([]int, len(p.table.Columns)), make([][]byte, len(p.table.keyAt))
+		for k, at := range p.table.keyAt {
+			filler.keyPlace[at] = k + 1
 		}
-		c.done.Add(int64(len(b.statement)))
+		err := p.from.query(ctx, query, func(row []byte) error { return filler.add(ctx, row) })
+		if err != nil {
+			return fmt.Errorf("read %s: %w", p.table.title(), changedError(err))
+		}
+		out = filler.pumped
+		if filler.rows > 0 {
+			out.last = filler.lastKey()
+		}
+		return filler.send(ctx)
+	})
+	group.Go(func() error {
+		for statement := range full {
+			if err := p.write(ctx, statement); err != nil {
+				return fmt.Errorf("write %s: %w", p.table.title(), err)
+			}
+			if cap(statement) > 4*batchBytes {
+				statement = nil
+			}
+			empty <- statement
+		}
+		return nil
+	})
+	err := group.Wait()
+	return out, err
+}
+
+// rowFiller makes statements of rows.
+type rowFiller struct {
+	pumped
+	pump        *pump
+	full, empty chan []byte
+	statement   []byte
+	forms       []form
+	sent        pumped
+	keyPlace    []int    // by column: its place in the key from 1, or 0
+	key         [][]byte // the last row's
+}
+
+func columnForms(columns []column) []form {
+	forms := make([]form, len(columns))
+	for i, c := range columns {
+		forms[i] = c.form()
+	}
+	return forms
+}
+
+func (f *rowFiller) add(ctx context.Context, row []byte) error {
+	if f.statement == nil {
+		select {
+		case f.statement = <-f.empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if f.statement == nil {
+			f.statement = make([]byte, 0, batchBytes+batchBytes/8)
+		}
+		f.statement = append(f.statement[:0], make([]byte, statementGap)...)
+		f.statement = append(f.statement, f.pump.verb+" INTO "+f.pump.table.quoted()+" ("+quoteList(names(f.pump.table.Columns))+") VALUES "...)
+	} else {
+		f.statement = append(f.statement, ',')
+	}
+	rest := row
+	f.statement = append(f.statement, '(')
+	for i := range f.pump.table.Columns {
+		value, next, err := nextValue(rest)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			f.statement = append(f.statement, ',')
+		}
+		f.statement, rest = f.forms[i].append(f.statement, value), next
+		if k := f.keyPlace[i]; k > 0 {
+			f.key[k-1] = append(f.key[k-1][:0], value...)
+		}
+	}
+	f.statement = append(f.statement, ')')
+	f.rows++
+	f.bytes += int64(len(row))
+	if len(f.statement) >= batchBytes {
+		return f.send(ctx)
 	}
 	return nil
 }
 
-// insert sends one batch. A deadlock or lock wait rolls the whole statement
-// back, so that it can be sent again.
-func insert(ctx context.Context, session *Session, b batch) error {
-	for try := 1; ; try++ {
-		_, err := session.ExecContext(ctx, b.statement)
-		switch {
-		case err == nil:
-			return checkWarnings(ctx, session, b.table)
-		case errors.Is(err, mysql.ErrPktTooLarge) || errorNumber(err) == 1153:
-			return plan.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
-		case errorNumber(err) != 1213 && errorNumber(err) != 1205 || try == insertTries:
-			return err
-		}
-		plan.Note(ctx, "%s: insert again after %v (%d of %d)", b.table.title(), err, try, insertTries)
+// send hands the statement at hand to the writer.
+func (f *rowFiller) send(ctx context.Context) error {
+	if f.statement == nil {
+		return nil
 	}
+	select {
+	case f.full <- f.statement:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	f.statement = nil
+	f.pump.count(f.rows-f.sent.rows, f.bytes-f.sent.bytes)
+	n := f.bytes - f.sent.bytes
+	f.sent = f.pumped
+	return f.pump.throttle.wait(ctx, n)
 }
 
-// checkWarnings makes an error of every warning: the session's sql_mode is
+// lastKey is the last row's key.
+func (f *rowFiller) lastKey() bound {
+	var key bound
+	for i, c := range f.pump.table.keyCols {
+		key = append(key, c.wireLiteral(f.key[i]))
+	}
+	return key
+}
+
+// write sends one statement.
+func (p *pump) write(ctx context.Context, statement []byte) error {
+	warnings, err := p.to.execBytes(ctx, statement)
+	switch {
+	case errorNumber(err) == 1153 || errorNumber(err) == 1301:
+		return plan.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
+	case err != nil || warnings == 0:
+		return err
+	}
+	return p.explainWarnings(ctx)
+}
+
+// explainWarnings makes an error of every warning: the session's sql_mode is
 // permissive so that nothing valid is refused, and a warning there is a value
 // that was bent. Only an ENUM's number 0 (a value once refused, stored as an empty text)
 // always warns and is stored exactly.
-func checkWarnings(ctx context.Context, session *Session, t table) error {
-	count, err := queryText(ctx, session, "SELECT @@warning_count")
-	if err != nil || count == "0" {
-		return err
-	}
-	warnings, err := queryRecords(ctx, session, "SHOW WARNINGS")
+func (p *pump) explainWarnings(ctx context.Context) error {
+	warnings, err := p.to.texts(ctx, "SHOW WARNINGS") // level, code, message
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		if w["Level"] == "Note" || w["Code"] == "1265" && t.mentionsEnum(w["Message"]) {
+		if len(w) < 3 || w[0] == "Note" || w[1] == "1265" && p.table.mentionsEnum(w[2]) {
 			continue
 		}
-		return fmt.Errorf("the target bends a value: %s (%s)", w["Message"], w["Code"])
+		return fmt.Errorf("the target bends a value: %s (%s)", w[2], w[1])
 	}
 	return nil
 }
@@ -209,4 +216,58 @@ func (t table) mentionsEnum(message string) bool {
 		}
 	}
 	return false
+}
+
+// append appends a value, as the column's selected returned it, as a literal.
+// A nil value is NULL.
+func (f form) append(out, value []byte) []byte {
+	if value == nil {
+		return append(out, "NULL"...)
+	}
+	switch f {
+	case formNumber:
+		return append(out, value...)
+	case formDouble:
+		out = append(out, value...)
+		if !bytes.ContainsAny(value, "eE") {
+			out = append(out, "e0"...) // or it would be an exact number, and -0 would lose its sign
+		}
+		return out
+	case formText:
+		out = append(out, "_utf8mb4"...)
+	}
+	return appendLiteral(out, value)
+}
+
+// inTransaction runs do in a transaction of the wire, again when the server
+// rolled it back for a deadlock or a lock wait.
+func (w *wire) inTransaction(ctx context.Context, what string, do func() error) error {
+	for try := 1; ; try++ {
+		err := w.transaction(ctx, do)
+		if n := errorNumber(err); err == nil || n != 1213 && n != 1205 || w.broken || try == insertTries {
+			return err
+		}
+		plan.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, insertTries)
+		if err := pause(ctx, insertPause); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *wire) transaction(ctx context.Context, do func() error) error {
+	if err := w.restore(ctx); err != nil {
+		return err
+	}
+	if _, err := w.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		if !w.broken {
+			_, undo := w.exec(ctx, "ROLLBACK")
+			err = errors.Join(err, undo)
+		}
+		return err
+	}
+	_, err := w.exec(ctx, "COMMIT")
+	return err
 }

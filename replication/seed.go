@@ -17,27 +17,53 @@ import (
 // its machine is yet to be made by an earlier step; Check then says Unknown.
 var ErrNotProvisioned = errors.New("not provisioned yet")
 
-// Seed returns the step that makes the first full copy of the pair's data on
+// SeedOptions bound what a seed takes from the source. Zero values are the defaults.
+type SeedOptions struct {
+	Workers        int   // connections that copy side by side; default 4
+	BytesPerSecond int64 // of rows read; default unlimited
+	MostRunning    int   // the source's Threads_running above which the seed waits; default 64
+}
+
+func (o SeedOptions) withDefaults() SeedOptions {
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	if o.MostRunning <= 0 {
+		o.MostRunning = 64
+	}
+	return o
+}
+
+// Seed is SeedWith the default options.
+func Seed(pair Pair) plan.Step { return SeedWith(pair, SeedOptions{}) }
+
+// SeedWith returns the step that makes the first full copy of the pair's data on
 // the target, and leaves the target's position at exactly the transactions that
 // the copy holds, so that a link can start from there.
 //
-// The copy is one consistent snapshot of the source (see takeSnapshot), streamed
-// row by row. Nothing of it reaches the target's binlog. A crash in the middle
-// begins again from scratch: a marker on the target, written first, names what
-// the seed makes. A target that is not empty and has no such marker is refused.
-func Seed(pair Pair) plan.Step {
+// Tables are copied in chunks while they are written to (see copier); then the
+// source's binlog says which rows have changed meanwhile, and those are read
+// again (see rowSync), until little is left; the rest is done inside one
+// consistent snapshot, whose position is the target's in the end. Nothing of it
+// reaches the target's binlog. Notes on the target, which commit together with the
+// rows, say how far it is: after a crash the next try goes on from there. A
+// target that is not empty and has no such notes is refused.
+func SeedWith(pair Pair, options SeedOptions) plan.Step {
 	return plan.Step{
 		Name:    "seed-" + pair.Name,
-		Summary: fmt.Sprintf("copy all data of %s to %s in one consistent snapshot", pair.Source.Name(), pair.Target.Name()),
+		Summary: fmt.Sprintf("copy all data of %s to %s while it is written to", pair.Source.Name(), pair.Target.Name()),
 		Hazards: []plan.Hazard{
-			{ID: "H3", Text: "DDL on the source during the seed makes it begin again: freeze schema changes"},
+			{ID: "H3", Text: "a table that DDL changes during the seed is copied again: freeze schema changes"},
 			{ID: "H9", Text: "triggers and events are copied; events stay off on the target until it takes the writes"},
 		},
-		Op: &seed{pair: pair},
+		Op: &seed{pair: pair, options: options.withDefaults()},
 	}
 }
 
-type seed struct{ pair Pair }
+type seed struct {
+	pair    Pair
+	options SeedOptions
+}
 
 // Check looks for the marker of a finished seed from this source.
 func (s *seed) Check(ctx context.Context) (plan.State, error) {
@@ -60,7 +86,7 @@ func (s *seed) Check(ctx context.Context) (plan.State, error) {
 		return state, s.pair.Target.wrap("check the seed", err)
 	case ok && m.Finished && m.Origin == origin:
 		state.Done, state.Now = true, "seeded at "+m.GTIDs
-	case ok && m.Finished:
+	case ok && m.Origin != origin:
 		return state, plan.WithHint(fmt.Errorf("%s was seeded from another server (%s)", s.pair.Target.Name(), m.Origin),
 			"a target belongs to one source: undo the other migration, or give this one a target of its own")
 	case ok:
@@ -112,12 +138,13 @@ func (s *seed) Apply(ctx context.Context) error {
 		return nil
 	}
 	err = s.writable(ctx, func(ctx context.Context) error {
-		if err := s.clear(ctx); err != nil {
-			return err
+		err := s.copy(ctx)
+		if errors.Is(err, errSchemaChanged) {
+			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}
-		return s.copy(ctx)
+		return err
 	})
-	if errors.Is(err, errSchemaChanged) {
+	if errors.Is(err, errSchemaChanged) || errors.Is(err, errTableChanged) {
 		return plan.Transient(err, 0)
 	}
 	return err
@@ -147,52 +174,6 @@ func (s *seed) writable(ctx context.Context, do func(context.Context) error) err
 	return errors.Join(err, readErr)
 }
 
-// copy makes the whole copy. The order: what the definitions are, the
-// snapshot, the marker, accounts (definers), tables, rows, programs, grants;
-// then whether the definitions are still the same; then the position; then the
-// marker's end.
-func (s *seed) copy(ctx context.Context) error {
-	definitions, err := s.fingerprint(ctx)
-	if err != nil {
-		return err
-	}
-	snap, err := takeSnapshot(ctx, s.pair.Source)
-	if err != nil {
-		return err
-	}
-	defer snap.Close()
-	plan.Note(ctx, "snapshot of %s at %s", s.pair.Source.Name(), snap.GTIDs)
-
-	m, accounts, err := s.begin(ctx, snap)
-	if err != nil {
-		return err
-	}
-	if err := s.quietly(ctx, func(session *Session) error { return createAccounts(ctx, session, accounts) }); err != nil {
-		return err
-	}
-	if err := s.copyData(ctx, snap, m.Made.Schemas); err != nil {
-		return err
-	}
-	if err := s.createPrograms(ctx, m.Made.Schemas); err != nil {
-		return err
-	}
-	if err := s.quietly(ctx, func(session *Session) error { return grantAccounts(ctx, session, accounts) }); err != nil {
-		return err
-	}
-	after, err := s.fingerprint(ctx)
-	if err != nil {
-		return err
-	}
-	if after != definitions {
-		return fmt.Errorf("seed %s: %w", s.pair.Name, errSchemaChanged)
-	}
-	if err := setPosition(ctx, s.pair.Target, snap.GTIDs); err != nil {
-		return err
-	}
-	m.Finished = true
-	return s.quietly(ctx, func(session *Session) error { return writeMarker(ctx, session, m) })
-}
-
 // quietly runs do in a session of the target whose statements reach neither its
 // binlog nor its general log.
 func (s *seed) quietly(ctx context.Context, do func(*Session) error) error {
@@ -202,45 +183,6 @@ func (s *seed) quietly(ctx context.Context, do func(*Session) error) error {
 	}
 	defer session.Close()
 	return do(session)
-}
-
-// begin writes the marker of all that this seed will make.
-func (s *seed) begin(ctx context.Context, snap *snapshot) (marker, []appUser, error) {
-	var none marker
-	source, err := s.pair.Source.DB(ctx)
-	if err != nil {
-		return none, nil, err
-	}
-	schemas, err := s.schemas(ctx, source)
-	if err != nil {
-		return none, nil, err
-	}
-	origin, err := identity(ctx, s.pair.Source)
-	if err != nil {
-		return none, nil, err
-	}
-	wanted, err := readAccounts(ctx, s.pair.Source)
-	if err != nil {
-		return none, nil, err
-	}
-	there, err := readAccounts(ctx, s.pair.Target)
-	if err != nil {
-		return none, nil, err
-	}
-	missing, err := missingAccounts(wanted, there)
-	if err != nil {
-		return none, nil, err
-	}
-	m := marker{Origin: origin, GTIDs: snap.GTIDs.String(), Made: made{Schemas: schemas}}
-	for _, a := range missing {
-		m.Made.Accounts = append(m.Made.Accounts, madeAccount{a.User, a.Host, a.Role})
-	}
-	session, err := s.pair.Target.Session(ctx, Unlogged)
-	if err != nil {
-		return none, nil, err
-	}
-	defer session.Close()
-	return m, missing, writeMarker(ctx, session, m)
 }
 
 // schemas is what is copied: the pair's schemas, and migrate's own if the source

@@ -2,121 +2,281 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// copyData makes the schemas with their tables, then streams all rows.
-func (s *seed) copyData(ctx context.Context, snap *snapshot, schemas []string) error {
-	source, err := s.pair.Source.DB(ctx)
+const (
+	firstChunk   = 1000 // rows
+	mostChunk    = 100_000
+	chunkBytes   = 16 << 20
+	chunkTime    = time.Second
+	splitLeast   = 4 * firstChunk // rows left in a range that is worth sharing
+	splitSamples = 200_000        // rows that a split may pass over to find its place
+)
+
+// copier copies the ranges of many tables by a few workers. A worker without a
+// range takes half of what another has left.
+type copier struct {
+	source, target *Server
+	notes          notes
+	throttle       *throttle
+	progress       *progress
+	workers        int
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	waiting []*keyRange // the longest last
+	busy    map[*keyRange]bool
+	numbers map[tableName]int
+	stopped bool
+	dirty   map[tableName]bool // tables that DDL has changed meanwhile
+}
+
+// copy copies the ranges, and returns the tables that changed meanwhile.
+func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[tableName]bool, error) {
+	c.changed = sync.NewCond(&c.mu)
+	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[tableName]bool{}, false
+	for _, r := range ranges {
+		r.rows = firstChunk
+	}
+	c.waiting = ranges
+	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })
+	group, ctx := errgroup.WithContext(ctx)
+	release := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopped = true
+		c.changed.Broadcast()
+	})
+	defer release()
+	for range min(c.workers, max(1, len(ranges)*4)) {
+		group.Go(func() error { return c.work(ctx) })
+	}
+	return c.dirty, group.Wait()
+}
+
+// next is the range that a worker goes on with; nil when all are done.
+func (c *copier) next(ctx context.Context, from *wire) (*keyRange, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if c.stopped {
+			return nil, context.Cause(ctx)
+		}
+		if n := len(c.waiting); n > 0 {
+			r := c.waiting[n-1]
+			c.waiting = c.waiting[:n-1]
+			c.busy[r] = true
+			return r, nil
+		}
+		if len(c.busy) == 0 {
+			return nil, nil
+		}
+		r, err := c.split(ctx, from)
+		if err != nil || r != nil {
+			return r, err
+		}
+		c.changed.Wait()
+	}
+}
+
+func (c *copier) done(r *keyRange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.busy, r)
+	c.changed.Broadcast()
+}
+
+func (c *copier) work(ctx context.Context) error {
+	from, err := c.source.wire(ctx, readSettings...)
 	if err != nil {
 		return err
 	}
-	c, err := newCreator(ctx, s.pair.Source, s.pair.Target)
+	defer from.close()
+	to, err := c.target.wire(ctx, Unlogged, rowsSettings, readCommitted)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	rows := &rowCopy{from: snap, target: s.pair.Target, started: time.Now()}
-	for _, schema := range schemas {
-		statement, err := createSchema(ctx, source, schema)
+	defer to.close()
+	for {
+		r, err := c.next(ctx, from)
+		if err != nil || r == nil {
+			return err
+		}
+		err = c.copyRange(ctx, r, from, to)
+		if errors.Is(err, errTableChanged) {
+			c.mu.Lock()
+			c.dirty[r.table.id()] = true
+			c.mu.Unlock()
+			err = nil
+		}
 		if err != nil {
 			return err
 		}
-		if err := c.exec(ctx, statement); err != nil {
-			return fmt.Errorf("create schema %s: %w", schema, err)
-		}
-		if err := s.createTables(ctx, c, snap, schema); err != nil {
+		c.done(r)
+	}
+}
+
+// Settings of the sessions that read chunks: each reads what is committed when it begins.
+var readSettings = []string{readCommitted}
+
+const readCommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+
+// copyRange copies a range chunk by chunk. The note of a chunk commits with its rows.
+func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) error {
+	t := r.table
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", throttle: c.throttle, count: func(rows, bytes int64) { c.progress.add(t.title(), rows, bytes) }}
+	for {
+		c.mu.Lock()
+		pos, upper, size := r.pos, r.upper, r.rows
+		c.mu.Unlock()
+		query := "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, pos, upper) +
+			" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(size, 10)
+		began := time.Now()
+		var got pumped
+		err := to.inTransaction(ctx, "copy "+t.title(), func() (err error) {
+			if got, err = p.run(ctx, query); err != nil {
+				return err
+			}
+			last := got.last
+			if last == nil {
+				last = pos
+			}
+			_, err = to.exec(ctx, r.reachedNote(last, got.rows < size))
 			return err
-		}
-		tables, err := readTables(ctx, source, schema)
+		})
 		if err != nil {
 			return err
 		}
-		for _, t := range tables {
-			rows.total += t.Bytes
+		c.mu.Lock()
+		r.done += got.rows
+		r.left = max(r.left-got.rows, 0)
+		if got.last != nil {
+			r.pos = got.last
+		}
+		r.rows = nextChunk(size, got, time.Since(began))
+		c.changed.Broadcast() // there is something to split again, perhaps
+		c.mu.Unlock()
+		if got.rows < size {
+			return nil
 		}
 	}
-	return rows.copyTables(ctx, func(yield func(table) error) error {
-		for _, schema := range schemas {
-			tables, err := readTables(ctx, source, schema)
+}
+
+// nextChunk is how many rows the next chunk has, by what the last one took.
+func nextChunk(size int64, got pumped, took time.Duration) int64 {
+	next := size * 4
+	if took > 0 {
+		next = min(next, int64(float64(size)*float64(chunkTime)/float64(took)))
+	}
+	if got.rows > 0 && got.bytes > 0 {
+		next = min(next, chunkBytes*got.rows/got.bytes)
+	}
+	return min(max(next, 50), mostChunk)
+}
+
+// split takes the rear half of the longest range that is at work, and notes
+// both halves before either goes on. It is called with the lock held. Rows
+// that both copy at the border are replaced by themselves.
+func (c *copier) split(ctx context.Context, from *wire) (*keyRange, error) {
+	var longest *keyRange
+	for r := range c.busy {
+		if r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
+			longest = r
+		}
+	}
+	if longest == nil {
+		return nil, nil
+	}
+	// Find the place without the lock: the range only moves on meanwhile.
+	copied := *longest
+	c.mu.Unlock()
+	middle, err := c.middle(ctx, from, &copied)
+	c.mu.Lock()
+	if err != nil || middle == nil || c.stopped || !c.busy[longest] {
+		if errors.Is(err, errTableChanged) {
+			err = nil
+		}
+		longest.left = 0 // not worth another try
+		return nil, err
+	}
+	if fmt.Sprint(longest.upper) != fmt.Sprint(copied.upper) {
+		return nil, nil // another worker was faster
+	}
+	c.numbers[longest.table.id()]++
+	rear := &keyRange{table: longest.table, number: c.numbers[longest.table.id()], pos: middle, upper: longest.upper, rows: longest.rows}
+	if err := c.notes.note(ctx, rear.partNote(), longest.upperNote(middle)); err != nil {
+		return nil, err
+	}
+	rear.left = longest.left / 2
+	longest.left -= rear.left
+	longest.upper = middle
+	c.busy[rear] = true
+	return rear, nil
+}
+
+// middle is a key about half way through what a range has left, nil if there is none.
+func (c *copier) middle(ctx context.Context, from *wire, r *keyRange) (bound, error) {
+	t := r.table
+	if len(t.keyCols) == 1 && isInteger(t.keyCols[0].Type) {
+		return c.middleNumber(ctx, from, r)
+	}
+	offset := min(r.left/2, splitSamples)
+	return t.keyOf(ctx, from, "WHERE "+within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+fmt.Sprintf(" LIMIT 1 OFFSET %d", offset))
+}
+
+func isInteger(kind string) bool {
+	return slices.Contains([]string{"tinyint", "smallint", "mediumint", "int", "bigint"}, kind)
+}
+
+// middleNumber is the number half way to the range's last key.
+func (c *copier) middleNumber(ctx context.Context, from *wire, r *keyRange) (bound, error) {
+	t := r.table
+	last, err := t.keyOf(ctx, from, "WHERE "+within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+" DESC LIMIT 1")
+	if err != nil || last == nil {
+		return nil, err
+	}
+	var a, b float64
+	if a, err = strconv.ParseFloat(r.pos[0], 64); err != nil {
+		return nil, nil
+	}
+	if b, err = strconv.ParseFloat(last[0], 64); err != nil {
+		return nil, nil
+	}
+	return t.keyOf(ctx, from, "WHERE "+Quote(t.keyCols[0].Name)+fmt.Sprintf(" >= %.0f", a+(b-a)/2)+" AND "+
+		within(t.keyCols, r.pos, last)+" ORDER BY "+t.keyList()+" LIMIT 1")
+}
+
+// keyOf reads the key of the first row that a condition finds; nil if none.
+func (t *seedTable) keyOf(ctx context.Context, from *wire, condition string) (bound, error) {
+	keys, err := t.keysOf(ctx, from, condition)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// keysOf reads the keys of all rows that a condition finds.
+func (t *seedTable) keysOf(ctx context.Context, from *wire, condition string) ([]bound, error) {
+	var keys []bound
+	err := from.query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.quoted()+" "+condition, func(row []byte) error {
+		key := make(bound, len(t.keyCols))
+		for i, c := range t.keyCols {
+			value, rest, err := nextValue(row)
 			if err != nil {
 				return err
 			}
-			for _, t := range tables {
-				if err := yield(t); err != nil {
-					return err
-				}
-			}
+			key[i], row = c.wireLiteral(value), rest
 		}
+		keys = append(keys, key)
 		return nil
 	})
-}
-
-func (s *seed) createTables(ctx context.Context, c *creator, snap *snapshot, schema string) error {
-	source, err := s.pair.Source.DB(ctx)
-	if err != nil {
-		return err
-	}
-	objects, err := readObjects(ctx, source, schema)
-	if err != nil {
-		return err
-	}
-	for _, o := range objects {
-		if !o.isData() || o.isSeedTable() {
-			continue
-		}
-		if err := c.create(ctx, o); err != nil {
-			return err
-		}
-		if o.Kind == kindSequence {
-			if err := c.copySequence(ctx, snap, o); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// createPrograms makes routines, then views, then triggers and events, when all
-// rows are there: no trigger fires on a copied row.
-func (s *seed) createPrograms(ctx context.Context, schemas []string) error {
-	source, err := s.pair.Source.DB(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := newCreator(ctx, s.pair.Source, s.pair.Target)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	var views, late []object
-	for _, schema := range schemas {
-		objects, err := readObjects(ctx, source, schema)
-		if err != nil {
-			return err
-		}
-		for _, o := range objects {
-			switch {
-			case o.isData():
-			case o.Kind == kindView:
-				views = append(views, o)
-			case o.Kind == kindTrigger || o.Kind == kindEvent:
-				late = append(late, o)
-			default:
-				if err := c.create(ctx, o); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if err := c.createViews(ctx, views); err != nil {
-		return err
-	}
-	for _, o := range late {
-		if err := c.create(ctx, o); err != nil {
-			return err
-		}
-	}
-	return nil
+	return keys, wrapErr("read keys of "+t.title(), changedError(err))
 }

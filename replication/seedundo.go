@@ -86,11 +86,8 @@ func (s *seed) clear(ctx context.Context) error {
 			return s.pair.Target.wrap("drop schema "+schema, err)
 		}
 	}
-	for _, a := range m.Made.Accounts {
-		account := appUser{User: a.User, Host: a.Host, Role: a.Role}
-		if _, err := session.ExecContext(ctx, account.drop()); err != nil {
-			return s.pair.Target.wrap("drop account "+account.name(), err)
-		}
+	if err := dropAccounts(ctx, session, m.Made.Accounts); err != nil {
+		return s.pair.Target.wrap("undo the seed", err)
 	}
 	if err := setPosition(ctx, s.pair.Target, GTIDSet{}); err != nil {
 		return err

@@ -22,7 +22,7 @@ const rowSession = "SET NAMES binary"
 // snapshot is one consistent view of a server's rows, and the transactions that
 // are in it: exactly those of GTIDs.
 type snapshot struct {
-	*Session
+	*wire
 	GTIDs GTIDSet
 }
 
@@ -45,21 +45,43 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := s.Session(ctx, rowSession, dialect.unlimited(), "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	w, err := s.wire(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 	if err != nil {
 		return nil, err
 	}
+	w.pinned = true
 	var gtids GTIDSet
 	if dialect.mariadb() {
-		gtids, err = startCommitOrdered(ctx, session)
+		gtids, err = startCommitOrdered(ctx, w)
 	} else {
-		gtids, err = startLocked(ctx, s, session, dialect)
+		gtids, err = startLocked(ctx, s, w, dialect)
 	}
 	if err != nil {
-		session.Close()
+		w.close()
 		return nil, s.wrap("take a snapshot", err)
 	}
-	return &snapshot{session, gtids}, nil
+	return &snapshot{w, gtids}, nil
+}
+
+// visiblePosition is transactions whose rows every read sees that begins now.
+//
+// MariaDB: those of a snapshot's position (see takeSnapshot). MySQL:
+// gtid_executed; a transaction enters it after its commit in the engine
+// (MYSQL_BIN_LOG::process_commit_stage_queue, then update_commit_group).
+func visiblePosition(ctx context.Context, s *Server) (GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	if !dialect.mariadb() {
+		return dialect.ExecutedGTIDs(ctx, db)
+	}
+	snap, err := takeSnapshot(ctx, s)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	snap.close()
+	return snap.GTIDs, nil
 }
 
 // unlimited lifts, for one session, the limits that a site may have set on
@@ -73,30 +95,30 @@ func (d *Dialect) unlimited() string {
 
 const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
-func startCommitOrdered(ctx context.Context, session *Session) (GTIDSet, error) {
-	if _, err := session.ExecContext(ctx, startSnapshot); err != nil {
+func startCommitOrdered(ctx context.Context, w *wire) (GTIDSet, error) {
+	if _, err := w.exec(ctx, startSnapshot); err != nil {
 		return GTIDSet{}, err
 	}
-	status, err := queryRecords(ctx, session, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	status, err := w.texts(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
 		return GTIDSet{}, err
 	}
 	position := record{}
 	for _, r := range status {
-		position[r["Variable_name"]] = r["Value"]
+		position[r[0]] = r[1]
 	}
 	file := position["Binlog_snapshot_file"]
 	if file == "" {
 		return GTIDSet{}, plan.WithHint(fmt.Errorf("the server shows no binlog_snapshot_file"), "turn the binlog on (log_bin)")
 	}
-	text, err := queryText(ctx, session, "SELECT BINLOG_GTID_POS(?, ?)", file, position["Binlog_snapshot_position"])
-	if err != nil {
-		return GTIDSet{}, err
+	text, err := w.texts(ctx, "SELECT BINLOG_GTID_POS("+literal(file)+", "+position["Binlog_snapshot_position"]+")")
+	if err != nil || len(text) == 0 {
+		return GTIDSet{}, firstError(err, errGone)
 	}
-	return ParseGTIDSet(MariaDB, text)
+	return ParseGTIDSet(MariaDB, text[0][0])
 }
 
-func startLocked(ctx context.Context, s *Server, session *Session, dialect *Dialect) (GTIDSet, error) {
+func startLocked(ctx context.Context, s *Server, w *wire, dialect *Dialect) (GTIDSet, error) {
 	locker, err := s.Session(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds))
 	if err != nil {
 		return GTIDSet{}, err
@@ -105,7 +127,7 @@ func startLocked(ctx context.Context, s *Server, session *Session, dialect *Dial
 	if err := lockCommits(ctx, locker); err != nil {
 		return GTIDSet{}, err
 	}
-	if _, err := session.ExecContext(ctx, startSnapshot); err != nil {
+	if _, err := w.exec(ctx, startSnapshot); err != nil {
 		return GTIDSet{}, err
 	}
 	gtids, err := dialect.ExecutedGTIDs(ctx, locker)

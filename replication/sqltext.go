@@ -37,17 +37,21 @@ func literal(text string) string {
 
 func appendLiteral(out, text []byte) []byte {
 	out = append(out, '\'')
-	for _, c := range text {
-		switch c {
-		case '\'', '\\':
-			out = append(out, '\\', c)
-		case 0:
-			out = append(out, '\\', '0')
-		default:
-			out = append(out, c)
+	for {
+		at := 0
+		for at < len(text) && text[at] != '\'' && text[at] != '\\' && text[at] != 0 {
+			at++
 		}
+		out = append(out, text[:at]...)
+		if at == len(text) {
+			return append(out, '\'')
+		}
+		escaped := text[at]
+		if escaped == 0 {
+			escaped = '0'
+		}
+		out, text = append(out, '\\', escaped), text[at+1:]
 	}
-	return append(out, '\'')
 }
 
 // errorNumber is the server's error code in err, or 0.

@@ -1,0 +1,115 @@
+package replication
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// makeBig makes load1.big with about 16 MB, so that a copy of it takes a while.
+func makeBig(s *servertest.Instance) {
+	var values []string
+	for range 4000 {
+		values = append(values, "('"+strings.Repeat("y", 1000)+"')")
+	}
+	s.Exec("CREATE TABLE load1.big (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(1000))",
+		"INSERT INTO load1.big (v) VALUES "+strings.Join(values, ","), "INSERT INTO load1.big (v) SELECT v FROM load1.big",
+		"INSERT INTO load1.big (v) SELECT v FROM load1.big")
+}
+
+// seedBegun seeds in the background and returns once the marker stands.
+func seedBegun(t *testing.T, pair Pair, options SeedOptions) (done chan error) {
+	done = make(chan error, 1)
+	go func() { done <- SeedWith(pair, options).Op.Apply(t.Context()) }()
+	db, err := pair.Target.DB(t.Context())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts))
+		return err == nil
+	}, 30*time.Second, time.Millisecond)
+	return done
+}
+
+func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		makeLoadSchema(source)
+		makeBig(source)
+		source.Exec("CREATE TABLE load1.gone (id INT PRIMARY KEY)", "CREATE TABLE load1.emptied (id INT PRIMARY KEY)",
+			"INSERT INTO load1.emptied VALUES (1), (2)", "CREATE TABLE load1.a (id INT PRIMARY KEY, v INT)", "CREATE TABLE load1.b LIKE load1.a",
+			"INSERT INTO load1.a VALUES (1, 1)", "INSERT INTO load1.b VALUES (2, 2)")
+		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		source.Exec("SET lock_wait_timeout = 60", "CREATE TABLE load1.late (id INT PRIMARY KEY, v TEXT)", "INSERT INTO load1.late VALUES (1, 'x')",
+			"TRUNCATE load1.emptied", "INSERT INTO load1.emptied VALUES (3)", "DROP TABLE load1.gone",
+			"RENAME TABLE load1.a TO load1.x, load1.b TO load1.a, load1.x TO load1.b",
+			"ALTER TABLE load1.posts ADD COLUMN extra INT FIRST", "UPDATE load1.posts SET extra = 7 WHERE id < 10",
+			"CREATE VIEW load1.seen AS SELECT * FROM load1.late")
+		require.NoError(t, <-done)
+		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
+		require.Equal(t, "3", target.Value("SELECT GROUP_CONCAT(id) FROM load1.emptied"))
+		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM load1.seen"))
+		replicate(t, flavor, source, target)
+		source.Exec("INSERT INTO load1.late VALUES (2, 'y')")
+		catchUp(t, pair)
+		report, err := Verify(t.Context(), pair, VerifyOptions{})
+		require.NoError(t, err)
+		require.Empty(t, report.Differences)
+	})
+}
+
+func TestSeedBeginsAgainWhenASchemaIsMade(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		makeLoadSchema(source)
+		makeBig(source)
+		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		source.Exec("CREATE DATABASE late", "CREATE TABLE late.t (id INT PRIMARY KEY)")
+		err := <-done
+		var transient *plan.TransientError
+		require.ErrorAs(t, err, &transient)
+		require.ErrorIs(t, err, errSchemaChanged)
+		require.NoError(t, Seed(pair).Op.Apply(t.Context()), "the next try begins from scratch")
+		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'late'"))
+	})
+}
+
+// TestSeedFollowsForeignKeys has the actions of foreign keys change children,
+// over several levels, while the tables are copied: the log does not name them.
+func TestSeedFollowsForeignKeys(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		makeLoadSchema(source)
+		makeBig(source)
+		source.Exec("CREATE TABLE load1.parent (id INT PRIMARY KEY, code VARCHAR(20) UNIQUE)",
+			`CREATE TABLE load1.child (parent INT, n INT, code VARCHAR(20), v VARCHAR(20), PRIMARY KEY (parent, n), UNIQUE KEY n (n), KEY code (code), KEY v (v),
+				FOREIGN KEY (parent) REFERENCES load1.parent (id) ON DELETE CASCADE ON UPDATE CASCADE,
+				FOREIGN KEY (code) REFERENCES load1.parent (code) ON DELETE SET NULL ON UPDATE CASCADE)`,
+			`CREATE TABLE load1.grandchild (id INT PRIMARY KEY, parent INT, n INT, KEY p (parent, n),
+				FOREIGN KEY (parent, n) REFERENCES load1.child (parent, n) ON DELETE CASCADE ON UPDATE CASCADE)`)
+		for i := 1; i <= 60; i++ {
+			source.Exec(fmt.Sprintf("INSERT INTO load1.parent VALUES (%d, 'c%d')", i, i))
+		}
+		for i := 1; i <= 60; i++ {
+			source.Exec(fmt.Sprintf("INSERT INTO load1.child VALUES (%d, %d, 'c%d', 'v')", i, i, i%60+1),
+				fmt.Sprintf("INSERT INTO load1.grandchild VALUES (%d, %d, %d)", i, i, i))
+		}
+		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		for i := 1; i <= 20; i++ {
+			source.Exec(fmt.Sprintf("DELETE FROM load1.parent WHERE id = %d", i),
+				fmt.Sprintf("UPDATE load1.parent SET id = id + 1000 WHERE id = %d", i+20),
+				fmt.Sprintf("UPDATE load1.parent SET code = CONCAT('new', code) WHERE id = %d", i+40))
+		}
+		require.NoError(t, <-done)
+		require.Equal(t, "40", target.Value("SELECT COUNT(*) FROM load1.grandchild"))
+		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
+		report, err := Verify(t.Context(), pair, VerifyOptions{})
+		require.NoError(t, err)
+		require.Empty(t, report.Differences, "indexes and keys are in the source's order")
+	})
+}

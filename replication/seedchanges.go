@@ -1,0 +1,257 @@
+package replication
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	binlog "github.com/go-mysql-org/go-mysql/replication"
+)
+
+// changes is what a stretch of the source's binlog says has changed: which
+// rows, by their keys, and which tables as a whole. Values of rows are not
+// taken from the log: they are read again from the source, exactly.
+type changes struct {
+	tables  map[tableName]*seedTable
+	schemas []string
+
+	rows     map[*seedTable]map[string]bound
+	values   map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
+	count    int
+	dirty    map[tableName]bool // to be copied again as a whole
+	loose    map[tableName]bool // whose rows the log cannot tell: copied in a snapshot from now on
+	restart  string             // a statement that only a new beginning can follow
+	prepared bool               // the transaction at hand is prepared only (XA)
+}
+
+// cascadeValue is what a key of a child referred to.
+type cascadeValue struct {
+	cascade *cascade
+	before  bound // as it was: the rows that refer to it have changed
+	after   bound // as it is, where it was changed
+}
+
+func newChanges(tables map[tableName]*seedTable, schemas []string) *changes {
+	c := &changes{tables: tables, schemas: schemas, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
+	c.forget()
+	return c
+}
+
+// forget begins a new stretch of rows.
+func (c *changes) forget() {
+	c.rows, c.values, c.count = map[*seedTable]map[string]bound{}, map[*seedTable]map[string]cascadeValue{}, 0
+}
+
+func (c *changes) add(t *seedTable, key bound) {
+	if c.rows[t] == nil {
+		c.rows[t] = map[string]bound{}
+	}
+	text := strings.Join(key, ",")
+	if _, ok := c.rows[t][text]; !ok {
+		c.rows[t][text] = key
+		c.count++
+	}
+}
+
+func (c *changes) refer(child *seedTable, v cascadeValue) {
+	if c.values[child] == nil {
+		c.values[child] = map[string]cascadeValue{}
+	}
+	text := strings.Join(v.cascade.columns, ",") + "\x00" + strings.Join(v.before, ",") + "\x00" + strings.Join(v.after, ",")
+	if _, ok := c.values[child][text]; !ok {
+		c.values[child][text] = v
+		c.count++
+	}
+}
+
+// event takes the rows of one event.
+func (c *changes) event(e *binlog.RowsEvent, broken bool) {
+	id := tableName{string(e.Table.Schema), string(e.Table.Table)}
+	if !slices.Contains(c.schemas, id.schema) || (object{Schema: id.schema, Name: id.name}).isSeedTable() || c.dirty[id] {
+		return
+	}
+	t, ok := c.tables[id]
+	switch {
+	case !ok:
+		c.dirty[id] = true
+		return
+	case t.sequence:
+		return
+	case c.prepared:
+		c.dirty[id] = true
+	case broken:
+		c.loose[id] = true
+		return
+	}
+	if !t.chunked() && len(t.cascades) == 0 {
+		return
+	}
+	places, ok := t.log.places(e)
+	if !ok {
+		c.dirty[id] = true
+		return
+	}
+	step := 1
+	if e.Type() == binlog.EnumRowsEventTypeUpdate {
+		step = 2
+	}
+	for i := 0; i+step <= len(e.Rows); i += step {
+		before, after := logRow{t, places, e, i}, logRow{t, places, e, i + step - 1}
+		if t.chunked() && (!c.addKeys(t, before) || step == 2 && !c.addKeys(t, after)) {
+			c.loose[id] = true
+		}
+		if e.Type() != binlog.EnumRowsEventTypeInsert {
+			c.cascade(t, before, after, step == 2)
+		}
+	}
+}
+
+// logRow is one image of a row in an event.
+type logRow struct {
+	t      *seedTable
+	places []int
+	e      *binlog.RowsEvent
+	at     int
+}
+
+// literals are the literals that the image may have in a column. known is
+// false where the log leaves the column out, because it was not changed.
+func (r logRow) literals(c column) (values []string, known bool) {
+	at := slices.IndexFunc(r.t.log.columns, func(l logColumn) bool { return l.name == c.Name })
+	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.e.Rows[r.at]) {
+		return nil, true
+	}
+	place := r.places[at]
+	if r.at < len(r.e.SkippedColumns) && slices.Contains(r.e.SkippedColumns[r.at], place) {
+		return nil, false
+	}
+	return c.logLiterals(r.e.Rows[r.at][place]), true
+}
+
+// bounds are the values of columns in the image; ok is false where one cannot be told.
+func (r logRow) bounds(columns []column) (all []bound, ok bool) {
+	all = []bound{nil}
+	for _, c := range columns {
+		values, known := r.literals(c)
+		if !known {
+			return nil, true // as it was: the other image has it
+		}
+		if len(values) == 0 {
+			return nil, false
+		}
+		var next []bound
+		for _, head := range all {
+			for _, v := range values {
+				next = append(next, append(slices.Clone(head), v))
+			}
+		}
+		all = next
+	}
+	return all, true
+}
+
+func (c *changes) addKeys(t *seedTable, row logRow) bool {
+	keys, ok := row.bounds(t.keyCols)
+	for _, key := range keys {
+		c.add(t, key)
+	}
+	return ok
+}
+
+// cascade notes what foreign keys have done to the children of a changed row.
+func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
+	for i := range t.cascades {
+		k := &t.cascades[i]
+		child, ok := c.tables[k.child]
+		if !ok || !child.chunked() || update && !k.onUpdate || !update && !k.onDelete {
+			continue
+		}
+		columns := t.columnsNamed(k.parent)
+		was, okWas := before.bounds(columns)
+		var now []bound
+		if update {
+			var okNow bool
+			if now, okNow = after.bounds(columns); okNow && okWas && slices.EqualFunc(was, now, slices.Equal[bound]) {
+				continue
+			}
+		}
+		if !okWas {
+			continue // a NULL is referred to by no row
+		}
+		for _, b := range was {
+			c.refer(child, cascadeValue{cascade: k, before: b})
+		}
+		for _, b := range now {
+			c.refer(child, cascadeValue{cascade: k, after: b})
+		}
+	}
+}
+
+func (t *seedTable) columnsNamed(wanted []string) []column {
+	var out []column
+	for _, name := range wanted {
+		for _, c := range t.Columns {
+			if strings.EqualFold(c.Name, name) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+var (
+	programDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(ALGORITHM\s*=\s*\w+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\w+\s+)?(AGGREGATE\s+)?(VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT)\b`)
+	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
+	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
+	harmless    = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
+)
+
+// statement takes what is in the log as a statement: every table that it may
+// be about is copied again. What it does to the table is never guessed at.
+func (c *changes) statement(schema, text string) {
+	word := firstWord(text)
+	if word == "XA" {
+		c.prepared = strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "XA START")
+		return
+	}
+	text = withoutComments(text)
+	if slices.Contains(harmless, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
+		return // programs and accounts are made at the end, and compared then
+	}
+	lower := strings.ToLower(text)
+	if databaseDDL.MatchString(text) {
+		for _, s := range c.schemas {
+			if mentions(lower, s) {
+				c.restart = text
+			}
+		}
+		return
+	}
+	for id := range c.tables {
+		if mentions(lower, id.name) && (strings.EqualFold(schema, id.schema) || mentions(lower, id.schema)) {
+			c.dirty[id] = true
+		}
+	}
+	c.dirty[tableName{}] = true // a table may be new
+}
+
+func withoutComments(text string) string {
+	for {
+		text = strings.TrimSpace(text)
+		if !strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "/*!") {
+			return text
+		}
+		_, rest, ok := strings.Cut(text, "*/")
+		if !ok {
+			return text
+		}
+		text = rest
+	}
+}
+
+// mentions reports whether a statement may be about something of that name.
+func mentions(lowerText, name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(lowerText, name) || strings.Contains(lowerText, strings.ReplaceAll(name, "`", "``")) ||
+		strings.Contains(lowerText, strings.ReplaceAll(name, `"`, `""`))
+}

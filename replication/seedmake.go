@@ -1,0 +1,363 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// tableMakers is how many tables are made, and completed, at a time.
+const tableMakers = 4
+
+// listTables reads the source's tables, and makes on the target those that are
+// not there or must be made anew; what the source has not got any more is dropped.
+func (r *seedRun) listTables(ctx context.Context) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	noted, err := r.notes.read(ctx)
+	if err != nil {
+		return err
+	}
+	there := map[tableName]string{}
+	cascades, lookups := map[tableName][]cascade{}, map[tableName][][]string{}
+	for _, schema := range r.schemas {
+		if err := r.makeSchema(ctx, schema); err != nil {
+			return err
+		}
+		records, err := queryRecords(ctx, source, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES
+			WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')`, schema)
+		if err != nil {
+			return r.pair.Source.wrap("list tables", err)
+		}
+		for _, t := range records {
+			if o := (object{Schema: schema, Name: t["name"]}); !o.isSeedTable() {
+				there[tableName{schema, t["name"]}] = t["kind"]
+			}
+		}
+		found, err := readCascades(ctx, source, schema)
+		if err != nil {
+			return err
+		}
+		for parent, list := range found {
+			cascades[parent] = append(cascades[parent], list...)
+			for _, k := range list {
+				lookups[k.child] = append(lookups[k.child], k.columns)
+			}
+		}
+	}
+	if err := r.dropGone(ctx, there, noted); err != nil {
+		return err
+	}
+	sequences := func(id tableName) bool { return there[id] == "SEQUENCE" }
+	for _, wanted := range []bool{true, false} { // a column's default may ask a sequence
+		if err := r.takeUp(ctx, there, noted, func(id tableName) bool { return sequences(id) == wanted }, lookups); err != nil {
+			return err
+		}
+	}
+	for id, t := range r.tables {
+		t.cascades = cascades[id]
+	}
+	clear(r.dirty)
+	r.estimate()
+	return nil
+}
+
+func (r *seedRun) makeSchema(ctx context.Context, schema string) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	statement, err := createSchema(ctx, source, schema)
+	if err != nil {
+		return err
+	}
+	return r.quietly(ctx, func(session *Session) error {
+		_, err := session.ExecContext(ctx, statement)
+		return wrapErr("create schema "+schema, err)
+	})
+}
+
+// dropGone drops what the seed has made and the source has not got any more.
+func (r *seedRun) dropGone(ctx context.Context, there map[tableName]string, noted map[tableName]*tableNote) error {
+	for id := range noted {
+		if _, ok := there[id]; ok {
+			continue
+		}
+		if err := r.dropTable(ctx, id); err != nil {
+			return err
+		}
+		if err := r.notes.note(ctx, forgetTable(id), forgetParts(id)); err != nil {
+			return err
+		}
+	}
+	for id := range r.tables {
+		if _, ok := there[id]; !ok {
+			delete(r.tables, id)
+		}
+	}
+	return nil
+}
+
+func (r *seedRun) dropTable(ctx context.Context, id tableName) error {
+	return r.quietly(ctx, func(session *Session) error {
+		statements := []string{"SET SESSION foreign_key_checks = 0", "DROP TABLE IF EXISTS " + QuoteTable(id.schema, id.name)}
+		for _, statement := range statements {
+			if _, err := session.ExecContext(ctx, statement); err != nil {
+				return r.pair.Target.wrap("drop table "+id.schema+"."+id.name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// takeUp reads the tables that want says and makes those that are not made.
+func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted map[tableName]*tableNote, want func(tableName) bool, lookups map[tableName][][]string) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(tableMakers)
+	for id := range there {
+		note := noted[id]
+		stale := note == nil || note.phase == phaseNew || note.phase == phaseLoose || r.dirty[id]
+		if !want(id) || r.tables[id] != nil && !stale {
+			continue
+		}
+		group.Go(func() error {
+			t, ok, err := readSeedTable(ctx, source, id.schema, id.name)
+			if err != nil || !ok {
+				return changedOrGone(err)
+			}
+			t.lookups = lookups[id]
+			if note != nil && note.phase == phaseLoose {
+				t.keyName, t.keyCols, t.keyAt = "", nil, nil
+			}
+			if stale && (t.chunked() || t.sequence) {
+				if err := r.makeTable(ctx, t); err != nil {
+					return err
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.tables[id] = t
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// changedOrGone makes of a table that went away between two looks one that has changed.
+func changedOrGone(err error) error {
+	if err == nil {
+		return nil // it is not listed the next time
+	}
+	return changedError(err)
+}
+
+// makeTable makes a table on the target, without what is cheaper to make later.
+func (r *seedRun) makeTable(ctx context.Context, t *seedTable) error {
+	if err := r.notes.note(ctx, phaseNote(t.id(), phaseNew, nil), forgetParts(t.id())); err != nil {
+		return err
+	}
+	if err := r.dropTable(ctx, t.id()); err != nil {
+		return err
+	}
+	made := bareTable{create: t.object.Create}
+	if !t.sequence {
+		var err error
+		if made, err = bare(t, t.lookups); err != nil {
+			return err
+		}
+	}
+	c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	o := t.object
+	o.Create = made.create
+	if err := c.create(ctx, o); err != nil {
+		return err
+	}
+	statements := []string{phaseNote(t.id(), phaseMade, made.late)}
+	if t.chunked() {
+		statements = append(statements, (&keyRange{table: t}).partNote())
+	}
+	return r.notes.note(ctx, statements...)
+}
+
+// estimate sums up what there is to copy.
+func (r *seedRun) estimate() {
+	r.progress.mu.Lock()
+	defer r.progress.mu.Unlock()
+	r.progress.total, r.progress.totalRows = 0, 0
+	for _, t := range r.tables {
+		r.progress.total += t.Bytes
+		r.progress.totalRows += t.rows
+	}
+}
+
+// copySnapshot copies from the snapshot what cannot be copied in chunks, and
+// the sequences' states.
+func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
+	c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for _, t := range r.tables {
+		if t.sequence {
+			if err := c.copySequence(ctx, l.from, t.object); err != nil {
+				return err
+			}
+		}
+		if t.sequence || t.chunked() {
+			continue
+		}
+		if err := r.makeTable(ctx, t); err != nil {
+			return err
+		}
+		p := &pump{from: l.from, to: l.to, table: t, verb: "INSERT", throttle: r.throttle, count: func(rows, bytes int64) { r.progress.add(t.title(), rows, bytes) }}
+		err := l.to.transaction(ctx, func() error {
+			_, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete adds indexes, foreign keys and counters to the tables.
+func (r *seedRun) complete(ctx context.Context) error {
+	noted, err := r.notes.read(ctx)
+	if err != nil {
+		return err
+	}
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(tableMakers)
+	for id, note := range noted {
+		if t := r.tables[id]; note.phase == phaseMade && t != nil && !t.sequence {
+			group.Go(func() error { return r.addLate(limited, t, note.late, false) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for id, note := range noted { // when every table has its indexes
+		t := r.tables[id]
+		if t == nil || t.sequence {
+			continue
+		}
+		if note.phase == phaseMade {
+			if err := r.addLate(ctx, t, note.late, true); err != nil {
+				return err
+			}
+			if err := r.notes.note(ctx, phaseNote(id, phaseWhole, nil)); err != nil {
+				return err
+			}
+		}
+		if err := r.setCounter(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLate adds what a table lacks of its indexes or of its foreign keys. An
+// earlier try may have added them without noting it.
+func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys bool) error {
+	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0")
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	var add []string
+	for _, d := range late {
+		if foreignKey.MatchString(d) == keys {
+			add = append(add, "ADD "+d)
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	o, err := readObject(ctx, session, kindTable, t.Schema, t.Name)
+	if err != nil {
+		return err
+	}
+	_, there, _, err := splitDefinitions(o.Create)
+	if err != nil {
+		return fmt.Errorf("read the definition of %s: %w", t.title(), err)
+	}
+	add = slices.DeleteFunc(add, func(d string) bool { return slices.Contains(there, strings.TrimPrefix(d, "ADD ")) })
+	if len(add) == 0 {
+		return nil
+	}
+	plan.Report(ctx, plan.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.title()})
+	if _, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+" "+strings.Join(add, ", ")); err != nil {
+		return r.pair.Target.wrap("add indexes and keys to "+t.title(), err)
+	}
+	return nil
+}
+
+var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
+
+// counter is a table's AUTO_INCREMENT as its definition shows it, or 0.
+func counter(create string) uint64 {
+	at := strings.LastIndex(create, "\n)")
+	if at < 0 {
+		return 0
+	}
+	m := counterOption.FindStringSubmatch(create[at:])
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(m[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setCounter lets AUTO_INCREMENT go on where the source's is.
+func (r *seedRun) setCounter(ctx context.Context, t *seedTable) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	if !countsUp.MatchString(unquoted(t.object.Create)) {
+		return nil
+	}
+	here, err := readObject(ctx, source, kindTable, t.Schema, t.Name)
+	if err != nil {
+		return changedError(err)
+	}
+	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0")
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	there, err := readObject(ctx, session, kindTable, t.Schema, t.Name)
+	if err != nil {
+		return err
+	}
+	want := counter(here.Create)
+	if want <= counter(there.Create) {
+		return nil
+	}
+	_, err = session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+fmt.Sprintf(" AUTO_INCREMENT = %d", want))
+	return wrapErr("set the counter of "+t.title(), err)
+}

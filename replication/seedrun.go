@@ -1,0 +1,355 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	mostRounds  = 20              // of catching up before the last one
+	roundTime   = 2 * time.Second // of a round after which little is left
+	mostEndings = 10              // last rounds that DDL may make worthless
+)
+
+// seedRun is one try of the seed: new, or one that goes on.
+type seedRun struct {
+	*seed
+	notes    notes
+	marker   marker
+	schemas  []string
+	tables   map[tableName]*seedTable
+	dirty    map[tableName]bool // to be made and copied anew
+	reached  GTIDSet            // up to here the target's copy has all changes
+	reader   *binlogReader
+	throttle *throttle
+	progress *progress
+	copier   *copier
+}
+
+// copy makes the copy, or goes on with one. The order: the position; tables and
+// their rows; what has changed meanwhile; the snapshot's position; indexes and
+// keys; accounts, programs and grants; whether all definitions are still the same; the
+// target's position; the marker's end.
+func (s *seed) copy(ctx context.Context) (err error) {
+	r := &seedRun{
+		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{},
+		throttle: &throttle{rate: s.options.BytesPerSecond, most: s.options.MostRunning},
+		progress: &progress{started: time.Now(), what: "starting"},
+	}
+	resumed, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if r.reader, err = openBinlog(ctx, s.pair.Source); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.reader.close(ctx)) }()
+	watching, stop := context.WithCancel(ctx)
+	var watchers errgroup.Group
+	watchers.Go(func() error { return r.throttle.watch(watching, s.pair.Source) })
+	watchers.Go(func() error { return r.progress.show(watching) })
+	defer func() {
+		stop()
+		_ = watchers.Wait() // they have no errors
+	}()
+	if resumed {
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+	}
+	for ending := 1; ; ending++ {
+		done, err := r.attempt(ctx)
+		if err != nil || done {
+			return err
+		}
+		if ending == mostEndings {
+			return plan.WithHint(fmt.Errorf("seed %s: %w", s.pair.Name, errTableChanged), "freeze schema changes until the seed is done")
+		}
+	}
+}
+
+// attempt copies what is missing and ends the seed; done is false when DDL has
+// made some of it worthless.
+func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
+	if err := r.copyAll(ctx); err != nil {
+		return false, err
+	}
+	definitions, err := r.fingerprint(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := r.lastRound(ctx); err != nil || len(r.dirty) > 0 {
+		return false, err
+	}
+	if err := r.complete(ctx); err != nil {
+		return false, err
+	}
+	if err := r.createRest(ctx); err != nil {
+		return false, err
+	}
+	after, err := r.fingerprint(ctx)
+	if err != nil {
+		return false, err
+	}
+	if after != definitions {
+		plan.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.pair.Source.Name())
+		return false, r.dropPrograms(ctx)
+	}
+	return true, r.finish(ctx)
+}
+
+// begin writes the marker, or reads that of an earlier try.
+func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return false, err
+	}
+	target, err := r.pair.Target.DB(ctx)
+	if err != nil {
+		return false, err
+	}
+	m, resumed, err := readMarker(ctx, target)
+	if err != nil {
+		return false, r.pair.Target.wrap("look for an earlier seed", err)
+	}
+	if resumed {
+		dialect, err := r.pair.Source.Dialect(ctx)
+		if err != nil {
+			return false, err
+		}
+		r.marker, r.schemas = m, m.Made.Schemas
+		if r.reached, err = ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
+			return false, err
+		}
+		plan.Note(ctx, "the seed goes on; it has what %s had at %s", r.pair.Source.Name(), r.reached)
+		return true, r.notes.make(ctx)
+	}
+	if r.marker.Origin, err = identity(ctx, r.pair.Source); err != nil {
+		return false, err
+	}
+	if r.schemas, err = r.seed.schemas(ctx, source); err != nil {
+		return false, err
+	}
+	if _, err := r.missingAccounts(ctx); err != nil {
+		return false, err
+	}
+	if r.reached, err = visiblePosition(ctx, r.pair.Source); err != nil {
+		return false, err
+	}
+	r.marker.Made.Schemas = r.schemas
+	plan.Note(ctx, "the copy begins at %s of %s", r.reached, r.pair.Source.Name())
+	if err := r.mark(ctx); err != nil {
+		return false, err
+	}
+	return false, r.notes.make(ctx)
+}
+
+// mark writes the marker with what is reached.
+func (r *seedRun) mark(ctx context.Context) error {
+	r.marker.GTIDs = r.reached.String()
+	return r.quietly(ctx, func(session *Session) error { return writeMarker(ctx, session, r.marker) })
+}
+
+// resume takes up the tables that an earlier try has made, and catches up at
+// once: this proves that the source's binlog still reaches back.
+func (r *seedRun) resume(ctx context.Context) error {
+	if err := r.dropPrograms(ctx); err != nil {
+		return err
+	}
+	if err := r.listTables(ctx); err != nil {
+		return err
+	}
+	_, err := r.round(ctx)
+	if errors.Is(err, ErrBinlogPurged) {
+		return plan.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
+			"run migrate rollback to take the seed back and migrate apply to begin a new one; keep binlogs longer on the source (binlog_expire_logs_seconds)")
+	}
+	return err
+}
+
+// copyAll copies what is not on the target, and then catches up until little is left.
+func (r *seedRun) copyAll(ctx context.Context) error {
+	for {
+		if err := r.sameSchemas(ctx); err != nil {
+			return err
+		}
+		if err := r.listTables(ctx); err != nil {
+			return err
+		}
+		if err := r.copyRanges(ctx); err != nil {
+			return err
+		}
+		short := false
+		for n := 0; n < mostRounds && !short && len(r.dirty) == 0; n++ {
+			var err error
+			if short, err = r.round(ctx); err != nil {
+				return err
+			}
+		}
+		if len(r.dirty) == 0 {
+			return nil
+		}
+	}
+}
+
+// sameSchemas refuses to go on when schemas have come or gone.
+func (r *seedRun) sameSchemas(ctx context.Context) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := r.seed.schemas(ctx, source)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(now, r.schemas) {
+		return fmt.Errorf("seed %s: the source has other schemas now: %w", r.pair.Name, errSchemaChanged)
+	}
+	return nil
+}
+
+// copyRanges copies all ranges that the notes name.
+func (r *seedRun) copyRanges(ctx context.Context) error {
+	noted, err := r.notes.read(ctx)
+	if err != nil {
+		return err
+	}
+	c := &copier{
+		source: r.pair.Source, target: r.pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
+		workers: r.options.Workers, numbers: map[tableName]int{},
+	}
+	var ranges []*keyRange
+	for id, note := range noted {
+		t, ok := r.tables[id]
+		if !ok || !t.chunked() {
+			continue
+		}
+		c.numbers[id] = note.split
+		for _, p := range note.parts {
+			p.table, p.left = t, t.rows/int64(len(note.parts))
+			ranges = append(ranges, &p)
+		}
+	}
+	changed, err := c.copy(ctx, ranges)
+	if err != nil {
+		return err
+	}
+	return r.markDirty(ctx, changed, nil)
+}
+
+// round catches up with what the source has now, and reports whether it took little time.
+func (r *seedRun) round(ctx context.Context) (short bool, err error) {
+	goal, err := visiblePosition(ctx, r.pair.Source)
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	lanes, err := r.lanes(ctx)
+	defer func() {
+		for _, l := range lanes {
+			l.close()
+		}
+	}()
+	if err != nil {
+		return false, err
+	}
+	err = r.catchUp(ctx, lanes, goal)
+	return time.Since(began) < roundTime, err
+}
+
+func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
+	var lanes []lane
+	for range r.options.Workers {
+		from, err := r.pair.Source.wire(ctx, readSettings...)
+		if err != nil {
+			return lanes, err
+		}
+		to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+		if err != nil {
+			from.close()
+			return lanes, err
+		}
+		lanes = append(lanes, lane{from, to})
+	}
+	return lanes, nil
+}
+
+// catchUp brings the target from what is reached to goal.
+func (r *seedRun) catchUp(ctx context.Context, lanes []lane, goal GTIDSet) error {
+	found := newChanges(r.tables, r.schemas)
+	c := &rowSync{changes: found, lanes: lanes, throttle: r.throttle, record: func(ctx context.Context, set GTIDSet) error {
+		if found.restart != "" {
+			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.pair.Name, errSchemaChanged)
+		}
+		if err := r.markDirty(ctx, found.dirty, found.loose); err != nil {
+			return err
+		}
+		r.reached = set
+		return r.mark(ctx)
+	}}
+	return c.run(ctx, r.reader, r.reached, goal)
+}
+
+// markDirty notes that tables must be made anew; loose ones are copied in a
+// snapshot from now on.
+func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool) error {
+	var statements []string
+	for id := range loose {
+		if t, ok := r.tables[id]; ok && t.chunked() {
+			plan.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.title())
+		}
+	}
+	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(loose))) {
+		if r.dirty[id] {
+			continue
+		}
+		if t, ok := r.tables[id]; ok && !loose[id] {
+			plan.Note(ctx, "%s changed by DDL: it is copied again", t.title())
+		}
+		r.dirty[id] = true
+		if id != (tableName{}) {
+			phase := phaseNew
+			if loose[id] {
+				phase = phaseLoose
+			}
+			statements = append(statements, phaseNote(id, phase, nil), forgetParts(id))
+		}
+	}
+	if len(statements) == 0 {
+		return nil
+	}
+	return r.notes.note(ctx, statements...)
+}
+
+// lastRound does what is left inside one snapshot, at whose position the target is then.
+func (r *seedRun) lastRound(ctx context.Context) error {
+	snap, err := takeSnapshot(ctx, r.pair.Source)
+	if err != nil {
+		return err
+	}
+	defer snap.close()
+	to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	l := lane{snap.wire, to}
+	if err := r.catchUp(ctx, []lane{l}, snap.GTIDs); err != nil || len(r.dirty) > 0 {
+		return err
+	}
+	plan.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.pair.Source.Name())
+	err = r.copySnapshot(ctx, l)
+	if errors.Is(err, errTableChanged) {
+		r.dirty[tableName{}] = true // what has changed stands in the log
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,175 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// The seed's own notes, next to its marker on the target, out of the binlog:
+// what stands is what was committed together with the rows that it tells of.
+const (
+	notesTables = "seed_tables"
+	notesParts  = "seed_parts"
+)
+
+// phases of a table, as the notes say.
+const (
+	phaseNew   = "new"   // it may stand on the target half made, or of an old shape
+	phaseMade  = "made"  // it is made; its parts tell what was copied
+	phaseLoose = "loose" // like new, and the binlog does not tell its rows
+	phaseWhole = "whole" // indexes and foreign keys are made too
+)
+
+// keyRange is a range of a table's keys that one worker copies: the rows behind
+// pos up to upper.
+type keyRange struct {
+	table  *seedTable
+	number int
+	pos    bound // nil: from the start
+	upper  bound // nil: to the end
+	rows   int64 // the chunk's size
+
+	done int64 // rows, in this run
+	left int64 // rows, about
+}
+
+// notes reads and writes the seed's notes.
+type notes struct{ target *Server }
+
+func (n notes) make(ctx context.Context) error {
+	session, err := n.target.Session(ctx, Unlogged)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, statement := range []string{
+		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, notesTables) + ` (
+			table_schema VARCHAR(64) NOT NULL, table_name VARCHAR(64) NOT NULL, phase VARCHAR(8) NOT NULL,
+			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, notesParts) + ` (
+			table_schema VARCHAR(64) NOT NULL, table_name VARCHAR(64) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
+			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+	} {
+		if _, err := session.ExecContext(ctx, statement); err != nil {
+			return n.target.wrap("make the seed's notes", err)
+		}
+	}
+	return nil
+}
+
+// note runs statements in one transaction out of the binlog.
+func (n notes) note(ctx context.Context, statements ...string) error {
+	session, err := n.target.Session(ctx, Unlogged)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	tx, err := session.BeginTx(ctx, nil)
+	if err != nil {
+		return n.target.wrap("write the seed's notes", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return n.target.wrap("write the seed's notes", err)
+		}
+	}
+	return wrapErr("write the seed's notes", tx.Commit())
+}
+
+func whereTable(id tableName) string {
+	return " WHERE table_schema = " + literal(id.schema) + " AND table_name = " + literal(id.name)
+}
+
+// phase notes a table's phase and, with it, the statements that complete it.
+func phaseNote(t tableName, phase string, late []string) string {
+	text, _ := json.Marshal(late) // strings always marshal
+	return "REPLACE INTO " + QuoteTable(ownSchema, notesTables) + " (table_schema, table_name, phase, late) VALUES (" +
+		strings.Join([]string{literal(t.schema), literal(t.name), literal(phase), literal(string(text))}, ",") + ")"
+}
+
+func forgetParts(t tableName) string {
+	return "DELETE FROM " + QuoteTable(ownSchema, notesParts) + whereTable(t)
+}
+
+func forgetTable(t tableName) string {
+	return "DELETE FROM " + QuoteTable(ownSchema, notesTables) + whereTable(t)
+}
+
+func boundText(b bound) string {
+	text, _ := json.Marshal(b) // strings always marshal
+	return literal(string(text))
+}
+
+// partNote notes a new part, or a part's new end.
+func (p *keyRange) partNote() string {
+	return "REPLACE INTO " + QuoteTable(ownSchema, notesParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
+		strings.Join([]string{literal(p.table.Schema), literal(p.table.Name), fmt.Sprint(p.number), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
+}
+
+// reachedNote notes how far a part is copied. Its end is another's to change.
+func (p *keyRange) reachedNote(pos bound, done bool) string {
+	flag := "0"
+	if done {
+		flag = "1"
+	}
+	return "UPDATE " + QuoteTable(ownSchema, notesParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
+		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.number)
+}
+
+func (p *keyRange) upperNote(upper bound) string {
+	return "UPDATE " + QuoteTable(ownSchema, notesParts) + " SET upper = " + boundText(upper) + whereTable(p.table.id()) +
+		fmt.Sprintf(" AND part = %d", p.number)
+}
+
+// tableNote is what the notes say of a table.
+type tableNote struct {
+	phase string
+	late  []string
+	parts []keyRange // of those not done
+	split int        // the highest number of a part
+}
+
+// read reads all notes.
+func (n notes) read(ctx context.Context) (map[tableName]*tableNote, error) {
+	db, err := n.target.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, phase, late FROM "+QuoteTable(ownSchema, notesTables))
+	if err != nil {
+		return nil, n.target.wrap("read the seed's notes", err)
+	}
+	out := map[tableName]*tableNote{}
+	for _, r := range tables {
+		note := &tableNote{phase: r["phase"]}
+		if err := json.Unmarshal([]byte(r["late"]), &note.late); err != nil {
+			return nil, fmt.Errorf("read the seed's notes: %w", err)
+		}
+		out[tableName{r["s"], r["t"]}] = note
+	}
+	parts, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done FROM "+QuoteTable(ownSchema, notesParts)+" ORDER BY part")
+	if err != nil {
+		return nil, n.target.wrap("read the seed's notes", err)
+	}
+	for _, r := range parts {
+		note, ok := out[tableName{r["s"], r["t"]}]
+		if !ok {
+			continue
+		}
+		p := keyRange{number: int(estimate(r["part"]))}
+		note.split = max(note.split, p.number)
+		if err := json.Unmarshal([]byte(r["pos"]), &p.pos); err != nil {
+			return nil, fmt.Errorf("read the seed's notes: %w", err)
+		}
+		if err := json.Unmarshal([]byte(r["upper"]), &p.upper); err != nil {
+			return nil, fmt.Errorf("read the seed's notes: %w", err)
+		}
+		if r["done"] != "1" {
+			note.parts = append(note.parts, p)
+		}
+	}
+	return out, nil
+}

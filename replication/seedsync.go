@@ -1,0 +1,281 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	binlog "github.com/go-mysql-org/go-mysql/replication"
+)
+
+const (
+	changesAtOnce = 50_000 // keys in memory
+	keysAtOnce    = 500    // of one statement
+	recordEvery   = 5 * time.Second
+)
+
+// lane is a worker's connections.
+type lane struct{ from, to *wire }
+
+func (l lane) close() {
+	l.from.close()
+	l.to.close()
+}
+
+// rowSync brings the rows up to date that the log says have changed: it reads
+// each again from the source by its key, and makes the target's equal.
+//
+// A row is read after its change is visible, so what is written is its state
+// then or a later one; every later change is in a later stretch of the log.
+// Reading a row twice, or one that has not changed, is never wrong.
+type rowSync struct {
+	*changes
+	lanes    []lane
+	throttle *throttle
+	record   func(context.Context, GTIDSet) error // notes durably how far the target is
+
+	ctx      context.Context //nolint:containedctx // the reader calls back without one
+	goal     GTIDSet
+	seen     GTIDSet // what the target has
+	pending  []gtid  // transactions since
+	recorded time.Time
+	err      error
+}
+
+// run reads the log from start to goal, which must be visible, and does what it says.
+func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet) error {
+	c.ctx, c.goal, c.seen, c.recorded = ctx, goal, start, time.Now()
+	err := r.read(ctx, start, goal, c)
+	if c.err != nil {
+		err = c.err
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	return c.record(ctx, start.Union(goal))
+}
+
+// begin implements binlogVisitor.
+func (c *rowSync) begin(t transaction) (wanted bool) {
+	c.prepared = false
+	if c.err == nil && (c.count >= changesAtOnce || c.count > 0 && time.Since(c.recorded) > recordEvery) {
+		if c.err = c.flush(c.ctx); c.err == nil {
+			c.err = c.recordSeen()
+		}
+	}
+	c.pending = append(c.pending, t.id)
+	return c.err == nil
+}
+
+// rows implements binlogVisitor. A transaction larger than memory is dealt with
+// in the middle: all of it is visible already.
+func (c *rowSync) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) error {
+	if c.err != nil {
+		return c.err
+	}
+	c.event(e, broken)
+	if c.count >= 2*changesAtOnce {
+		return c.flush(ctx)
+	}
+	return nil
+}
+
+// statement implements binlogVisitor.
+func (c *rowSync) statement(schema, text string) { c.changes.statement(schema, text) }
+
+// recordSeen notes the transactions before the one that begins now. Those that
+// are not of the goal may not be visible yet: they will be read again.
+func (c *rowSync) recordSeen() error {
+	set := GTIDSet{flavor: c.goal.flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
+	for _, id := range c.pending {
+		if set.flavor == MariaDB {
+			if last, ok := c.goal.domains[id.domain]; ok && id.sequence <= last.sequence {
+				set.domains[id.domain] = mariaGTID{id.server, id.sequence}
+			}
+			continue
+		}
+		key, n := id.origin[:len(id.origin)-1], int64(id.sequence)
+		if slices.ContainsFunc(c.goal.intervals[key], func(i interval) bool { return i.first <= n && n <= i.last }) {
+			set.intervals[key] = append(set.intervals[key], interval{n, n})
+		}
+	}
+	for key, list := range set.intervals {
+		set.intervals[key] = normalize(list)
+	}
+	c.seen, c.pending, c.recorded = c.seen.Union(set), nil, time.Now()
+	return c.record(c.ctx, c.seen)
+}
+
+// batch is keys of one table that are dealt with in one transaction.
+type batch struct {
+	table *seedTable
+	keys  []bound
+}
+
+// flush brings all rows up to date that wait.
+func (c *rowSync) flush(ctx context.Context) error {
+	if err := c.spread(ctx); err != nil {
+		return err
+	}
+	work := make(chan batch)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(work)
+		for t, keys := range c.changes.rows {
+			if c.dirty[t.id()] || c.loose[t.id()] {
+				continue
+			}
+			for some := range slices.Chunk(slices.Collect(maps.Values(keys)), keysAtOnce) {
+				select {
+				case work <- batch{t, some}:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+		}
+		return nil
+	})
+	for _, l := range c.lanes {
+		group.Go(func() error {
+			for b := range work {
+				if err := c.sync(ctx, l, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	c.forget()
+	return nil
+}
+
+// sync makes the target's rows of some keys equal to the source's.
+func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
+	t := b.table
+	where := " WHERE " + oneOf(names(t.keyCols), b.keys)
+	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", throttle: c.throttle, count: func(int64, int64) {}}
+	err := l.to.inTransaction(ctx, "catch up "+t.title(), func() error {
+		if _, err := l.to.exec(ctx, "DELETE FROM "+t.quoted()+where); err != nil {
+			return err
+		}
+		_, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted()+where)
+		return err
+	})
+	if errors.Is(err, errTableChanged) {
+		return nil // the log tells later what has happened to it
+	}
+	return wrapErr("catch up "+t.title(), err)
+}
+
+// spread follows foreign keys: it finds the rows that their actions have
+// changed, which the log does not name. On the target they still refer to what
+// was there before; on the source they refer to what is there now.
+func (c *rowSync) spread(ctx context.Context) error {
+	known := map[*seedTable]map[string]bool{}
+	for len(c.values) > 0 {
+		todo := c.values
+		c.values = map[*seedTable]map[string]cascadeValue{}
+		for child, values := range todo {
+			if known[child] == nil {
+				known[child] = map[string]bool{}
+			}
+			var fresh []cascadeValue
+			for text, v := range values {
+				if !known[child][text] {
+					known[child][text] = true
+					fresh = append(fresh, v)
+				}
+			}
+			if c.dirty[child.id()] || c.loose[child.id()] {
+				continue
+			}
+			for some := range slices.Chunk(fresh, keysAtOnce) {
+				if err := c.children(ctx, child, some); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// children adds the rows of a child that refer to one of the values, and what
+// refers to those.
+func (c *rowSync) children(ctx context.Context, child *seedTable, values []cascadeValue) error {
+	type group struct{ before, after []bound }
+	groups := map[*cascade]*group{}
+	for _, v := range values {
+		g := groups[v.cascade]
+		if g == nil {
+			g = &group{}
+			groups[v.cascade] = g
+		}
+		if v.before != nil {
+			g.before = append(g.before, v.before)
+		} else {
+			g.after = append(g.after, v.after)
+		}
+	}
+	for k, g := range groups {
+		for _, side := range []struct {
+			w    *wire
+			list []bound
+		}{{c.lanes[0].to, g.before}, {c.lanes[0].from, g.after}} {
+			if len(side.list) == 0 {
+				continue
+			}
+			if err := c.childrenOn(ctx, child, side.w, " WHERE "+oneOf(k.columns, side.list)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *rowSync) childrenOn(ctx context.Context, child *seedTable, w *wire, where string) error {
+	columns := slices.Clone(child.keyCols)
+	for _, k := range child.cascades {
+		columns = append(columns, child.columnsNamed(k.parent)...)
+	}
+	expressions := make([]string, len(columns))
+	for i, column := range columns {
+		expressions[i] = column.selected()
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s%s", strings.Join(expressions, ","), child.quoted(), where)
+	return wrapErr("read "+child.title(), w.query(ctx, query, func(row []byte) error {
+		values := make(bound, len(columns))
+		for i, column := range columns {
+			value, rest, err := nextValue(row)
+			if err != nil {
+				return err
+			}
+			if row = rest; value != nil {
+				values[i] = column.wireLiteral(value)
+			}
+		}
+		c.add(child, values[:len(child.keyCols)])
+		at := len(child.keyCols)
+		for i := range child.cascades {
+			k := &child.cascades[i]
+			referred := values[at : at+len(k.parent)]
+			at += len(k.parent)
+			if grandchild, ok := c.tables[k.child]; ok && grandchild.chunked() && !slices.Contains(referred, "") {
+				c.refer(grandchild, cascadeValue{cascade: k, before: referred})
+				c.refer(grandchild, cascadeValue{cascade: k, after: referred})
+			}
+		}
+		return nil
+	}))
+}
