@@ -122,7 +122,7 @@ const (
 // sessionMode is the sql_mode of every session of ours: identifiers are quoted
 // by backticks, nothing that a row may hold is refused, a zero in an
 // AUTO_INCREMENT column stays a zero.
-const sessionMode = "NO_AUTO_VALUE_ON_ZERO"
+const sessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
 
 // DB returns the server's connection pool. Every session in it has
 // time_zone='+00:00', a permissive sql_mode, utf8mb4 and bounded lock waits.
