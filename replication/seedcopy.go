@@ -45,6 +45,9 @@ func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[tableName]bo
 	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[tableName]bool{}, false
 	for _, r := range ranges {
 		r.rows = firstChunk
+		if r.table.Bytes < chunkBytes {
+			r.rows = mostChunk // all of it at once
+		}
 	}
 	c.waiting = ranges
 	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })

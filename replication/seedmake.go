@@ -126,6 +126,15 @@ func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted 
 	if err != nil {
 		return err
 	}
+	makers := make(chan *creator, tableMakers)
+	for range tableMakers {
+		c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		makers <- c
+	}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(tableMakers)
@@ -145,7 +154,10 @@ func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted 
 				t.keyName, t.keyCols, t.keyAt = "", nil, nil
 			}
 			if stale && (t.chunked() || t.sequence) {
-				if err := r.makeTable(ctx, t); err != nil {
+				c := <-makers
+				err := r.makeTable(ctx, c, t)
+				makers <- c
+				if err != nil {
 					return err
 				}
 			}
@@ -167,35 +179,28 @@ func changedOrGone(err error) error {
 }
 
 // makeTable makes a table on the target, without what is cheaper to make later.
-func (r *seedRun) makeTable(ctx context.Context, t *seedTable) error {
-	if err := r.notes.note(ctx, phaseNote(t.id(), phaseNew, nil), forgetParts(t.id())); err != nil {
-		return err
+// It is noted when it stands: one that is not noted is made anew.
+func (r *seedRun) makeTable(ctx context.Context, c *creator, t *seedTable) error {
+	if err := c.exec(ctx, "DROP TABLE IF EXISTS "+t.quoted()); err != nil {
+		return r.pair.Target.wrap("drop table "+t.title(), err)
 	}
-	if err := r.dropTable(ctx, t.id()); err != nil {
-		return err
-	}
-	made := bareTable{create: t.object.Create}
+	o := t.object
+	var late []string
 	if !t.sequence {
-		var err error
-		if made, err = bare(t, t.lookups); err != nil {
+		made, err := bare(t, t.lookups)
+		if err != nil {
 			return err
 		}
+		o.Create, late = made.create, made.late
 	}
-	c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	o := t.object
-	o.Create = made.create
 	if err := c.create(ctx, o); err != nil {
 		return err
 	}
-	statements := []string{phaseNote(t.id(), phaseMade, made.late)}
+	statements := []string{phaseNote(t.id(), phaseMade, late), forgetParts(t.id())}
 	if t.chunked() {
 		statements = append(statements, (&keyRange{table: t}).partNote())
 	}
-	return r.notes.note(ctx, statements...)
+	return wrapErr("note that "+t.title()+" is made", inOneTransaction(ctx, c.session, statements))
 }
 
 // estimate sums up what there is to copy.
@@ -226,7 +231,7 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 		if t.sequence || t.chunked() {
 			continue
 		}
-		if err := r.makeTable(ctx, t); err != nil {
+		if err := r.makeTable(ctx, c, t); err != nil {
 			return err
 		}
 		p := &pump{from: l.from, to: l.to, table: t, verb: "INSERT", throttle: r.throttle, count: func(rows, bytes int64) { r.progress.add(t.title(), rows, bytes) }}
@@ -247,28 +252,30 @@ func (r *seedRun) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group, limited := errgroup.WithContext(ctx)
-	group.SetLimit(tableMakers)
-	for id, note := range noted {
-		if t := r.tables[id]; note.phase == phaseMade && t != nil && !t.sequence {
-			group.Go(func() error { return r.addLate(limited, t, note.late, false) })
+	var whole []string
+	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
+		group, limited := errgroup.WithContext(ctx)
+		group.SetLimit(tableMakers)
+		for id, note := range noted {
+			t := r.tables[id]
+			if note.phase != phaseMade || t == nil || t.sequence {
+				continue
+			}
+			group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
+			if keys {
+				whole = append(whole, phaseNote(id, phaseWhole, nil))
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return err
 		}
 	}
-	if err := group.Wait(); err != nil {
+	if err := r.notes.note(ctx, whole...); err != nil {
 		return err
 	}
-	for id, note := range noted { // when every table has its indexes
-		t := r.tables[id]
-		if t == nil || t.sequence {
+	for _, t := range r.tables {
+		if t.sequence || !countsUp.MatchString(unquoted(t.object.Create)) {
 			continue
-		}
-		if note.phase == phaseMade {
-			if err := r.addLate(ctx, t, note.late, true); err != nil {
-				return err
-			}
-			if err := r.notes.note(ctx, phaseNote(id, phaseWhole, nil)); err != nil {
-				return err
-			}
 		}
 		if err := r.setCounter(ctx, t); err != nil {
 			return err
@@ -280,20 +287,15 @@ func (r *seedRun) complete(ctx context.Context) error {
 // addLate adds what a table lacks of its indexes or of its foreign keys. An
 // earlier try may have added them without noting it.
 func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys bool) error {
+	late = slices.DeleteFunc(slices.Clone(late), func(d string) bool { return foreignKey.MatchString(d) != keys })
+	if len(late) == 0 {
+		return nil
+	}
 	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0")
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	var add []string
-	for _, d := range late {
-		if foreignKey.MatchString(d) == keys {
-			add = append(add, "ADD "+d)
-		}
-	}
-	if len(add) == 0 {
-		return nil
-	}
 	o, err := readObject(ctx, session, kindTable, t.Schema, t.Name)
 	if err != nil {
 		return err
@@ -302,7 +304,12 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 	if err != nil {
 		return fmt.Errorf("read the definition of %s: %w", t.title(), err)
 	}
-	add = slices.DeleteFunc(add, func(d string) bool { return slices.Contains(there, strings.TrimPrefix(d, "ADD ")) })
+	var add []string
+	for _, d := range late {
+		if !slices.Contains(there, d) {
+			add = append(add, "ADD "+d)
+		}
+	}
 	if len(add) == 0 {
 		return nil
 	}
@@ -334,30 +341,23 @@ func counter(create string) uint64 {
 
 // setCounter lets AUTO_INCREMENT go on where the source's is.
 func (r *seedRun) setCounter(ctx context.Context, t *seedTable) error {
-	source, err := r.pair.Source.DB(ctx)
-	if err != nil {
-		return err
+	var counters [2]uint64
+	for i, s := range []*Server{r.pair.Source, r.pair.Target} {
+		db, err := s.DB(ctx)
+		if err != nil {
+			return err
+		}
+		o, err := readObject(ctx, db, kindTable, t.Schema, t.Name)
+		if err != nil {
+			return changedError(err)
+		}
+		counters[i] = counter(o.Create)
 	}
-	if !countsUp.MatchString(unquoted(t.object.Create)) {
+	if counters[0] <= counters[1] {
 		return nil
 	}
-	here, err := readObject(ctx, source, kindTable, t.Schema, t.Name)
-	if err != nil {
-		return changedError(err)
-	}
-	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0")
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	there, err := readObject(ctx, session, kindTable, t.Schema, t.Name)
-	if err != nil {
-		return err
-	}
-	want := counter(here.Create)
-	if want <= counter(there.Create) {
-		return nil
-	}
-	_, err = session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+fmt.Sprintf(" AUTO_INCREMENT = %d", want))
-	return wrapErr("set the counter of "+t.title(), err)
+	return r.quietly(ctx, func(session *Session) error {
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+fmt.Sprintf(" AUTO_INCREMENT = %d", counters[0]))
+		return wrapErr("set the counter of "+t.title(), err)
+	})
 }

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -66,17 +67,38 @@ func (n notes) note(ctx context.Context, statements ...string) error {
 		return err
 	}
 	defer session.Close()
-	tx, err := session.BeginTx(ctx, nil)
-	if err != nil {
+	if err := inOneTransaction(ctx, session, statements); err != nil {
 		return n.target.wrap("write the seed's notes", err)
+	}
+	return nil
+}
+
+// inOneTransaction runs statements, again when the server rolled them back for
+// a deadlock with another worker's notes.
+func inOneTransaction(ctx context.Context, session *Session, statements []string) error {
+	for try := 1; ; try++ {
+		err := tryTransaction(ctx, session, statements)
+		if n := errorNumber(err); n != 1213 && n != 1205 || try == insertTries {
+			return err
+		}
+		if err := pause(ctx, insertPause); err != nil {
+			return err
+		}
+	}
+}
+
+func tryTransaction(ctx context.Context, session *Session, statements []string) error {
+	tx, err := session.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return n.target.wrap("write the seed's notes", err)
+			return err
 		}
 	}
-	return wrapErr("write the seed's notes", tx.Commit())
+	return tx.Commit()
 }
 
 func whereTable(id tableName) string {

@@ -1,0 +1,130 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// benchMegabytes is about how much the bench copies.
+const benchMegabytes = "MIGRATE_BENCH_MB"
+
+// makeBench makes one table with half of the bytes, and forty with the rest,
+// the shape of a site of blogs.
+func makeBench(b *testing.B, s *servertest.Instance) {
+	megabytes := 200
+	if text := os.Getenv(benchMegabytes); text != "" {
+		var err error
+		megabytes, err = strconv.Atoi(text)
+		require.NoError(b, err)
+	}
+	shape := ` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, author INT NOT NULL, made DATETIME NOT NULL, title VARCHAR(200) NOT NULL,
+		body TEXT NOT NULL, score DOUBLE, status VARCHAR(20) NOT NULL, KEY author (author, made), KEY title (title(40)), KEY status (status))`
+	s.Exec("CREATE DATABASE bench CHARACTER SET utf8mb4", "CREATE TABLE bench.base"+shape)
+	var values []string
+	for i := range 1000 {
+		values = append(values, fmt.Sprintf("(%d, '2020-01-01 00:00:00' + INTERVAL %d MINUTE, 'Title %d of the bench', '%s', %d.25, '%s')",
+			i%97, i*i%500000, i*7919%1000, strings.Repeat(fmt.Sprintf("Some text %d with \\'quotes\\' and more. ", i), 10+i%10), i, []string{"draft", "public"}[i%2]))
+	}
+	const columns = "author, made, title, body, score, status"
+	s.Exec("INSERT INTO bench.base (" + columns + ") VALUES " + strings.Join(values, ","))
+	fill := func(table string, rounds int) {
+		s.Exec("CREATE TABLE bench." + table + shape)
+		for range rounds {
+			s.Exec("INSERT INTO bench." + table + " (" + columns + ") SELECT author + RAND() * 1000, made, title, body, score, status FROM bench.base")
+		}
+	}
+	fill("large", megabytes/2*10/7)
+	for i := range 40 {
+		fill(fmt.Sprintf("small%d", i), max(megabytes/80*10/7, 1))
+	}
+}
+
+// BenchmarkSeed copies the same data between the same two servers by the seed, by
+// mydumper and myloader at their best settings, and by mariadb-dump into the
+// client, in turn; figures are medians.
+func BenchmarkSeed(b *testing.B) {
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			options := []servertest.Option{
+				servertest.Set("innodb_buffer_pool_size", "1G"), servertest.Set("sync_binlog", "1"), servertest.Set("innodb_flush_log_at_trx_commit", "1"),
+			}
+			if flavor == servertest.MariaDB {
+				options = append(options, servertest.Set("innodb_log_file_size", "512M"))
+			} else {
+				options = append(options, servertest.Set("innodb_redo_log_capacity", "1G"))
+			}
+			source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
+			makeBench(b, source)
+			pair := Pair{Name: "main", Schemas: []string{"bench"}, Source: benchServer(b, Source, source), Target: benchServer(b, Target, target)}
+			ways := []struct {
+				name string
+				run  func() error
+				undo func()
+			}{
+				{"seed", func() error { return Seed(pair).Op.Apply(b.Context()) }, func() { require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }},
+				{"mydumper", func() error { return shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
+				{"dump", func() error { return shell(b, dumpScript(source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
+			}
+			took := map[string][]time.Duration{}
+			for b.Loop() {
+				for _, way := range ways {
+					began := time.Now()
+					if err := way.run(); err != nil {
+						b.Logf("%s: %v", way.name, err)
+						continue
+					}
+					took[way.name] = append(took[way.name], time.Since(began))
+					b.Logf("%s %s %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond))
+					way.undo()
+				}
+			}
+			median := func(way string) float64 {
+				list := took[way]
+				if len(list) == 0 {
+					return 0
+				}
+				slices.Sort(list)
+				return list[len(list)/2].Seconds()
+			}
+			b.ReportMetric(median("seed"), "seed-s")
+			b.ReportMetric(median("mydumper"), "mydumper-s")
+			b.ReportMetric(median("dump"), "dump-s")
+		})
+	}
+}
+
+func benchServer(b *testing.B, side Side, s *servertest.Instance) *Server {
+	out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "unix", Address: s.Socket, User: "root"})
+	b.Cleanup(func() { _ = out.Close() })
+	return out
+}
+
+func shell(b *testing.B, script string) error {
+	out, err := exec.CommandContext(b.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+func dumperScript(b *testing.B, source, target *servertest.Instance) string {
+	dir := b.TempDir()
+	return fmt.Sprintf(`rm -rf %[1]s/d; mydumper -S %[2]s -u root -B bench -t 4 -F 32 --trx-consistency-only -G -E -R -o %[1]s/d
+		myloader -S %[3]s -u root -t 4 -q 20 -d %[1]s/d`, dir, source.Socket, target.Socket)
+}
+
+func dumpScript(source, target *servertest.Instance) string {
+	return fmt.Sprintf(`mariadb-dump -S %s -u root --single-transaction --routines --events --databases bench | mariadb -S %s -u root`, source.Socket, target.Socket)
+}
