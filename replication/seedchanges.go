@@ -20,6 +20,7 @@ type changes struct {
 	count    int
 	dirty    map[tableName]bool // to be copied again as a whole
 	loose    map[tableName]bool // whose rows the log cannot tell: copied in a snapshot from now on
+	misfits  map[tableName]int  // how often its events were of another shape, in all stretches
 	restart  string             // a statement that only a new beginning can follow
 	prepared bool               // the transaction at hand is prepared only (XA)
 }
@@ -31,8 +32,11 @@ type cascadeValue struct {
 	after   bound // as it is, where it was changed
 }
 
-func newChanges(tables map[tableName]*seedTable, schemas []string) *changes {
-	c := &changes{tables: tables, schemas: schemas, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
+// mostMisfits is how often a table is copied again because its events are of another shape.
+const mostMisfits = 3
+
+func newChanges(tables map[tableName]*seedTable, schemas []string, misfits map[tableName]int) *changes {
+	c := &changes{tables: tables, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
 	c.forget()
 	return c
 }
@@ -88,7 +92,12 @@ func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 	}
 	places, ok := t.log.places(e)
 	if !ok {
-		c.dirty[id] = true
+		// DDL has run, and the log will tell; or the shape is one that cannot be read.
+		if c.misfits[id]++; c.misfits[id] <= mostMisfits {
+			c.dirty[id] = true
+		} else {
+			c.loose[id] = true
+		}
 		return
 	}
 	step := 1

@@ -45,9 +45,6 @@ func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[tableName]bo
 	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[tableName]bool{}, false
 	for _, r := range ranges {
 		r.rows = firstChunk
-		if r.table.Bytes < chunkBytes {
-			r.rows = mostChunk // all of it at once
-		}
 	}
 	c.waiting = ranges
 	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })
@@ -160,11 +157,11 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) err
 		}
 		c.mu.Lock()
 		r.done += got.rows
-		r.left = max(r.left-got.rows, 0)
 		if got.last != nil {
 			r.pos = got.last
 		}
 		r.rows = nextChunk(size, got, time.Since(began))
+		r.left = max(r.left-got.rows, 2*r.rows+1, splitLeast) // statistics may be far too low
 		c.changed.Broadcast() // there is something to split again, perhaps
 		c.mu.Unlock()
 		if got.rows < size {

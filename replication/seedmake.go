@@ -122,7 +122,7 @@ func (r *seedRun) dropTable(ctx context.Context, id tableName) error {
 
 // takeUp reads the tables that want says and makes those that are not made.
 func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted map[tableName]*tableNote, want func(tableName) bool, lookups map[tableName][][]string) error {
-	source, err := r.pair.Source.DB(ctx)
+	source, dialect, err := r.pair.Source.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted 
 			continue
 		}
 		group.Go(func() error {
-			t, ok, err := readSeedTable(ctx, source, id.schema, id.name)
+			t, ok, err := readSeedTable(ctx, source, dialect, id.schema, id.name)
 			if err != nil || !ok {
 				return changedOrGone(err)
 			}

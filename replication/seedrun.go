@@ -27,6 +27,7 @@ type seedRun struct {
 	schemas  []string
 	tables   map[tableName]*seedTable
 	dirty    map[tableName]bool // to be made and copied anew
+	misfits  map[tableName]int  // see changes
 	reached  GTIDSet            // up to here the target's copy has all changes
 	reader   *binlogReader
 	throttle *throttle
@@ -40,7 +41,7 @@ type seedRun struct {
 // target's position; the marker's end.
 func (s *seed) copy(ctx context.Context) (err error) {
 	r := &seedRun{
-		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{},
+		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{}, misfits: map[tableName]int{},
 		throttle: &throttle{rate: s.options.BytesPerSecond, most: s.options.MostRunning},
 		progress: &progress{started: time.Now(), what: "starting"},
 	}
@@ -284,7 +285,7 @@ func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
 
 // catchUp brings the target from what is reached to goal.
 func (r *seedRun) catchUp(ctx context.Context, lanes []lane, goal GTIDSet) error {
-	found := newChanges(r.tables, r.schemas)
+	found := newChanges(r.tables, r.schemas, r.misfits)
 	c := &rowSync{changes: found, lanes: lanes, throttle: r.throttle, record: func(ctx context.Context, set GTIDSet) error {
 		if found.restart != "" {
 			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.pair.Name, errSchemaChanged)

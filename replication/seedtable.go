@@ -47,7 +47,7 @@ var keyKinds = []string{
 
 // readSeedTable reads all that copying a table needs to know of it. ok is false
 // when it is not there (any more).
-func readSeedTable(ctx context.Context, q queryer, schema, name string) (*seedTable, bool, error) {
+func readSeedTable(ctx context.Context, q queryer, dialect *Dialect, schema, name string) (*seedTable, bool, error) {
 	r, ok, err := queryRecord(ctx, q, `SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 		FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 		AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')`, schema, name)
@@ -66,7 +66,7 @@ func readSeedTable(ctx context.Context, q queryer, schema, name string) (*seedTa
 	if t.Columns, err = readColumns(ctx, q, schema, name); err != nil {
 		return nil, false, err
 	}
-	if t.log, err = readLogTable(ctx, q, schema, name); err != nil {
+	if t.log, err = readLogTable(ctx, q, dialect, schema, name); err != nil {
 		return nil, false, err
 	}
 	if r["kind"] == "BASE TABLE" {
