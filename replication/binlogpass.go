@@ -10,6 +10,10 @@ import (
 	binlog "github.com/go-mysql-org/go-mysql/replication"
 )
 
+// mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
+// MariaDB's Gtid_log_event).
+const mariadbPrepared = 64
+
 // errBinlogDone ends the stream once all has been read.
 var errBinlogDone = errors.New("all of it was read")
 
@@ -39,9 +43,13 @@ func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
 	switch event := e.Event.(type) {
 	case *binlog.MariadbGTIDEvent:
 		g := event.GTID
-		return p.begin(e, gtid{
+		err := p.begin(e, gtid{
 			origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), sequence: g.SequenceNumber, domain: g.DomainID, server: g.ServerID,
 		}, !event.IsStandalone())
+		if err == nil && event.Flags&mariadbPrepared != 0 && p.wanted {
+			p.visitor.statement("", "XA START")
+		}
+		return err
 	case *binlog.GTIDEvent:
 		return p.beginMySQL(e, event)
 	case *binlog.GtidTaggedLogEvent:

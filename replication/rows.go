@@ -115,6 +115,11 @@ func columnForms(columns []column) []form {
 }
 
 func (f *rowFiller) add(ctx context.Context, row []byte) error {
+	if f.statement != nil && len(row) > batchBytes {
+		if err := f.send(ctx); err != nil {
+			return err
+		}
+	}
 	if f.statement == nil {
 		select {
 		case f.statement = <-f.empty:
@@ -163,11 +168,32 @@ func (f *rowFiller) send(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if cap(f.statement) > 4*batchBytes { // a huge row: nothing is read while it is sent
+		f.statement = nil
+		if err := f.idle(ctx); err != nil {
+			return err
+		}
+	}
 	f.statement = nil
 	f.pump.count(f.rows-f.sent.rows, f.bytes-f.sent.bytes)
 	n := f.bytes - f.sent.bytes
 	f.sent = f.pumped
 	return f.pump.throttle.wait(ctx, n)
+}
+
+// idle waits until the writer has sent everything.
+func (f *rowFiller) idle(ctx context.Context) error {
+	for range cap(f.empty) {
+		select {
+		case <-f.empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for range cap(f.empty) {
+		f.empty <- nil
+	}
+	return nil
 }
 
 // lastKey is the last row's key.

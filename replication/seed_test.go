@@ -218,6 +218,30 @@ func TestSeedExercise(t *testing.T) {
 	})
 }
 
+// peakOf measures the most heap that is in use until the function is called that it returns.
+func peakOf(t *testing.T, every time.Duration) func() uint64 {
+	runtime.GC()
+	ctx, cancel := context.WithCancel(t.Context())
+	sampled := make(chan uint64)
+	go func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		var most uint64
+		for {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			most = max(most, m.HeapInuse)
+			select {
+			case <-ctx.Done():
+				sampled <- most
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() uint64 { cancel(); return <-sampled }
+}
+
 func TestSeedStreamsInLittleMemory(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := startPair(t, flavor)
@@ -226,31 +250,12 @@ func TestSeedStreamsInLittleMemory(t *testing.T) {
 		for range 15 {
 			source.Exec("INSERT INTO big.t (a, b) SELECT a, b FROM big.t")
 		}
-		runtime.GC()
-		var peak atomic.Uint64
-		done := make(chan struct{})
-		sampled := make(chan struct{})
-		go func() {
-			defer close(sampled)
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				var m runtime.MemStats
-				runtime.ReadMemStats(&m)
-				peak.Store(max(peak.Load(), m.HeapInuse))
-				select {
-				case <-done:
-					return
-				case <-tick.C:
-				}
-			}
-		}()
+		peak := peakOf(t, 5*time.Millisecond)
 		began := time.Now()
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
-		close(done)
-		<-sampled
-		t.Logf("seeded 65536 rows, about 67 MB, in %s; peak heap %d MiB", time.Since(began), peak.Load()>>20)
-		require.Less(t, peak.Load(), uint64(40<<20))
+		most := peak()
+		t.Logf("seeded 65536 rows, about 67 MB, in %s; peak heap %d MiB", time.Since(began), most>>20)
+		require.Less(t, most, uint64(40<<20))
 		require.Equal(t, checksums(t, source, "big"), checksums(t, target, "big"))
 	})
 }

@@ -162,7 +162,7 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) err
 		}
 		r.rows = nextChunk(size, got, time.Since(began))
 		r.left = max(r.left-got.rows, 2*r.rows+1, splitLeast) // statistics may be far too low
-		c.changed.Broadcast() // there is something to split again, perhaps
+		c.changed.Broadcast()                                 // there is something to split again, perhaps
 		c.mu.Unlock()
 		if got.rows < size {
 			return nil

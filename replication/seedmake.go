@@ -234,9 +234,15 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 		if err := r.makeTable(ctx, c, t); err != nil {
 			return err
 		}
-		p := &pump{from: l.from, to: l.to, table: t, verb: "INSERT", throttle: r.throttle, count: func(rows, bytes int64) { r.progress.add(t.title(), rows, bytes) }}
+		as, query := t.whole()
+		p := &pump{from: l.from, to: l.to, table: as, verb: "INSERT", throttle: r.throttle, count: func(rows, bytes int64) { r.progress.add(t.title(), rows, bytes) }}
 		err := l.to.transaction(ctx, func() error {
-			_, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted())
+			if len(t.history) > 0 {
+				if _, err := l.to.exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
+					return err
+				}
+			}
+			_, err := p.run(ctx, query)
 			return err
 		})
 		if err != nil {

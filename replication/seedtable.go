@@ -19,6 +19,7 @@ type seedTable struct {
 	keyAt    []int     // where they stand in Columns
 	cascades []cascade // keys of other tables whose rows change with this one's
 	object   object
+	history  []string   // of a system-versioned table: the columns of its rows' times
 	lookups  [][]string // lists of columns by which its rows must be found
 }
 
@@ -70,9 +71,38 @@ func readSeedTable(ctx context.Context, q queryer, dialect *Dialect, schema, nam
 		return nil, false, err
 	}
 	if r["kind"] == "BASE TABLE" {
-		err = t.chooseKey(ctx, q)
+		return t, true, t.chooseKey(ctx, q)
 	}
-	return t, true, err
+	return t, true, t.readHistory(ctx, q, dialect)
+}
+
+// readHistory finds the columns by which a system-versioned table keeps its
+// rows' times. Only MariaDB 10.11 and newer let them be written; before, the
+// history stays behind.
+func (t *seedTable) readHistory(ctx context.Context, q queryer, dialect *Dialect) error {
+	if !dialect.atLeast(10, 11, 0) {
+		return nil
+	}
+	var err error
+	t.history, err = queryStrings(ctx, q, `SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
+		AND GENERATION_EXPRESSION IN ('ROW START', 'ROW END') AND DATA_TYPE = 'timestamp' ORDER BY GENERATION_EXPRESSION DESC`, t.Schema, t.Name)
+	if len(t.history) == 0 {
+		t.history = []string{"row_start", "row_end"}
+	}
+	return wrapErr("read the columns of "+t.title(), err)
+}
+
+// whole is the query of all rows, and what they are to be inserted as.
+func (t *seedTable) whole() (as *seedTable, query string) {
+	if len(t.history) == 0 {
+		return t, "SELECT " + t.selectList() + " FROM " + t.quoted()
+	}
+	copied := *t
+	copied.Columns = slices.Clone(t.Columns)
+	for _, name := range t.history {
+		copied.Columns = append(copied.Columns, column{Name: name, Type: "timestamp"})
+	}
+	return &copied, "SELECT " + t.selectList() + "," + quoteList(t.history) + " FROM " + t.quoted() + " FOR SYSTEM_TIME ALL"
 }
 
 // chooseKey takes the primary key, or else the shortest unique key without

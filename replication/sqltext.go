@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -36,6 +37,12 @@ func literal(text string) string {
 }
 
 func appendLiteral(out, text []byte) []byte {
+	if len(text) > hugeText { // no more memory than it needs
+		need := len(out) + len(text) + 64 + bytes.Count(text, []byte{'\''}) + bytes.Count(text, []byte{'\\'}) + bytes.Count(text, []byte{0})
+		if need > cap(out) {
+			out = append(make([]byte, 0, need), out...)
+		}
+	}
 	out = append(out, '\'')
 	for {
 		at := 0
@@ -53,6 +60,9 @@ func appendLiteral(out, text []byte) []byte {
 		out, text = append(out, '\\', escaped), text[at+1:]
 	}
 }
+
+// hugeText is from where on a text's literal is measured before it is made.
+const hugeText = 1 << 20
 
 // errorNumber is the server's error code in err, or 0.
 func errorNumber(err error) uint16 {
