@@ -23,17 +23,32 @@ func makeBig(s *servertest.Instance) {
 		"INSERT INTO load1.big (v) SELECT v FROM load1.big")
 }
 
-// seedBegun seeds in the background and returns once the marker stands.
-func seedBegun(t *testing.T, pair Pair, options SeedOptions) (done chan error) {
-	done = make(chan error, 1)
-	go func() { done <- SeedWith(pair, options).Op.Apply(t.Context()) }()
+// seedHeld seeds in the background and returns once every table of the source
+// is copied but load1.big, which is locked: what happens before goOn is in the seed's window.
+func seedHeld(t *testing.T, pair Pair, source *servertest.Instance) (goOn func() error) {
+	lock, err := source.Root().Conn(t.Context())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- SeedWith(pair, SeedOptions{BytesPerSecond: 4 << 20}).Op.Apply(t.Context()) }()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		_, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts))
-		return err == nil
-	}, 30*time.Second, time.Millisecond)
-	return done
+	reached := func(query, want string) {
+		require.Eventually(t, func() bool {
+			n, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts)+query)
+			return err == nil && n == want
+		}, 30*time.Second, 5*time.Millisecond, query)
+	}
+	reached(" WHERE table_name = 'big' AND pos <> 'null' AND part = 0 AND done = 0", "1") // so all tables are made
+	_, err = lock.ExecContext(t.Context(), "LOCK TABLES load1.big WRITE")
+	require.NoError(t, err)
+	reached(" WHERE table_name <> 'big' AND done = 0", "0")
+	reached(" WHERE table_name = 'big' AND part = 0 AND done = 0", "1")
+	return func() error {
+		_, err := lock.ExecContext(t.Context(), "UNLOCK TABLES")
+		require.NoError(t, err)
+		require.NoError(t, lock.Close())
+		return <-done
+	}
 }
 
 func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
@@ -44,13 +59,13 @@ func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
 		source.Exec("CREATE TABLE load1.gone (id INT PRIMARY KEY)", "CREATE TABLE load1.emptied (id INT PRIMARY KEY)",
 			"INSERT INTO load1.emptied VALUES (1), (2)", "CREATE TABLE load1.a (id INT PRIMARY KEY, v INT)", "CREATE TABLE load1.b LIKE load1.a",
 			"INSERT INTO load1.a VALUES (1, 1)", "INSERT INTO load1.b VALUES (2, 2)")
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		goOn := seedHeld(t, pair, source)
 		source.Exec("SET lock_wait_timeout = 60", "CREATE TABLE load1.late (id INT PRIMARY KEY, v TEXT)", "INSERT INTO load1.late VALUES (1, 'x')",
 			"TRUNCATE load1.emptied", "INSERT INTO load1.emptied VALUES (3)", "DROP TABLE load1.gone",
 			"RENAME TABLE load1.a TO load1.x, load1.b TO load1.a, load1.x TO load1.b",
 			"ALTER TABLE load1.posts ADD COLUMN extra INT FIRST", "UPDATE load1.posts SET extra = 7 WHERE id < 10",
 			"CREATE VIEW load1.seen AS SELECT * FROM load1.late")
-		require.NoError(t, <-done)
+		require.NoError(t, goOn())
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 		require.Equal(t, "3", target.Value("SELECT GROUP_CONCAT(id) FROM load1.emptied"))
 		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM load1.seen"))
@@ -68,9 +83,9 @@ func TestSeedBeginsAgainWhenASchemaIsMade(t *testing.T) {
 		pair, source, target := startPair(t, flavor)
 		makeLoadSchema(source)
 		makeBig(source)
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		goOn := seedHeld(t, pair, source)
 		source.Exec("CREATE DATABASE late", "CREATE TABLE late.t (id INT PRIMARY KEY)")
-		err := <-done
+		err := goOn()
 		var transient *plan.TransientError
 		require.ErrorAs(t, err, &transient)
 		require.ErrorIs(t, err, errSchemaChanged)
@@ -99,13 +114,13 @@ func TestSeedFollowsForeignKeys(t *testing.T) {
 			source.Exec(fmt.Sprintf("INSERT INTO load1.child VALUES (%d, %d, 'c%d', 'v')", i, i, i%60+1),
 				fmt.Sprintf("INSERT INTO load1.grandchild VALUES (%d, %d, %d)", i, i, i))
 		}
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 8 << 20})
+		goOn := seedHeld(t, pair, source)
 		for i := 1; i <= 20; i++ {
 			source.Exec(fmt.Sprintf("DELETE FROM load1.parent WHERE id = %d", i),
 				fmt.Sprintf("UPDATE load1.parent SET id = id + 1000 WHERE id = %d", i+20),
 				fmt.Sprintf("UPDATE load1.parent SET code = CONCAT('new', code) WHERE id = %d", i+40))
 		}
-		require.NoError(t, <-done)
+		require.NoError(t, goOn())
 		require.Equal(t, "40", target.Value("SELECT COUNT(*) FROM load1.grandchild"))
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 		report, err := Verify(t.Context(), pair, VerifyOptions{})

@@ -40,9 +40,11 @@ func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 		makeLoadSchema(source)
 		makeBig(source)
 		source.Exec("CREATE TABLE load1.x (id INT PRIMARY KEY, n INT)", "INSERT INTO load1.x VALUES (1, 1), (2, 2)")
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 5 << 20})
+		goOn := seedHeld(t, pair, source)
 		source.Exec("XA START 'one'", "UPDATE load1.x SET n = 10 WHERE id = 1", "XA END 'one'", "XA PREPARE 'one'")
-		timer := time.NewTimer(time.Second)
+		done := make(chan error, 1)
+		go func() { done <- goOn() }()
+		timer := time.NewTimer(time.Second / 2)
 		defer timer.Stop()
 		<-timer.C
 		source.Exec("XA COMMIT 'one'")
@@ -71,11 +73,11 @@ func TestSeedFollowsShapesOfTheLog(t *testing.T) {
 			source.Exec("INSERT INTO load1." + table + " (id, n) VALUES (1, 1), (2, 2), (3, 3)")
 		}
 		source.Exec("INSERT INTO load1.w VALUES ('x', 1, 1, 1), ('y', 2, 2, 2), ('z', 3, 3, 3)")
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 5 << 20})
+		goOn := seedHeld(t, pair, source)
 		for _, table := range []string{"g", "h", "w", "p"} {
 			source.Exec("UPDATE load1."+table+" SET n = 10 WHERE id = 1", "DELETE FROM load1."+table+" WHERE id = 2", "UPDATE load1."+table+" SET id = 30 WHERE id = 3")
 		}
-		require.NoError(t, <-done)
+		require.NoError(t, goOn())
 		requireSameBytes(t, "load1", source, target)
 		report, err := Verify(t.Context(), pair, VerifyOptions{})
 		require.NoError(t, err)

@@ -156,9 +156,9 @@ func TestSeedOfRandomTables(t *testing.T) {
 				during = append(during, table.during...)
 			}
 		}
-		done := seedBegun(t, pair, SeedOptions{BytesPerSecond: 4 << 20})
+		goOn := seedHeld(t, pair, source)
 		source.Exec(append(slices.Clone(session), during...)...)
-		require.NoError(t, <-done)
+		require.NoError(t, goOn())
 		requireSameBytes(t, "random", source, target)
 	})
 }
