@@ -225,11 +225,9 @@ func (c column) logText(v []byte) []string {
 		return []string{" 0x" + fmt.Sprintf("%X", padded(v, 4))}
 	case "inet6":
 		return []string{" 0x" + fmt.Sprintf("%X", padded(v, 16))}
-	case "uuid": // stored with its parts in order or, by age and kind, turned round
+	case "uuid":
 		p := padded(v, 16)
-		turned := slices.Concat(p[12:16], p[10:12], p[8:10], p[6:8], p[0:6])
-		return []string{fmt.Sprintf("'%x-%x-%x-%x-%x'", p[0:4], p[4:6], p[6:8], p[8:10], p[10:16]),
-			fmt.Sprintf("'%x-%x-%x-%x-%x'", turned[0:4], turned[4:6], turned[6:8], turned[8:10], turned[10:16])}
+		return []string{fmt.Sprintf("_utf8mb4'%x-%x-%x-%x-%x'", p[0:4], p[4:6], p[6:8], p[8:10], p[10:16])}
 	}
 	return nil
 }
