@@ -136,6 +136,7 @@ func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted 
 		makers <- c
 	}
 	var mu sync.Mutex
+	var taken []*seedTable
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(tableMakers)
 	for id := range there {
@@ -163,11 +164,15 @@ func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted 
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.tables[id] = t
+			taken = append(taken, t)
 			return nil
 		})
 	}
-	return group.Wait()
+	err = group.Wait()
+	for _, t := range taken {
+		r.tables[t.id()] = t
+	}
+	return err
 }
 
 // changedOrGone makes of a table that went away between two looks one that has changed.
