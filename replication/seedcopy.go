@@ -79,11 +79,13 @@ func (c *copier) next(ctx context.Context, from *wire) (*keyRange, error) {
 		if len(c.busy) == 0 {
 			return nil, nil
 		}
-		r, err := c.split(ctx, from)
+		r, tried, err := c.split(ctx, from)
 		if err != nil || r != nil {
 			return r, err
 		}
-		c.changed.Wait()
+		if !tried { // or the lock was let go: what is told meanwhile was not heard
+			c.changed.Wait()
+		}
 	}
 }
 
@@ -185,7 +187,7 @@ func nextChunk(size int64, got pumped, took time.Duration) int64 {
 // split takes the rear half of the longest range that is at work, and notes
 // both halves before either goes on. It is called with the lock held. Rows
 // that both copy at the border are replaced by themselves.
-func (c *copier) split(ctx context.Context, from *wire) (*keyRange, error) {
+func (c *copier) split(ctx context.Context, from *wire) (rear *keyRange, tried bool, err error) {
 	var longest *keyRange
 	for r := range c.busy {
 		if r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
@@ -193,7 +195,7 @@ func (c *copier) split(ctx context.Context, from *wire) (*keyRange, error) {
 		}
 	}
 	if longest == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	// Find the place without the lock: the range only moves on meanwhile.
 	copied := *longest
@@ -205,21 +207,21 @@ func (c *copier) split(ctx context.Context, from *wire) (*keyRange, error) {
 			err = nil
 		}
 		longest.left = 0 // not worth another try
-		return nil, err
+		return nil, true, err
 	}
 	if fmt.Sprint(longest.upper) != fmt.Sprint(copied.upper) {
-		return nil, nil // another worker was faster
+		return nil, true, nil // another worker was faster
 	}
 	c.numbers[longest.table.id()]++
-	rear := &keyRange{table: longest.table, number: c.numbers[longest.table.id()], pos: middle, upper: longest.upper, rows: longest.rows}
+	rear = &keyRange{table: longest.table, number: c.numbers[longest.table.id()], pos: middle, upper: longest.upper, rows: longest.rows}
 	if err := c.notes.note(ctx, rear.partNote(), longest.upperNote(middle)); err != nil {
-		return nil, err
+		return nil, true, err
 	}
 	rear.left = longest.left / 2
 	longest.left -= rear.left
 	longest.upper = middle
 	c.busy[rear] = true
-	return rear, nil
+	return rear, true, nil
 }
 
 // middle is a key about half way through what a range has left, nil if there is none.
