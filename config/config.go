@@ -83,7 +83,29 @@ type Database struct {
 	Source DatabaseServer `yaml:"source"` // how its server is reached from its own host
 	Target DatabaseServer `yaml:"target"`
 	// Schemas to move; empty: all but the system's.
-	Schemas []string `yaml:"schemas"`
+	Schemas  []string `yaml:"schemas"`
+	Seed     string   `yaml:"seed"`   // auto (default), copy or physical
+	RunOn    string   `yaml:"run_on"` // where the copy runs: controller (default) or target
+	Throttle Throttle `yaml:"throttle"`
+}
+
+// Ways of a seed, and where it runs.
+const (
+	SeedAuto     = "auto"     // physical where it can be had and is expected to be faster
+	SeedCopy     = "copy"     // rows, while they are written to
+	SeedPhysical = "physical" // the server's own files: mariadb-backup, CLONE
+
+	OnController = "controller"
+	OnTarget     = "target"
+)
+
+// Throttle is what a seed takes from the source at most. Of a seed that runs,
+// migrate throttle changes it.
+type Throttle struct {
+	Workers        int           `yaml:"workers"`         // connections that read; default 4
+	Rate           Bytes         `yaml:"rate"`            // a second; default unlimited
+	ThreadsRunning int           `yaml:"threads_running"` // of the source, above which the seed waits; default 64
+	ReplicaLag     time.Duration `yaml:"replica_lag"`     // of the source's replicas, above which the seed waits; default 10s
 }
 
 // DatabaseServer is how migrate logs in, from the server's own host over SSH.

@@ -94,6 +94,10 @@ func TestBadConfigurationIsOneLineWithFileLineAndHint(t *testing.T) {
 		"relative file":    {"- /etc/blog\n", "- etc/blog\n", `file "etc/blog": an absolute, clean path`},
 		"endpoint":         {"endpoint: https://api.digitalocean.com/", "endpoint: https://api.digitalocean.com", "is not an http(s) URL that ends with /"},
 		"health":           {"http://{address}/healthz", "http://web1/healthz", "an http(s) URL with {address}"},
+		"unknown seed":     {"seed: auto", "seed: fast", `unknown seed "fast"`},
+		"unknown place":    {"run_on: controller", "run_on: moon", `unknown place "moon" to run on`},
+		"bad rate":         {"throttle: {workers: 4,", "throttle: {rate: soon,", `"soon" is not a number of bytes such as 50MB`},
+		"too many workers": {"throttle: {workers: 4,", "throttle: {workers: 400,", "throttle.workers 400: 1 to 64"},
 		"budget too short": {"budget: 10s", "budget: 1s", "is too short to drain in"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +119,18 @@ func TestMissingFileNamesTheNextCommand(t *testing.T) {
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "migrate init", e.Hint)
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]Bytes{"0": 0, "1000": 1000, "50MB": 50e6, "64 MiB": 64 << 20, "2GiB": 2 << 30, "3 kB": 3000, "7B": 7} {
+		got, err := ParseBytes(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "MB", "-1", "1.5GB", "9223372036GiB", "5 minutes"} {
+		_, err := ParseBytes(text)
+		require.Error(t, err, text)
+	}
 }
 
 func FuzzParse(f *testing.F) {

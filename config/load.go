@@ -190,13 +190,16 @@ func (c *Config) defaults() error {
 			*p = v
 		}
 	}
+	num := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
 	str(&c.StateDir, ".migrate")
 	str(&c.SSH.User, "root")
 	str(&c.SSH.IdentityFile, "~/.ssh/id_ed25519")
 	str(&c.SSH.KnownHosts, "~/.ssh/known_hosts")
-	if c.SSH.Port == 0 {
-		c.SSH.Port = 22
-	}
+	num(&c.SSH.Port, 22)
 	dur(&c.SSH.ConnectTimeout, 10*time.Second)
 	do := &c.Provision.DigitalOcean
 	str(&do.TokenEnv, "DIGITALOCEAN_TOKEN")
@@ -206,12 +209,16 @@ func (c *Config) defaults() error {
 	str(&c.DNS.Cloudflare.Endpoint, "https://api.cloudflare.com/client/v4/")
 	dur(&c.DNS.TTL, time.Minute)
 	for i := range c.Databases {
-		for _, s := range []*DatabaseServer{&c.Databases[i].Source, &c.Databases[i].Target} {
+		d := &c.Databases[i]
+		str(&d.Seed, SeedAuto)
+		str(&d.RunOn, OnController)
+		dur(&d.Throttle.ReplicaLag, 10*time.Second)
+		num(&d.Throttle.Workers, 4)
+		num(&d.Throttle.ThreadsRunning, 64)
+		for _, s := range []*DatabaseServer{&d.Source, &d.Target} {
 			str(&s.Socket, "/run/mysqld/mysqld.sock")
 			str(&s.User, "root")
-			if s.Port == 0 {
-				s.Port = 3306
-			}
+			num(&s.Port, 3306)
 		}
 	}
 	str(&c.Cutover.Way, WayFence)

@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -31,6 +34,41 @@ func (p *Prefix) UnmarshalYAML(n *yaml.Node) (err error) {
 		return fmt.Errorf("line %d: %q is not a network such as 192.0.2.0/24", n.Line, n.Value)
 	}
 	return nil
+}
+
+// Bytes is a number of bytes: "50MB", "64MiB", "1000000".
+type Bytes int64
+
+// UnmarshalYAML reads the number and its unit.
+func (b *Bytes) UnmarshalYAML(n *yaml.Node) error {
+	v, err := ParseBytes(n.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", n.Line, err)
+	}
+	*b = v
+	return nil
+}
+
+var byteUnits = []struct {
+	name string
+	size int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
+
+// ParseBytes reads a number of bytes: a whole number with kB, MB, GB (powers of
+// 1000), KiB, MiB, GiB (powers of 1024), B or nothing behind it.
+func ParseBytes(text string) (Bytes, error) {
+	for _, unit := range byteUnits {
+		digits, ok := strings.CutSuffix(text, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/unit.size {
+			break
+		}
+		return Bytes(n * unit.size), nil
+	}
+	return 0, fmt.Errorf("%q is not a number of bytes such as 50MB", text)
 }
 
 // lines maps the path of a setting ("hosts[1].address") to its line.

@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/config"
@@ -73,7 +74,7 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, Admins: m.Config.Cutover.Admins})
 	})}
-	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(replication.Seed)}
+	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(m.seed)}
 	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Source, pr.Target)
 	})}
@@ -96,6 +97,14 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	stages = append(stages, m.afterStage(p, seed, []plan.Stage{forward})...)
 	stages = append(stages, m.afterStage(p, forward, links)...)
 	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
+}
+
+// seed is the first full copy of a pair, as its entry in databases[] wants it.
+func (m *Move) seed(p replication.Pair) plan.Step {
+	d := m.Config.Databases[slices.IndexFunc(m.Config.Databases, func(d config.Database) bool { return d.Name == p.Name })]
+	return replication.SeedWith(p, replication.SeedOptions{
+		Workers: d.Throttle.Workers, BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning,
+	})
 }
 
 // perPair makes one step for each pair, with the pair's name in the step's.
