@@ -25,46 +25,6 @@ type table struct {
 func (t table) quoted() string { return QuoteTable(t.Schema, t.Name) }
 func (t table) title() string  { return t.Schema + "." + t.Name }
 
-// key is the primary key's columns in its order.
-func (t table) key() []column {
-	var key []column
-	for place := 1; ; place++ {
-		found := false
-		for _, c := range t.Columns {
-			if c.Key == place {
-				key, found = append(key, c), true
-			}
-		}
-		if !found {
-			return key
-		}
-	}
-}
-
-// readTables reads the shapes of a schema's base tables, sorted by name.
-func readTables(ctx context.Context, q queryer, schema string) ([]table, error) {
-	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name,
-			COALESCE(DATA_LENGTH, 0) AS bytes
-		FROM information_schema.TABLES
-		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME`, schema)
-	if err != nil {
-		return nil, fmt.Errorf("list the tables of %s: %w", schema, err)
-	}
-	var tables []table
-	for _, r := range records {
-		t := table{Schema: schema, Name: r["name"]}
-		if t.isMarker() {
-			continue
-		}
-		t.Bytes = estimate(r["bytes"])
-		if t.Columns, err = readColumns(ctx, q, schema, t.Name); err != nil {
-			return nil, err
-		}
-		tables = append(tables, t)
-	}
-	return tables, nil
-}
-
 // estimate reads a number of the server's statistics; what is none counts as 0.
 func estimate(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)

@@ -20,7 +20,9 @@ func (v *verifier) compareObjects(ctx context.Context, schema string) error {
 		}
 		out := make(map[string]object, len(objects))
 		for _, o := range objects {
-			out[o.title()] = o
+			if v.asked(o.Schema + "." + o.Name) {
+				out[o.title()] = o
+			}
 		}
 		return out, nil
 	}

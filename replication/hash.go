@@ -1,76 +1,173 @@
 package replication
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// hashFunction is the server's hash of text, as hex of at least 32 digits.
-// MySQL 9 has MD5() only with a component installed.
+// The hash of a row is the server's own cryptographic hash of a text in which
+// every value of the row is spelled out exactly and without ambiguity:
+//
+//	which columns are NULL, the values that hold no comma, the lengths of the
+//	texts, the texts themselves
+//
+// all separated by commas. CONCAT_WS leaves NULLs out; the first part says
+// which they are. A reader could take the text apart again, so two rows that
+// differ have two texts.
+//
+// A chunk's hash is the XOR of its rows' hashes: independent of their order,
+// and, unlike that of a CRC, not linear, so that values which change places
+// between two rows are seen. XOR is right where rows are distinct by a key.
+// Where equal rows may come in pairs, hashes are summed.
+//
+// MySQL: SHA2(256), whole, because BIT_XOR takes binary strings, and because
+// SHA1() and MD5() are there with a component only from 9.6 on. MariaDB: 64
+// bits of SHA1: its BIT_XOR takes 64 bits, SHA1 was 1.9 times as fast as MD5,
+// and a second half costs a temporary table of all hashes, 50 % more time. Two
+// chunks that differ have the same 64 bits once in 10^19.
+
+// inlineText is up to which length a long text goes into a row's text as it is;
+// above, its hash stands for it, so that no row outgrows max_allowed_packet.
+const inlineText = 4096
+
+// hashFunction is the server's hash of an expression, in hex.
 func (d *Dialect) hashFunction(expression string) string {
 	if d.mariadb() {
-		return "MD5(" + expression + ")"
+		return "SHA1(" + expression + ")"
 	}
 	return "SHA2(" + expression + ",256)"
 }
 
-// hashed is a column as the text that goes into the row's hash: exact, the same
-// on every server that holds the same value, and short: long types go in by
-// their own hash, so that no row outgrows max_allowed_packet.
-func (c column) hashed(d *Dialect) string {
+// hashForm is how a column goes into a row's text.
+type hashForm int
+
+const (
+	hashPlain hashForm = iota // its text, which holds no comma
+	hashText                  // its length, and its bytes
+	hashLong                  // its length, and its bytes or their hash
+)
+
+func (c column) hashForm() hashForm {
+	switch c.Type {
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year", "enum", "set",
+		"date", "time", "datetime", "timestamp", "uuid", "inet4", "inet6", "json", "geometry", "point", "linestring", "polygon",
+		"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector":
+		return hashPlain
+	case "text", "mediumtext", "longtext", "blob", "mediumblob", "longblob":
+		return hashLong
+	}
+	return hashText
+}
+
+// plain is the exact text of a column of the form hashPlain, in a session whose
+// character set is binary.
+func (c column) plain(d *Dialect) string {
 	name := Quote(c.Name)
 	switch c.Type {
-	case "tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob":
-		return d.hashFunction("CAST(" + name + " AS BINARY)")
+	case "float":
+		// Its own text hides some of its bits; as the double that it is, it has them all.
+		return "CAST(" + name + " AS DOUBLE)"
+	case "double":
+		if strings.Contains(c.FullType, "(") { // DOUBLE(10,3): its text is rounded
+			return "CAST(" + name + " AS DOUBLE)"
+		}
+	case "bit", "enum", "set":
+		return "CAST(" + name + " AS UNSIGNED)"
+	case "uuid", "inet4", "inet6":
+		return "CAST(" + name + " AS CHAR)"
 	case "json":
 		return d.hashFunction("CAST(" + name + " AS CHAR CHARACTER SET utf8mb4)")
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
 		"geometrycollection", "geomcollection", "vector":
 		return d.hashFunction("HEX(" + name + ")")
-	case "char", "varchar", "binary", "varbinary":
-		return "CAST(" + name + " AS BINARY)"
 	}
-	// Numbers, and times in the session's '+00:00'. A FLOAT counts as the double
-	// that it is: its own text would hide some of its bits.
-	return "CAST(" + c.selected() + " AS CHAR)"
+	return name
 }
 
-// rowHash is the hash of a row: every column prefixed by its length, NULL apart
-// from the empty string.
-func (t table) rowHash(d *Dialect) string {
-	parts := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		x := c.hashed(d)
-		parts[i] = "IF(" + Quote(c.Name) + " IS NULL,'N',CONCAT(LENGTH(" + x + "),':'," + x + "))"
+// rowText is the text of a row that its hash is made of.
+func (t *verifyTable) rowText(d *Dialect) string {
+	var nulls, plain, lengths, texts []string
+	for _, c := range t.hashed {
+		name := Quote(c.Name)
+		if t.nullable[c.Name] {
+			nulls = append(nulls, "ISNULL("+name+")")
+		}
+		switch c.hashForm() {
+		case hashPlain:
+			plain = append(plain, c.plain(d))
+		case hashText:
+			lengths = append(lengths, "LENGTH("+name+")")
+			texts = append(texts, "CAST("+name+" AS BINARY)")
+		case hashLong:
+			lengths = append(lengths, "LENGTH("+name+")")
+			texts = append(texts, fmt.Sprintf("IF(LENGTH(%s)>%d,%s,CAST(%[1]s AS BINARY))", name, t.inline(), d.hashFunction(name)))
+		}
 	}
-	return d.hashFunction("CONCAT(" + strings.Join(parts, ",") + ")")
+	parts := slices.Concat(plain, lengths, texts)
+	if len(nulls) > 0 {
+		parts = slices.Insert(parts, 0, "CONCAT("+strings.Join(nulls, ",")+")")
+	}
+	return "CONCAT_WS(','," + strings.Join(parts, ",") + ")"
 }
 
-// chunkHash is the select list of a set of rows, independent of their order:
-// their number and two halves of their hashes. Halves are combined by XOR where
-// rows are distinct by their key, and by a sum where two equal rows would
-// cancel each other out.
-func (t table) chunkHash(keyless bool) string {
-	half := func(from string) string {
-		return "CAST(CONV(SUBSTRING(h," + from + ",16),16,10) AS UNSIGNED)"
+// inline shares what is inlined among the long columns.
+func (t *verifyTable) inline() int {
+	long := 0
+	for _, c := range t.hashed {
+		if c.hashForm() == hashLong {
+			long++
+		}
 	}
-	if keyless {
-		return "COUNT(*),COALESCE(SUM(CAST(" + half("1") + " AS DECIMAL(40))),0),COALESCE(SUM(CAST(" + half("17") + " AS DECIMAL(40))),0)"
+	return inlineText / max(1, long/16)
+}
+
+// rowHash is the hash of a row.
+func (t *verifyTable) rowHash(d *Dialect) string { return d.hashFunction(t.rowText(d)) }
+
+// chunkHash is the select list of a set of rows: their number and their hash.
+func (t *verifyTable) chunkHash(d *Dialect) string {
+	number := "CAST(CONV(LEFT(" + t.rowHash(d) + ",16),16,10) AS "
+	switch {
+	case len(t.keyCols) == 0:
+		return "COUNT(*),COALESCE(SUM(" + number + "DECIMAL(20))),0)"
+	case d.mariadb():
+		return "COUNT(*),BIT_XOR(" + number + "UNSIGNED))"
 	}
-	return "COUNT(*),BIT_XOR(" + half("1") + "),BIT_XOR(" + half("17") + ")"
+	return "COUNT(*),HEX(BIT_XOR(UNHEX(" + t.rowHash(d) + ")))"
+}
+
+// hashQuery hashes the rows of a table where condition holds.
+func (t *verifyTable) hashQuery(d *Dialect, condition string) string {
+	return "SELECT " + t.chunkHash(d) + " FROM " + t.quoted() + " WHERE " + condition
+}
+
+// rowsQuery lists the rows where condition holds: the key's values, then the
+// hash. A table without a key is one row: the number of its rows, and their hash.
+func (t *verifyTable) rowsQuery(d *Dialect, condition string) string {
+	if len(t.keyCols) == 0 {
+		return t.hashQuery(d, condition)
+	}
+	return "SELECT " + t.keySelect() + "," + t.rowHash(d) + " FROM " + t.quoted() + " WHERE " + condition
+}
+
+func (t *verifyTable) keySelect() string {
+	parts := make([]string, len(t.keyCols))
+	for i, c := range t.keyCols {
+		parts[i] = c.selected()
+	}
+	return strings.Join(parts, ",")
+}
+
+// keyQuery finds the key that n rows of a span come before.
+func (t *verifyTable) keyQuery(lower, upper bound, n int) string {
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
+		t.keySelect(), t.quoted(), within(t.keyCols, lower, upper), quoteList(names(t.keyCols)), n)
 }
 
 // bound is a place in a table's key order: literals of the key's columns. Nil
 // is the start or the end of the table.
 type bound []string
-
-// keyLiteral is a key's value, as selected returned it in a session of the
-// pool, as a literal. Text is compared in the column's own collation, which
-// wins over the literal's.
-func (c column) keyLiteral(value []byte) string {
-	switch c.Type {
-	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
-		return "_binary" + literal(string(value))
-	}
-	return string(c.appendValue(nil, value))
-}
 
 // after is the condition for rows behind b, upTo for those not behind it.
 func after(key []column, b bound) string { return compareKey(key, b, ">", false) }
@@ -109,39 +206,4 @@ func within(key []column, lower, upper bound) string {
 		conditions = append(conditions, upTo(key, upper))
 	}
 	return strings.Join(conditions, " AND ")
-}
-
-// hashQuery hashes the rows of a table where condition holds. In a chunk the
-// limit keeps the inner query apart, so that each row is hashed once and not
-// once a half; a whole table is not worth a temporary table of its hashes.
-func (t table) hashQuery(d *Dialect, condition string) string {
-	keyless := len(t.key()) == 0
-	rows := "SELECT " + t.rowHash(d) + " AS h FROM " + t.quoted() + " WHERE " + condition
-	if !keyless {
-		rows += " LIMIT 9223372036854775807"
-	}
-	return "SELECT " + t.chunkHash(keyless) + " FROM (" + rows + ") AS hashes"
-}
-
-// rowsQuery lists the rows where condition holds: the key's values, then the hash.
-func (t table) rowsQuery(d *Dialect, condition string) string {
-	return "SELECT " + t.keySelect() + "," + t.rowHash(d) + " FROM " + t.quoted() + " WHERE " + condition
-}
-
-func (t table) keySelect() string {
-	var parts []string
-	for _, c := range t.key() {
-		parts = append(parts, c.selected())
-	}
-	return strings.Join(parts, ",")
-}
-
-// boundQuery finds the key at the end of a chunk of n rows behind lower.
-func (t table) boundQuery(lower bound, n string) string {
-	var order []string
-	for _, c := range t.key() {
-		order = append(order, Quote(c.Name))
-	}
-	return "SELECT " + t.keySelect() + " FROM " + t.quoted() + " WHERE " + within(t.key(), lower, nil) +
-		" ORDER BY " + strings.Join(order, ",") + " LIMIT 1 OFFSET " + n
 }

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -19,20 +17,28 @@ type VerifyOptions struct {
 	// From is the side that takes the writes; the other must hold the same once
 	// it has caught up. Default Source.
 	From Side
-	// ChunkRows is the number of rows hashed at a time; default 5000.
+	// Tables are the tables to compare, as schema.table; none: everything. A
+	// report of some tables is no clean verify for the gate.
+	Tables []string
+	// ChunkRows is the most rows that are hashed at a time; default 2,000,000. How
+	// many they are depends on the time that they take.
 	ChunkRows int
-	// Parallel is the number of tables compared side by side; default 2.
+	// Parallel is the number of chunks compared side by side, each on a
+	// connection of its own to either side; default 2.
 	Parallel int
 	// Wait is how long the other side may take to execute what From has; default 30 s.
 	Wait time.Duration
 	// MaxDifferences stops the listing, not the counting; default 100.
 	MaxDifferences int
+	// Progress is told how far the verify is, twice a second; nil is plan.Report.
+	Progress func(plan.Progress)
 }
 
 // VerifyReport is what a verify found. It holds no row's content but its key.
 type VerifyReport struct {
 	Pair        string        `json:"pair"`
 	From        Side          `json:"from"`
+	Part        []string      `json:"part,omitempty"` // the tables that were asked for; none: everything
 	Started     time.Time     `json:"started"`
 	Finished    time.Time     `json:"finished"`
 	GTIDs       string        `json:"gtids"` // of From when it began
@@ -62,39 +68,45 @@ func (d Difference) String() string {
 	return d.Object + ": " + d.What
 }
 
-// Clean reports whether both sides hold the same.
+// Clean reports whether both sides hold the same, as far as they were compared.
 func (r VerifyReport) Clean() bool { return r.Found == 0 }
+
+// Whole reports whether everything was compared.
+func (r VerifyReport) Whole() bool { return len(r.Part) == 0 }
 
 // Summary is one line for the operator.
 func (r VerifyReport) Summary() string {
-	return fmt.Sprintf("%d rows in %d tables, %d objects, %d accounts compared in %s, %d chunks read again, %d differences",
-		r.Rows, r.Tables, r.Objects, r.Accounts, r.Took.Round(time.Millisecond), r.Reread, r.Found)
+	part := ""
+	if !r.Whole() {
+		part = "; a part only, which no gate counts"
+	}
+	return fmt.Sprintf("%d rows in %d tables, %d objects, %d accounts compared in %s, %d chunks read again, %d differences%s",
+		r.Rows, r.Tables, r.Objects, r.Accounts, r.Took.Round(time.Millisecond), r.Reread, r.Found, part)
 }
 
 // Verify compares every row and every definition of a pair while both sides
-// are live, without locks and without a write. The servers hash chunks of rows;
-// a chunk that differs is read again after the other side has executed what the
-// first read can have seen; what differs then is compared row by row. An error
-// means that it could not be finished; differences are in the report.
+// are live, without locks and without a write, and holds no transaction open
+// for long. The servers hash chunks of rows; a chunk that differs is read again
+// after the other side has executed what the first read can have seen, in ever
+// smaller pieces; what differs then is followed row by row. An error means that
+// it could not be finished; differences are in the report.
 func Verify(ctx context.Context, pair Pair, opts VerifyOptions) (VerifyReport, error) {
+	v := newVerifier(pair, opts)
+	err := v.run(ctx)
+	return v.report, err
+}
+
+// newVerifier makes a verifier with the options' defaults.
+func newVerifier(pair Pair, opts VerifyOptions) *verifier {
 	opts.From = cmp.Or(opts.From, Source)
-	opts.ChunkRows = cmp.Or(opts.ChunkRows, 5000)
+	opts.ChunkRows = cmp.Or(opts.ChunkRows, 2_000_000)
 	opts.Parallel = cmp.Or(opts.Parallel, 2)
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)
-	v := &verifier{
+	return &verifier{
 		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()),
-		report: VerifyReport{Pair: pair.Name, From: opts.From, Started: time.Now()},
+		report: VerifyReport{Pair: pair.Name, From: opts.From, Part: opts.Tables},
 	}
-	if err := v.run(ctx); err != nil {
-		return v.report, fmt.Errorf("verify %s: %w", pair.Name, err)
-	}
-	v.report.Finished = time.Now()
-	v.report.Took = v.report.Finished.Sub(v.report.Started)
-	slices.SortStableFunc(v.report.Differences, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Key, b.Key))
-	})
-	return v.report, nil
 }
 
 type verifier struct {
@@ -106,10 +118,26 @@ type verifier struct {
 
 	mu     sync.Mutex
 	report VerifyReport
+	rows   []rowDifference // the first rows that differ
+	total  int64           // rows, as the server estimates
 	shown  time.Time
 }
 
+// run compares, and completes the report.
 func (v *verifier) run(ctx context.Context) error {
+	v.report.Started = time.Now()
+	if err := v.compare(ctx); err != nil {
+		return fmt.Errorf("verify %s: %w", v.pair.Name, err)
+	}
+	v.report.Finished = time.Now()
+	v.report.Took = v.report.Finished.Sub(v.report.Started)
+	slices.SortStableFunc(v.report.Differences, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Key, b.Key))
+	})
+	return nil
+}
+
+func (v *verifier) compare(ctx context.Context) error {
 	from, dialect, err := v.from.Open(ctx)
 	if err != nil {
 		return err
@@ -136,32 +164,45 @@ func (v *verifier) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := v.compareAccounts(ctx); err != nil {
-		return err
-	}
-	for _, schema := range schemas {
-		if err := v.compareSchema(ctx, schema); err != nil {
+	if v.report.Whole() {
+		if err := v.compareAccounts(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	tables, err := v.tables(ctx, from, schemas)
+	if err != nil {
+		return err
+	}
+	return v.compareTables(ctx, tables)
 }
 
-func (v *verifier) compareSchema(ctx context.Context, schema string) error {
-	db, err := v.from.DB(ctx)
-	if err != nil {
-		return err
+// tables reads the shapes of the tables to compare.
+func (v *verifier) tables(ctx context.Context, from queryer, schemas []string) ([]*verifyTable, error) {
+	var tables []*verifyTable
+	for _, schema := range schemas {
+		list, err := readVerifyTables(ctx, from, schema)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			if v.asked(t.title()) {
+				tables = append(tables, t)
+				v.total += t.rows
+			}
+		}
 	}
-	tables, err := readTables(ctx, db, schema)
-	if err != nil {
-		return err
+	for _, name := range v.opts.Tables {
+		if !slices.ContainsFunc(tables, func(t *verifyTable) bool { return t.title() == name }) {
+			return nil, plan.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), name),
+				"name it as schema.table, of a schema that databases[].schemas lists")
+		}
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(v.opts.Parallel)
-	for _, t := range tables {
-		group.Go(func() error { return v.compareTable(ctx, t) })
-	}
-	return group.Wait()
+	return tables, nil
+}
+
+// asked reports whether a table is to be compared.
+func (v *verifier) asked(title string) bool {
+	return v.report.Whole() || slices.Contains(v.opts.Tables, title)
 }
 
 // caughtUp reads what `from` has executed and waits until `to` has it too.
@@ -214,46 +255,27 @@ func (v *verifier) count(add func(*VerifyReport)) {
 	add(&v.report)
 }
 
-// progress shows the rows compared so far.
-func (v *verifier) progress(ctx context.Context, t table) {
+// compared counts a chunk's rows, and shows how far the verify is.
+func (v *verifier) compared(ctx context.Context, t *verifyTable, rows int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if now := time.Now(); now.Sub(v.shown) >= reportEvery {
-		v.shown = now
-		plan.Report(ctx, plan.Progress{Done: v.report.Rows, Unit: "rows", What: t.title()})
+	v.report.Chunks++
+	v.report.Rows += rows
+	now := time.Now()
+	if now.Sub(v.shown) < showEvery {
+		return
 	}
+	v.shown = now
+	p := plan.Progress{Done: v.report.Rows, Total: max(v.total, v.report.Rows), Unit: "rows", What: t.title()}
+	if v.opts.Progress != nil {
+		v.opts.Progress(p)
+		return
+	}
+	plan.Report(ctx, p)
 }
 
-// sum is the hash of a set of rows.
-type sum struct {
-	Rows     int64
-	One, Two string
-}
-
-func (v *verifier) hash(ctx context.Context, s *Server, t table, condition string) (sum, error) {
-	session, err := s.DB(ctx)
-	if err != nil {
-		return sum{}, err
-	}
-	dialect, err := s.Dialect(ctx)
-	if err != nil {
-		return sum{}, err
-	}
-	var out sum
-	err = session.QueryRowContext(ctx, t.hashQuery(dialect, condition)).Scan(&out.Rows, &out.One, &out.Two)
-	if err != nil {
-		return sum{}, s.wrap("hash "+t.title(), err)
-	}
-	return out, nil
-}
-
-// hashBoth hashes the same rows on both sides at once.
-func (v *verifier) hashBoth(ctx context.Context, t table, condition string) (a, b sum, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { a, err = v.hash(ctx, v.from, t, condition); return err })
-	group.Go(func() (err error) { b, err = v.hash(ctx, v.to, t, condition); return err })
-	return a, b, group.Wait()
-}
+// showEvery is how often progress is shown.
+const showEvery = 500 * time.Millisecond
 
 // absent recognises a table or column that only one side has; the definitions
 // have reported it.

@@ -62,6 +62,8 @@ func (g *verifyFresh) fresh(ctx context.Context) error {
 		return fmt.Errorf("read the last verify of %s: %w", g.pair.Name, err)
 	case !ok:
 		return &staleError{"not verified since the rows were copied or the writers changed sides"}
+	case !last.Whole():
+		return &staleError{"the last verify compared a part only"}
 	case last.From != g.from:
 		return &staleError{fmt.Sprintf("last verified with the writes on the %s", last.From)}
 	case !last.Clean():

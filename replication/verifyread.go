@@ -1,0 +1,201 @@
+package replication
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// readLimit bounds a statement of verify, and with it its transaction, on the
+// servers. A chunk that takes longer is split.
+const readLimit = 4 * time.Second
+
+// Tries of a chunk whose connection breaks.
+const (
+	readTries = 4
+	readPause = time.Second
+)
+
+// sum is the hash of a set of rows.
+type sum struct {
+	Rows int64
+	Hash string
+}
+
+// verifyWire is a connection of verify to one server. It is kept from chunk to
+// chunk. Not for concurrent use.
+type verifyWire struct {
+	*wire
+	dialect *Dialect
+}
+
+// verifyWire opens a connection that reads what is committed when a statement
+// begins, and holds nothing when it ends.
+func (v *verifier) wire(ctx context.Context, s *Server) (*verifyWire, error) {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
+	w, err := s.wire(ctx, readCommitted, dialect.readLimit(readLimit), mark)
+	if err != nil {
+		return nil, err
+	}
+	return &verifyWire{w, dialect}, nil
+}
+
+// readLimit bounds the statements of a session that read.
+func (d *Dialect) readLimit(limit time.Duration) string {
+	if d.mariadb() {
+		return fmt.Sprintf("SET SESSION max_statement_time = %g", limit.Seconds())
+	}
+	return fmt.Sprintf("SET SESSION max_execution_time = %d", limit.Milliseconds())
+}
+
+// tooLong recognises a statement that its limit has ended.
+func tooLong(err error) bool {
+	number := errorNumber(err)
+	return number == 1969 || number == 3024 // MariaDB, MySQL
+}
+
+// warningCount is how many warnings the result that was read last has.
+func (w *verifyWire) warningCount() int {
+	if len(w.packet) < 5 {
+		return 0
+	}
+	return int(binary.LittleEndian.Uint16(w.packet[1:]))
+}
+
+// read runs a query of hashes, again when the connection breaks: begin is
+// called before each try. A value that outgrows max_allowed_packet would be
+// left out with a warning: that is an error.
+func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, begin func(), each func(row []byte) error) error {
+	for try := 1; ; try++ {
+		begin()
+		err := w.query(ctx, query, each)
+		if err == nil && w.warningCount() > 0 {
+			err = w.explain(ctx)
+		}
+		var lost *plan.TransientError
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &lost) || try == readTries:
+			return w.server.wrap("read "+t.title(), err)
+		}
+		plan.Note(ctx, "verify of %s: again after %v (%d of %d)", t.title(), err, try, readTries)
+		if err := pause(ctx, readPause); err != nil {
+			return err
+		}
+	}
+}
+
+// explain makes an error of the warnings that say that a value was left out.
+func (w *verifyWire) explain(ctx context.Context) error {
+	warnings, err := w.texts(ctx, "SHOW WARNINGS") // level, code, message
+	if err != nil {
+		return err
+	}
+	for _, line := range warnings {
+		if len(line) > 2 && line[1] == "1301" {
+			return plan.WithHint(errors.New(line[2]), "raise max_allowed_packet on %s: a row of the table does not fit", w.server.Name())
+		}
+	}
+	return nil
+}
+
+// hash hashes the rows where condition holds.
+func (w *verifyWire) hash(ctx context.Context, t *verifyTable, condition string) (out sum, err error) {
+	err = w.read(ctx, t, t.hashQuery(w.dialect, condition), func() {}, func(row []byte) error {
+		count, rest, err := nextValue(row)
+		if err != nil {
+			return err
+		}
+		hash, _, err := nextValue(rest)
+		if err != nil {
+			return err
+		}
+		out.Hash = string(hash)
+		out.Rows, err = strconv.ParseInt(string(count), 10, 64)
+		return err
+	})
+	return out, err
+}
+
+// key finds the key that n rows of a span come before; nil: there are not that many.
+func (w *verifyWire) key(ctx context.Context, t *verifyTable, lower, upper bound, n int) (found bound, err error) {
+	err = w.read(ctx, t, t.keyQuery(lower, upper, n), func() { found = nil }, func(row []byte) (err error) {
+		found, _, _, err = t.parseRow(row)
+		return err
+	})
+	return found, err
+}
+
+// rowState is a row as one side has it.
+type rowState struct {
+	key   bound
+	title string // its key for people
+	hash  string // "" stands for no row
+}
+
+// each reads the rows where condition holds, by key.
+func (w *verifyWire) each(ctx context.Context, t *verifyTable, condition string) (out map[string]rowState, err error) {
+	err = w.read(ctx, t, t.rowsQuery(w.dialect, condition), func() { out = map[string]rowState{} }, func(row []byte) error {
+		key, shown, hash, err := t.parseRow(row)
+		out[strings.Join(key, ",")] = rowState{key, t.keyTitle(key, shown), hash}
+		return err
+	})
+	return out, err
+}
+
+// parseRow takes a row of the key's columns and more apart: the key as
+// literals, as texts, and the rest.
+func (t *verifyTable) parseRow(row []byte) (key bound, shown []string, rest string, err error) {
+	for i := 0; len(row) > 0; i++ {
+		var value []byte
+		if value, row, err = nextValue(row); err != nil {
+			return nil, nil, "", err
+		}
+		if i < len(t.keyCols) {
+			key, shown = append(key, t.keyCols[i].wireLiteral(value)), append(shown, string(value))
+			continue
+		}
+		rest += string(value) + " "
+	}
+	return key, shown, strings.TrimSpace(rest), nil
+}
+
+// both is a worker's connections.
+type both struct{ from, to *verifyWire }
+
+func (v *verifier) both(ctx context.Context) (both, error) {
+	from, err := v.wire(ctx, v.from)
+	if err != nil {
+		return both{}, err
+	}
+	to, err := v.wire(ctx, v.to)
+	if err != nil {
+		from.close()
+		return both{}, err
+	}
+	return both{from, to}, nil
+}
+
+func (b both) close() { b.from.close(); b.to.close() }
+
+// hash hashes the same rows on both sides at once.
+func (b both) hash(ctx context.Context, t *verifyTable, condition string) (here, there sum, err error) {
+	// Not the group's context: a side whose statement is too long must not break the other's connection.
+	var group errgroup.Group
+	group.Go(func() (err error) { here, err = b.from.hash(ctx, t, condition); return err })
+	group.Go(func() (err error) { there, err = b.to.hash(ctx, t, condition); return err })
+	return here, there, group.Wait()
+}

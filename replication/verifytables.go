@@ -1,0 +1,129 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// verifyTable is what comparing needs of a table's shape.
+type verifyTable struct {
+	table
+	rows      int64           // the server's estimate
+	versioned bool            // keeps its rows' history
+	hashed    []column        // all that is stored: Columns, and stored generated ones
+	nullable  map[string]bool // by column
+	keyName   string
+	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
+}
+
+// readVerifyTables reads the shapes of a schema's tables, by three queries
+// however many they are, sorted by name.
+func readVerifyTables(ctx context.Context, q queryer, schema string) ([]*verifyTable, error) {
+	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind,
+			COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
+		FROM information_schema.TABLES
+		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME`, schema)
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of %s: %w", schema, err)
+	}
+	var tables []*verifyTable
+	byName := map[string]*verifyTable{}
+	for _, r := range records {
+		t := &verifyTable{
+			table: table{Schema: schema, Name: r["name"], Bytes: estimate(r["bytes"])},
+			rows:  estimate(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
+		}
+		if !t.isMarker() {
+			tables, byName[t.Name] = append(tables, t), t
+		}
+	}
+	if err := readVerifyColumns(ctx, q, schema, byName); err != nil {
+		return nil, err
+	}
+	return tables, readVerifyKeys(ctx, q, schema, byName)
+}
+
+// readVerifyColumns reads the stored columns. Virtual ones are left out: they
+// are nowhere, and those that they are made of are compared. A stored generated
+// one is not written by a copy, but may differ.
+func readVerifyColumns(ctx context.Context, q queryer, schema string, tables map[string]*verifyTable) error {
+	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name, COLUMN_NAME AS col, LOWER(DATA_TYPE) AS type,
+			COLUMN_TYPE AS full_type, CHARACTER_SET_NAME AS charset, IS_NULLABLE AS nullable,
+			COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra
+		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION`, schema)
+	if err != nil {
+		return fmt.Errorf("read the columns of %s: %w", schema, err)
+	}
+	for _, r := range records {
+		t, ok := tables[r["name"]]
+		if !ok {
+			continue
+		}
+		c := column{Name: r["col"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
+		stored := strings.Contains(strings.ToUpper(r["extra"]), "STORED GENERATED")
+		if r["is_generated"] == "1" && !stored {
+			continue
+		}
+		if !stored {
+			t.Columns = append(t.Columns, c)
+		}
+		t.hashed = append(t.hashed, c)
+		t.nullable[c.Name] = r["nullable"] == "YES"
+	}
+	return nil
+}
+
+// readVerifyKeys chooses the key by which a table's rows are told apart: the
+// primary key, or else the shortest unique key without NULLs, expressions,
+// prefixes and generated columns.
+func readVerifyKeys(ctx context.Context, q queryer, schema string, tables map[string]*verifyTable) error {
+	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS tbl, INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col,
+			SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
+		FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND NON_UNIQUE = 0
+		ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, schema)
+	if err != nil {
+		return fmt.Errorf("read the keys of %s: %w", schema, err)
+	}
+	for len(records) > 0 {
+		n := 1
+		for n < len(records) && records[n]["tbl"] == records[0]["tbl"] && records[n]["name"] == records[0]["name"] {
+			n++
+		}
+		if t, ok := tables[records[0]["tbl"]]; ok {
+			t.offerKey(records[:n])
+		}
+		records = records[n:]
+	}
+	return nil
+}
+
+// offerKey takes a unique key where it fits and is better than the one at hand.
+func (t *verifyTable) offerKey(parts []record) {
+	if t.keyName == "PRIMARY" || t.keyName != "" && len(parts) >= len(t.keyCols) {
+		return
+	}
+	var key []column
+	for _, r := range parts {
+		at := slices.IndexFunc(t.Columns, func(c column) bool { return c.Name == r["col"] })
+		if at < 0 || r["unfit"] == "1" || !slices.Contains(keyKinds, t.Columns[at].Type) {
+			return
+		}
+		key = append(key, t.Columns[at])
+	}
+	t.keyName, t.keyCols = parts[0]["name"], key
+}
+
+// keyTitle is a key for people: texts that are UTF-8 as they are, the rest as
+// the literals that they are.
+func (t *verifyTable) keyTitle(key bound, shown []string) string {
+	parts := make([]string, len(key))
+	for i, c := range t.keyCols {
+		parts[i] = key[i]
+		if (c.Type == "char" || c.Type == "varchar") && (strings.HasPrefix(c.Charset, "utf8") || c.Charset == "ascii") {
+			parts[i] = literal(shown[i])
+		}
+	}
+	return strings.Join(parts, ",")
+}
