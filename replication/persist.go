@@ -143,17 +143,9 @@ func (p persistence) file(ctx context.Context, script, input string) (string, er
 	if host == nil {
 		return "", nil
 	}
-	db, err := p.server.DB(ctx)
+	pidFile, err := pidFile(ctx, p.server)
 	if err != nil {
 		return "", err
-	}
-	v, err := variables(ctx, db, "pid_file", "datadir")
-	if err != nil {
-		return "", p.server.wrap("read pid_file", err)
-	}
-	pidFile := v["pid_file"]
-	if !strings.HasPrefix(pidFile, "/") {
-		pidFile = strings.TrimSuffix(v["datadir"], "/") + "/" + pidFile
 	}
 	find := `set -eu
 conf=

@@ -25,6 +25,11 @@ func restart(ctx context.Context, s *Server) error {
 	if err := s.Host().Run(ctx, restartScript, nil, nil); err != nil {
 		return plan.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
 	}
+	return answers(ctx, s)
+}
+
+// answers waits until the server answers, on new connections.
+func answers(ctx context.Context, s *Server) error {
 	ctx, cancel := context.WithTimeout(ctx, restartWithin)
 	defer cancel()
 	for {

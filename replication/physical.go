@@ -1,0 +1,230 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Way is how the first full copy of a pair is made.
+type Way string
+
+// The ways of a seed.
+const (
+	WayAuto     Way = "auto"     // by the files where that can be had and is expected to be faster, else by rows
+	WayCopy     Way = "copy"     // by rows, while they are written to
+	WayPhysical Way = "physical" // by the server's own files: mariadb-backup, or MySQL's CLONE
+)
+
+// PhysicalOptions say how a pair is seeded, and what its files may take.
+type PhysicalOptions struct {
+	Way            Way   // default WayAuto
+	BytesPerSecond int64 // of files read; default unlimited
+	MostRunning    int   // the source's Threads_running above which the seed waits; default 64
+	// Service stops and starts the target's server; default Systemd on its machine.
+	Service Service
+	// Dir holds the seed's notes on the target's machine; default /var/lib/migrate.
+	Dir string
+}
+
+func (o PhysicalOptions) withDefaults(pair Pair) PhysicalOptions {
+	if o.Way == "" {
+		o.Way = WayAuto
+	}
+	if o.MostRunning <= 0 {
+		o.MostRunning = 64
+	}
+	if o.Service == nil {
+		o.Service = Systemd{pair.Target.Host()}
+	}
+	if o.Dir == "" {
+		o.Dir = "/var/lib/migrate"
+	}
+	return o
+}
+
+// SeedBy returns the step that seeds the pair by rows, which is the given step,
+// or by the server's own files, whichever options.Way says. Check tells which it
+// is, why, and about how long each would take.
+//
+// By the files, all of the source arrives: every schema, and the system schema
+// with every account. They are received beside the target's data directory while
+// its server runs; the server is then stopped, the directories change places and
+// it is started again, fenced, with the event scheduler off until each event is
+// disabled. Nothing but the two renames stands between the old state and the new,
+// and the old directory is kept for Undo until `finish`. What the seed is doing
+// is noted on the target's machine, because its server may be down: a try that
+// was cut short while it received begins anew, a later one is completed.
+func SeedBy(pair Pair, rows plan.Step, options PhysicalOptions) plan.Step {
+	step := rows
+	options = options.withDefaults(pair)
+	step.Summary = fmt.Sprintf("copy all data of %s to %s while it is written to: %s", pair.Source.Name(), pair.Target.Name(), map[Way]string{
+		WayAuto: "by its files or by rows, whichever can be had and takes less time", WayCopy: "by rows", WayPhysical: "by its files",
+	}[options.Way])
+	step.Op = &physical{pair: pair, rows: rows.Op, options: options}
+	return step
+}
+
+// physical is the seed with a choice of its way.
+type physical struct {
+	pair    Pair
+	rows    plan.Op
+	options PhysicalOptions
+}
+
+// Check looks for the notes of a seed by files, then for the marker, which both ways leave.
+func (p *physical) Check(ctx context.Context) (plan.State, error) {
+	notes, found, err := p.read(ctx)
+	if err != nil && !errors.Is(err, ErrNotProvisioned) {
+		return plan.State{}, err
+	}
+	if found && notes.Phase != phaseSeeded {
+		return plan.State{
+			Now: notes.Phase.text(), Want: "a full copy of " + p.pair.Source.Name() + " by its files", Before: json.RawMessage(`{}`),
+		}, nil
+	}
+	state, err := p.rows.Check(ctx)
+	if err != nil || state.Done {
+		return state, err
+	}
+	choice, err := p.choose(ctx, !state.Unknown)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state.Want = "a full copy of " + p.pair.Source.Name() + " " + choice.text()
+	if choice.way == WayPhysical {
+		state.Hazards = append(state.Hazards, choice.hazards...)
+	}
+	return state, nil
+}
+
+// Apply completes what an earlier try has begun, or chooses the way and goes it.
+func (p *physical) Apply(ctx context.Context) error {
+	notes, found, err := p.read(ctx)
+	if err != nil {
+		return err
+	}
+	if found && notes.Phase != phaseSeeded {
+		origin, err := identity(ctx, p.pair.Source)
+		if err != nil {
+			return err
+		}
+		if notes.Origin != origin {
+			return plan.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), notes.Origin),
+				"undo that migration first (migrate rollback --all)")
+		}
+		if notes.Phase == phaseSwapping {
+			plan.Note(ctx, "the files of %s have all been received: the seed goes on with their start", p.pair.Source.Name())
+			return p.complete(ctx, notes)
+		}
+		plan.Note(ctx, "%s; it begins again", notes.Phase.text())
+		if err := p.takeBack(ctx, notes); err != nil {
+			return err
+		}
+	}
+	state, err := p.rows.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Unknown {
+		return fmt.Errorf("seed %s: %w", p.pair.Name, ErrNotProvisioned)
+	}
+	if state.Done {
+		return nil
+	}
+	choice, err := p.choose(ctx, true)
+	if err != nil {
+		return err
+	}
+	plan.Note(ctx, "%s is copied %s", p.pair.Source.Name(), choice.text())
+	if choice.way == WayCopy {
+		return p.rows.Apply(ctx)
+	}
+	notes, err = p.receive(ctx, choice)
+	if err != nil {
+		return plan.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)
+	}
+	return p.complete(ctx, notes)
+}
+
+// Verify asks for the notes' end, then for what both ways leave.
+func (p *physical) Verify(ctx context.Context) error {
+	notes, found, err := p.read(ctx)
+	if err != nil {
+		return err
+	}
+	if found && notes.Phase != phaseSeeded {
+		return fmt.Errorf("verify the seed of %s: %s", p.pair.Name, notes.Phase.text())
+	}
+	return p.rows.Verify(ctx)
+}
+
+// Undo gives the target its old data directory back, or takes the copy of rows back.
+func (p *physical) Undo(ctx context.Context, before json.RawMessage) error {
+	notes, found, err := p.read(ctx)
+	if errors.Is(err, ErrNotProvisioned) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !found {
+		return p.rows.Undo(ctx, before)
+	}
+	return p.takeBack(ctx, notes)
+}
+
+// takeBack leaves the target's server on its own data, and nothing else behind.
+func (p *physical) takeBack(ctx context.Context, n physicalNotes) error {
+	if n.Phase == phaseReceiving {
+		return p.discard(ctx, n)
+	}
+	return p.giveBack(ctx, n)
+}
+
+// physicalPhase is how far a seed by files is.
+type physicalPhase string
+
+const (
+	phaseReceiving physicalPhase = "receiving" // the server runs on its own data; a new try begins from scratch
+	phaseSwapping  physicalPhase = "swapping"  // all is received; the directories may or may not have changed places
+	phaseSeeded    physicalPhase = "seeded"    // the old data directory is kept
+	phaseReturning physicalPhase = "returning" // the old data directory is being put back
+)
+
+func (p physicalPhase) text() string {
+	switch p {
+	case phaseReceiving:
+		return "a seed by files was cut short while it received them"
+	case phaseSwapping:
+		return "a seed by files was cut short when they had been received"
+	case phaseReturning:
+		return "the undo of a seed by files was cut short"
+	}
+	return "seeded by files"
+}
+
+// physicalNotes stand on the target's machine from before the first change on.
+// They hold no secret.
+type physicalNotes struct {
+	Phase  physicalPhase `json:"phase"`
+	Origin string        `json:"origin"` // the source's identity
+	Flavor Flavor        `json:"flavor"`
+	Dir    string        `json:"dir"` // the data directory, without symbolic links
+	New    string        `json:"new"` // the name of what is received, in Dir + besideSuffix; of this try only
+	Unit   string        `json:"unit"`
+	GTIDs  string        `json:"gtids,omitempty"` // MariaDB: what the files hold
+
+	Globals map[string]string `json:"globals"`        // of the target, to be put back: what was running
+	Kept    map[string]string `json:"kept,omitempty"` // and what was to come back after a restart, by our topic
+	Plugin  bool              `json:"plugin"`         // MySQL: the source had the plugin clone before
+	Here    bool              `json:"here"`           // and the target
+}
+
+// besideSuffix is added to the data directory's name for what is kept beside it.
+const besideSuffix = ".migrate"
+
+func (n physicalNotes) beside() string { return n.Dir + besideSuffix }

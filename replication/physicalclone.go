@@ -1,0 +1,220 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	clonePlugin  = "clone"
+	cloneLibrary = "mysql_clone.so"
+	// cloneEnds bounds the wait for a clone that was told to end.
+	cloneEnds = 2 * time.Minute
+)
+
+// hasPlugin reports whether the server has the plugin clone.
+func hasPlugin(ctx context.Context, s *Server) (bool, error) {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return false, err
+	}
+	found, err := queryStrings(ctx, db, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_NAME = ? AND PLUGIN_STATUS = 'ACTIVE'", clonePlugin)
+	return len(found) > 0, wrapErr("look for the plugin clone", err)
+}
+
+// clonable looks whether a server has, or can be given, the plugin clone, and
+// whether the source lets it in by TLS.
+func (p *physical) clonable(ctx context.Context, s *Server) ([]obstacle, error) {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []obstacle
+	there, err := hasPlugin(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if v, err := variables(ctx, db, "plugin_dir"); err != nil {
+		return nil, s.wrap("read plugin_dir", err)
+	} else if !there && s.Host() != nil {
+		library := strings.TrimSuffix(v["plugin_dir"], "/") + "/" + cloneLibrary
+		has, err := facts(ctx, s.Host(), "if [ -e "+shellQuote(library)+" ]; then echo clone=yes; fi\n")
+		if err != nil {
+			return nil, err
+		}
+		if has["clone"] == "" {
+			found = append(found, obstacle{s.Name() + " has no plugin clone", "install the package that holds " + library})
+		}
+	}
+	if s != p.pair.Source {
+		return found, nil
+	}
+	tls, err := queryText(ctx, db, "SELECT IFNULL(MAX(VALUE), 'No') FROM performance_schema.tls_channel_status WHERE CHANNEL = 'mysql_main' AND PROPERTY = 'Enabled'")
+	if err != nil {
+		return nil, s.wrap("look for TLS", err)
+	}
+	if tls != "Yes" {
+		found = append(found, obstacle{s.Name() + " has no TLS, and the files are not sent without", "let the server make its certificates (auto_generate_certs)"})
+	}
+	return found, nil
+}
+
+// install gives the server the plugin.
+func install(ctx context.Context, s *Server) error {
+	there, err := hasPlugin(ctx, s)
+	if err != nil || there {
+		return err
+	}
+	err = asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+		_, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'")
+		return err
+	})
+	if err != nil {
+		return s.wrap("install the plugin clone", err)
+	}
+	plan.Note(ctx, "the plugin clone is installed on %s, and uninstalled after", s.Name())
+	return nil
+}
+
+// uninstall takes the plugin from a server that had none; a clone that is about
+// to end gets some time.
+func uninstall(ctx context.Context, s *Server, had bool) error {
+	if had {
+		return nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, cloneEnds)
+	defer cancel()
+	for {
+		there, err := hasPlugin(ctx, s)
+		if err != nil || !there {
+			return err
+		}
+		err = asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+			_, err := session.ExecContext(ctx, "UNINSTALL PLUGIN "+clonePlugin)
+			return err
+		})
+		if err == nil {
+			continue // it may be gone only once nobody uses it
+		}
+		if pause(waiting, 500*time.Millisecond) != nil {
+			return s.wrap("uninstall the plugin clone", err)
+		}
+	}
+}
+
+// account is what the target reads the source's files as.
+func (p *physical) account() login {
+	return login{p.pair.Source, ownUserPrefix + "clone", "BACKUP_ADMIN ON *.*"}
+}
+
+// clone has the target's server fetch the source's files into a directory of
+// their own. In place, CLONE drops the server's data first and ends it with error
+// 3707 where nobody restarts it; so its own data stays until the files are there.
+func (p *physical) clone(ctx context.Context, n physicalNotes, total int64) (err error) {
+	for _, s := range []*Server{p.pair.Source, p.pair.Target} {
+		if err := install(ctx, s); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if err != nil { // what has been begun on the servers ends with this try, if it can
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+			defer cancel()
+			_ = p.endClones(after)
+			_ = p.account().drop(after)
+		}
+	}()
+	origin, err := p.pair.Source.Endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	rate := p.options.BytesPerSecond
+	if rate > 0 {
+		rate = max(rate>>20, 1) // MiB, and 0 is unlimited
+	}
+	session, err := p.pair.Target.Session(ctx, Quiet,
+		"SET GLOBAL clone_valid_donor_list = "+literal(origin.String()),
+		"SET GLOBAL clone_max_network_bandwidth = "+strconv.FormatInt(rate, 10),
+		"SET GLOBAL clone_max_data_bandwidth = "+strconv.FormatInt(rate, 10))
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	watching, stop := context.WithCancel(ctx)
+	var watcher errgroup.Group
+	watcher.Go(func() error { p.showClone(watching, total); return nil })
+	defer func() { stop(); _ = watcher.Wait() }() // it has no error
+	for i, host := range clientHosts(ctx, p.pair.Target) {
+		if i > 0 {
+			plan.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.account().name)
+		}
+		password := newPassword()
+		if err = p.account().create(ctx, host, password); err != nil {
+			return err
+		}
+		_, err = session.ExecContext(ctx, fmt.Sprintf("CLONE INSTANCE FROM %s@%s:%d IDENTIFIED BY %s DATA DIRECTORY %s REQUIRE SSL",
+			literal(p.account().name), literal(origin.Host), origin.Port, literal(password.Open()), literal(n.beside()+"/"+n.New)))
+		if err == nil {
+			break
+		}
+		err = p.pair.Target.wrap("clone "+p.pair.Source.Name(), conceal(err, password))
+		if !strings.Contains(err.Error(), "1045") { // the donor's error is in the text of 3862 only
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return p.account().drop(ctx)
+}
+
+// showClone reports progress until ctx ends.
+func (p *physical) showClone(ctx context.Context, total int64) {
+	for pause(ctx, time.Second) == nil {
+		db, err := p.pair.Target.DB(ctx)
+		if err != nil {
+			continue
+		}
+		text, err := queryText(ctx, db, "SELECT CAST(IFNULL(SUM(DATA), 0) AS UNSIGNED) FROM performance_schema.clone_progress")
+		if done, parsed := strconv.ParseInt(text, 10, 64); err == nil && parsed == nil {
+			plan.Report(ctx, plan.Progress{Done: done, Total: max(total, done), Unit: "B", What: "files of " + p.pair.Name})
+		}
+	}
+}
+
+// endClones ends the clones of the target's server, which go on when their client dies.
+func (p *physical) endClones(ctx context.Context) error {
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return err
+	}
+	if there, err := hasPlugin(ctx, p.pair.Target); err != nil || !there {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, cloneEnds)
+	defer cancel()
+	for {
+		ids, err := queryStrings(ctx, db, "SELECT PID FROM performance_schema.clone_status WHERE STATE = 'In Progress' AND PID > 0")
+		if err != nil {
+			return p.pair.Target.wrap("look for clones", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		for _, id := range ids {
+			if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && errorNumber(err) != 1094 { // no such thread
+				return p.pair.Target.wrap("end a clone", err)
+			}
+		}
+		if err := pause(waiting, 200*time.Millisecond); err != nil {
+			return fmt.Errorf("end a clone on %s: %w", p.pair.Target.Name(), err)
+		}
+	}
+}

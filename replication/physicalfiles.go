@@ -1,0 +1,224 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// physicalTopic names the kept settings under which the target's server starts
+// with the source's files.
+const physicalTopic = "seed"
+
+// receive brings the source's files to the target's machine, complete and ready
+// to start with; the target's own data is not touched.
+func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error) {
+	n, err := p.begin(ctx, c.notes)
+	if err != nil {
+		return n, err
+	}
+	if n.Flavor == MariaDB {
+		err = p.stream(ctx, &n, c.bytes)
+	} else {
+		err = p.clone(ctx, n, c.bytes)
+	}
+	if err != nil {
+		return n, err
+	}
+	n.Phase = phaseSwapping
+	return n, p.write(ctx, n)
+}
+
+// begin writes the notes before the first change.
+func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, error) {
+	db, dialect, err := p.pair.Target.Open(ctx)
+	if err != nil {
+		return n, err
+	}
+	n.Phase, n.New = phaseReceiving, "new-"+strings.ToLower(rand.Text()[:8])
+	if n.Origin, err = identity(ctx, p.pair.Source); err != nil {
+		return n, err
+	}
+	names := append([]string{"event_scheduler"}, dialect.fenceVariables()...)
+	if n.Globals, err = variables(ctx, db, names...); err != nil {
+		return n, p.pair.Target.wrap("read the globals", err)
+	}
+	if n.Kept, err = p.passive().read(ctx, passiveNames(dialect)...); err != nil {
+		return n, err
+	}
+	if !dialect.mariadb() {
+		if n.Plugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
+			return n, err
+		}
+		if n.Here, err = hasPlugin(ctx, p.pair.Target); err != nil {
+			return n, err
+		}
+	}
+	if err := p.write(ctx, n); err != nil {
+		return n, err
+	}
+	// The server itself writes there on MySQL, so it is its own.
+	_, err = p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`
+if [ -e "$beside/old" ]; then echo "$beside/old is there, and no note says why" >&2; exit 1; fi
+rm -rf "$beside"
+mkdir -m 700 "$beside"
+chown --reference="$dir" "$beside"`, "")
+	return n, wrapErr("make room for the files", err)
+}
+
+func (p *physical) passive() persistence { return persistence{p.pair.Target, physicalTopic} }
+
+// backupScript reads the server's files to its output. The login travels in the
+// script, and lies in a file that has no name any more.
+func backupScript(cfg ServerConfig) string {
+	options := "[mariadb-backup]\nuser=" + clientOption(cfg.User) + "\npassword=" + clientOption(cfg.Password.Open()) + "\n"
+	if cfg.Network == "unix" {
+		options += "socket=" + clientOption(cfg.Address) + "\n"
+	} else {
+		host, port, _ := strings.Cut(cfg.Address, ":")
+		options += "host=" + clientOption(host) + "\nport=" + port + "\n"
+	}
+	return `set -eu
+umask 077
+PATH=$PATH:/usr/local/bin:/usr/bin
+tool=$(command -v mariadb-backup || command -v mariabackup)
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+exec 3<>"$work/options"
+rm -f "$work/options"
+cat >&3 <<'END OF OPTIONS'
+` + options + `END OF OPTIONS
+"$tool" --defaults-file=/proc/self/fd/3 --backup --stream=xbstream --parallel=2 --target-dir="$work" </dev/null
+`
+}
+
+// prepareScript makes of received files a data directory that a server starts
+// with, and prints the position that it holds.
+const prepareScript = `PATH=$PATH:/usr/local/bin:/usr/bin
+tool=$(command -v mariadb-backup || command -v mariabackup)
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
+memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+memory=$((${memory:-0} / 4))
+if [ "$memory" -lt 102400 ]; then memory=102400; fi
+if [ "$memory" -gt 4194304 ]; then memory=4194304; fi
+"$tool" --prepare --use-memory="${memory}K" --target-dir="$new" </dev/null >/dev/null
+for f in mariadb_backup xtrabackup; do
+	if [ -e "$new/${f}_binlog_info" ]; then cat "$new/${f}_binlog_info"; break; fi
+done
+rm -f "$new"/xtrabackup_* "$new"/mariadb_backup_* "$new/backup-my.cnf"
+chown -R --reference="$dir" "$new"
+chmod --reference="$dir" "$new"
+find "$new" -exec sync {} +`
+
+// stream reads the source's files by mariadb-backup into the target's disk, with
+// nothing in between kept anywhere, and prepares them.
+func (p *physical) stream(ctx context.Context, n *physicalNotes, total int64) error {
+	reader, writer := io.Pipe()
+	counted := &pacedReader{ctx: ctx, from: reader, pace: pace{rate: p.options.BytesPerSecond}}
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.cfg), nil, writer)
+		_ = writer.CloseWithError(err) // nil is the end of the stream
+		return wrapErr("read the files of "+p.pair.Source.Name(), err)
+	})
+	group.Go(func() error {
+		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + shellQuote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
+		err := p.pair.Target.Host().Run(both, script, counted, nil)
+		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		return wrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
+	})
+	group.Go(func() error {
+		counted.show(both, p.pair.Name, total)
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	plan.Note(ctx, "%s received from %s; the files are made ready", sizeText(counted.bytes.Load()), p.pair.Source.Name())
+	out, err := p.onTarget(ctx, "dir="+shellQuote(n.Dir)+"; new="+shellQuote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
+	if err != nil {
+		return fmt.Errorf("prepare the files: %w", err)
+	}
+	n.GTIDs, err = backupPosition(out)
+	return err
+}
+
+// backupPosition reads what mariadb-backup says of the binlog: file, position
+// and GTIDs. The GTIDs are absent while the server has none.
+func backupPosition(text string) (string, error) {
+	fields := strings.Fields(text)
+	if len(fields) < 2 {
+		return "", plan.WithHint(fmt.Errorf("the backup tells no position in the binlog: %q", text), "turn the source's binlog on (log_bin)")
+	}
+	set, err := ParseGTIDSet(MariaDB, strings.Join(fields[2:], ""))
+	if err != nil {
+		return "", fmt.Errorf("read the backup's position: %w", err)
+	}
+	return set.String(), nil
+}
+
+// pacedReader counts what passes, and holds it back.
+type pacedReader struct {
+	ctx   context.Context //nolint:containedctx // a Reader has none
+	from  io.Reader
+	pace  pace
+	bytes atomic.Int64
+	done  atomic.Bool
+}
+
+// paceBytes is the most that passes at once.
+const paceBytes = 256 << 10
+
+// Read implements io.Reader.
+func (r *pacedReader) Read(b []byte) (int, error) {
+	n, err := r.from.Read(b[:min(len(b), paceBytes)])
+	r.bytes.Add(int64(n))
+	if err != nil {
+		r.done.Store(true)
+		return n, err
+	}
+	return n, r.pace.took(r.ctx, int64(n))
+}
+
+// show reports progress until all has passed or ctx ends.
+func (r *pacedReader) show(ctx context.Context, pair string, total int64) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for !r.done.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		done := r.bytes.Load()
+		plan.Report(ctx, plan.Progress{Done: done, Total: max(total, done), Unit: "B", What: "files of " + pair})
+	}
+}
+
+// pace keeps what passes to a rate.
+type pace struct {
+	rate int64     // bytes a second; 0: unlimited
+	next time.Time // when the rate allows more
+}
+
+// took returns when more may pass after that many bytes.
+func (p *pace) took(ctx context.Context, bytes int64) error {
+	if p.rate <= 0 {
+		return nil
+	}
+	if now := time.Now(); p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(float64(bytes) / float64(p.rate) * float64(time.Second)))
+	return pause(ctx, time.Until(p.next))
+}

@@ -1,0 +1,286 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// What each way takes on two cores without a network between, in bytes of the
+// source's InnoDB files a second, by `make bench ONLY=seed` (see docs/benchmarks.md).
+// They serve to choose, not to promise.
+const (
+	rowsRate  = 45 << 20
+	filesRate = 100 << 20
+	// filesFixed is what a seed by files takes whatever their size: recovery, a
+	// stop and a start of the server.
+	filesFixed = 10 * time.Second
+	rowsFixed  = 2 * time.Second
+)
+
+// obstacle is why a pair cannot be seeded by its files, and what would change that.
+type obstacle struct{ text, fix string }
+
+// choice is the way that a pair takes, and why.
+type choice struct {
+	way         Way
+	why         string
+	bytes       int64 // of the source's files
+	files, rows time.Duration
+	hazards     []plan.Hazard
+	notes       physicalNotes // what is known of the target
+}
+
+// text follows "a full copy of db1 ".
+func (c choice) text() string {
+	way, took, other, otherTakes := "by rows", c.rows, "its files", c.files
+	if c.way == WayPhysical {
+		way, took, other, otherTakes = "by its files", c.files, "rows", c.rows
+	}
+	return fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
+		way, c.why, roughly(took), other, roughly(otherTakes), sizeText(c.bytes))
+}
+
+func roughly(d time.Duration) string {
+	if d < 10*time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}
+
+func sizeText(bytes int64) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+}
+
+// estimate says how long each way would take.
+func (c *choice) estimate(bytesPerSecond int64) {
+	at := func(rate int64) time.Duration {
+		if bytesPerSecond > 0 {
+			rate = min(rate, bytesPerSecond)
+		}
+		return time.Duration(float64(c.bytes) / float64(rate) * float64(time.Second))
+	}
+	c.files, c.rows = filesFixed+at(filesRate), rowsFixed+at(rowsRate)
+}
+
+// choose decides which way the pair takes. It reads, and where the operator has
+// asked for what cannot be had it is an error that says why and how it can.
+// Before the target is made only the source is asked.
+func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
+	c := choice{way: WayCopy}
+	var err error
+	if c.bytes, err = fileBytes(ctx, p.pair.Source); err != nil {
+		return c, err
+	}
+	c.estimate(p.options.BytesPerSecond)
+	if p.options.Way == WayCopy {
+		c.why = "as migration.yaml has it"
+		return c, nil
+	}
+	obstacles, err := p.obstacles(ctx, &c, target)
+	if err != nil {
+		return c, err
+	}
+	switch {
+	case len(obstacles) > 0 && p.options.Way == WayPhysical:
+		return c, cannotTake(p.pair, obstacles)
+	case len(obstacles) > 0:
+		texts := make([]string, len(obstacles))
+		for i, o := range obstacles {
+			texts[i] = o.text
+			if o.fix != "" {
+				texts[i] += " (" + o.fix + ")"
+			}
+		}
+		c.why = "its files cannot be taken, because " + strings.Join(texts, ", and ")
+	case p.options.Way == WayPhysical:
+		c.way, c.why = WayPhysical, "as migration.yaml has it"
+	case c.files < c.rows:
+		c.way, c.why = WayPhysical, "that is expected to be faster"
+	default:
+		c.why = "that is expected to be faster"
+	}
+	if !target {
+		c.why += ", as far as the source tells: the target is not made yet"
+	}
+	return c, p.dangers(ctx, &c, target)
+}
+
+// cannotTake is the error for a pair that must be seeded by its files and cannot.
+func cannotTake(pair Pair, obstacles []obstacle) error {
+	var texts, fixes []string
+	for _, o := range obstacles {
+		texts = append(texts, o.text)
+		if o.fix != "" {
+			fixes = append(fixes, o.fix)
+		}
+	}
+	fixes = append(fixes, "or set seed: copy for "+pair.Name)
+	return plan.WithHint(fmt.Errorf("%s cannot be seeded by its files: %s", pair.Target.Name(), strings.Join(texts, "; ")),
+		"%s", strings.Join(fixes, "; "))
+}
+
+// obstacles lists everything that stands in the way of the files.
+func (p *physical) obstacles(ctx context.Context, c *choice, target bool) ([]obstacle, error) {
+	var found []obstacle
+	if len(p.pair.Schemas) > 0 {
+		found = append(found, obstacle{"databases[].schemas names some schemas, and the files hold all", ""})
+	}
+	dialect, err := p.pair.Source.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	looks := []func(context.Context, *Dialect) ([]obstacle, error){p.sourceTables, p.sourceTool}
+	if target {
+		looks = append(looks, p.begun, p.versions, p.settings, p.login, func(ctx context.Context, d *Dialect) ([]obstacle, error) {
+			return p.targetMachine(ctx, d, c)
+		})
+	}
+	for _, look := range looks {
+		more, err := look(ctx, dialect)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// fileBytes is the size of a server's InnoDB files.
+func fileBytes(ctx context.Context, s *Server) (int64, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	table := "INNODB_TABLESPACES"
+	if dialect.mariadb() {
+		table = "INNODB_SYS_TABLESPACES"
+	}
+	text, err := queryText(ctx, db, "SELECT CAST(IFNULL(SUM(FILE_SIZE), 0) AS UNSIGNED) FROM information_schema."+table+" WHERE NAME <> 'innodb_temporary'")
+	if err != nil {
+		return 0, s.wrap("ask for the size of the files", err)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the size of the files of %s: %w", s.Name(), err)
+	}
+	return n, nil
+}
+
+// sourceTables looks for tables whose files are of no use elsewhere.
+func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, error) {
+	db, err := p.pair.Source.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	encrypted := "SELECT NAME FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y' ORDER BY 1"
+	outside := "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
+	logs := []string{"innodb_redo_log_encrypt", "innodb_undo_log_encrypt"}
+	if d.mariadb() {
+		encrypted = "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE ENCRYPTION_SCHEME <> 0 ORDER BY 1"
+		outside = "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' OR FILENAME LIKE '../%' ORDER BY 1"
+		logs = []string{"innodb_encrypt_log", "aria_encrypt_tables"}
+	}
+	var found []obstacle
+	for _, look := range []struct{ query, text, fix string }{
+		{`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', ENGINE, ')') FROM information_schema.TABLES
+			WHERE TABLE_TYPE NOT LIKE '%VIEW' AND IFNULL(ENGINE, 'InnoDB') <> 'InnoDB' AND TABLE_SCHEMA NOT IN (` + quoteTexts(systemSchemas) + ") ORDER BY 1",
+			"tables that are not InnoDB would hold up writers or arrive empty: ", "ALTER TABLE … ENGINE=InnoDB"},
+		{encrypted, "tables are encrypted, and it cannot be seen that the target has the same key: ", ""},
+		{outside, "files lie outside of the source's data directory: ", ""},
+	} {
+		names, err := queryStrings(ctx, db, look.query)
+		if err != nil {
+			return nil, p.pair.Source.wrap("look at the tables", err)
+		}
+		if len(names) > 0 {
+			found = append(found, obstacle{look.text + someOf(names), look.fix})
+		}
+	}
+	v, err := variables(ctx, db, logs...)
+	if err != nil {
+		return nil, p.pair.Source.wrap("look at the encryption", err)
+	}
+	for _, name := range logs {
+		if isOn(v[name]) {
+			found = append(found, obstacle{name + " is on at the source, and it cannot be seen that the target has the same key", ""})
+		}
+	}
+	return found, nil
+}
+
+func quoteTexts(texts []string) string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = literal(text)
+	}
+	return strings.Join(out, ", ")
+}
+
+// someOf names at most three.
+func someOf(names []string) string {
+	if more := len(names) - 3; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// begun looks for a copy of rows that has not finished: only it can go on with that.
+func (p *physical) begun(ctx context.Context, _ *Dialect) ([]obstacle, error) {
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, there, err := readMarker(ctx, db)
+	if err != nil || !there {
+		return nil, err
+	}
+	return []obstacle{{"the target holds a copy of rows that has not finished, and goes on", "migrate rollback --all takes it back"}}, nil
+}
+
+// dangers lists what the operator should know of when the files are taken.
+func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
+	if c.way != WayPhysical {
+		return nil
+	}
+	c.hazards = append(c.hazards, plan.Hazard{Text: "the files hold everything: all schemas, and the system schema with all accounts, root included; " +
+		"what the target has there goes aside, and comes back by undo until finish"})
+	d, err := p.pair.Source.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	if d.mariadb() {
+		c.hazards = append(c.hazards, plan.Hazard{ID: "H16", Text: "mariadb-backup holds back the source's commits at its end, for a moment on a busy server; its redo log must not wrap around while the copy runs"})
+	} else {
+		c.hazards = append(c.hazards, plan.Hazard{Text: "the plugin clone is installed on both servers and uninstalled after, where it was not there before"})
+	}
+	if !target {
+		return nil
+	}
+	theirs, err := readAccounts(ctx, p.pair.Source)
+	if err != nil {
+		return err
+	}
+	ours, err := readAccounts(ctx, p.pair.Target)
+	if err != nil {
+		return err
+	}
+	var lost []string
+	for _, a := range ours {
+		if !slices.ContainsFunc(theirs, func(b appUser) bool { return a.User == b.User && a.Host == b.Host }) {
+			lost = append(lost, a.name())
+		}
+	}
+	if len(lost) > 0 {
+		c.hazards = append(c.hazards, plan.Hazard{Text: "accounts that only the target has go aside with its data: " + someOf(lost)})
+	}
+	return nil
+}

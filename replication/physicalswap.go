@@ -1,0 +1,344 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// passiveGlobals is what the target's server starts with the source's files
+// under: nobody writes, no event runs, no link of the source's is followed.
+func passiveGlobals(d *Dialect) map[string]string {
+	globals := map[string]string{"event_scheduler": "OFF", d.fenceVariables()[0]: "ON", "skip_slave_start": "ON"}
+	if !d.mariadb() && d.atLeast(8, 0, 26) {
+		delete(globals, "skip_slave_start")
+		globals["skip_replica_start"] = "ON"
+	}
+	return globals
+}
+
+func passiveNames(d *Dialect) []string { return slices.Sorted(maps.Keys(passiveGlobals(d))) }
+
+// places says where the data directories are: all that is needed to know how
+// far a swap came.
+func (p *physical) places(ctx context.Context, n physicalNotes) (received, kept bool, err error) {
+	out, err := p.onTarget(ctx, "cd "+shellQuote(n.beside())+`
+if [ -e `+shellQuote(n.New)+` ]; then echo received; fi
+if [ -e old ]; then echo kept; fi`, "")
+	if err != nil {
+		return false, false, fmt.Errorf("look for the data directories: %w", err)
+	}
+	return strings.Contains(out, "received"), strings.Contains(out, "kept"), nil
+}
+
+// complete starts the target's server with the files that were received.
+func (p *physical) complete(ctx context.Context, n physicalNotes) error {
+	t := p.pair.Target
+	received, kept, err := p.places(ctx, n)
+	if err != nil {
+		return err
+	}
+	if received && !kept {
+		if err := p.up(ctx, n); err != nil { // its settings can be kept only while it runs
+			return err
+		}
+		dialect, err := t.Dialect(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.passive().write(ctx, passiveGlobals(dialect)); err != nil {
+			return err
+		}
+	}
+	if received {
+		plan.Note(ctx, "%s is stopped, and started again with the files of %s", t.Name(), p.pair.Source.Name())
+		_ = t.Close() // what its connections have to say
+		if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
+			return err
+		}
+		if err := p.swap(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := p.up(ctx, n); err != nil {
+		return plan.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
+	}
+	if err := p.settle(ctx, &n); err != nil {
+		return err
+	}
+	n.Phase = phaseSeeded
+	return p.write(ctx, n)
+}
+
+// up starts the target's server where it does not answer.
+func (p *physical) up(ctx context.Context, n physicalNotes) error {
+	_ = p.pair.Target.Close() // connections from before
+	if _, err := p.pair.Target.Dialect(ctx); err == nil || ctx.Err() != nil {
+		return err
+	}
+	if err := p.options.Service.Start(ctx, n.Unit); err != nil {
+		return err
+	}
+	return answers(ctx, p.pair.Target)
+}
+
+// swap puts the received directory in the place of the old one; the server is
+// stopped. Between the two renames there is none, and the server cannot start;
+// what a start that was tried then has made is none of ours or the source's.
+// What belongs to the server itself, and not to its data, stays: MySQL keeps
+// its identity, persisted variables and certificates among its data.
+func (p *physical) swap(ctx context.Context, n physicalNotes) error {
+	_, err := p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`; new=`+shellQuote(n.New)+`
+if [ ! -e "$beside/old" ]; then
+	for f in "$dir/auto.cnf" "$dir/mysqld-auto.cnf" "$dir"/*.pem "$dir/debian-"*.flag; do
+		if [ -e "$f" ]; then cp -p "$f" "$beside/$new/"; sync "$beside/$new/${f##*/}"; fi
+	done
+	if command -v restorecon >/dev/null 2>&1; then restorecon -R "$beside/$new" || :; fi
+	sync "$beside/$new"
+	mv -T "$dir" "$beside/old"
+fi
+sync "$beside" "$(dirname "$dir")"
+if [ -e "$beside/$new" ]; then
+	rm -rf "$dir"
+	mv -T "$beside/$new" "$dir"
+fi
+sync "$beside" "$(dirname "$dir")"
+if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "")
+	return wrapErr("swap the data directories", err)
+}
+
+// settle makes of a server that runs on the source's files the source's replica
+// to be, fenced and at the files' position, and leaves the marker of a finished seed.
+func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
+	t := p.pair.Target
+	if n.Flavor == MySQL {
+		if err := p.clonedPosition(ctx, n); err != nil {
+			return err
+		}
+	}
+	set, err := ParseGTIDSet(n.Flavor, n.GTIDs)
+	if err != nil {
+		return err
+	}
+	if err := (eventsOp{server: t}).Apply(ctx); err != nil {
+		return err
+	}
+	if err := asAdmin(ctx, t, []string{Unlogged}, p.dropForeign); err != nil {
+		return t.wrap("take away what is the source's own", err)
+	}
+	if n.Flavor == MySQL {
+		if err := p.leaveServers(ctx, *n, n.Plugin); err != nil {
+			return err
+		}
+	}
+	m := marker{Origin: n.Origin, GTIDs: set.String(), Finished: true}
+	if m.Made, err = p.arrived(ctx); err != nil {
+		return err
+	}
+	err = asAdmin(ctx, t, []string{Unlogged}, func(ctx context.Context, session *Session) error {
+		if err := setPosition(ctx, t, set); err != nil {
+			return err
+		}
+		return writeMarker(ctx, session, m)
+	})
+	if err != nil {
+		return err
+	}
+	plan.Note(ctx, "the files hold %s of %s", set, p.pair.Source.Name())
+	return p.restoreGlobals(ctx, *n)
+}
+
+// clonedPosition notes what the clone holds, once what the server has agrees with
+// what the clone says of itself. It is noted before the position is first changed.
+func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
+	if n.GTIDs != "" {
+		return nil
+	}
+	t := p.pair.Target
+	if err := install(ctx, t); err != nil {
+		return err
+	}
+	db, dialect, err := t.Open(ctx)
+	if err != nil {
+		return err
+	}
+	said, err := queryText(ctx, db, "SELECT GTID_EXECUTED FROM performance_schema.clone_status")
+	if err != nil {
+		return t.wrap("read the clone's position", err)
+	}
+	set, err := ParseGTIDSet(MySQL, said)
+	if err != nil {
+		return err
+	}
+	have, err := dialect.ExecutedGTIDs(ctx, db)
+	if err != nil {
+		return err
+	}
+	if !have.Contains(set) || !set.Contains(have) {
+		return plan.WithHint(fmt.Errorf("the clone on %s says that it holds %s, and the server has %s", t.Name(), set, have),
+			"migrate rollback --all gives the server its old data back; set seed: copy then")
+	}
+	n.GTIDs = set.String()
+	return p.write(ctx, *n)
+}
+
+// dropForeign takes away what the files hold of the source's own: migrate's
+// accounts there, and links that it follows.
+func (p *physical) dropForeign(ctx context.Context, session *Session) error {
+	dialect, err := p.pair.Target.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	status, err := dialect.ReplicaStatus(ctx, session)
+	if err != nil {
+		return err
+	}
+	if status.Configured {
+		if _, err := session.ExecContext(ctx, dialect.ResetReplica()); err != nil {
+			return fmt.Errorf("forget the source's link: %w", err)
+		}
+	}
+	accounts, err := queryRecords(ctx, session, "SELECT User AS user, Host AS host FROM mysql.user WHERE User LIKE ?", strings.ReplaceAll(ownUserPrefix, "_", `\_`)+"%")
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+Quote(a["user"])+"@"+Quote(a["host"])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrived lists what has come by the files.
+func (p *physical) arrived(ctx context.Context) (made, error) {
+	var m made
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return m, err
+	}
+	if m.Schemas, err = (&seed{pair: p.pair}).schemas(ctx, db); err != nil {
+		return m, err
+	}
+	accounts, err := readAccounts(ctx, p.pair.Target)
+	for _, a := range accounts {
+		m.Accounts = append(m.Accounts, madeAccount{a.User, a.Host, a.Role})
+	}
+	return m, err
+}
+
+// restoreGlobals gives the target the kept and running settings that it had
+// before, the fence last.
+func (p *physical) restoreGlobals(ctx context.Context, n physicalNotes) error {
+	db, dialect, err := p.pair.Target.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.passive().restore(ctx, n.Kept, passiveNames(dialect)...); err != nil {
+		return err
+	}
+	for _, name := range append([]string{"event_scheduler"}, dialect.fenceVariables()...) {
+		if strings.EqualFold(n.Globals[name], "DISABLED") {
+			continue // can only be set at a start, which will do so
+		}
+		if err := setGlobal(ctx, db, name, n.Globals[name]); err != nil {
+			return p.pair.Target.wrap("restore the globals", err)
+		}
+	}
+	return nil
+}
+
+// leaveServers takes away what a clone needs; had tells whether the data that
+// the target runs on had the plugin before.
+func (p *physical) leaveServers(ctx context.Context, n physicalNotes, had bool) error {
+	if err := p.endClones(ctx); err != nil {
+		return err
+	}
+	if err := uninstall(ctx, p.pair.Target, had); err != nil {
+		return err
+	}
+	if err := p.account().drop(ctx); err != nil {
+		return err
+	}
+	return uninstall(ctx, p.pair.Source, n.Plugin)
+}
+
+// discard forgets a seed while the target's server has its own data.
+func (p *physical) discard(ctx context.Context, n physicalNotes) error {
+	if n.Flavor == MySQL {
+		if err := p.up(ctx, n); err != nil {
+			return err
+		}
+		if err := p.leaveServers(ctx, n, n.Here); err != nil {
+			return err
+		}
+	}
+	// A process of the earlier try that still writes there does so to no end.
+	_, err := p.onTarget(ctx, "beside="+shellQuote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
+	if err != nil {
+		return fmt.Errorf("remove what was received: %w", err)
+	}
+	return p.forget(ctx)
+}
+
+// giveBack lets the target's server run on its old data again.
+func (p *physical) giveBack(ctx context.Context, n physicalNotes) error {
+	t := p.pair.Target
+	if err := p.returning(ctx, &n); err != nil {
+		return err
+	}
+	_ = t.Close() // what its connections have to say
+	if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
+		return err
+	}
+	_, err := p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`
+if [ -e "$beside/old" ]; then
+	rm -rf "$beside/gone"
+	if [ -e "$dir" ]; then mv -T "$dir" "$beside/gone"; fi
+	mv -T "$beside/old" "$dir"
+	sync "$beside" "$(dirname "$dir")"
+fi`, "")
+	if err != nil {
+		return fmt.Errorf("give %s its old data back: %w", t.Name(), err)
+	}
+	if err := p.up(ctx, n); err != nil {
+		return err
+	}
+	if err := p.restoreGlobals(ctx, n); err != nil {
+		return err
+	}
+	return p.discard(ctx, n)
+}
+
+// returning notes that the old data comes back, once nothing stands in the way.
+func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
+	if n.Phase == phaseReturning {
+		return nil
+	}
+	t := p.pair.Target
+	received, kept, err := p.places(ctx, *n)
+	if err != nil {
+		return err
+	}
+	if !received && !kept {
+		return plan.WithHint(fmt.Errorf("the data that %s had before the seed is gone from %s", t.Name(), n.beside()),
+			"make the target anew, or drop the schemas on it by hand and remove %s", p.file())
+	}
+	if db, dialect, err := t.Open(ctx); err == nil {
+		status, err := dialect.ReplicaStatus(ctx, db)
+		if err != nil {
+			return t.wrap("undo the seed", err)
+		}
+		if status.Configured {
+			return plan.WithHint(fmt.Errorf("%s still has a link from %s", t.Name(), status.Origin), "remove the link before the seed")
+		}
+	} else if ctx.Err() != nil {
+		return err
+	}
+	n.Phase = phaseReturning
+	return p.write(ctx, *n)
+}
