@@ -14,7 +14,9 @@ import (
 //
 // all separated by commas. CONCAT_WS leaves NULLs out; the first part says
 // which they are. A reader could take the text apart again, so two rows that
-// differ have two texts.
+// differ have two texts. The first part is binary, which makes the whole text
+// binary: every value goes in as the bytes that are stored, whatever its
+// character set, without the cost of a cast of its own (a third of the time).
 //
 // A chunk's hash is the XOR of its rows' hashes: independent of their order,
 // and, unlike that of a CRC, not linear, so that values which change places
@@ -27,10 +29,6 @@ import (
 // and a second half costs a temporary table of all hashes, 50 % more time. Two
 // chunks that differ have the same 64 bits once in 10^19.
 
-// inlineText is up to which length a long text goes into a row's text as it is;
-// above, its hash stands for it, so that no row outgrows max_allowed_packet.
-const inlineText = 4096
-
 // hashFunction is the server's hash of an expression, in hex.
 func (d *Dialect) hashFunction(expression string) string {
 	if d.mariadb() {
@@ -39,28 +37,28 @@ func (d *Dialect) hashFunction(expression string) string {
 	return "SHA2(" + expression + ",256)"
 }
 
-// hashForm is how a column goes into a row's text.
-type hashForm int
-
-const (
-	hashPlain hashForm = iota // its text, which holds no comma
-	hashText                  // its length, and its bytes
-	hashLong                  // its length, and its bytes or their hash
-)
-
-func (c column) hashForm() hashForm {
+// holdsNoComma reports whether the column's plain text cannot be taken for
+// more than one part.
+func (c column) holdsNoComma() bool {
 	switch c.Type {
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year", "enum", "set",
 		"date", "time", "datetime", "timestamp", "uuid", "inet4", "inet6", "json", "geometry", "point", "linestring", "polygon",
 		"multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection", "vector":
-		return hashPlain
-	case "text", "mediumtext", "longtext", "blob", "mediumblob", "longblob":
-		return hashLong
+		return true
 	}
-	return hashText
+	return false
 }
 
-// plain is the exact text of a column of the form hashPlain, in a session whose
+// isLong reports whether the column's values may be longer than a packet.
+func (c column) isLong() bool {
+	switch c.Type {
+	case "text", "mediumtext", "longtext", "blob", "mediumblob", "longblob":
+		return true
+	}
+	return false
+}
+
+// plain is the exact text of a column that holds no comma, in a session whose
 // character set is binary.
 func (c column) plain(d *Dialect) string {
 	name := Quote(c.Name)
@@ -85,7 +83,8 @@ func (c column) plain(d *Dialect) string {
 	return name
 }
 
-// rowText is the text of a row that its hash is made of.
+// rowText is the text of a row that its hash is made of. Where a row does not
+// fit in a packet of the server, the hashes of long values stand for them.
 func (t *verifyTable) rowText(d *Dialect) string {
 	var nulls, plain, lengths, texts []string
 	for _, c := range t.hashed {
@@ -93,33 +92,22 @@ func (t *verifyTable) rowText(d *Dialect) string {
 		if t.nullable[c.Name] {
 			nulls = append(nulls, "ISNULL("+name+")")
 		}
-		switch c.hashForm() {
-		case hashPlain:
+		switch {
+		case c.holdsNoComma():
 			plain = append(plain, c.plain(d))
-		case hashText:
+		case c.isLong() && t.huge.Load():
+			plain = append(plain, d.hashFunction(name))
+		default:
 			lengths = append(lengths, "LENGTH("+name+")")
-			texts = append(texts, "CAST("+name+" AS BINARY)")
-		case hashLong:
-			lengths = append(lengths, "LENGTH("+name+")")
-			texts = append(texts, fmt.Sprintf("IF(LENGTH(%s)>%d,%s,CAST(%[1]s AS BINARY))", name, t.inline(), d.hashFunction(name)))
+			texts = append(texts, name)
 		}
 	}
 	parts := slices.Concat(plain, lengths, texts)
 	if len(nulls) > 0 {
 		parts = slices.Insert(parts, 0, "CONCAT("+strings.Join(nulls, ",")+")")
 	}
+	parts[0] = "CAST(" + parts[0] + " AS BINARY)"
 	return "CONCAT_WS(','," + strings.Join(parts, ",") + ")"
-}
-
-// inline shares what is inlined among the long columns.
-func (t *verifyTable) inline() int {
-	long := 0
-	for _, c := range t.hashed {
-		if c.hashForm() == hashLong {
-			long++
-		}
-	}
-	return inlineText / max(1, long/16)
 }
 
 // rowHash is the hash of a row.

@@ -45,7 +45,7 @@ func (v *verifier) wire(ctx context.Context, s *Server) (*verifyWire, error) {
 		return nil, err
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
-	w, err := s.wire(ctx, readCommitted, dialect.readLimit(readLimit), mark)
+	w, err := s.wire(ctx, readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(readLimit), mark)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,8 @@ func (w *verifyWire) warningCount() int {
 	return int(binary.LittleEndian.Uint16(w.packet[1:]))
 }
 
-// read runs a query of hashes, again when the connection breaks: begin is
-// called before each try. A value that outgrows max_allowed_packet would be
-// left out with a warning: that is an error.
+// read runs a query, again when the connection breaks. Begin is called before
+// each try. What the query returns may be wrong where it is errHuge.
 func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, begin func(), each func(row []byte) error) error {
 	for try := 1; ; try++ {
 		begin()
@@ -98,7 +97,11 @@ func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, beg
 	}
 }
 
-// explain makes an error of the warnings that say that a value was left out.
+// errHuge is a row that does not fit in a packet of the server, which leaves it
+// out of a hash with no more than a warning.
+var errHuge = errors.New("a row does not fit in max_allowed_packet")
+
+// explain looks through the warnings for rows that were left out.
 func (w *verifyWire) explain(ctx context.Context) error {
 	warnings, err := w.texts(ctx, "SHOW WARNINGS") // level, code, message
 	if err != nil {
@@ -106,10 +109,22 @@ func (w *verifyWire) explain(ctx context.Context) error {
 	}
 	for _, line := range warnings {
 		if len(line) > 2 && line[1] == "1301" {
-			return plan.WithHint(errors.New(line[2]), "raise max_allowed_packet on %s: a row of the table does not fit", w.server.Name())
+			return plan.WithHint(fmt.Errorf("%w: %s", errHuge, line[2]), "raise max_allowed_packet on %s", w.server.Name())
 		}
 	}
 	return nil
+}
+
+// fitting runs do, which hashes rows of the table, again with long values by
+// their hashes where a row does not fit in a packet otherwise.
+func (t *verifyTable) fitting(do func() error) error {
+	inline := !t.huge.Load()
+	err := do()
+	if inline && errors.Is(err, errHuge) {
+		t.huge.Store(true)
+		return do()
+	}
+	return err
 }
 
 // hash hashes the rows where condition holds.

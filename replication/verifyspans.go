@@ -154,7 +154,7 @@ func (v *verifier) work(ctx context.Context, s *spans) error {
 	for {
 		sp, ok, err := s.next(ctx, w.to)
 		if err == nil && ok {
-			err = v.compareSpan(ctx, w, s, sp)
+			err = sp.run.fitting(func() error { return v.compareSpan(ctx, w, s, sp) })
 		}
 		switch {
 		case absent(err):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // verifyTable is what comparing needs of a table's shape.
@@ -14,6 +15,7 @@ type verifyTable struct {
 	versioned bool            // keeps its rows' history
 	hashed    []column        // all that is stored: Columns, and stored generated ones
 	nullable  map[string]bool // by column
+	huge      atomic.Bool     // a row of it does not fit in a packet
 	keyName   string
 	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
 }
