@@ -31,6 +31,9 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
 	})}
+	forget.Steps = append(forget.Steps, m.perPair(func(p replication.Pair) plan.Step {
+		return replication.ForgetSeed(p, replication.PhysicalOptions{})
+	})...)
 	if !m.sourceLost {
 		forget.Steps = append(forget.Steps, m.dropReaders()...)
 	}

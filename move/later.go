@@ -15,6 +15,13 @@ type later struct {
 	steps []string // its step ids
 }
 
+// expecter is an Op that can tell some of what it will do while that stage is
+// not done: it reads only what is there already.
+type expecter interface {
+	Expect(ctx context.Context) (plan.State, error)
+}
+
+// Check asks the Op once the stage is done, and before that what it expects.
 func (l later) Check(ctx context.Context) (plan.State, error) {
 	h, err := l.move.History()
 	if err != nil {
@@ -24,7 +31,14 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 		switch h.Step(id).Phase {
 		case plan.Verified, plan.Skipped:
 		default:
-			return plan.State{Unknown: true, Now: "known after stage " + l.stage}, nil
+			state := plan.State{Unknown: true}
+			if e, ok := l.Op.(expecter); ok {
+				if state, err = e.Expect(ctx); err != nil {
+					return plan.State{}, err
+				}
+			}
+			state.Now = "known after stage " + l.stage
+			return state, nil
 		}
 	}
 	return l.Op.Check(ctx)

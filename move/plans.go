@@ -74,7 +74,7 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, Admins: m.Config.Cutover.Admins})
 	})}
-	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(m.seed)}
+	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(m.seedBy)}
 	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Source, pr.Target)
 	})}

@@ -61,9 +61,12 @@ func (o PhysicalOptions) withDefaults(pair Pair) PhysicalOptions {
 func SeedBy(pair Pair, rows plan.Step, options PhysicalOptions) plan.Step {
 	step := rows
 	options = options.withDefaults(pair)
-	step.Summary = fmt.Sprintf("copy all data of %s to %s while it is written to: %s", pair.Source.Name(), pair.Target.Name(), map[Way]string{
-		WayAuto: "by its files or by rows, whichever can be had and takes less time", WayCopy: "by rows", WayPhysical: "by its files",
-	}[options.Way])
+	switch options.Way {
+	case WayAuto:
+		step.Summary += ", or bring its files, where that is faster"
+	case WayPhysical:
+		step.Summary = fmt.Sprintf("bring the files of %s to %s while it is written to", pair.Source.Name(), pair.Target.Name())
+	}
 	step.Op = &physical{pair: pair, rows: rows.Op, options: options}
 	return step
 }
@@ -90,15 +93,28 @@ func (p *physical) Check(ctx context.Context) (plan.State, error) {
 	if err != nil || state.Done {
 		return state, err
 	}
-	choice, err := p.choose(ctx, !state.Unknown)
+	if state.Unknown {
+		expected, err := p.Expect(ctx)
+		expected.Now = state.Now
+		return expected, err
+	}
+	choice, err := p.choose(ctx, true)
 	if err != nil {
 		return plan.State{}, err
 	}
 	state.Want = "a full copy of " + p.pair.Source.Name() + " " + choice.text()
-	if choice.way == WayPhysical {
-		state.Hazards = append(state.Hazards, choice.hazards...)
-	}
+	state.Hazards = append(state.Hazards, choice.hazards...)
 	return state, nil
+}
+
+// Expect says what Check would while the target is not made yet: which way the
+// pair is expected to take, as far as the source tells.
+func (p *physical) Expect(ctx context.Context) (plan.State, error) {
+	choice, err := p.choose(ctx, false)
+	if err != nil {
+		return plan.State{}, err
+	}
+	return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + " " + choice.text(), Hazards: choice.hazards}, nil
 }
 
 // Apply completes what an earlier try has begun, or chooses the way and goes it.

@@ -1,0 +1,32 @@
+package move
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// farOp can only be checked once something is made, and tells before what it expects.
+type farOp struct{ plan.Op }
+
+func (farOp) Check(context.Context) (plan.State, error) { return plan.State{Now: "there"}, nil }
+
+func (farOp) Expect(context.Context) (plan.State, error) {
+	return plan.State{Unknown: true, Want: "a copy", Hazards: []plan.Hazard{{Text: "beware"}}}, nil
+}
+
+// TestAStepThatWaitsTellsWhatItExpects: the plan says how a pair is seeded while
+// the target is not made yet.
+func TestAStepThatWaitsTellsWhatItExpects(t *testing.T) {
+	m := &Move{Config: &config.Config{StateDir: filepath.Join(t.TempDir(), "state")}}
+	stages := m.afterStage(plan.Plan{Kind: Apply}, plan.Stage{Name: "hosts", Steps: []plan.Step{{Name: "db1"}}},
+		[]plan.Stage{{Name: "seed", Steps: []plan.Step{{Name: "far", Op: farOp{}}}}})
+	state, err := stages[0].Steps[0].Op.Check(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, plan.State{Unknown: true, Now: "known after stage hosts", Want: "a copy", Hazards: []plan.Hazard{{Text: "beware"}}}, state)
+}
