@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
@@ -51,6 +52,20 @@ type PreflightOptions struct {
 	// only. Root and the login of migrate may hold such privileges anyway, but
 	// neither lend them by a routine nor be an application's.
 	Admins []string
+	// FenceWait is how long the fence of the cutover gives what is running to
+	// end: what has run for longer already is warned of. 0: FenceOptions' default.
+	FenceWait time.Duration
+	// SeedRate is the most that the seed reads, in bytes a second; 0: no limit.
+	SeedRate int64
+	// Now is the controller's clock; nil: time.Now.
+	Now func() time.Time
+}
+
+func (o PreflightOptions) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
 }
 
 // Preflight returns the gate that holds when nothing on the pair's servers
@@ -152,7 +167,8 @@ type side struct {
 type inspection struct {
 	pair           Pair
 	opts           PreflightOptions
-	source, target *side // target is nil with SourceOnly
+	source, target *side    // target is nil with SourceOnly
+	keyless        []string // tables of the source without a usable key
 	findings       []Finding
 }
 
@@ -160,27 +176,30 @@ func (i *inspection) add(hazard string, severity Severity, s *side, fix, format 
 	i.findings = append(i.findings, Finding{hazard, severity, s.Name(), fmt.Sprintf(format, args...), fix})
 }
 
-// Findings looks for every hazard of the pair. It only reads.
+// Findings looks for every hazard of the pair. It only reads, and what it reads
+// of a server's data are definitions and statistics, never rows.
 func Findings(ctx context.Context, pair Pair, opts PreflightOptions) ([]Finding, error) {
 	i := &inspection{pair: pair, opts: opts}
-	var err error
+	complete, err := i.checkLogin(ctx, pair.Source)
+	if err != nil || !complete {
+		return i.findings, err
+	}
 	if i.source, err = look(ctx, pair.Source, pair.Schemas); err != nil {
 		return nil, err
 	}
 	i.checkServer(i.source)
-	for _, check := range []func(context.Context) error{
-		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkLogin, i.checkClock,
-	} {
-		if err := check(ctx); err != nil {
-			return nil, pair.Source.wrap("preflight", err)
-		}
-	}
-	if err := i.checkLeaks(ctx, i.source); err != nil {
-		return nil, err
-	}
 	i.checkSource()
-	if opts.SourceOnly {
-		return i.findings, nil
+	err = i.each(ctx, i.source,
+		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkSessions, i.checkTransactions,
+		i.checkMetadataLocks, i.checkBinlogGrowth, i.checkBursts)
+	if err == nil {
+		err = i.eachSide(ctx, i.source)
+	}
+	if err != nil || opts.SourceOnly {
+		return i.findings, err
+	}
+	if complete, err = i.checkLogin(ctx, pair.Target); err != nil || !complete {
+		return i.findings, err
 	}
 	if i.target, err = look(ctx, pair.Target, pair.Schemas); err != nil {
 		return nil, err
@@ -190,17 +209,35 @@ func Findings(ctx context.Context, pair Pair, opts PreflightOptions) ([]Finding,
 	if i.source.dialect.Flavor != i.target.dialect.Flavor {
 		return i.findings, nil // nothing else can be compared
 	}
-	if err := i.checkLeaks(ctx, i.target); err != nil {
-		return nil, err
-	}
 	i.checkIDs()
 	i.checkGlobals()
-	for _, check := range []func(context.Context) error{i.checkCollations, i.checkPlugins, i.checkCascades} {
+	err = i.each(ctx, i.target,
+		i.checkReplicas, i.checkErrant, i.checkNoticed, i.checkCollations, i.checkNeeds, i.checkZones, i.checkNamedZones, i.checkPlugins,
+		i.checkCascades, i.checkRoom, i.checkLegs)
+	if err == nil {
+		err = i.eachSide(ctx, i.target)
+	}
+	return i.findings, err
+}
+
+// each runs checks; an error is of the server that they look at.
+func (i *inspection) each(ctx context.Context, s *side, checks ...func(context.Context) error) error {
+	for _, check := range checks {
 		if err := check(ctx); err != nil {
-			return nil, pair.Target.wrap("preflight", err)
+			return s.wrap("preflight", err)
 		}
 	}
-	return i.findings, nil
+	return nil
+}
+
+// eachSide runs the checks that are the same for both sides.
+func (i *inspection) eachSide(ctx context.Context, s *side) error {
+	for _, check := range []func(context.Context, *side) error{i.checkClock, i.checkLeaks} {
+		if err := check(ctx, s); err != nil {
+			return s.wrap("preflight", err)
+		}
+	}
+	return nil
 }
 
 // preflightVariables are the globals that the checks look at.
@@ -208,8 +245,11 @@ var preflightVariables = []string{
 	"log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode",
 	"enforce_gtid_consistency", "gtid_strict_mode", "server_id", "server_uuid", "gtid_domain_id",
 	"log_slave_updates", "log_replica_updates", "slave_exec_mode", "replica_exec_mode",
-	"slave_skip_errors", "replica_skip_errors", "sync_binlog", expireVariable, "slave_run_triggers_for_rbr",
-	"system_time_zone", "lower_case_table_names",
+	"slave_skip_errors", "replica_skip_errors", "sync_binlog", expireVariable, "expire_logs_days", "slave_run_triggers_for_rbr",
+	"system_time_zone", "lower_case_table_names", "encrypt_binlog", "binlog_encryption", "require_secure_transport",
+	"max_allowed_packet", "slave_max_allowed_packet", "max_binlog_total_size", "log_bin_basename", "datadir",
+	"innodb_buffer_pool_size", "innodb_page_size", "innodb_native_foreign_keys", "hostname", "version",
+	"innodb_force_primary_key", "sql_require_primary_key", "sql_generate_invisible_primary_key",
 }
 
 func look(ctx context.Context, s *Server, configured []string) (*side, error) {
@@ -232,6 +272,9 @@ func look(ctx context.Context, s *Server, configured []string) (*side, error) {
 	}
 	status, ok, err := queryRecord(ctx, db, dialect.BinlogStatus())
 	if err != nil {
+		return nil, s.wrap("preflight", err)
+	}
+	if err := out.readFilters(ctx); err != nil {
 		return nil, s.wrap("preflight", err)
 	}
 	if ok {

@@ -41,29 +41,21 @@ func (i *inspection) find(ctx context.Context, column, query string) ([]string, 
 
 // checkTables looks for tables that cannot be copied or replicated well (H7, H21).
 func (i *inspection) checkTables(ctx context.Context) error {
-	keyless, err := i.find(ctx, "t.TABLE_SCHEMA", `SELECT CONCAT(t.TABLE_SCHEMA, '.', t.TABLE_NAME) FROM information_schema.TABLES t
-		LEFT JOIN information_schema.TABLE_CONSTRAINTS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA
-			AND c.TABLE_NAME = t.TABLE_NAME AND c.CONSTRAINT_TYPE = 'PRIMARY KEY'
-		WHERE %s AND t.TABLE_TYPE = 'BASE TABLE' AND c.CONSTRAINT_NAME IS NULL ORDER BY 1`)
-	if err != nil {
+	if err := i.checkKeys(ctx); err != nil {
 		return err
 	}
-	if len(keyless) > 0 {
-		severity := Warn
-		if i.opts.Dual {
-			severity = Refuse
-		}
-		i.add("H7", severity, i.source, "add a primary key, for example an invisible AUTO_INCREMENT column",
-			"%d tables have no primary key: %s", len(keyless), some(keyless))
-	}
-	engines, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', ENGINE, ')') FROM information_schema.TABLES
+	engines, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', COALESCE(ENGINE, 'broken'), ')')
+		FROM information_schema.TABLES
 		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB' ORDER BY 1`)
 	if err != nil {
 		return err
 	}
 	if len(engines) > 0 {
-		i.add("H21", Refuse, i.source, "ALTER TABLE … ENGINE=InnoDB",
+		i.add("H21", Refuse, i.source, "ALTER TABLE … ENGINE=InnoDB; of an engine that keeps its rows elsewhere (FEDERATED, CONNECT, SPIDER, MERGE), drop the table or leave its schema out",
 			"%d tables are in an engine without consistent snapshots: %s", len(engines), some(engines))
+	}
+	if i.source.dialect.atLeast(10, 11, 0) || !i.source.dialect.mariadb() {
+		return nil // the seed copies the history, too
 	}
 	versioned, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
 		WHERE %s AND TABLE_TYPE = 'SYSTEM VERSIONED' ORDER BY 1`)
@@ -71,8 +63,38 @@ func (i *inspection) checkTables(ctx context.Context) error {
 		return err
 	}
 	if len(versioned) > 0 {
-		i.add("H21", Refuse, i.source, "ALTER TABLE … DROP SYSTEM VERSIONING, or leave the schema out",
-			"the history of system-versioned tables is not copied: %s", some(versioned))
+		i.add("H21", Refuse, i.source, "upgrade to MariaDB 10.11 first, ALTER TABLE … DROP SYSTEM VERSIONING, or leave the schema out",
+			"before MariaDB 10.11 the history of system-versioned tables cannot be copied: %s", some(versioned))
+	}
+	return nil
+}
+
+// checkKeys names the tables whose rows cannot be told apart: those without a
+// primary key and without a unique key of columns that are never NULL (H7).
+func (i *inspection) checkKeys(ctx context.Context) error {
+	all, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	keyed, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.STATISTICS
+		WHERE %s AND NON_UNIQUE = 0 GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+		HAVING SUM(COLUMN_NAME IS NULL OR SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES') = 0`)
+	if err != nil {
+		return err
+	}
+	has := map[string]bool{}
+	for _, name := range keyed {
+		has[name] = true
+	}
+	i.keyless = slices.DeleteFunc(all, func(name string) bool { return has[name] })
+	if len(i.keyless) > 0 {
+		severity := Warn
+		if i.opts.Dual {
+			severity = Refuse
+		}
+		i.add("H7", severity, i.source, "add a primary key, for example an invisible AUTO_INCREMENT column",
+			"%d tables have no primary key and no unique key without NULLs: %s", len(i.keyless), some(i.keyless))
 	}
 	return nil
 }
@@ -80,7 +102,7 @@ func (i *inspection) checkTables(ctx context.Context) error {
 // checkForeignKeys warns of cascades, whose effects are not in the log (H10).
 func (i *inspection) checkForeignKeys(ctx context.Context) error {
 	cascades, err := i.cascades(ctx)
-	if err == nil && len(cascades) > 0 && !i.source.dialect.logsCascades() {
+	if err == nil && len(cascades) > 0 && !i.source.logsCascades() {
 		i.add("H10", Warn, i.source, "keep the foreign keys equal on both sides", "cascades are re-enacted by the replica: %s", some(cascades))
 	}
 	return err
@@ -92,17 +114,20 @@ func (i *inspection) cascades(ctx context.Context) ([]string, error) {
 		WHERE %s AND (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) ORDER BY 1`)
 }
 
-// logsCascades reports whether the rows that a foreign key changes are in the binlog.
-func (d *Dialect) logsCascades() bool { return !d.mariadb() && d.atLeast(9, 6, 0) }
+// logsCascades reports whether the rows that a foreign key changes are in the
+// binlog: on MySQL from 9.6 on, unless it leaves foreign keys to InnoDB.
+func (s *side) logsCascades() bool {
+	return !s.dialect.mariadb() && s.dialect.atLeast(9, 6, 0) && !isOn(s.variables["innodb_native_foreign_keys"])
+}
 
 // checkCascades refuses a mix of servers that log cascades and that do not (H10).
 func (i *inspection) checkCascades(ctx context.Context) error {
-	if i.source.dialect.logsCascades() == i.target.dialect.logsCascades() {
+	if i.source.logsCascades() == i.target.logsCascades() {
 		return nil
 	}
 	cascades, err := i.cascades(ctx)
 	if err == nil && len(cascades) > 0 {
-		i.add("H10", Refuse, i.target, "install the source's version on the target, or drop the cascades",
+		i.add("H10", Refuse, i.target, "install the source's version on the target with its innodb_native_foreign_keys, or drop the cascades",
 			"one side logs the rows that cascades change and the other does not: %s", some(cascades))
 	}
 	return err
@@ -144,33 +169,11 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 	return nil
 }
 
-// checkLogin looks at the privileges of migrate's own login.
-func (i *inspection) checkLogin(ctx context.Context) error {
-	held, err := queryStrings(ctx, i.source.db, `SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES
-		WHERE REPLACE(GRANTEE, '''', '') = CURRENT_USER()`)
-	if err != nil {
-		return err
-	}
-	needed := []string{"SELECT", "CREATE USER", "RELOAD", "PROCESS", "SUPER", "REPLICATION SLAVE", "SHOW VIEW", "EVENT", "TRIGGER"}
-	if i.source.dialect.mariadb() {
-		needed = append(needed, "READ_ONLY ADMIN", "BINLOG MONITOR", "REPLICATION SLAVE ADMIN")
-	}
-	var missing []string
-	for _, privilege := range needed {
-		if !slices.Contains(held, privilege) {
-			missing = append(missing, privilege)
-		}
-	}
-	if len(missing) > 0 {
-		i.add("H30", Refuse, i.source, "log in as root, or grant them", "migrate's login lacks %s", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// checkClock compares the server's clock with the controller's (H28).
-func (i *inspection) checkClock(ctx context.Context) error {
-	before := time.Now()
-	text, err := queryText(ctx, i.source.db, "SELECT UNIX_TIMESTAMP(NOW(6))")
+// checkClock compares a server's clock with the controller's (H28). What the two
+// servers' clocks say of each other follows from it.
+func (i *inspection) checkClock(ctx context.Context, s *side) error {
+	before, began := i.opts.now(), time.Now()
+	text, err := queryText(ctx, s.db, "SELECT UNIX_TIMESTAMP(NOW(6))")
 	if err != nil {
 		return err
 	}
@@ -178,57 +181,9 @@ func (i *inspection) checkClock(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the clock %q: %w", text, err)
 	}
-	off := time.UnixMicro(int64(seconds * 1e6)).Sub(before.Add(time.Since(before) / 2))
+	off := time.UnixMicro(int64(seconds * 1e6)).Sub(before.Add(time.Since(began) / 2))
 	if off.Abs() > clockDifference {
-		i.add("H28", Warn, i.source, "let NTP set the clocks", "its clock is %s off the controller's", off.Round(100*time.Millisecond))
-	}
-	return nil
-}
-
-// checkCollations looks for collations in use that the target lacks (H17).
-func (i *inspection) checkCollations(ctx context.Context) error {
-	used, err := i.find(ctx, "TABLE_SCHEMA", `SELECT DISTINCT COLLATION_NAME FROM information_schema.COLUMNS
-		WHERE %s AND COLLATION_NAME IS NOT NULL`)
-	if err != nil {
-		return err
-	}
-	// MariaDB lists some collations without their character set.
-	known, err := queryRecords(ctx, i.target.db, "SHOW COLLATION")
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, name := range used {
-		if !slices.ContainsFunc(known, func(r record) bool {
-			return r["Collation"] == name || strings.HasSuffix(name, "_"+r["Collation"])
-		}) {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) > 0 {
-		i.add("H17", Refuse, i.target, "convert those columns on the source, or install a version that has them",
-			"it lacks collations that columns use: %s", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// checkPlugins looks for authentication plugins that the target lacks (H26).
-func (i *inspection) checkPlugins(ctx context.Context) error {
-	records, err := queryRecords(ctx, i.source.db, "SELECT User AS user, Host AS host, plugin FROM mysql.user WHERE plugin <> '' AND Host <> ''")
-	if err != nil {
-		return err
-	}
-	known, err := queryStrings(ctx, i.target.db, `SELECT PLUGIN_NAME FROM information_schema.PLUGINS
-		WHERE PLUGIN_TYPE = 'AUTHENTICATION' AND PLUGIN_STATUS = 'ACTIVE'`)
-	if err != nil {
-		return err
-	}
-	for _, r := range records {
-		if isSystemAccount(r["user"], r["host"]) || slices.Contains(known, r["plugin"]) {
-			continue
-		}
-		i.add("H26", Refuse, i.target, "ALTER USER on the source to a plugin that both have, with a new password",
-			"it lacks the authentication plugin %s of '%s'@'%s'", r["plugin"], r["user"], r["host"])
+		i.add("H28", Warn, s, "let NTP set the clocks", "its clock is %s off the controller's", off.Round(100*time.Millisecond))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -16,9 +17,9 @@ func (i *inspection) checkServer(s *side) {
 }
 
 func (i *inspection) checkBinlog(s *side) {
-	const restart = "set it in the server's option file and restart it"
+	const restart = "set it to ON in the server's option file and restart it"
 	for _, want := range []struct{ hazard, name, value, fix string }{
-		{"H4", "log_bin", "ON", restart},
+		{"H4", "log_bin", "ON", ""},
 		{"H4", "binlog_format", "ROW", "SET GLOBAL binlog_format = 'ROW', in the option file too; open sessions keep theirs: recycle them"},
 		{"H4", "binlog_row_image", "FULL", "SET GLOBAL binlog_row_image = 'FULL', in the option file too; recycle open sessions"},
 		{"H4", "binlog_row_value_options", "", "SET GLOBAL binlog_row_value_options = ''"},
@@ -27,6 +28,10 @@ func (i *inspection) checkBinlog(s *side) {
 		{"H12", "log_slave_updates", "ON", restart},
 		{"H12", "log_replica_updates", "ON", restart},
 	} {
+		if want.name == "log_bin" && !isOn(s.variables["log_bin"]) {
+			i.add("H4", Refuse, s, "log_bin = binlog in the server's option file, then restart it", "it writes no binlog: log_bin is off")
+			continue
+		}
 		if value, ok := s.variables[want.name]; ok && !sameValue(value, want.value) {
 			i.add(want.hazard, Refuse, s, want.fix, "%s is %q, needed is %q", want.name, value, want.value)
 		}
@@ -41,9 +46,39 @@ func (i *inspection) checkBinlog(s *side) {
 	}
 }
 
+// filterVariables are MariaDB's replication filters, which its status shows only
+// once it replicates.
+var filterVariables = []string{
+	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table",
+	"replicate_wild_do_table", "replicate_wild_ignore_table", "replicate_rewrite_db",
+}
+
+// readFilters adds the filters that a server has before it replicates.
+func (s *side) readFilters(ctx context.Context) error {
+	if s.replica.Filters == nil {
+		s.replica.Filters = map[string]string{}
+	}
+	if s.dialect.mariadb() {
+		values, err := variables(ctx, s.db, filterVariables...)
+		for name, value := range values {
+			if value != "" {
+				s.replica.Filters[name] = value
+			}
+		}
+		return err
+	}
+	records, err := queryRecords(ctx, s.db, "SELECT FILTER_NAME AS name, FILTER_RULE AS rule FROM performance_schema.replication_applier_global_filters")
+	for _, r := range records {
+		if r["rule"] != "" {
+			s.replica.Filters[strings.ToLower(r["name"])] = r["rule"]
+		}
+	}
+	return err
+}
+
 func (i *inspection) checkReplication(s *side) {
 	for _, name := range slices.Sorted(maps.Keys(s.replica.Filters)) {
-		i.add("H18", Refuse, s, "remove the filter", "%s is set: %s", name, s.replica.Filters[name])
+		i.add("H18", Refuse, s, "remove the filter, in the option file too: "+s.dialect.removeFilter(name), "%s is set: %s", name, s.replica.Filters[name])
 	}
 	for _, name := range []string{"slave_exec_mode", "replica_exec_mode"} {
 		if value, ok := s.variables[name]; ok && !strings.EqualFold(value, "STRICT") {
@@ -60,6 +95,15 @@ func (i *inspection) checkReplication(s *side) {
 	}
 }
 
+// removeFilter is the statement that takes a replication filter away; the
+// replica must be stopped for it.
+func (d *Dialect) removeFilter(name string) string {
+	if d.mariadb() {
+		return "SET GLOBAL " + strings.ToLower(name) + " = ''"
+	}
+	return "CHANGE REPLICATION FILTER " + strings.ToUpper(name) + " = ()"
+}
+
 // checkSource looks at what only a source can have wrong.
 func (i *inspection) checkSource() {
 	s := i.source
@@ -74,11 +118,11 @@ func (i *inspection) checkSource() {
 	}
 	for _, name := range i.pair.Schemas {
 		if !slices.Contains(s.schemas, name) {
-			i.add("H24", Refuse, s, "correct databases[].schemas", "there is no schema %q", name)
+			i.add("H31", Refuse, s, "correct databases[].schemas", "there is no schema %q", name)
 		}
 	}
 	if len(s.schemas) == 0 {
-		i.add("H24", Warn, s, "check databases[] in the configuration", "it holds no schema to move")
+		i.add("H31", Warn, s, "check databases[] in the configuration", "it holds no schema to move")
 	}
 }
 
@@ -104,23 +148,5 @@ func (i *inspection) checkIDs() {
 		if ok && value == i.source.variables[id.name] {
 			i.add(id.hazard, Refuse, i.target, id.fix, "%s is %s on both sides", id.name, value)
 		}
-	}
-}
-
-// checkGlobals compares the globals of H17.
-func (i *inspection) checkGlobals() {
-	for _, name := range slices.Sorted(maps.Keys(i.source.compared)) {
-		want := i.source.compared[name]
-		have, ok := i.target.compared[name]
-		switch {
-		case !ok:
-			i.add("H17", Warn, i.target, "see what the newer version does in its place", "it has no %s; the source's is %q", name, want)
-		case !globalFits(name, have, want):
-			i.add("H17", Refuse, i.target, "set it to the source's value", "%s is %q, the source's is %q", name, have, want)
-		}
-	}
-	if i.source.compared["time_zone"] == "SYSTEM" && i.source.variables["system_time_zone"] != i.target.variables["system_time_zone"] {
-		i.add("H17", Warn, i.target, "set the host's time zone to the source's, or default_time_zone on both",
-			"its system time zone is %s, the source's is %s", i.target.variables["system_time_zone"], i.source.variables["system_time_zone"])
 	}
 }

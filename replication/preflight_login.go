@@ -1,0 +1,115 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// readPrivileges are what migrate reads and watches with, on both sides.
+var readPrivileges = []string{"SELECT", "SHOW VIEW", "EVENT", "TRIGGER", "PROCESS", "RELOAD", "LOCK TABLES"}
+
+// ownPrivileges are what its own accounts, links and heartbeat need, on both sides.
+var ownPrivileges = []string{"INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "CREATE USER", "REPLICATION SLAVE"}
+
+// copyPrivileges are what making the copy needs beside: on the target only.
+var copyPrivileges = []string{"ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE"}
+
+// adminPrivileges are the flavor's and version's names of what changing
+// settings, links and fences needs.
+func (d *Dialect) adminPrivileges() []string {
+	if d.mariadb() {
+		return []string{
+			"SUPER", "BINLOG MONITOR", "BINLOG ADMIN", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN",
+			"READ_ONLY ADMIN", "CONNECTION ADMIN", "SET USER",
+		}
+	}
+	definer := "SET_USER_ID"
+	if d.atLeast(8, 2, 0) {
+		definer = "SET_ANY_DEFINER"
+	}
+	return []string{
+		"REPLICATION CLIENT", "BACKUP_ADMIN", "CONNECTION_ADMIN", "PERSIST_RO_VARIABLES_ADMIN", "REPLICATION_SLAVE_ADMIN",
+		definer, "SYSTEM_USER", "SYSTEM_VARIABLES_ADMIN", "XA_RECOVER_ADMIN",
+	}
+}
+
+// neededPrivileges are what migrate's login needs on a side.
+func neededPrivileges(d *Dialect, side Side) []string {
+	needed := slices.Concat(readPrivileges, ownPrivileges, d.adminPrivileges())
+	if side == Target {
+		needed = append(needed, copyPrivileges...)
+	}
+	return needed
+}
+
+// checkLogin looks at the privileges of migrate's own login (H30). Without them
+// nothing else can be looked at, and complete is false.
+func (i *inspection) checkLogin(ctx context.Context, s *Server) (complete bool, err error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return false, err
+	}
+	grants, err := queryStrings(ctx, db, "SHOW GRANTS")
+	if err != nil {
+		return false, s.wrap("read the login's privileges", err)
+	}
+	who, err := queryText(ctx, db, "SELECT CURRENT_USER()")
+	if err != nil {
+		return false, s.wrap("read the current user", err)
+	}
+	held, grantable := globalPrivileges(grants)
+	missing := slices.DeleteFunc(neededPrivileges(dialect, s.Side()), func(p string) bool { return held[p] || held[allPrivileges] })
+	if len(missing) == 0 && (grantable["REPLICATION SLAVE"] || grantable[allPrivileges]) {
+		return true, nil
+	}
+	found := "migrate's login " + account(who) + " may not pass on what it holds, which its links' and the application's accounts need"
+	if len(missing) > 0 {
+		found = fmt.Sprintf("migrate's login %s lacks %s", account(who), strings.Join(missing, ", "))
+	}
+	i.findings = append(i.findings, Finding{"H30", Refuse, s.Name(), found, grantFor(dialect, s.Side(), who) + "; or log in as root"})
+	return false, nil
+}
+
+// grantFor is the statement that gives a login what it needs: on the source
+// that and no more; on the target everything, because it gives the application's
+// accounts what they hold.
+func grantFor(d *Dialect, side Side, who string) string {
+	list := allPrivileges
+	if side == Source {
+		list = strings.Join(neededPrivileges(d, side), ", ")
+	}
+	return "GRANT " + list + " ON *.* TO " + account(who) + " WITH GRANT OPTION"
+}
+
+// account is CURRENT_USER() as a GRANT takes it.
+func account(current string) string {
+	at := strings.LastIndex(current, "@")
+	if at < 0 {
+		return literal(current)
+	}
+	return literal(current[:at]) + "@" + literal(current[at+1:])
+}
+
+const allPrivileges = "ALL PRIVILEGES"
+
+// globalPrivileges reads SHOW GRANTS: what is held everywhere, and what of it
+// may be passed on.
+func globalPrivileges(grants []string) (held, grantable map[string]bool) {
+	held, grantable = map[string]bool{}, map[string]bool{}
+	for _, grant := range grants {
+		list, rest, global := strings.Cut(grant, " ON *.* TO ")
+		if !global {
+			continue
+		}
+		for _, name := range strings.Split(strings.TrimPrefix(list, "GRANT "), ",") {
+			name = strings.ReplaceAll(strings.TrimSpace(name), "REPLICA ", "SLAVE ") // an older and a newer name
+			held[name] = true
+			if strings.HasSuffix(rest, " WITH GRANT OPTION") {
+				grantable[name] = true
+			}
+		}
+	}
+	return held, grantable
+}
