@@ -102,9 +102,14 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 // seed is the first full copy of a pair, as its entry in databases[] wants it.
 func (m *Move) seed(p replication.Pair) plan.Step {
 	d := m.Config.Databases[slices.IndexFunc(m.Config.Databases, func(d config.Database) bool { return d.Name == p.Name })]
-	return replication.SeedWith(p, replication.SeedOptions{
+	options := replication.SeedOptions{
 		Workers: d.Throttle.Workers, BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning,
-	})
+		ReplicaLag: d.Throttle.ReplicaLag,
+	}
+	if d.RunOn == config.OnTarget {
+		return replication.SeedOnTarget(p, options, seedWorker())
+	}
+	return replication.SeedWith(p, options)
 }
 
 // perPair makes one step for each pair, with the pair's name in the step's.

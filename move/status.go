@@ -18,6 +18,7 @@ type Status struct {
 	Holder   *plan.Holder               `json:"running,omitempty"` // who runs a verb now
 	Hosts    []HostStatus               `json:"hosts"`
 	Pairs    []replication.PairStatus   `json:"pairs,omitempty"` // once the targets are there
+	Seeds    []replication.SeedState    `json:"seeds,omitempty"` // that run now
 	Verified []replication.VerifyReport `json:"verified,omitempty"`
 	// Conflicts are the reports of switches by way dual.
 	Conflicts []replication.ConflictReport `json:"conflicts,omitempty"`
@@ -68,6 +69,9 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 	}
 	if s.Conflicts, err = m.conflictReports(ctx); err != nil {
 		return s, err
+	}
+	if provisioned && s.Position == Applying {
+		s.Seeds, _ = m.Seeds(ctx) // a target that does not answer says so below
 	}
 	if provisioned && s.Position != Finished {
 		s.Pairs = make([]replication.PairStatus, len(m.pairs))

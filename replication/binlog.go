@@ -83,6 +83,10 @@ func openBinlog(ctx context.Context, s *Server) (*binlogReader, error) {
 		server: s, dialect: dialect, password: newPassword(),
 		id: 1<<31 + rand.Uint32N(1<<31-1), // a real server's id is rarely that high
 	}
+	if s.cfg.OnlyReads {
+		r.password = s.cfg.Password
+		return r, nil
+	}
 	host := anyHost
 	if s.cfg.Network == "unix" {
 		host = "localhost"
@@ -92,9 +96,20 @@ func openBinlog(ctx context.Context, s *Server) (*binlogReader, error) {
 
 // close drops the account, also when ctx has ended.
 func (r *binlogReader) close(ctx context.Context) error {
+	if r.server.cfg.OnlyReads {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
 	defer cancel()
 	return readerAccount(r.server).drop(ctx)
+}
+
+// user is the account that the reader logs in with.
+func (r *binlogReader) user() string {
+	if r.server.cfg.OnlyReads {
+		return r.server.cfg.User
+	}
+	return readerAccount(r.server).name
 }
 
 // read hands the visitor every transaction that is not in start, until all of
@@ -140,7 +155,7 @@ func (r *binlogReader) flavor() string {
 func (r *binlogReader) config(pass *binlogPass) (binlog.BinlogSyncerConfig, error) {
 	cfg := binlog.BinlogSyncerConfig{
 		ServerID: r.id, Flavor: r.flavor(), Localhost: "migrate",
-		User: readerAccount(r.server).name, Password: r.password.Open(),
+		User: r.user(), Password: r.password.Open(),
 		Host: r.server.cfg.Address, HeartbeatPeriod: binlogBeat, ReadTimeout: binlogSilence,
 		DisableRetrySync: true, DiscardGTIDSet: true, TimestampStringLocation: time.UTC,
 		Logger: slog.New(slog.DiscardHandler), // it would log rows

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
@@ -192,5 +193,6 @@ func (o object) isData() bool { return o.Kind == kindTable || o.Kind == kindSequ
 
 // isSeedTable is migrate's own marker and notes, which are never copied.
 func (o object) isSeedTable() bool {
-	return o.Schema == ownSchema && (strings.EqualFold(o.Name, markerTable) || strings.EqualFold(o.Name, notesTables) || strings.EqualFold(o.Name, notesParts))
+	return o.Schema == ownSchema && slices.ContainsFunc([]string{markerTable, notesTables, notesParts, controlTable},
+		func(name string) bool { return strings.EqualFold(o.Name, name) })
 }

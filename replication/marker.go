@@ -23,6 +23,8 @@ type marker struct {
 type made struct {
 	Schemas  []string      `json:"schemas"`
 	Accounts []madeAccount `json:"accounts"`
+	// Target is the identity of the server that it was made on.
+	Target string `json:"target,omitempty"`
 }
 
 type madeAccount struct {
@@ -56,7 +58,7 @@ func writeMarker(ctx context.Context, unlogged execer, m marker) error {
 	for _, statement := range []string{
 		"CREATE DATABASE IF NOT EXISTS " + Quote(ownSchema) + " CHARACTER SET utf8mb4",
 		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, markerTable) + ` (
-			id TINYINT NOT NULL PRIMARY KEY, origin VARCHAR(64) NOT NULL, gtids LONGTEXT NOT NULL,
+			id TINYINT NOT NULL PRIMARY KEY, origin TEXT NOT NULL, gtids LONGTEXT NOT NULL,
 			finished TINYINT NOT NULL, made LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
 	} {
 		if _, err := unlogged.ExecContext(ctx, statement); err != nil {

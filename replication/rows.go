@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,16 +44,22 @@ func changedError(err error) error {
 type pump struct {
 	from, to *wire
 	table    *seedTable
-	verb     string // REPLACE where the rows may be there already, INSERT where they cannot
-	throttle *throttle
-	count    func(rows, bytes int64)
+	verb     string            // REPLACE where the rows may be there already, INSERT where they cannot
+	took     func(bytes int64) // is told what was read
+	// wait, where it is set, holds back in the middle of the rows.
+	wait  func(context.Context) error
+	limit time.Duration // that the statement on the source may be open; 0: none
 }
 
 // pumped is what a query's rows were.
 type pumped struct {
 	rows, bytes int64
 	last        bound // the key of the last one
+	cut         bool  // there were more, and the time was up
 }
+
+// all reports whether a query for so many rows has had all that there are.
+func (p pumped) all(wanted int64) bool { return p.rows < wanted && !p.cut }
 
 // run runs the query, whose list is the table's selectList, and writes its rows
 // in the transaction that is open on the target. Two statements are in memory
@@ -68,7 +77,7 @@ func (p *pump) run(ctx context.Context, query string) (pumped, error) {
 		for k, at := range p.table.keyAt {
 			filler.keyPlace[at] = k + 1
 		}
-		err := p.from.query(ctx, query, func(row []byte) error { return filler.add(ctx, row) })
+		err := p.read(ctx, query, &filler)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", p.table.title(), changedError(err))
 		}
@@ -92,6 +101,79 @@ func (p *pump) run(ctx context.Context, query string) (pumped, error) {
 	})
 	err := group.Wait()
 	return out, err
+}
+
+// errCut ends a query whose time is up.
+var errCut = errors.New("the time of the query is up")
+
+// read runs the query. When its time is up, and rows have come, it ends the
+// connection, whatever that waits for: what has come is a part that is whole.
+func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error {
+	if p.limit == 0 {
+		return p.from.query(ctx, query, func(row []byte) error { return filler.add(ctx, row) })
+	}
+	if err := p.from.restore(ctx); err != nil {
+		return err
+	}
+	w := &watchdog{conn: p.from.conn}
+	w.arm(p.limit)
+	err := p.from.query(ctx, query, func(row []byte) error {
+		if w.barked.Load() {
+			return errCut
+		}
+		w.fed.Store(true)
+		return filler.add(ctx, row)
+	})
+	if !w.disarm() {
+		return err
+	}
+	p.from.broken = true // its connection is closed
+	if err == nil || ctx.Err() != nil || filler.rows == 0 {
+		return err
+	}
+	filler.cut = true
+	return nil
+}
+
+// watchdog closes a connection when its time is up and something has come.
+type watchdog struct {
+	conn        io.Closer
+	fed, barked atomic.Bool
+
+	mu    sync.Mutex
+	over  bool
+	timer *time.Timer
+}
+
+// watchdogAgain is how often a watchdog whose time is up looks again.
+const watchdogAgain = 100 * time.Millisecond
+
+func (w *watchdog) arm(after time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(after, w.bark)
+}
+
+func (w *watchdog) bark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.over:
+	case !w.fed.Load():
+		w.timer.Reset(watchdogAgain)
+	default:
+		w.barked.Store(true)
+		_ = w.conn.Close()
+	}
+}
+
+// disarm ends the watch and reports whether the connection was closed.
+func (w *watchdog) disarm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
+	return w.barked.Load()
 }
 
 // rowFiller makes statements of rows.
@@ -175,10 +257,12 @@ func (f *rowFiller) send(ctx context.Context) error {
 		}
 	}
 	f.statement = nil
-	f.pump.count(f.rows-f.sent.rows, f.bytes-f.sent.bytes)
-	n := f.bytes - f.sent.bytes
+	f.pump.took(f.bytes - f.sent.bytes)
 	f.sent = f.pumped
-	return f.pump.throttle.wait(ctx, n)
+	if f.pump.wait == nil {
+		return nil
+	}
+	return f.pump.wait(ctx)
 }
 
 // idle waits until the writer has sent everything.

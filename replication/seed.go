@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
@@ -19,9 +20,10 @@ var ErrNotProvisioned = errors.New("not provisioned yet")
 
 // SeedOptions bound what a seed takes from the source. Zero values are the defaults.
 type SeedOptions struct {
-	Workers        int   // connections that copy side by side; default 4
-	BytesPerSecond int64 // of rows read; default unlimited
-	MostRunning    int   // the source's Threads_running above which the seed waits; default 64
+	Workers        int           // connections that copy side by side; default 4
+	BytesPerSecond int64         // of rows read; default unlimited
+	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
+	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 }
 
 func (o SeedOptions) withDefaults() SeedOptions {
@@ -31,7 +33,15 @@ func (o SeedOptions) withDefaults() SeedOptions {
 	if o.MostRunning <= 0 {
 		o.MostRunning = 64
 	}
+	if o.ReplicaLag <= 0 {
+		o.ReplicaLag = 10 * time.Second
+	}
 	return o
+}
+
+// limits is what the seed begins with; see Throttle.
+func (o SeedOptions) limits() Limits {
+	return Limits{Workers: o.Workers, BytesPerSecond: o.BytesPerSecond, MostRunning: o.MostRunning, MostLag: o.ReplicaLag}
 }
 
 // Seed is SeedWith the default options.
@@ -84,10 +94,11 @@ func (s *seed) Check(ctx context.Context) (plan.State, error) {
 	switch {
 	case err != nil:
 		return state, s.pair.Target.wrap("check the seed", err)
-	case ok && m.Finished && m.Origin == origin:
+	case ok && m.Finished && sameServer(m.Origin, origin):
 		state.Done, state.Now = true, "seeded at "+m.GTIDs
-	case ok && m.Origin != origin:
-		return state, plan.WithHint(fmt.Errorf("%s was seeded from another server (%s)", s.pair.Target.Name(), m.Origin),
+	case ok && !sameServer(m.Origin, origin):
+		return state, plan.WithHint(fmt.Errorf("%s was seeded from another server (%s) than %s is now (%s)",
+			s.pair.Target.Name(), m.Origin, s.pair.Source.Name(), origin),
 			"a target belongs to one source: undo the other migration, or give this one a target of its own")
 	case ok:
 		state.Now = "a seed that did not finish"
@@ -108,23 +119,6 @@ func (s *seed) refuseData(ctx context.Context, target queryer) error {
 		"drop those schemas on the target if nobody needs them, or leave them out in databases[].schemas")
 }
 
-// identity tells servers apart: server_uuid on MySQL, server_id on MariaDB.
-func identity(ctx context.Context, server *Server) (string, error) {
-	db, dialect, err := server.Open(ctx)
-	if err != nil {
-		return "", err
-	}
-	name := "server_uuid"
-	if dialect.mariadb() {
-		name = "server_id"
-	}
-	id, err := queryText(ctx, db, "SELECT @@GLOBAL."+name)
-	if err != nil {
-		return "", server.wrap("read "+name, err)
-	}
-	return name + " " + id, nil
-}
-
 // Apply copies everything, beginning from scratch whatever an earlier try left.
 func (s *seed) Apply(ctx context.Context) error {
 	state, err := s.Check(ctx)
@@ -142,7 +136,7 @@ func (s *seed) Apply(ctx context.Context) error {
 		if errors.Is(err, errSchemaChanged) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}
-		return err
+		return s.explainFull(ctx, err)
 	})
 	if errors.Is(err, errSchemaChanged) || errors.Is(err, errTableChanged) {
 		return plan.Transient(err, 0)

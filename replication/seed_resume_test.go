@@ -79,53 +79,6 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 	})
 }
 
-func TestSeedWaitsWhileTheSourceIsBusy(t *testing.T) {
-	pair, source, _ := startPair(t, servertest.MariaDB)
-	busy, idle := context.WithCancel(t.Context())
-	ended := make(chan struct{}, 8)
-	for range cap(ended) {
-		go func() {
-			defer func() { ended <- struct{}{} }()
-			for busy.Err() == nil {
-				_, _ = source.Root().ExecContext(busy, "DO SLEEP(0.5)")
-			}
-		}()
-	}
-	limit := &throttle{most: 6}
-	watching, stop := context.WithCancel(t.Context())
-	watched := make(chan error, 1)
-	go func() { watched <- limit.watch(watching, pair.Source) }()
-	closed := func() bool {
-		limit.mu.Lock()
-		defer limit.mu.Unlock()
-		return limit.closed != nil
-	}
-	require.Eventually(t, closed, 20*time.Second, 10*time.Millisecond)
-	waited := make(chan error, 1)
-	go func() { waited <- limit.wait(t.Context(), 1) }()
-	select {
-	case <-waited:
-		t.Fatal("it does not wait")
-	case <-time.After(300 * time.Millisecond):
-	}
-	idle()
-	for range cap(ended) {
-		<-ended
-	}
-	require.NoError(t, <-waited)
-	stop()
-	require.NoError(t, <-watched)
-}
-
-func TestThrottleKeepsTheRate(t *testing.T) {
-	limit := &throttle{rate: 10 << 20}
-	began := time.Now()
-	for range 5 {
-		require.NoError(t, limit.wait(t.Context(), 1<<20))
-	}
-	require.GreaterOrEqual(t, time.Since(began), 400*time.Millisecond)
-}
-
 // TestSeedSplitsALongTable has two tables for four workers: they share them.
 func TestSeedSplitsALongTable(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {

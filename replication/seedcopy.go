@@ -14,11 +14,18 @@ import (
 
 const (
 	firstChunk   = 1000 // rows
+	leastChunk   = 50   // of rows that are not long
 	mostChunk    = 100_000
 	chunkBytes   = 16 << 20
 	chunkTime    = time.Second
 	splitLeast   = 4 * firstChunk // rows left in a range that is worth sharing
 	splitSamples = 200_000        // rows that a split may pass over to find its place
+
+	// readTime is how long a statement of ours on the source may be open: its
+	// rows are cut off then, and read by another.
+	readTime = 3 * time.Second
+	// employEvery is how often the number of workers is looked at.
+	employEvery = 500 * time.Millisecond
 )
 
 // copier copies the ranges of many tables by a few workers. A worker without a
@@ -28,13 +35,16 @@ type copier struct {
 	notes          notes
 	throttle       *throttle
 	progress       *progress
-	workers        int
 
 	mu      sync.Mutex
+	workers int // that are at work
+
 	changed *sync.Cond
 	waiting []*keyRange // the longest last
 	busy    map[*keyRange]bool
 	numbers map[tableName]int
+	open    map[tableName]int // ranges that are not copied yet
+	ended   chan struct{}     // closed when all is copied
 	stopped bool
 	dirty   map[tableName]bool // tables that DDL has changed meanwhile
 }
@@ -43,8 +53,12 @@ type copier struct {
 func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[tableName]bool, error) {
 	c.changed = sync.NewCond(&c.mu)
 	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[tableName]bool{}, false
+	c.open, c.ended = map[tableName]int{}, make(chan struct{})
 	for _, r := range ranges {
-		r.rows = firstChunk
+		c.open[r.table.id()]++
+	}
+	for _, r := range ranges {
+		r.rows = r.table.firstChunk(c.throttle.chunk())
 	}
 	c.waiting = ranges
 	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })
@@ -56,10 +70,46 @@ func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[tableName]bo
 		c.changed.Broadcast()
 	})
 	defer release()
-	for range min(c.workers, max(1, len(ranges)*4)) {
-		group.Go(func() error { return c.work(ctx) })
-	}
+	most := len(ranges) * 4
+	group.Go(func() error { c.employ(ctx, group, most); return nil })
 	return c.dirty, group.Wait()
+}
+
+// employ keeps as many workers at work as the throttle allows, which may change,
+// until all is copied.
+func (c *copier) employ(ctx context.Context, group *errgroup.Group, most int) {
+	tick := time.NewTicker(employEvery)
+	defer tick.Stop()
+	for {
+		want := min(c.throttle.current().Workers, most)
+		c.mu.Lock()
+		left := len(c.waiting) + len(c.busy)
+		for ; left > 0 && c.workers < want && !c.stopped; c.workers++ {
+			group.Go(func() error { return c.work(ctx) })
+		}
+		c.progress.at(c.workers)
+		c.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-c.ended:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// leave reports whether there are more workers than there may be; then the one
+// that asks is counted no more. It is called with the lock held.
+func (c *copier) leave() bool {
+	if c.workers <= c.throttle.current().Workers {
+		return false
+	}
+	c.workers--
+	return true
 }
 
 // next is the range that a worker goes on with; nil when all are done.
@@ -69,6 +119,9 @@ func (c *copier) next(ctx context.Context, from *wire) (*keyRange, error) {
 	for {
 		if c.stopped {
 			return nil, context.Cause(ctx)
+		}
+		if c.leave() {
+			return nil, nil
 		}
 		if n := len(c.waiting); n > 0 {
 			r := c.waiting[n-1]
@@ -89,11 +142,32 @@ func (c *copier) next(ctx context.Context, from *wire) (*keyRange, error) {
 	}
 }
 
+// done takes note that a range is copied.
 func (c *copier) done(r *keyRange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.busy, r)
+	id := r.table.id()
+	if c.open[id]--; c.open[id] == 0 && !c.dirty[id] {
+		c.progress.finished(id)
+	}
+	if len(c.busy)+len(c.waiting) == 0 {
+		close(c.ended)
+	}
 	c.changed.Broadcast()
+}
+
+// handBack gives a range to others, where there are more workers than there may be.
+func (c *copier) handBack(r *keyRange) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.leave() {
+		return false
+	}
+	delete(c.busy, r)
+	c.waiting = append(c.waiting, r)
+	c.changed.Broadcast()
+	return true
 }
 
 func (c *copier) work(ctx context.Context) error {
@@ -113,6 +187,9 @@ func (c *copier) work(ctx context.Context) error {
 			return err
 		}
 		err = c.copyRange(ctx, r, from, to)
+		if errors.Is(err, errFewer) {
+			return nil
+		}
 		if errors.Is(err, errTableChanged) {
 			c.mu.Lock()
 			c.dirty[r.table.id()] = true
@@ -131,57 +208,81 @@ var readSettings = []string{readCommitted}
 
 const readCommitted = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
+// errFewer ends a worker that is not wanted any more.
+var errFewer = errors.New("there are to be fewer workers")
+
 // copyRange copies a range chunk by chunk. The note of a chunk commits with its rows.
 func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) error {
-	t := r.table
-	p := &pump{from: from, to: to, table: t, verb: "REPLACE", throttle: c.throttle, count: func(rows, bytes int64) { c.progress.add(t.title(), rows, bytes) }}
 	for {
+		if err := c.throttle.wait(ctx); err != nil {
+			return err
+		}
 		c.mu.Lock()
 		pos, upper, size := r.pos, r.upper, r.rows
 		c.mu.Unlock()
-		query := "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, pos, upper) +
-			" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(size, 10)
 		began := time.Now()
-		var got pumped
-		err := to.inTransaction(ctx, "copy "+t.title(), func() (err error) {
-			if got, err = p.run(ctx, query); err != nil {
-				return err
-			}
-			last := got.last
-			if last == nil {
-				last = pos
-			}
-			_, err = to.exec(ctx, r.reachedNote(last, got.rows < size))
-			return err
-		})
+		got, err := c.copyChunk(ctx, &keyRange{table: r.table, number: r.number, pos: pos, upper: upper, rows: size}, from, to)
 		if err != nil {
 			return err
 		}
+		c.progress.add(r.table.id(), got.rows, got.bytes)
 		c.mu.Lock()
 		r.done += got.rows
 		if got.last != nil {
 			r.pos = got.last
 		}
-		r.rows = nextChunk(size, got, time.Since(began))
+		r.rows = nextChunk(size, got, time.Since(began), c.throttle.chunk())
 		r.left = max(r.left-got.rows, 2*r.rows+1, splitLeast) // statistics may be far too low
 		c.changed.Broadcast()                                 // there is something to split again, perhaps
 		c.mu.Unlock()
-		if got.rows < size {
+		if got.all(size) {
 			return nil
+		}
+		if c.handBack(r) {
+			return errFewer
 		}
 	}
 }
 
+// copyChunk copies the next rows of a range.
+func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire) (got pumped, err error) {
+	t := r.table
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", took: c.throttle.took, limit: readTime}
+	query := "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, r.pos, r.upper) +
+		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
+	err = to.inTransaction(ctx, "copy "+t.title(), func() (err error) {
+		if got, err = p.run(ctx, query); err != nil {
+			return err
+		}
+		last := got.last
+		if last == nil {
+			last = r.pos
+		}
+		_, err = to.exec(ctx, r.reachedNote(last, got, got.all(r.rows)))
+		return err
+	})
+	return got, err
+}
+
+// firstChunk is how many rows a table's first chunk has, by what a row usually takes.
+func (t *seedTable) firstChunk(bytes int64) int64 {
+	if t.Bytes <= 0 || t.rows <= 0 {
+		return firstChunk
+	}
+	return max(1, min(firstChunk, int64(float64(bytes)/float64(t.Bytes)*float64(t.rows))))
+}
+
 // nextChunk is how many rows the next chunk has, by what the last one took.
-func nextChunk(size int64, got pumped, took time.Duration) int64 {
+func nextChunk(size int64, got pumped, took time.Duration, bytes int64) int64 {
 	next := size * 4
 	if took > 0 {
 		next = min(next, int64(float64(size)*float64(chunkTime)/float64(took)))
 	}
+	next = max(next, leastChunk)
 	if got.rows > 0 && got.bytes > 0 {
-		next = min(next, chunkBytes*got.rows/got.bytes)
+		next = min(next, max(1, bytes*got.rows/got.bytes))
 	}
-	return min(max(next, 50), mostChunk)
+	return min(next, mostChunk)
 }
 
 // split takes the rear half of the longest range that is at work, and notes
@@ -190,7 +291,8 @@ func nextChunk(size int64, got pumped, took time.Duration) int64 {
 func (c *copier) split(ctx context.Context, from *wire) (rear *keyRange, tried bool, err error) {
 	var longest *keyRange
 	for r := range c.busy {
-		if r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
+		// Rows so long that one is a chunk are read one at a time, for memory's sake.
+		if r.rows > 1 && r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
 			longest = r
 		}
 	}
@@ -220,6 +322,7 @@ func (c *copier) split(ctx context.Context, from *wire) (rear *keyRange, tried b
 	rear.left = longest.left / 2
 	longest.left -= rear.left
 	longest.upper = middle
+	c.open[rear.table.id()]++
 	c.busy[rear] = true
 	return rear, true, nil
 }

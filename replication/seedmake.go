@@ -68,7 +68,10 @@ func (r *seedRun) listTables(ctx context.Context) error {
 		t.cascades = cascades[id]
 	}
 	clear(r.dirty)
-	r.estimate()
+	if noted, err = r.notes.read(ctx); err != nil {
+		return err
+	}
+	r.progress.take(r.tables, noted)
 	return nil
 }
 
@@ -208,17 +211,6 @@ func (r *seedRun) makeTable(ctx context.Context, c *creator, t *seedTable) error
 	return wrapErr("note that "+t.title()+" is made", inOneTransaction(ctx, c.session, statements))
 }
 
-// estimate sums up what there is to copy.
-func (r *seedRun) estimate() {
-	r.progress.mu.Lock()
-	defer r.progress.mu.Unlock()
-	r.progress.total, r.progress.totalRows = 0, 0
-	for _, t := range r.tables {
-		r.progress.total += t.Bytes
-		r.progress.totalRows += t.rows
-	}
-}
-
 // copySnapshot copies from the snapshot what cannot be copied in chunks, and
 // the sequences' states.
 func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
@@ -240,19 +232,26 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 			return err
 		}
 		as, query := t.whole()
-		p := &pump{from: l.from, to: l.to, table: as, verb: "INSERT", throttle: r.throttle, count: func(rows, bytes int64) { r.progress.add(t.title(), rows, bytes) }}
+		p := &pump{from: l.from, to: l.to, table: as, verb: "INSERT", wait: r.throttle.wait, took: func(bytes int64) {
+			r.throttle.took(bytes)
+			r.progress.add(t.id(), 0, bytes)
+		}}
+		var got pumped
 		err := l.to.transaction(ctx, func() error {
 			if len(t.history) > 0 {
 				if _, err := l.to.exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
 					return err
 				}
 			}
-			_, err := p.run(ctx, query)
+			var err error
+			got, err = p.run(ctx, query)
 			return err
 		})
 		if err != nil {
 			return err
 		}
+		r.progress.add(t.id(), got.rows, 0)
+		r.progress.finished(t.id())
 	}
 	return nil
 }

@@ -1,60 +1,270 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
 
-const reportEvery = 500 * time.Millisecond
+const (
+	reportEvery = 500 * time.Millisecond
+	// rateWindow is over how long the rate is measured.
+	rateWindow = 30 * time.Second
+	// tablesShown is how many tables at work a progress names.
+	tablesShown = 8
+)
 
-// progress shows how far the copy is.
+// SeedProgress is how far a seed is: what earlier tries have copied counts.
+// Totals are estimates by the source's statistics, which get better as rows come.
+type SeedProgress struct {
+	Phase      string          `json:"phase"`
+	Bytes      int64           `json:"bytes"` // of rows
+	TotalBytes int64           `json:"total_bytes"`
+	Rows       int64           `json:"rows"`
+	TotalRows  int64           `json:"total_rows"`
+	Rate       float64         `json:"bytes_per_second"` // of the last half minute
+	Left       time.Duration   `json:"left,omitempty"`   // 0: not known
+	Done       int             `json:"tables_done"`
+	Tables     int             `json:"tables"`
+	AtWork     []TableProgress `json:"at_work,omitempty"` // the largest first
+	Workers    int             `json:"workers"`
+	Throttle   string          `json:"throttle,omitempty"` // what holds the seed back, in plain words
+	Running    int             `json:"source_threads_running"`
+	History    int64           `json:"source_history_list"`        // -1: the source does not count it
+	AtFirst    int64           `json:"source_history_list_before"` // when this try began
+	At         time.Time       `json:"at"`                         // by the clock of where the seed runs
+}
+
+// TableProgress is how far one table is.
+type TableProgress struct {
+	Table      string `json:"table"`
+	Bytes      int64  `json:"bytes"`
+	TotalBytes int64  `json:"total_bytes"`
+	Rows       int64  `json:"rows"`
+	TotalRows  int64  `json:"total_rows"`
+}
+
+// String is the progress in one line, without its bytes.
+func (p SeedProgress) String() string {
+	parts := p.parts()
+	if p.Rate > 0 {
+		parts = append(parts, rateText(p.Rate))
+	}
+	if p.Left > 0 {
+		parts = append(parts, "about "+p.Left.String()+" left")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// parts are what there is to say besides bytes and rates.
+func (p SeedProgress) parts() []string {
+	parts := []string{p.Phase}
+	if p.Throttle != "" {
+		parts = append(parts, p.Throttle)
+	}
+	if len(p.AtWork) > 0 {
+		t := p.AtWork[0]
+		text := fmt.Sprintf("%s %d of about %d rows", t.Table, t.Rows, t.TotalRows)
+		if more := len(p.AtWork) - 1; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, text)
+	}
+	if p.Tables > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d tables done", p.Done, p.Tables), fmt.Sprintf("%d of about %d rows", p.Rows, p.TotalRows))
+	}
+	if p.History >= 0 {
+		parts = append(parts, fmt.Sprintf("source: %d threads, history list %d (%d before)", p.Running, p.History, p.AtFirst))
+	}
+	return parts
+}
+
+// Progress is p as a running step reports it: the reader works out the rate.
+func (p SeedProgress) Progress() plan.Progress {
+	return plan.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
+}
+
+// progress counts how far the copy is.
 type progress struct {
-	mu          sync.Mutex
-	total       int64 // bytes, the source's estimate
-	totalRows   int64
-	done, rows  int64
-	what        string
-	started     time.Time
-	doneAtStart int64
+	throttle *throttle
+	watch    *sourceWatch
+
+	mu      sync.Mutex
+	phase   string
+	tables  map[tableName]*tableCount
+	workers int
+	came    []sample // of the bytes that came in this try, oldest first
+	total   int64    // bytes that came in this try
 }
 
-func (p *progress) add(what string, rows, bytes int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rows += rows
-	p.done += bytes
-	p.what = what
+// tableCount is what of a table was copied.
+type tableCount struct {
+	title             string
+	estBytes, estRows int64 // by the source's statistics
+	bytes, rows       int64
+	done              bool
 }
 
-func (p *progress) line() plan.Progress {
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+func newProgress(t *throttle, w *sourceWatch) *progress {
+	return &progress{throttle: t, watch: w, phase: "starting", tables: map[tableName]*tableCount{}}
+}
+
+// enter names what the seed does now.
+func (p *progress) enter(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	total := max(p.total, p.done)
-	what := fmt.Sprintf("%s, %d of about %d rows", p.what, p.rows, max(p.totalRows, p.rows))
-	if seconds := time.Since(p.started).Seconds(); seconds > 0 && p.done > 0 {
-		rate := float64(p.done) / seconds
-		what += fmt.Sprintf(", %.1f MB/s", rate/1e6)
-		if left := total - p.done; left > 0 {
-			what += ", about " + (time.Duration(float64(left)/rate) * time.Second).String() + " left"
+	p.phase = phase
+}
+
+// take counts the tables that there are, and what earlier tries have copied of them.
+func (p *progress) take(tables map[tableName]*seedTable, noted map[tableName]*tableNote) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tables = map[tableName]*tableCount{}
+	for id, t := range tables {
+		if t.sequence {
+			continue
+		}
+		c := &tableCount{title: t.title(), estBytes: t.Bytes, estRows: t.rows}
+		if note := noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseLoose {
+			c.bytes, c.rows, c.done = note.bytes, note.rows, t.chunked() && len(note.parts) == 0
+		}
+		p.tables[id] = c
+	}
+}
+
+// add counts rows of a table that are on the target.
+func (p *progress) add(id tableName, rows, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.tables[id]; c != nil {
+		c.rows += rows
+		c.bytes += bytes
+	}
+	p.total += bytes
+}
+
+// finished says that a table is copied.
+func (p *progress) finished(id tableName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.tables[id]; c != nil {
+		c.done = true
+	}
+}
+
+// at says how many workers there are.
+func (p *progress) at(workers int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.workers = workers
+}
+
+// now is the progress as it is.
+func (p *progress) now() SeedProgress {
+	out := SeedProgress{Throttle: p.throttle.reason(), At: time.Now().UTC()}
+	out.Running, out.History, out.AtFirst = p.watch.seen()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out.Phase, out.Workers, out.Tables = p.phase, p.workers, len(p.tables)
+	scale := p.scale()
+	for _, c := range p.tables {
+		t := c.progress(scale)
+		out.Bytes, out.Rows = out.Bytes+t.Bytes, out.Rows+t.Rows
+		out.TotalBytes, out.TotalRows = out.TotalBytes+t.TotalBytes, out.TotalRows+t.TotalRows
+		if c.done {
+			out.Done++
+		} else if c.rows > 0 {
+			out.AtWork = append(out.AtWork, t)
 		}
 	}
-	return plan.Progress{Done: p.done, Total: total, Unit: "B", What: what}
+	slices.SortFunc(out.AtWork, func(a, b TableProgress) int {
+		return cmp.Or(cmp.Compare(b.TotalBytes, a.TotalBytes), cmp.Compare(a.Table, b.Table))
+	})
+	out.AtWork = out.AtWork[:min(len(out.AtWork), tablesShown)]
+	if out.Rate = p.rate(); out.Rate > 0 && out.TotalBytes > out.Bytes {
+		out.Left = time.Duration(float64(out.TotalBytes-out.Bytes) / out.Rate * float64(time.Second)).Round(time.Second)
+	}
+	return out
+}
+
+// scale is how many bytes come of a byte of the source's files: they are not
+// full, and rows travel in another form.
+func (p *progress) scale() float64 {
+	var came, files float64
+	for _, c := range p.tables {
+		if c.rows > 0 && c.estRows > 0 {
+			came += float64(c.bytes)
+			files += float64(c.estBytes) * min(1, float64(c.rows)/float64(c.estRows))
+		}
+	}
+	if files == 0 || came == 0 {
+		return 1
+	}
+	return came / files
+}
+
+// progress is how far the table is; its total goes by the rows that came, or
+// else by what those of other tables were.
+func (c *tableCount) progress(scale float64) TableProgress {
+	t := TableProgress{Table: c.title, Bytes: c.bytes, Rows: c.rows, TotalBytes: c.bytes, TotalRows: c.rows}
+	if c.done {
+		return t
+	}
+	t.TotalRows = max(c.rows, c.estRows)
+	if c.rows > 0 {
+		t.TotalBytes = int64(float64(c.bytes) * float64(t.TotalRows) / float64(c.rows))
+	} else {
+		t.TotalBytes = int64(float64(c.estBytes) * scale)
+	}
+	return t
+}
+
+// rate is the bytes a second over the last moments of this try.
+func (p *progress) rate() float64 {
+	now := time.Now()
+	p.came = append(p.came, sample{now, p.total})
+	for len(p.came) > 2 && now.Sub(p.came[0].at) > rateWindow {
+		p.came = p.came[1:]
+	}
+	first := p.came[0]
+	if seconds := now.Sub(first.at).Seconds(); seconds > 0 {
+		return float64(p.total-first.bytes) / seconds
+	}
+	return 0
+}
+
+// usualRate is the rate of this try so far, or else that of a usual network.
+func (p *progress) usualRate() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if rate := p.rate(); rate > 1e6 {
+		return rate
+	}
+	return 20e6
 }
 
 // show reports until ctx ends.
-func (p *progress) show(ctx context.Context) error {
+func (p *progress) show(ctx context.Context) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
-			plan.Report(ctx, p.line())
+			plan.Report(ctx, p.now().Progress())
 		}
 	}
 }

@@ -139,7 +139,7 @@ func (r *seedRun) finish(ctx context.Context) error {
 		return err
 	}
 	return r.quietly(ctx, func(session *Session) error {
-		for _, name := range []string{notesParts, notesTables} {
+		for _, name := range []string{notesParts, notesTables, controlTable} {
 			if _, err := session.ExecContext(ctx, "DROP TABLE IF EXISTS "+QuoteTable(ownSchema, name)); err != nil {
 				return r.pair.Target.wrap("drop the seed's notes", err)
 			}

@@ -32,7 +32,6 @@ type seedRun struct {
 	reader   *binlogReader
 	throttle *throttle
 	progress *progress
-	copier   *copier
 }
 
 // copy makes the copy, or goes on with one. The order: the position; tables and
@@ -40,27 +39,51 @@ type seedRun struct {
 // keys; accounts, programs and grants; whether all definitions are still the same; the
 // target's position; the marker's end.
 func (s *seed) copy(ctx context.Context) (err error) {
-	r := &seedRun{
-		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{}, misfits: map[tableName]int{},
-		throttle: &throttle{rate: s.options.BytesPerSecond, most: s.options.MostRunning},
-		progress: &progress{started: time.Now(), what: "starting"},
+	control, err := takeControl(ctx, s.pair.Target)
+	if err != nil {
+		return err
 	}
+	defer control.close()
+	r := s.newRun()
 	resumed, err := r.begin(ctx)
 	if err != nil {
+		return err
+	}
+	if err := control.make(ctx); err != nil {
 		return err
 	}
 	if r.reader, err = openBinlog(ctx, s.pair.Source); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.reader.close(ctx)) }()
-	watching, stop := context.WithCancel(ctx)
+	led, end := context.WithCancelCause(ctx)
 	var watchers errgroup.Group
-	watchers.Go(func() error { return r.throttle.watch(watching, s.pair.Source) })
-	watchers.Go(func() error { return r.progress.show(watching) })
-	defer func() {
-		stop()
-		_ = watchers.Wait() // they have no errors
-	}()
+	watchers.Go(func() error {
+		err := control.lead(led, s.pair.Name, s.options.limits(), r.throttle, r.progress)
+		end(err) // ends the seed, where err is one
+		return err
+	})
+	watchers.Go(func() error { r.progress.watch.watch(led); return nil })
+	watchers.Go(func() error { r.progress.show(led); return nil })
+	err = r.attempts(led, resumed)
+	end(nil)
+	if lost := watchers.Wait(); lost != nil && err != nil {
+		return lost // that the seed was ended says nothing
+	}
+	return err
+}
+
+func (s *seed) newRun() *seedRun {
+	limit := newThrottle(s.options.limits())
+	watch := newSourceWatch(s.pair.Source, limit, newReplicaWatch(s.pair.Source))
+	return &seedRun{
+		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{}, misfits: map[tableName]int{},
+		throttle: limit, progress: newProgress(limit, watch),
+	}
+}
+
+// attempts goes on until the seed has ended with nothing changed by DDL meanwhile.
+func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
 	if resumed {
 		if err := r.resume(ctx); err != nil {
 			return err
@@ -72,7 +95,7 @@ func (s *seed) copy(ctx context.Context) (err error) {
 			return err
 		}
 		if ending == mostEndings {
-			return plan.WithHint(fmt.Errorf("seed %s: %w", s.pair.Name, errTableChanged), "freeze schema changes until the seed is done")
+			return plan.WithHint(fmt.Errorf("seed %s: %w", r.pair.Name, errTableChanged), "freeze schema changes until the seed is done")
 		}
 	}
 }
@@ -87,12 +110,14 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := r.lastRound(ctx); err != nil || len(r.dirty) > 0 {
+	if err := r.lastRounds(ctx); err != nil || len(r.dirty) > 0 {
 		return false, err
 	}
+	r.progress.enter("indexes and keys")
 	if err := r.complete(ctx); err != nil {
 		return false, err
 	}
+	r.progress.enter("accounts and programs")
 	if err := r.createRest(ctx); err != nil {
 		return false, err
 	}
@@ -109,10 +134,6 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 
 // begin writes the marker, or reads that of an earlier try.
 func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
-	source, err := r.pair.Source.DB(ctx)
-	if err != nil {
-		return false, err
-	}
 	target, err := r.pair.Target.DB(ctx)
 	if err != nil {
 		return false, err
@@ -122,35 +143,63 @@ func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
 		return false, r.pair.Target.wrap("look for an earlier seed", err)
 	}
 	if resumed {
-		dialect, err := r.pair.Source.Dialect(ctx)
-		if err != nil {
-			return false, err
-		}
-		r.marker, r.schemas = m, m.Made.Schemas
-		if r.reached, err = ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
-			return false, err
-		}
-		plan.Note(ctx, "the seed goes on; it has what %s had at %s", r.pair.Source.Name(), r.reached)
-		return true, r.notes.make(ctx)
+		err = r.takeUpMarker(ctx, m)
+	} else {
+		err = r.beginMarker(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	return resumed, r.notes.make(ctx)
+}
+
+// takeUpMarker goes on with what an earlier try has left.
+func (r *seedRun) takeUpMarker(ctx context.Context, m marker) error {
+	dialect, err := r.pair.Source.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	r.marker, r.schemas = m, m.Made.Schemas
+	if r.reached, err = ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
+		return err
+	}
+	if err := r.sameTarget(ctx, m.Made.Target); err != nil {
+		return err
+	}
+	if err := r.enoughDisk(ctx); err != nil {
+		return err
+	}
+	plan.Note(ctx, "the seed goes on; it has what %s had at %s", r.pair.Source.Name(), r.reached)
+	return nil
+}
+
+// beginMarker writes the marker of a new seed.
+func (r *seedRun) beginMarker(ctx context.Context) error {
+	source, err := r.pair.Source.DB(ctx)
+	if err != nil {
+		return err
 	}
 	if r.marker.Origin, err = identity(ctx, r.pair.Source); err != nil {
-		return false, err
+		return err
+	}
+	if r.marker.Made.Target, err = identity(ctx, r.pair.Target); err != nil {
+		return err
 	}
 	if r.schemas, err = r.seed.schemas(ctx, source); err != nil {
-		return false, err
+		return err
+	}
+	if err := r.enoughDisk(ctx); err != nil {
+		return err
 	}
 	if _, err := r.missingAccounts(ctx); err != nil {
-		return false, err
+		return err
 	}
 	if r.reached, err = visiblePosition(ctx, r.pair.Source); err != nil {
-		return false, err
+		return err
 	}
 	r.marker.Made.Schemas = r.schemas
 	plan.Note(ctx, "the copy begins at %s of %s", r.reached, r.pair.Source.Name())
-	if err := r.mark(ctx); err != nil {
-		return false, err
-	}
-	return false, r.notes.make(ctx)
+	return r.mark(ctx)
 }
 
 // mark writes the marker with what is reached.
@@ -182,12 +231,15 @@ func (r *seedRun) copyAll(ctx context.Context) error {
 		if err := r.sameSchemas(ctx); err != nil {
 			return err
 		}
+		r.progress.enter("tables")
 		if err := r.listTables(ctx); err != nil {
 			return err
 		}
+		r.progress.enter("copies")
 		if err := r.copyRanges(ctx); err != nil {
 			return err
 		}
+		r.progress.enter("catches up")
 		short := false
 		for n := 0; n < mostRounds && !short && len(r.dirty) == 0; n++ {
 			var err error
@@ -225,7 +277,7 @@ func (r *seedRun) copyRanges(ctx context.Context) error {
 	}
 	c := &copier{
 		source: r.pair.Source, target: r.pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
-		workers: r.options.Workers, numbers: map[tableName]int{},
+		numbers: map[tableName]int{},
 	}
 	var ranges []*keyRange
 	for id, note := range noted {
@@ -268,7 +320,7 @@ func (r *seedRun) round(ctx context.Context) (short bool, err error) {
 
 func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
 	var lanes []lane
-	for range r.options.Workers {
+	for range r.throttle.current().Workers {
 		from, err := r.pair.Source.wire(ctx, readSettings...)
 		if err != nil {
 			return lanes, err
@@ -286,7 +338,7 @@ func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
 // catchUp brings the target from what is reached to goal.
 func (r *seedRun) catchUp(ctx context.Context, lanes []lane, goal GTIDSet) error {
 	found := newChanges(r.tables, r.schemas, r.misfits)
-	c := &rowSync{changes: found, lanes: lanes, throttle: r.throttle, record: func(ctx context.Context, set GTIDSet) error {
+	c := &rowSync{changes: found, lanes: lanes, record: func(ctx context.Context, set GTIDSet) error {
 		if found.restart != "" {
 			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.pair.Name, errSchemaChanged)
 		}
@@ -328,29 +380,4 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 		return nil
 	}
 	return r.notes.note(ctx, statements...)
-}
-
-// lastRound does what is left inside one snapshot, at whose position the target is then.
-func (r *seedRun) lastRound(ctx context.Context) error {
-	snap, err := takeSnapshot(ctx, r.pair.Source)
-	if err != nil {
-		return err
-	}
-	defer snap.close()
-	to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
-	if err != nil {
-		return err
-	}
-	defer to.close()
-	l := lane{snap.wire, to}
-	if err := r.catchUp(ctx, []lane{l}, snap.GTIDs); err != nil || len(r.dirty) > 0 {
-		return err
-	}
-	plan.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.pair.Source.Name())
-	err = r.copySnapshot(ctx, l)
-	if errors.Is(err, errTableChanged) {
-		r.dirty[tableName{}] = true // what has changed stands in the log
-		return nil
-	}
-	return err
 }

@@ -51,7 +51,7 @@ func (n notes) make(ctx context.Context) error {
 			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, notesParts) + ` (
 			table_schema VARCHAR(64) NOT NULL, table_name VARCHAR(64) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
-			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 	} {
 		if _, err := session.ExecContext(ctx, statement); err != nil {
 			return n.target.wrap("make the seed's notes", err)
@@ -131,13 +131,15 @@ func (p *keyRange) partNote() string {
 		strings.Join([]string{literal(p.table.Schema), literal(p.table.Name), fmt.Sprint(p.number), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
 }
 
-// reachedNote notes how far a part is copied. Its end is another's to change.
-func (p *keyRange) reachedNote(pos bound, done bool) string {
+// reachedNote notes how far a part is copied, and what of it has come. Its end
+// is another's to change.
+func (p *keyRange) reachedNote(pos bound, got pumped, done bool) string {
 	flag := "0"
 	if done {
 		flag = "1"
 	}
 	return "UPDATE " + QuoteTable(ownSchema, notesParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
+		fmt.Sprintf(", row_count = row_count + %d, byte_count = byte_count + %d", got.rows, got.bytes) +
 		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.number)
 }
 
@@ -152,6 +154,8 @@ type tableNote struct {
 	late  []string
 	parts []keyRange // of those not done
 	split int        // the highest number of a part
+
+	rows, bytes int64 // that were copied
 }
 
 // read reads all notes.
@@ -172,7 +176,7 @@ func (n notes) read(ctx context.Context) (map[tableName]*tableNote, error) {
 		}
 		out[tableName{r["s"], r["t"]}] = note
 	}
-	parts, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done FROM "+QuoteTable(ownSchema, notesParts)+" ORDER BY part")
+	parts, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+QuoteTable(ownSchema, notesParts)+" ORDER BY part")
 	if err != nil {
 		return nil, n.target.wrap("read the seed's notes", err)
 	}
@@ -183,6 +187,7 @@ func (n notes) read(ctx context.Context) (map[tableName]*tableNote, error) {
 		}
 		p := keyRange{number: int(estimate(r["part"]))}
 		note.split = max(note.split, p.number)
+		note.rows, note.bytes = note.rows+estimate(r["n"]), note.bytes+estimate(r["size"])
 		if err := json.Unmarshal([]byte(r["pos"]), &p.pos); err != nil {
 			return nil, fmt.Errorf("read the seed's notes: %w", err)
 		}

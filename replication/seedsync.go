@@ -36,9 +36,8 @@ func (l lane) close() {
 // Reading a row twice, or one that has not changed, is never wrong.
 type rowSync struct {
 	*changes
-	lanes    []lane
-	throttle *throttle
-	record   func(context.Context, GTIDSet) error // notes durably how far the target is
+	lanes  []lane
+	record func(context.Context, GTIDSet) error // notes durably how far the target is
 
 	ctx      context.Context //nolint:containedctx // the reader calls back without one
 	goal     GTIDSet
@@ -161,22 +160,39 @@ func (c *rowSync) flush(ctx context.Context) error {
 	return nil
 }
 
-// sync makes the target's rows of some keys equal to the source's.
+// sync makes the target's rows of some keys equal to the source's. Keys whose
+// rows are too long to be read at once are read in halves.
 func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
-	t := b.table
-	where := " WHERE " + oneOf(names(t.keyCols), b.keys)
-	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", throttle: c.throttle, count: func(int64, int64) {}}
-	err := l.to.inTransaction(ctx, "catch up "+t.title(), func() error {
-		if _, err := l.to.exec(ctx, "DELETE FROM "+t.quoted()+where); err != nil {
+	err := c.syncAtOnce(ctx, l, b)
+	if n := len(b.keys); errors.Is(err, errCut) {
+		if err := c.sync(ctx, l, batch{b.table, b.keys[:n/2]}); err != nil {
 			return err
 		}
-		_, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted()+where)
-		return err
-	})
+		return c.sync(ctx, l, batch{b.table, b.keys[n/2:]})
+	}
 	if errors.Is(err, errTableChanged) {
 		return nil // the log tells later what has happened to it
 	}
-	return wrapErr("catch up "+t.title(), err)
+	return wrapErr("catch up "+b.table.title(), err)
+}
+
+func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
+	t := b.table
+	where := " WHERE " + oneOf(names(t.keyCols), b.keys)
+	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", took: func(int64) {}}
+	if len(b.keys) > 1 && !l.from.pinned {
+		p.limit = readTime
+	}
+	return l.to.inTransaction(ctx, "catch up "+t.title(), func() error {
+		if _, err := l.to.exec(ctx, "DELETE FROM "+t.quoted()+where); err != nil {
+			return err
+		}
+		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted()+where)
+		if err == nil && got.cut {
+			return errCut
+		}
+		return err
+	})
 }
 
 // spread follows foreign keys: it finds the rows that their actions have

@@ -48,6 +48,12 @@ type ServerConfig struct {
 	Network, Address string
 	User             string
 	Password         secret.Value
+	// ReplicaUser logs in to the server's own replicas; empty: User does.
+	ReplicaUser     string
+	ReplicaPassword secret.Value
+	// OnlyReads says that User was made to read all there is, the binlog too, and
+	// nothing else: no account is made for the binlog.
+	OnlyReads bool
 	// Endpoint is where the other side's server reaches this one. New hosts get
 	// theirs late, so it is asked for when it is needed.
 	Endpoint func(context.Context) (Endpoint, error)
@@ -148,7 +154,7 @@ func (s *Server) DB(_ context.Context) (*sql.DB, error) {
 		"wait_timeout":      "3600",
 		"net_write_timeout": "600",
 		"net_read_timeout":  "600",
-		sessionMark:         "GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)",
+		sessionMark:         sessionMarkValue,
 	}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
 		return nil, fmt.Errorf("configure the login to %s: %w", s.cfg.Name, err)

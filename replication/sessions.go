@@ -19,6 +19,8 @@ import (
 const (
 	sessionLock = "migrate.session."
 	sessionMark = "@migrate_session" // the variable that takes what GET_LOCK says
+	// sessionMarkValue takes the lock.
+	sessionMarkValue = "GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
 )
 
 // client is a session of a client on a server: no replication thread, and none

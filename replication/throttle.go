@@ -3,103 +3,192 @@ package replication
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// throttle holds the seed back: to a rate, and while the source has too much to do.
+// Limits is what a seed takes from the source at most.
+type Limits struct {
+	Workers        int           `json:"workers"`          // connections that read
+	BytesPerSecond int64         `json:"bytes_per_second"` // of rows; 0: unlimited
+	MostRunning    int           `json:"threads_running"`  // of the source, above which the seed waits
+	MostLag        time.Duration `json:"replica_lag"`      // of the source's replicas, above which the seed waits
+	Paused         bool          `json:"paused,omitempty"`
+}
+
+// String says the limits in the words of the command that changes them.
+func (l Limits) String() string {
+	rate := "no limit of the rate"
+	if l.BytesPerSecond > 0 {
+		rate = rateText(float64(l.BytesPerSecond))
+	}
+	text := fmt.Sprintf("%d workers, %s, waits above %d running threads and %s of replica lag", l.Workers, rate, l.MostRunning, l.MostLag)
+	if l.Paused {
+		text = "paused; " + text
+	}
+	return text
+}
+
+func rateText(bytesPerSecond float64) string { return fmt.Sprintf("%.1f MB/s", bytesPerSecond/1e6) }
+
+// Causes for which a seed waits, besides its rate.
+const (
+	causePause   = "pause"
+	causeThreads = "threads"
+	causeLag     = "lag"
+)
+
+// throttle holds the seed back: to a rate, while the source or its replicas
+// have too much to do, and while it is paused. It holds between two reads only,
+// when nothing is open on the source: a read that waited would keep the source
+// from forgetting old versions of rows.
 type throttle struct {
-	rate int64 // bytes a second; 0: unlimited
-	most int   // the source's running threads
+	mu      sync.Mutex
+	limits  Limits
+	causes  map[string]string // why the seed waits, in plain words, by cause
+	changed chan struct{}     // closed when limits or causes have changed
 
-	mu     sync.Mutex
-	next   time.Time     // when the rate allows more
-	closed chan struct{} // while the source has too much to do; nil otherwise
+	issued, paid float64 // bytes that were read, and those that the rate has allowed so far
+	at           time.Time
 }
 
-const throttleEvery = time.Second
-
-// wait counts bytes that were read and returns when more may be.
-func (t *throttle) wait(ctx context.Context, bytes int64) error {
-	t.mu.Lock()
-	now := time.Now()
-	var rest time.Duration
-	if t.rate > 0 {
-		if t.next.Before(now) {
-			t.next = now
-		}
-		t.next = t.next.Add(time.Duration(float64(bytes) / float64(t.rate) * float64(time.Second)))
-		rest = t.next.Sub(now)
-	}
-	closed := t.closed
-	t.mu.Unlock()
-	if rest > 0 {
-		if err := pause(ctx, rest); err != nil {
-			return err
-		}
-	}
-	if closed == nil {
-		return nil
-	}
-	select {
-	case <-closed: // is closed when the source has room again
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+func newThrottle(l Limits) *throttle {
+	t := &throttle{limits: l, causes: map[string]string{}, changed: make(chan struct{}), at: time.Now()}
+	t.pause()
+	return t
 }
 
-// watch looks at the source's running threads until ctx ends.
-func (t *throttle) watch(ctx context.Context, source *Server) error {
-	tick := time.NewTicker(throttleEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		running, err := threadsRunning(ctx, source)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			plan.Note(ctx, "%s does not say how busy it is: %v", source.Name(), err)
-			continue
-		}
-		t.set(ctx, source, running)
-	}
-}
-
-func (t *throttle) set(ctx context.Context, source *Server, running int) {
+// current is the limits as they are now.
+func (t *throttle) current() Limits {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case running > t.most && t.closed == nil:
-		t.closed = make(chan struct{})
-		plan.Note(ctx, "the seed waits: %s runs %d threads, more than %d", source.Name(), running, t.most)
-	case running <= t.most && t.closed != nil:
-		close(t.closed)
-		t.closed = nil
-		plan.Note(ctx, "the seed goes on: %s runs %d threads", source.Name(), running)
+	return t.limits
+}
+
+// wait returns when more may be read.
+func (t *throttle) wait(ctx context.Context) error {
+	for {
+		t.mu.Lock()
+		t.settle()
+		rest, closed, changed := t.rest(), len(t.causes) > 0, t.changed
+		t.mu.Unlock()
+		if !closed && rest <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(rest)
+		if closed {
+			timer.Stop()
+		}
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		timer.Stop()
 	}
 }
 
-func threadsRunning(ctx context.Context, s *Server) (int, error) {
-	db, err := s.DB(ctx)
-	if err != nil {
-		return 0, err
+// took counts bytes that were read.
+func (t *throttle) took(bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settle()
+	t.issued += float64(bytes)
+}
+
+// settle counts what the rate has allowed since it was last asked. What was not
+// used is lost: a seed that was idle does not burst.
+func (t *throttle) settle() {
+	now := time.Now()
+	t.paid = min(t.issued, t.paid+float64(t.limits.BytesPerSecond)*now.Sub(t.at).Seconds())
+	if t.limits.BytesPerSecond == 0 {
+		t.paid = t.issued
 	}
-	r, ok, err := queryRecord(ctx, db, "SHOW GLOBAL STATUS LIKE 'Threads_running'")
-	if err != nil || !ok {
-		return 0, s.wrap("read Threads_running", firstError(err, errGone))
+	t.at = now
+}
+
+// rest is how long the rate holds the next read back.
+func (t *throttle) rest() time.Duration {
+	if t.limits.BytesPerSecond == 0 {
+		return 0
 	}
-	n, err := strconv.Atoi(r["Value"])
-	if err != nil {
-		return 0, fmt.Errorf("read Threads_running: %w", err)
+	return time.Duration((t.issued - t.paid) / float64(t.limits.BytesPerSecond) * float64(time.Second))
+}
+
+// chunk is how many bytes one read may have, so that the rate is kept within
+// about a second and no worker waits long for the others.
+func (t *throttle) chunk() int64 {
+	l := t.current()
+	if l.BytesPerSecond == 0 {
+		return chunkBytes
 	}
-	return n, nil
+	return min(chunkBytes, max(l.BytesPerSecond/int64(2*l.Workers), 16<<10))
+}
+
+// set changes the limits and reports whether they are others now.
+func (t *throttle) set(l Limits) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l == t.limits {
+		return false
+	}
+	t.settle()
+	t.limits = l
+	t.pause()
+	t.tell()
+	return true
+}
+
+// pause makes of a pause in the limits a cause to wait.
+func (t *throttle) pause() {
+	delete(t.causes, causePause)
+	if t.limits.Paused {
+		t.causes[causePause] = "paused by migrate throttle"
+	}
+}
+
+// tell wakes who waits. It is called with the lock held.
+func (t *throttle) tell() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// because sets why the seed waits, or with an empty text that it does no more
+// for this cause. A change is noted, with what is said of it.
+func (t *throttle) because(ctx context.Context, cause, text, now string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.causes[cause]
+	switch {
+	case text != "" && before == "":
+		plan.Note(ctx, "the seed waits: %s", text)
+	case text == "" && before != "":
+		plan.Note(ctx, "the seed goes on: %s", now)
+		delete(t.causes, cause)
+		t.tell()
+	}
+	if text != "" {
+		t.causes[cause] = text
+	}
+}
+
+// reason says in plain words what holds the seed back now; "" is nothing.
+func (t *throttle) reason() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settle()
+	if len(t.causes) > 0 {
+		return "waits: " + strings.Join(slices.Sorted(maps.Values(t.causes)), "; ")
+	}
+	if t.rest() > 0 {
+		return "held to " + rateText(float64(t.limits.BytesPerSecond))
+	}
+	return ""
 }

@@ -74,7 +74,9 @@ func quietSession(ctx context.Context, s *Server, settings ...string) (*Session,
 	if err != nil {
 		return nil, err
 	}
-	settings = append([]string{Quiet}, settings...)
+	if !s.cfg.OnlyReads { // whose statements hold none, and who may not
+		settings = append([]string{Quiet}, settings...)
+	}
 	if !dialect.mariadb() {
 		// A caching_sha2 hash holds arbitrary bytes.
 		settings = append(settings, "SET SESSION print_identified_with_as_hex = 1")

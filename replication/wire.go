@@ -92,7 +92,7 @@ func (w *wire) open(ctx context.Context) error {
 	first := []string{
 		"SET time_zone = '+00:00', sql_mode = '" + sessionMode + "', lock_wait_timeout = " + lockWaitSeconds +
 			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600",
-		rowSession, dialect.unlimited(),
+		"SET " + sessionMark + " = " + sessionMarkValue, rowSession, dialect.unlimited(),
 	}
 	for _, setting := range append(first, w.settings...) {
 		if _, err := w.exec(ctx, setting); err != nil {

@@ -116,11 +116,15 @@ func codeOf(err error) int {
 		refused *move.RefusedError
 		differ  *move.DifferenceError
 		stage   *move.NoStageError
+		noDB    *move.NoDatabaseError
+		own     exitError
 		unknown *remote.UnknownHostError
 		key     *remote.HostKeyError
 	)
 	switch {
-	case errors.As(err, &cfg), errors.As(err, &usage), errors.As(err, &stage):
+	case errors.As(err, &own):
+		return own.status
+	case errors.As(err, &cfg), errors.As(err, &usage), errors.As(err, &stage), errors.As(err, &noDB):
 		return exitConfig
 	case errors.As(err, &locked):
 		return exitLocked

@@ -64,7 +64,7 @@ until finish.
 	root.SetFlagErrorFunc(wrongUsage)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(a.initCommand(), a.inventoryCommand(), a.planCommand(), a.applyCommand(), a.statusCommand(),
-		a.verifyCommand(), a.cutoverCommand(), a.rollbackCommand(), a.finishCommand(), a.runbookCommand())
+		a.verifyCommand(), a.cutoverCommand(), a.rollbackCommand(), a.finishCommand(), a.runbookCommand(), a.throttleCommand(), a.seedWorkerCommand())
 	return root
 }
 

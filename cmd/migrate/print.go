@@ -84,12 +84,13 @@ type watcher struct {
 	mu    sync.Mutex
 	last  map[string]time.Time // of the last progress line of a step
 	start map[string]time.Time // of a step's first progress
+	first map[string]int64     // what was done at that
 	live  bool                 // a progress line stands on the terminal
 	begun map[string]time.Time // of a step
 }
 
 func (a *app) watcher() *watcher {
-	w := &watcher{out: a.out, json: a.json, last: map[string]time.Time{}, start: map[string]time.Time{}, begun: map[string]time.Time{}}
+	w := &watcher{out: a.out, json: a.json, last: map[string]time.Time{}, start: map[string]time.Time{}, first: map[string]int64{}, begun: map[string]time.Time{}}
 	if f, ok := a.out.(*os.File); ok {
 		w.tty = term.IsTerminal(int(f.Fd()))
 	}
@@ -149,7 +150,7 @@ func (w *watcher) line(format string, args ...any) {
 // fifteen seconds elsewhere.
 func (w *watcher) progress(e plan.Event, name string) {
 	if w.start[e.Step].IsZero() {
-		w.start[e.Step], w.last[e.Step] = e.Time, e.Time
+		w.start[e.Step], w.last[e.Step], w.first[e.Step] = e.Time, e.Time, e.Progress.Done
 	}
 	every := 15 * time.Second
 	if w.tty {
@@ -159,7 +160,7 @@ func (w *watcher) progress(e plan.Event, name string) {
 		return
 	}
 	w.last[e.Step] = e.Time
-	text := fmt.Sprintf("  ...     %-36s %s", name, describe(*e.Progress, e.Time.Sub(w.start[e.Step])))
+	text := fmt.Sprintf("  ...     %-36s %s", name, describe(*e.Progress, w.first[e.Step], e.Time.Sub(w.start[e.Step])))
 	if !w.tty {
 		w.line("%s", text)
 		return
@@ -168,8 +169,9 @@ func (w *watcher) progress(e plan.Event, name string) {
 	w.live = true
 }
 
-// describe says done, total, rate and what time is left.
-func describe(p plan.Progress, elapsed time.Duration) string {
+// describe says done, total, rate and what time is left; first was done before
+// the elapsed time.
+func describe(p plan.Progress, first int64, elapsed time.Duration) string {
 	text := amount(p.Done, p.Unit)
 	if p.Total > 0 {
 		if p.Unit != "B" {
@@ -177,8 +179,8 @@ func describe(p plan.Progress, elapsed time.Duration) string {
 		}
 		text = fmt.Sprintf("%s of %s (%d%%)", text, amount(p.Total, p.Unit), 100*p.Done/p.Total)
 	}
-	if s := elapsed.Seconds(); s >= 1 && p.Done > 0 && (p.Unit == "B" || p.Unit == "rows") {
-		rate := float64(p.Done) / s
+	if s := elapsed.Seconds(); s >= 1 && p.Done > first && (p.Unit == "B" || p.Unit == "rows") {
+		rate := float64(p.Done-first) / s
 		text += fmt.Sprintf(", %s/s", amount(int64(rate), p.Unit))
 		if p.Total > p.Done && rate > 0 {
 			text += fmt.Sprintf(", %s left", round(time.Duration(float64(p.Total-p.Done)/rate*float64(time.Second))))

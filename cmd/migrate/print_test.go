@@ -184,7 +184,7 @@ func TestProgressIsDescribed(t *testing.T) {
 		"0.5 KiB":                   {plan.Progress{Done: 512, Unit: "B"}, 0},
 		"5.0 MiB of 4.0 MiB (125%)": {plan.Progress{Done: 5 << 20, Total: 4 << 20, Unit: "B"}, 0},
 	} {
-		require.Equal(t, want, describe(c.p, c.elapsed))
+		require.Equal(t, want, describe(c.p, 0, c.elapsed))
 	}
 }
 

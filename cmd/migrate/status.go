@@ -72,6 +72,9 @@ func (a *app) printStatus(s move.Status) error {
 	for _, p := range s.Pairs {
 		printPair(&b, p)
 	}
+	for _, seed := range s.Seeds {
+		printSeed(&b, seed)
+	}
 	for _, v := range s.Verified {
 		fmt.Fprintf(&b, "  verify %-10s %s ago: %s\n", v.Pair, s.At.Sub(v.Finished).Round(time.Second), v.Summary())
 	}

@@ -1,0 +1,148 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	// diskMargin is what a target's disk must have besides the copy, for logs and
+	// the sorting of indexes, and diskShare the same as a share of the copy.
+	diskMargin = 128 << 20
+	diskShare  = 0.1
+	// diskFull is from where on a disk counts as full.
+	diskFull = 8 << 20
+	// diskPatience bounds the question that comes after an error.
+	diskPatience = 10 * time.Second
+)
+
+// disk is what the file system of a data directory has.
+type disk struct {
+	dir, device, mount string
+	free               int64
+}
+
+func (d disk) String() string {
+	return fmt.Sprintf("%s on %s (%s) has %s free", d.dir, d.device, d.mount, megabytes(d.free))
+}
+
+func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
+
+// readDisk asks the machine of a server; ok is false where that is not reached.
+func readDisk(ctx context.Context, s *Server) (d disk, ok bool, err error) {
+	if s.Host() == nil {
+		return disk{}, false, nil
+	}
+	db, err := s.DB(ctx)
+	if err != nil {
+		return disk{}, false, err
+	}
+	if d.dir, err = queryText(ctx, db, "SELECT @@GLOBAL.datadir"); err != nil {
+		return disk{}, false, s.wrap("read datadir", err)
+	}
+	return d, true, d.ask(ctx, s)
+}
+
+// ask reads the file system of the folder.
+func (d *disk) ask(ctx context.Context, s *Server) error {
+	var out bytes.Buffer
+	if err := s.Host().Run(ctx, "LC_ALL=C df -P -k -- "+shellQuote(d.dir)+" | tail -n 1", nil, &out); err != nil {
+		return fmt.Errorf("look at the disk of %s: %w", s.Name(), err)
+	}
+	fields := strings.Fields(out.String()) // device, size, used, free, share, mount point
+	if len(fields) < 6 {
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), oneLine(out.String()))
+	}
+	kib, err := strconv.ParseInt(fields[3], 10, 64)
+	if err != nil {
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), oneLine(out.String()))
+	}
+	d.device, d.free, d.mount = fields[0], kib<<10, strings.Join(fields[5:], " ")
+	return nil
+}
+
+// enoughDisk refuses a target that the copy does not fit on (H29). What an
+// earlier try has copied is there already.
+func (r *seedRun) enoughDisk(ctx context.Context) error {
+	d, ok, err := readDisk(ctx, r.pair.Target)
+	if err != nil || !ok {
+		return err
+	}
+	var sizes [2]int64
+	for i, s := range []*Server{r.pair.Source, r.pair.Target} {
+		if sizes[i], err = dataSize(ctx, s, r.schemas); err != nil {
+			return err
+		}
+	}
+	need := int64(float64(sizes[0])*(1+diskShare)) + diskMargin - sizes[1]
+	if d.free >= need {
+		return nil
+	}
+	return plan.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.pair.Target.Name(), d, megabytes(need)),
+		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
+}
+
+// dataSize is what tables and indexes of schemas take on a server's disk.
+func dataSize(ctx context.Context, s *Server, schemas []string) (int64, error) {
+	if len(schemas) == 0 {
+		return 0, nil
+	}
+	db, err := s.DB(ctx)
+	if err != nil {
+		return 0, err
+	}
+	list := make([]string, len(schemas))
+	for i, name := range schemas {
+		list[i] = literal(name)
+	}
+	text, err := queryText(ctx, db, "SELECT CAST(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) AS SIGNED) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ("+
+		strings.Join(list, ",")+")")
+	if err != nil {
+		return 0, s.wrap("read the size of the data", err)
+	}
+	return estimate(text), nil
+}
+
+// isFull recognises what a server says when its disk is full: ER_RECORD_FILE_FULL,
+// ER_DISK_FULL, ER_ERROR_ON_WRITE and others with the system's ENOSPC.
+func isFull(err error) bool {
+	switch errorNumber(err) {
+	case 1114, 1021:
+		return true
+	}
+	for _, text := range []string{"rrcode: 28", "rror: 28", "rrno: 28", "No space left on device"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// explainFull names the disk in an error that comes of its being full: one
+// that the server said, or one of a server that did not survive it. It is asked
+// for although ctx may have ended. The seed goes on from there when there is room.
+func (s *seed) explainFull(ctx context.Context, err error) error {
+	if err == nil || s.pair.Target.Host() == nil || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskPatience)
+	defer cancel()
+	d, _, diskErr := readDisk(ctx, s.pair.Target)
+	full := isFull(err)
+	switch {
+	case diskErr != nil && full:
+		return plan.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.pair.Target.Name(), err), diskErr), roomHint)
+	case diskErr != nil || !full && d.free >= diskFull:
+		return err
+	}
+	return plan.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is
+}
+
+const roomHint = "make room there, then run migrate apply: the seed goes on from where it is"

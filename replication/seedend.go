@@ -1,0 +1,99 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	snapshotTime  = 4 * time.Second // that catching up in the last snapshot may take
+	mostSnapshots = 10
+)
+
+// errSnapshotLong says that the last snapshot was open for too long.
+var errSnapshotLong = errors.New("the last snapshot takes too long")
+
+// lastRounds does what is left inside a snapshot that is not open for longer
+// than snapshotTime, where that can be: a source that is written to faster than
+// one connection follows gets more rounds before the next try, and in the end,
+// visibly, the time that it takes.
+func (r *seedRun) lastRounds(ctx context.Context) error {
+	for try := 1; ; try++ {
+		if _, err := r.round(ctx); err != nil || len(r.dirty) > 0 {
+			return err
+		}
+		limit := snapshotTime
+		if try == mostSnapshots {
+			limit = 0
+		}
+		err := r.lastRound(ctx, limit)
+		if !errors.Is(err, errSnapshotLong) {
+			return err
+		}
+		plan.Note(ctx, "the last snapshot of %s would have been open for longer than %s: it is given up, and taken again after another round (%d of %d)",
+			r.pair.Source.Name(), snapshotTime, try, mostSnapshots-1)
+	}
+}
+
+// lastRound does what is left inside one snapshot, at whose position the target
+// is then. Catching up in it takes at most limit; 0 is no limit.
+func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
+	r.progress.enter("the last round")
+	snap, err := takeSnapshot(ctx, r.pair.Source)
+	if err != nil {
+		return err
+	}
+	defer snap.close()
+	to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	l := lane{snap.wire, to}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if limit > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotLong)
+	}
+	err = r.catchUp(limited, []lane{l}, snap.GTIDs)
+	late := errors.Is(context.Cause(limited), errSnapshotLong)
+	cancel()
+	switch {
+	case err != nil && late:
+		return errSnapshotLong // rows that are newer than what is noted will be read again
+	case err != nil || len(r.dirty) > 0:
+		return err
+	}
+	r.announce(ctx)
+	err = r.copySnapshot(ctx, l)
+	if errors.Is(err, errTableChanged) {
+		r.dirty[tableName{}] = true // what has changed stands in the log
+		return nil
+	}
+	if err == nil {
+		plan.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.pair.Source.Name())
+	}
+	return err
+}
+
+// announce says how long the tables that need the snapshot will keep it open.
+func (r *seedRun) announce(ctx context.Context) {
+	var bytes int64
+	var titles []string
+	for _, t := range r.tables {
+		if !t.chunked() && !t.sequence {
+			bytes, titles = bytes+t.Bytes, append(titles, t.title())
+		}
+	}
+	if len(titles) == 0 {
+		return
+	}
+	slices.Sort(titles)
+	r.progress.enter("tables without a key, in one snapshot")
+	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
+	plan.Note(ctx, "%s can only be copied in one snapshot (H7), about %.1f MB: %s keeps old versions of rows for about %s",
+		some(titles), float64(bytes)/1e6, r.pair.Source.Name(), max(took, time.Second))
+}

@@ -1,0 +1,210 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// onTarget is a seed of a pair by a worker, with folders of the test's own.
+func onTarget(t *testing.T, pair Pair, target *servertest.Instance, host remote.Host) *seedOnTarget {
+	pair.Target = NewServer(ServerConfig{Name: "db1 (target)", Side: Target, Host: host, Network: "unix", Address: target.Socket, User: "root"})
+	t.Cleanup(func() { _ = pair.Target.Close() })
+	step := SeedOnTarget(pair, SeedOptions{}, SeedWorker{Program: os.Args[0], Command: []string{"seed-worker"}, RunDir: t.TempDir(), LibDir: t.TempDir()})
+	return step.Op.(*seedOnTarget)
+}
+
+// jobOf makes the worker's account and its job.
+func jobOf(t *testing.T, s *seedOnTarget) (job []byte, password string) {
+	account, err := s.account(t.Context())
+	require.NoError(t, err)
+	secret := newPassword()
+	require.NoError(t, account.create(t.Context(), anyHost, secret))
+	job, err = s.job(t.Context(), account.name, secret)
+	require.NoError(t, err)
+	return job, secret.Open()
+}
+
+// work runs a worker with a job, as a unit would, and returns its folder and its error.
+func work(t *testing.T, ctx context.Context, job []byte) (dir string, err error) { //nolint:revive // the test comes first
+	dir = t.TempDir()
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
+	done := make(chan error, 1)
+	go func() { done <- RunSeedWorker(ctx, dir) }()
+	pipe, err := os.OpenFile(filepath.Join(dir, "job"), os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = pipe.Write(job)
+	require.NoError(t, err)
+	require.NoError(t, pipe.Close())
+	return dir, <-done
+}
+
+// lastEvent is how a worker says that it has ended.
+func lastEvent(t *testing.T, dir string) *workerEnd {
+	lines := strings.Split(strings.TrimSpace(readFile(t, filepath.Join(dir, "events"))), "\n")
+	var e workerEvent
+	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &e))
+	require.NotNil(t, e.End)
+	return e.End
+}
+
+// TestSeedWorkerCopiesEverything: the worker's account may read all that a seed
+// copies, over the network, and nothing that it is told is stored.
+func TestSeedWorkerCopiesEverything(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		makeLoadSchema(source)
+		source.Exec("CREATE VIEW load1.v AS SELECT id, title FROM load1.posts",
+			"CREATE PROCEDURE load1.p() SELECT 1", "CREATE FUNCTION load1.f() RETURNS INT DETERMINISTIC RETURN 2",
+			"CREATE TRIGGER load1.tr BEFORE INSERT ON load1.posts FOR EACH ROW SET NEW.title = UPPER(NEW.title)",
+			"CREATE EVENT load1.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM load1.nokey", "INSERT INTO load1.nokey VALUES (1, 'one')",
+			"CREATE USER app@'10.%' IDENTIFIED BY 'hashed'", "GRANT SELECT, EXECUTE ON load1.* TO app@'10.%'")
+		s := onTarget(t, pair, target, remote.NewLocal("db1"))
+		job, password := jobOf(t, s)
+		status, err := CheckSeedWorker(t.Context(), bytes.NewReader(job))
+		require.NoError(t, err)
+		require.Zero(t, status)
+		dir, err := work(t, t.Context(), job)
+		require.NoError(t, err)
+		require.Empty(t, lastEvent(t, dir).Error)
+		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
+		for _, query := range []string{
+			"SELECT COUNT(*) FROM load1.v", "SELECT load1.f()", "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'load1'",
+			"SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'load1'",
+			"SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = 'load1'", "SELECT COUNT(*) FROM mysql.user WHERE User = 'app'",
+		} {
+			require.Equal(t, source.Value(query), target.Value(query), query)
+		}
+		require.NoFileExists(t, filepath.Join(dir, "job"))
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, f := range files {
+			require.NotContains(t, readFile(t, filepath.Join(dir, f.Name())), password, "I7")
+		}
+
+		state, err := s.Check(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.Done, "its account is left")
+		require.NoError(t, s.Apply(t.Context()), "there is nothing but that to do")
+		state, err = s.Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.Done)
+		require.NoError(t, s.Verify(t.Context()))
+		require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"))
+		require.NoError(t, s.Undo(t.Context(), state.Before))
+		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'load1'"))
+	})
+}
+
+// TestSeedWorkerSaysHowItEnds has workers that cannot do their job.
+func TestSeedWorkerSaysHowItEnds(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	source.Exec("CREATE DATABASE app")
+	s := onTarget(t, pair, target, remote.NewLocal("db1"))
+	good, password := jobOf(t, s)
+	stranger := bytes.Replace(good, []byte(password), []byte("wrong-secret"), 1)
+	lost := bytes.Replace(good, []byte(target.Socket), []byte("/nowhere"), 1)
+
+	status, err := CheckSeedWorker(t.Context(), bytes.NewReader(stranger))
+	require.Equal(t, exitWorkerSource, status)
+	require.ErrorContains(t, err, "db1 (source)")
+	require.NotContains(t, err.Error(), "wrong-secret", "I7")
+	status, err = CheckSeedWorker(t.Context(), bytes.NewReader(lost))
+	require.Equal(t, exitWorkerTarget, status)
+	require.ErrorContains(t, err, "db1 (target)")
+	status, err = CheckSeedWorker(t.Context(), strings.NewReader(`{"password": "wrong-secret", `))
+	require.Equal(t, 1, status)
+	require.NotContains(t, err.Error(), "wrong-secret", "I7")
+
+	dir, err := work(t, t.Context(), stranger)
+	require.ErrorContains(t, err, "log in")
+	end := lastEvent(t, dir).err()
+	require.EqualError(t, end, err.Error())
+	require.Equal(t, plan.Hint(err), plan.Hint(end))
+
+	target.Exec("CREATE DATABASE app")
+	dir, err = work(t, t.Context(), good)
+	require.ErrorContains(t, err, "already holds app")
+	require.NotEmpty(t, lastEvent(t, dir).Hint)
+
+	told, stop := context.WithCancel(t.Context())
+	stop()
+	dir, _ = work(t, told, good)
+	require.True(t, lastEvent(t, dir).Transient, "it is started again")
+
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
+	_, err = receiveJob(filepath.Join(dir, "job"), 20*time.Millisecond)
+	require.ErrorContains(t, err, "nobody has written it")
+	var transient *plan.TransientError
+	require.ErrorAs(t, err, &transient)
+}
+
+// TestFollowerMissesNothing: what one follower has passed on the next does not.
+func TestFollowerMissesNothing(t *testing.T) {
+	pair, _, target := startPair(t, servertest.MariaDB)
+	s := onTarget(t, pair, target, remote.NewLocal("db1"))
+	require.NoError(t, os.MkdirAll(s.runDir(), 0o700))
+	events, err := openEvents(filepath.Join(s.runDir(), "events"))
+	require.NoError(t, err)
+	look := func(f *follower) (sight, string) {
+		var notes said
+		seen, err := f.look(notes.context(t.Context()))
+		require.NoError(t, err)
+		return seen, notes.all()
+	}
+	events.note("one")
+	events.note("zwei: ü\n")
+	first := &follower{seedOnTarget: s}
+	_, notes := look(first)
+	require.Equal(t, "one\nzwei: ü\n", notes)
+	events.note("three")
+	_, notes = look(first)
+	require.Equal(t, "three", notes)
+	_, err = events.file.WriteString(`{"note":"cut`)
+	require.NoError(t, err)
+	_, notes = look(first)
+	require.Empty(t, notes)
+	_, notes = look(&follower{seedOnTarget: s})
+	require.Empty(t, notes, "the next controller goes on where the first was")
+	_, err = events.file.WriteString(" short\"}\n")
+	require.NoError(t, err)
+	require.NoError(t, events.close(plan.WithHint(plan.Transient(io.ErrUnexpectedEOF, time.Minute), "again")))
+	seen, notes := look(&follower{seedOnTarget: s})
+	require.Equal(t, "cut short", notes)
+	require.False(t, seen.alive)
+	require.EqualError(t, seen.end.err(), io.ErrUnexpectedEOF.Error())
+	require.Equal(t, "again", plan.Hint(seen.end.err()))
+	require.ErrorContains(t, (&follower{seedOnTarget: s}).vanished(t.Context(), sight{last: "panic"}), "said: panic")
+}
+
+// otherMachine is this machine, which says that it is of another kind.
+type otherMachine struct{ *remote.Local }
+
+// Run runs the script with another uname.
+func (o otherMachine) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return o.Local.Run(ctx, "uname() { echo sparc64; }\n"+script, stdin, stdout)
+}
+
+func TestSeedWorkerNeedsAHostLikeThis(t *testing.T) {
+	pair := Pair{Name: "main", Source: NewServer(ServerConfig{}), Target: NewServer(ServerConfig{Host: otherMachine{remote.NewLocal("db1")}})}
+	s := SeedOnTarget(pair, SeedOptions{}, SeedWorker{}).Op.(*seedOnTarget)
+	err := s.fits(t.Context())
+	require.ErrorContains(t, err, "the host is sparc64")
+	require.Contains(t, plan.Hint(err), "run_on: controller")
+	s.pair.Target = NewServer(ServerConfig{})
+	_, err = s.host()
+	require.ErrorContains(t, err, "cannot be reached")
+}
