@@ -207,35 +207,39 @@ func (v *verifier) asked(title string) bool {
 
 // caughtUp reads what `from` has executed and waits until `to` has it too.
 func (v *verifier) caughtUp(ctx context.Context) (GTIDSet, error) {
-	from, err := v.from.DB(ctx)
-	if err != nil {
-		return GTIDSet{}, err
+	set, missing, err := v.await(ctx, v.opts.Wait)
+	if err == nil && !missing.IsEmpty() {
+		err = plan.WithHint(fmt.Errorf("%s has not executed %s within %s", v.to.Name(), missing, v.opts.Wait),
+			"look at the link with migrate status; verify needs it to run")
 	}
-	set, err := v.dialect.ExecutedGTIDs(ctx, from)
-	if err != nil {
-		return GTIDSet{}, v.from.wrap("read the executed transactions", err)
+	return set, err
+}
+
+// await is caughtUp for at most limit; missing is what `to` has not executed then.
+func (v *verifier) await(ctx context.Context, limit time.Duration) (set, missing GTIDSet, err error) {
+	if set, err = executed(ctx, v.from); err != nil {
+		return set, missing, err
 	}
-	to, err := v.to.DB(ctx)
+	have, err := executed(ctx, v.to)
 	if err != nil {
-		return GTIDSet{}, err
-	}
-	have, err := v.other.ExecutedGTIDs(ctx, to)
-	if err != nil {
-		return GTIDSet{}, v.to.wrap("read the executed transactions", err)
+		return set, missing, err
 	}
 	wait := set.Without(v.ownDomain)
 	if have.Contains(wait) && !v.other.mariadb() {
-		return set, nil
+		return set, missing, nil
 	}
-	reached, err := v.other.WaitGTIDs(ctx, to, wait, v.opts.Wait)
+	to, err := v.to.DB(ctx)
 	if err != nil {
-		return GTIDSet{}, v.to.wrap("wait for the link", err)
+		return set, missing, err
+	}
+	reached, err := v.other.WaitGTIDs(ctx, to, wait, limit)
+	if err != nil {
+		return set, missing, v.to.wrap("wait for the link", err)
 	}
 	if !reached {
-		return GTIDSet{}, plan.WithHint(fmt.Errorf("%s has not executed %s within %s", v.to.Name(), wait.Minus(have), v.opts.Wait),
-			"look at the link with migrate status; verify needs it to run")
+		missing = wait.Minus(have)
 	}
-	return set, nil
+	return set, missing, nil
 }
 
 // differ reports a difference.

@@ -39,13 +39,14 @@ type verifyWire struct {
 
 // verifyWire opens a connection that reads what is committed when a statement
 // begins, and holds nothing when it ends.
-func (v *verifier) wire(ctx context.Context, s *Server) (*verifyWire, error) {
+func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*verifyWire, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
-	w, err := s.wire(ctx, readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(readLimit), mark)
+	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(readLimit), mark}, settings...)
+	w, err := s.wire(ctx, settings...)
 	if err != nil {
 		return nil, err
 	}
