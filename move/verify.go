@@ -72,36 +72,147 @@ func (m *Move) verifyFresh() []plan.Step {
 	})
 }
 
+// VerifyOptions are what the operator asks of a verify.
+type VerifyOptions struct {
+	Pair     string   // the pair to compare; "": all
+	Tables   []string // as schema.table; none: everything
+	Parallel int      // chunks side by side; 0: replication's default
+	// Progress is told how far the verify of a pair is; may be nil.
+	Progress func(pair string, p plan.Progress)
+}
+
+// chosen are the pairs that the operator asks for.
+func (m *Move) chosen(o VerifyOptions) ([]replication.Pair, error) {
+	var names []string
+	var out []replication.Pair
+	for _, p := range m.pairs {
+		names = append(names, p.Name)
+		if o.Pair == "" || o.Pair == p.Name {
+			out = append(out, p)
+		}
+	}
+	switch {
+	case o.Pair != "" && len(out) == 0:
+		return nil, refuse("pairs are "+strings.Join(names, ", "), "there is no pair %q", o.Pair)
+	case len(o.Tables) > 0 && len(out) > 1:
+		return nil, refuse("add --pair, one of "+strings.Join(names, ", "), "it is not clear of which pair the tables are")
+	}
+	return out, nil
+}
+
+func (o VerifyOptions) of(p replication.Pair, from replication.Side) replication.VerifyOptions {
+	out := replication.VerifyOptions{From: from, Tables: o.Tables, Parallel: o.Parallel}
+	if o.Progress != nil {
+		out.Progress = func(progress plan.Progress) { o.Progress(p.Name, progress) }
+	}
+	return out
+}
+
 // Verify compares every row of every pair while both sides are live, and keeps
 // the reports. Differences are a *DifferenceError.
-func (m *Move) Verify(ctx context.Context) ([]replication.VerifyReport, error) {
+func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.VerifyReport, error) {
 	h, err := m.History()
 	if err != nil {
 		return nil, err
 	}
-	from := replication.Source
+	from, hint := replication.Source, "look at the rows that are named; writes past the replication (H24) are the usual cause; migrate verify --repair makes them on the target what they are on the source"
 	switch at := PositionOf(h); at {
 	case Applied:
 	case OnTarget:
-		from = replication.Target
+		from, hint = replication.Target, "look at the rows that are named; writes past the replication (H24) are the usual cause"
 	default:
 		return nil, refuse("migrate apply comes first; while a switch is unfinished, finish it", "verify does not fit here: %s", at)
 	}
+	pairs, err := m.chosen(o)
+	if err != nil {
+		return nil, err
+	}
 	var out []replication.VerifyReport
 	var differences int64
-	for _, p := range m.pairs {
-		r, err := replication.Verify(ctx, p, replication.VerifyOptions{From: from})
+	for _, p := range pairs {
+		r, err := replication.Verify(ctx, p, o.of(p, from))
 		if err != nil {
 			return out, err
 		}
-		if err := (reports{m}).SaveVerify(ctx, r); err != nil {
+		if err := m.keep(ctx, r); err != nil {
 			return out, err
 		}
 		out = append(out, r)
 		differences += r.Found
 	}
 	if differences > 0 {
-		return out, plan.WithHint(&DifferenceError{differences}, "look at the rows that are named; writes past the replication (H24) are the usual cause")
+		return out, plan.WithHint(&DifferenceError{differences}, "%s", hint)
 	}
 	return out, nil
+}
+
+// keep saves a report. One of a part says nothing of the rest, unless it found
+// differences: then no older report is true any more.
+func (m *Move) keep(ctx context.Context, r replication.VerifyReport) error {
+	if !r.Whole() && r.Clean() {
+		return nil
+	}
+	return reports{m}.SaveVerify(ctx, r)
+}
+
+// RepairOptions are what the operator asks of a repair.
+type RepairOptions struct {
+	VerifyOptions
+	// Found is told what differs before anything is written; Writes what is
+	// about to be written. Either may be nil.
+	Found  func(replication.VerifyReport)
+	Writes func(pair, text string)
+}
+
+// Repair verifies every pair, makes the rows that differ on the fenced target
+// what they are on the source, and verifies again. It holds the lock, and what
+// it writes is in the journal first. What differs still is a *DifferenceError.
+func (m *Move) Repair(ctx context.Context, o RepairOptions) (out []replication.RepairReport, err error) {
+	err = m.locked("repair", RunOptions{}, func(r *plan.Runner) error {
+		if at := PositionOf(r.Journal.History()); at != Applied {
+			return refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
+		}
+		pairs, err := m.chosen(o.VerifyOptions)
+		if err != nil {
+			return err
+		}
+		var differences int64
+		for _, p := range pairs {
+			report, err := replication.Repair(ctx, p, o.ofPair(r.Journal, p))
+			if err != nil {
+				return err
+			}
+			if err := m.keep(ctx, report.After); err != nil {
+				return err
+			}
+			out = append(out, report)
+			differences += report.After.Found
+		}
+		if differences > 0 {
+			return plan.WithHint(&DifferenceError{differences}, "what is left is named with the reason; definitions and accounts are never repaired: make them alike by hand, or seed the target again")
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (o RepairOptions) ofPair(journal *plan.Journal, p replication.Pair) replication.RepairOptions {
+	note := func(text string) error {
+		return journal.Append(plan.Event{Kind: "repair", Type: plan.StepNote, Text: p.Name + ": " + text})
+	}
+	return replication.RepairOptions{
+		VerifyOptions: o.of(p, replication.Source),
+		Found: func(r replication.VerifyReport) error {
+			if o.Found != nil {
+				o.Found(r)
+			}
+			return note(r.Summary())
+		},
+		Writes: func(text string) error {
+			if o.Writes != nil {
+				o.Writes(p.Name, text)
+			}
+			return note(text)
+		},
+	}
 }

@@ -154,4 +154,3 @@ func (v *verifier) resolvePiece(ctx context.Context, w both, piece span, rows in
 	}
 	return v.resolve(ctx, w, piece, max(a.Rows, b.Rows))
 }
-

@@ -91,10 +91,14 @@ type watcher struct {
 
 func (a *app) watcher() *watcher {
 	w := &watcher{out: a.out, json: a.json, last: map[string]time.Time{}, start: map[string]time.Time{}, first: map[string]int64{}, begun: map[string]time.Time{}}
-	if f, ok := a.out.(*os.File); ok {
-		w.tty = term.IsTerminal(int(f.Fd()))
-	}
+	w.tty = a.isTerminal()
 	return w
+}
+
+// isTerminal reports whether the output goes to a terminal.
+func (a *app) isTerminal() bool {
+	f, ok := a.out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // event is the journal's reader.

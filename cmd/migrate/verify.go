@@ -3,33 +3,96 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
+	var o move.VerifyOptions
+	var repair bool
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare every row and definition of both sides, while they are live",
 		Long: `Compare every row of every table, and users, routines, views and events, on both
-sides, without locks and without a write. Exit code 8 when something differs.`,
+sides, without locks and without a write. Exit code 8 when something differs.
+
+With --repair, on a fenced target before the cutover: say what differs, make
+those rows on the target what they are on the source, out of the target's
+binlog, and compare again. Nothing else is written. Tables without a key, with
+triggers or with a history of their rows, definitions and accounts are left,
+with the reason.
+
+A verify of some tables only is no clean verify for the cutover.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
-				reports, err := m.Verify(c.Context())
+				if !a.json {
+					o.Progress = a.verifyProgress()
+				}
+				if repair {
+					return a.repair(c, m, o)
+				}
+				reports, err := m.Verify(c.Context(), o)
 				if a.json {
 					return errors.Join(err, a.printJSON(reports))
 				}
 				for _, r := range reports {
-					_, _ = fmt.Fprintf(a.out, "%s: %s\n", r.Pair, r.Summary())
-					for _, d := range r.Differences {
-						_, _ = fmt.Fprintf(a.out, "  %s\n", d)
-					}
+					a.printVerify(r)
 				}
 				return err
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&repair, "repair", false, "make rows that differ on the fenced target what they are on the source")
+	cmd.Flags().StringVar(&o.Pair, "pair", "", "compare this pair only")
+	cmd.Flags().StringArrayVar(&o.Tables, "table", nil, "compare this table only, as schema.table; may be given again")
+	cmd.Flags().IntVar(&o.Parallel, "parallel", 0, "chunks compared side by side (2)")
+	return cmd
+}
+
+// verifyProgress shows how far a verify is, as the long verbs show theirs.
+func (a *app) verifyProgress() func(pair string, p plan.Progress) {
+	w := a.watcher()
+	return func(pair string, p plan.Progress) {
+		w.event(plan.Event{Time: time.Now(), Kind: "verify", Step: "verify/" + pair, Type: plan.StepProgress, Progress: &p})
+	}
+}
+
+func (a *app) printVerify(r replication.VerifyReport) {
+	if a.isTerminal() {
+		_, _ = fmt.Fprint(a.out, "\r\x1b[K") // the line of the progress
+	}
+	_, _ = fmt.Fprintf(a.out, "%s: %s\n", r.Pair, r.Summary())
+	for _, d := range r.Differences {
+		_, _ = fmt.Fprintf(a.out, "  %s\n", d)
+	}
+	if more := r.Found - int64(len(r.Differences)); more > 0 {
+		_, _ = fmt.Fprintf(a.out, "  and %d more\n", more)
+	}
+}
+
+// repair says what differs before it is written, and what was.
+func (a *app) repair(c *cobra.Command, m *move.Move, verify move.VerifyOptions) error {
+	o := move.RepairOptions{VerifyOptions: verify}
+	if !a.json {
+		o.Found = a.printVerify
+		o.Writes = func(pair, text string) { _, _ = fmt.Fprintf(a.out, "%s: repairs %s\n", pair, text) }
+	}
+	reports, err := m.Repair(c.Context(), o)
+	if a.json {
+		return errors.Join(err, a.printJSON(reports))
+	}
+	for _, r := range reports {
+		_, _ = fmt.Fprintf(a.out, "%s: %d rows were repaired\n", r.After.Pair, len(r.Written))
+		for _, d := range r.Left {
+			_, _ = fmt.Fprintf(a.out, "  %s\n", d)
+		}
+		a.printVerify(r.After)
+	}
+	return err
 }
