@@ -29,6 +29,7 @@ type seedRun struct {
 	dirty    map[tableName]bool // to be made and copied anew
 	misfits  map[tableName]int  // see changes
 	reached  GTIDSet            // up to here the target's copy has all changes
+	caughtUp time.Time          // when the last round began
 	reader   *binlogReader
 	throttle *throttle
 	progress *progress
@@ -305,6 +306,7 @@ func (r *seedRun) round(ctx context.Context) (short bool, err error) {
 		return false, err
 	}
 	began := time.Now()
+	r.caughtUp = began
 	lanes, err := r.lanes(ctx)
 	defer func() {
 		for _, l := range lanes {

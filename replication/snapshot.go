@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,8 +39,8 @@ type snapshot struct {
 //
 // MySQL: gtid_executed and the read views have no common mutex, so commits are
 // held for a moment by FLUSH TABLES WITH READ LOCK. It waits for statements
-// that run, and new writes wait behind it: therefore at most a second, then it
-// lets go and tries again, visibly.
+// that run, and new writes wait behind it: therefore it is not tried while one
+// runs for a second already, waits for a second at most, and tries again, visibly.
 func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	_, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -118,45 +119,46 @@ func startCommitOrdered(ctx context.Context, w *wire) (GTIDSet, error) {
 	return ParseGTIDSet(MariaDB, text[0][0])
 }
 
+// startLocked takes the lock, opens the view, reads its transactions and gives
+// the lock back in one packet: the lock is held for no round trip.
 func startLocked(ctx context.Context, s *Server, w *wire, dialect *Dialect) (GTIDSet, error) {
-	locker, err := s.Session(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds))
-	if err != nil {
-		return GTIDSet{}, err
-	}
-	defer locker.Close() // ends the lock, whatever happened
-	if err := lockCommits(ctx, locker); err != nil {
-		return GTIDSet{}, err
-	}
-	if _, err := w.exec(ctx, startSnapshot); err != nil {
-		return GTIDSet{}, err
-	}
-	gtids, err := dialect.ExecutedGTIDs(ctx, locker)
-	if err != nil {
-		return GTIDSet{}, err
-	}
-	if _, err := locker.ExecContext(ctx, "UNLOCK TABLES"); err != nil {
-		return GTIDSet{}, err
-	}
-	return gtids, nil
-}
-
-// lockCommits takes the global read lock, a bounded number of bounded tries.
-func lockCommits(ctx context.Context, locker *Session) error {
 	for try := 1; ; try++ {
-		_, err := locker.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK")
-		if errorNumber(err) != 1205 {
-			return err // nil too
+		err := w.quiet(ctx)
+		if err == nil {
+			var results [][][]string
+			results, err = w.several(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
+				"FLUSH TABLES WITH READ LOCK", startSnapshot, "SELECT @@GLOBAL.gtid_executed", "UNLOCK TABLES",
+				"SET SESSION lock_wait_timeout = "+lockWaitSeconds)
+			if err == nil {
+				return ParseGTIDSet(dialect.Flavor, results[3][0][0])
+			}
+		}
+		if errorNumber(err) != 1205 && !errors.Is(err, errBusy) {
+			return GTIDSet{}, err // the caller ends the connection, and with it the lock
 		}
 		if try == snapshotTries {
-			return plan.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
+			return GTIDSet{}, plan.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
 				"look for long statements in SHOW PROCESSLIST and try again when they are done")
 		}
-		plan.Note(ctx, "snapshot: a running statement holds up the read lock; let go after %d s, next try in %s (%d of %d)",
-			snapshotLockSeconds, snapshotPause, try, snapshotTries)
+		plan.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
 		if err := pause(ctx, snapshotPause); err != nil {
-			return err
+			return GTIDSet{}, err
 		}
 	}
+}
+
+// errBusy says that the lock would have to wait, and every write behind it.
+var errBusy = errors.New("a statement runs that the lock would wait for")
+
+// quiet reports errBusy while a statement runs that the lock would wait for:
+// new writes would wait behind the lock meanwhile.
+func (w *wire) quiet(ctx context.Context) error {
+	rows, err := w.texts(ctx, `SELECT COUNT(*) FROM information_schema.PROCESSLIST
+		WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 1 AND ID <> CONNECTION_ID()`)
+	if err == nil && (len(rows) == 0 || rows[0][0] != "0") {
+		err = errBusy
+	}
+	return err
 }
 
 // pause waits, unless ctx ends first.

@@ -219,13 +219,9 @@ func (w *wire) query(ctx context.Context, statement string, each func(row []byte
 func (w *wire) texts(ctx context.Context, statement string) ([][]string, error) {
 	var out [][]string
 	err := w.query(ctx, statement, func(row []byte) error {
-		var line []string
-		for len(row) > 0 {
-			value, rest, err := nextValue(row)
-			if err != nil {
-				return err
-			}
-			line, row = append(line, string(value)), rest
+		line, err := texts(row)
+		if err != nil {
+			return err
 		}
 		out = append(out, line)
 		return nil
