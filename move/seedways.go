@@ -17,5 +17,8 @@ func (m *Move) seedBy(p replication.Pair) plan.Step {
 // seedWay is what databases[] says of the pair's files.
 func (m *Move) seedWay(p replication.Pair) replication.PhysicalOptions {
 	d := m.Config.Databases[slices.IndexFunc(m.Config.Databases, func(d config.Database) bool { return d.Name == p.Name })]
-	return replication.PhysicalOptions{Way: replication.Way(d.Seed), BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning}
+	return replication.PhysicalOptions{
+		Way: replication.Way(d.Seed), BytesPerSecond: int64(d.Throttle.Rate),
+		MostRunning: d.Throttle.ThreadsRunning, ReplicaLag: d.Throttle.ReplicaLag,
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
@@ -21,9 +22,10 @@ const (
 
 // PhysicalOptions say how a pair is seeded, and what its files may take.
 type PhysicalOptions struct {
-	Way            Way   // default WayAuto
-	BytesPerSecond int64 // of files read; default unlimited
-	MostRunning    int   // the source's Threads_running above which the seed waits; default 64
+	Way            Way           // default WayAuto
+	BytesPerSecond int64         // of files read; default unlimited
+	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
+	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 	// Service stops and starts the target's server; default Systemd on its machine.
 	Service Service
 	// Dir holds the seed's notes on the target's machine; default /var/lib/migrate.
@@ -37,6 +39,9 @@ func (o PhysicalOptions) withDefaults(pair Pair) PhysicalOptions {
 	if o.MostRunning <= 0 {
 		o.MostRunning = 64
 	}
+	if o.ReplicaLag <= 0 {
+		o.ReplicaLag = 10 * time.Second
+	}
 	if o.Service == nil {
 		o.Service = Systemd{pair.Target.Host()}
 	}
@@ -44,6 +49,11 @@ func (o PhysicalOptions) withDefaults(pair Pair) PhysicalOptions {
 		o.Dir = "/var/lib/migrate"
 	}
 	return o
+}
+
+// limits is what holds the reading of files back.
+func (o PhysicalOptions) limits() Limits {
+	return Limits{Workers: 1, BytesPerSecond: o.BytesPerSecond, MostRunning: o.MostRunning, MostLag: o.ReplicaLag}
 }
 
 // SeedBy returns the step that seeds the pair by rows, which is the given step,
@@ -158,6 +168,13 @@ func (p *physical) Apply(ctx context.Context) error {
 	plan.Note(ctx, "%s is copied %s", p.pair.Source.Name(), choice.text())
 	if choice.way == WayCopy {
 		return p.rows.Apply(ctx)
+	}
+	_, runs, err := RunningSeed(ctx, p.pair)
+	if err == nil && runs { // a worker on the target may have outlived its controller
+		err = plan.Transient(fmt.Errorf("seed %s: a copy of rows runs there", p.pair.Name), controlEvery)
+	}
+	if err != nil {
+		return err
 	}
 	notes, err = p.receive(ctx, choice)
 	if err != nil {

@@ -123,8 +123,16 @@ find "$new" -exec sync {} +`
 // stream reads the source's files by mariadb-backup into the target's disk, with
 // nothing in between kept anywhere, and prepares them.
 func (p *physical) stream(ctx context.Context, n *physicalNotes, total int64) error {
+	limit := newThrottle(p.options.limits())
+	watching, stop := context.WithCancel(ctx)
+	var watcher errgroup.Group
+	watcher.Go(func() error {
+		newSourceWatch(p.pair.Source, limit, newReplicaWatch(p.pair.Source)).watch(watching)
+		return nil
+	})
+	defer func() { stop(); _ = watcher.Wait() }() // it has no error
 	reader, writer := io.Pipe()
-	counted := &pacedReader{ctx: ctx, from: reader, pace: pace{rate: p.options.BytesPerSecond}}
+	counted := &pacedReader{ctx: ctx, from: reader, limit: limit}
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.cfg), nil, writer)
@@ -171,7 +179,7 @@ func backupPosition(text string) (string, error) {
 type pacedReader struct {
 	ctx   context.Context //nolint:containedctx // a Reader has none
 	from  io.Reader
-	pace  pace
+	limit *throttle
 	bytes atomic.Int64
 	done  atomic.Bool
 }
@@ -187,7 +195,8 @@ func (r *pacedReader) Read(b []byte) (int, error) {
 		r.done.Store(true)
 		return n, err
 	}
-	return n, r.pace.took(r.ctx, int64(n))
+	r.limit.took(int64(n))
+	return n, r.limit.wait(r.ctx)
 }
 
 // show reports progress until all has passed or ctx ends.
@@ -203,22 +212,4 @@ func (r *pacedReader) show(ctx context.Context, pair string, total int64) {
 		done := r.bytes.Load()
 		plan.Report(ctx, plan.Progress{Done: done, Total: max(total, done), Unit: "B", What: "files of " + pair})
 	}
-}
-
-// pace keeps what passes to a rate.
-type pace struct {
-	rate int64     // bytes a second; 0: unlimited
-	next time.Time // when the rate allows more
-}
-
-// took returns when more may pass after that many bytes.
-func (p *pace) took(ctx context.Context, bytes int64) error {
-	if p.rate <= 0 {
-		return nil
-	}
-	if now := time.Now(); p.next.Before(now) {
-		p.next = now
-	}
-	p.next = p.next.Add(time.Duration(float64(bytes) / float64(p.rate) * float64(time.Second)))
-	return pause(ctx, time.Until(p.next))
 }

@@ -52,8 +52,9 @@ func makeBench(b *testing.B, s *servertest.Instance) {
 }
 
 // BenchmarkSeed copies the same data between the same two servers by the seed, by
-// mydumper and myloader at their best settings, and by mariadb-dump into the
-// client, in turn; figures are medians.
+// mydumper and myloader at their best settings, by mariadb-dump into the client,
+// by the seed with the server's files and by mariadb-backup by hand, in turn;
+// figures are medians.
 func BenchmarkSeed(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
@@ -68,15 +69,11 @@ func BenchmarkSeed(b *testing.B) {
 			source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
 			makeBench(b, source)
 			pair := Pair{Name: "main", Schemas: []string{"bench"}, Source: benchServer(b, Source, source), Target: benchServer(b, Target, target)}
-			ways := []struct {
-				name string
-				run  func() error
-				undo func()
-			}{
+			ways := append(fileWays(b, source, target), []benchWay{
 				{"seed", func() error { return Seed(pair).Op.Apply(b.Context()) }, func() { require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }},
 				{"mydumper", func() error { return shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
 				{"dump", func() error { return shell(b, dumpScript(source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
-			}
+			}...)
 			took := map[string][]time.Duration{}
 			for b.Loop() {
 				for _, way := range ways {
@@ -98,9 +95,9 @@ func BenchmarkSeed(b *testing.B) {
 				slices.Sort(list)
 				return list[len(list)/2].Seconds()
 			}
-			b.ReportMetric(median("seed"), "seed-s")
-			b.ReportMetric(median("mydumper"), "mydumper-s")
-			b.ReportMetric(median("dump"), "dump-s")
+			for _, way := range ways {
+				b.ReportMetric(median(way.name), way.name+"-s")
+			}
 		})
 	}
 }
