@@ -7,6 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 WAY ?= dual
 PKG ?= ./...
+KILLS ?= 200
 
 # Go may stand outside PATH, and one that is too old fetches go.mod's version.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go-1.23/bin
@@ -49,6 +50,12 @@ build: ## bin/migrate and bin/lab
 test: ## everything: units, real servers, the lab end to end (PKG=./dns/... for a part)
 	@scripts/deps test
 	@PKG="$(PKG)" scripts/test $(TESTFLAGS)
+
+.PHONY: crash
+crash: ## seeds under write load, killed KILLS (200) times at random: tool, servers, connections
+	@scripts/deps test
+	@MIGRATE_TEST_SEED_KILLS=$$(( ($(KILLS) + 1) / 2 )) CI=true go test ./replication -run '^TestSeedSurvivesKills$$' -count 1 -timeout 2h -v \
+		| grep -E 'ended|^ *---|^(ok|FAIL|PASS)'
 
 .PHONY: lint
 lint: ## gofmt, go vet, golangci-lint

@@ -49,6 +49,7 @@ type pump struct {
 	// wait, where it is set, holds back in the middle of the rows.
 	wait  func(context.Context) error
 	limit time.Duration // that the statement on the source may be open; 0: none
+	many  bool          // rows are expected
 }
 
 // pumped is what a query's rows were.
@@ -66,13 +67,14 @@ func (p pumped) all(wanted int64) bool { return p.rows < wanted && !p.cut }
 // at most: one is filled while the other is sent.
 func (p *pump) run(ctx context.Context, query string) (pumped, error) {
 	var out pumped
+	format := newRowFormat(p.to, p.verb, p.table, p.many)
 	group, ctx := errgroup.WithContext(ctx)
-	full, empty := make(chan []byte, 1), make(chan []byte, 2)
+	full, empty := make(chan request, 1), make(chan []byte, 2)
 	empty <- nil
 	empty <- nil
 	group.Go(func() error {
 		defer close(full)
-		filler := rowFiller{pump: p, full: full, empty: empty, forms: columnForms(p.table.Columns)}
+		filler := rowFiller{pump: p, full: full, empty: empty, format: format}
 		filler.keyPlace, filler.key = make([]int, len(p.table.Columns)), make([][]byte, len(p.table.keyAt))
 		for k, at := range p.table.keyAt {
 			filler.keyPlace[at] = k + 1
@@ -92,10 +94,11 @@ func (p *pump) run(ctx context.Context, query string) (pumped, error) {
 			if err := p.write(ctx, statement); err != nil {
 				return fmt.Errorf("write %s: %w", p.table.title(), err)
 			}
-			if cap(statement) > 4*batchBytes {
-				statement = nil
+			buffer := statement.buffer
+			if cap(buffer) > 4*batchBytes {
+				buffer = nil
 			}
-			empty <- statement
+			empty <- buffer
 		}
 		return nil
 	})
@@ -179,13 +182,14 @@ func (w *watchdog) disarm() bool {
 // rowFiller makes statements of rows.
 type rowFiller struct {
 	pumped
-	pump        *pump
-	full, empty chan []byte
-	statement   []byte
-	forms       []form
-	sent        pumped
-	keyPlace    []int    // by column: its place in the key from 1, or 0
-	key         [][]byte // the last row's
+	pump      *pump
+	full      chan request
+	empty     chan []byte
+	statement []byte
+	format    rowFormat
+	sent      pumped
+	keyPlace  []int    // by column: its place in the key from 1, or 0
+	key       [][]byte // the last row's
 }
 
 func columnForms(columns []column) []form {
@@ -212,29 +216,27 @@ func (f *rowFiller) add(ctx context.Context, row []byte) error {
 			f.statement = make([]byte, 0, batchBytes+batchBytes/8)
 		}
 		f.statement = append(f.statement[:0], make([]byte, statementGap)...)
-		f.statement = append(f.statement, f.pump.verb+" INTO "+f.pump.table.quoted()+" ("+quoteList(names(f.pump.table.Columns))+") VALUES "...)
-	} else {
-		f.statement = append(f.statement, ',')
+		f.statement = f.format.begin(f.statement)
 	}
+	f.statement = f.format.open(f.statement)
 	rest := row
-	f.statement = append(f.statement, '(')
 	for i := range f.pump.table.Columns {
 		value, next, err := nextValue(rest)
 		if err != nil {
 			return err
 		}
-		if i > 0 {
-			f.statement = append(f.statement, ',')
+		if f.statement, err = f.format.value(f.statement, i, value); err != nil {
+			return fmt.Errorf("column %s: %w", f.pump.table.Columns[i].Name, err)
 		}
-		f.statement, rest = f.forms[i].append(f.statement, value), next
+		rest = next
 		if k := f.keyPlace[i]; k > 0 {
 			f.key[k-1] = append(f.key[k-1][:0], value...)
 		}
 	}
-	f.statement = append(f.statement, ')')
+	f.statement = f.format.close(f.statement)
 	f.rows++
 	f.bytes += int64(len(row))
-	if len(f.statement) >= batchBytes {
+	if f.format.full(f.statement) {
 		return f.send(ctx)
 	}
 	return nil
@@ -246,7 +248,7 @@ func (f *rowFiller) send(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case f.full <- f.statement:
+	case f.full <- f.format.request(f.statement):
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -290,8 +292,8 @@ func (f *rowFiller) lastKey() bound {
 }
 
 // write sends one statement.
-func (p *pump) write(ctx context.Context, statement []byte) error {
-	warnings, err := p.to.execBytes(ctx, statement)
+func (p *pump) write(ctx context.Context, statement request) error {
+	warnings, err := p.to.request(ctx, statement)
 	switch {
 	case errorNumber(err) == 1153 || errorNumber(err) == 1301:
 		return plan.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")

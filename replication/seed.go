@@ -24,6 +24,8 @@ type SeedOptions struct {
 	BytesPerSecond int64         // of rows read; default unlimited
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
+
+	prepareFrom int64 // bytes of a table that are worth a prepared statement; default 256 KiB
 }
 
 func (o SeedOptions) withDefaults() SeedOptions {
@@ -35,6 +37,9 @@ func (o SeedOptions) withDefaults() SeedOptions {
 	}
 	if o.ReplicaLag <= 0 {
 		o.ReplicaLag = 10 * time.Second
+	}
+	if o.prepareFrom <= 0 {
+		o.prepareFrom = 256 << 10
 	}
 	return o
 }

@@ -77,13 +77,15 @@ func BenchmarkSeed(b *testing.B) {
 			took := map[string][]time.Duration{}
 			for b.Loop() {
 				for _, way := range ways {
-					began := time.Now()
+					began, cpu := time.Now(), cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
 					if err := way.run(); err != nil {
 						b.Logf("%s: %v", way.name, err)
 						continue
 					}
 					took[way.name] = append(took[way.name], time.Since(began))
-					b.Logf("%s %s %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond))
+					spent := cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
+					b.Logf("%s %s %s; processors: source %s, target %s, this %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond),
+						spent[0]-cpu[0], spent[1]-cpu[1], spent[2]-cpu[2])
 					way.undo()
 				}
 			}
@@ -100,6 +102,24 @@ func BenchmarkSeed(b *testing.B) {
 			}
 		})
 	}
+}
+
+// cpuOf is the processor time that processes have used.
+func cpuOf(b *testing.B, pids ...int) []time.Duration {
+	var out []time.Duration
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(b, err)
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		var ticks int64
+		for _, text := range fields[11:13] { // utime, stime, in hundredths of a second
+			n, err := strconv.ParseInt(text, 10, 64)
+			require.NoError(b, err)
+			ticks += n
+		}
+		out = append(out, time.Duration(ticks)*10*time.Millisecond)
+	}
+	return out
 }
 
 func benchServer(b *testing.B, side Side, s *servertest.Instance) *Server {

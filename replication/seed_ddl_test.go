@@ -29,7 +29,9 @@ func seedHeld(t *testing.T, pair Pair, source *servertest.Instance) (goOn func()
 	lock, err := source.Root().Conn(t.Context())
 	require.NoError(t, err)
 	done := make(chan error, 1)
-	go func() { done <- SeedWith(pair, SeedOptions{BytesPerSecond: 4 << 20}).Op.Apply(t.Context()) }()
+	go func() {
+		done <- SeedWith(pair, SeedOptions{BytesPerSecond: 4 << 20, prepareFrom: 1}).Op.Apply(t.Context())
+	}()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)
 	reached := func(query, want string) {

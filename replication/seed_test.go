@@ -131,6 +131,8 @@ func load(t *testing.T, s *servertest.Instance) (stop func() int64) {
 			for ctx.Err() == nil {
 				if err := writeOnce(ctx, s.Root(), random); err == nil {
 					writes.Add(1)
+				} else {
+					_ = pause(ctx, 5*time.Millisecond) // the server may be down
 				}
 			}
 		}()

@@ -35,6 +35,7 @@ type copier struct {
 	notes          notes
 	throttle       *throttle
 	progress       *progress
+	prepareFrom    int64
 
 	mu      sync.Mutex
 	workers int // that are at work
@@ -247,7 +248,7 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) err
 // copyChunk copies the next rows of a range.
 func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire) (got pumped, err error) {
 	t := r.table
-	p := &pump{from: from, to: to, table: t, verb: "REPLACE", took: c.throttle.took, limit: readTime}
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", many: r.pos != nil || t.Bytes >= c.prepareFrom, took: c.throttle.took, limit: readTime}
 	query := "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, r.pos, r.upper) +
 		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
 	err = to.inTransaction(ctx, "copy "+t.title(), func() (err error) {

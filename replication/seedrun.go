@@ -278,7 +278,7 @@ func (r *seedRun) copyRanges(ctx context.Context) error {
 	}
 	c := &copier{
 		source: r.pair.Source, target: r.pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
-		numbers: map[tableName]int{},
+		prepareFrom: r.options.prepareFrom, numbers: map[tableName]int{},
 	}
 	var ranges []*keyRange
 	for id, note := range noted {

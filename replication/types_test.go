@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -129,6 +130,10 @@ func TestSeedCopiesEveryTypeExactly(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := startPair(t, flavor)
 		makeTypes(t, flavor, source)
+		parameters := SeedWith(pair, SeedOptions{prepareFrom: 1})
+		require.NoError(t, parameters.Op.Apply(t.Context()))
+		requireSameRows(t, "types", source, target)
+		require.NoError(t, parameters.Op.Undo(t.Context(), json.RawMessage(`{}`)))
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
 		requireSameRows(t, "types", source, target)
 		require.Equal(t, "0,1,2,3,4,5,6", target.Value("SELECT GROUP_CONCAT(id - 1 ORDER BY id) FROM types.texts"))

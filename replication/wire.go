@@ -38,7 +38,12 @@ type wire struct {
 	broken bool
 
 	settings []string
-	pinned   bool // what it has open cannot be had again by another connection
+	mariadb  bool
+	prepared struct {
+		statement string
+		id        uint32
+	}
+	pinned bool // what it has open cannot be had again by another connection
 }
 
 // wire opens a connection for rows and runs the settings in it. Texts come and
@@ -62,7 +67,7 @@ func (w *wire) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.broken = false
+	w.broken, w.mariadb, w.prepared.statement = false, dialect.mariadb(), ""
 	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	release := func() bool { return true }
@@ -71,6 +76,9 @@ func (w *wire) open(ctx context.Context) error {
 		if err == nil {
 			w.conn = conn
 			release = context.AfterFunc(limited, func() { _ = conn.Close() }) // not every connection knows deadlines
+			if w.mariadb {
+				conn = &bulkLogin{Conn: conn}
+			}
 		}
 		return conn, err
 	}
@@ -78,6 +86,9 @@ func (w *wire) open(ctx context.Context) error {
 		func(c *protocol.Conn) error {
 			c.UnsetCapability(gomysql.CLIENT_DEPRECATE_EOF)
 			c.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES)
+			if w.mariadb {
+				c.UnsetCapability(gomysql.CLIENT_LONG_PASSWORD) // the bit says: not MariaDB's own
+			}
 			return nil
 		})
 	if err != nil {
@@ -147,13 +158,13 @@ func (w *wire) fail(ctx context.Context, err error) error {
 
 // exec runs a statement that has no result, and returns its number of warnings.
 func (w *wire) exec(ctx context.Context, statement string) (warnings int, err error) {
-	return w.execBytes(ctx, append(make([]byte, statementGap, statementGap+len(statement)), statement...))
+	return w.command(ctx, comQuery, append(make([]byte, statementGap, statementGap+len(statement)), statement...))
 }
 
-// execBytes runs a statement that stands behind statementGap bytes, without copying it.
-func (w *wire) execBytes(ctx context.Context, statement []byte) (warnings int, err error) {
+// command sends a command without a result, whose data stands behind statementGap bytes, without copying it.
+func (w *wire) command(ctx context.Context, command byte, data []byte) (warnings int, err error) {
 	defer w.guard(ctx)()
-	if err := w.send(statement); err != nil {
+	if err := w.send(command, data); err != nil {
 		return 0, w.fail(ctx, err)
 	}
 	if err := w.read(); err != nil {
@@ -174,7 +185,7 @@ func (w *wire) query(ctx context.Context, statement string, each func(row []byte
 		return err
 	}
 	defer w.guard(ctx)()
-	if err := w.send(append(make([]byte, statementGap, statementGap+len(statement)), statement...)); err != nil {
+	if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(statement)), statement...)); err != nil {
 		return w.fail(ctx, err)
 	}
 	if err := w.read(); err != nil {
@@ -258,8 +269,8 @@ func (w *wire) serverError() error {
 }
 
 // send writes a command in as many packets as it needs, in place.
-func (w *wire) send(data []byte) error {
-	data[statementGap-1] = comQuery
+func (w *wire) send(command byte, data []byte) error {
+	data[statementGap-1] = command
 	w.seq = 0
 	for {
 		n := min(len(data)-4, maxPayload)
