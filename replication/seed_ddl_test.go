@@ -36,6 +36,11 @@ func seedHeld(t *testing.T, pair Pair, source *servertest.Instance) (goOn func()
 	require.NoError(t, err)
 	reached := func(query, want string) {
 		require.Eventually(t, func() bool {
+			select {
+			case err := <-done:
+				require.NoError(t, err, "the seed has ended")
+			default:
+			}
 			n, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts)+query)
 			return err == nil && n == want
 		}, 30*time.Second, 5*time.Millisecond, query)

@@ -74,7 +74,7 @@ func randomKinds() []randomKind {
 		{sql: "INET4", value: oneOfTexts("'0.0.0.0'", "'255.255.255.255'", "'10.0.0.0'", "'1.2.3.4'"), key: true, flavor: servertest.MariaDB},
 		{sql: "INT(8) UNSIGNED ZEROFILL", value: whole(0, 4294967295), key: true},
 		{sql: "DECIMAL(65,30)", value: oneOfTexts("0", "-0.000000000000000000000000000001", "99999999999999999999999999999999999.999999999999999999999999999999", "1.5"), key: true},
-		{sql: "FLOAT(10,3)", value: oneOfTexts("0.125e0", "-1234567.891e0", "0e0", "9999999.999e0")},
+		{sql: "FLOAT(10,3)", value: oneOfTexts("0.125e0", "-1234567.891e0", "0e0", "999999.999e0")},
 		{sql: "DOUBLE UNSIGNED", value: oneOfTexts("0e0", "4.9406564584124654e-324", "1.7976931348623157e308", "0.1e0"), key: true},
 		{sql: "BIT(1)", value: whole(0, 1), key: true},
 		{sql: "ENUM('ü','1') CHARACTER SET latin1", value: oneOfTexts("'ü'", "'1'", "1"), key: true},
