@@ -31,7 +31,7 @@ func (w *wire) several(ctx context.Context, statements ...string) ([][][]string,
 		return nil, w.serverError()
 	}
 	text := strings.Join(statements, "; ")
-	if err := w.send(append(make([]byte, statementGap, statementGap+len(text)), text...)); err != nil {
+	if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(text)), text...)); err != nil {
 		return nil, w.fail(ctx, err)
 	}
 	var out [][][]string
