@@ -3,25 +3,20 @@ package inventory
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 )
 
-//go:embed capture.sh
-var captureScript string
-
 const (
 	// captureTimeout bounds the capture of a host; each section has a limit of its own.
-	captureTimeout = 15 * time.Minute
+	captureTimeout = 30 * time.Minute
 	// maxAnswer bounds a host's answer, in bytes.
 	maxAnswer = 256 << 20
 )
@@ -33,7 +28,18 @@ type Target struct {
 	// Files are absolute paths of files and folders, listed with all below them
 	// on the same file system.
 	Files []string
-	MySQL *MySQLTarget // nil: no server is asked
+	// Roots are folders of applications besides the usual ones; releases and
+	// compose files are looked for below them.
+	Roots []string
+	// MySQL is how the server on the host is asked; nil: as root at its usual
+	// socket, if there is one.
+	MySQL *MySQLTarget
+	// Deep also checks every packaged file against its package and asks for each
+	// package's origin where that is slow: minutes of the host's time.
+	Deep bool
+
+	only       []string // sections; nil: all
+	mysqlAsked bool     // the caller knows of a server, so that none is missing
 }
 
 // MySQLTarget is a server on the host itself. The login has no password but
@@ -44,6 +50,17 @@ type MySQLTarget struct {
 	User   string // default root
 }
 
+// Options is what all captures of a site share.
+type Options struct {
+	// AtOnce is how many hosts are captured side by side; at least 1.
+	AtOnce int
+	// Redactor takes the secrets out; it is required.
+	Redactor *redact.Redactor
+	// Objects keeps the contents of configuration files, without secrets; nil:
+	// they are read, and not kept.
+	Objects *Objects
+}
+
 // HostResult is the inventory of one host, or why there is none.
 type HostResult struct {
 	Name string
@@ -51,17 +68,18 @@ type HostResult struct {
 	Err  error
 }
 
-// Capture takes the inventory of hosts, at most limit at once, each in one
-// round trip. The results are in the order of hosts; one that fails does not
-// hold up the others. What a host could not tell is in its Missing list. It
-// changes nothing on the hosts: its temporary folder is gone afterwards.
-func Capture(ctx context.Context, hosts []Target, limit int) []HostResult {
+// Capture takes the inventory of hosts, each in two round trips: facts, then
+// the contents of the files that the facts name. The results are in the order
+// of hosts; one that fails does not hold up the others. What a host could not
+// tell is in its Missing list. It changes nothing on the hosts: its temporary
+// folder is gone afterwards.
+func Capture(ctx context.Context, hosts []Target, o Options) []HostResult {
 	results := make([]HostResult, len(hosts))
 	var group errgroup.Group
-	group.SetLimit(max(limit, 1))
+	group.SetLimit(max(o.AtOnce, 1))
 	for i, target := range hosts {
 		group.Go(func() error {
-			host, err := captureHost(ctx, target)
+			host, err := captureHost(ctx, target, o)
 			results[i] = HostResult{target.Host.Name(), host, err}
 			return nil
 		})
@@ -70,61 +88,71 @@ func Capture(ctx context.Context, hosts []Target, limit int) []HostResult {
 	return results
 }
 
-func captureHost(ctx context.Context, target Target) (*Host, error) {
+func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	name := target.Host.Name()
-	if target.MySQL != nil {
-		m := *target.MySQL
-		if m.Socket == "" {
-			m.Socket = "/run/mysqld/mysqld.sock"
-		}
-		if m.User == "" {
-			m.User = "root"
-		}
-		target.MySQL = &m
+	if o.Redactor == nil {
+		return nil, fmt.Errorf("capture %s: no redactor", name)
 	}
-	script, err := scriptFor(target)
+	if err := redact.Ready(); err != nil {
+		return nil, fmt.Errorf("capture %s: load the scanner for secrets: %w", name, err)
+	}
+	target = target.withDefaults()
+	script, err := target.script()
 	if err != nil {
 		return nil, fmt.Errorf("capture %s: %w", name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
 	defer cancel()
-	var answer limitedBuffer
-	if err := target.Host.Run(ctx, script, nil, &answer); err != nil {
+	var text limitedBuffer
+	begin := time.Now()
+	if err := target.Host.Run(ctx, script, nil, &text); err != nil {
 		return nil, fmt.Errorf("capture %s: %w", name, err)
 	}
-	sections, err := parseFrames(answer.Bytes())
+	a, err := parseFrames(text.Bytes())
 	if err != nil {
 		err = fmt.Errorf("capture %s: read answer: %w", name, err)
 		return nil, plan.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
 	}
-	host := parseHost(target, sections)
-	host.CapturedAt = time.Now().UTC().Truncate(time.Second)
-	return host, nil
-}
-
-// scriptFor returns capture.sh with the target's own part put in front.
-func scriptFor(target Target) (string, error) {
-	var b strings.Builder
-	b.WriteString("set --")
-	for _, file := range target.Files {
-		if !path.IsAbs(file) || strings.ContainsAny(file, "\x00") {
-			return "", fmt.Errorf("file %q is no absolute path", file)
+	p := newParser(target, a, o.Redactor)
+	p.now, p.took = time.Now().UTC(), time.Since(begin)
+	p.facts()
+	if err := p.fetch(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("capture %s: %w", name, context.Cause(ctx))
 		}
-		b.WriteString(" " + quote(path.Clean(file)))
+		p.miss(contentsMissing(err))
 	}
-	socket, user := "", ""
-	if target.MySQL != nil {
-		socket, user = target.MySQL.Socket, target.MySQL.User
+	if err := p.finish(o.Objects); err != nil {
+		return nil, fmt.Errorf("capture %s: %w", name, err)
 	}
-	fmt.Fprintf(&b, "\nmysql_socket=%s mysql_user=%s\n", quote(socket), quote(user))
-	names := "'" + strings.Join(variables, "', '") + "'"
-	b.WriteString(strings.Replace(captureScript, "@VARIABLES@", names, 1))
-	return b.String(), nil
+	p.host.CapturedAt = p.now.Truncate(time.Second)
+	return p.host, nil
 }
 
-// quote makes one word of text for POSIX sh.
-func quote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+// contentsMissing says why there are no contents.
+func contentsMissing(err error) Missing {
+	var exit *remote.ExitError
+	if errors.As(err, &exit) {
+		return *section{status: exit.Status, err: []byte(exit.Stderr)}.missing("contents")
+	}
+	return Missing{"contents", Failed, lastLine(err.Error())}
+}
+
+// withDefaults fills in where a MySQL server is asked.
+func (t Target) withDefaults() Target {
+	m := MySQLTarget{}
+	if t.MySQL != nil {
+		m = *t.MySQL
+	}
+	if m.Socket == "" {
+		m.Socket = "/run/mysqld/mysqld.sock"
+	}
+	if m.User == "" {
+		m.User = "root"
+	}
+	t.mysqlAsked = t.MySQL != nil
+	t.MySQL = &m
+	return t
 }
 
 // limitedBuffer refuses what a sane host would not send.

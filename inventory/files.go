@@ -13,34 +13,60 @@ var kinds = map[string]string{"f": "file", "d": "folder", "l": "link"}
 // fileFields is how many fields find prints for a file.
 const fileFields = 9
 
-// files joins what find says of each file with its hash. A path that was not
-// there, or could not be read, is missing.
+// files joins what find says of each file that the config names with its hash.
+// A path that was not there, or could not be read, is missing.
 func (p *parser) files() {
-	listed, hashed := p.sections["files"], p.sections["sums"]
+	if len(p.target.Files) == 0 {
+		return
+	}
+	listed, _ := p.section("files")
+	hashed, _ := p.section("sums")
 	p.missPaths("files", listed)
 	sums := parseSums(string(hashed.out))
 	found := map[Text]bool{}
-	fields := strings.Split(string(listed.out), "\x00")
-	for ; len(fields) > fileFields; fields = fields[fileFields:] {
+	for _, fields := range records(string(listed.out), fileFields) {
 		file, err := parseFile(fields)
 		switch {
 		case err != nil:
 			p.miss(Missing{"files", Failed, err.Error()})
 			return
-		case file.Kind == "":
+		case fields[0] == "?":
 			p.miss(Missing{string(file.Path), Absent, "no such file"})
+			continue
+		case fields[0] == "!":
+			p.miss(Missing{string(file.Path), Skipped, "it lies on a network file system"})
 			continue
 		case found[file.Path]: // below two of the paths in the config
 			continue
 		}
 		found[file.Path] = true
 		if file.Kind == kinds["f"] {
-			file.SHA256 = sums[string(file.Path)]
+			p.hash(&file, sums)
 		}
 		p.host.Files = append(p.host.Files, file)
 	}
 	p.missPaths("sums", hashed)
 	slices.SortFunc(p.host.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// hash gives a file its hash: a keyed one where not everybody may read it, as
+// its contents may be few enough to guess.
+func (p *parser) hash(file *File, sums map[string]string) {
+	path := string(file.Path)
+	if neverRead.match(path) {
+		p.host.Secrets = append(p.host.Secrets, Secret{Path: file.Path, Kind: "file"})
+		return
+	}
+	sum := sums[path]
+	if sum == "" {
+		return
+	}
+	p.sums[path] = sum
+	if strings.HasSuffix(file.Mode, "0") || strings.HasSuffix(file.Mode, "1") || strings.HasSuffix(file.Mode, "2") || strings.HasSuffix(file.Mode, "3") {
+		file.HMAC = p.redactor.Hash(sum)
+	} else {
+		file.SHA256 = sum
+	}
 }
 
 // missPaths notes each line of a section's errors; its output stays of use.
@@ -58,10 +84,10 @@ func (p *parser) missPaths(name string, s section) {
 	}
 }
 
-// parseFile reads the fields of capture.sh: kind, mode, uid, gid, owner, group,
-// size, path, target.
+// parseFile reads what find printed: kind, mode, uid, gid, owner, group, size,
+// path, target. A path that was not looked at has only its path.
 func parseFile(f []string) (File, error) {
-	if f[0] == "?" {
+	if f[0] == "?" || f[0] == "!" {
 		return File{Path: Text(f[7])}, nil
 	}
 	file := File{Path: Text(f[7]), Kind: kinds[f[0]], Owner: f[4], Group: f[5], Target: Text(f[8])}
@@ -82,11 +108,11 @@ func parseFile(f []string) (File, error) {
 	return file, nil
 }
 
-// parseSums reads the answer of sha256sum -z: path to hash.
+// parseSums reads the answer of sha256sum -z or md5sum -z: path to hash.
 func parseSums(text string) map[string]string {
 	sums := map[string]string{}
 	for record := range strings.SplitSeq(text, "\x00") {
-		if hash, rest, ok := strings.Cut(record, " "); ok && len(hash) == 64 && rest != "" {
+		if hash, rest, ok := strings.Cut(record, " "); ok && (len(hash) == 64 || len(hash) == 32) && rest != "" {
 			sums[rest[1:]] = hash // one character says text or binary
 		}
 	}

@@ -3,13 +3,14 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Variables are the global variables of a server that are captured; a flavor
-// or version has only some of them.
+// variables are the global variables of a server that every move looks at; a
+// flavor or version has only some of them.
 var variables = []string{
 	"auto_increment_increment", "auto_increment_offset", "binlog_expire_logs_seconds", "binlog_format",
 	"binlog_row_image", "bind_address", "character_set_database", "character_set_server", "collation_server",
@@ -23,8 +24,8 @@ var variables = []string{
 }
 
 // mysql reads what the server answered.
-func (p *parser) mysql(socket string) {
-	m := &MySQL{Socket: socket, Variables: map[string]string{}}
+func (p *parser) mysql() {
+	m := &MySQL{Socket: p.target.MySQL.Socket, Variables: map[string]string{}}
 	p.parse("mysql-variables", func(text string) error {
 		return rows(text, 2, func(f []string) error {
 			m.Variables[f[0]] = f[1]
@@ -36,11 +37,21 @@ func (p *parser) mysql(socket string) {
 		return // no server answered: Missing says why
 	}
 	p.host.MySQL = m
-	p.parse("mysql-schemas", func(text string) error {
+	p.parse("mysql-settings", func(text string) error {
 		return rows(text, 3, func(f []string) error {
+			m.Settings = append(m.Settings, p.setting("mysql", Setting{strings.ToLower(f[0]), f[1], f[2]}))
+			return nil
+		})
+	})
+	p.parse("mysql-schemas", func(text string) error {
+		return rows(text, 4, func(f []string) error {
 			tables, err1 := strconv.Atoi(f[1])
 			size, err2 := strconv.ParseInt(f[2], 10, 64)
-			m.Schemas = append(m.Schemas, Schema{f[0], tables, size})
+			s := Schema{Name: f[0], Tables: tables, Size: size}
+			if f[3] != "" {
+				s.Engines = strings.Split(f[3], ",")
+			}
+			m.Schemas = append(m.Schemas, s)
 			return cmp.Or(err1, err2)
 		})
 	})
@@ -50,20 +61,95 @@ func (p *parser) mysql(socket string) {
 			return nil
 		})
 	})
+	p.parse("mysql-grants", func(text string) error {
+		for _, line := range lines(text) {
+			m.Grants = append(m.Grants, p.grant(batchEscape.Replace(line)))
+		}
+		return nil
+	})
+	p.parse("mysql-replication", func(text string) error {
+		m.Replicas = parseUpstreams(text)
+		return nil
+	})
+	p.parse("mysql-replicas", func(text string) error {
+		m.Clients = lines(text)
+		slices.Sort(m.Clients)
+		return nil
+	})
+	p.mysqlSpace(m)
+	slices.SortFunc(m.Settings, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Schemas, func(a, b Schema) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Users, func(a, b User) int {
+		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Host, b.Host))
+	})
+	slices.SortFunc(m.Grants, func(a, b Grant) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Statement, b.Statement))
+	})
+}
+
+func (p *parser) mysqlSpace(m *MySQL) {
 	p.parse("mysql-space", func(text string) error {
 		for _, line := range lines(text) {
 			if f := dfLine.FindStringSubmatch(line); f != nil {
-				kib, err := strconv.ParseInt(f[5], 10, 52)
-				m.FreeSpace = kib << 10 / SpaceUnit * SpaceUnit
+				free, err := kibibytes(f[5])
+				m.FreeSpace = free / SpaceUnit * SpaceUnit
 				return err
 			}
 		}
 		return fmt.Errorf("%.60q is no answer of df", text)
 	})
-	slices.SortFunc(m.Schemas, func(a, b Schema) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(m.Users, func(a, b User) int {
-		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Host, b.Host))
-	})
+}
+
+var grantee = regexp.MustCompile("(?i) TO ((?:`(?:[^`]|``)*`|'(?:[^']|'')*'|\\S+?)(?:@(?:`(?:[^`]|``)*`|'(?:[^']|'')*'|\\S+))?)(?: IDENTIFIED.*?)?( WITH .*| REQUIRE .*)?$")
+
+// grant reads a line of SHOW GRANTS. What follows IDENTIFIED was cut off on the
+// host, and would be here.
+func (p *parser) grant(line string) Grant {
+	line, _ = p.redactor.Command(line)
+	g := Grant{Statement: line}
+	if m := grantee.FindStringSubmatchIndex(line); m != nil {
+		g.Account = line[m[2]:m[3]]
+		g.Statement = line[:m[3]]
+		if m[4] >= 0 {
+			g.Statement += line[m[4]:m[5]]
+		}
+	}
+	return g
+}
+
+// parseUpstreams reads the vertical form of SHOW REPLICA STATUS, in its old and
+// new words.
+func parseUpstreams(text string) []Upstream {
+	var all []Upstream
+	for _, line := range lines(text) {
+		if strings.HasPrefix(line, "***") {
+			all = append(all, Upstream{Running: true})
+			continue
+		}
+		key, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if !ok || len(all) == 0 {
+			continue
+		}
+		u, value := &all[len(all)-1], strings.TrimSpace(value)
+		switch strings.NewReplacer("Master_", "Source_", "Slave_", "Replica_").Replace(key) {
+		case "Connection_name", "Channel_Name":
+			u.Name = value
+		case "Source_Host":
+			u.Host = value
+		case "Source_Port":
+			u.Port, _ = strconv.Atoi(value)
+		case "Source_User":
+			u.User = value
+		case "Replica_IO_Running", "Replica_SQL_Running":
+			u.Running = u.Running && value == "Yes"
+		case "Using_Gtid":
+			u.GTID = value != "No"
+		case "Auto_Position":
+			u.GTID = value == "1"
+		}
+	}
+	slices.SortFunc(all, func(a, b Upstream) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host)) })
+	return all
 }
 
 var batchEscape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\0`, "\x00")

@@ -9,30 +9,128 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/inventory/redact"
 )
 
-// parser fills a Host from the sections of an answer.
+// parser fills a Host from the sections of an answer, and then from the
+// contents of files.
 type parser struct {
 	host     *Host
-	sections map[string]section
+	target   Target
+	answer   answer
+	redactor *redact.Redactor
+	now      time.Time     // when the answer was there
+	took     time.Duration // from the question to the answer
+
+	owners    map[string]string // path to package
+	conffiles map[string]string // path to the MD5 that its package gave it
+	digests   map[string]string // path to the SHA-256 that its RPM gave it
+	tree      map[string]*File  // every file below treeRoots
+	sums      map[string]string // path to SHA-256, of tree and files
+	contents  map[string]string // path to what was fetched
+	processes map[int]process
+}
+
+func newParser(target Target, a answer, r *redact.Redactor) *parser {
+	return &parser{
+		host: &Host{
+			Version: Version, Compatible: Compatible, Name: target.Host.Name(),
+			Roles: slices.Sorted(slices.Values(target.Roles)),
+		},
+		target: target, answer: a, redactor: r,
+		owners: map[string]string{}, conffiles: map[string]string{}, digests: map[string]string{},
+		tree: map[string]*File{}, sums: map[string]string{}, contents: map[string]string{}, processes: map[int]process{},
+	}
+}
+
+// facts reads the sections. What is used by others comes first.
+func (p *parser) facts() {
+	p.parse("os", p.os)
+	p.parse("machine", p.machine)
+	p.disks()
+	p.parse("mounts", p.mounts)
+	p.storage()
+	p.packages()
+	p.parse("languages", p.languages)
+	p.files()
+	p.configuration()
+	p.accounts()
+	p.services()
+	p.programs()
+	p.listeners()
+	p.connections()
+	p.network()
+	p.kernel()
+	p.firewall()
+	p.time()
+	p.parse("certificates", p.certificates)
+	p.parse("containers", p.containers)
+	p.parse("releases", p.releases)
+	p.mysql()
+	p.parse("redis", p.redis)
+	p.parse("postgresql", p.postgresql)
+}
+
+// finish reads the contents, explains what runs, takes the secrets out and
+// sorts.
+func (p *parser) finish(objects *Objects) error {
+	p.repositories()
+	p.sudo()
+	p.authorizedKeys()
+	p.cron()
+	p.fromContents()
+	p.virtualHosts()
+	p.composeFiles()
+	p.explain()
+	if err := p.keep(objects); err != nil {
+		return err
+	}
+	p.clean()
+	p.sort()
+	return p.recheck()
+}
+
+// section returns one of the answer's; a target is not asked for all of them.
+func (p *parser) section(name string) (section, bool) {
+	s, ok := p.answer.sections[name]
+	return s, ok
 }
 
 // text returns a section's output. A section without one is noted as missing,
 // and what it printed before it failed is not used.
 func (p *parser) text(name string) (string, bool) {
-	s, ok := p.sections[name]
+	s, ok := p.section(name)
+	if !ok && p.target.only != nil {
+		return "", false
+	}
 	if !ok {
 		p.miss(Missing{name, Failed, "the host did not answer this part"})
 		return "", false
 	}
 	if m := s.missing(name); m != nil {
-		p.miss(*m)
+		if m.Reason != Absent || !p.optional(name) {
+			p.miss(*m)
+		}
 		return "", false
 	}
 	return string(s.out), true
 }
 
-func (p *parser) miss(m Missing) { p.host.Missing = append(p.host.Missing, m) }
+// optional reports whether nothing is missing when a section has nothing to ask.
+func (p *parser) optional(name string) bool {
+	if strings.HasPrefix(name, "mysql-") {
+		return !p.target.mysqlAsked
+	}
+	return slices.ContainsFunc(sectionSpecs, func(s sectionSpec) bool { return s.name == name && s.optional })
+}
+
+func (p *parser) miss(m Missing) {
+	if !slices.Contains(p.host.Missing, m) {
+		p.host.Missing = append(p.host.Missing, m)
+	}
+}
 
 // parse fills in the section; one that cannot be read is missing.
 func (p *parser) parse(name string, fill func(text string) error) {
@@ -45,39 +143,30 @@ func (p *parser) parse(name string, fill func(text string) error) {
 	}
 }
 
-// parseHost makes the model of an answer's sections.
-func parseHost(target Target, sections map[string]section) *Host {
-	p := &parser{&Host{Version: Version, Name: target.Host.Name(), Roles: slices.Sorted(slices.Values(target.Roles))}, sections}
-	p.parse("os", p.os)
-	p.parse("kernel", p.kernel)
-	p.parse("cpu", p.cpu)
-	p.parse("memory", p.memory)
-	p.disks()
-	p.parse("mounts", p.mounts)
-	p.parse("packages", p.packages)
-	p.parse("manual", p.manual)
-	p.services()
-	p.listeners()
-	if len(target.Files) > 0 {
-		p.files()
-	}
-	if target.MySQL != nil {
-		p.mysql(target.MySQL.Socket)
-	}
-	slices.SortFunc(p.host.Disks, func(a, b Disk) int { return cmp.Compare(a.Mount, b.Mount) })
-	slices.SortFunc(p.host.Missing, func(a, b Missing) int {
-		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Detail, b.Detail))
-	})
-	return p.host
-}
-
 // lines yields the lines of text that are not blank.
 func lines(text string) []string {
 	var all []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimRight(line, "\n"); strings.TrimSpace(line) != "" {
+		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
 			all = append(all, line)
 		}
+	}
+	return all
+}
+
+func lastLine(text string) string {
+	if l := lines(text); len(l) > 0 {
+		return strings.TrimSpace(l[len(l)-1])
+	}
+	return ""
+}
+
+// records splits fields that are each ended by a NUL into records of n.
+func records(text string, n int) [][]string {
+	fields := strings.Split(text, "\x00")
+	var all [][]string
+	for ; len(fields) > n; fields = fields[n:] {
+		all = append(all, fields[:n])
 	}
 	return all
 }
@@ -90,9 +179,10 @@ func (p *parser) os(text string) error {
 			values[key] = unquote(value)
 		}
 	}
-	p.host.OS.ID, p.host.OS.Release = values["ID"], values["VERSION_ID"]
-	p.host.OS.Codename, p.host.OS.Name = values["VERSION_CODENAME"], values["PRETTY_NAME"]
-	if p.host.OS.ID == "" {
+	o := &p.host.OS
+	o.ID, o.Release = values["ID"], values["VERSION_ID"]
+	o.Codename, o.Name, o.Like = values["VERSION_CODENAME"], values["PRETTY_NAME"], values["ID_LIKE"]
+	if o.ID == "" {
 		return errors.New("os-release has no ID")
 	}
 	return nil
@@ -109,170 +199,69 @@ func unquote(word string) string {
 	return shellEscape.ReplaceAllString(word, "$1")
 }
 
-func (p *parser) kernel(text string) error {
-	l := lines(text)
-	if len(l) != 2 {
-		return errors.New("uname does not answer two lines")
-	}
-	p.host.OS.Kernel, p.host.OS.Architecture = l[0], l[1]
-	return nil
-}
-
-func (p *parser) cpu(text string) error {
-	l := lines(text)
-	if len(l) == 0 {
-		return errors.New("no count of processors")
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(l[0]))
-	if err != nil || n < 1 {
-		return fmt.Errorf("%.60q is no count of processors", l[0])
-	}
-	p.host.CPU.Count = n
-	if len(l) > 1 {
-		p.host.CPU.Model = strings.Join(strings.Fields(l[1]), " ")
-	}
-	return nil
-}
-
-func (p *parser) memory(text string) error {
+// machine reads lines of a key and a value.
+func (p *parser) machine(text string) error {
+	h := p.host
 	for _, line := range lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
+		key, value, _ := strings.Cut(line, " ")
+		value = strings.Join(strings.Fields(value), " ")
+		var err error
+		switch key {
+		case "kernel":
+			h.OS.Kernel = value
+		case "architecture":
+			h.OS.Architecture = value
+		case "user":
+			h.As = value
+		case "init":
+			h.OS.Init = value
+		case "locale":
+			h.OS.Locale = unquote(value)
+		case "virtualization":
+			h.Hardware.Virtualization = value
+		case "vendor":
+			h.Hardware.Vendor = value
+		case "product":
+			h.Hardware.Product = value
+		case "security":
+			h.Kernel.Security = append(h.Kernel.Security, value)
+		case "cpus":
+			h.CPU.Count, err = strconv.Atoi(value)
+		case "cpu":
+			h.CPU.Model = value
+		case "MemTotal":
+			h.Memory.Total, err = kibibytes(value)
+		case "SwapTotal":
+			h.Memory.Swap, err = kibibytes(value)
 		}
-		kib, err := strconv.ParseInt(f[1], 10, 52)
 		if err != nil {
-			continue
-		}
-		switch f[0] {
-		case "MemTotal:":
-			p.host.Memory.Total = kib << 10
-		case "SwapTotal:":
-			p.host.Memory.Swap = kib << 10
+			return fmt.Errorf("read %s: %w", key, err)
 		}
 	}
-	if p.host.Memory.Total == 0 {
-		return errors.New("meminfo has no MemTotal")
+	if h.OS.Kernel == "" || h.CPU.Count < 1 || h.Memory.Total == 0 {
+		return errors.New("no kernel, count of processors or memory")
 	}
 	return nil
 }
 
-// dfLine is device, type, size, used, free, capacity, mount; the first and the
-// last may contain blanks.
-var dfLine = regexp.MustCompile(`^(.+?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+(/.*)$`)
-
-// holdsNoData lists file systems in memory or made by the kernel.
-var holdsNoData = []string{"tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "udev", "none"}
-
-// disks reads df. One file system that cannot be asked makes df fail, with the
-// others' lines printed: those count, and the failure is noted.
-func (p *parser) disks() {
-	s := p.sections["disks"]
-	if s.status == 0 || len(s.out) == 0 {
-		p.parse("disks", p.df)
-		return
-	}
-	p.miss(*s.missing("disks"))
-	if err := p.df(string(s.out)); err != nil {
-		p.miss(Missing{"disks", Failed, err.Error()})
-	}
+func kibibytes(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 52)
+	return n << 10, err
 }
 
-func (p *parser) df(text string) error {
-	for _, line := range lines(text) {
-		f := dfLine.FindStringSubmatch(line)
-		if f == nil || slices.Contains(holdsNoData, f[2]) {
-			continue
-		}
-		size, err1 := strconv.ParseInt(f[3], 10, 52)
-		used, err2 := strconv.ParseInt(f[4], 10, 52)
-		if err := errors.Join(err1, err2); err != nil {
-			return fmt.Errorf("read size of %s: %w", f[6], err)
-		}
-		p.host.Disks = append(p.host.Disks, Disk{Mount: f[6], Device: f[1], FS: f[2], Size: size << 10, Used: roundUp(used << 10)})
-	}
-	return nil
-}
-
-func roundUp(n int64) int64 { return (n + SpaceUnit - 1) / SpaceUnit * SpaceUnit }
-
-var overNetwork = regexp.MustCompile(`^(nfs4?|cifs|smb3|ceph|glusterfs|fuse\.(sshfs|glusterfs|s3fs)|9p|lustre|afs)$`)
-
-// mounts adds the network file systems.
-func (p *parser) mounts(text string) error {
-	for _, line := range lines(text) {
-		f := strings.Fields(line)
-		if len(f) >= 3 && overNetwork.MatchString(f[2]) {
-			p.host.Disks = append(p.host.Disks, Disk{Mount: unescapeMount(f[1]), Device: unescapeMount(f[0]), FS: f[2]})
-		}
-	}
-	return nil
-}
-
-var mountEscape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-// unescapeMount undoes the escapes of /proc/mounts; see fstab(5).
-func unescapeMount(s string) string { return mountEscape.Replace(s) }
-
-func (p *parser) packages(text string) error {
-	for _, line := range lines(text) {
-		f := strings.Split(line, "\t")
-		if len(f) != 4 {
-			return fmt.Errorf("%.60q is no package", line)
-		}
-		if !strings.HasPrefix(f[0], "ii") && !strings.HasPrefix(f[0], "hi") { // installed, or so and on hold
-			continue
-		}
-		p.host.Packages = append(p.host.Packages, Package{Name: f[1], Version: f[2], Architecture: f[3]})
-	}
-	slices.SortFunc(p.host.Packages, func(a, b Package) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
+// sort puts what is not sorted yet in order.
+func (p *parser) sort() {
+	h := p.host
+	slices.SortFunc(h.Disks, func(a, b Disk) int { return cmp.Compare(a.Mount, b.Mount) })
+	slices.SortFunc(h.Missing, func(a, b Missing) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Detail, b.Detail))
 	})
-	return nil
-}
-
-// manual marks packages; apt-mark names those of a foreign architecture name:arch.
-func (p *parser) manual(text string) error {
-	manual := map[string]bool{}
-	for _, name := range lines(text) {
-		manual[strings.TrimSpace(name)] = true
-	}
-	count := map[string]int{}
-	for _, pkg := range p.host.Packages {
-		count[pkg.Name]++
-	}
-	for i := range p.host.Packages {
-		pkg := &p.host.Packages[i]
-		pkg.Manual = manual[pkg.Name+":"+pkg.Architecture] || manual[pkg.Name] &&
-			(count[pkg.Name] == 1 || pkg.Architecture == p.nativeArchitecture())
-	}
-	return nil
-}
-
-// nativeArchitecture is that of dpkg itself.
-func (p *parser) nativeArchitecture() string {
-	i, found := slices.BinarySearchFunc(p.host.Packages, "dpkg", func(a Package, name string) int { return cmp.Compare(a.Name, name) })
-	if !found {
-		return ""
-	}
-	return p.host.Packages[i].Architecture
-}
-
-// parseOwners reads the answer of dpkg-query -S: path to package.
-func parseOwners(text string) map[string]string {
-	owners := map[string]string{}
-	for _, line := range lines(text) {
-		packages, path, ok := strings.Cut(line, ": ")
-		if !ok || strings.HasPrefix(line, "diversion by ") || strings.HasPrefix(line, "local diversion") {
-			continue
-		}
-		first, _, _ := strings.Cut(packages, ",")
-		first, _, _ = strings.Cut(first, ":")
-		if have := owners[path]; have == "" || first < have {
-			owners[path] = first
-		}
-	}
-	return owners
+	slices.SortFunc(h.Secrets, func(a, b Secret) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Token, b.Token))
+	})
+	h.Secrets = slices.Compact(h.Secrets)
+	slices.SortStableFunc(h.CronJobs, func(a, b CronJob) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
+	slices.SortStableFunc(h.VirtualHosts, func(a, b VirtualHost) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line)) })
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

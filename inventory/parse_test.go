@@ -3,9 +3,12 @@ package inventory
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,17 +20,69 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const hosts = "../testdata/hosts/"
 
+// recorded reads an answer that was kept as a file for each section's output
+// (.out), errors (.err) and status, and puts it together as a host would send it.
+func recorded(t testing.TB, name string, self int) []byte {
+	dir := hosts + name
+	files, err := filepath.Glob(dir + "/*.out")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var status, sizes, data bytes.Buffer
+	fmt.Fprintf(&status, "Welcome to %s\n%sself %d\n", name, magic, self)
+	for _, file := range files {
+		section := strings.TrimSuffix(filepath.Base(file), ".out")
+		code, err := os.ReadFile(strings.TrimSuffix(file, ".out") + ".status")
+		if err != nil {
+			code = []byte("0")
+		}
+		fmt.Fprintf(&status, "status %s %s\n", section, strings.TrimSpace(string(code)))
+		for _, part := range []string{".out", ".err"} {
+			text, err := os.ReadFile(strings.TrimSuffix(file, ".out") + part)
+			if part == ".out" {
+				require.NoError(t, err)
+			}
+			fmt.Fprintf(&sizes, "%8d /dev/shm/migrate.x/%s%s\n", len(text), section, part)
+			data.Write(text)
+		}
+	}
+	return []byte(status.String() + "sizes\n" + sizes.String() + "   99 total\ndata\n" + data.String() + "end\n")
+}
+
+// recordedContents reads the files that were kept of a host.
+func recordedContents(t testing.TB, name string) map[string]string {
+	contents := map[string]string{}
+	root := hosts + name + "/contents"
+	require.NoError(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		contents[strings.TrimPrefix(path, root)] = string(text)
+		return err
+	}))
+	return contents
+}
+
 func fixture(t testing.TB) *Host {
-	answer, err := os.ReadFile(hosts + "db1.answer")
+	a, err := parseFrames(recorded(t, "db1", 1201))
 	require.NoError(t, err)
-	sections, err := parseFrames(answer)
-	require.NoError(t, err)
-	return parseHost(Target{
+	return parseAnswer(t, a, Target{
 		Host:  remote.NewLocal("db1"),
 		Roles: []string{"db"},
 		Files: []string{"/etc/default/cron"},
 		MySQL: &MySQLTarget{Socket: "/run/mysqld/mysqld.sock", User: "root"},
-	}, sections)
+	}, recordedContents(t, "db1"))
+}
+
+// parseAnswer reads an answer as if it came in the second that the host's clock
+// says.
+func parseAnswer(t testing.TB, a answer, target Target, contents map[string]string) *Host {
+	p := newParser(target.withDefaults(), a, options().Redactor)
+	p.now = time.Unix(1790000000, 0).UTC()
+	p.facts()
+	p.contents = contents
+	require.NoError(t, p.finish(nil))
+	return p.host
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -52,9 +107,9 @@ func TestParseCapturedHost(t *testing.T) {
 
 	require.Contains(t, h.Disks, Disk{Mount: "/var/lib/my sql", Device: "/dev/sdb1", FS: "xfs", Size: 104806400 << 10, Used: 52428800 << 10})
 	require.Contains(t, h.Disks, Disk{Mount: "/mnt/up loads", Device: "10.0.0.9:/export", FS: "nfs4"})
-	require.Contains(t, h.Services, Service{"getty@tty1.service", "", "active", "systemd"})
-	require.Contains(t, h.Services, Service{"backup.service", "", "failed", ""})
-	require.Contains(t, h.Listeners, Listener{"tcp", "10.0.0.5", 3306, "mariadbd", "mariadb-server"})
+	require.Contains(t, h.Services, Service{Unit: "getty@tty1.service", Active: "active", Package: "systemd"})
+	require.Contains(t, h.Services, Service{Unit: "backup.service", Active: "failed"})
+	require.Contains(t, h.Listeners, Listener{Protocol: "tcp", Address: "10.0.0.5", Port: 3306, Process: "mariadbd", Package: "mariadb-server", Unit: "mariadb.service", Cause: Cause{ByPackage, "mariadb-server"}})
 	require.Contains(t, h.Missing, Missing{"/srv/blog/absent", Absent, "no such file"})
 	for _, p := range h.Packages {
 		require.NotEqual(t, "old-package", p.Name, "it is removed, only its settings are left")
@@ -65,25 +120,30 @@ func TestParseCapturedHost(t *testing.T) {
 }
 
 func TestParseFrames(t *testing.T) {
+	const one = magic + "self 7\nstatus os 0\nsizes\n4 /x/os.out\n3 /x/os.err\n"
 	for _, c := range []struct{ name, answer, err string }{
 		{"empty", "", "does not begin"},
-		{"in the middle of a line", "x" + magic + "end\n", "does not begin"},
-		{"no end", magic, "cut off"},
-		{"body cut off", magic + "section os 0 9 0\nabc\nend\n", "cut off"},
-		{"huge", magic + "section os 0 9223372036854775807 9223372036854775807\nend\n", "cut off"},
-		{"negative", magic + "section os 0 -1 0\nend\n", "bad number"},
-		{"no section", magic + "nonsense\nend\n", "no section begins"},
-		{"twice", magic + "section os 0 0 0\nsection os 0 0 0\nend\n", "comes twice"},
-		{"framed lies", "motd\n" + magic + "section os 0 4 3\nend\nerrend\n", ""},
+		{"in the middle of a line", "x" + one + "data\nend\nerrend\n", "does not begin"},
+		{"no sizes", magic + "self 7\nstatus os 0\ndata\nend\n", "tells no sizes"},
+		{"no data", magic + "self 7\nsizes\n", "cut off"},
+		{"body cut off", one + "data\nen", "cut off"},
+		{"end cut off", one + "data\nend\nerr", "cut off"},
+		{"more than was counted", one + "data\nend\nerrXend\n", "cut off"},
+		{"huge", magic + "self 7\nstatus os 0\nsizes\n9223372036854775807 /x/os.out\n3 /x/os.err\ndata\nend\n", "cut off"},
+		{"negative", magic + "self 7\nstatus os 0\nsizes\n-1 /x/os.out\ndata\nend\n", "bad size"},
+		{"no section", magic + "nonsense\nsizes\n\ndata\nend\n", "no section is"},
+		{"no size of it", magic + "self 7\nstatus os 0\nsizes\n3 /x/other.out\ndata\nend\n", "tells no size of os.out"},
+		{"twice", magic + "self 7\nstatus os 0\nstatus os 0\nsizes\n0 x\ndata\nend\n", "comes twice"},
+		{"framed lies", "motd\n" + one + "data\nend\nerrend\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sections, err := parseFrames([]byte(c.answer))
+			a, err := parseFrames([]byte(c.answer))
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, map[string]section{"os": {0, []byte("end\n"), []byte("err")}}, sections)
+			require.Equal(t, answer{7, map[string]section{"os": {0, []byte("end\n"), []byte("err")}}}, a)
 		})
 	}
 }
@@ -109,9 +169,9 @@ func TestMissing(t *testing.T) {
 
 func TestParseListener(t *testing.T) {
 	for line, want := range map[string]Listener{
-		`tcp LISTEN 0 80 *:80 *:* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))`:       {"tcp", "*", 80, "nginx", ""},
-		`tcp LISTEN 0 80 [::1]:25 [::]:*`:                                                  {"tcp", "::1", 25, "", ""},
-		`udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd resolve",pid=7,fd=6))`: {"udp", "127.0.0.53%lo", 53, "systemd resolve", ""},
+		`tcp LISTEN 0 80 *:80 *:* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))`:       {Protocol: "tcp", Address: "*", Port: 80, Process: "nginx"},
+		`tcp LISTEN 0 80 [::1]:25 [::]:*`:                                                  {Protocol: "tcp", Address: "::1", Port: 25, Process: ""},
+		`udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd resolve",pid=7,fd=6))`: {Protocol: "udp", Address: "127.0.0.53%lo", Port: 53, Process: "systemd resolve"},
 	} {
 		got, _, err := parseListener(line)
 		require.NoError(t, err)
@@ -137,8 +197,9 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, []*Host{fixture(t)}, loaded)
 	require.Error(t, Save(dir, &Host{Name: "../etc"}))
 	for name, c := range map[string]struct{ text, err, hint string }{
-		"newer":   {`{"version": 2, "name": "x"}`, "version 2 is newer", "use the newer migrate"},
-		"torn":    {`{"version": 1, "na`, "unexpected end", "migrate inventory capture"},
+		"newer":   {`{"version": 3, "compatible": 3, "name": "x"}`, "version 3 is newer", "use the newer migrate"},
+		"older":   {`{"version": 1, "name": "x"}`, "version 1 is older", "migrate inventory capture"},
+		"torn":    {`{"version": 2, "na`, "unexpected end", "migrate inventory capture"},
 		"foreign": {`{}`, "no inventory of a host", "migrate inventory capture"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,18 +220,16 @@ func TestPrintable(t *testing.T) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	answer, err := os.ReadFile(hosts + "db1.answer")
-	require.NoError(f, err)
-	f.Add(answer)
-	f.Add([]byte(magic + "section files 0 0 0\nend\n"))
+	f.Add(recorded(f, "db1", 1201))
+	f.Add([]byte(magic + "self 1\nsizes\ndata\nend\n"))
 	target := Target{Host: remote.NewLocal("db1"), Files: []string{"/x"}, MySQL: &MySQLTarget{}}
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		sections, err := parseFrames(answer)
+		a, err := parseFrames(answer)
 		if err != nil {
 			return
 		}
-		h := parseHost(target, sections)
-		require.Equal(t, h, parseHost(target, sections), "parsing twice differs")
+		h := parseAnswer(t, a, target, nil)
+		require.Equal(t, h, parseAnswer(t, a, target, nil), "parsing twice differs")
 		require.NoError(t, Show(&bytes.Buffer{}, []*Host{h}))
 		require.NoError(t, ShowHost(&bytes.Buffer{}, h))
 	})

@@ -6,19 +6,26 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// ofSessions are units that come and go with logins, this capture's among them.
-var ofSessions = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|systemd-coredump)@.+\.service$`)
+// instanceOfSession are units that come and go with logins, this capture's
+// among them.
+var instanceOfSession = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|systemd-coredump)@.+\.service$|^run-[ru]?\w+\.service$`)
+
+// unit is what systemd says of one.
+type unit struct {
+	enabled, active, fragment string
+	triggers                  string
+	schedule                  []string
+}
 
 // services joins the unit files, the loaded units and the packages that own them.
 func (p *parser) services() {
-	units := map[string]*Service{}
-	unit := func(name string) *Service {
+	units := map[string]*unit{}
+	get := func(name string) *unit {
 		if units[name] == nil {
-			units[name] = &Service{Unit: name}
+			units[name] = &unit{}
 		}
 		return units[name]
 	}
@@ -28,41 +35,77 @@ func (p *parser) services() {
 			if len(f) < 2 {
 				return fmt.Errorf("%.60q is no unit file", line)
 			}
-			unit(f[0]).Enabled = f[1]
+			get(f[0]).enabled = f[1]
 		}
 		return nil
 	})
 	p.parse("units", func(text string) error {
-		for _, line := range lines(text) {
-			f := strings.Fields(strings.TrimLeft(line, "●*× "))
-			if len(f) < 4 {
-				return fmt.Errorf("%.60q is no unit", line)
+		for stanza := range strings.SplitSeq(text, "\n\n") {
+			if name, u := parseUnit(stanza); name != "" {
+				u.enabled = get(name).enabled
+				*get(name) = u
 			}
-			unit(f[0]).Active = f[2]
 		}
 		return nil
 	})
-	owners := map[string]string{}
-	p.parse("unit-owners", func(text string) error {
-		for file, pkg := range parseOwners(text) {
-			owners[path.Base(file)] = pkg
-		}
-		return nil
-	})
-	for _, name := range sortedKeys(units) {
-		if s := units[name]; s.matters() && !ofSessions.MatchString(name) {
-			s.Package = cmp.Or(owners[name], owners[template(name)])
-			p.host.Services = append(p.host.Services, *s)
+	byName := map[string]string{}
+	for file, pkg := range p.owners {
+		if strings.Contains(file, "/systemd/system/") {
+			byName[path.Base(file)] = pkg
 		}
 	}
+	for _, name := range sortedKeys(units) {
+		u := units[name]
+		if !u.matters() || instanceOfSession.MatchString(name) {
+			continue
+		}
+		pkg := cmp.Or(byName[name], byName[template(name)])
+		if strings.HasSuffix(name, ".timer") {
+			p.timer(name, pkg, u)
+			continue
+		}
+		s := Service{Unit: name, Enabled: u.enabled, Active: u.active, Package: pkg, Overrides: p.overrides(name)}
+		if file := p.unitFile(name); file != "" {
+			if s.File = file; pkg != "" {
+				s.Overrides = append([]string{file}, s.Overrides...)
+				s.File = ""
+			}
+		}
+		p.host.Services = append(p.host.Services, s)
+	}
+	p.sysv(units)
 }
 
-func (s *Service) matters() bool {
-	switch s.Enabled {
+// parseUnit reads a stanza of systemctl show.
+func parseUnit(stanza string) (name string, u unit) {
+	for _, line := range lines(stanza) {
+		key, value, _ := strings.Cut(line, "=")
+		switch key {
+		case "Id":
+			name = value
+		case "ActiveState":
+			u.active = value
+		case "FragmentPath":
+			u.fragment = value
+		case "Triggers":
+			u.triggers = value
+		case "TimersCalendar", "TimersMonotonic":
+			// { OnCalendar=*-*-* 06:00:00 ; next_elapse=… }: the second part changes by itself
+			if schedule, _, ok := strings.Cut(strings.TrimPrefix(value, "{ "), " ; "); ok {
+				u.schedule = append(u.schedule, schedule)
+			}
+		}
+	}
+	slices.Sort(u.schedule)
+	return name, u
+}
+
+func (u *unit) matters() bool {
+	switch u.enabled {
 	case "enabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime":
 		return true
 	}
-	return s.Active == "active" || s.Active == "failed" || s.Active == "activating" || s.Active == "reloading"
+	return u.active == "active" || u.active == "failed" || u.active == "activating" || u.active == "reloading"
 }
 
 // template is the unit file of an instance: getty@tty1.service is of getty@.service.
@@ -74,74 +117,68 @@ func template(unit string) string {
 	return name + "@" + path.Ext(rest)
 }
 
-var ssProcess = regexp.MustCompile(`\("((?:[^"\\]|\\.)*)",pid=(\d+),`)
+const unitFolder = "/etc/systemd/system/"
 
-// listeners joins the sockets, the programs behind them and their packages.
-func (p *parser) listeners() {
-	packages := p.programPackages()
-	seen := map[Listener]bool{}
-	p.parse("listeners", func(text string) error {
-		for _, line := range lines(text) {
-			l, pid, err := parseListener(line)
-			if err != nil {
-				return err
-			}
-			l.Package = packages[pid]
-			if !seen[l] { // one for each process that shares the socket
-				seen[l] = true
-				p.host.Listeners = append(p.host.Listeners, l)
+// unitFile is the administrator's own file of a unit, or empty.
+func (p *parser) unitFile(name string) string {
+	for _, dir := range []string{unitFolder, "/usr/local/lib/systemd/system/"} {
+		for _, n := range []string{name, template(name)} {
+			if f := p.tree[dir+n]; n != "" && f != nil && f.Kind == kinds["f"] && p.owner(dir+n) == "" {
+				return dir + n
 			}
 		}
-		return nil
-	})
-	slices.SortFunc(p.host.Listeners, func(a, b Listener) int {
-		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port),
-			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Process, b.Process), cmp.Compare(a.Package, b.Package))
-	})
+	}
+	return ""
 }
 
-// parseListener reads a line of ss: protocol, state, queues, local address,
-// peer, users.
-func parseListener(line string) (l Listener, pid string, err error) {
-	f := strings.Fields(line)
-	if len(f) < 6 {
-		return l, "", fmt.Errorf("%.60q is no socket", line)
-	}
-	colon := strings.LastIndexByte(f[4], ':')
-	if colon < 0 {
-		return l, "", fmt.Errorf("%.60q is no address", f[4])
-	}
-	l.Protocol = f[0]
-	l.Address = strings.NewReplacer("[", "", "]", "").Replace(f[4][:colon])
-	if l.Port, err = strconv.Atoi(f[4][colon+1:]); err != nil {
-		return l, "", fmt.Errorf("%.60q is no address", f[4])
-	}
-	_, users, _ := strings.Cut(line, "users:(")
-	if m := ssProcess.FindStringSubmatch(users); m != nil {
-		l.Process, pid = m[1], m[2]
-	}
-	return l, pid, nil
-}
-
-// programPackages maps process ids to the packages of their programs.
-func (p *parser) programPackages() map[string]string {
-	packages := map[string]string{}
-	programs, ok := p.sections["programs"] // listeners says what is missing
-	if !ok || programs.status != 0 {
-		return packages
-	}
-	var owners map[string]string
-	p.parse("program-owners", func(text string) error {
-		owners = parseOwners(text)
-		return nil
-	})
-	for _, line := range lines(string(programs.out)) {
-		pid, exe, ok := strings.Cut(line, "\t")
-		if !ok {
+// overrides are the files that change a unit.
+func (p *parser) overrides(name string) []string {
+	var all []string
+	for _, n := range []string{name, template(name)} {
+		if n == "" {
 			continue
 		}
-		exe = strings.TrimSuffix(exe, " (deleted)") // replaced by an upgrade since it started
-		packages[pid] = cmp.Or(owners[exe], owners[strings.TrimPrefix(exe, "/usr")])
+		prefix := unitFolder + n + ".d/"
+		for file, f := range p.tree {
+			if strings.HasPrefix(file, prefix) && strings.HasSuffix(file, ".conf") && f.Kind != kinds["d"] && p.owner(file) == "" {
+				all = append(all, file)
+			}
+		}
 	}
-	return packages
+	slices.Sort(all)
+	return all
+}
+
+func (p *parser) timer(name, pkg string, u *unit) {
+	t := Timer{Unit: name, Starts: u.triggers, Schedule: u.schedule, Enabled: u.enabled, Active: u.active}
+	if file := p.unitFile(name); file != "" {
+		t.Cause = Cause{ByFile, file}
+	} else if pkg != "" {
+		t.Cause = Cause{ByPackage, pkg}
+	}
+	p.host.Timers = append(p.host.Timers, t)
+}
+
+var startLink = regexp.MustCompile(`^/etc/(?:rc\.d/)?rc([235])\.d/S\d\d(.+)$`)
+
+// sysv adds scripts that start at boot without a unit.
+func (p *parser) sysv(units map[string]*unit) {
+	scripts := map[string]bool{}
+	for file := range p.tree {
+		if m := startLink.FindStringSubmatch(file); m != nil && units[m[2]+".service"] == nil {
+			scripts[m[2]] = true
+		}
+	}
+	for _, name := range sortedKeys(scripts) {
+		file := "/etc/init.d/" + name
+		if p.tree[file] == nil {
+			continue
+		}
+		s := Service{Unit: name, Enabled: "sysv", Package: p.owner(file)}
+		if s.Package == "" {
+			s.File = file
+		}
+		p.host.Services = append(p.host.Services, s)
+	}
+	slices.SortFunc(p.host.Services, func(a, b Service) int { return cmp.Compare(a.Unit, b.Unit) })
 }

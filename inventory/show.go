@@ -11,7 +11,7 @@ import (
 
 // Show writes a table with a line per host for the terminal.
 func Show(w io.Writer, hosts []*Host) error {
-	t := newTable(w, "HOST", "ROLES", "OS", "CPU", "MEMORY", "DISK USED", "PACKAGES", "SERVICES", "LISTENERS", "FILES", "MYSQL", "DATA", "MISSING")
+	t := newTable(w, "HOST", "ROLES", "OS", "CPU", "MEMORY", "DISK USED", "PACKAGES", "SERVICES", "LISTENERS", "FILES", "MYSQL", "DATA", "EXPLAINED", "SECRETS", "MISSING")
 	for _, h := range hosts {
 		version, data := "-", "-"
 		if h.MySQL != nil {
@@ -20,9 +20,29 @@ func Show(w io.Writer, hosts []*Host) error {
 		used, size := h.DiskSpace()
 		t.row(h.Name, strings.Join(h.Roles, ","), strings.TrimSpace(h.OS.ID+" "+h.OS.Release), strconv.Itoa(h.CPU.Count),
 			Bytes(h.Memory.Total), Bytes(used)+" of "+Bytes(size), strconv.Itoa(len(h.Packages)), strconv.Itoa(len(h.Services)),
-			strconv.Itoa(len(h.Listeners)), strconv.Itoa(len(h.Files)), version, data, strconv.Itoa(len(h.Missing)))
+			strconv.Itoa(len(h.Listeners)), strconv.Itoa(len(h.Files)+len(h.Configuration)), version, data,
+			h.Coverage.String(), strconv.Itoa(len(h.Secrets)), strconv.Itoa(len(h.Missing)))
 	}
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	return showUnknown(w, hosts)
+}
+
+// String is "47 of 50": how much of what runs is explained.
+func (c Coverage) String() string { return fmt.Sprintf("%d of %d", c.Explained, c.Total) }
+
+// showUnknown says what a newer program wrote that this one passes over.
+func showUnknown(w io.Writer, hosts []*Host) error {
+	for _, h := range hosts {
+		if len(h.Unknown) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "\nnote: the inventory of %s is of a newer migrate: %s: passed over\n", h.Name, strings.Join(h.Unknown, ", ")); err != nil {
+			return fmt.Errorf("show inventory: %w", err)
+		}
+	}
+	return nil
 }
 
 // DiskSpace sums the local disks, each device once, in bytes.
@@ -35,67 +55,6 @@ func (h *Host) DiskSpace() (used, size int64) {
 		}
 	}
 	return used, size
-}
-
-// ShowHost writes all of one host but the packages that are mere dependencies.
-func ShowHost(w io.Writer, h *Host) error {
-	t := newTable(w, "HOST", h.Name)
-	t.row("roles", strings.Join(h.Roles, ", "))
-	t.row("captured", h.CapturedAt.Format("2006-01-02 15:04:05 MST"))
-	t.row("os", h.OS.Name)
-	t.row("kernel", h.OS.Kernel+" "+h.OS.Architecture)
-	t.row("cpu", fmt.Sprintf("%d %s", h.CPU.Count, h.CPU.Model))
-	t.row("memory", Bytes(h.Memory.Total)+", swap "+Bytes(h.Memory.Swap))
-	t.section("MOUNT", "DEVICE", "TYPE", "USED", "SIZE")
-	for _, d := range h.Disks {
-		t.row(d.Mount, d.Device, d.FS, Bytes(d.Used), Bytes(d.Size))
-	}
-	t.section("PACKAGE", "VERSION", "ARCHITECTURE")
-	for _, p := range h.Packages {
-		if p.Manual {
-			t.row(p.Name, p.Version, p.Architecture)
-		}
-	}
-	t.section("UNIT", "ENABLED", "ACTIVE", "PACKAGE")
-	for _, s := range h.Services {
-		t.row(s.Unit, s.Enabled, s.Active, s.Package)
-	}
-	t.section("PROTOCOL", "ADDRESS", "PORT", "PROCESS", "PACKAGE")
-	for _, l := range h.Listeners {
-		t.row(l.Protocol, l.Address, strconv.Itoa(l.Port), l.Process, l.Package)
-	}
-	showMySQL(t, h.MySQL)
-	t.section("FILE", "KIND", "MODE", "OWNER", "SIZE", "SHA256")
-	for _, f := range h.Files {
-		t.row(string(f.Path), f.Kind, f.Mode, f.Owner+":"+f.Group, Bytes(f.Size), fmt.Sprintf("%.12s", f.SHA256))
-	}
-	if len(h.Missing) > 0 {
-		t.section("MISSING", "REASON", "DETAIL")
-		for _, m := range h.Missing {
-			t.row(m.What, m.Reason, m.Detail)
-		}
-	}
-	return t.end()
-}
-
-func showMySQL(t *table, m *MySQL) {
-	if m == nil {
-		return
-	}
-	t.section("MYSQL", m.Version)
-	t.row("socket", m.Socket)
-	t.row("free space", Bytes(m.FreeSpace))
-	for _, name := range sortedKeys(m.Variables) {
-		t.row(name, m.Variables[name])
-	}
-	t.section("SCHEMA", "TABLES", "SIZE")
-	for _, s := range m.Schemas {
-		t.row(s.Name, strconv.Itoa(s.Tables), Bytes(s.Size))
-	}
-	t.section("USER", "HOST")
-	for _, u := range m.Users {
-		t.row(u.User, u.Host)
-	}
 }
 
 // table aligns columns; sections are apart and aligned each on its own.
@@ -116,6 +75,17 @@ func (t *table) section(header ...string) {
 	_, err := fmt.Fprintln(t.out)
 	t.err = cmp.Or(t.err, err)
 	t.row(header...)
+}
+
+// rows writes a section unless it is empty.
+func (t *table) rows(n int, row func(i int) []string, header ...string) {
+	if n == 0 {
+		return
+	}
+	t.section(header...)
+	for i := range n {
+		t.row(row(i)...)
+	}
 }
 
 // row writes cells; a name from a host cannot drive the terminal.

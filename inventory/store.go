@@ -9,9 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/plan"
 )
@@ -97,20 +99,62 @@ func loadFile(file string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory: %w", err)
 	}
+	const again = "remove the file and run: migrate inventory capture"
 	var head struct {
-		Version int `json:"version"`
+		Version    int `json:"version"`
+		Compatible int `json:"compatible"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), "remove the file and run: migrate inventory capture")
+		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
 	}
-	if head.Version > Version {
+	switch {
+	case head.Version > Version && (head.Compatible == 0 || head.Compatible > Version):
 		err := fmt.Errorf("load inventory %s: version %d is newer than this program's %d", file, head.Version, Version)
 		return nil, plan.WithHint(err, "use the newer migrate, or run: migrate inventory capture")
+	case head.Version > 0 && head.Version < Version:
+		err := fmt.Errorf("load inventory %s: version %d is older than this program's %d", file, head.Version, Version)
+		return nil, plan.WithHint(err, "run again: migrate inventory capture")
 	}
 	host := &Host{}
-	if err := json.Unmarshal(text, host); err != nil || host.Version != Version || !hostName.MatchString(host.Name) {
+	if err := json.Unmarshal(text, host); err != nil || host.Version < Version || !hostName.MatchString(host.Name) {
 		err = cmp.Or(err, errors.New("it is no inventory of a host"))
-		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), "remove the file and run: migrate inventory capture")
+		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
+	}
+	var all any
+	if err := json.Unmarshal(text, &all); err == nil {
+		host.Unknown = unknownFields(all, reflect.TypeFor[Host](), "")
 	}
 	return host, nil
+}
+
+// unknownFields lists the fields of a JSON value that a type has not, each once.
+func unknownFields(value any, t reflect.Type, at string) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	var found []string
+	switch v := value.(type) {
+	case []any:
+		for _, e := range v {
+			found = append(found, unknownFields(e, t, at)...)
+		}
+	case map[string]any:
+		if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+			return nil
+		}
+		known := map[string]reflect.Type{}
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			known[name] = t.Field(i).Type
+		}
+		for name, e := range v {
+			if field, ok := known[name]; ok && name != "-" {
+				found = append(found, unknownFields(e, field, at+name+".")...)
+			} else {
+				found = append(found, at+name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 )
@@ -44,7 +46,14 @@ func (m *Move) Capture(ctx context.Context) error {
 		targets = append(targets, t)
 	}
 	var errs []error
-	for _, r := range inventory.Capture(ctx, targets, capturesAtOnce) {
+	key, err := inventory.OpenKey(m.path("inventory.key"))
+	if err != nil {
+		return err
+	}
+	options := inventory.Options{
+		AtOnce: capturesAtOnce, Redactor: redact.New(key), Objects: inventory.NewObjects(filepath.Join(m.inventoryDir(), "objects")),
+	}
+	for _, r := range inventory.Capture(ctx, targets, options) {
 		if r.Err != nil {
 			errs = append(errs, r.Err)
 			continue

@@ -62,7 +62,7 @@ func (d *document) addGroups(re *regexp.Regexp, from int, text, kind string) {
 		value, key := text[start:end], ""
 		if keyGroup >= 0 && m[2*keyGroup] >= 0 {
 			key = text[m[2*keyGroup]:m[2*keyGroup+1]]
-			if !secretName(key) {
+			if strings.Contains(key, prefix) || !secretName(key) {
 				continue
 			}
 		}

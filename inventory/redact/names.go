@@ -137,6 +137,9 @@ func harmless(name, value string, quoted bool) bool {
 	if first, _, _ := strings.Cut(v, " "); !quoted && (pam.MatchString(first) || strings.HasPrefix(first, "$(") || strings.HasPrefix(first, "`")) {
 		return true
 	}
+	if w := words(name); len(w) > 0 && w[len(w)-1] == "pin" && !isNumber(v) {
+		return true // of apt's preferences
+	}
 	// A number is a password where the name says just that.
 	if isNumber(v) {
 		w := words(name)

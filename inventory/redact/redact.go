@@ -118,14 +118,20 @@ func (r *Redactor) Known(text string) string {
 	return text
 }
 
-// Leaks returns what scanners still find in text that is about to be written,
-// or was: secrets seen before, and what the rules or the backstop know. The
-// tokens are the secrets' own; the text is not changed.
-func (r *Redactor) Leaks(text string) []Finding {
-	_, found := r.scanned(text)
-	if r.Known(text) != text {
+// Scan takes out what only the backstop finds, and secrets that were seen
+// before, in text that was redacted and put together.
+func (r *Redactor) Scan(text string) (string, []Finding) {
+	clean, found := r.scanned(text)
+	if known := r.Known(clean); known != clean {
+		clean = known
 		found = append(found, Finding{Line: 1, Kind: "known secret"})
 	}
+	return clean, found
+}
+
+// Leaks returns what Scan would still take out of text that was written.
+func (r *Redactor) Leaks(text string) []Finding {
+	_, found := r.Scan(text)
 	return found
 }
 

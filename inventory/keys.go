@@ -1,0 +1,39 @@
+package inventory
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dcmigrate/migrate/inventory/redact"
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// OpenKey reads the project's key, which makes the tokens in place of secrets,
+// or makes one (mode 0600). It is no secret of the hosts, and must not be
+// published with the inventory: who has it can try guesses.
+func OpenKey(file string) ([]byte, error) {
+	key, err := os.ReadFile(file)
+	switch {
+	case err == nil && len(key) == redact.KeySize:
+		return key, nil
+	case err == nil:
+		err := fmt.Errorf("read key %s: it has %d bytes, not %d", file, len(key), redact.KeySize)
+		return nil, plan.WithHint(err, "restore it; with a new key, the tokens of earlier captures cannot be compared")
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("read key: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	key = make([]byte, redact.KeySize)
+	if _, err := rand.Read(key); err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	if err := writeFile(filepath.Dir(file), filepath.Base(file), key); err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	return key, nil
+}

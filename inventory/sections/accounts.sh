@@ -1,0 +1,3 @@
+cat /etc/passwd
+echo
+cat /etc/group

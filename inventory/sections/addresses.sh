@@ -1,0 +1,4 @@
+need ip
+ip -o link show
+echo
+ip -o addr show

@@ -1,0 +1,2 @@
+need lsblk
+lsblk -P -b -o NAME,PKNAME,TYPE,SIZE,FSTYPE,MODEL

@@ -1,0 +1,2 @@
+need ss
+ss -H -n -t -u -p state established

@@ -1,0 +1,2 @@
+need df
+df -P -T -k -l

@@ -1,0 +1,2 @@
+need ip6tables-save
+ip6tables-save

@@ -1,0 +1,2 @@
+need iptables-save
+iptables-save

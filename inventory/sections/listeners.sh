@@ -1,0 +1,2 @@
+need ss
+ss -H -l -n -t -u -p

@@ -1,0 +1,2 @@
+mysql_client
+ask "SELECT User, Host FROM mysql.user"

@@ -1,0 +1,2 @@
+mysql_client
+ask "SHOW GLOBAL VARIABLES WHERE Variable_name IN (@VARIABLES@)"

@@ -1,0 +1,2 @@
+need nft
+nft -s list ruleset

@@ -1,0 +1,3 @@
+# Whether there is a password, never its hash.
+need passwd
+passwd -S -a

@@ -1,0 +1,2 @@
+need ufw
+ufw status verbose
