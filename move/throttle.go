@@ -51,7 +51,7 @@ func (m *Move) Throttle(ctx context.Context, database string, change replication
 	if database != "" {
 		what = "no seed of " + database + " is running"
 	}
-	return nil, refuse("migrate apply begins one; the limits that it begins with are databases[].throttle", "%s", what)
+	return nil, refuse("migrate apply begins one with the limits of databases[].throttle; a seed by files keeps those", "%s", what)
 }
 
 // eachSeed asks the targets of all pairs, or of one, that are there.

@@ -202,6 +202,6 @@ func (s *seedOnTarget) cleanUp(ctx context.Context) error {
 	if runErr != nil {
 		return runErr // there is no host that has files
 	}
-	_, err = s.run(ctx, `rm -rf "$run" "$lib"`, nil)
+	_, err = s.run(ctx, `rm -rf "$run" "$lib" && { rmdir "${lib%/*}" 2>/dev/null || :; }`, nil)
 	return err
 }

@@ -43,6 +43,10 @@ const (
 	causeLag     = "lag"
 )
 
+// noteAgain is how long a cause that comes and goes is not noted again: the
+// progress line has it all the time.
+const noteAgain = time.Minute
+
 // throttle holds the seed back: to a rate, while the source or its replicas
 // have too much to do, and while it is paused. It holds between two reads only,
 // when nothing is open on the source: a read that waited would keep the source
@@ -52,13 +56,16 @@ type throttle struct {
 	limits  Limits
 	causes  map[string]string // why the seed waits, in plain words, by cause
 	changed chan struct{}     // closed when limits or causes have changed
+	noted   map[string]time.Time
+	silent  map[string]bool // causes that stand and were not noted
 
 	issued, paid float64 // bytes that were read, and those that the rate has allowed so far
 	at           time.Time
 }
 
 func newThrottle(l Limits) *throttle {
-	t := &throttle{limits: l, causes: map[string]string{}, changed: make(chan struct{}), at: time.Now()}
+	t := &throttle{limits: l, causes: map[string]string{}, changed: make(chan struct{}), at: time.Now(),
+		noted: map[string]time.Time{}, silent: map[string]bool{}}
 	t.pause()
 	return t
 }
@@ -161,16 +168,21 @@ func (t *throttle) tell() {
 }
 
 // because sets why the seed waits, or with an empty text that it does no more
-// for this cause. A change is noted, with what is said of it.
+// for this cause. A change is noted, with what is said of it, but not one a second.
 func (t *throttle) because(ctx context.Context, cause, text, now string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before := t.causes[cause]
 	switch {
 	case text != "" && before == "":
-		plan.Note(ctx, "the seed waits: %s", text)
+		if t.silent[cause] = time.Since(t.noted[cause]) < noteAgain; !t.silent[cause] {
+			t.noted[cause] = time.Now()
+			plan.Note(ctx, "the seed waits: %s", text)
+		}
 	case text == "" && before != "":
-		plan.Note(ctx, "the seed goes on: %s", now)
+		if !t.silent[cause] {
+			plan.Note(ctx, "the seed goes on: %s", now)
+		}
 		delete(t.causes, cause)
 		t.tell()
 	}

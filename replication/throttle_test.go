@@ -83,6 +83,18 @@ func TestThrottleEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, limit.wait(ctx), context.Canceled)
 }
 
+func TestThrottleNotesWhatComesAndGoesOnce(t *testing.T) {
+	var notes said
+	limit := newThrottle(Limits{})
+	for range 3 {
+		limit.because(notes.context(t.Context()), causeThreads, "70 threads", "")
+		require.Equal(t, "waits: 70 threads", limit.reason())
+		limit.because(notes.context(t.Context()), causeThreads, "", "60 threads")
+		require.Empty(t, limit.reason())
+	}
+	require.Equal(t, "the seed waits: 70 threads\nthe seed goes on: 60 threads", notes.all())
+}
+
 func TestChunksFitTheRate(t *testing.T) {
 	require.EqualValues(t, chunkBytes, newThrottle(Limits{Workers: 4}).chunk())
 	require.EqualValues(t, 1_000_000, newThrottle(Limits{Workers: 4, BytesPerSecond: 8_000_000}).chunk())
@@ -270,6 +282,58 @@ func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 		catchUp(t, pair)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 	})
+}
+
+// TestProgressCountsWhatEarlierTriesHaveCopied: of a seed that goes on, done is
+// what stands on the target, and the rate is of this try.
+func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	makeLoadSchema(source)
+	makeBig(source)
+	source.Exec("ANALYZE TABLE load1.big, load1.posts")
+	halfSeeded(t, pair, target)
+	copied := estimate(target.Value("SELECT COUNT(*) FROM load1.big")) + estimate(target.Value("SELECT COUNT(*) FROM load1.posts"))
+	target.Exec("REPLACE INTO migrate.seed_control VALUES ('wanted', '{\"paused\": true}')")
+	done := make(chan error, 1)
+	go func() { done <- Seed(pair).Op.Apply(t.Context()) }()
+	var p SeedProgress
+	require.Eventually(t, func() bool {
+		state, ok, err := RunningSeed(t.Context(), pair)
+		require.NoError(t, err)
+		p = state.Progress
+		return ok && p.Phase == "copies" && strings.Contains(p.Throttle, "paused")
+	}, 60*time.Second, 20*time.Millisecond)
+	require.Equal(t, copied, p.Rows)
+	require.Positive(t, p.Bytes)
+	require.Greater(t, p.TotalBytes, p.Bytes)
+	require.Greater(t, p.TotalRows, p.Rows)
+	require.Equal(t, 4, p.Tables)
+	require.Zero(t, p.Rate, "nothing has come in this try")
+	require.Contains(t, p.String(), "history list")
+	shown := p.Progress()
+	require.Equal(t, []int64{p.Bytes, p.TotalBytes}, []int64{shown.Done, shown.Total})
+	_, err := Throttle(t.Context(), pair, LimitsChange{Paused: pointer(false)})
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
+}
+
+// TestTotalsFollowTheRows: totals go by what rows are, not by what files are.
+func TestTotalsFollowTheRows(t *testing.T) {
+	p := newProgress(newThrottle(Limits{}), newSourceWatch(nil, nil, nil))
+	half, rest := tableName{"a", "half"}, tableName{"a", "rest"}
+	p.take(map[tableName]*seedTable{
+		half: {table: table{Schema: "a", Name: "half", Bytes: 1000}, rows: 100, keyName: "PRIMARY"},
+		rest: {table: table{Schema: "a", Name: "rest", Bytes: 500}, rows: 10, keyName: "PRIMARY"},
+	}, map[tableName]*tableNote{half: {phase: phaseMade, rows: 25, bytes: 100, parts: make([]keyRange, 1)}})
+	p.add(half, 25, 100)
+	now := p.now()
+	require.EqualValues(t, 200, now.Bytes)
+	require.EqualValues(t, 400+200, now.TotalBytes, "the half by its rows, the rest by the files as those of the half were")
+	require.EqualValues(t, 110, now.TotalRows)
+	p.finished(half)
+	require.EqualValues(t, 1, p.now().Done)
+	require.EqualValues(t, 200+200, p.now().TotalBytes)
 }
 
 // sampled looks at the transactions of the logins of a seed, and at the history
