@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -41,7 +40,7 @@ func (v *verifier) split(ctx context.Context, w both, s *spans, sp span) error {
 	n := sp.run.chunk
 	s.mu.Unlock()
 	if len(t.keyCols) == 0 {
-		return v.unlimited(ctx, w, func() error {
+		return w.unlimited(ctx, func() error {
 			v.compared(ctx, t, 0)
 			return v.compareRows(ctx, w, t, "TRUE")
 		})
@@ -59,7 +58,7 @@ func (v *verifier) split(ctx context.Context, w both, s *spans, sp span) error {
 		}
 		return v.compareSpan(ctx, w, s, span{sp.run, middle, sp.upper})
 	}
-	return v.unlimited(ctx, w, func() error { return v.compareSpan(ctx, w, s, sp) }) // a single row
+	return w.unlimited(ctx, func() error { return v.compareSpan(ctx, w, s, sp) }) // a single row
 }
 
 // cut finds a key inside of a span, behind n rows of it on either side.
@@ -75,20 +74,8 @@ func (v *verifier) cut(ctx context.Context, w both, sp span, n int) (bound, erro
 
 // unlimited lifts the limit of statements for what cannot be read in parts: a
 // table without a key, a row of a gigabyte.
-func (v *verifier) unlimited(ctx context.Context, w both, do func() error) error {
-	set := func(statement func(*verifyWire) string) error {
-		for _, side := range []*verifyWire{w.from, w.to} {
-			if _, err := side.exec(ctx, statement(side)); err != nil {
-				return side.server.wrap("set the limit of statements", err)
-			}
-		}
-		return nil
-	}
-	if err := set(func(w *verifyWire) string { return w.dialect.unlimited() }); err != nil {
-		return err
-	}
-	err := do()
-	return errors.Join(err, set(func(w *verifyWire) string { return w.dialect.readLimit(readLimit) }))
+func (b both) unlimited(ctx context.Context, do func() error) error {
+	return b.from.unlimited(ctx, func() error { return b.to.unlimited(ctx, do) })
 }
 
 // resolve compares a span that differs: by hash again once the other side has
@@ -98,7 +85,7 @@ func (v *verifier) resolve(ctx context.Context, w both, sp span, rows int64) err
 	if len(t.keyCols) == 0 || rows <= fewRows {
 		err := v.compareRows(ctx, w, t, sp.condition())
 		if tooLong(err) {
-			err = v.unlimited(ctx, w, func() error { return v.compareRows(ctx, w, t, sp.condition()) })
+			err = w.unlimited(ctx, func() error { return v.compareRows(ctx, w, t, sp.condition()) })
 		}
 		return err
 	}

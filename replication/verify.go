@@ -104,7 +104,7 @@ func newVerifier(pair Pair, opts VerifyOptions) *verifier {
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)
 	return &verifier{
-		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()),
+		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit,
 		report: VerifyReport{Pair: pair.Name, From: opts.From, Part: opts.Tables},
 	}
 }
@@ -114,7 +114,8 @@ type verifier struct {
 	opts           VerifyOptions
 	from, to       *Server
 	dialect, other *Dialect
-	ownDomain      uint32 // of to
+	ownDomain      uint32        // of to
+	limit          time.Duration // of a statement
 
 	mu     sync.Mutex
 	report VerifyReport
@@ -137,17 +138,26 @@ func (v *verifier) run(ctx context.Context) error {
 	return nil
 }
 
-func (v *verifier) compare(ctx context.Context) error {
-	from, dialect, err := v.from.Open(ctx)
-	if err != nil {
+// open logs in to both sides.
+func (v *verifier) open(ctx context.Context) (err error) {
+	if _, v.dialect, err = v.from.Open(ctx); err != nil {
 		return err
 	}
 	to, other, err := v.to.Open(ctx)
 	if err != nil {
 		return err
 	}
-	v.dialect, v.other = dialect, other
-	if v.ownDomain, err = other.NativeDomain(ctx, to); err != nil {
+	v.other = other
+	v.ownDomain, err = other.NativeDomain(ctx, to)
+	return err
+}
+
+func (v *verifier) compare(ctx context.Context) error {
+	if err := v.open(ctx); err != nil {
+		return err
+	}
+	from, err := v.from.DB(ctx)
+	if err != nil {
 		return err
 	}
 	gtids, err := v.caughtUp(ctx) // so that what is compared first is not all in flight

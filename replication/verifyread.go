@@ -35,9 +35,10 @@ type sum struct {
 type verifyWire struct {
 	*wire
 	dialect *Dialect
+	limit   string // the statement that bounds its statements
 }
 
-// verifyWire opens a connection that reads what is committed when a statement
+// wire opens a connection that reads what is committed when a statement
 // begins, and holds nothing when it ends.
 func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*verifyWire, error) {
 	dialect, err := s.Dialect(ctx)
@@ -45,12 +46,12 @@ func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*ve
 		return nil, err
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
-	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(readLimit), mark}, settings...)
+	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(v.limit), mark}, settings...)
 	w, err := s.wire(ctx, settings...)
 	if err != nil {
 		return nil, err
 	}
-	return &verifyWire{w, dialect}, nil
+	return &verifyWire{w, dialect, dialect.readLimit(v.limit)}, nil
 }
 
 // readLimit bounds the statements of a session that read.
@@ -63,8 +64,11 @@ func (d *Dialect) readLimit(limit time.Duration) string {
 
 // tooLong recognises a statement that its limit has ended.
 func tooLong(err error) bool {
-	number := errorNumber(err)
-	return number == 1969 || number == 3024 // MariaDB, MySQL
+	switch errorNumber(err) {
+	case 1969, 3024, 1317: // MariaDB, MySQL, MySQL where it notices in the middle of some operations
+		return true
+	}
+	return false
 }
 
 // warningCount is how many warnings the result that was read last has.
@@ -146,13 +150,37 @@ func (w *verifyWire) hash(ctx context.Context, t *verifyTable, condition string)
 	return out, err
 }
 
-// key finds the key that n rows of a span come before; nil: there are not that many.
+// leastOffset is how many rows are passed over in any case.
+const leastOffset = 16
+
+// key finds a key that n rows of a span come before, or fewer where n take too
+// long; nil: there are not that many.
 func (w *verifyWire) key(ctx context.Context, t *verifyTable, lower, upper bound, n int) (found bound, err error) {
-	err = w.read(ctx, t, t.keyQuery(lower, upper, n), func() { found = nil }, func(row []byte) (err error) {
-		found, _, _, err = t.parseRow(row)
-		return err
-	})
+	read := func() error {
+		return w.read(ctx, t, t.keyQuery(lower, upper, n), func() { found = nil }, func(row []byte) (err error) {
+			found, _, _, err = t.parseRow(row)
+			return err
+		})
+	}
+	for err = read(); tooLong(err) && n > leastOffset; err = read() {
+		n /= 4
+	}
+	if tooLong(err) {
+		err = w.unlimited(ctx, read)
+	}
 	return found, err
+}
+
+// unlimited runs do without the limit of statements.
+func (w *verifyWire) unlimited(ctx context.Context, do func() error) error {
+	if _, err := w.exec(ctx, w.dialect.unlimited()); err != nil {
+		return w.server.wrap("lift the limit of statements", err)
+	}
+	err := do()
+	if _, restore := w.exec(ctx, w.limit); restore != nil {
+		err = errors.Join(err, w.server.wrap("set the limit of statements", restore))
+	}
+	return err
 }
 
 // rowState is a row as one side has it.

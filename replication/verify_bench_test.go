@@ -1,0 +1,131 @@
+package replication
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// BenchmarkVerify compares the same data on the same two servers by verify, by
+// nothing but the SQL of its hashes on both servers at once, and by
+// pt-table-checksum, in turn; figures are medians.
+func BenchmarkVerify(b *testing.B) {
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			options := []servertest.Option{servertest.Set("innodb_buffer_pool_size", "512M")}
+			source, target := servertest.StartTwo(b, flavor, options...)
+			makeBench(b, source)
+			pair := Pair{Name: "main", Schemas: []string{"bench"}, Source: testServer(b, source, Source), Target: testServer(b, target, Target)}
+			require.NoError(b, Seed(pair).Op.Apply(b.Context()))
+			require.NoError(b, Link(pair.Source, pair.Target).Op.Apply(b.Context()))
+			work := bareWork(b, pair)
+			ways := []struct {
+				name string
+				run  func() error
+			}{
+				{"verify", func() error {
+					report, err := Verify(b.Context(), pair, VerifyOptions{})
+					require.True(b, report.Clean(), "%v", report.Differences)
+					return err
+				}},
+				{"bare", func() error { return bareHash(b, pair, work) }},
+				{"pt-table-checksum", func() error { return shell(b, checksumScript(b, source, target)) }},
+			}
+			took := map[string][]time.Duration{}
+			for b.Loop() {
+				for _, way := range ways {
+					began := time.Now()
+					if err := way.run(); err != nil {
+						b.Logf("%s %s absent: %.300s", flavor, way.name, err)
+						continue
+					}
+					took[way.name] = append(took[way.name], time.Since(began))
+					b.Logf("%s %s %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond))
+				}
+			}
+			for _, way := range ways {
+				if list := took[way.name]; len(list) > 0 {
+					slices.Sort(list)
+					b.ReportMetric(list[len(list)/2].Seconds(), way.name+"-s")
+				}
+			}
+		})
+	}
+}
+
+// bareChunk is a statement of verify whose bounds are known.
+type bareChunk struct {
+	table     *verifyTable
+	condition string
+}
+
+// bareWork cuts the tables into chunks of 32 MB.
+func bareWork(b *testing.B, pair Pair) []bareChunk {
+	db, err := pair.Source.DB(b.Context())
+	require.NoError(b, err)
+	tables, err := readVerifyTables(b.Context(), db, "bench")
+	require.NoError(b, err)
+	v := newVerifier(pair, VerifyOptions{})
+	w, err := v.wire(b.Context(), pair.Source)
+	require.NoError(b, err)
+	defer w.close()
+	var out []bareChunk
+	for _, t := range tables {
+		for lower := bound(nil); ; {
+			upper, err := w.key(b.Context(), t, lower, nil, 4*t.firstChunk())
+			require.NoError(b, err)
+			out = append(out, bareChunk{t, within(t.keyCols, lower, upper)})
+			if lower = upper; upper == nil {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// bareHash runs the hashes' SQL on both servers at once, on two kept connections each.
+func bareHash(b *testing.B, pair Pair, work []bareChunk) error {
+	var group errgroup.Group
+	v := newVerifier(pair, VerifyOptions{})
+	for _, s := range []*Server{pair.Source, pair.Target} {
+		queue := make(chan bareChunk, len(work))
+		for _, chunk := range work {
+			queue <- chunk
+		}
+		close(queue)
+		for range v.opts.Parallel {
+			group.Go(func() error {
+				w, err := v.wire(b.Context(), s)
+				if err != nil {
+					return err
+				}
+				defer w.close()
+				for chunk := range queue {
+					if _, err := w.hash(b.Context(), chunk.table, chunk.condition); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return group.Wait()
+}
+
+// checksumScript compares by pt-table-checksum, at its defaults, which tells by
+// its exit status 16 that sides differ.
+func checksumScript(b *testing.B, source, target *servertest.Instance) string {
+	if _, err := exec.LookPath("pt-table-checksum"); err != nil {
+		return "echo not installed; exit 1"
+	}
+	source.Exec("CREATE DATABASE IF NOT EXISTS percona", "CREATE TABLE IF NOT EXISTS percona.dsns (id INT PRIMARY KEY, parent_id INT, dsn VARCHAR(255) NOT NULL)",
+		fmt.Sprintf("REPLACE INTO percona.dsns VALUES (1, NULL, 'S=%s,u=root')", target.Socket))
+	return fmt.Sprintf("pt-table-checksum S=%s,u=root --databases bench --no-check-binlog-format --no-version-check --recursion-method dsn=S=%[1]s,u=root,D=percona,t=dsns --quiet", source.Socket)
+}
