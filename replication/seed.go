@@ -69,6 +69,7 @@ func SeedWith(pair Pair, options SeedOptions) plan.Step {
 		Summary: fmt.Sprintf("copy all data of %s to %s while it is written to", pair.Source.Name(), pair.Target.Name()),
 		Hazards: []plan.Hazard{
 			{ID: "H3", Text: "a table that DDL changes during the seed is copied again: freeze schema changes"},
+			{ID: "H7", Text: "tables without a key are copied in one snapshot at the end: the source keeps old versions of rows for as long"},
 			{ID: "H9", Text: "triggers and events are copied; events stay off on the target until it takes the writes"},
 		},
 		Op: &seed{pair: pair, options: options.withDefaults()},
