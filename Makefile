@@ -70,6 +70,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 bench: ## what the project promises of speed and size, one `figure` line each
 	@scripts/bench
 
+.PHONY: bench-deps
+bench-deps: ## installs what bench measures against
+	@scripts/deps bench
+
 .PHONY: golden
 golden: ## write the golden files anew; then read the diff
 	@packages=$$(grep -rl 'flag.Bool("update"' --include='*_test.go' . | xargs -rn1 dirname | sort -u); \
