@@ -45,6 +45,9 @@ func (s *seed) copy(ctx context.Context) (err error) {
 		return err
 	}
 	defer control.close()
+	if err := dropWorkerAccount(ctx, s.pair.Source); err != nil {
+		return err
+	}
 	r := s.newRun()
 	resumed, err := r.begin(ctx)
 	if err != nil {

@@ -59,11 +59,28 @@ func (s *seedOnTarget) libDir() string { return s.worker.LibDir + "/seed-" + s.p
 
 // account is the worker's login on the source: it reads everything, and changes nothing.
 func (s *seedOnTarget) account(ctx context.Context) (login, error) {
-	dialect, err := s.pair.Source.Dialect(ctx)
+	return workerAccount(ctx, s.pair.Source)
+}
+
+func workerAccount(ctx context.Context, source *Server) (login, error) {
+	dialect, err := source.Dialect(ctx)
 	if err != nil {
 		return login{}, err
 	}
-	return login{s.pair.Source, ownUserPrefix + "seed", dialect.seedPrivileges() + " ON *.*"}, nil
+	return login{source, ownUserPrefix + "seed", dialect.seedPrivileges() + " ON *.*"}, nil
+}
+
+// dropWorkerAccount takes away the account of a worker of an earlier try, where
+// the seed runs elsewhere now. The caller holds the seed's lock: no worker uses it.
+func dropWorkerAccount(ctx context.Context, source *Server) error {
+	if source.cfg.OnlyReads {
+		return nil // it is the worker's own
+	}
+	account, err := workerAccount(ctx, source)
+	if err != nil {
+		return err
+	}
+	return account.drop(ctx)
 }
 
 // seedPrivileges are what a seed needs on the source: the rows, the definitions,

@@ -135,6 +135,10 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.EqualError(t, end, err.Error())
 	require.Equal(t, plan.Hint(err), plan.Hint(end))
 
+	other := Pair{Name: "main", Source: pair.Source, Target: server(t, Target, servertest.Start(t, servertest.MariaDB))}
+	require.NoError(t, Seed(other).Op.Apply(t.Context()))
+	require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'migrate_seed'"), "a seed elsewhere takes a worker's account away")
+	good, _ = jobOf(t, s)
 	target.Exec("CREATE DATABASE app")
 	dir, err = work(t, t.Context(), good)
 	require.ErrorContains(t, err, "already holds app")
