@@ -138,7 +138,7 @@ func (p *physical) Apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if notes.Origin != origin {
+		if !sameServer(notes.Origin, origin) {
 			return plan.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), notes.Origin),
 				"undo that migration first (migrate rollback --all)")
 		}

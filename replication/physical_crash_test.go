@@ -234,5 +234,14 @@ func TestPhysicalSeedSurvivesKills(t *testing.T) {
 		require.NoError(t, SeedBy(pair, Seed(pair), options).Op.Verify(t.Context()))
 		requireSeeded(t, source, target)
 		requireConverges(t, pair, source, target, stop)
+
+		forget := ForgetSeed(pair, options)
+		require.NoError(t, forget.Op.Apply(t.Context()))
+		require.NoError(t, forget.Op.Verify(t.Context()))
+		require.NoError(t, forget.Op.Apply(t.Context()), "twice")
+		require.NoDirExists(t, filepath.Join(target.Dir, "data"+besideSuffix))
+		state, err := SeedBy(pair, Seed(pair), options).Op.Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.Done, "the marker stays")
 	})
 }

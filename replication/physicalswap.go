@@ -224,6 +224,9 @@ func (p *physical) arrived(ctx context.Context) (made, error) {
 	if m.Schemas, err = (&seed{pair: p.pair}).schemas(ctx, db); err != nil {
 		return m, err
 	}
+	if m.Target, err = identity(ctx, p.pair.Target); err != nil {
+		return m, err
+	}
 	accounts, err := readAccounts(ctx, p.pair.Target)
 	for _, a := range accounts {
 		m.Accounts = append(m.Accounts, madeAccount{a.User, a.Host, a.Role})
