@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/redact"
@@ -27,10 +29,10 @@ func (m *Move) inventoryDir() string { return m.path("inventory") }
 
 // Capture captures every host of the old site and keeps what was found. A host
 // that could not be captured does not keep the others from being so.
-func (m *Move) Capture(ctx context.Context) error {
+func (m *Move) Capture(ctx context.Context, deep bool) error {
 	var targets []inventory.Target
 	for _, h := range m.Config.Hosts {
-		t := inventory.Target{Host: m.Source(h.Name), Roles: h.Roles}
+		t := inventory.Target{Host: m.Source(h.Name), Roles: h.Roles, Deep: deep}
 		for _, a := range m.Config.Applications {
 			for _, name := range a.Hosts {
 				if name == h.Name {
@@ -50,9 +52,7 @@ func (m *Move) Capture(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := inventory.Options{
-		AtOnce: capturesAtOnce, Redactor: redact.New(key), Objects: inventory.NewObjects(filepath.Join(m.inventoryDir(), "objects")),
-	}
+	options := inventory.Options{AtOnce: capturesAtOnce, Redactor: redact.New(key), Objects: m.objects()}
 	for _, r := range inventory.Capture(ctx, targets, options) {
 		if r.Err != nil {
 			errs = append(errs, r.Err)
@@ -60,19 +60,72 @@ func (m *Move) Capture(ctx context.Context) error {
 		}
 		errs = append(errs, inventory.Save(m.inventoryDir(), r.Host))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.auditInventory(options.Redactor))...)
 }
 
-// ShowInventory prints what was captured.
-func (m *Move) ShowInventory(w io.Writer, asJSON bool) error {
+// auditInventory reads again what was written: no secret may be in it (I7).
+func (m *Move) auditInventory(r *redact.Redactor) error {
+	leaks, err := inventory.Audit(m.inventoryDir(), r)
+	if err != nil || len(leaks) == 0 {
+		return err
+	}
+	err = fmt.Errorf("%d secrets were written, the first a %s in %s", len(leaks), leaks[0].Kind, leaks[0].Path)
+	return plan.WithHint(err, "remove %s, do not commit it, and report the kind of file", m.inventoryDir())
+}
+
+func (m *Move) objects() *inventory.Objects {
+	return inventory.NewObjects(filepath.Join(m.inventoryDir(), "objects"))
+}
+
+// ShowInventory prints what was captured: a line a host, or all of those named.
+func (m *Move) ShowInventory(w io.Writer, asJSON bool, names ...string) error {
 	hosts, err := m.inventory()
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return inventory.WriteJSON(w, hosts)
+	if len(names) > 0 {
+		var only []*inventory.Host
+		for _, name := range names {
+			i := slices.IndexFunc(hosts, func(h *inventory.Host) bool { return h.Name == name })
+			if i < 0 {
+				return plan.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
+			}
+			only = append(only, hosts[i])
+		}
+		hosts = only
 	}
-	return inventory.Show(w, hosts)
+	switch {
+	case asJSON:
+		return inventory.WriteJSON(w, hosts)
+	case len(names) == 0:
+		return inventory.Show(w, hosts)
+	}
+	for _, h := range hosts {
+		if err := inventory.ShowHost(w, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ShowFindings prints what is worth a look before the move.
+func (m *Move) ShowFindings(w io.Writer, asJSON bool) error {
+	hosts, err := m.inventory()
+	if err != nil {
+		return err
+	}
+	site := inventory.Site{Old: map[string][]netip.Addr{}, Objects: m.objects(), Now: time.Now()}
+	for _, h := range m.Config.Hosts {
+		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
+	}
+	found, err := inventory.Findings(hosts, site)
+	if err != nil {
+		return plan.WithHint(err, "migrate inventory capture")
+	}
+	if asJSON {
+		return inventory.WriteJSON(w, found)
+	}
+	return inventory.ShowFindings(w, found)
 }
 
 func (m *Move) inventory() ([]*inventory.Host, error) {

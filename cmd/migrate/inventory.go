@@ -8,25 +8,34 @@ import (
 
 func (a *app) inventoryCommand() *cobra.Command {
 	cmd := group(&cobra.Command{Use: "inventory", Short: "What runs on the old site's hosts"})
+	var deep bool
+	capture := &cobra.Command{
+		Use: "capture", Short: "Capture every host over SSH; nothing is installed or changed there",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(func(m *move.Move) error {
+				err := m.Capture(c.Context(), deep)
+				if a.json {
+					return err
+				}
+				return joinShow(m.ShowInventory(a.out, false), err)
+			})
+		},
+	}
+	capture.Flags().BoolVar(&deep, "deep", false, "also check every packaged file and ask for packages' origins: minutes of each host's time")
 	cmd.AddCommand(
+		capture,
 		&cobra.Command{
-			Use: "capture", Short: "Capture every host over SSH; nothing is installed or changed there",
-			Args: noArgs,
-			RunE: func(c *cobra.Command, _ []string) error {
-				return a.with(func(m *move.Move) error {
-					err := m.Capture(c.Context())
-					if a.json {
-						return err
-					}
-					return joinShow(m.ShowInventory(a.out, false), err)
-				})
+			Use: "show [HOST...]", Short: "Show what was captured: a line a host, or all of those named",
+			RunE: func(_ *cobra.Command, names []string) error {
+				return a.with(func(m *move.Move) error { return m.ShowInventory(a.out, a.json, names...) })
 			},
 		},
 		&cobra.Command{
-			Use: "show", Short: "Show what was captured",
+			Use: "findings", Short: "Show what is worth a look before the move",
 			Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
-				return a.with(func(m *move.Move) error { return m.ShowInventory(a.out, a.json) })
+				return a.with(func(m *move.Move) error { return m.ShowFindings(a.out, a.json) })
 			},
 		},
 	)

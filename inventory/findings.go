@@ -1,0 +1,214 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Finding is something an operator wants to know of a host before it is moved.
+type Finding struct {
+	Host string `json:"host"`
+	// Kind is one of the Found constants.
+	Kind string `json:"kind"`
+	// Where is a file and line, a unit, a mount, …
+	Where string `json:"where"`
+	Text  string `json:"text"`
+}
+
+// Kinds of findings.
+const (
+	FoundRepository  = "repository"   // unpinned, unsigned or vanished
+	FoundCertificate = "certificate"  // it ends soon
+	FoundService     = "service"      // it failed
+	FoundDisk        = "disk"         // nearly full
+	FoundClock       = "clock"        // off, or not synchronized
+	FoundListener    = "listener"     // open to the world
+	FoundAddress     = "old address"  // an old host's address or name is written down
+	FoundSingle      = "single"       // nothing does the same as this host
+	FoundUnexplained = "unexplained"  // it runs, and nothing captured brings it back
+	FoundAccount     = "account"      // anyone may log in, or without a password
+	FoundRAID        = "raid"         // degraded
+	FoundHeld        = "held package" // kept from upgrades
+	FoundReplication = "replication"  // a link that does not run
+)
+
+// Limits of findings.
+const (
+	// CertificateSoon is how long before its end a certificate is a finding: a
+	// renewal that depends on the old addresses will not happen.
+	CertificateSoon = 30 * 24 * time.Hour
+	// DiskFull is the part of a disk in use, in percent, that is a finding.
+	DiskFull = 90
+)
+
+// Site is what findings compare hosts with.
+type Site struct {
+	// Old are the addresses of the hosts that are left, by name.
+	Old map[string][]netip.Addr
+	// Objects has the contents of the files; nil: they are not looked into.
+	Objects *Objects
+	// Now is when certificates are looked at.
+	Now time.Time
+}
+
+// Findings lists what is worth a look on hosts, by host and kind.
+func Findings(hosts []*Host, site Site) ([]Finding, error) {
+	f := &finder{site: site, needles: site.needles(hosts)}
+	for _, h := range hosts {
+		f.host = h
+		f.repositories()
+		f.certificates()
+		f.state()
+		f.listeners()
+		f.accounts()
+		f.single(hosts)
+		if err := f.addresses(); err != nil {
+			return nil, fmt.Errorf("look through %s: %w", h.Name, err)
+		}
+	}
+	slices.SortStableFunc(f.found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Kind, b.Kind))
+	})
+	return f.found, nil
+}
+
+type finder struct {
+	site    Site
+	host    *Host
+	needles []needle
+	found   []Finding
+}
+
+func (f *finder) add(kind, where, format string, args ...any) {
+	f.found = append(f.found, Finding{f.host.Name, kind, where, fmt.Sprintf(format, args...)})
+}
+
+func (f *finder) repositories() {
+	for _, r := range f.host.Repositories {
+		switch {
+		case r.Disabled:
+		case r.Unsigned:
+			f.add(FoundRepository, r.File, "%s is taken without a signature", r.URL)
+		case len(r.SignedBy) == 0 && r.Kind == "deb" && !stockMirror(r.URL):
+			f.add(FoundRepository, r.File, "%s may be signed by any key that the host trusts; name its own with signed-by", r.URL)
+		}
+	}
+	for _, p := range f.host.Packages {
+		if p.Origin == Local {
+			f.add(FoundRepository, p.Name+" "+p.Version, "no repository offers this version any more: keep the package file, or plan an upgrade")
+		}
+		if p.Held {
+			f.add(FoundHeld, p.Name+" "+p.Version, "it is kept from upgrades: the new host would install another version")
+		}
+	}
+}
+
+// stockMirror is a distribution's own archive, whose keys every host has.
+func stockMirror(url string) bool {
+	for _, host := range []string{"debian.org/", "ubuntu.com/"} {
+		if strings.Contains(url+"/", host) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *finder) certificates() {
+	for _, c := range f.host.Certificates {
+		until, err := time.Parse(time.RFC3339, c.Until)
+		if err != nil {
+			continue // it was written by us, or by a newer program
+		}
+		names := strings.Join(c.Names, ", ")
+		switch left := until.Sub(f.site.Now); {
+		case left < 0:
+			f.add(FoundCertificate, string(c.File), "it ended on %s: %s", until.Format(time.DateOnly), names)
+		case left < CertificateSoon:
+			f.add(FoundCertificate, string(c.File), "it ends on %s, in %d days: %s", until.Format(time.DateOnly), int(left.Hours()/24), names)
+		}
+	}
+}
+
+// state looks at what is broken already: a move must not be blamed for it.
+func (f *finder) state() {
+	h := f.host
+	for _, s := range h.Services {
+		if s.Active == "failed" {
+			f.add(FoundService, s.Unit, "it failed on the old host")
+		}
+	}
+	for _, d := range h.Disks {
+		if d.Size > 0 && d.Used*100 >= d.Size*DiskFull {
+			f.add(FoundDisk, d.Mount, "%s of %s are in use", Bytes(d.Used), Bytes(d.Size))
+		}
+	}
+	for _, a := range h.Arrays {
+		if a.Degraded {
+			f.add(FoundRAID, a.Name, "the array runs without one of %s", strings.Join(a.Members, ", "))
+		}
+	}
+	if h.Time.Off != 0 {
+		f.add(FoundClock, h.Name, "the clock is off by %d seconds", h.Time.Off)
+	}
+	if h.Time.Synchronized != nil && !*h.Time.Synchronized {
+		f.add(FoundClock, h.Name, "the clock follows no server")
+	}
+	if h.MySQL != nil {
+		for _, r := range h.MySQL.Replicas {
+			if !r.Running {
+				f.add(FoundReplication, r.Host, "the replication from there does not run")
+			}
+		}
+	}
+	for _, text := range h.Coverage.Unexplained {
+		f.add(FoundUnexplained, text, "nothing that was captured brings it back")
+	}
+}
+
+// worldly are services that the world is meant to reach.
+var worldly = []int{22, 80, 443}
+
+func (f *finder) listeners() {
+	for _, l := range f.host.Listeners {
+		if (l.Address == "0.0.0.0" || l.Address == "*" || l.Address == "::") && !slices.Contains(worldly, l.Port) {
+			f.add(FoundListener, fmt.Sprintf("%s %s:%d", l.Protocol, l.Address, l.Port), "%s listens to the world", cmp.Or(l.Process, "the kernel"))
+		}
+	}
+}
+
+func (f *finder) accounts() {
+	for _, u := range f.host.Users {
+		if u.Password == "none" && u.loginShell() {
+			f.add(FoundAccount, u.Name, "it has no password: anyone may log in")
+		}
+		if u.UID == 0 && u.Name != "root" {
+			f.add(FoundAccount, u.Name, "it is root by another name")
+		}
+	}
+	if m := f.host.MySQL; m != nil {
+		for _, u := range m.Users {
+			if u.User == "" {
+				f.add(FoundAccount, "mysql ''@'"+u.Host+"'", "anyone may log in to the database")
+			}
+		}
+	}
+}
+
+// single finds roles that only this host has.
+func (f *finder) single(hosts []*Host) {
+	for _, role := range f.host.Roles {
+		twins := 0
+		for _, h := range hosts {
+			if slices.Contains(h.Roles, role) {
+				twins++
+			}
+		}
+		if twins == 1 {
+			f.add(FoundSingle, "role "+role, "no other host has it: while this one is away, nothing does its work")
+		}
+	}
+}
