@@ -63,8 +63,13 @@ func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
 	case *binlog.HeartbeatEvent: // there is nothing more
 		return p.beat()
 	}
-	if e.Header.EventType == binlog.XA_PREPARE_LOG_EVENT {
+	switch e.Header.EventType {
+	case binlog.XA_PREPARE_LOG_EVENT:
 		return p.end()
+	case binlog.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
+		if p.wanted {
+			p.visitor.statement("", "LOAD DATA")
+		}
 	}
 	return nil
 }

@@ -20,6 +20,10 @@ const (
 	baseTopic = "base"
 	// idDistance is added to the source's ids where the target's would be equal.
 	idDistance = 1000
+	// largestPacket is the most that a server takes: a row of several large values,
+	// or of one that needs escapes, is longer in a statement than the source's own
+	// max_allowed_packet. Applications do not notice that more is allowed.
+	largestPacket = 1 << 30
 	// keepBinlogs is how long both sides keep their binlogs at least (H19).
 	keepBinlogs = 14 * 24 * time.Hour
 )
@@ -138,6 +142,7 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 		return nil, c.pair.Source.wrap("read the globals", err)
 	}
 	maps.Copy(want, dialect.replicaGlobals())
+	want["max_allowed_packet"] = strconv.Itoa(largestPacket)
 	ids := []string{"server_id"}
 	if dialect.mariadb() {
 		ids = append(ids, "gtid_domain_id")

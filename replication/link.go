@@ -190,9 +190,10 @@ func (l linkOp) position(ctx context.Context, session *Session, dialect *Dialect
 	if err != nil {
 		return err
 	}
-	there, err := queryText(ctx, db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	// Since its seed it may have got nothing: then its own position has what is in no binlog of its.
+	there, err := queryText(ctx, db, "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_binlog_pos, ''), NULLIF(@@GLOBAL.gtid_slave_pos, ''))")
 	if err != nil {
-		return l.from.wrap("read gtid_binlog_pos", err)
+		return l.from.wrap("read its position", err)
 	}
 	here, err := queryText(ctx, session, "SELECT @@GLOBAL.gtid_slave_pos")
 	if err != nil {

@@ -83,6 +83,14 @@ type seed struct {
 
 // Check looks for the marker of a finished seed from this source.
 func (s *seed) Check(ctx context.Context) (plan.State, error) {
+	state, err := s.inspect(ctx)
+	if connectionLost(err) {
+		err = plan.Transient(err, 0)
+	}
+	return state, err
+}
+
+func (s *seed) inspect(ctx context.Context) (plan.State, error) {
 	origin, err := identity(ctx, s.pair.Source)
 	if err != nil {
 		return plan.State{}, err
@@ -125,8 +133,16 @@ func (s *seed) refuseData(ctx context.Context, target queryer) error {
 		"drop those schemas on the target if nobody needs them, or leave them out in databases[].schemas")
 }
 
-// Apply copies everything, beginning from scratch whatever an earlier try left.
+// Apply copies everything, or goes on with what an earlier try left.
 func (s *seed) Apply(ctx context.Context) error {
+	err := s.once(ctx)
+	if errors.Is(err, errSchemaChanged) || errors.Is(err, errTableChanged) || connectionLost(err) {
+		return plan.Transient(err, 0)
+	}
+	return s.advise(err)
+}
+
+func (s *seed) once(ctx context.Context) error {
 	state, err := s.Check(ctx)
 	if err != nil {
 		return err
@@ -137,17 +153,16 @@ func (s *seed) Apply(ctx context.Context) error {
 	if state.Done {
 		return nil
 	}
-	err = s.writable(ctx, func(ctx context.Context) error {
+	if err := s.refuseLog(ctx); err != nil {
+		return err
+	}
+	return s.writable(ctx, func(ctx context.Context) error {
 		err := s.copy(ctx)
-		if errors.Is(err, errSchemaChanged) {
+		if errors.Is(err, errSchemaChanged) || errors.Is(err, errStatement) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}
 		return s.explainFull(ctx, err)
 	})
-	if errors.Is(err, errSchemaChanged) || errors.Is(err, errTableChanged) {
-		return plan.Transient(err, 0)
-	}
-	return err
 }
 
 // writable runs do while the target takes writes of ours. Only MySQL's

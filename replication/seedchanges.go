@@ -1,11 +1,15 @@
 package replication
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	binlog "github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/dcmigrate/migrate/plan"
 )
 
 // changes is what a stretch of the source's binlog says has changed: which
@@ -22,7 +26,9 @@ type changes struct {
 	loose    map[tableName]bool // whose rows the log cannot tell: copied in a snapshot from now on
 	misfits  map[tableName]int  // how often its events were of another shape, in all stretches
 	restart  string             // a statement that only a new beginning can follow
-	prepared bool               // the transaction at hand is prepared only (XA)
+	stray    error              // a statement in place of rows: errStatement
+	now      gtid               // the transaction at hand
+	prepared bool               // it is prepared only (XA)
 }
 
 // cascadeValue is what a key of a child referred to.
@@ -212,8 +218,25 @@ var (
 	programDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(ALGORITHM\s*=\s*\w+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\w+\s+)?(AGGREGATE\s+)?(VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT)\b`)
 	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
 	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
-	harmless    = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
+	// rowStatements change rows, or call what does. In a log of rows there are none.
+	rowStatements = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
+	harmless      = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
 )
+
+// errStatement says that the log holds a statement where rows should be: what it
+// did to which rows, by triggers and functions, too, nobody can tell, and the link
+// would run it again.
+var errStatement = errors.New("the binlog holds a statement in place of rows (H4)")
+
+// strayed is the error of a statement in place of rows. The text itself may
+// hold data and stays out of it.
+func strayed(word, schema string, id gtid) error {
+	if schema == "" {
+		schema = "none"
+	}
+	return plan.WithHint(fmt.Errorf("%w: transaction %s has %s, default schema %s", errStatement, id, word, schema),
+		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
+}
 
 // statement takes what is in the log as a statement: every table that it may
 // be about is copied again. What it does to the table is never guessed at.
@@ -228,6 +251,13 @@ func (c *changes) statement(schema, text string) {
 		return // programs and accounts are made at the end, and compared then
 	}
 	lower := strings.ToLower(text)
+	if slices.Contains(rowStatements, word) {
+		ours := func(s string) bool { return strings.EqualFold(s, schema) || mentions(lower, s) }
+		if c.stray == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // what LOAD DATA is about is not told
+			c.stray = strayed(word, schema, c.now)
+		}
+		return
+	}
 	if databaseDDL.MatchString(text) {
 		for _, s := range c.schemas {
 			if mentions(lower, s) {

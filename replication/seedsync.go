@@ -65,7 +65,7 @@ func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet)
 
 // begin implements binlogVisitor.
 func (c *rowSync) begin(t transaction) (wanted bool) {
-	c.prepared = false
+	c.prepared, c.now = false, t.id
 	if c.err == nil && (c.count >= changesAtOnce || c.count > 0 && time.Since(c.recorded) > recordEvery) {
 		if c.err = c.flush(c.ctx); c.err == nil {
 			c.err = c.recordSeen()
@@ -89,7 +89,12 @@ func (c *rowSync) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) er
 }
 
 // statement implements binlogVisitor.
-func (c *rowSync) statement(schema, text string) { c.changes.statement(schema, text) }
+func (c *rowSync) statement(schema, text string) {
+	c.changes.statement(schema, text)
+	if c.err == nil {
+		c.err = c.stray
+	}
+}
 
 // recordSeen notes the transactions before the one that begins now. Those that
 // are not of the goal may not be visible yet: they will be read again.

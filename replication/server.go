@@ -271,8 +271,8 @@ func (s *Server) wrap(what string, err error) error {
 	switch errorNumber(err) {
 	case 1045, 1698:
 		return plan.WithHint(err, "set databases[].%s.user and password_env to a login with administrative rights", s.cfg.Side)
-	case 1227:
-		return plan.WithHint(err, "grant the login %q the privilege that the server names", s.cfg.User)
+	case 1044, 1142, 1143, 1227, 1370: // access denied to a schema, table, column, privilege, routine
+		return plan.WithHint(err, "grant the login %q what the server names; migrate plan has the whole statement (H30)", s.cfg.User)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"time"
 
 	protocol "github.com/go-mysql-org/go-mysql/client"
@@ -37,6 +38,7 @@ type wire struct {
 	packet []byte
 	broken bool
 
+	most     int // bytes of a command that the server takes
 	settings []string
 	mariadb  bool
 	prepared struct {
@@ -111,8 +113,19 @@ func (w *wire) open(ctx context.Context) error {
 			return s.wrap(setting, err)
 		}
 	}
+	most, err := w.texts(ctx, "SELECT @@max_allowed_packet")
+	if err == nil && len(most) == 1 && len(most[0]) == 1 {
+		w.most, err = strconv.Atoi(most[0][0])
+	}
+	if err != nil {
+		w.close()
+		return s.wrap("read max_allowed_packet", err)
+	}
 	return nil
 }
+
+// errPacket is the server's ER_NET_PACKET_TOO_LARGE.
+const errPacket = 1153
 
 // plainError makes the library's error one that errorNumber knows.
 func plainError(err error) error {
@@ -163,6 +176,10 @@ func (w *wire) exec(ctx context.Context, statement string) (warnings int, err er
 
 // command sends a command without a result, whose data stands behind statementGap bytes, without copying it.
 func (w *wire) command(ctx context.Context, command byte, data []byte) (warnings int, err error) {
+	if n := len(data) - statementGap + 1; w.most > 0 && n > w.most {
+		// The server would end the connection in the middle of it, most often unheard.
+		return 0, &mysql.MySQLError{Number: errPacket, Message: fmt.Sprintf("%d bytes are more than max_allowed_packet of %s, %d", n, w.server.Name(), w.most)}
+	}
 	defer w.guard(ctx)()
 	if err := w.send(command, data); err != nil {
 		return 0, w.fail(ctx, err)
