@@ -68,10 +68,11 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 	}
 	// The server itself writes there on MySQL, so it is its own.
 	_, err = p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`
-if [ -e "$beside/old" ]; then echo "$beside/old is there, and no note says why" >&2; exit 1; fi
+if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
 rm -rf "$beside"
 mkdir -m 700 "$beside"
-chown --reference="$dir" "$beside"`, "")
+chown --reference="$dir" "$beside"
+chcon --reference="$dir" "$beside" 2>/dev/null || :`, "")
 	return n, wrapErr("make room for the files", err)
 }
 
@@ -97,6 +98,7 @@ tool=$(command -v mariadb-backup || command -v mariabackup)
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 exec 3<>"$work/options"
 rm -f "$work/options"
 cat >&3 <<'END OF OPTIONS'
