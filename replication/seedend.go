@@ -45,16 +45,16 @@ func (r *seedRun) lastRounds(ctx context.Context) error {
 // is then. Catching up in it takes at most limit; 0 is no limit.
 func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 	r.progress.enter("the last round")
-	snap, err := takeSnapshot(ctx, r.pair.Source)
-	if err != nil {
-		return err
-	}
-	defer snap.close()
 	to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
 	if err != nil {
 		return err
 	}
 	defer to.close()
+	snap, err := takeSnapshot(ctx, r.pair.Source)
+	if err != nil {
+		return err
+	}
+	defer snap.close()
 	l := lane{snap.wire, to}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if limit > 0 {

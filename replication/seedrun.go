@@ -244,12 +244,8 @@ func (r *seedRun) copyAll(ctx context.Context) error {
 			return err
 		}
 		r.progress.enter("catches up")
-		short := false
-		for n := 0; n < mostRounds && !short && len(r.dirty) == 0; n++ {
-			var err error
-			if short, err = r.round(ctx); err != nil {
-				return err
-			}
+		if err := r.catchUpRounds(ctx); err != nil {
+			return err
 		}
 		if len(r.dirty) == 0 {
 			return nil
@@ -302,14 +298,27 @@ func (r *seedRun) copyRanges(ctx context.Context) error {
 	return r.markDirty(ctx, changed, nil)
 }
 
-// round catches up with what the source has now, and reports whether it took little time.
-func (r *seedRun) round(ctx context.Context) (short bool, err error) {
+// catchUpRounds catches up until a round takes little time, or no less than the
+// one before: then it never will.
+func (r *seedRun) catchUpRounds(ctx context.Context) error {
+	var before time.Duration
+	for n := 0; n < mostRounds && len(r.dirty) == 0; n++ {
+		took, err := r.round(ctx)
+		if err != nil || took < roundTime || n > 0 && took > before*3/4 {
+			return err
+		}
+		before = took
+	}
+	return nil
+}
+
+// round catches up with what the source has now.
+func (r *seedRun) round(ctx context.Context) (took time.Duration, err error) {
 	goal, err := visiblePosition(ctx, r.pair.Source)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	began := time.Now()
-	r.caughtUp = began
+	r.caughtUp = time.Now()
 	lanes, err := r.lanes(ctx)
 	defer func() {
 		for _, l := range lanes {
@@ -317,27 +326,27 @@ func (r *seedRun) round(ctx context.Context) (short bool, err error) {
 		}
 	}()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	err = r.catchUp(ctx, lanes, goal)
-	return time.Since(began) < roundTime, err
+	return time.Since(r.caughtUp), err
 }
 
+// lanes opens the connections of as many workers as there may be, side by side:
+// each takes several round trips.
 func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
-	var lanes []lane
-	for range r.throttle.current().Workers {
-		from, err := r.pair.Source.wire(ctx, readSettings...)
-		if err != nil {
-			return lanes, err
-		}
-		to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
-		if err != nil {
-			from.close()
-			return lanes, err
-		}
-		lanes = append(lanes, lane{from, to})
+	lanes := make([]lane, r.throttle.current().Workers)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range lanes {
+		group.Go(func() (err error) {
+			if lanes[i].from, err = r.pair.Source.wire(ctx, readSettings...); err != nil {
+				return err
+			}
+			lanes[i].to, err = r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+			return err
+		})
 	}
-	return lanes, nil
+	return lanes, group.Wait()
 }
 
 // catchUp brings the target from what is reached to goal.
