@@ -67,12 +67,12 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	// Each part that works on what an earlier one makes says so until it is made.
 	steps := func(make func(replication.Pair) plan.Step) []plan.Step { return m.perPair(make) }
 	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, SourceOnly: true, Admins: m.Config.Cutover.Admins})
+		return replication.Preflight(pr, m.preflightOptions(pr, true))
 	})}
 	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
 		steps(replication.ConfigureSource), steps(replication.ConfigureTarget)...)}
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, replication.PreflightOptions{Dual: dual, Admins: m.Config.Cutover.Admins})
+		return replication.Preflight(pr, m.preflightOptions(pr, false))
 	})}
 	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(m.seedBy)}
 	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
@@ -99,9 +99,26 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
 }
 
+// database is a pair's entry in the configuration.
+func (m *Move) database(p replication.Pair) config.Database {
+	return m.Config.Databases[slices.IndexFunc(m.Config.Databases, func(d config.Database) bool { return d.Name == p.Name })]
+}
+
+// preflightOptions are what a pair's servers are looked at for.
+func (m *Move) preflightOptions(p replication.Pair, sourceOnly bool) replication.PreflightOptions {
+	o := replication.PreflightOptions{
+		Dual: m.Config.Cutover.Way == config.WayDual, SourceOnly: sourceOnly, Admins: m.Config.Cutover.Admins,
+		SeedRate: int64(m.database(p).Throttle.Rate),
+	}
+	if !o.Dual { // as handOver has it
+		o.FenceWait = m.Config.Cutover.Budget / 4
+	}
+	return o
+}
+
 // seed is the first full copy of a pair, as its entry in databases[] wants it.
 func (m *Move) seed(p replication.Pair) plan.Step {
-	d := m.Config.Databases[slices.IndexFunc(m.Config.Databases, func(d config.Database) bool { return d.Name == p.Name })]
+	d := m.database(p)
 	options := replication.SeedOptions{
 		Workers: d.Throttle.Workers, BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning,
 		ReplicaLag: d.Throttle.ReplicaLag,

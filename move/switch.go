@@ -36,7 +36,7 @@ func (m *Move) cutoverStages(ctx context.Context) ([]plan.Stage, error) {
 	dir := direction{replication.Target}
 	// What may take long comes first: the last gates measure right before the switch.
 	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(m.verifyFresh(), m.ttlGate(d))}
-	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over", Steps: append(m.linkGates(dir), m.healthy(d)...)}
+	gates := plan.Stage{Name: "gates", Summary: "the target is ready to take over", Steps: slices.Concat(m.linkGates(dir), m.sameColumns(), m.healthy(d))}
 	return append([]plan.Stage{early}, m.orderSwitch(dir, gates, m.flipsAndPurges(d))...), nil
 }
 
@@ -155,6 +155,12 @@ func (m *Move) linkGates(dir direction) []plan.Step {
 	return slices.Concat(
 		m.perPair(func(p replication.Pair) plan.Step { return m.lagGate(dir.from(p), dir.to(p)) }),
 		m.perPair(func(p replication.Pair) plan.Step { return replication.RoundTrip(dir.to(p), dir.from(p)) }))
+}
+
+// sameColumns: rows that travel by position land in their columns. The way back
+// does without: it must not depend on what only the side that is left can mend.
+func (m *Move) sameColumns() []plan.Step {
+	return m.perPair(func(p replication.Pair) plan.Step { return replication.SameColumns(p, replication.Source) })
 }
 
 func (m *Move) lagGate(from, to *replication.Server) plan.Step {
