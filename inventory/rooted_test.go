@@ -35,7 +35,7 @@ func (r *rooted) Run(ctx context.Context, script string, stdin io.Reader, stdout
 		return err
 	}
 	defer os.Remove(r.root + name)
-	return r.Local.Run(ctx, fmt.Sprintf("exec unshare --mount --pid --fork --kill-child --mount-proc=%[1]s/proc chroot %[1]s /bin/sh %[2]s", r.root, name), stdin, stdout)
+	return r.Local.Run(ctx, fmt.Sprintf("exec unshare --mount --pid --net --fork --kill-child --mount-proc=%[1]s/proc chroot %[1]s /bin/sh %[2]s", r.root, name), stdin, stdout)
 }
 
 // write puts a file into the host.
@@ -84,7 +84,7 @@ func labTree(t testing.TB) string {
 	return trees[0] + ":" + filepath.Join(filepath.Dir(trees[0]), "core")
 }
 
-// bootstrap makes a small Debian of a release and keeps it.
+// bootstrap makes a small Debian of a release, without systemd, and keeps it.
 func bootstrap(t testing.TB, release string) string {
 	dir := filepath.Join(treeCache, "inventory-"+release)
 	if _, err := os.Stat(dir); err == nil {
@@ -97,7 +97,7 @@ func bootstrap(t testing.TB, release string) string {
 	require.NoError(t, err)
 	defer os.RemoveAll(temporary)
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"debootstrap", "--variant=minbase", "--include=cron,iproute2,systemd,openssh-server", release, temporary, mirror(t))
+		"debootstrap", "--variant=minbase", "--include=iproute2", release, temporary, mirror(t))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", lastLine(string(out)))
 	require.NoError(t, os.Chmod(temporary, 0o755))
