@@ -17,9 +17,7 @@ import (
 // smallDisk is a file system of its own in memory; the servers that are started
 // after it have their files there.
 func smallDisk(t *testing.T, size string) string {
-	dir, err := os.MkdirTemp("", "disk-")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.Remove(dir) })
+	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+size); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("CI must be able to mount: %v", err)

@@ -60,7 +60,7 @@ func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 	if limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotLong)
 	}
-	err = r.catchUp(limited, []lane{l}, snap.GTIDs)
+	err = r.catchUp(limited, []lane{l}, snap.GTIDs, nil)
 	late := errors.Is(context.Cause(limited), errSnapshotLong)
 	cancel()
 	switch {

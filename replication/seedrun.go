@@ -13,11 +13,8 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-const (
-	mostRounds  = 20              // of catching up before the last one
-	roundTime   = 2 * time.Second // of a round after which little is left
-	mostEndings = 10              // last rounds that DDL may make worthless
-)
+// mostEndings is how many last rounds DDL may make worthless.
+const mostEndings = 10
 
 // seedRun is one try of the seed: new, or one that goes on.
 type seedRun struct {
@@ -296,73 +293,6 @@ func (r *seedRun) copyRanges(ctx context.Context) error {
 		return err
 	}
 	return r.markDirty(ctx, changed, nil)
-}
-
-// catchUpRounds catches up until a round takes little time, or no less than the
-// one before: then it never will.
-func (r *seedRun) catchUpRounds(ctx context.Context) error {
-	var before time.Duration
-	for n := 0; n < mostRounds && len(r.dirty) == 0; n++ {
-		took, err := r.round(ctx)
-		if err != nil || took < roundTime || n > 0 && took > before*3/4 {
-			return err
-		}
-		before = took
-	}
-	return nil
-}
-
-// round catches up with what the source has now.
-func (r *seedRun) round(ctx context.Context) (took time.Duration, err error) {
-	goal, err := visiblePosition(ctx, r.pair.Source)
-	if err != nil {
-		return 0, err
-	}
-	r.caughtUp = time.Now()
-	lanes, err := r.lanes(ctx)
-	defer func() {
-		for _, l := range lanes {
-			l.close()
-		}
-	}()
-	if err != nil {
-		return 0, err
-	}
-	err = r.catchUp(ctx, lanes, goal)
-	return time.Since(r.caughtUp), err
-}
-
-// lanes opens the connections of as many workers as there may be, side by side:
-// each takes several round trips.
-func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
-	lanes := make([]lane, r.throttle.current().Workers)
-	group, ctx := errgroup.WithContext(ctx)
-	for i := range lanes {
-		group.Go(func() (err error) {
-			if lanes[i].from, err = r.pair.Source.wire(ctx, readSettings...); err != nil {
-				return err
-			}
-			lanes[i].to, err = r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
-			return err
-		})
-	}
-	return lanes, group.Wait()
-}
-
-// catchUp brings the target from what is reached to goal.
-func (r *seedRun) catchUp(ctx context.Context, lanes []lane, goal GTIDSet) error {
-	found := newChanges(r.tables, r.schemas, r.misfits)
-	c := &rowSync{changes: found, lanes: lanes, record: func(ctx context.Context, set GTIDSet) error {
-		if found.restart != "" {
-			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.pair.Name, errSchemaChanged)
-		}
-		if err := r.markDirty(ctx, found.dirty, found.loose); err != nil {
-			return err
-		}
-		r.reached = set
-		return r.mark(ctx)
-	}}
-	return c.run(ctx, r.reader, r.reached, goal)
 }
 
 // markDirty notes that tables must be made anew; loose ones are copied in a

@@ -36,8 +36,9 @@ func (l lane) close() {
 // Reading a row twice, or one that has not changed, is never wrong.
 type rowSync struct {
 	*changes
-	lanes  []lane
-	record func(context.Context, GTIDSet) error // notes durably how far the target is
+	lanes    []lane
+	throttle *throttle                            // nil inside the last snapshot, which is not to wait
+	record   func(context.Context, GTIDSet) error // notes durably how far the target is
 
 	ctx      context.Context //nolint:containedctx // the reader calls back without one
 	goal     GTIDSet
@@ -151,6 +152,11 @@ func (c *rowSync) flush(ctx context.Context) error {
 	for _, l := range c.lanes {
 		group.Go(func() error {
 			for b := range work {
+				if c.throttle != nil {
+					if err := c.throttle.wait(ctx); err != nil {
+						return err
+					}
+				}
 				if err := c.sync(ctx, l, b); err != nil {
 					return err
 				}
@@ -184,7 +190,11 @@ func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
 func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
 	t := b.table
 	where := " WHERE " + oneOf(names(t.keyCols), b.keys)
-	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", took: func(int64) {}}
+	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", took: func(bytes int64) {
+		if c.throttle != nil {
+			c.throttle.took(bytes)
+		}
+	}}
 	if len(b.keys) > 1 && !l.from.pinned {
 		p.limit = readTime
 	}

@@ -39,7 +39,7 @@ func jobOf(t *testing.T, s *seedOnTarget) (job []byte, password string) {
 }
 
 // work runs a worker with a job, as a unit would, and returns its folder and its error.
-func work(t *testing.T, ctx context.Context, job []byte) (dir string, err error) { //nolint:revive // the test comes first
+func work(ctx context.Context, t *testing.T, job []byte) (dir string, err error) {
 	dir = t.TempDir()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
 	done := make(chan error, 1)
@@ -77,7 +77,7 @@ func TestSeedWorkerCopiesEverything(t *testing.T) {
 		status, err := CheckSeedWorker(t.Context(), bytes.NewReader(job))
 		require.NoError(t, err)
 		require.Zero(t, status)
-		dir, err := work(t, t.Context(), job)
+		dir, err := work(t.Context(), t, job)
 		require.NoError(t, err)
 		require.Empty(t, lastEvent(t, dir).Error)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
@@ -129,7 +129,7 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.Equal(t, 1, status)
 	require.NotContains(t, err.Error(), "wrong-secret", "I7")
 
-	dir, err := work(t, t.Context(), stranger)
+	dir, err := work(t.Context(), t, stranger)
 	require.ErrorContains(t, err, "log in")
 	end := lastEvent(t, dir).err()
 	require.EqualError(t, end, err.Error())
@@ -140,13 +140,13 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'migrate_seed'"), "a seed elsewhere takes a worker's account away")
 	good, _ = jobOf(t, s)
 	target.Exec("CREATE DATABASE app")
-	dir, err = work(t, t.Context(), good)
+	dir, err = work(t.Context(), t, good)
 	require.ErrorContains(t, err, "already holds app")
 	require.NotEmpty(t, lastEvent(t, dir).Hint)
 
 	told, stop := context.WithCancel(t.Context())
 	stop()
-	dir, _ = work(t, told, good)
+	dir, _ = work(told, t, good)
 	require.True(t, lastEvent(t, dir).Transient, "it is started again")
 
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
