@@ -89,19 +89,20 @@ func BenchmarkSeed(b *testing.B) {
 					way.undo()
 				}
 			}
-			median := func(way string) float64 {
-				list := took[way]
-				if len(list) == 0 {
-					return 0
-				}
-				slices.Sort(list)
-				return list[len(list)/2].Seconds()
-			}
 			for _, way := range ways {
-				b.ReportMetric(median(way.name), way.name+"-s")
+				b.ReportMetric(medianOf(took[way.name]).Seconds(), way.name+"-s")
 			}
 		})
 	}
+}
+
+// medianOf is 0 for none.
+func medianOf(list []time.Duration) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
 }
 
 // cpuOf is the processor time that processes have used.

@@ -328,10 +328,28 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 		return nil
 	}
 	plan.Report(ctx, plan.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.title()})
-	if _, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+" "+strings.Join(add, ", ")); err != nil {
+	err = againAfterDeadlock(ctx, t.title(), func() error {
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+" "+strings.Join(add, ", "))
+		return err
+	})
+	if err != nil {
 		return r.pair.Target.wrap("add indexes and keys to "+t.title(), err)
 	}
 	return nil
+}
+
+// againAfterDeadlock runs DDL that may meet other DDL: foreign keys lock the tables of both their ends.
+func againAfterDeadlock(ctx context.Context, what string, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if n := errorNumber(err); n != 1213 && n != 1205 || try == insertTries {
+			return err
+		}
+		plan.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, insertTries)
+		if err := pause(ctx, insertPause); err != nil {
+			return err
+		}
+	}
 }
 
 // sortMemory gives a session that builds indexes enough memory to sort a large
