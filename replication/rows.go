@@ -50,6 +50,7 @@ type pump struct {
 	wait  func(context.Context) error
 	limit time.Duration // that the statement on the source may be open; 0: none
 	many  bool          // rows are expected
+	each  func(key bound)
 }
 
 // pumped is what a query's rows were.
@@ -236,6 +237,9 @@ func (f *rowFiller) add(ctx context.Context, row []byte) error {
 	f.statement = f.format.close(f.statement)
 	f.rows++
 	f.bytes += int64(len(row))
+	if f.pump.each != nil {
+		f.pump.each(f.lastKey())
+	}
 	if f.format.full(f.statement) {
 		return f.send(ctx)
 	}

@@ -17,6 +17,7 @@ import (
 const (
 	changesAtOnce = 50_000 // keys in memory
 	keysAtOnce    = 500    // of one statement
+	manyKeys      = 100    // that are worth a prepared statement
 	recordEvery   = 5 * time.Second
 )
 
@@ -171,7 +172,8 @@ func (c *rowSync) flush(ctx context.Context) error {
 	return nil
 }
 
-// sync makes the target's rows of some keys equal to the source's. Keys whose
+// sync makes the target's rows of some keys equal to the source's: those that the
+// source has are replaced, the others deleted. Keys whose
 // rows are too long to be read at once are read in halves.
 func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
 	err := c.syncAtOnce(ctx, l, b)
@@ -189,23 +191,35 @@ func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
 
 func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
 	t := b.table
-	where := " WHERE " + oneOf(names(t.keyCols), b.keys)
-	p := &pump{from: l.from, to: l.to, table: t, verb: "REPLACE", took: func(bytes int64) {
-		if c.throttle != nil {
-			c.throttle.took(bytes)
-		}
-	}}
+	columns := names(t.keyCols)
+	where := " WHERE " + oneOf(columns, b.keys)
+	var there []bound
+	p := &pump{
+		from: l.from, to: l.to, table: t, verb: "REPLACE", many: len(b.keys) >= manyKeys,
+		each: func(key bound) { there = append(there, key) },
+		took: func(bytes int64) {
+			if c.throttle != nil {
+				c.throttle.took(bytes)
+			}
+		},
+	}
 	if len(b.keys) > 1 && !l.from.pinned {
 		p.limit = readTime
 	}
 	return l.to.inTransaction(ctx, "catch up "+t.title(), func() error {
-		if _, err := l.to.exec(ctx, "DELETE FROM "+t.quoted()+where); err != nil {
-			return err
-		}
+		there = nil
 		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted()+where)
-		if err == nil && got.cut {
+		switch {
+		case err != nil:
+			return err
+		case got.cut:
 			return errCut
+		case len(there) == len(b.keys): // each key finds one row at most
+			return nil
+		case len(there) > 0:
+			where += " AND NOT " + oneOf(columns, there)
 		}
+		_, err = l.to.exec(ctx, "DELETE FROM "+t.quoted()+where)
 		return err
 	})
 }
