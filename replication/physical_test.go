@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -174,15 +173,19 @@ func TestBackupPosition(t *testing.T) {
 
 func TestEstimateOfBothWays(t *testing.T) {
 	for _, tt := range []struct {
+		flavor      Flavor
 		bytes, rate int64
 		files       bool
 	}{
-		{10 << 20, 0, false}, // the files' way stops and starts a server
-		{100 << 30, 0, true},
-		{100 << 30, 1 << 20, false}, // the network decides, and both send as much
+		{MariaDB, 10 << 20, 0, false}, // the files' way stops and starts a server
+		{MySQL, 10 << 20, 0, false},
+		{MariaDB, 877 << 20, 0, false}, // as measured
+		{MySQL, 860 << 20, 0, true},
+		{MariaDB, 100 << 30, 0, true},
+		{MariaDB, 100 << 30, 1 << 20, false}, // the network decides, and both send as much
 	} {
 		c := choice{bytes: tt.bytes}
-		c.estimate(tt.rate)
-		require.Equal(t, tt.files, c.files < c.rows, "%s against %s for "+strconv.FormatInt(tt.bytes, 10), c.files, c.rows)
+		c.estimate(tt.flavor, tt.rate)
+		require.Equal(t, tt.files, c.files < c.rows, "%s: %s against %s for %d bytes", tt.flavor, c.files, c.rows, tt.bytes)
 	}
 }

@@ -11,17 +11,30 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// What each way takes on two cores without a network between, in bytes of the
-// source's InnoDB files a second, by `make bench ONLY=seed` (see docs/benchmarks.md).
-// They serve to choose, not to promise.
-const (
-	rowsRate  = 45 << 20
-	filesRate = 100 << 20
-	// filesFixed is what a seed by files takes whatever their size: recovery, a
-	// stop and a start of the server.
-	filesFixed = 10 * time.Second
-	rowsFixed  = 2 * time.Second
-)
+// speed is what a way takes: the same whatever the size, and bytes of the
+// source's InnoDB files a second.
+type speed struct {
+	fixed time.Duration
+	rate  int64
+}
+
+func (s speed) takes(bytes, most int64) time.Duration {
+	rate := s.rate
+	if most > 0 {
+		rate = min(rate, most)
+	}
+	return s.fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
+}
+
+// speeds are both ways on two busy cores without a network between, by
+// MIGRATE_BENCH_MB=400 make bench ONLY=seed (see docs/benchmarks.md: 877 MiB of
+// MariaDB's files in 20 to 28 s, its rows in 16 to 19 s; 860 MiB of MySQL's files in 27
+// to 29 s, its rows in 46 to 64 s). They serve to choose, not to promise. The files'
+// fixed part is recovery, a stop and a start of the server.
+var speeds = map[Flavor]struct{ files, rows speed }{
+	MariaDB: {files: speed{8 * time.Second, 60 << 20}, rows: speed{2 * time.Second, 50 << 20}},
+	MySQL:   {files: speed{10 * time.Second, 48 << 20}, rows: speed{2 * time.Second, 18 << 20}},
+}
 
 // obstacle is why a pair cannot be seeded by its files, and what would change that.
 type obstacle struct{ text, fix string }
@@ -61,14 +74,9 @@ func sizeText(bytes int64) string {
 }
 
 // estimate says how long each way would take.
-func (c *choice) estimate(bytesPerSecond int64) {
-	at := func(rate int64) time.Duration {
-		if bytesPerSecond > 0 {
-			rate = min(rate, bytesPerSecond)
-		}
-		return time.Duration(float64(c.bytes) / float64(rate) * float64(time.Second))
-	}
-	c.files, c.rows = filesFixed+at(filesRate), rowsFixed+at(rowsRate)
+func (c *choice) estimate(flavor Flavor, bytesPerSecond int64) {
+	at := speeds[flavor]
+	c.files, c.rows = at.files.takes(c.bytes, bytesPerSecond), at.rows.takes(c.bytes, bytesPerSecond)
 }
 
 // choose decides which way the pair takes. It reads, and where the operator has
@@ -76,11 +84,14 @@ func (c *choice) estimate(bytesPerSecond int64) {
 // Before the target is made only the source is asked.
 func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 	c := choice{way: WayCopy}
-	var err error
+	dialect, err := p.pair.Source.Dialect(ctx)
+	if err != nil {
+		return c, err
+	}
 	if c.bytes, err = fileBytes(ctx, p.pair.Source); err != nil {
 		return c, err
 	}
-	c.estimate(p.options.BytesPerSecond)
+	c.estimate(dialect.Flavor, p.options.BytesPerSecond)
 	if p.options.Way == WayCopy {
 		c.why = "as migration.yaml has it"
 		return c, nil
