@@ -93,6 +93,9 @@ func (p *parser) fetch(ctx context.Context) error {
 	if err := p.target.Host.Run(ctx, contentsScript, list, &answer); err != nil {
 		return fmt.Errorf("read contents: %w", err)
 	}
+	if answer.Len() == 0 {
+		return errors.New("read contents: the host sent nothing")
+	}
 	wanted := map[string]bool{}
 	for _, name := range names {
 		wanted[name] = true

@@ -152,7 +152,7 @@ func (s section) missing(what string) *Missing {
 func denied(text string) bool {
 	for _, words := range []string{
 		"Permission denied", "permission denied", "Operation not permitted", "you must be root", "must be root",
-		"ERROR 1045", "ERROR 1698", "ERROR 1142", "ERROR 1227", "NOAUTH", "authentication failed", "need to be root",
+		"ERROR 1045", "ERROR 1698", "ERROR 1142", "ERROR 1227", "NOAUTH", "authentication failed", "need to be root", "Only root can",
 	} {
 		if strings.Contains(text, words) {
 			return true

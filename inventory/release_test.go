@@ -75,7 +75,7 @@ func prepare(t *testing.T, host *rooted) {
 		require.NoError(t, err, "%s", out)
 	}
 	sh("useradd -m -s /bin/bash -G www-data dev && useradd -r -M app && ln -sf /usr/share/zoneinfo/Europe/Berlin /etc/localtime")
-	sh("echo '# ours' >>/etc/default/cron")
+	sh("echo '# ours' >>/etc/default/useradd")
 	sh(`printf 'x' >"/etc/odd$(printf '\nname\377')"`)
 	host.write(t, "/etc/app/app.conf", "listen = 8080\npassword = hunter2-and-more\n", 0o644)
 	host.write(t, "/etc/systemd/system/worker.service", "[Service]\nExecStart=/srv/app/worker\n[Install]\nWantedBy=multi-user.target\n", 0o644)
@@ -116,7 +116,7 @@ func checkConfiguration(t *testing.T, h *Host, objects *Objects) {
 	file := func(path string) *File {
 		return find(h.Configuration, func(f File) bool { return string(f.Path) == path })
 	}
-	require.Equal(t, "cron", file("/etc/default/cron").Package, "its package's file was changed")
+	require.Equal(t, "passwd", file("/etc/default/useradd").Package, "its package's file was changed")
 	require.NotNil(t, file("/etc/odd\nname\xff"))
 	require.Nil(t, file("/etc/security/limits.conf"), "it is as its package brought it")
 	for _, f := range h.Configuration {
