@@ -21,6 +21,8 @@ const (
 	seedLock     = "migrate.seed"
 	controlTable = "seed_control"
 	controlEvery = time.Second
+	// controlPatience is how long the command waits for a seed that is only beginning.
+	controlPatience = 30 * time.Second
 	// seedLockSeconds is how long a seed waits for the session of one that was killed to end.
 	seedLockSeconds = 20
 )
@@ -109,23 +111,40 @@ func RunningSeed(ctx context.Context, pair Pair) (state SeedState, ok bool, err 
 // about a second, and returns the limits that it then has. It needs no lock of
 // the migration. Without a seed it returns ErrNoSeed.
 func Throttle(ctx context.Context, pair Pair, change LimitsChange) (SeedState, error) {
-	state, ok, err := RunningSeed(ctx, pair)
-	if err != nil {
-		return SeedState{}, err
+	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+	defer cancel()
+	for {
+		state, ok, err := RunningSeed(ctx, pair)
+		if err != nil {
+			return SeedState{}, err
+		}
+		if !ok {
+			return SeedState{}, fmt.Errorf("%s: %w", pair.Name, ErrNoSeed)
+		}
+		err = throttleRunning(ctx, pair.Target, change)
+		if err == nil {
+			state.Limits = change.of(state.Limits)
+			return state, nil
+		}
+		if n := errorNumber(err); n != 1146 && n != 1049 {
+			return SeedState{}, err
+		}
+		if pause(ctx, controlEvery) != nil { // it begins or ends this moment: there is no table yet, or none any more
+			return SeedState{}, plan.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
+		}
 	}
-	if !ok {
-		return SeedState{}, fmt.Errorf("%s: %w", pair.Name, ErrNoSeed)
-	}
-	session, err := pair.Target.Session(ctx, Unlogged)
+}
+
+func throttleRunning(ctx context.Context, target *Server, change LimitsChange) error {
+	session, err := target.Session(ctx, Unlogged)
 	if err != nil {
-		return SeedState{}, err
+		return err
 	}
 	defer session.Close()
 	if err := changeWanted(ctx, session, change); err != nil {
-		return SeedState{}, pair.Target.wrap("change the throttle", err)
+		return target.wrap("change the throttle", err)
 	}
-	state.Limits = change.of(state.Limits)
-	return state, nil
+	return nil
 }
 
 // changeWanted merges the change into what was wanted before: two operators may

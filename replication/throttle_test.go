@@ -319,6 +319,30 @@ func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
 	require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 }
 
+// TestThrottleOfASeedThatIsOnlyBeginning: the lock is there before the table is.
+func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
+	pair, _, target := startPair(t, servertest.MariaDB)
+	control, err := takeControl(t.Context(), pair.Target)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Throttle(t.Context(), pair, LimitsChange{Paused: pointer(true)})
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatal("it does not wait: ", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	target.Exec("CREATE DATABASE migrate")
+	require.NoError(t, control.make(t.Context()))
+	require.NoError(t, <-ended)
+	require.JSONEq(t, `{"paused": true}`, target.Value("SELECT value FROM migrate.seed_control WHERE name = 'wanted'"))
+	control.close()
+	_, err = Throttle(t.Context(), pair, LimitsChange{Paused: pointer(true)})
+	require.ErrorIs(t, err, ErrNoSeed)
+}
+
 // TestTotalsFollowTheRows: totals go by what rows are, not by what files are.
 func TestTotalsFollowTheRows(t *testing.T) {
 	p := newProgress(newThrottle(Limits{}), newSourceWatch(nil, nil, nil))
