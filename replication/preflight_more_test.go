@@ -139,3 +139,11 @@ func TestHazardsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestGuideHasTheGrants keeps the guide's statements those of the preflight.
+func TestGuideHasTheGrants(t *testing.T) {
+	guide := strings.Join(strings.Fields(readFile(t, "../docs/guide.md")), " ")
+	for _, d := range []*Dialect{{MariaDB, Version{10, 11, 0}}, {MySQL, Version{9, 7, 0}}} {
+		require.Contains(t, guide, grantFor(d, Source, "mover@localhost")+";")
+	}
+}
