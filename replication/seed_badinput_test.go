@@ -89,27 +89,65 @@ func TestSeedOfASourceWithoutBinlog(t *testing.T) {
 	}
 }
 
-// TestSeedWithWrongCredentials names the setting, not the password.
-func TestSeedWithWrongCredentials(t *testing.T) {
+// TestSeedOfBadInput gives one pair after another kind of bad input, each of
+// which ends in one error with a hint, and goes on once that was heeded. None
+// needs local_infile.
+func TestSeedOfBadInput(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, _ := startPair(t, flavor)
-		source.Exec("CREATE DATABASE app", "CREATE USER mover@localhost IDENTIFIED BY 'right'", "GRANT ALL PRIVILEGES ON *.* TO mover@localhost WITH GRANT OPTION")
-		for _, side := range []Side{Source, Target} {
-			wrong := pair
-			s := NewServer(ServerConfig{Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: pair.Of(side).cfg.Address, User: "mover", Password: secret.New("hunter2")})
-			t.Cleanup(func() { _ = s.Close() })
-			if side == Source {
-				wrong.Source = s
-			} else {
-				wrong.Target = s
-			}
-			err := Seed(wrong).Op.Apply(t.Context())
-			requireHint(t, err, "on db1 ("+string(side)+")", "Access denied", "databases[]."+string(side)+".user and password_env")
-			require.NotContains(t, err.Error()+plan.Hint(err), "hunter2")
-			_, err = Findings(t.Context(), wrong, PreflightOptions{})
-			requireHint(t, err, "password_env")
-		}
+		pair, source, target := startPair(t, flavor, servertest.Set("local_infile", "0"))
+		source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, a LONGBLOB, b LONGBLOB)", "INSERT INTO app.t VALUES (2, 'small', 'row')")
+		t.Run("wrong credentials", func(t *testing.T) { wrongCredentials(t, pair, source) })
+		t.Run("a target that is not empty", func(t *testing.T) { notEmpty(t, pair, target) })
+		t.Run("an account of another password", func(t *testing.T) {
+			source.Exec("CREATE USER app@'%' IDENTIFIED BY 'one'")
+			target.Exec("CREATE USER app@'%' IDENTIFIED BY 'two'")
+			requireHint(t, Seed(pair).Op.Apply(t.Context()), "account `app`@`%` is on the target already", "drop the account")
+			target.Exec("DROP USER app@'%'")
+		})
+		t.Run("a row larger than a packet", func(t *testing.T) {
+			// The source's own limit does not matter.
+			source.Exec("INSERT INTO app.t VALUES (1, REPEAT(x'00275c', 1000000), NULL)", "UPDATE app.t SET b = REPEAT('b', 3000000) WHERE id = 1",
+				"SET GLOBAL max_allowed_packet = 4194304")
+			target.Exec("SET GLOBAL max_allowed_packet = 4194304")
+			requireHint(t, Seed(pair).Op.Apply(t.Context()), "write app.t", "max_allowed_packet of db1 (target), 4194304", "raise max_allowed_packet")
+			target.Exec("SET GLOBAL max_allowed_packet = 1073741824")
+		})
+		require.NoError(t, apply(t, Seed(pair)))
+		require.Equal(t, checksums(t, source, "app"), checksums(t, target, "app"))
+		require.Equal(t, "0", target.Value("SELECT @@GLOBAL.local_infile"))
 	})
+}
+
+// wrongCredentials has a password refused: the error names the setting, not the password.
+func wrongCredentials(t *testing.T, pair Pair, source *servertest.Instance) {
+	source.Exec("SET sql_log_bin = 0", "CREATE USER mover@localhost IDENTIFIED BY 'right'", "GRANT ALL PRIVILEGES ON *.* TO mover@localhost WITH GRANT OPTION")
+	defer source.Exec("SET sql_log_bin = 0", "DROP USER mover@localhost")
+	for _, side := range []Side{Source, Target} {
+		wrong := pair
+		s := NewServer(ServerConfig{
+			Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: pair.Of(side).cfg.Address, User: "mover", Password: secret.New("hunter2"),
+		})
+		t.Cleanup(func() { _ = s.Close() })
+		if side == Source {
+			wrong.Source = s
+		} else {
+			wrong.Target = s
+		}
+		err := Seed(wrong).Op.Apply(t.Context())
+		requireHint(t, err, "on db1 ("+string(side)+")", "Access denied", "databases[]."+string(side)+".user and password_env")
+		require.NotContains(t, err.Error()+plan.Hint(err), "hunter2")
+		_, err = Findings(t.Context(), wrong, PreflightOptions{})
+		requireHint(t, err, "password_env")
+	}
+}
+
+// notEmpty has the target hold somebody's schema: it is named, and not touched.
+func notEmpty(t *testing.T, pair Pair, target *servertest.Instance) {
+	target.Exec("CREATE DATABASE app", "CREATE TABLE app.theirs (id INT PRIMARY KEY)", "INSERT INTO app.theirs VALUES (7)")
+	requireHint(t, Seed(pair).Op.Apply(t.Context()), "already holds app, which migrate did not make", "drop those schemas")
+	require.Equal(t, "7", target.Value("SELECT id FROM app.theirs"))
+	require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'migrate'"))
+	target.Exec("DROP DATABASE app")
 }
 
 // TestGrantOfThePreflightIsAllThatIsNeeded runs the very statement that the
@@ -158,26 +196,6 @@ func TestGrantOfThePreflightIsAllThatIsNeeded(t *testing.T) {
 			require.NoError(t, apply(t, step), step.Name)
 		}
 		require.Equal(t, "1", p.target.Value("SELECT COUNT(*) FROM app.notes"))
-	})
-}
-
-// TestSeedLeavesATargetThatIsNotEmpty names what is there, and touches nothing.
-func TestSeedLeavesATargetThatIsNotEmpty(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target := startPair(t, flavor)
-		source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)")
-		target.Exec("CREATE DATABASE app", "CREATE TABLE app.theirs (id INT PRIMARY KEY)", "INSERT INTO app.theirs VALUES (7)")
-		requireHint(t, Seed(pair).Op.Apply(t.Context()), "already holds app, which migrate did not make", "drop those schemas")
-		require.Equal(t, "7", target.Value("SELECT id FROM app.theirs"))
-		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'migrate'"))
-		target.Exec("DROP DATABASE app")
-		require.NoError(t, apply(t, Seed(pair)))
-
-		// One whose accounts are not the source's is refused before its rows, too.
-		require.NoError(t, Seed(pair).Op.Undo(t.Context(), nil))
-		source.Exec("CREATE USER app@'%' IDENTIFIED BY 'one'")
-		target.Exec("CREATE USER app@'%' IDENTIFIED BY 'two'")
-		requireHint(t, Seed(pair).Op.Apply(t.Context()), "account `app`@`%` is on the target already", "drop the account")
 	})
 }
 
@@ -234,32 +252,6 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 		source.Exec("UPDATE load1.posts SET title = REPEAT('after ', 10) WHERE id < 100")
 		catchUp(t, pair)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
-	})
-}
-
-// TestSeedOfRowsLargerThanAPacket ends with the setting's name, and goes on
-// after it was raised. The source's own limit does not matter.
-func TestSeedOfRowsLargerThanAPacket(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target := startPair(t, flavor)
-		source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, a LONGBLOB, b LONGBLOB)",
-			"INSERT INTO app.t VALUES (1, REPEAT(x'00275c', 1000000), NULL), (2, 'small', 'row')", "UPDATE app.t SET b = REPEAT('b', 3000000) WHERE id = 1",
-			"SET GLOBAL max_allowed_packet = 4194304")
-		target.Exec("SET GLOBAL max_allowed_packet = 4194304")
-		requireHint(t, Seed(pair).Op.Apply(t.Context()), "write app.t", "max_allowed_packet of db1 (target), 4194304", "raise max_allowed_packet")
-		target.Exec("SET GLOBAL max_allowed_packet = 1073741824")
-		require.NoError(t, apply(t, Seed(pair)))
-		require.Equal(t, checksums(t, source, "app"), checksums(t, target, "app"))
-	})
-}
-
-// TestSeedWithoutLocalInfile needs none.
-func TestSeedWithoutLocalInfile(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target := startPair(t, flavor, servertest.Set("local_infile", "0"))
-		source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)")
-		require.NoError(t, apply(t, Seed(pair)))
-		require.Equal(t, "1", target.Value("SELECT id FROM app.t"))
 	})
 }
 
