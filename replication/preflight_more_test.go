@@ -130,7 +130,7 @@ func TestHazardsAreDocumented(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, len(emitted), 20)
 	var tests string
-	for _, file := range []string{"preflight_hazards_test.go", "preflight_test.go", "preflight_more_test.go", "seed_badinput_test.go"} {
+	for _, file := range []string{"preflight_cases_test.go", "preflight_test.go", "preflight_more_test.go", "seed_badinput_test.go"} {
 		tests += readFile(t, file)
 	}
 	for _, file := range []string{"preflight_data.go", "preflight_server.go", "preflight_sessions.go", "preflight_binlog.go", "preflight_room.go", "preflight_legs.go", "preflight_login.go", "preflight_globals.go", "preflight_target.go"} {
