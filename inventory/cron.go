@@ -80,7 +80,9 @@ var (
 	// separators stand between the commands of a line.
 	separators = regexp.MustCompile(`\|\|?|&&|;|\$\(|` + "`")
 	// wrappers run the command that follows them.
-	wrappers = regexp.MustCompile(`^(nice|ionice|timeout|sudo|flock|chronic|nohup|time|exec|env|setsid|test|\[|if|then|!|su|runuser|cd|-.*|\d+[smh]?|[A-Za-z_]\w*=.*)$`)
+	wrappers = regexp.MustCompile(`^(nice|ionice|timeout|sudo|flock|chronic|nohup|time|exec|env|setsid|if|then|!|su|runuser|-.*|\d+[smh]?|[A-Za-z_]\w*=.*)$`)
+	// asks are commands whose arguments are not run.
+	asks = regexp.MustCompile(`^\s*((if|!)\s+)*(test|\[|cd)\s`)
 	// stock are folders where every program is a package's.
 	stock = regexp.MustCompile(`^/((usr/)?(s?bin|lib|lib64|libexec|share)|etc/init\.d|etc/cron\.\w+)(/|$)`)
 )
@@ -90,6 +92,9 @@ var (
 func programsOf(command string) []string {
 	var all []string
 	for _, part := range separators.Split(command, -1) {
+		if asks.MatchString(part) {
+			continue
+		}
 		interpreted := false
 		for _, w := range strings.Fields(part) {
 			w = strings.Trim(w, `"'()`)

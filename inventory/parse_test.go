@@ -213,6 +213,20 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestProgramsOf(t *testing.T) {
+	for command, want := range map[string][]string{
+		"/srv/app/job --quiet": {"/srv/app/job"},
+		"test -e /run/systemd/system || SERVICE_MODE=1 /usr/lib/e2fsprogs/e2scrub_all_cron": {"/usr/lib/e2fsprogs/e2scrub_all_cron"},
+		"cd / && run-parts --report /etc/cron.hourly":                                       nil,
+		"cd /srv/app && /usr/bin/php /srv/app/cron.php >/dev/null 2>&1":                     {"/srv/app/cron.php"},
+		"nice -n 10 /opt/a | /opt/b > /var/log/x; [ -x /opt/c ] && /opt/d":                  {"/opt/a", "/opt/b", "/opt/d"},
+		"python3 -u /opt/rotate.py /etc/x":                                                  {"/opt/rotate.py"},
+		"mysqldump shop | gzip > /srv/x.gz":                                                 nil,
+	} {
+		require.Equal(t, want, programsOf(command), command)
+	}
+}
+
 func TestPrintable(t *testing.T) {
 	require.Equal(t, `a\x1b[31m"b\ c\n`, printable("a\x1b[31m\"b\\ c\n"))
 	require.Equal(t, "1.50 GiB", Bytes(3<<29))

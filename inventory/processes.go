@@ -104,14 +104,14 @@ func (p *parser) readProcesses() (hidden int) {
 	}
 	p.parse("process-groups", func(text string) error {
 		for _, line := range lines(text) {
-			if pid, rest, ok := get(line); ok && p.processes[pid].pid != 0 {
-				proc := p.processes[pid]
-				group := rest[strings.LastIndexByte(rest, ':')+1:]
-				if len(group) > len(proc.group) {
-					proc.group = group
-				}
-				p.processes[pid] = proc
+			pid, rest, ok := get(line) // cgroup:HIERARCHY:CONTROLLERS:PATH; see cgroups(7)
+			f := strings.SplitN(rest, ":", 4)
+			if !ok || p.processes[pid].pid == 0 || len(f) != 4 || f[2] != "" && f[2] != "name=systemd" || f[3] == "/" {
+				continue
 			}
+			proc := p.processes[pid]
+			proc.group = f[3]
+			p.processes[pid] = proc
 		}
 		return nil
 	})

@@ -151,7 +151,9 @@ func (p *parser) overrides(name string) []string {
 
 func (p *parser) timer(name, pkg string, u *unit) {
 	t := Timer{Unit: name, Starts: u.triggers, Schedule: u.schedule, Enabled: u.enabled, Active: u.active}
-	if file := p.unitFile(name); file != "" {
+	if strings.HasPrefix(u.enabled, "masked") {
+		t.Cause = Cause{ByFile, unitFolder + name} // a link to nowhere: it never runs
+	} else if file := p.unitFile(name); file != "" {
 		t.Cause = Cause{ByFile, file}
 	} else if pkg != "" {
 		t.Cause = Cause{ByPackage, pkg}
