@@ -156,8 +156,14 @@ func (s *seed) once(ctx context.Context) error {
 	if err := s.refuseLog(ctx); err != nil {
 		return err
 	}
+	// First the lock: another seed that runs must not find the target fenced.
+	control, err := takeControl(ctx, s.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer control.close()
 	return s.writable(ctx, func(ctx context.Context) error {
-		err := s.copy(ctx)
+		err := s.copy(ctx, control)
 		if errors.Is(err, errSchemaChanged) || errors.Is(err, errStatement) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}

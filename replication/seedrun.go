@@ -36,12 +36,7 @@ type seedRun struct {
 // their rows; what has changed meanwhile; the snapshot's position; indexes and
 // keys; accounts, programs and grants; whether all definitions are still the same; the
 // target's position; the marker's end.
-func (s *seed) copy(ctx context.Context) (err error) {
-	control, err := takeControl(ctx, s.pair.Target)
-	if err != nil {
-		return err
-	}
-	defer control.close()
+func (s *seed) copy(ctx context.Context, control *seedControl) (err error) {
 	if err := dropWorkerAccount(ctx, s.pair.Source); err != nil {
 		return err
 	}
