@@ -27,8 +27,6 @@ type sectionSpec struct {
 	optional bool
 	// args says what the section is given.
 	args argsKind
-	// when says which captures have the section.
-	when whenKind
 }
 
 type argsKind int
@@ -38,14 +36,6 @@ const (
 	treeArgs
 	rootArgs
 	fileArgs
-)
-
-type whenKind int
-
-const (
-	always whenKind = iota
-	withFiles
-	withMySQL
 )
 
 // sectionSpecs is in the order in which they run: connections are sampled at
@@ -95,16 +85,16 @@ var sectionSpecs = []sectionSpec{
 	{name: "releases", seconds: 60, args: rootArgs},
 	{name: "redis", seconds: 30, optional: true},
 	{name: "postgresql", seconds: 60, optional: true},
-	{name: "files", seconds: 600, args: fileArgs, when: withFiles},
-	{name: "sums", seconds: 600, args: fileArgs, when: withFiles},
-	{name: "mysql-variables", seconds: 30, when: withMySQL},
-	{name: "mysql-settings", seconds: 30, when: withMySQL},
-	{name: "mysql-schemas", seconds: 120, when: withMySQL},
-	{name: "mysql-users", seconds: 30, when: withMySQL},
-	{name: "mysql-grants", seconds: 60, when: withMySQL},
-	{name: "mysql-replication", seconds: 30, when: withMySQL},
-	{name: "mysql-replicas", seconds: 30, when: withMySQL},
-	{name: "mysql-space", seconds: 30, when: withMySQL},
+	{name: "files", seconds: 600, args: fileArgs},
+	{name: "sums", seconds: 600, args: fileArgs},
+	{name: "mysql-variables", seconds: 30},
+	{name: "mysql-settings", seconds: 30},
+	{name: "mysql-schemas", seconds: 120},
+	{name: "mysql-users", seconds: 30},
+	{name: "mysql-grants", seconds: 60},
+	{name: "mysql-replication", seconds: 30},
+	{name: "mysql-replicas", seconds: 30},
+	{name: "mysql-space", seconds: 30},
 	{name: "connections-again", seconds: 30, optional: true},
 }
 
@@ -172,7 +162,7 @@ var firstNeed = regexp.MustCompile(`(?m)\A(?:#.*\n)*need (\S+)$`)
 func (t Target) sections() []sectionSpec {
 	var all []sectionSpec
 	for _, s := range sectionSpecs {
-		if s.when == withFiles && len(t.Files) == 0 || t.only != nil && !slices.Contains(t.only, s.name) {
+		if s.args == fileArgs && len(t.Files) == 0 || t.only != nil && !slices.Contains(t.only, s.name) {
 			continue
 		}
 		all = append(all, s)

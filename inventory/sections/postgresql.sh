@@ -1,12 +1,13 @@
 need psql
 need ss
-ports=$(ss -H -l -n -x -p 2>/dev/null | awk '{ print $5 }' | sed -n 's|.*/\.s\.PGSQL\.\([0-9]*\)$|\1|p' | sort -un)
-[ -n "$ports" ] || { echo "no PostgreSQL server listens" >&2; exit 90; }
+sockets=$(ss -H -l -n -x 2>/dev/null | awk '{ print $5 }' | grep '/\.s\.PGSQL\.[0-9]*$' | sort -u)
+[ -n "$sockets" ] || { echo "no PostgreSQL server listens" >&2; exit 90; }
 as=
 [ "$(id -u)" = 0 ] && command -v runuser >/dev/null 2>&1 && as="runuser -u postgres --"
-for port in $ports; do
+for socket in $sockets; do
+	port=${socket##*.}
 	echo "server $port"
-	cd / && $as psql -X -A -t -q -w -F '|' -p "$port" -d postgres 2>&1 <<'X' || status=1
+	cd / && $as psql -X -A -t -q -w -F '|' -h "${socket%/*}" -p "$port" -d postgres 2>&1 <<'X' || status=1
 SELECT 'version', current_setting('server_version'), pg_is_in_recovery();
 SELECT 'setting', name, replace(setting, E'\n', ' '), coalesce(sourcefile, source) FROM pg_settings
 	WHERE source NOT IN ('default', 'override', 'client', 'session') ORDER BY name;
