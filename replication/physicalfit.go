@@ -202,9 +202,11 @@ func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, er
 	}
 	var found []obstacle
 	for _, look := range []struct{ query, text, fix string }{
-		{`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', ENGINE, ')') FROM information_schema.TABLES
+		{
+			`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', ENGINE, ')') FROM information_schema.TABLES
 			WHERE TABLE_TYPE NOT LIKE '%VIEW' AND IFNULL(ENGINE, 'InnoDB') <> 'InnoDB' AND TABLE_SCHEMA NOT IN (` + quoteTexts(systemSchemas) + ") ORDER BY 1",
-			"tables that are not InnoDB would hold up writers or arrive empty: ", "ALTER TABLE … ENGINE=InnoDB"},
+			"tables that are not InnoDB would hold up writers or arrive empty: ", "ALTER TABLE … ENGINE=InnoDB",
+		},
 		{encrypted, "tables are encrypted, and it cannot be seen that the target has the same key: ", ""},
 		{outside, "files lie outside of the source's data directory: ", ""},
 	} {
@@ -278,13 +280,22 @@ func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
 	if !target {
 		return nil
 	}
+	lost, err := p.lostAccounts(ctx)
+	if err == nil && len(lost) > 0 {
+		c.hazards = append(c.hazards, plan.Hazard{Text: "accounts that only the target has go aside with its data: " + someOf(lost)})
+	}
+	return err
+}
+
+// lostAccounts are those that only the target has.
+func (p *physical) lostAccounts(ctx context.Context) ([]string, error) {
 	theirs, err := readAccounts(ctx, p.pair.Source)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ours, err := readAccounts(ctx, p.pair.Target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var lost []string
 	for _, a := range ours {
@@ -292,8 +303,5 @@ func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
 			lost = append(lost, a.name())
 		}
 	}
-	if len(lost) > 0 {
-		c.hazards = append(c.hazards, plan.Hazard{Text: "accounts that only the target has go aside with its data: " + someOf(lost)})
-	}
-	return nil
+	return lost, nil
 }

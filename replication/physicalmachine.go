@@ -103,16 +103,7 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+shellQuote(file)+`)/attr/current" 2>
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, more...)
-		if profile := found["confined"]; strings.Contains(profile, "(enforce)") && strings.Contains(profile, "mysqld") {
-			out = append(out, obstacle{
-				"AppArmor keeps " + t.Name() + " inside its data directory",
-				fmt.Sprintf("add the line %q to /etc/apparmor.d/local/usr.sbin.mysqld on %s and reload the profile", found["dir"]+besideSuffix+"/** rwk,", t.Host().Name()),
-			})
-		}
-		if base := v["log_bin_basename"]; base != "" && !strings.HasPrefix(base, v["datadir"]) && !strings.HasPrefix(base, found["dir"]) {
-			out = append(out, obstacle{"the target keeps its binlog outside of its data directory, at " + base, "set log_bin to a name without a path"})
-		}
+		out = append(append(out, more...), p.confined(found, v["datadir"], v["log_bin_basename"])...)
 	}
 	if devices := strings.Fields(found["devices"]); len(devices) != 2 || devices[0] != devices[1] {
 		out = append(out, obstacle{found["dir"] + " is a mount of its own, and cannot be renamed", "give the server a data directory below the mount"})
@@ -126,6 +117,23 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+shellQuote(file)+`)/attr/current" 2>
 	}
 	c.notes = physicalNotes{Flavor: d.Flavor, Dir: found["dir"], Unit: unit}
 	return out, nil
+}
+
+// confined looks whether a MySQL server may write beside its data directory, and
+// keeps all that must change places with it inside.
+func (p *physical) confined(found map[string]string, dir, binlog string) []obstacle {
+	var out []obstacle
+	t := p.pair.Target
+	if profile := found["confined"]; strings.Contains(profile, "(enforce)") && strings.Contains(profile, "mysqld") {
+		out = append(out, obstacle{
+			"AppArmor keeps " + t.Name() + " inside its data directory",
+			fmt.Sprintf("add the line %q to /etc/apparmor.d/local/usr.sbin.mysqld on %s and reload the profile", found["dir"]+besideSuffix+"/** rwk,", t.Host().Name()),
+		})
+	}
+	if binlog != "" && !strings.HasPrefix(binlog, dir) && !strings.HasPrefix(binlog, found["dir"]) {
+		out = append(out, obstacle{"the target keeps its binlog outside of its data directory, at " + binlog, "set log_bin to a name without a path"})
+	}
+	return out
 }
 
 // room looks whether the files fit beside what is there, with what the source's
