@@ -3,6 +3,8 @@ package replication
 import (
 	"context"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // compareObjects compares the definitions of a schema: tables, views,
@@ -26,12 +28,11 @@ func (v *verifier) compareObjects(ctx context.Context, schema string) error {
 		}
 		return out, nil
 	}
-	here, err := read(v.from)
-	if err != nil {
-		return err
-	}
-	there, err := read(v.to)
-	if err != nil {
+	var here, there map[string]object
+	var group errgroup.Group
+	group.Go(func() (err error) { here, err = read(v.from); return err })
+	group.Go(func() (err error) { there, err = read(v.to); return err })
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	v.count(func(r *VerifyReport) { r.Objects += int64(len(here)) })

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -169,22 +171,32 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, schema := range schemas {
-		if err := v.compareObjects(ctx, schema); err != nil {
-			return err
-		}
-	}
-	if v.report.Whole() {
-		if err := v.compareAccounts(ctx); err != nil {
-			return err
-		}
-	}
 	tables, err := v.tables(ctx, from, schemas)
 	if err != nil {
 		return err
 	}
-	return v.compareTables(ctx, tables)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return v.compareDefinitions(ctx, schemas) })
+	group.Go(func() error { return v.compareTables(ctx, tables) })
+	return group.Wait()
 }
+
+// compareDefinitions compares all that is not rows. It mostly waits for
+// answers, so it goes beside the rows, and takes a few schemas at a time.
+func (v *verifier) compareDefinitions(ctx context.Context, schemas []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(schemasAtOnce)
+	for _, schema := range schemas {
+		group.Go(func() error { return v.compareObjects(ctx, schema) })
+	}
+	if v.report.Whole() {
+		group.Go(func() error { return v.compareAccounts(ctx) })
+	}
+	return group.Wait()
+}
+
+// schemasAtOnce bounds the connections that definitions are read by.
+const schemasAtOnce = 4
 
 // tables reads the shapes of the tables to compare.
 func (v *verifier) tables(ctx context.Context, from queryer, schemas []string) ([]*verifyTable, error) {

@@ -1,9 +1,13 @@
 package replication
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,13 +45,14 @@ func BenchmarkVerify(b *testing.B) {
 			took := map[string][]time.Duration{}
 			for b.Loop() {
 				for _, way := range ways {
-					began := time.Now()
+					began, worked := time.Now(), workedNow(b, source)+workedNow(b, target)
 					if err := way.run(); err != nil {
 						b.Logf("%s %s absent: %.300s", flavor, way.name, err)
 						continue
 					}
 					took[way.name] = append(took[way.name], time.Since(began))
-					b.Logf("%s %s %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond))
+					processor := workedNow(b, source) + workedNow(b, target) - worked
+					b.Logf("%s %s %s, the servers worked %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond), processor)
 				}
 			}
 			for _, way := range ways {
@@ -58,6 +63,20 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+}
+
+// workedNow is the processor time that a server has taken.
+func workedNow(b *testing.B, s *servertest.Instance) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+	require.NoError(b, err)
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')'):]))
+	var ticks time.Duration
+	for _, field := range fields[12:14] { // utime and stime, in hundredths of a second
+		n, err := strconv.Atoi(field)
+		require.NoError(b, err)
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond
 }
 
 // bareChunk is a statement of verify whose bounds are known.

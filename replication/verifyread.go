@@ -243,3 +243,38 @@ func (b both) hash(ctx context.Context, t *verifyTable, condition string) (here,
 	group.Go(func() (err error) { there, err = b.to.hash(ctx, t, condition); return err })
 	return here, there, group.Wait()
 }
+
+// hashMany hashes whole tables by one statement.
+func (w *verifyWire) hashMany(ctx context.Context, list []span) (out []sum, err error) {
+	parts := make([]string, len(list))
+	for i, sp := range list {
+		parts[i] = fmt.Sprintf("SELECT %d,%s FROM %s", i, sp.run.chunkHash(w.dialect), sp.run.quoted())
+	}
+	begin := func() { out = make([]sum, len(list)) }
+	err = w.read(ctx, list[0].run.verifyTable, strings.Join(parts, " UNION ALL "), begin, func(row []byte) error {
+		var values [3]string
+		for i := range values {
+			value, rest, err := nextValue(row)
+			if err != nil {
+				return err
+			}
+			values[i], row = string(value), rest
+		}
+		at, err := strconv.Atoi(values[0])
+		if err != nil || at < 0 || at >= len(out) {
+			return fmt.Errorf("hash tables: row %q of %d", values[0], len(out))
+		}
+		out[at].Hash = values[2]
+		out[at].Rows, err = strconv.ParseInt(values[1], 10, 64)
+		return err
+	})
+	return out, err
+}
+
+// hashMany hashes the same tables on both sides at once.
+func (b both) hashMany(ctx context.Context, list []span) (here, there []sum, err error) {
+	var group errgroup.Group
+	group.Go(func() (err error) { here, err = b.from.hashMany(ctx, list); return err })
+	group.Go(func() (err error) { there, err = b.to.hashMany(ctx, list); return err })
+	return here, there, group.Wait()
+}

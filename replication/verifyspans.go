@@ -3,6 +3,7 @@ package replication
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ const (
 	hashFirst = 8 << 20       // bytes of the first chunk, by the server's estimate
 	hashGoal  = time.Second   // what a chunk should take
 	hashWhole = 4 * hashFirst // bytes up to which a table is one chunk
+
+	batchTables = 32 // small tables that are hashed by one statement
 )
 
 // span is a part of a table by its key: behind lower, up to upper. Nil is open.
@@ -64,40 +67,65 @@ func (t *verifyTable) firstChunk() int {
 	return int(max(hashLeast, hashFirst/max(1, t.Bytes/t.rows)))
 }
 
-// next takes a span that nobody has. ok is false when there is none left.
-func (s *spans) next(ctx context.Context, to *verifyWire) (sp span, ok bool, err error) {
+// next takes spans that nobody has: one, or several that are each a small
+// table whole. None is the end.
+func (s *spans) next(ctx context.Context, to *verifyWire) ([]span, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		if s.stopped {
-			return span{}, false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
+		}
+		for len(s.runs) > 0 && s.runs[0].ended {
+			s.runs = s.runs[1:]
 		}
 		waits := false
-		for _, run := range s.runs {
-			if run.finding && !run.ended {
+		for i, run := range s.runs {
+			switch {
+			case run.ended:
+			case run.finding:
 				waits = true
-			}
-			if !run.finding && !run.ended {
-				sp, err = s.take(ctx, run, to)
-				return sp, err == nil, err
+			case run.whole(s.most):
+				return s.takeWhole(s.runs[i:]), nil
+			default:
+				sp, err := s.take(ctx, run, to)
+				return []span{sp}, err
 			}
 		}
 		if !waits {
-			return span{}, false, nil
+			return nil, nil
 		}
 		s.changed.Wait()
 	}
+}
+
+// whole reports whether the table is one span.
+func (r *tableRun) whole(most int) bool {
+	return len(r.keyCols) == 0 || r.lower == nil && r.Bytes <= hashWhole && r.rows <= int64(most)
+}
+
+// takeWhole takes the first table whole, and the next ones with it as long as
+// they are small: a round trip for each would take longer than their rows.
+func (s *spans) takeWhole(runs []*tableRun) []span {
+	var out []span
+	bytes := int64(0)
+	for _, run := range runs {
+		if run.ended || run.finding || !run.whole(s.most) {
+			continue
+		}
+		if bytes += run.Bytes; len(out) > 0 && (bytes > hashFirst || len(out) == batchTables) {
+			break
+		}
+		run.ended = true
+		out = append(out, span{run: run})
+	}
+	return out
 }
 
 // take takes the next span of a table. Its end is looked for on the side that
 // takes no writes, while the lock is let go.
 func (s *spans) take(ctx context.Context, run *tableRun, to *verifyWire) (span, error) {
 	sp := span{run: run, lower: run.lower}
-	small := run.Bytes <= hashWhole && run.rows <= int64(s.most) && run.lower == nil
-	if len(run.keyCols) == 0 || small {
-		run.ended = true
-		return sp, nil
-	}
 	run.finding = true
 	chunk := run.chunk
 	s.mu.Unlock()
@@ -152,17 +180,49 @@ func (v *verifier) work(ctx context.Context, s *spans) error {
 	}
 	defer w.close()
 	for {
-		sp, ok, err := s.next(ctx, w.to)
-		if err == nil && ok {
-			err = sp.run.fitting(func() error { return v.compareSpan(ctx, w, s, sp) })
-		}
+		list, err := s.next(ctx, w.to)
 		switch {
 		case absent(err):
-			v.missingTable(s, sp.run)
-		case err != nil || !ok:
+			v.missingTable(s, list[0].run)
+			continue
+		case err == nil && len(list) > 1:
+			err = v.compareMany(ctx, w, s, list)
+		case err == nil && len(list) == 1:
+			err = v.compareOne(ctx, w, s, list[0])
+		}
+		if err != nil || len(list) == 0 {
 			return err
 		}
 	}
+}
+
+// compareOne compares a span. A table that one side lacks is a difference.
+func (v *verifier) compareOne(ctx context.Context, w both, s *spans, sp span) error {
+	err := sp.run.fitting(func() error { return v.compareSpan(ctx, w, s, sp) })
+	if absent(err) {
+		v.missingTable(s, sp.run)
+		return nil
+	}
+	return err
+}
+
+// compareMany compares whole tables by one statement on either side; those that
+// differ, or all where that is not to be had, one by one.
+func (v *verifier) compareMany(ctx context.Context, w both, s *spans, list []span) error {
+	a, b, err := w.hashMany(ctx, list)
+	if err != nil && !absent(err) && !tooLong(err) && !errors.Is(err, errHuge) {
+		return err
+	}
+	for i, sp := range list {
+		if err == nil && a[i] == b[i] {
+			v.compared(ctx, sp.run.verifyTable, a[i].Rows)
+			continue
+		}
+		if err := v.compareOne(ctx, w, s, sp); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // missingTable reports a table or column that one side lacks, once.
