@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,11 +90,27 @@ func BenchmarkSeed(b *testing.B) {
 					way.undo()
 				}
 			}
+			b.ReportMetric(seedMemory(b, pair, source, target), "rss-MiB")
 			for _, way := range ways {
 				b.ReportMetric(medianOf(took[way.name]).Seconds(), way.name+"-s")
 			}
 		})
 	}
+}
+
+// seedMemory is the most memory that a seed in a process of its own had resident, in MiB.
+func seedMemory(b *testing.B, pair Pair, source, target *servertest.Instance) float64 {
+	crashLogin(source, target)
+	cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestSeedToBeKilled$", "-test.count=1", "-test.v")
+	cmd.Env = append(os.Environ(), crashServers+"="+source.Addr()+","+target.Addr(), crashRate+"=1000000000000")
+	out, err := cmd.CombinedOutput()
+	require.NoError(b, err, string(out))
+	require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(out)
+	require.NotNil(b, m, string(out))
+	kilobytes, err := strconv.ParseFloat(string(m[1]), 64)
+	require.NoError(b, err)
+	return kilobytes / 1024
 }
 
 // medianOf is 0 for none.

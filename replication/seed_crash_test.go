@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,7 @@ import (
 const (
 	crashServers = "MIGRATE_TEST_SEED_SERVERS" // source,target: this process is a seed to be killed
 	crashKills   = "MIGRATE_TEST_SEED_KILLS"
+	crashRate    = "MIGRATE_TEST_SEED_RATE" // bytes a second
 )
 
 // TestSeedToBeKilled is not a test: it is the process that
@@ -37,7 +40,12 @@ func TestSeedToBeKilled(t *testing.T) {
 		side := []Side{Source, Target}[i]
 		*s = NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: addresses[i], User: "migrate_crash", Password: secret.New("pw")})
 	}
-	require.NoError(t, SeedWith(pair, SeedOptions{BytesPerSecond: 6 << 20, prepareFrom: 1}).Op.Apply(t.Context()))
+	rate, err := strconv.ParseInt(cmp.Or(os.Getenv(crashRate), "6291456"), 10, 64)
+	require.NoError(t, err)
+	require.NoError(t, SeedWith(pair, SeedOptions{BytesPerSecond: rate, prepareFrom: 1}).Op.Apply(t.Context()))
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	t.Log(string(status[bytes.Index(status, []byte("VmHWM")):])) // the most memory that was resident
 }
 
 // TestSeedSurvivesKills ends, at random moments while the source is written
@@ -62,9 +70,7 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	pair, source, target := startPair(t, flavor)
 	defer source.Kill()
 	defer target.Kill()
-	for _, s := range []*servertest.Instance{source, target} {
-		s.Exec("SET sql_log_bin = 0", "CREATE USER migrate_crash@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO migrate_crash@'%' WITH GRANT OPTION")
-	}
+	crashLogin(source, target)
 	makeLoadSchema(source)
 	makeBig(source)
 	makeCrashTables(source)
@@ -85,6 +91,13 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	catchUp(t, pair)
 	require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"), "%d writes", writes)
 	return done
+}
+
+// crashLogin makes the login of the process that is killed.
+func crashLogin(servers ...*servertest.Instance) {
+	for _, s := range servers {
+		s.Exec("SET sql_log_bin = 0", "CREATE USER migrate_crash@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO migrate_crash@'%' WITH GRANT OPTION")
+	}
 }
 
 // crasher ends parts of a seed that runs.
