@@ -21,6 +21,11 @@ var (
 	countsUp        = regexp.MustCompile("(?i)\\bAUTO_INCREMENT\\b")
 )
 
+// smallTable is the size below which another DDL statement costs more than to
+// keep the indexes while rows come in. Unique ones come later all the same: a
+// fuzzy copy may break them for a while.
+const smallTable = 1 << 20
+
 // bare takes a CREATE TABLE apart. keep names indexes that the copy needs;
 // lookups are column lists that must stay findable by an index. The indexes
 // before a kept one stay too, so that their order in the end is the source's.
@@ -36,7 +41,7 @@ func bare(t *seedTable, lookups [][]string) (bareTable, error) {
 		if m == nil {
 			continue
 		}
-		if m[2] == Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
+		if m[1] == "KEY" && t.Bytes < smallTable || m[2] == Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
 			lastKept[m[1]] = i
 		}
 	}
