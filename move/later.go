@@ -33,8 +33,12 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 		default:
 			state := plan.State{Unknown: true}
 			if e, ok := l.Op.(expecter); ok {
+				// What is wrong with what is there already is the preflight's to say.
 				if state, err = e.Expect(ctx); err != nil {
-					return plan.State{}, err
+					if ctx.Err() != nil {
+						return plan.State{}, err
+					}
+					state = plan.State{Unknown: true}
 				}
 			}
 			state.Now = "known after stage " + l.stage
