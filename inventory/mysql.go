@@ -23,6 +23,10 @@ var variables = []string{
 	"version_comment",
 }
 
+// systemUser are accounts that a server makes itself, or that log in without a
+// password.
+var systemUser = regexp.MustCompile(`^(|root|mysql|mariadb\.sys|mysql\.(sys|session|infoschema)|debian-sys-maint|PUBLIC)$`)
+
 // mysql reads what the server answered.
 func (p *parser) mysql() {
 	m := &MySQL{Socket: p.target.MySQL.Socket, Variables: map[string]string{}}
@@ -58,6 +62,9 @@ func (p *parser) mysql() {
 	p.parse("mysql-users", func(text string) error {
 		return rows(text, 2, func(f []string) error {
 			m.Users = append(m.Users, User{f[0], f[1]})
+			if !systemUser.MatchString(f[0]) {
+				p.host.Secrets = append(p.host.Secrets, Secret{Path: "mysql", Kind: "password", Key: f[0] + "@" + f[1]})
+			}
 			return nil
 		})
 	})

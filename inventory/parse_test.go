@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 )
@@ -211,6 +213,44 @@ func TestLoad(t *testing.T) {
 			require.Contains(t, plan.Hint(err), c.hint)
 		})
 	}
+}
+
+// A file of a newer program that says that this one may read it is read; what
+// is not known is passed over, and that is said.
+func TestLoadNewer(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "web1.json"), []byte(`{"version": 7, "compatible": 2, "name": "web1",
+		"gpus": [{"name": "x"}], "packages": [{"name": "a", "version": "1", "flavour": "b"}, {"name": "c", "flavour": "d"}],
+		"files": [{"path": {"base64": "/w=="}, "kind": "file"}], "mysql": {"variables": {"any": "name"}}}`), 0o600))
+	loaded, err := Load(dir)
+	require.NoError(t, err)
+	require.Equal(t, []string{"gpus", "packages.flavour"}, loaded[0].Unknown)
+	require.Equal(t, Text("\xff"), loaded[0].Files[0].Path)
+	for _, show := range []func(io.Writer) error{
+		func(w io.Writer) error { return Show(w, loaded) },
+		func(w io.Writer) error { return ShowHost(w, loaded[0]) },
+	} {
+		var out bytes.Buffer
+		require.NoError(t, show(&out))
+		require.Contains(t, out.String(), "note: the inventory of web1 is of a newer migrate: gpus, packages.flavour: passed over")
+	}
+}
+
+func TestOpenKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state", "inventory.key")
+	key, err := OpenKey(file)
+	require.NoError(t, err)
+	require.Len(t, key, redact.KeySize)
+	again, err := OpenKey(file)
+	require.NoError(t, err)
+	require.Equal(t, key, again)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	require.NoError(t, os.WriteFile(file, key[:5], 0o600))
+	_, err = OpenKey(file)
+	require.ErrorContains(t, err, "it has 5 bytes, not 32")
+	require.NotEmpty(t, plan.Hint(err))
 }
 
 func TestProgramsOf(t *testing.T) {

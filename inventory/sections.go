@@ -21,7 +21,8 @@ var sectionScripts embed.FS
 // sectionSpec is a part of the capture: a script of its own with a limit of its
 // own, so that one that hangs costs nothing but itself.
 type sectionSpec struct {
-	name    string
+	name string
+	// seconds is its limit; 0: it only reads what the kernel or a local file says.
 	seconds int
 	// optional: what it asks may well not exist, and then nothing is missing.
 	optional bool
@@ -42,36 +43,36 @@ const (
 // both ends of the capture.
 var sectionSpecs = []sectionSpec{
 	{name: "connections", seconds: 30, optional: true},
-	{name: "os", seconds: 10},
+	{name: "os"},
 	{name: "machine", seconds: 10},
-	{name: "time", seconds: 10},
-	{name: "hostname", seconds: 10},
+	{name: "time"},
+	{name: "hostname"},
 	{name: "disks", seconds: 20},
-	{name: "mounts", seconds: 10},
+	{name: "mounts"},
 	{name: "block", seconds: 20, optional: true},
 	{name: "lvm", seconds: 20, optional: true},
-	{name: "raid", seconds: 10, optional: true},
-	{name: "swaps", seconds: 10},
+	{name: "raid", optional: true},
+	{name: "swaps"},
 	{name: "packages", seconds: 60},
 	{name: "manual", seconds: 60, optional: true},
 	{name: "origins", seconds: 60, optional: true},
 	{name: "listeners", seconds: 30},
 	{name: "processes", seconds: 30},
-	{name: "process-status", seconds: 30},
-	{name: "process-groups", seconds: 30},
-	{name: "process-words", seconds: 30},
+	{name: "process-status"},
+	{name: "process-groups"},
+	{name: "process-words"},
 	{name: "owners", seconds: 60, optional: true},
 	{name: "rpm-owners", seconds: 60, optional: true},
 	{name: "languages", seconds: 30},
 	{name: "unit-files", seconds: 30},
 	{name: "units", seconds: 30},
-	{name: "accounts", seconds: 10},
+	{name: "accounts"},
 	{name: "passwords", seconds: 20, optional: true},
 	{name: "sysctl", seconds: 20, optional: true},
-	{name: "modules", seconds: 10, optional: true},
+	{name: "modules", optional: true},
 	{name: "addresses", seconds: 20},
 	{name: "routes", seconds: 20},
-	{name: "resolver", seconds: 10, optional: true},
+	{name: "resolver", optional: true},
 	{name: "nftables", seconds: 20, optional: true},
 	{name: "iptables", seconds: 20, optional: true},
 	{name: "ip6tables", seconds: 20, optional: true},
@@ -129,6 +130,9 @@ func (t Target) script() (string, error) {
 			return "", fmt.Errorf("read section %s: %w", s.name, err)
 		}
 		command := fmt.Sprintf("run %s %d %s", s.name, s.seconds, quote(expand(string(body))))
+		if s.seconds == 0 {
+			command = fmt.Sprintf("quick %s %s", s.name, quote(string(body)))
+		}
 		for _, arg := range t.args(s.args) {
 			command += " " + quote(path.Clean(arg))
 		}
