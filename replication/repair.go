@@ -91,15 +91,21 @@ func Repair(ctx context.Context, pair Pair, opts RepairOptions) (RepairReport, e
 	}
 }
 
-// requireFenced refuses a target that lets applications in.
+// requireFenced refuses a target that lets applications in. What a repair that
+// was killed left of MySQL's fence, read_only alone, is made whole first.
 func requireFenced(ctx context.Context, target *Server) error {
 	fence, err := runningFence(ctx, target)
+	if err == nil && !fence.closed && !fence.open {
+		if err = asAdmin(ctx, target, nil, func(context.Context, *Session) error { return nil }); err == nil {
+			fence, err = runningFence(ctx, target)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	if !fence.closed {
 		return plan.WithHint(fmt.Errorf("%s is not fenced: what differs there may have been written by an application", target.Name()),
-			"repair only before the cutover, while the target is fenced")
+			"repair only before the cutover, while the target is fenced; migrate apply fences it")
 	}
 	return nil
 }

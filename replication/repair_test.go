@@ -104,6 +104,20 @@ func TestRepairIsRefusedWhileTheTargetIsOpen(t *testing.T) {
 	require.Equal(t, "1", p.target.Value("SELECT COUNT(*) FROM app.notes"))
 }
 
+// A repair of MySQL that is killed leaves read_only alone; the next one goes on.
+func TestRepairAfterAKilledRepair(t *testing.T) {
+	p := fencedPair(t, servertest.MySQL, func(*servertest.Instance) {})
+	plant(t, p, "INSERT INTO app.notes (text) VALUES ('stray')")
+	p.target.Exec("SET GLOBAL super_read_only = 0")
+	report, err := Repair(t.Context(), p.Pair, RepairOptions{})
+	require.NoError(t, err)
+	require.True(t, report.After.Clean())
+	require.Equal(t, "1", p.target.Value("SELECT @@GLOBAL.super_read_only"))
+	p.target.Exec("SET GLOBAL super_read_only = 0", "RESET PERSIST super_read_only")
+	_, err = Repair(t.Context(), p.Pair, RepairOptions{})
+	require.ErrorContains(t, err, "is not fenced", "somebody has let clients in on purpose")
+}
+
 func TestRepairEndsWhenNobodyCanBeTold(t *testing.T) {
 	p := fencedPair(t, servertest.MariaDB, func(*servertest.Instance) {})
 	plant(t, p, "INSERT INTO app.notes (text) VALUES ('stray')")
