@@ -189,7 +189,7 @@ func (v *verifier) compareDefinitions(ctx context.Context, schemas []string) err
 	for _, schema := range schemas {
 		group.Go(func() error { return v.compareObjects(ctx, schema) })
 	}
-	if v.report.Whole() {
+	if len(v.opts.Tables) == 0 {
 		group.Go(func() error { return v.compareAccounts(ctx) })
 	}
 	return group.Wait()
@@ -224,7 +224,7 @@ func (v *verifier) tables(ctx context.Context, from queryer, schemas []string) (
 
 // asked reports whether a table is to be compared.
 func (v *verifier) asked(title string) bool {
-	return v.report.Whole() || slices.Contains(v.opts.Tables, title)
+	return len(v.opts.Tables) == 0 || slices.Contains(v.opts.Tables, title)
 }
 
 // caughtUp reads what `from` has executed and waits until `to` has it too.
