@@ -118,11 +118,16 @@ func (p *physical) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Expect says what Check would while the target is not made yet: which way the
-// pair is expected to take, as far as the source tells.
+// pair is expected to take, as far as the source tells. That it does not answer is
+// no matter of this step, but of those before; that files which the operator
+// asked for cannot be had is.
 func (p *physical) Expect(ctx context.Context) (plan.State, error) {
 	choice, err := p.choose(ctx, false)
-	if err != nil {
+	if errors.Is(err, errNoFiles) {
 		return plan.State{}, err
+	}
+	if err != nil {
+		return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + ", in a way that the source does not tell"}, nil
 	}
 	return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + " " + choice.text(), Hazards: choice.hazards}, nil
 }

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,6 +126,9 @@ func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 	return c, p.dangers(ctx, &c, target)
 }
 
+// errNoFiles is what the operator asked for and cannot be had.
+var errNoFiles = errors.New("cannot be seeded by its files")
+
 // cannotTake is the error for a pair that must be seeded by its files and cannot.
 func cannotTake(pair Pair, obstacles []obstacle) error {
 	var texts, fixes []string
@@ -135,7 +139,7 @@ func cannotTake(pair Pair, obstacles []obstacle) error {
 		}
 	}
 	fixes = append(fixes, "or set seed: copy for "+pair.Name)
-	return plan.WithHint(fmt.Errorf("%s cannot be seeded by its files: %s", pair.Target.Name(), strings.Join(texts, "; ")),
+	return plan.WithHint(fmt.Errorf("%s %w: %s", pair.Target.Name(), errNoFiles, strings.Join(texts, "; ")),
 		"%s", strings.Join(fixes, "; "))
 }
 

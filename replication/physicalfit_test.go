@@ -160,3 +160,18 @@ func TestSeedChoosesItsWay(t *testing.T) {
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'load1'"))
 	})
 }
+
+// TestSeedExpectsWithoutASource: a plan names a source that does not answer once,
+// and that is not at its seed.
+func TestSeedExpectsWithoutASource(t *testing.T) {
+	nowhere := func(side Side) *Server {
+		return NewServer(ServerConfig{Name: string(side), Side: side, Network: "unix", Address: "/run/nowhere.sock"})
+	}
+	pair := Pair{Name: "main", Source: nowhere(Source), Target: nowhere(Target)}
+	for _, way := range []Way{WayCopy, WayAuto, WayPhysical} {
+		op := &physical{pair: pair, rows: Seed(pair).Op, options: PhysicalOptions{Way: way}}
+		state, err := op.Expect(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, plan.State{Unknown: true, Want: "a full copy of source, in a way that the source does not tell"}, state)
+	}
+}
