@@ -198,22 +198,38 @@ type seedControl struct {
 	session *Session
 }
 
-// takeControl takes the lock, or says who has it.
+// takeControl takes the lock. The session of a seed that was killed may hold it
+// for a moment: it is waited for, unless its holder shows that it is alive.
 func takeControl(ctx context.Context, target *Server) (*seedControl, error) {
 	session, err := target.Session(ctx, Unlogged)
 	if err != nil {
 		return nil, err
 	}
-	got, err := queryText(ctx, session, "SELECT GET_LOCK(?, ?)", seedLock, seedLockSeconds)
-	if err == nil && got != "1" {
-		err = plan.WithHint(plan.Transient(errors.New("another seed runs there"), controlEvery),
-			"two seeds never write to one target: see what runs with migrate throttle --show")
-	}
-	if err != nil {
+	if err := takeSeedLock(ctx, session); err != nil {
 		session.Close()
 		return nil, target.wrap("take the lock "+seedLock, err)
 	}
 	return &seedControl{target, session}, nil
+}
+
+func takeSeedLock(ctx context.Context, session *Session) error {
+	var before json.RawMessage
+	for n := range seedLockSeconds {
+		got, err := queryText(ctx, session, "SELECT GET_LOCK(?, 1)", seedLock)
+		if err != nil || got == "1" {
+			return err
+		}
+		var now json.RawMessage
+		if _, err := readControl(ctx, session, controlState, &now); err != nil {
+			return err
+		}
+		if n > 0 && string(now) != string(before) {
+			break // it is written once a second
+		}
+		before = now
+	}
+	return plan.WithHint(plan.Transient(errors.New("another seed runs there"), controlEvery),
+		"two seeds never write to one target: see what runs with migrate throttle --show")
 }
 
 // make makes the table, once migrate's schema is there.

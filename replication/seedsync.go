@@ -208,6 +208,7 @@ func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
 	}
 	return l.to.inTransaction(ctx, "catch up "+t.title(), func() error {
 		there = nil
+		gone := where // of this try: another one asks for all keys again
 		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.quoted()+where)
 		switch {
 		case err != nil:
@@ -217,9 +218,9 @@ func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
 		case len(there) == len(b.keys): // each key finds one row at most
 			return nil
 		case len(there) > 0:
-			where += " AND NOT " + oneOf(columns, there)
+			gone += " AND NOT " + oneOf(columns, there)
 		}
-		_, err = l.to.exec(ctx, "DELETE FROM "+t.quoted()+where)
+		_, err = l.to.exec(ctx, "DELETE FROM "+t.quoted()+gone)
 		return err
 	})
 }
