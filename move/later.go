@@ -16,7 +16,8 @@ type later struct {
 }
 
 // expecter is an Op that can tell some of what it will do while that stage is
-// not done: it reads only what is there already.
+// not done: it reads only what is there already. What is wrong with that is the
+// preflight's to say: an error of Expect is a refusal of what the step was asked for.
 type expecter interface {
 	Expect(ctx context.Context) (plan.State, error)
 }
@@ -33,12 +34,8 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 		default:
 			state := plan.State{Unknown: true}
 			if e, ok := l.Op.(expecter); ok {
-				// What is wrong with what is there already is the preflight's to say.
 				if state, err = e.Expect(ctx); err != nil {
-					if ctx.Err() != nil {
-						return plan.State{}, err
-					}
-					state = plan.State{Unknown: true}
+					return plan.State{}, err
 				}
 			}
 			state.Now = "known after stage " + l.stage
