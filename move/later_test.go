@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -12,21 +13,28 @@ import (
 )
 
 // farOp can only be checked once something is made, and tells before what it expects.
-type farOp struct{ plan.Op }
+type farOp struct {
+	plan.Op
+	refuses error
+}
 
 func (farOp) Check(context.Context) (plan.State, error) { return plan.State{Now: "there"}, nil }
 
-func (farOp) Expect(context.Context) (plan.State, error) {
-	return plan.State{Unknown: true, Want: "a copy", Hazards: []plan.Hazard{{Text: "beware"}}}, nil
+func (o farOp) Expect(context.Context) (plan.State, error) {
+	return plan.State{Unknown: true, Want: "a copy", Hazards: []plan.Hazard{{Text: "beware"}}}, o.refuses
 }
+
+var errRefuses = errors.New("cannot be had")
 
 // TestAStepThatWaitsTellsWhatItExpects: the plan says how a pair is seeded while
 // the target is not made yet.
 func TestAStepThatWaitsTellsWhatItExpects(t *testing.T) {
 	m := &Move{Config: &config.Config{StateDir: filepath.Join(t.TempDir(), "state")}}
 	stages := m.afterStage(plan.Plan{Kind: Apply}, plan.Stage{Name: "hosts", Steps: []plan.Step{{Name: "db1"}}},
-		[]plan.Stage{{Name: "seed", Steps: []plan.Step{{Name: "far", Op: farOp{}}}}})
+		[]plan.Stage{{Name: "seed", Steps: []plan.Step{{Name: "far", Op: farOp{}}, {Name: "never", Op: farOp{refuses: errRefuses}}}}})
 	state, err := stages[0].Steps[0].Op.Check(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, plan.State{Unknown: true, Now: "known after stage hosts", Want: "a copy", Hazards: []plan.Hazard{{Text: "beware"}}}, state)
+	_, err = stages[0].Steps[1].Op.Check(t.Context())
+	require.ErrorIs(t, err, errRefuses, "what cannot be had is refused before anything is made")
 }
