@@ -40,6 +40,7 @@ var argvRules = []rule{
 
 	r("password", `\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s/"'<>]+)@`),
 	r("password", `\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@"'<>]*:(?P<secret>[^\s@"'<>]+)@`),
+	r("password", `[\w.%+-]*:(?P<secret>[^\s"'<>]+)@(?:tcp[46]?|udp|unix|cloudsql(?:-\w+)?)\(`), // of the Go driver: user:password@tcp(host)/name
 	r("token", `\bhttps?://(?P<secret>[^\s:/@"'<>]+)@`),
 	r("token", `[?&](?P<key>[\w.-]+)=(?P<secret>[^\s&"'#<>]+)`),
 	r("token", `(?i)[?&](?:sig|signature|key|code|sv_sig|x-amz-signature|auth)=(?P<secret>[^\s&"'#<>]{8,})`),

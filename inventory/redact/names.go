@@ -8,7 +8,7 @@ import (
 )
 
 // interesting is in every line that could give a secret away by its names.
-var interesting = regexp.MustCompile(`(?i)pass|pwd|pw\b|secret|token|key|cred|salt|auth|psk|communit|pin\b|identified|://|-p|-u|-w|-a|-k|bearer|basic|\$[a-z0-9]+\$|\*[0-9a-f]{40}|user|cookie|jwt|signature|\{[A-Z0-9-]+\}|scram|md5`)
+var interesting = regexp.MustCompile(`(?i)pass|pwd|pw\b|secret|token|key|cred|salt|auth|psk|communit|pin\b|identified|://|@\w+\(|-p|-u|-w|-a|-k|bearer|basic|\$[a-z0-9]+\$|\*[0-9a-f]{40}|user|cookie|jwt|signature|\{[A-Z0-9-]+\}|scram|md5`)
 
 var camel = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 
