@@ -19,7 +19,7 @@ BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERS
 
 # A test that hangs must end, but hosts of the lab are one at a time: packages
 # wait for each other.
-TESTFLAGS ?= -race -timeout 30m
+TESTFLAGS ?= -race -timeout 45m
 
 .PHONY: help
 help: ## list the targets
