@@ -20,7 +20,9 @@ func linkedPair(t *testing.T) (p replication.Pair, source, target *servertest.In
 	server := func(s *servertest.Instance, side replication.Side) *replication.Server {
 		out := replication.NewServer(replication.ServerConfig{
 			Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: s.Socket, User: "root",
-			Endpoint: func(context.Context) (replication.Endpoint, error) { return replication.Endpoint{Host: "127.0.0.1", Port: s.Port}, nil },
+			Endpoint: func(context.Context) (replication.Endpoint, error) {
+				return replication.Endpoint{Host: "127.0.0.1", Port: s.Port}, nil
+			},
 		})
 		t.Cleanup(func() { _ = out.Close() })
 		return out
