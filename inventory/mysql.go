@@ -84,6 +84,11 @@ func (p *parser) mysql() {
 		return nil
 	})
 	p.mysqlSpace(m)
+	m.sort()
+}
+
+// sort puts what has no order of its own into one.
+func (m *MySQL) sort() {
 	slices.SortFunc(m.Settings, func(a, b Setting) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(m.Schemas, func(a, b Schema) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(m.Users, func(a, b User) int {

@@ -127,7 +127,7 @@ func (p *physical) Expect(ctx context.Context) (plan.State, error) {
 		return plan.State{}, err
 	}
 	if err != nil {
-		return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + ", in a way that the source does not tell"}, nil
+		return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + ", in a way that the source does not tell"}, nil //nolint:nilerr // an earlier step says it
 	}
 	return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + " " + choice.text(), Hazards: choice.hazards}, nil
 }

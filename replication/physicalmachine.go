@@ -113,7 +113,7 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+shellQuote(file)+`)/attr/current" 2>
 	}
 	unit, err := p.options.Service.Unit(ctx, t)
 	if err != nil {
-		return append(out, obstacle{err.Error(), "run the server as a service of systemd"}), nil
+		return append(out, obstacle{err.Error(), "run the server as a service of systemd"}), nil //nolint:nilerr // it is the obstacle
 	}
 	c.notes = physicalNotes{Flavor: d.Flavor, Dir: found["dir"], Unit: unit}
 	return out, nil

@@ -132,8 +132,10 @@ var hazardCases = []hazardCase{
 	},
 	{
 		name: "H17 time zones by name in a program",
-		source: []string{"SET sql_log_bin = 0", "INSERT INTO mysql.time_zone_name VALUES ('Here/There', 1)",
-			"CREATE FUNCTION app.there() RETURNS DATETIME DETERMINISTIC SQL SECURITY INVOKER RETURN CONVERT_TZ('2026-01-01', 'UTC', 'Here/There')"},
+		source: []string{
+			"SET sql_log_bin = 0", "INSERT INTO mysql.time_zone_name VALUES ('Here/There', 1)",
+			"CREATE FUNCTION app.there() RETURNS DATETIME DETERMINISTIC SQL SECURITY INVOKER RETURN CONVERT_TZ('2026-01-01', 'UTC', 'Here/There')",
+		},
 		severity: Refuse, want: []string{"these name some: function app.there"}, undo: []string{"DELETE FROM mysql.time_zone_name", "DROP FUNCTION app.there"},
 	},
 	{

@@ -105,8 +105,10 @@ func (i *inspection) tryLeg(ctx context.Context, from, to *side, endpoint Endpoi
 	defer release()
 	greeting, err := readGreeting(conn)
 	if err != nil {
-		return &legError{Refuse, "connected, but no MySQL server answers: " + err.Error(),
-			fmt.Sprintf("let port %d lead to the server itself, without a proxy in between", endpoint.Port), err}
+		return &legError{
+			Refuse, "connected, but no MySQL server answers: " + err.Error(),
+			fmt.Sprintf("let port %d lead to the server itself, without a proxy in between", endpoint.Port), err,
+		}
 	}
 	if right, err := i.isGreeter(limited, to, greeting); err != nil {
 		return &legError{Refuse, err.Error(), "run it again", err}
@@ -120,7 +122,7 @@ func (i *inspection) tryLeg(ctx context.Context, from, to *side, endpoint Endpoi
 		_ = client.Close() // a server that lets everybody in
 		return nil
 	}
-	return i.explainRefusal(plainError(err), from, endpoint)
+	return explainRefusal(plainError(err))
 }
 
 // replayed is a connection whose first bytes have been read already.
@@ -200,7 +202,7 @@ func (i *inspection) explainDial(err error, late bool, from *side, endpoint Endp
 
 // explainRefusal says what the server's answer to the probe means; nil is the
 // answer of a server that is reached.
-func (i *inspection) explainRefusal(err error, from *side, endpoint Endpoint) *legError {
+func explainRefusal(err error) *legError {
 	switch errorNumber(err) {
 	case accessRefused, socketOnly:
 		return nil

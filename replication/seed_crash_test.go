@@ -75,8 +75,10 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	makeBig(source)
 	makeCrashTables(source)
 	stop := crashLoad(t, source)
-	crash := crasher{t: t, servers: []*servertest.Instance{source, target}, links: []*breaker{newBreaker(t, source.Addr()), newBreaker(t, target.Addr())},
-		random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))}
+	crash := crasher{
+		t: t, servers: []*servertest.Instance{source, target}, links: []*breaker{newBreaker(t, source.Addr()), newBreaker(t, target.Addr())},
+		random: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)),
+	}
 	finished := false
 	for ; done < kills && !finished; done++ {
 		finished = crash.once(done)

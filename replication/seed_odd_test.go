@@ -104,6 +104,5 @@ func TestSeedOfHugeRows(t *testing.T) {
 		t.Logf("two rows of 32 MiB; peak heap %d MiB", most>>20)
 		require.Less(t, most, uint64((96+4*32)<<20))
 		require.Equal(t, checksums(t, source, "huge"), checksums(t, target, "huge"))
-
 	})
 }

@@ -17,8 +17,8 @@ type bareTable struct {
 var (
 	indexDefinition = regexp.MustCompile("^(UNIQUE KEY|KEY|FULLTEXT KEY|SPATIAL KEY|VECTOR KEY) (`(?:[^`]|``)*`)")
 	foreignKey      = regexp.MustCompile("^(?:CONSTRAINT `(?:[^`]|``)*` )?FOREIGN KEY")
-	firstIndexed    = regexp.MustCompile("^[^(]*\\((.*)")
-	countsUp        = regexp.MustCompile("(?i)\\bAUTO_INCREMENT\\b")
+	firstIndexed    = regexp.MustCompile(`^[^(]*\((.*)`)
+	countsUp        = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
 )
 
 // smallTable is the size below which another DDL statement costs more than to

@@ -64,8 +64,10 @@ type throttle struct {
 }
 
 func newThrottle(l Limits) *throttle {
-	t := &throttle{limits: l, causes: map[string]string{}, changed: make(chan struct{}), at: time.Now(),
-		noted: map[string]time.Time{}, silent: map[string]bool{}}
+	t := &throttle{
+		limits: l, causes: map[string]string{}, changed: make(chan struct{}), at: time.Now(),
+		noted: map[string]time.Time{}, silent: map[string]bool{},
+	}
 	t.pause()
 	return t
 }

@@ -45,7 +45,7 @@ var vendors = map[string][]string{
 	"github.com/digitalocean/godo":           {"provision/digitalocean"},
 	"github.com/cloudflare/cloudflare-go/v7": {"dns/cloudflare"},
 	"github.com/spf13/cobra":                 {"cmd/migrate", "cmd/lab"},
-	"github.com/spf13/viper":                 {"config"},
+	"github.com/spf13/viper":                 {"config", "inventory/redact"}, // redact: the rules of a scanner that come in its format
 	"github.com/go-mysql-org/go-mysql":       {"replication"},
 	"github.com/go-sql-driver/mysql":         {"replication", "lab"},
 	"github.com/pkg/sftp":                    {"remote"},

@@ -61,9 +61,10 @@ func (d *document) value(line string, start int, flag bool) (value string, end i
 	}
 	if q := rest[0]; q == '"' || q == '\'' {
 		for i := 1; i < len(rest); i++ {
-			if rest[i] == '\\' {
+			switch rest[i] {
+			case '\\':
 				i++
-			} else if rest[i] == q {
+			case q:
 				return rest[1:i], start + i + 1, true
 			}
 		}
