@@ -187,6 +187,9 @@ type parameterRows struct {
 	most    int // rows
 	start   int // of the statement in its buffer
 	rows    int
+
+	text     string // the last statement, and of how many rows it is
+	textRows int
 }
 
 // mostParameters is the server's limit for one statement.
@@ -198,7 +201,7 @@ func newParameterRows(verb string, t *seedTable) *parameterRows {
 	if t.rows > 0 {
 		average = max(average, t.Bytes/t.rows)
 	}
-	p.most = int(min(max(batchBytes/average, 1), int64(max(mostParameters/p.columns, 1))))
+	p.most = int(min(max(batchBytes*7/8/average, 1), int64(max(mostParameters/p.columns, 1)))) // the heads need room, too
 	return p
 }
 
@@ -217,7 +220,7 @@ func (p *parameterRows) open(out []byte) []byte {
 	return out
 }
 func (p *parameterRows) close(out []byte) []byte { return out }
-func (p *parameterRows) full(out []byte) bool    { return p.rows == p.most || len(out) >= 2*batchBytes }
+func (p *parameterRows) full(out []byte) bool    { return p.rows == p.most || len(out) >= batchBytes }
 
 func (p *parameterRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	if value == nil {
@@ -242,8 +245,10 @@ func (p *parameterRows) request(out []byte) request {
 	if p.rows < p.most && len(out) >= batchBytes {
 		p.most = p.rows // rows are longer than was thought
 	}
-	statement := p.head + p.marks + strings.Repeat(","+p.marks, p.rows-1)
-	return request{command: comExecute, prepare: statement, from: p.start + from - statementGap, buffer: out}
+	if p.textRows != p.rows {
+		p.text, p.textRows = p.head+p.marks+strings.Repeat(","+p.marks, p.rows-1), p.rows
+	}
+	return request{command: comExecute, prepare: p.text, from: p.start + from - statementGap, buffer: out}
 }
 
 func parseLong(value []byte, unsigned bool) (uint64, error) {
