@@ -18,8 +18,6 @@ import (
 
 const (
 	batchBytes   = 1 << 20 // of one multi-row statement
-	insertTries  = 10
-	insertPause  = 50 * time.Millisecond
 	rowsSettings = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
 )
 
@@ -358,16 +356,7 @@ func (f form) append(out, value []byte) []byte {
 // inTransaction runs do in a transaction of the wire, again when the server
 // rolled it back for a deadlock or a lock wait.
 func (w *wire) inTransaction(ctx context.Context, what string, do func() error) error {
-	for try := 1; ; try++ {
-		err := w.transaction(ctx, do)
-		if n := errorNumber(err); err == nil || n != 1213 && n != 1205 || w.broken || try == insertTries {
-			return err
-		}
-		plan.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, insertTries)
-		if err := pause(ctx, insertPause); err != nil {
-			return err
-		}
-	}
+	return againAfterDeadlock(ctx, what, func() error { return w.transaction(ctx, do) })
 }
 
 func (w *wire) transaction(ctx context.Context, do func() error) error {

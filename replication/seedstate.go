@@ -76,15 +76,7 @@ func (n notes) note(ctx context.Context, statements ...string) error {
 // inOneTransaction runs statements, again when the server rolled them back for
 // a deadlock with another worker's notes.
 func inOneTransaction(ctx context.Context, session *Session, statements []string) error {
-	for try := 1; ; try++ {
-		err := tryTransaction(ctx, session, statements)
-		if n := errorNumber(err); n != 1213 && n != 1205 || try == insertTries {
-			return err
-		}
-		if err := pause(ctx, insertPause); err != nil {
-			return err
-		}
-	}
+	return againAfterDeadlock(ctx, "the seed's notes", func() error { return tryTransaction(ctx, session, statements) })
 }
 
 func tryTransaction(ctx context.Context, session *Session, statements []string) error {

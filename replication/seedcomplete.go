@@ -1,0 +1,147 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// complete adds indexes, foreign keys and counters to the tables.
+func (r *seedRun) complete(ctx context.Context) error {
+	noted, err := r.notes.read(ctx)
+	if err != nil {
+		return err
+	}
+	var whole []string
+	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
+		group, limited := errgroup.WithContext(ctx)
+		group.SetLimit(tableMakers)
+		for id, note := range noted {
+			t := r.tables[id]
+			if note.phase != phaseMade || t == nil || t.sequence {
+				continue
+			}
+			group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
+			if keys {
+				whole = append(whole, phaseNote(id, phaseWhole, nil))
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	if err := r.notes.note(ctx, whole...); err != nil {
+		return err
+	}
+	for _, t := range r.tables {
+		if t.sequence || !countsUp.MatchString(unquoted(t.object.Create)) {
+			continue
+		}
+		if err := r.setCounter(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLate adds what a table lacks of its indexes or of its foreign keys. An
+// earlier try may have added them without noting it.
+func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys bool) error {
+	late = slices.DeleteFunc(slices.Clone(late), func(d string) bool { return foreignKey.MatchString(d) != keys })
+	if len(late) == 0 {
+		return nil
+	}
+	dialect, err := r.pair.Target.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0", dialect.sortMemory())
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	o, err := readObject(ctx, session, kindTable, t.Schema, t.Name)
+	if err != nil {
+		return err
+	}
+	_, there, _, err := splitDefinitions(o.Create)
+	if err != nil {
+		return fmt.Errorf("read the definition of %s: %w", t.title(), err)
+	}
+	var add []string
+	for _, d := range late {
+		if !slices.Contains(there, d) {
+			add = append(add, "ADD "+d)
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	plan.Report(ctx, plan.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.title()})
+	err = againAfterDeadlock(ctx, t.title(), func() error {
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+" "+strings.Join(add, ", "))
+		return err
+	})
+	if err != nil {
+		return r.pair.Target.wrap("add indexes and keys to "+t.title(), err)
+	}
+	return nil
+}
+
+// sortMemory gives a session that builds indexes enough memory to sort a large
+// table in few passes: MySQL's default is a megabyte. MariaDB's is not a session's to set.
+func (d *Dialect) sortMemory() string {
+	if d.mariadb() || !d.atLeast(8, 0, 27) {
+		return "DO 0"
+	}
+	return "SET SESSION innodb_ddl_buffer_size = 16777216"
+}
+
+var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
+
+// counter is a table's AUTO_INCREMENT as its definition shows it, or 0.
+func counter(create string) uint64 {
+	at := strings.LastIndex(create, "\n)")
+	if at < 0 {
+		return 0
+	}
+	m := counterOption.FindStringSubmatch(create[at:])
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(m[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setCounter lets AUTO_INCREMENT go on where the source's is.
+func (r *seedRun) setCounter(ctx context.Context, t *seedTable) error {
+	var counters [2]uint64
+	for i, s := range []*Server{r.pair.Source, r.pair.Target} {
+		db, err := s.DB(ctx)
+		if err != nil {
+			return err
+		}
+		o, err := readObject(ctx, db, kindTable, t.Schema, t.Name)
+		if err != nil {
+			return changedError(err)
+		}
+		counters[i] = counter(o.Create)
+	}
+	if counters[0] <= counters[1] {
+		return nil
+	}
+	return r.quietly(ctx, func(session *Session) error {
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+fmt.Sprintf(" AUTO_INCREMENT = %d", counters[0]))
+		return wrapErr("set the counter of "+t.title(), err)
+	})
+}
