@@ -115,7 +115,7 @@ func (r remoteService) ask(ctx context.Context, what string) error {
 func TestPhysicalSeedToBeKilled(t *testing.T) {
 	text := os.Getenv(physicalKill)
 	if text == "" {
-		t.Skip("only runs inside TestPhysicalSeedSurvivesKills")
+		return // it is not the process to be killed
 	}
 	var order killOrder
 	require.NoError(t, json.Unmarshal([]byte(text), &order))

@@ -33,7 +33,7 @@ const (
 func TestSeedToBeKilled(t *testing.T) {
 	addresses := strings.Split(os.Getenv(crashServers), ",")
 	if len(addresses) != 2 {
-		t.Skip("only runs inside TestSeedSurvivesKills")
+		return // it is not the process to be killed
 	}
 	pair := Pair{Name: "main"}
 	for i, s := range []**Server{&pair.Source, &pair.Target} {
