@@ -277,5 +277,11 @@ func (c *seedControl) step(ctx context.Context, pair string, configured Limits, 
 	return err
 }
 
-// close gives the lock back.
-func (c *seedControl) close() { c.session.Close() }
+// close gives the lock back at once: a server notices only later that a session
+// has ended. Of a session that is dead already the server takes it.
+func (c *seedControl) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), controlEvery)
+	defer cancel()
+	_, _ = c.session.ExecContext(ctx, "DO RELEASE_LOCK(?)", seedLock)
+	c.session.Close()
+}
