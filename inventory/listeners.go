@@ -89,8 +89,9 @@ func (p *parser) connections() {
 	for _, l := range p.host.Listeners {
 		listening[fmt.Sprint(l.Protocol, l.Port)] = true
 	}
-	seen := map[Connection]bool{}
+	most := map[Connection]int{}
 	read := func(text string) error {
+		now := map[Connection]int{}
 		for _, line := range lines(text) {
 			f := strings.Fields(line)
 			if len(f) < 5 {
@@ -111,15 +112,17 @@ func (p *parser) connections() {
 				continue
 			}
 			c.Peer = a.Unmap().WithZone("").String()
-			if !seen[c] {
-				seen[c] = true
-				p.host.Connections = append(p.host.Connections, c)
-			}
+			now[c]++
+			most[c] = max(most[c], now[c])
 		}
 		return nil
 	}
 	p.parse("connections", read)
 	p.parse("connections-again", read)
+	for c, count := range most {
+		c.Count = count
+		p.host.Connections = append(p.host.Connections, c)
+	}
 	slices.SortFunc(p.host.Connections, func(a, b Connection) int {
 		return cmp.Or(cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.Process, b.Process))
 	})

@@ -99,6 +99,8 @@ type Connection struct {
 	Peer      string `json:"peer"` // address
 	Port      int    `json:"port"` // of the side that listens
 	Process   string `json:"process,omitempty"`
+	// Count is how many there were at once, in the sample that had more.
+	Count int `json:"count,omitempty"`
 }
 
 // Which side opened a connection.
