@@ -77,21 +77,10 @@ func (t *table) section(header ...string) {
 	t.row(header...)
 }
 
-// rows writes a section unless it is empty.
-func (t *table) rows(n int, row func(i int) []string, header ...string) {
-	if n == 0 {
-		return
-	}
-	t.section(header...)
-	for i := range n {
-		t.row(row(i)...)
-	}
-}
-
 // row writes cells; a name from a host cannot drive the terminal.
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
-		cells[i] = printable(c)
+		cells[i] = Printable(c)
 		if cells[i] == "" {
 			cells[i] = "-"
 		}
@@ -102,8 +91,9 @@ func (t *table) row(cells ...string) {
 
 func (t *table) end() error { return cmp.Or(t.err, t.w.Flush()) }
 
-// printable replaces what is no printable character by its escape.
-func printable(s string) string {
+// Printable replaces what is no printable character by its escape: a name from
+// a host can neither drive a terminal nor turn what stands beside it around.
+func Printable(s string) string {
 	q := strconv.Quote(s)
 	q = q[1 : len(q)-1]
 	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(q)

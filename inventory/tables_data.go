@@ -1,0 +1,56 @@
+package inventory
+
+import (
+	"strconv"
+	"strings"
+)
+
+func (l *tableList) data() {
+	l.mysql()
+	add(l, "redis", l.host.Redis, func(r Redis) []string {
+		return []string{r.Address, r.Version, r.Role, r.Upstream, Bytes(r.Memory)}
+	}, "REDIS", "VERSION", "ROLE", "FROM", "MEMORY")
+	for _, r := range l.host.Redis {
+		l.settings("redis settings", r.Settings)
+	}
+	for _, pg := range l.host.PostgreSQL {
+		add(l, "postgresql", pg.Databases, func(d PGDatabase) []string {
+			return []string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, Bytes(d.Size)}
+		}, "POSTGRESQL PORT", "VERSION", "DATABASE", "OWNER", "SIZE")
+		l.settings("postgresql settings", pg.Settings)
+		addFull(l, "postgresql roles", pg.Roles, func(r PGRole) []string {
+			return []string{r.Name, strings.Join(r.Rights, " "), strings.Join(r.Groups, " ")}
+		}, "POSTGRESQL ROLE", "RIGHTS", "MEMBER OF")
+	}
+}
+
+// settings are what differs from a server's default; MySQL's own are in brief
+// tables too, as the move depends on them.
+func (l *tableList) settings(name string, settings []Setting) {
+	addFull(l, name, settings, func(s Setting) []string {
+		return []string{s.Name, s.Value, s.Source}
+	}, "NOT DEFAULT", "VALUE", "SET BY")
+}
+
+func (l *tableList) mysql() {
+	m := l.host.MySQL
+	if m == nil {
+		return
+	}
+	rows := [][]string{{"version", m.Version}, {"socket", m.Socket}, {"free space", Bytes(m.FreeSpace)}}
+	for _, name := range sortedKeys(m.Variables) {
+		rows = append(rows, []string{name, m.Variables[name]})
+	}
+	add(l, "mysql", rows, func(row []string) []string { return row }, "MYSQL", "VALUE")
+	add(l, "mysql settings", m.Settings, func(s Setting) []string {
+		return []string{s.Name, s.Value, s.Source}
+	}, "NOT DEFAULT", "VALUE", "SET BY")
+	add(l, "mysql schemas", m.Schemas, func(s Schema) []string {
+		return []string{s.Name, strconv.Itoa(s.Tables), Bytes(s.Size), strings.Join(s.Engines, " ")}
+	}, "SCHEMA", "TABLES", "SIZE", "ENGINES")
+	add(l, "mysql users", m.Users, func(u User) []string { return []string{u.User, u.Host} }, "USER", "HOST")
+	add(l, "mysql grants", m.Grants, func(g Grant) []string { return []string{g.Account, g.Statement} }, "ACCOUNT", "GRANT")
+	add(l, "mysql replication", m.Replicas, func(u Upstream) []string {
+		return []string{u.Host, strconv.Itoa(u.Port), strconv.FormatBool(u.Running), strconv.FormatBool(u.GTID)}
+	}, "REPLICATES FROM", "PORT", "RUNNING", "GTID")
+}
