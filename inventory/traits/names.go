@@ -1,0 +1,150 @@
+package traits
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// Names replaces names and addresses that differ from host to host by a mark
+// that does not. The zero Names replaces nothing.
+type Names struct{ needles []needle }
+
+type needle struct{ text, mark string }
+
+// Marks are of the private use area: no name that a host answers holds them by
+// chance, and no needle is found in them.
+const (
+	ownName    = "\uE000"
+	ownAddress = "\uE001"
+	peerMark   = "\uE002"
+)
+
+// minName is the shortest name that is replaced: a shorter one stands in too
+// many words.
+const minName = 3
+
+// Own are the names and addresses of a host itself.
+func Own(h *inventory.Host) Names {
+	var n Names
+	for _, text := range []string{h.Name, h.Network.Hostname, h.Network.FQDN} {
+		n.add(text, ownName)
+	}
+	for _, a := range Addresses(h) {
+		n.add(a.String(), ownAddress)
+	}
+	n.sort()
+	return n
+}
+
+// With returns names that replace addresses of other hosts as well, each by a
+// mark of the host that it is of.
+func (n Names) With(peers map[string][]netip.Addr) Names {
+	with := Names{slices.Clone(n.needles)}
+	for peer, addresses := range peers {
+		for _, a := range addresses {
+			with.add(a.String(), peerMark+peer+peerMark)
+		}
+	}
+	with.sort()
+	return with
+}
+
+func (n *Names) add(text, mark string) {
+	known := slices.ContainsFunc(n.needles, func(k needle) bool { return k.text == text })
+	if len(text) >= minName && text != "localhost" && !known {
+		n.needles = append(n.needles, needle{text, mark})
+	}
+}
+
+// sort puts the longest first: a host's full name before its first part.
+func (n *Names) sort() {
+	slices.SortFunc(n.needles, func(a, b needle) int {
+		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(a.text, b.text), cmp.Compare(a.mark, b.mark))
+	})
+}
+
+// Addresses are those of a host's interfaces that others may reach it by.
+func Addresses(h *inventory.Host) []netip.Addr {
+	var all []netip.Addr
+	for _, i := range h.Network.Interfaces {
+		for _, text := range i.Addresses {
+			p, err := netip.ParsePrefix(text)
+			if err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
+				all = append(all, p.Addr().Unmap().WithZone(""))
+			}
+		}
+	}
+	return all
+}
+
+// Replace puts the marks in the place of whole names and addresses: 10.0.0.1 is
+// not in 10.0.0.12, nor db1 in db1.example.com.
+func (n Names) Replace(text string) string {
+	for _, k := range n.needles {
+		if strings.Contains(text, k.text) {
+			text = replaceWhole(text, k)
+		}
+	}
+	return text
+}
+
+func replaceWhole(text string, k needle) string {
+	var b strings.Builder
+	from := 0 // what is before is written
+	for at := 0; ; {
+		i := strings.Index(text[at:], k.text)
+		if i < 0 {
+			b.WriteString(text[from:])
+			return b.String()
+		}
+		start, end := at+i, at+i+len(k.text)
+		if at = start + 1; k.begins(text[:start]) && k.ends(text[end:]) {
+			b.WriteString(text[from:start])
+			b.WriteString(k.mark)
+			from, at = end, end
+		}
+	}
+}
+
+// begins reports whether the needle may begin after text: what stands before a
+// colon is another part, but in an IPv6 address.
+func (k needle) begins(text string) bool {
+	if text == "" {
+		return true
+	}
+	last := text[len(text)-1]
+	return !isWord(last) && last != '.' && last != '-' && (last != ':' || !strings.Contains(k.text, ":"))
+}
+
+// ends reports whether the needle may end before text: a dot may only end a
+// sentence, or a name that is rooted.
+func (k needle) ends(text string) bool {
+	if text == "" {
+		return true
+	}
+	switch text[0] {
+	case '.':
+		return len(text) == 1 || strings.ContainsRune(" \t\r\n;:,", rune(text[1]))
+	case ':':
+		return !strings.Contains(k.text, ":")
+	}
+	return !isWord(text[0]) && text[0] != '-'
+}
+
+func isWord(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// Readable shows what Replace made of a text.
+func Readable(text string) string {
+	text = strings.NewReplacer(ownName, "{own name}", ownAddress, "{own address}").Replace(text)
+	parts := strings.Split(text, peerMark)
+	for i := 1; i+1 < len(parts); i += 2 {
+		parts[i] = "{" + parts[i] + "}"
+	}
+	return strings.Join(parts, "")
+}

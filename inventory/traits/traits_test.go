@@ -1,0 +1,198 @@
+package traits
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// fields calls each with the place of every field of a type that holds a value.
+func fields(t reflect.Type, at string, each func(at string)) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[inventory.Cause]() {
+		each(at)
+		return
+	}
+	if _, ok := notSaid[at]; ok {
+		each(at)
+		return
+	}
+	for i := range t.NumField() {
+		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag != "-" {
+			fields(t.Field(i).Type, strings.TrimPrefix(at+"."+tag, "."), each)
+		}
+	}
+}
+
+// TestEveryFieldIsDecided: each field of the model is part of a trait, or named
+// with the reason why it is not. Who adds a field to the model decides here.
+func TestEveryFieldIsDecided(t *testing.T) {
+	said := map[string]bool{}
+	for _, s := range shapes {
+		said[s.at] = s.key == "" && s.has == ""
+		for _, f := range strings.Fields(s.key + " " + s.has) {
+			said[strings.TrimPrefix(s.at+"."+f, ".")] = true
+		}
+	}
+	known := map[string]bool{}
+	fields(reflect.TypeFor[inventory.Host](), "", func(at string) {
+		known[at] = true
+		require.True(t, said[at] != (notSaid[at] != ""), "%s: in a shape, or in notSaid with the reason", at)
+	})
+	for at := range notSaid {
+		require.True(t, known[at], "%s is no field", at)
+	}
+}
+
+// TestEverySectionIsDecided: what each section of the capture fills in is known.
+func TestEverySectionIsDecided(t *testing.T) {
+	entries, err := os.ReadDir("../sections")
+	require.NoError(t, err)
+	require.Greater(t, len(entries), 30)
+	for _, e := range entries {
+		require.NotEmpty(t, within[strings.TrimSuffix(e.Name(), ".sh")], e.Name())
+	}
+	for name, places := range within {
+		for _, at := range places {
+			ok := slices.ContainsFunc(shapes, func(s shape) bool {
+				field, isField := strings.CutPrefix(at, s.at+".")
+				return s.at == at || isField && slices.Contains(append(strings.Fields(s.has+" "+s.key), Contents), field)
+			})
+			require.True(t, ok, "%s: %s", name, at)
+		}
+	}
+}
+
+func captured(t *testing.T) *inventory.Host {
+	t.Helper()
+	text, err := os.ReadFile("../../testdata/hosts/db1.json")
+	require.NoError(t, err)
+	h := &inventory.Host{}
+	require.NoError(t, json.Unmarshal(text, h))
+	return h
+}
+
+func TestTraitsOfACapturedHost(t *testing.T) {
+	h := captured(t)
+	kinds := map[string]int{}
+	for _, trait := range Of(h) {
+		kinds[trait.At]++
+		require.NotEmpty(t, trait.Kind)
+	}
+	require.Equal(t, len(h.Packages), kinds["packages"])
+	require.Equal(t, len(h.MySQL.Variables), kinds["mysql.variables"])
+	require.Equal(t, len(h.MySQL.Schemas), kinds["mysql.schemas"])
+	require.Equal(t, 1, kinds["os"])
+	ids := map[string]bool{}
+	for _, i := range (&Source{Host: h}).Items() {
+		require.False(t, ids[i.ID], i.ID)
+		ids[i.ID] = true
+	}
+}
+
+func TestTraitsOfServersInAServer(t *testing.T) {
+	h := &inventory.Host{Redis: []inventory.Redis{
+		{Address: "127.0.0.1:6379", Settings: []inventory.Setting{{Name: "maxmemory", Value: "1"}}},
+		{Address: "127.0.0.1:6380", Settings: []inventory.Setting{{Name: "maxmemory", Value: "2"}}},
+	}}
+	var names []string
+	for _, trait := range Of(h) {
+		if trait.At == "redis.settings" {
+			names = append(names, trait.String()+" "+trait.Get("value"))
+		}
+	}
+	require.Equal(t, []string{"redis setting 127.0.0.1:6379 maxmemory 1", "redis setting 127.0.0.1:6380 maxmemory 2"}, names)
+}
+
+func TestNamesAreReplacedWhole(t *testing.T) {
+	h := &inventory.Host{Name: "db1", Network: inventory.Network{
+		Hostname: "db1", FQDN: "db1.example.com",
+		Interfaces: []inventory.Interface{{Addresses: []string{"10.0.0.1/24", "fd00::1/64", "fe80::1/64", "127.0.0.1/8"}}},
+	}}
+	names := Own(h).With(map[string][]netip.Addr{"web1": {netip.MustParseAddr("10.0.0.9")}})
+	for text, want := range map[string]string{
+		"10.0.0.1":                       "{own address}",
+		"bind 10.0.0.1:3306;":            "bind {own address}:3306;",
+		"10.0.0.12 110.0.0.1 10.0.0.1.5": "10.0.0.12 110.0.0.1 10.0.0.1.5",
+		"[fd00::1]:80 fd00::1a":          "[{own address}]:80 fd00::1a",
+		"db1 db1. db1.example.com.":      "{own name} {own name}. {own name}.",
+		"db1.example.org db12 my-db1":    "db1.example.org db12 my-db1",
+		"mysql:db1:3306":                 "mysql:{own name}:3306",
+		"allow 10.0.0.9;":                "allow {web1};",
+		"127.0.0.1 fe80::1":              "127.0.0.1 fe80::1",
+	} {
+		require.Equal(t, want, Readable(names.Replace(text)), text)
+	}
+	require.Equal(t, "as it was", Names{}.Replace("as it was"))
+}
+
+func TestUsualIsWhatMostHave(t *testing.T) {
+	objects := inventory.NewObjects(t.TempDir())
+	host := func(name, address, version, contents string) *Source {
+		object, err := objects.Put([]byte(contents))
+		require.NoError(t, err)
+		h := &inventory.Host{
+			Name: name, Network: inventory.Network{Interfaces: []inventory.Interface{{Name: "eth0", Addresses: []string{address + "/24"}}}},
+			Packages:      []inventory.Package{{Name: "nginx", Version: version}},
+			Configuration: []inventory.File{{Path: "/etc/x", SHA256: name, Content: object}},
+		}
+		return &Source{Host: h, Names: Own(h), Objects: objects}
+	}
+	a, b, c := host("web1", "10.0.0.1", "1.22", "listen 10.0.0.1\n"), host("web2", "10.0.0.2", "1.22", "listen 10.0.0.2\n"), host("web3", "10.0.0.3", "1.24", "listen *\n")
+	c.Host.Packages = append(c.Host.Packages, inventory.Package{Name: "vim"})
+	for _, order := range [][]*Source{{a, b, c}, {c, b, a}} {
+		found := map[string]Item{}
+		for _, i := range Usual(order) {
+			found[i.String()] = i
+		}
+		require.Equal(t, "1.22", found["package nginx"].Get("version"))
+		require.NotContains(t, found, "package vim")
+		require.Equal(t, "web1", found["configuration /etc/x"].Of.Host.Name)
+	}
+}
+
+func TestUnknownIsNotAbsent(t *testing.T) {
+	u := UnknownOf(&inventory.Host{Missing: []inventory.Missing{
+		{What: "listeners", Reason: inventory.TimedOut},
+		{What: "passwords", Reason: inventory.Denied},
+		{What: "/etc/ssl/private", Reason: inventory.Denied},
+		{What: "tree", Reason: inventory.Denied, Detail: "find: '/etc/polkit': Permission denied"},
+		{What: "redis 127.0.0.1:6379", Reason: inventory.Denied},
+		{What: "a newer section", Reason: inventory.Failed},
+	}})
+	for _, c := range []struct {
+		at, name, field string
+		unknown         bool
+	}{
+		{"listeners", "tcp * 80", "", true},
+		{"services", "nginx.service", "", false},
+		{"users", "root", "", false},
+		{"users", "root", "password", true},
+		{"users", "root", "shell", false},
+		{"configuration", "/etc/ssl/private/a b", "", true},
+		{"configuration", "/etc/ssl/privateer", "", false},
+		{"configuration", "/etc/polkit/rules", "", true},
+		{"configuration", "/etc/nginx/nginx.conf", "", false},
+		{"cron_jobs", "/etc/ssl/private/cron root @daily x", "", true},
+		{"redis.settings", "127.0.0.1:6379 maxmemory", "", true},
+		{"redis.settings", "127.0.0.1:6380 maxmemory", "", false},
+	} {
+		trait := Trait{At: c.at, Name: c.name}
+		_, unknown := u.Trait(trait)
+		if c.field != "" {
+			_, unknown = u.Field(trait, c.field)
+		}
+		require.Equal(t, c.unknown, unknown, c)
+	}
+}
