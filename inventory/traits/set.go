@@ -56,8 +56,12 @@ func withContents(t Trait) Trait {
 	if t.At != "configuration" && t.At != "files" {
 		return t
 	}
-	sum := Value{Field: Contents, Text: cmp.Or(t.Get("sha256"), t.Get("hmac")), object: t.Get("content")}
-	sum.Text = cmp.Or(sum.Text, sum.object)
+	sum := Value{Field: Contents, object: t.Get("content")}
+	for _, field := range []string{"sha256", "hmac", "content"} { // hashes of different kinds say nothing of each other
+		if hash := t.Get(field); hash != "" && sum.Text == "" {
+			sum.Text = field + ":" + hash
+		}
+	}
 	t.Values = slices.DeleteFunc(slices.Clone(t.Values), func(v Value) bool {
 		return v.Field == "sha256" || v.Field == "hmac" || v.Field == "content"
 	})

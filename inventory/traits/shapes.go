@@ -1,5 +1,7 @@
 package traits
 
+import "strings"
+
 // shape says how a part of the inventory is taken apart.
 type shape struct {
 	at   string // where it stands: "packages", "mysql.schemas"
@@ -8,8 +10,8 @@ type shape struct {
 	has  string // fields that say how it is
 }
 
-// notSaid are fields that are in no trait, and why.
-var notSaid = map[string]string{
+// NotSaid are fields of the model that are in no trait, and why.
+var NotSaid = map[string]string{
 	"version":                         "of the file, not of the host",
 	"compatible":                      "of the file, not of the host",
 	"memory.swap_bytes":               "the sum of the swaps",
@@ -98,4 +100,26 @@ var shapes = []shape{
 	{"configuration", "configuration", "path", "kind mode owner group sha256 hmac target package content"},
 	{"files", "file", "path", "kind mode owner group sha256 hmac target package content"},
 	{"secrets", "secret", "path key kind", "line token"},
+}
+
+// Place is where a kind of traits stands in the order of the model.
+func Place(at string) int {
+	for i, s := range shapes {
+		if s.at == at {
+			return i
+		}
+	}
+	return len(shapes)
+}
+
+// Places are all kinds of traits, and their fields behind a dot.
+func Places() []string {
+	var all []string
+	for _, s := range shapes {
+		all = append(all, s.at)
+		for _, f := range strings.Fields(s.has + " value") { // of what is a name alone in a map
+			all = append(all, strings.TrimPrefix(s.at+"."+f, "."))
+		}
+	}
+	return all
 }

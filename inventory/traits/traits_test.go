@@ -24,7 +24,7 @@ func fields(t reflect.Type, at string, each func(at string)) {
 		each(at)
 		return
 	}
-	if _, ok := notSaid[at]; ok {
+	if _, ok := NotSaid[at]; ok {
 		each(at)
 		return
 	}
@@ -48,9 +48,9 @@ func TestEveryFieldIsDecided(t *testing.T) {
 	known := map[string]bool{}
 	fields(reflect.TypeFor[inventory.Host](), "", func(at string) {
 		known[at] = true
-		require.True(t, said[at] != (notSaid[at] != ""), "%s: in a shape, or in notSaid with the reason", at)
+		require.True(t, said[at] != (NotSaid[at] != ""), "%s: in a shape, or in NotSaid with the reason", at)
 	})
-	for at := range notSaid {
+	for at := range NotSaid {
 		require.True(t, known[at], "%s is no field", at)
 	}
 }

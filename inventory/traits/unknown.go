@@ -41,13 +41,19 @@ var within = map[string][]string{
 
 // Unknown finds what a host's capture could not see: what of it is not in the
 // inventory may be on the host all the same.
-type Unknown struct{ missing []inventory.Missing }
+type Unknown struct{ Missing []inventory.Missing }
 
-// UnknownOf is what is missing of hosts.
+// UnknownOf is what is missing of hosts, each once. A file that was looked for
+// and is absent is no unknown.
 func UnknownOf(hosts ...*inventory.Host) Unknown {
 	var u Unknown
 	for _, h := range hosts {
-		u.missing = append(u.missing, h.Missing...)
+		for _, m := range h.Missing {
+			known := m.Reason == inventory.Absent && strings.HasPrefix(m.What, "/")
+			if !known && !slices.Contains(u.Missing, m) {
+				u.Missing = append(u.Missing, m)
+			}
+		}
 	}
 	return u
 }
@@ -63,8 +69,8 @@ func (u Unknown) Field(t Trait, field string) (inventory.Missing, bool) {
 }
 
 func (u Unknown) find(is func(inventory.Missing) bool) (inventory.Missing, bool) {
-	if i := slices.IndexFunc(u.missing, is); i >= 0 {
-		return u.missing[i], true
+	if i := slices.IndexFunc(u.Missing, is); i >= 0 {
+		return u.Missing[i], true
 	}
 	return inventory.Missing{}, false
 }

@@ -1,0 +1,351 @@
+package diff
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+func captured(t require.TestingT) *inventory.Host {
+	text, err := os.ReadFile("../../testdata/hosts/db1.json")
+	require.NoError(t, err)
+	h := &inventory.Host{}
+	require.NoError(t, json.Unmarshal(text, h))
+	h.Missing = nil // as if all had been seen
+	return h
+}
+
+func one(h *inventory.Host) Side {
+	return Side{Label: h.Name, Hosts: []*inventory.Host{h}}
+}
+
+// TestAHostIsLikeItself: also a host of which much is missing, and one whose
+// names are the same for many things.
+func TestAHostIsLikeItself(t *testing.T) {
+	h := captured(t)
+	h.Missing = append(h.Missing, inventory.Missing{What: "listeners", Reason: inventory.Denied})
+	h.CronJobs = append(h.CronJobs, h.CronJobs...)
+	r := Compare(one(h), one(h))
+	require.Empty(t, r.Differences)
+	require.Contains(t, r.NotCompared, NotCompared{Host: h.Name, What: "listeners", Side: Both, Reason: inventory.Denied})
+	r = Compare(Side{Label: "a", Kind: Role, Hosts: []*inventory.Host{h, h}}, one(h))
+	require.Empty(t, r.Differences)
+}
+
+// changes are single changes of a captured host, with the class of what is
+// then different.
+var changes = []struct {
+	name   string
+	change func(h *inventory.Host)
+	at     string
+	class  Class
+	why    string
+}{
+	{"nothing is left out: a package", func(h *inventory.Host) { h.Packages = h.Packages[1:] }, "packages", Drift, "lacks it"},
+	{"another version", func(h *inventory.Host) { h.Packages[0].Version = "9:99.1-1" }, "packages.version", Drift, "upstream"},
+	{"a new packaging", func(h *inventory.Host) { h.Packages[0].Version += "+deb12u9" }, "packages.version", Harmless, "packaged anew"},
+	{"held", func(h *inventory.Host) { h.Packages[0].Held = true }, "packages.held", Drift, ""},
+	{"a dependency", func(h *inventory.Host) { h.Packages[0].Manual = !h.Packages[0].Manual }, "packages.manual", Harmless, ""},
+	{"another origin", func(h *inventory.Host) { h.Packages[0].Origin = "elsewhere" }, "packages.origin", Harmless, ""},
+	{"not enabled", func(h *inventory.Host) { h.Services[0].Enabled = "disabled" }, "services.enabled", Drift, "boot"},
+	{"not running", func(h *inventory.Host) { h.Services[0].Active = "inactive" }, "services.active", Drift, "run"},
+	{"no listener", func(h *inventory.Host) { h.Listeners = h.Listeners[1:] }, "listeners", Drift, ""},
+	{"mode of a file", func(h *inventory.Host) { h.Configuration[0].Mode = "0777" }, "configuration.mode", Drift, ""},
+	{"owner of a file", func(h *inventory.Host) { h.Configuration[0].Owner = "nobody" }, "configuration.owner", Drift, ""},
+	{"hash of a file", func(h *inventory.Host) { h.Configuration[0].HMAC, h.Configuration[0].Content = "0", "" }, "configuration", Drift, "hashes"},
+	{"a user", func(h *inventory.Host) { h.Users[0].Shell = "/bin/zsh" }, "users.shell", Drift, ""},
+	{"a user's remark", func(h *inventory.Host) { h.Users[0].Gecos = "x" }, "users.gecos", Harmless, ""},
+	{"a group's number", func(h *inventory.Host) { h.Groups[0].GID = 77 }, "groups.gid", Drift, "by number"},
+	{"sudo", func(h *inventory.Host) {
+		h.Sudo = append(h.Sudo, inventory.Line{File: "/etc/sudoers", Text: "x ALL=ALL"})
+	}, "sudo_rules", Drift, ""},
+	{"a key", func(h *inventory.Host) {
+		h.AuthorizedKeys = append(h.AuthorizedKeys, inventory.AuthorizedKey{User: "root"})
+	}, "authorized_keys", Drift, ""},
+	{"cron", func(h *inventory.Host) { h.CronJobs[0].Schedule = "@daily" }, "cron_jobs", Drift, ""},
+	{"a line of cron", func(h *inventory.Host) { h.CronJobs[0].Line += 7 }, "cron_jobs.line", Harmless, "place"},
+	{"sysctl", func(h *inventory.Host) { h.Kernel.Settings[0].Value = "x" }, "kernel.sysctl.value", Drift, ""},
+	{"firewall", func(h *inventory.Host) { h.Firewall = append(h.Firewall, inventory.RuleSet{Tool: "nft"}) }, "firewall", Drift, ""},
+	{"mysql", func(h *inventory.Host) { h.MySQL.Variables["sql_mode"] = "x" }, "mysql.variables.value", Drift, ""},
+	{"the pair's own", func(h *inventory.Host) { h.MySQL.Variables["server_id"] = "77" }, "mysql.variables.value", Expected, "pair"},
+	{"a schema", func(h *inventory.Host) { h.MySQL.Schemas = append(h.MySQL.Schemas, inventory.Schema{Name: "new"}) }, "mysql.schemas", Drift, ""},
+	{"a kernel", func(h *inventory.Host) { h.OS.Kernel = "7.0" }, "os.kernel", Expected, "same release"},
+	{"the time", func(h *inventory.Host) { h.CapturedAt = time.Unix(1, 0) }, "captured_at", Expected, ""},
+	{"a connection", func(h *inventory.Host) {
+		h.Connections = append(h.Connections, inventory.Connection{Peer: "192.0.2.1"})
+	}, "connections", Expected, ""},
+	{"a process", func(h *inventory.Host) { h.Programs = append(h.Programs, inventory.Program{Path: "/bin/x"}) }, "programs", Expected, ""},
+	{"used space", func(h *inventory.Host) { h.Disks[0].Used += 1 << 30 }, "disks.used_bytes", Expected, ""},
+	{"a smaller disk", func(h *inventory.Host) { h.Disks[0].Size /= 2 }, "disks.size_bytes", Drift, "less"},
+	{"more memory", func(h *inventory.Host) { h.Memory.Total *= 2 }, "memory.total_bytes", Expected, "more"},
+	{"a network card", func(h *inventory.Host) { h.Network.Interfaces[0].MAC = "x" }, "network.interfaces.mac", Expected, ""},
+	{"the time zone", func(h *inventory.Host) { h.Time.Zone = "Asia/Tokyo" }, "time.zone", Drift, ""},
+	{"a drawn port", func(h *inventory.Host) {
+		h.Listeners = append(h.Listeners, inventory.Listener{Protocol: "udp", Address: "*", Port: 51234})
+	}, "listeners", Expected, "by lot"},
+	{"left behind", func(h *inventory.Host) {
+		h.Configuration = append(h.Configuration, inventory.File{Path: "/etc/x.dpkg-old"})
+	}, "configuration", Harmless, "upgrade"},
+	{"a secret", func(h *inventory.Host) {
+		h.Secrets = append(h.Secrets, inventory.Secret{Path: "/etc/x", Kind: "password", Token: "migrate-secret-1"})
+	}, "secrets", Drift, ""},
+}
+
+// TestClasses: each change is one difference, of its class, with a reason, the
+// same both ways round.
+func TestClasses(t *testing.T) {
+	for _, c := range changes {
+		t.Run(c.name, func(t *testing.T) {
+			before, after := captured(t), captured(t)
+			require.NotEmpty(t, before.Listeners, "the captured host has it all")
+			c.change(after)
+			r := Compare(one(before), one(after))
+			require.NotEmpty(t, r.Differences)
+			d := r.Differences[0]
+			require.Equal(t, c.at, d.At)
+			require.Equal(t, c.class, d.Class, d.Why)
+			require.Contains(t, d.Why, c.why)
+			require.NotEmpty(t, d.Why)
+			require.NotEqual(t, d.Old+d.Only, d.New)
+			mirrored(t, r, Compare(one(after), one(before)))
+		})
+	}
+}
+
+// directed are places where more is fine and less is not.
+var directed = []string{"cpu.count", "memory.total_bytes", "disks.size_bytes"}
+
+// mirrored holds that a difference reads the same from both sides.
+func mirrored(t require.TestingT, r, m *Report) {
+	require.Len(t, m.Differences, len(r.Differences))
+	type half struct {
+		at, what, only, old, new string
+		class                    Class
+	}
+	other := map[string]string{OnlyOld: OnlyNew, OnlyNew: OnlyOld}
+	found := map[half]int{}
+	class := func(d Difference) Class {
+		for _, at := range directed {
+			if d.At == at {
+				return ""
+			}
+		}
+		return d.Class
+	}
+	for _, d := range r.Differences {
+		found[half{d.At, d.What, d.Only, d.Old, d.New, class(d)}]++
+	}
+	for _, d := range m.Differences {
+		found[half{d.At, d.What, other[d.Only], d.New, d.Old, class(d)}]--
+	}
+	for h, n := range found {
+		require.Zero(t, n, "%+v", h)
+	}
+}
+
+// TestAnyTwoHostsMirror: whatever changes at once, and a host is like itself.
+func TestAnyTwoHostsMirror(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hosts := []*inventory.Host{captured(t), captured(t)}
+		for i, h := range hosts {
+			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(changes)-1), 0, 8, rapid.ID).Draw(t, []string{"old", "new"}[i]) {
+				changes[n].change(h)
+			}
+			if rapid.Bool().Draw(t, "missing") {
+				h.Missing = append(h.Missing, inventory.Missing{What: "packages", Reason: inventory.TimedOut})
+			}
+		}
+		mirrored(t, Compare(one(hosts[0]), one(hosts[1])), Compare(one(hosts[1]), one(hosts[0])))
+		require.Empty(t, Compare(one(hosts[0]), one(hosts[0])).Differences)
+	})
+}
+
+func TestVersions(t *testing.T) {
+	for _, c := range []struct {
+		old, new string
+		class    Class
+	}{
+		{"1.22.1-9", "1.22.1-9+deb12u1", Harmless},
+		{"10.11.4-1", "1:10.11.6-0+deb12u1", Harmless},
+		{"10.11.6-MariaDB-0+deb12u1", "10.11.11-MariaDB-0+deb12u1", Harmless},
+		{"8.2.7-1~deb12u1", "8.2.29-1~deb12u1", Harmless},
+		{"252.6-1", "252.38-1~deb12u1", Harmless},
+		{"20230311", "20240203", Harmless},
+		{"2024a-0+deb12u1", "2025b-0+deb12u1", Harmless},
+		{"1.22.1-9", "1.24.0-2", Drift},
+		{"10.11.4", "11.8.2", Drift},
+		{"8.2.7", "8.3.7", Drift},
+		{"252.6-1", "257.6-1", Drift},
+		{"5.1-2", "5.2-1", Drift},
+		{"", "5.2-1", Drift},
+		{"git-abc", "git-def", Harmless}, // the same but for the revision
+		{"abc", "def", Drift},
+	} {
+		before, after := captured(t), captured(t)
+		before.Packages[0].Version, after.Packages[0].Version = c.old, c.new
+		d := Compare(one(before), one(after)).Differences
+		require.Len(t, d, 1)
+		require.Equal(t, c.class, d[0].Class, "%s → %s: %s", c.old, c.new, d[0].Why)
+		after.OS.Release = "99"
+		require.Equal(t, 2, Compare(one(before), one(after)).Count(Drift), "another release of the system is none of a patch")
+	}
+}
+
+// clone is web1 on the new site: another name for the interface, other
+// addresses, and all that follows.
+func clones(t *testing.T) (old, now *inventory.Host, objects *inventory.Objects) {
+	objects = inventory.NewObjects(t.TempDir())
+	file := func(path, text, sha string) inventory.File {
+		name, err := objects.Put([]byte(text))
+		require.NoError(t, err)
+		return inventory.File{Path: inventory.Text(path), Kind: "file", Mode: "0644", SHA256: sha, Content: name}
+	}
+	host := func(name, address, db, more string) *inventory.Host {
+		return &inventory.Host{
+			Name: name, OS: inventory.OS{ID: "debian", Release: "12"},
+			Network: inventory.Network{
+				Hostname: name, FQDN: name + ".example.com",
+				Interfaces: []inventory.Interface{{Name: "eth0", Addresses: []string{address + "/24"}}},
+				Hosts:      []inventory.HostsLine{{Address: address, Names: []string{name}}},
+			},
+			Listeners: []inventory.Listener{{Protocol: "tcp", Address: address, Port: 80, Process: "nginx"}},
+			Configuration: []inventory.File{
+				file("/etc/nginx/own.conf", "listen "+address+":80;\nserver_name "+name+";\n", address),
+				file("/etc/app/db.conf", "host = "+db+"\n", db),
+				file("/etc/app/more.conf", "# of "+more+"\nkey = migrate-secret-0000000000000001\n", more),
+				file("/etc/app/real.conf", "a = 1\nb = "+more+"\n", "r"+more),
+			},
+		}
+	}
+	return host("web1", "10.0.0.1", "10.0.0.9", "one"), host("web1-clone", "192.0.2.1", "192.0.2.9", "two"), objects
+}
+
+func TestACloneIsAsExpected(t *testing.T) {
+	old, now, objects := clones(t)
+	before, after := one(old), one(now)
+	before.Objects, after.Objects = objects, objects
+	before.Peers = map[string][]netip.Addr{"db1": {netip.MustParseAddr("10.0.0.9")}}
+	after.Peers = map[string][]netip.Addr{"db1": {netip.MustParseAddr("192.0.2.9")}}
+	r := Compare(before, after)
+	classes := map[string]Class{}
+	for _, d := range r.Differences {
+		classes[d.What] = d.Class
+		if strings.Contains(d.What, "real.conf") {
+			require.Equal(t, "--- old\n+++ new\n@@ -1,2 +1,2 @@\n a = 1\n-b = one\n+b = two\n", d.Lines)
+		}
+	}
+	require.Equal(t, Expected, classes["configuration /etc/nginx/own.conf: contents"])
+	require.Equal(t, Expected, classes["configuration /etc/app/db.conf: contents"])
+	require.Equal(t, Harmless, classes["configuration /etc/app/more.conf: contents"])
+	require.Equal(t, Drift, classes["configuration /etc/app/real.conf: contents"])
+	require.Equal(t, 1, r.Count(Drift), "%+v", r.Differences)
+	after.Peers = nil // then nobody knows that the two addresses are the same host's
+	require.Equal(t, 2, Compare(before, after).Count(Drift))
+}
+
+func TestWhatIsMissingIsNotCompared(t *testing.T) {
+	before, after := captured(t), captured(t)
+	after.Packages, after.Listeners = nil, nil
+	after.Missing = []inventory.Missing{{What: "packages", Reason: inventory.TimedOut, Detail: "it took too long"}}
+	r := Compare(one(before), one(after))
+	require.Equal(t, []NotCompared{{
+		Host: before.Name, What: "packages", Side: OnlyNew, Reason: inventory.TimedOut, Detail: "it took too long", Hides: len(before.Packages),
+	}}, r.NotCompared)
+	require.Equal(t, len(before.Listeners), r.Count(Drift), "what was captured is compared")
+	after.Users[0].Password = ""
+	after.Missing = append(after.Missing, inventory.Missing{What: "passwords", Reason: inventory.Denied})
+	require.Equal(t, len(before.Listeners), Compare(one(before), one(after)).Count(Drift))
+	after.Configuration[0].SHA256, after.Configuration[0].HMAC, after.Configuration[0].Content = "x", "", ""
+	r = Compare(one(before), one(after))
+	require.Equal(t, len(before.Listeners), r.Count(Drift), "%+v", r.Differences)
+	require.Contains(t, r.NotCompared[len(r.NotCompared)-1].Detail, "different kinds")
+}
+
+// TestAFileThatIsNotThere: the capture looked, so the file is known to be absent.
+func TestAFileThatIsNotThere(t *testing.T) {
+	before, after := captured(t), captured(t)
+	require.NotEmpty(t, before.Files)
+	gone := after.Files[0].Path
+	after.Files = after.Files[1:]
+	after.Missing = []inventory.Missing{{What: string(gone), Reason: inventory.Absent, Detail: "no such file"}}
+	r := Compare(one(before), one(after))
+	require.NotZero(t, r.Count(Drift))
+	require.Empty(t, r.NotCompared)
+	after.Missing[0].Reason = inventory.Denied
+	r = Compare(one(before), one(after))
+	require.Zero(t, r.Count(Drift))
+	require.NotEmpty(t, r.NotCompared)
+}
+
+func TestCapturesAreComparedByName(t *testing.T) {
+	old, now := captured(t), captured(t)
+	gone, made := &inventory.Host{Name: "gone"}, &inventory.Host{Name: "made", Unknown: []string{"colour"}}
+	now.Services[0].Active = "inactive"
+	before := Side{Label: "before", Kind: Capture, Hosts: []*inventory.Host{old, gone}}
+	after := Side{Label: "after", Kind: Capture, Hosts: []*inventory.Host{now, made}}
+	r := Compare(before, after)
+	var what []string
+	for _, d := range r.Differences {
+		what = append(what, d.What+" "+d.Only)
+	}
+	require.Equal(t, []string{"service " + now.Services[0].Unit + ": active ", "host gone old", "host made new"}, what)
+	require.Equal(t, []string{"the inventory of made is of a newer migrate; passed over: colour"}, r.Notes)
+	require.Equal(t, 1, len(Compare(before, one(now)).Differences), "a host is looked for in the capture")
+}
+
+func TestRolesAreComparedAsMostAre(t *testing.T) {
+	a, b, c := captured(t), captured(t), captured(t)
+	a.Name, b.Name, c.Name = "a", "b", "c"
+	c.Services[0].Active = "inactive"
+	r := Compare(Side{Label: "role:db", Kind: Role, Hosts: []*inventory.Host{a, b, c}}, one(c))
+	require.Equal(t, 1, r.Count(Drift), "%+v", r.Differences)
+	require.Equal(t, "role:db → c", r.Differences[0].Host)
+}
+
+// TestHostileNames: nothing of a host drives the terminal, and the JSON tells
+// names apart.
+func TestHostileNames(t *testing.T) {
+	old, now, objects := clones(t)
+	text, err := objects.Put([]byte("\x1b[2J\x00\xff\nline\r\n"))
+	require.NoError(t, err)
+	now.Configuration[3].Content = text
+	now.Configuration = append(now.Configuration,
+		inventory.File{Path: "/etc/\x1b[31m\nname", SHA256: "x"}, inventory.File{Path: "/etc/\xff"}, inventory.File{Path: "/etc/\xfe"})
+	now.Packages = []inventory.Package{{Name: "\u202eevil\t", Version: "\x1b]0;x\a"}}
+	before, after := one(old), one(now)
+	before.Objects, after.Objects = objects, objects
+	r := Compare(before, after)
+	var out bytes.Buffer
+	require.NoError(t, Show(&out, r, true))
+	for _, c := range []string{"\x1b", "\x00", "\a", "\u202e", "\xff", "\r"} {
+		require.NotContains(t, out.String(), c)
+	}
+	require.Contains(t, out.String(), `/etc/\x1b[31m\nname`)
+	data, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Contains(t, string(data), `/etc/\\xff`)
+	require.Contains(t, string(data), `/etc/\\xfe`)
+}
+
+func TestShow(t *testing.T) {
+	before, after := captured(t), captured(t)
+	after.Services[0].Active = "inactive"
+	after.CapturedAt = time.Unix(1, 0)
+	var out bytes.Buffer
+	require.NoError(t, Show(&out, Compare(one(before), one(after)), false))
+	require.Contains(t, out.String(), "does not run alike")
+	require.NotContains(t, out.String(), "captured at")
+	require.Contains(t, out.String(), "db1 → db1: 1 drift, 0 harmless, 1 expected")
+	out.Reset()
+	require.NoError(t, Show(&out, Compare(one(before), one(after)), true))
+	require.Contains(t, out.String(), "captured at")
+}

@@ -1,0 +1,70 @@
+package diff
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// Show writes a report for the terminal: what has drifted, and with all what
+// is harmless and expected too.
+func Show(w io.Writer, r *Report, all bool) error {
+	table := inventory.Table{Header: []string{"HOST", "CLASS", "WHAT", "OLD", "NEW", "WHY"}}
+	var texts strings.Builder
+	for _, d := range r.Differences {
+		if d.Class != Drift && !all {
+			continue
+		}
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), d.What, cell(d.Old, d.Only == OnlyNew), cell(d.New, d.Only == OnlyOld), d.Why})
+		if d.Lines != "" {
+			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
+			for line := range strings.Lines(d.Lines) {
+				texts.WriteString(inventory.Printable(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")) + "\n")
+			}
+		}
+	}
+	unknown := inventory.Table{Header: []string{"HOST", "NOT COMPARED", "LACKED BY", "WHY", "DETAIL", "MAY HIDE"}}
+	for _, n := range r.NotCompared {
+		unknown.Rows = append(unknown.Rows, []string{n.Host, n.What, lackedBy[n.Side], n.Reason, n.Detail, fmt.Sprint(n.Hides)})
+	}
+	if err := inventory.WriteTables(w, table, unknown); err != nil {
+		return fmt.Errorf("show difference: %w", err)
+	}
+	if len(table.Rows)+len(unknown.Rows) > 0 {
+		texts.WriteString("\n")
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&texts, "note: %s\n", inventory.Printable(note))
+	}
+	fmt.Fprintf(&texts, "%s → %s: %s\n", inventory.Printable(r.Old), inventory.Printable(r.New), r.Summary())
+	if _, err := io.WriteString(w, texts.String()); err != nil {
+		return fmt.Errorf("show difference: %w", err)
+	}
+	return nil
+}
+
+var lackedBy = map[string]string{OnlyOld: "the old side", OnlyNew: "the new side", Both: "both"}
+
+// Summary is "2 drift, 1 harmless, 30 expected; 3 parts could not be compared".
+func (r *Report) Summary() string {
+	text := fmt.Sprintf("%d drift, %d harmless, %d expected", r.Count(Drift), r.Count(Harmless), r.Count(Expected))
+	if n := len(r.NotCompared); n > 0 {
+		text += fmt.Sprintf("; %d parts could not be compared", n)
+	}
+	return text
+}
+
+// widest is how much of a value is shown: the JSON has it whole.
+const widest = 60
+
+func cell(text string, none bool) string {
+	if none {
+		return "none"
+	}
+	if runes := []rune(text); len(runes) > widest {
+		return string(runes[:widest-1]) + "…"
+	}
+	return text
+}
