@@ -96,8 +96,11 @@ func (t *table) end() error { return cmp.Or(t.err, t.w.Flush()) }
 func Printable(s string) string {
 	q := strconv.Quote(s)
 	q = q[1 : len(q)-1]
-	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(q)
+	return plainQuotes.Replace(q)
 }
+
+// plainQuotes undoes what strconv.Quote does for a literal only.
+var plainQuotes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // Bytes shows a size with three digits and a binary unit: "1.23 GiB".
 func Bytes(n int64) string {

@@ -20,8 +20,11 @@ func (h *Host) Facts() Table {
 	return Table{"facts", []string{"FACT", "VALUE"}, [][]string{
 		{"roles", strings.Join(h.Roles, ", ")},
 		{"captured", h.CapturedAt.Format("2006-01-02 15:04:05 MST") + " as " + h.As},
+		{"name", strings.TrimSpace(h.Network.Hostname + " " + h.Network.FQDN)},
 		{"os", h.OS.Name},
 		{"kernel", h.OS.Kernel + " " + h.OS.Architecture},
+		{"init", h.OS.Init},
+		{"locale", h.OS.Locale},
 		{"hardware", strings.TrimSpace(strings.Join([]string{h.Hardware.Vendor, h.Hardware.Product, h.Hardware.Virtualization}, " "))},
 		{"cpu", fmt.Sprintf("%d %s", h.CPU.Count, h.CPU.Model)},
 		{"memory", Bytes(h.Memory.Total) + ", swap " + Bytes(h.Memory.Swap)},
@@ -70,6 +73,14 @@ func addFull[T any](l *tableList, name string, list []T, row func(T) []string, h
 	if !l.brief {
 		add(l, name, list, row, header...)
 	}
+}
+
+// more adds cells, or the names of columns, that brief tables leave out.
+func (l *tableList) more(cells []string, full ...string) []string {
+	if l.brief {
+		return cells
+	}
+	return append(cells, full...)
 }
 
 func alone(text string) []string { return []string{text} }
@@ -121,8 +132,10 @@ func (l *tableList) files() {
 		}
 		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, Bytes(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
 	}
-	add(l, "configuration", h.Configuration, file, "CONFIGURATION", "KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE")
-	add(l, "files", h.Files, file, "FILE", "KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE")
+	full := func(f File) []string { return l.more(file(f), string(f.Target)) }
+	columns := l.more([]string{"KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE"}, "LINK TO")
+	add(l, "configuration", h.Configuration, full, append([]string{"CONFIGURATION"}, columns...)...)
+	add(l, "files", h.Files, full, append([]string{"FILE"}, columns...)...)
 	add(l, "unexplained", h.Coverage.Unexplained, alone, "UNEXPLAINED")
 	add(l, "secrets", h.Secrets, func(s Secret) []string {
 		return []string{string(s.Path), line(s.Line), s.Kind, s.Key, s.Token}

@@ -8,15 +8,16 @@ import (
 func (l *tableList) data() {
 	l.mysql()
 	add(l, "redis", l.host.Redis, func(r Redis) []string {
-		return []string{r.Address, r.Version, r.Role, r.Upstream, Bytes(r.Memory)}
-	}, "REDIS", "VERSION", "ROLE", "FROM", "MEMORY")
+		return l.more([]string{r.Address, r.Version, r.Role, r.Upstream, Bytes(r.Memory)}, strings.Join(r.Keys, " "))
+	}, l.more([]string{"REDIS", "VERSION", "ROLE", "FROM", "MEMORY"}, "DATABASES WITH KEYS")...)
 	for _, r := range l.host.Redis {
 		l.settings("redis settings", r.Settings)
 	}
 	for _, pg := range l.host.PostgreSQL {
 		add(l, "postgresql", pg.Databases, func(d PGDatabase) []string {
-			return []string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, Bytes(d.Size)}
-		}, "POSTGRESQL PORT", "VERSION", "DATABASE", "OWNER", "SIZE")
+			return l.more([]string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, Bytes(d.Size)}, d.Encoding)
+		}, l.more([]string{"POSTGRESQL PORT", "VERSION", "DATABASE", "OWNER", "SIZE"}, "ENCODING")...)
+		addFull(l, "postgresql replicas", pg.Replicas, alone, "POSTGRESQL REPLICA")
 		l.settings("postgresql settings", pg.Settings)
 		addFull(l, "postgresql roles", pg.Roles, func(r PGRole) []string {
 			return []string{r.Name, strings.Join(r.Rights, " "), strings.Join(r.Groups, " ")}
@@ -51,6 +52,7 @@ func (l *tableList) mysql() {
 	add(l, "mysql users", m.Users, func(u User) []string { return []string{u.User, u.Host} }, "USER", "HOST")
 	add(l, "mysql grants", m.Grants, func(g Grant) []string { return []string{g.Account, g.Statement} }, "ACCOUNT", "GRANT")
 	add(l, "mysql replication", m.Replicas, func(u Upstream) []string {
-		return []string{u.Host, strconv.Itoa(u.Port), strconv.FormatBool(u.Running), strconv.FormatBool(u.GTID)}
-	}, "REPLICATES FROM", "PORT", "RUNNING", "GTID")
+		return l.more([]string{u.Host, strconv.Itoa(u.Port), strconv.FormatBool(u.Running), strconv.FormatBool(u.GTID)}, u.Name, u.User)
+	}, l.more([]string{"REPLICATES FROM", "PORT", "RUNNING", "GTID"}, "NAME", "USER")...)
+	addFull(l, "mysql replicas", m.Clients, alone, "MYSQL REPLICA")
 }

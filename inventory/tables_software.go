@@ -18,15 +18,12 @@ func (l *tableList) software() {
 		if p.Held {
 			version += " (held)"
 		}
-		row := []string{p.Name, version, p.Architecture, p.Origin}
-		if !l.brief {
-			row = append(row, yes(p.Manual))
-		}
-		return row
-	}, append([]string{"PACKAGE", "VERSION", "ARCHITECTURE", "ORIGIN"}, full(!l.brief, "ASKED FOR")...)...)
+		return l.more([]string{p.Name, version, p.Architecture, p.Origin}, yes(p.Manual))
+	}, l.more([]string{"PACKAGE", "VERSION", "ARCHITECTURE", "ORIGIN"}, "ASKED FOR")...)
 	add(l, "repositories", h.Repositories, func(r Repository) []string {
-		return []string{r.URL, strings.Join(r.Suites, " "), strings.Join(r.Components, " "), strings.Join(r.SignedBy, " "), r.File}
-	}, "REPOSITORY", "SUITES", "COMPONENTS", "SIGNED BY", "FILE")
+		row := []string{r.URL, strings.Join(r.Suites, " "), strings.Join(r.Components, " "), strings.Join(r.SignedBy, " "), r.File}
+		return l.more(row, r.Kind, r.Name, yes(r.Disabled), yes(r.Unsigned))
+	}, l.more([]string{"REPOSITORY", "SUITES", "COMPONENTS", "SIGNED BY", "FILE"}, "KIND", "NAME", "DISABLED", "UNSIGNED")...)
 	add(l, "language packages", h.Languages, func(p LanguagePackage) []string {
 		return []string{p.Name, p.Version, p.Manager, p.Folder}
 	}, "LANGUAGE PACKAGE", "VERSION", "MANAGER", "FOLDER")
@@ -34,8 +31,9 @@ func (l *tableList) software() {
 		return []string{string(r.Path), r.Kind, r.Version, r.Remote}
 	}, "RELEASE", "KIND", "VERSION", "REMOTE")
 	add(l, "containers", h.Containers, func(c Container) []string {
-		return []string{c.Name, c.Engine, c.Image, strconv.FormatBool(c.Running), strings.Join(c.Ports, " ")}
-	}, "CONTAINER", "ENGINE", "IMAGE", "RUNNING", "PORTS")
+		row := []string{c.Name, c.Engine, c.Image, strconv.FormatBool(c.Running), strings.Join(c.Ports, " ")}
+		return l.more(row, strings.Join(c.Mounts, " "), c.Restart, c.Compose, c.ID, c.Digest)
+	}, l.more([]string{"CONTAINER", "ENGINE", "IMAGE", "RUNNING", "PORTS"}, "MOUNTS", "RESTART", "COMPOSE", "ID", "IMAGE ID")...)
 	addFull(l, "images", h.Images, func(i Image) []string {
 		return []string{i.Name, i.Engine, i.ID, i.Digest}
 	}, "IMAGE", "ENGINE", "ID", "DIGEST")
@@ -44,22 +42,14 @@ func (l *tableList) software() {
 	}, "COMPOSE FILE", "SERVICES", "IMAGES")
 }
 
-// full is a column that only the whole table has.
-func full(show bool, name string) []string {
-	if !show {
-		return nil
-	}
-	return []string{name}
-}
-
 func (l *tableList) running() {
 	h := l.host
 	add(l, "services", h.Services, func(s Service) []string {
-		return []string{s.Unit, s.Enabled, s.Active, cmp.Or(s.Package, s.File), strings.Join(s.Overrides, " ")}
-	}, "UNIT", "ENABLED", "ACTIVE", "PACKAGE", "OVERRIDES")
+		return l.more([]string{s.Unit, s.Enabled, s.Active, cmp.Or(s.Package, s.File), strings.Join(s.Overrides, " ")}, s.File)
+	}, l.more([]string{"UNIT", "ENABLED", "ACTIVE", "PACKAGE", "OVERRIDES"}, "FILE")...)
 	add(l, "timers", h.Timers, func(x Timer) []string {
-		return []string{x.Unit, x.Starts, strings.Join(x.Schedule, "; "), x.Enabled, x.Cause.String()}
-	}, "TIMER", "STARTS", "SCHEDULE", "ENABLED", "FROM")
+		return l.more([]string{x.Unit, x.Starts, strings.Join(x.Schedule, "; "), x.Enabled, x.Cause.String()}, x.Active)
+	}, l.more([]string{"TIMER", "STARTS", "SCHEDULE", "ENABLED", "FROM"}, "ACTIVE")...)
 	add(l, "cron jobs", h.CronJobs, func(j CronJob) []string {
 		return []string{string(j.File), line(j.Line), j.User, j.Schedule, j.Command, j.Cause.String()}
 	}, "CRON JOB", "LINE", "USER", "SCHEDULE", "COMMAND", "FROM")

@@ -16,14 +16,14 @@ func (l *tableList) access() {
 		})
 	}
 	add(l, "users", people, func(u Account) []string {
-		return []string{u.Name, strconv.Itoa(u.UID), u.Home, u.Shell, strings.Join(u.Groups, " "), u.Password}
-	}, "ACCOUNT", "UID", "HOME", "SHELL", "GROUPS", "PASSWORD")
+		return l.more([]string{u.Name, strconv.Itoa(u.UID), u.Home, u.Shell, strings.Join(u.Groups, " "), u.Password}, u.Gecos)
+	}, l.more([]string{"ACCOUNT", "UID", "HOME", "SHELL", "GROUPS", "PASSWORD"}, "COMMENT")...)
 	addFull(l, "groups", h.Groups, func(g Group) []string {
 		return []string{g.Name, strconv.Itoa(g.GID), strings.Join(g.Members, " ")}
 	}, "GROUP", "GID", "MEMBERS")
 	add(l, "authorized keys", h.AuthorizedKeys, func(k AuthorizedKey) []string {
-		return []string{k.User, k.Kind, k.Fingerprint, k.Comment}
-	}, "MAY LOG IN AS", "KIND", "FINGERPRINT", "COMMENT")
+		return l.more([]string{k.User, k.Kind, k.Fingerprint, k.Comment}, k.Options, string(k.File), line(k.Line))
+	}, l.more([]string{"MAY LOG IN AS", "KIND", "FINGERPRINT", "COMMENT"}, "OPTIONS", "FILE", "LINE")...)
 	add(l, "sudo rules", h.Sudo, func(s Line) []string {
 		return []string{string(s.File), line(s.Line), s.Text}
 	}, "SUDO RULE", "LINE", "TEXT")
@@ -47,10 +47,12 @@ func (l *tableList) system() {
 func (l *tableList) network() {
 	h := l.host
 	add(l, "interfaces", h.Network.Interfaces, func(n Interface) []string {
-		return []string{n.Name, n.Kind, strings.Join(n.Addresses, " ")}
-	}, "INTERFACE", "KIND", "ADDRESSES")
+		return l.more([]string{n.Name, n.Kind, strings.Join(n.Addresses, " ")}, n.MAC, line(n.MTU), yes(n.Up))
+	}, l.more([]string{"INTERFACE", "KIND", "ADDRESSES"}, "MAC", "MTU", "UP")...)
 	addFull(l, "routes", h.Network.Routes, alone, "ROUTE")
 	addFull(l, "name servers", h.Network.Resolver.Servers, alone, "NAME SERVER")
+	addFull(l, "search domains", h.Network.Resolver.Search, alone, "SEARCH DOMAIN")
+	addFull(l, "resolver options", h.Network.Resolver.Options, alone, "RESOLVER OPTION")
 	addFull(l, "hosts file", h.Network.Hosts, func(x HostsLine) []string {
 		return []string{line(x.Line), x.Address, strings.Join(x.Names, " ")}
 	}, "LINE", "ADDRESS", "NAMES")
@@ -63,6 +65,6 @@ func (l *tableList) network() {
 		return []string{strings.Join(v.Names, " "), v.Server, strings.Join(v.Listen, " "), v.Root, strings.Join(v.Proxies, " "), string(v.File)}
 	}, "SITE", "SERVER", "LISTENS", "ROOT", "PASSES ON TO", "FILE")
 	add(l, "certificates", h.Certificates, func(c Certificate) []string {
-		return []string{string(c.File), strings.Join(c.Names, " "), c.Until, c.Issuer}
-	}, "CERTIFICATE", "NAMES", "UNTIL", "ISSUER")
+		return l.more([]string{string(c.File), strings.Join(c.Names, " "), c.Until, c.Issuer}, c.Subject, c.From, c.SHA256)
+	}, l.more([]string{"CERTIFICATE", "NAMES", "UNTIL", "ISSUER"}, "SUBJECT", "FROM", "SHA256")...)
 }
