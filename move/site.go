@@ -83,16 +83,8 @@ func (m *Move) ShowInventory(w io.Writer, asJSON bool, names ...string) error {
 	if err != nil {
 		return err
 	}
-	if len(names) > 0 {
-		var only []*inventory.Host
-		for _, name := range names {
-			i := slices.IndexFunc(hosts, func(h *inventory.Host) bool { return h.Name == name })
-			if i < 0 {
-				return plan.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
-			}
-			only = append(only, hosts[i])
-		}
-		hosts = only
+	if hosts, err = named(hosts, names); err != nil {
+		return err
 	}
 	switch {
 	case asJSON:
@@ -108,24 +100,45 @@ func (m *Move) ShowInventory(w io.Writer, asJSON bool, names ...string) error {
 	return nil
 }
 
+// named are those hosts that are asked for; no names ask for all.
+func named(hosts []*inventory.Host, names []string) ([]*inventory.Host, error) {
+	if len(names) == 0 {
+		return hosts, nil
+	}
+	var only []*inventory.Host
+	for _, name := range names {
+		i := slices.IndexFunc(hosts, func(h *inventory.Host) bool { return h.Name == name })
+		if i < 0 {
+			return nil, plan.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
+		}
+		only = append(only, hosts[i])
+	}
+	return only, nil
+}
+
 // ShowFindings prints what is worth a look before the move.
 func (m *Move) ShowFindings(w io.Writer, asJSON bool) error {
 	hosts, err := m.inventory()
 	if err != nil {
 		return err
 	}
-	site := inventory.Site{Old: map[string][]netip.Addr{}, Objects: m.objects(), Now: time.Now()}
-	for _, h := range m.Config.Hosts {
-		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
-	}
-	found, err := inventory.Findings(hosts, site)
+	found, err := m.findings(hosts)
 	if err != nil {
-		return plan.WithHint(err, "migrate inventory capture")
+		return err
 	}
 	if asJSON {
 		return inventory.WriteJSON(w, found)
 	}
 	return inventory.ShowFindings(w, found)
+}
+
+func (m *Move) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {
+	site := inventory.Site{Old: map[string][]netip.Addr{}, Objects: m.objects(), Now: time.Now()}
+	for _, h := range m.Config.Hosts {
+		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
+	}
+	found, err := inventory.Findings(hosts, site)
+	return found, plan.WithHint(err, "migrate inventory capture")
 }
 
 func (m *Move) inventory() ([]*inventory.Host, error) {

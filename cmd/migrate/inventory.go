@@ -25,12 +25,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 	capture.Flags().BoolVar(&deep, "deep", false, "also check every packaged file and ask for packages' origins: minutes of each host's time")
 	cmd.AddCommand(
 		capture,
-		&cobra.Command{
-			Use: "show [HOST...]", Short: "Show what was captured: a line a host, or all of those named",
-			RunE: func(_ *cobra.Command, names []string) error {
-				return a.with(func(m *move.Move) error { return m.ShowInventory(a.out, a.json, names...) })
-			},
-		},
+		a.inventoryShowCommand(),
 		&cobra.Command{
 			Use: "findings", Short: "Show what is worth a look before the move",
 			Args: noArgs,

@@ -1,0 +1,115 @@
+package page
+
+import (
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/roles"
+)
+
+// data is what the page's script shows and searches: the tables of all hosts,
+// with each row once, and for each host which rows are its own. 500 hosts of a
+// few roles have most of their rows in common.
+type data struct {
+	Tables []*dataTable `json:"tables"`
+	Hosts  []*dataHost  `json:"hosts"`
+
+	index map[string]int
+}
+
+type dataTable struct {
+	Name   string     `json:"name"`
+	Header []string   `json:"header"`
+	Rows   [][]string `json:"rows"`
+
+	index map[string]int
+}
+
+type dataHost struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+	// Tables are a table's index each, then pairs: the first of rows that follow
+	// each other, and how many they are.
+	Tables [][]int `json:"tables"`
+
+	at map[int]int // table to its place in Tables
+}
+
+func dataOf(s Site, grouped []roles.Role, links []link) *data {
+	d := &data{index: map[string]int{}, Tables: []*dataTable{}, Hosts: []*dataHost{}}
+	roleOf := namesOfRoles(grouped)
+	findings, talks := findingTables(s.Findings), linkTables(links)
+	for _, h := range s.Hosts {
+		host := &dataHost{Name: inventory.Printable(h.Name), Role: inventory.Printable(roleOf[h.Name]), at: map[int]int{}}
+		d.Hosts = append(d.Hosts, host)
+		tables := append([]inventory.Table{h.Facts(), findings[h.Name], talks[h.Name]}, h.Tables(false)...)
+		for _, t := range tables {
+			d.add(host, t)
+		}
+	}
+	return d
+}
+
+// findingTables are what was found, by host.
+func findingTables(found []inventory.Finding) map[string]inventory.Table {
+	all := map[string]inventory.Table{}
+	for _, f := range found {
+		t := all[f.Host]
+		t.Name, t.Header = "findings", []string{"FINDING", "WHERE", "WHAT"}
+		t.Rows = append(t.Rows, []string{f.Kind, f.Where, f.Text})
+		all[f.Host] = t
+	}
+	return all
+}
+
+// add notes the rows of a host's table. Tables of one name and header are one.
+func (d *data) add(host *dataHost, t inventory.Table) {
+	if len(t.Rows) == 0 {
+		return
+	}
+	key := t.Name + "\x00" + strings.Join(t.Header, "\x00")
+	n, ok := d.index[key]
+	if !ok {
+		n = len(d.Tables)
+		d.index[key] = n
+		d.Tables = append(d.Tables, &dataTable{Name: inventory.Printable(t.Name), Header: printable(t.Header), index: map[string]int{}})
+	}
+	at, ok := host.at[n]
+	if !ok {
+		at = len(host.Tables)
+		host.at[n] = at
+		host.Tables = append(host.Tables, []int{n})
+	}
+	for _, cells := range t.Rows {
+		host.Tables[at] = appendRow(host.Tables[at], d.Tables[n].row(cells))
+	}
+}
+
+// row is the index of a row, which is kept once.
+func (t *dataTable) row(cells []string) int {
+	key := strings.Join(cells, "\x00")
+	n, ok := t.index[key]
+	if !ok {
+		n = len(t.Rows)
+		t.index[key] = n
+		t.Rows = append(t.Rows, printable(cells))
+	}
+	return n
+}
+
+// appendRow adds a row to pairs of first and count, behind the table's index.
+func appendRow(pairs []int, row int) []int {
+	if n := len(pairs); n > 1 && pairs[n-2]+pairs[n-1] == row {
+		pairs[n-1]++
+		return pairs
+	}
+	return append(pairs, row, 1)
+}
+
+func printable(cells []string) []string {
+	out := make([]string, len(cells))
+	for i, c := range cells {
+		out[i] = inventory.Printable(c)
+	}
+	return out
+}
