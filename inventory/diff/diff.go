@@ -35,6 +35,9 @@ type Difference struct {
 	Why   string `json:"why"`
 	// Lines is the unified diff of a file's contents, or of a firewall's rules.
 	Lines string `json:"lines,omitempty"`
+
+	// ID is that of the trait that differs: see traits.Item.
+	ID string `json:"-"`
 }
 
 // Sides.

@@ -39,6 +39,32 @@ func (r *Report) pair(before, after *subject) {
 	p.notCompared()
 }
 
+// Members compares each host of a role with what most of them are like, which
+// is returned as well. The reports are in the order of the hosts.
+func Members(role Side) ([]traits.Item, []*Report) {
+	usual := role.subject(role.Hosts...)
+	items := make([]traits.Item, 0, len(usual.items))
+	for _, i := range usual.items {
+		items = append(items, i)
+	}
+	slices.SortFunc(items, func(a, b traits.Item) int { return inOrderOfModel(a.ID, b.ID) })
+	one := role
+	one.Kind = One
+	var reports []*Report
+	for _, h := range role.Hosts {
+		r := &Report{Old: role.Label, New: h.Name}
+		r.pair(usual, one.subject(h))
+		reports = append(reports, r)
+	}
+	return items, reports
+}
+
+func inOrderOfModel(a, b string) int {
+	placeA, _, _ := strings.Cut(a, "\x00")
+	placeB, _, _ := strings.Cut(b, "\x00")
+	return cmp.Or(cmp.Compare(traits.Place(placeA), traits.Place(placeB)), cmp.Compare(a, b))
+}
+
 // ids are those of both sides, in the order of the model.
 func (p *pair) ids() []string {
 	var all []string
@@ -50,11 +76,7 @@ func (p *pair) ids() []string {
 			all = append(all, id)
 		}
 	}
-	slices.SortFunc(all, func(a, b string) int {
-		placeA, _, _ := strings.Cut(a, "\x00")
-		placeB, _, _ := strings.Cut(b, "\x00")
-		return cmp.Or(cmp.Compare(traits.Place(placeA), traits.Place(placeB)), cmp.Compare(a, b))
-	})
+	slices.SortFunc(all, inOrderOfModel)
 	return all
 }
 
@@ -65,7 +87,7 @@ func (p *pair) only(side string, i traits.Item, lacks *subject) {
 		p.hides[m]++
 		return
 	}
-	d := Difference{Host: p.name, At: i.At, What: i.String(), Only: side}
+	d := Difference{Host: p.name, At: i.At, What: i.String(), Only: side, ID: i.ID}
 	if side == OnlyOld {
 		d.Old = brief(i)
 	} else {
@@ -86,7 +108,7 @@ func (p *pair) fields(was, is traits.Item) {
 			p.hides[m]++
 			continue
 		}
-		d := Difference{Host: p.name, At: strings.TrimPrefix(was.At+"."+old.Field, "."), Old: readable(old), New: readable(now)}
+		d := Difference{Host: p.name, At: strings.TrimPrefix(was.At+"."+old.Field, "."), Old: readable(old), New: readable(now), ID: was.ID}
 		d.What = was.String() + ": " + strings.ReplaceAll(strings.TrimSuffix(old.Field, "_bytes"), "_", " ")
 		if old.Field == traits.Contents {
 			if !p.contents(&d, was, is, old, now) {

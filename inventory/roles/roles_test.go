@@ -1,36 +1,204 @@
 package roles
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-func TestMoveGroupsJoinHostsThatTalk(t *testing.T) {
-	host := func(name, address string, c ...inventory.Connection) *inventory.Host {
-		return &inventory.Host{
-			Name: name, Connections: c,
-			Network: inventory.Network{Interfaces: []inventory.Interface{{Name: "eth0", Addresses: []string{address + "/24"}}}},
-		}
+// TestTwentyServersReadAsFourRoles: with odd hosts among them, whether the
+// config calls them something or not.
+func TestTwentyServersReadAsFourRoles(t *testing.T) {
+	for _, called := range []bool{true, false} {
+		found := names(Of(twenty(called)))
+		require.Len(t, found, 4, "%v", found)
+		require.Len(t, found["web"], 9)
+		require.Equal(t, []string{"db1", "db2", "db3", "db4", "db5"}, found["db"])
+		require.Equal(t, []string{"cache1", "cache2", "cache3"}, found["cache"])
+		require.Equal(t, []string{"queue1", "queue2", "queue3"}, found["queue"])
 	}
-	groups := MoveGroups([]*inventory.Host{
-		host("web1", "10.0.0.1", inventory.Connection{Direction: inventory.Out, Protocol: "tcp", Peer: "10.0.0.3", Port: 3306}),
-		host("web2", "10.0.0.2"),
-		host("db1", "10.0.0.3", inventory.Connection{Direction: inventory.In, Protocol: "tcp", Peer: "10.0.0.1", Port: 3306}),
-	})
-	require.Equal(t, []MoveGroup{
-		{Hosts: []string{"db1", "web1"}, Because: []Link{{From: []string{"web1"}, To: "db1", Protocol: "tcp", Port: 3306}}},
-		{Hosts: []string{"web2"}},
-	}, groups)
-	require.Equal(t, "web1 → db1:3306", groups[0].Because[0].String())
 }
 
-func TestRolesAreThoseOfTheConfig(t *testing.T) {
-	all := Of([]*inventory.Host{{Name: "web2", Roles: []string{"web"}}, {Name: "db1", MySQL: &inventory.MySQL{}}, {Name: "web1", Roles: []string{"web"}}})
-	require.Len(t, all, 2)
-	require.Equal(t, "db", all[0].Name)
-	require.Equal(t, "web", all[1].Name)
-	require.Equal(t, "web1", all[1].Hosts[0].Name)
+func TestWhatTheConfigCallsAHostIsNotTheTruth(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.web("web1", "web"), m.web("web2", "web"), m.web("web3", "web"), m.db("web4", "web"), m.db("db1", "db"), m.db("db2", "db")}
+	run(hosts[2], "mariadb-server", "mariadbd", 3306) // a database beside the web server
+	hosts[2].MySQL = &inventory.MySQL{Version: "10.11.6"}
+	roles := Of(hosts)
+	require.Equal(t, map[string][]string{"web": {"web1", "web2", "web3"}, "db": {"db1", "db2", "web4"}}, names(roles))
+	db, web := Portray(roles[0], nil), Portray(roles[1], nil)
+	require.Contains(t, db.Odd, Odd{Host: "web4", How: Differs, What: "host: roles", Usual: "db", Here: "web", Why: "the config calls it something else"})
+	var what []string
+	for _, o := range web.Odd {
+		require.Equal(t, "web3", o.Host)
+		require.Equal(t, Has, o.How)
+		what = append(what, o.What)
+	}
+	require.Subset(t, what, []string{"mysql", "package mariadb-server", "service mariadb-server.service", "listener tcp 0.0.0.0 3306"})
+}
+
+// TestRolesThatTheConfigPartsStayApart: although they run the same.
+func TestRolesThatTheConfigPartsStayApart(t *testing.T) {
+	m := &maker{}
+	found := names(Of([]*inventory.Host{m.web("a1", "web", "app"), m.web("a2", "app", "web"), m.web("b1", "static"), m.web("b2", "static")}))
+	require.Equal(t, map[string][]string{"app-web": {"a1", "a2"}, "static": {"b1", "b2"}}, found)
+}
+
+func TestAHostWithoutARoleJoinsThoseThatAreAlike(t *testing.T) {
+	m := &maker{}
+	found := names(Of([]*inventory.Host{m.web("new"), m.web("web1", "front"), m.web("web2", "front"), m.db("data")}))
+	require.Equal(t, map[string][]string{"front": {"new", "web1", "web2"}, "db": {"data"}}, found)
+}
+
+func TestASiteOfOneRole(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.web("a"), m.web("b"), m.web("c"), m.web("d")}
+	for i, h := range hosts {
+		h.Packages = append(h.Packages, inventory.Package{Name: fmt.Sprint("odd-", string(rune('a'+i))), Manual: true})
+	}
+	require.Equal(t, map[string][]string{"web": {"a", "b", "c", "d"}}, names(Of(hosts)), "what all run is what they are for")
+}
+
+func TestNamesOfRoles(t *testing.T) {
+	m := &maker{}
+	service := func(name string) *inventory.Host {
+		h := m.host(name)
+		run(h, name, name, 7000)
+		return h
+	}
+	lamp := m.web("lamp")
+	run(lamp, "mariadb-server", "mariadbd", 3306)
+	lamp.MySQL = &inventory.MySQL{}
+	found := names(Of([]*inventory.Host{
+		lamp, m.db("d1"), m.cache("c1"), m.queue("q1"), m.monitor("m1"), service("billing"), service("../../etc/x y\n{{ z }}"), {Name: "bare"},
+	}))
+	require.Equal(t, map[string][]string{
+		"web-db": {"lamp"}, "db": {"d1"}, "cache": {"c1"}, "queue": {"q1"}, "monitoring": {"m1"}, "billing": {"billing"},
+		"etc-x-y-z": {"../../etc/x y\n{{ z }}"}, "other": {"bare"},
+	}, found)
+	require.Equal(t, "n-c-d", plain("Ünï cödé"))
+	// two groups of one name
+	pg := m.host("p1")
+	run(pg, "postgresql", "postgres", 5432)
+	pg.PostgreSQL = []inventory.PostgreSQL{{Port: 5432}}
+	found = names(Of([]*inventory.Host{m.db("d1"), m.db("d2"), pg}))
+	require.Equal(t, map[string][]string{"db": {"d1", "d2"}, "db-postgresql": {"p1"}}, found)
+}
+
+// anySite draws hosts of a few kinds, with noise, some called something.
+func anySite(t *rapid.T) []*inventory.Host {
+	m := &maker{}
+	kinds := []func(string, ...string) *inventory.Host{m.web, m.db, m.cache, m.queue, m.monitor, m.host}
+	var hosts []*inventory.Host
+	for i := range rapid.IntRange(0, 12).Draw(t, "hosts") {
+		var called []string
+		if c := rapid.SampledFrom([]string{"", "", "web", "db", "x"}).Draw(t, "called"); c != "" {
+			called = []string{c}
+		}
+		h := rapid.SampledFrom(kinds).Draw(t, "kind")(fmt.Sprintf("h%02d", i), called...)
+		for _, extra := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"memcached", "varnish", "haproxy", "toy", "nginx"}), 0, 3, rapid.ID).Draw(t, "extra") {
+			run(h, extra, extra, 8000+len(extra))
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+var safeName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+func TestRolesHoldTheirPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hosts := anySite(t)
+		var of string // whose twin is there: a host that does not differ
+		if len(hosts) > 0 && rapid.Bool().Draw(t, "twin") {
+			twin := *rapid.SampledFrom(hosts).Draw(t, "of")
+			of, twin.Name = twin.Name, "twin"
+			hosts = append(hosts, &twin)
+		}
+		roles := Of(hosts)
+		seen := map[string]int{}
+		taken := map[string]bool{}
+		for _, r := range roles {
+			require.Regexp(t, safeName, r.Name)
+			require.False(t, taken[r.Name], r.Name)
+			require.NotEmpty(t, r.Hosts)
+			taken[r.Name] = true
+			var members []string
+			for _, h := range r.Hosts {
+				seen[h.Name]++
+				members = append(members, h.Name)
+			}
+			require.True(t, of == "" || slices.Contains(members, of) == slices.Contains(members, "twin"), "twins are parted")
+		}
+		require.Len(t, seen, len(hosts))
+		for name, n := range seen {
+			require.Equal(t, 1, n, name)
+		}
+		mixed := rapid.Permutation(hosts).Draw(t, "order")
+		require.Equal(t, names(roles), names(Of(mixed)), "the order of hosts does not matter")
+		require.Equal(t, MoveGroups(hosts), MoveGroups(mixed))
+	})
+}
+
+func TestPortraits(t *testing.T) {
+	hosts := twenty(true)
+	odd := map[string][]Odd{}
+	for _, r := range Of(hosts) {
+		p := Portray(r, nil)
+		for _, o := range p.Odd {
+			odd[o.Host] = append(odd[o.Host], o)
+		}
+		common := map[string][]string{}
+		for _, c := range p.Common {
+			common[c.Kind] = c.Names
+		}
+		require.Contains(t, common["package"], "sudo")
+		require.Contains(t, common["service"], "cron.service")
+		require.Contains(t, common["listener"], "tcp {own address} 9999", "own addresses do not part hosts")
+		if r.Name == "web" {
+			require.Contains(t, common["package"], "nginx")
+			require.NotContains(t, common["package"], "memcached")
+			require.NotContains(t, common["service"], "php8.2-fpm.service", "one lacks it")
+			require.Equal(t, []string{"nginx blog.example.com /etc/nginx/sites-enabled/blog"}, common["site"])
+		}
+	}
+	find := func(host, how, what string) {
+		t.Helper()
+		require.True(t, slices.ContainsFunc(odd[host], func(o Odd) bool { return o.How == how && o.What == what }), "%s: %+v", host, odd[host])
+	}
+	find("web3", Has, "service memcached.service")
+	find("web4", Lacks, "service php8.2-fpm.service")
+	find("web5", Differs, "package chrony: version")
+	find("db2", Has, "cron job /etc/cron.d/dump root @daily dump")
+	find("db3", Differs, "mysql variable sql_mode: value")
+	find("cache2", Differs, "configuration /etc/motd.local: contents")
+	find("queue2", Has, "package emacs-nox")
+	require.Empty(t, odd["web9"], "its tool came with something else")
+}
+
+func TestShow(t *testing.T) {
+	hosts := twenty(true)
+	at := byName(hosts)
+	talk(at, "db1", 3306, "web1", "web2")
+	at["web1"].Packages = append(at["web1"].Packages, inventory.Package{Name: "evil\x1b[31m\nname", Manual: true})
+	s := SurveyOf(hosts, nil)
+	var out, again bytes.Buffer
+	require.NoError(t, Show(&out, s))
+	require.NotContains(t, out.String(), "\x1b")
+	require.Contains(t, out.String(), "web1, web2 → db1:3306 (mysql)")
+	require.Regexp(t, `(?m)^web +9 +web1, web2, `, out.String())
+	slices.Reverse(hosts)
+	require.NoError(t, Show(&again, SurveyOf(hosts, nil)))
+	require.Equal(t, out.String(), again.String())
+	data, err := json.Marshal(s)
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"links_left_out":[]`)
 }

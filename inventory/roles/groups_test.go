@@ -1,0 +1,100 @@
+package roles
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+func because(g MoveGroup) string {
+	var text []string
+	for _, l := range g.Because {
+		text = append(text, l.String())
+	}
+	return strings.Join(text, "; ")
+}
+
+func without(all []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(n string) bool { return slices.Contains(names, n) })
+}
+
+// TestMoveGroups: three services that do not talk to each other, and all that
+// talks to everybody: monitoring, a bastion, a resolver, a log server, an agent.
+func TestMoveGroups(t *testing.T) {
+	m := &maker{}
+	hosts := append(twenty(true), m.monitor("mon1", "monitoring"), m.host("log1", "log"))
+	at := byName(hosts)
+	at["mon1"].Network.Interfaces[0].Addresses[0], at["log1"].Network.Interfaces[0].Addresses[0] = "10.9.0.1/16", "10.9.0.2/16"
+	every := sortedNames(at)
+	talk(at, "db1", 3306, "web1", "web2", "web3")
+	talk(at, "cache1", 6379, "web1", "web2", "web3")
+	talk(at, "db2", 3306, "web4", "queue1")
+	for _, name := range without(every, "mon1") {
+		talk(at, name, 9999, "mon1") // the house's own agent
+		talk(at, name, 10050, "mon1")
+		talk(at, name, 9100, "mon1")
+	}
+	talk(at, "log1", 1514, without(every, "log1")...) // a port that nobody knows
+	talk(at, "log1", 53, without(every, "log1")...)
+	groups, leftOut := Traffic(hosts)
+	require.Equal(t, []string{"cache1", "db1", "web1", "web2", "web3"}, groups[0].Hosts)
+	require.Equal(t, "web1, web2, web3 → cache1:6379 (redis); web1, web2, web3 → db1:3306 (mysql)", because(groups[0]))
+	require.Equal(t, 6, groups[0].Because[1].Connections)
+	require.Equal(t, []string{"db2", "queue1", "web4"}, groups[1].Hosts)
+	require.Len(t, groups, 2+22-8, "the others move alone")
+	why := map[string]string{}
+	for _, l := range leftOut {
+		why[l.String()] = l.Why
+	}
+	require.Contains(t, why["mon1 → db1:10050 (zabbix)"], "zabbix: a service of the whole site")
+	require.Contains(t, why["mon1 → db1:9100 (node exporter)"], "node exporter")
+	require.Contains(t, why["mon1 → db1:9999 (house-agent)"], "mon1 talks to 21 of the 21 other hosts")
+	require.Contains(t, why[strings.Join(without(every, "log1"), ", ")+" → log1:1514"], "21 of the 21 other hosts talk to it")
+}
+
+// TestADatabaseForAllJoinsAll: what everybody lives on is no service of the site.
+func TestADatabaseForAllJoinsAll(t *testing.T) {
+	hosts := twenty(true)
+	at := byName(hosts)
+	talk(at, "db1", 3306, without(sortedNames(at), "db1")...)
+	require.Len(t, MoveGroups(hosts), 1)
+}
+
+func TestSmallSites(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.web("web1"), m.web("web2"), m.db("db1")}
+	at := byName(hosts)
+	talk(at, "db1", 3306, "web1", "web2")
+	groups := MoveGroups(hosts)
+	require.Len(t, groups, 1)
+	require.Equal(t, "web1, web2 → db1:3306 (mysql)", because(groups[0]))
+	require.Empty(t, MoveGroups(nil))
+	require.Equal(t, []MoveGroup{{Hosts: []string{"alone"}}}, MoveGroups([]*inventory.Host{{Name: "alone"}}))
+}
+
+// TestReplicationJoins: also where nothing was sampled, by address or by name.
+func TestReplicationJoins(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.db("db1"), m.db("db2"), m.cache("cache1"), m.cache("cache2")}
+	hosts[1].MySQL.Replicas = []inventory.Upstream{{Host: addressOf(hosts[0]), Port: 3306}}
+	hosts[3].Redis[0].Upstream = "cache1.example.com:6379"
+	groups := MoveGroups(hosts)
+	require.Equal(t, "cache2 → cache1:6379 (redis)", because(groups[0]))
+	require.Equal(t, "db2 → db1:3306 (mysql)", because(groups[1]))
+	require.Zero(t, groups[1].Because[0].Connections)
+}
+
+// TestAnAddressOfTwoIsOfNone: as that of a bridge for containers.
+func TestAnAddressOfTwoIsOfNone(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.web("a"), m.web("b"), m.web("c")}
+	for _, h := range hosts {
+		h.Network.Interfaces = append(h.Network.Interfaces, inventory.Interface{Name: "docker0", Addresses: []string{"172.17.0.1/16"}})
+	}
+	hosts[0].Connections = []inventory.Connection{{Direction: inventory.Out, Protocol: "tcp", Peer: "172.17.0.1", Port: 80}, {Direction: inventory.Out, Protocol: "tcp", Peer: "198.51.100.1", Port: 443}}
+	require.Len(t, MoveGroups(hosts), 3)
+}
