@@ -40,7 +40,8 @@ type LanguagePackage struct {
 }
 
 // Service is a systemd service or socket that is enabled, masked, active or
-// failed, or a script of SysV that starts at boot.
+// failed, one that is disabled although its distribution enables such, or a
+// script of SysV that starts at boot.
 type Service struct {
 	Unit    string `json:"unit"`
 	Enabled string `json:"enabled,omitempty"` // as list-unit-files says: enabled, static, masked, …

@@ -16,6 +16,7 @@ var instanceOfSession = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|sys
 // unit is what systemd says of one.
 type unit struct {
 	enabled, active, fragment string
+	preset                    string // what the distribution would have it be
 	triggers                  string
 	schedule                  []string
 }
@@ -35,14 +36,17 @@ func (p *parser) services() {
 			if len(f) < 2 {
 				return fmt.Errorf("%.60q is no unit file", line)
 			}
-			get(f[0]).enabled = f[1]
+			u := get(f[0])
+			if u.enabled = f[1]; len(f) > 2 {
+				u.preset = f[2]
+			}
 		}
 		return nil
 	})
 	p.parse("units", func(text string) error {
 		for stanza := range strings.SplitSeq(text, "\n\n") {
 			if name, u := parseUnit(stanza); name != "" {
-				u.enabled = get(name).enabled
+				u.enabled, u.preset = get(name).enabled, get(name).preset
 				*get(name) = u
 			}
 		}
@@ -56,7 +60,7 @@ func (p *parser) services() {
 	}
 	for _, name := range sortedKeys(units) {
 		u := units[name]
-		if !u.matters() || instanceOfSession.MatchString(name) {
+		if !u.matters() || u.enabled == "disabled" && u.active == "" && strings.Contains(name, "@.") || instanceOfSession.MatchString(name) {
 			continue
 		}
 		pkg := cmp.Or(byName[name], byName[template(name)])
@@ -104,6 +108,10 @@ func (u *unit) matters() bool {
 	switch u.enabled {
 	case "enabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime":
 		return true
+	case "disabled":
+		if u.preset == "enabled" { // somebody wanted it so
+			return true
+		}
 	}
 	return u.active == "active" || u.active == "failed" || u.active == "activating" || u.active == "reloading"
 }
