@@ -38,7 +38,7 @@ func theRecipe() recipe {
 			"sudo", "curl", "ca-certificates", "rsync", "procps", "logrotate", "less", "lsb-release",
 		},
 		Site:    []string{"mariadb-server", "nginx-light"},
-		Droplet: []string{"cloud-init"},
+		Droplet: []string{"cloud-init", "python3-apt"},
 		Pool: []string{
 			"mariadb-server", "mariadb-client", "mariadb-backup", "nginx", "nginx-light", "nginx-core",
 			"redis-server", "haproxy", "python3-minimal", "wireguard-tools", "git", "unzip", "chrony",
