@@ -84,7 +84,7 @@ func Load(dir string) ([]*Host, error) {
 		if strings.HasPrefix(e.Name(), ".") || filepath.Ext(e.Name()) != ".json" {
 			continue
 		}
-		h, err := loadFile(filepath.Join(dir, e.Name()))
+		h, err := LoadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,8 @@ func Load(dir string) ([]*Host, error) {
 	return hosts, nil
 }
 
-func loadFile(file string) (*Host, error) {
+// LoadFile reads the inventory of one host from a file that Save wrote.
+func LoadFile(file string) (*Host, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("load inventory: %w", err)

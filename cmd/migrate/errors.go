@@ -31,7 +31,7 @@ const (
 const exitCodes = `Exit codes:
   0  done; for plan: nothing would change
   1  failed; the journal and the error line say where
-  2  plan: there are changes
+  2  plan: there are changes; inventory diff: there is drift
   3  the configuration or the command line is wrong; nothing was changed
   4  a host or a vendor cannot be reached, or refuses the login; run it again
   5  refused: the plan is not reviewed or does not hold any more, or a check stands against it
@@ -74,7 +74,7 @@ func group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// errChanges makes plan exit with 2 without an error line.
+// errChanges makes plan and inventory diff exit with 2 without an error line.
 var errChanges = errors.New("there are changes")
 
 // report prints err as one line (one a host where several fail), never the

@@ -26,6 +26,8 @@ func (a *app) inventoryCommand() *cobra.Command {
 	cmd.AddCommand(
 		capture,
 		a.inventoryShowCommand(),
+		a.inventoryDiffCommand(),
+		a.inventoryRolesCommand(),
 		&cobra.Command{
 			Use: "findings", Short: "Show what is worth a look before the move",
 			Args: noArgs,

@@ -208,3 +208,14 @@ func (s Side) subject(hosts ...*inventory.Host) *subject {
 	}
 	return sub
 }
+
+// NotIn names the host of a single side that a capture to compare it with lacks.
+func NotIn(before, after Side) (string, bool) {
+	for _, pair := range [][2]Side{{before, after}, {after, before}} {
+		one, all := pair[0], pair[1]
+		if one.Kind == One && all.Kind == Capture && !slices.ContainsFunc(all.Hosts, func(h *inventory.Host) bool { return h.Name == one.Hosts[0].Name }) {
+			return one.Hosts[0].Name, true
+		}
+	}
+	return "", false
+}
