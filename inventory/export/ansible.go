@@ -1,0 +1,148 @@
+package export
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// prefix begins the names of Ansible's variables for secrets.
+const prefix = "vault_"
+
+// ansible writes a playbook with a role for what all hosts have, one for each
+// role, and one for what is left for single hosts.
+func (f files) ansible(s *site) error {
+	var plays list
+	groups := mapping{}
+	extra := recipe{} // of all hosts: what the role "host" must be able to do
+	for _, r := range s.Roles {
+		roles := []string{}
+		if !s.Common.empty() {
+			roles = append(roles, "common")
+		}
+		if !r.recipe.empty() {
+			roles = append(roles, r.Name)
+		}
+		members, alone := mapping{}, false
+		for _, h := range r.Hosts {
+			var value any = flow{}
+			if address := s.connect[h.Name]; address != "" {
+				value = flow{{"ansible_host", address}}
+			}
+			members = append(members, pair{h.Name, value})
+			if h.recipe.empty() {
+				continue
+			}
+			alone = true
+			extra.add(h.recipe)
+			vars := append(mapping{}, f.layerVars("host", "roles/host/", h.Name+"/", &h.recipe, s.names)...)
+			if err := f.document("host_vars/"+h.Name+".yml", "# What "+h.Name+" has besides its role.", vars); err != nil {
+				return err
+			}
+		}
+		if alone {
+			roles = append(roles, "host")
+		}
+		groups = append(groups, pair{r.Name, mapping{{"hosts", members}}})
+		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, {"roles", roles}})
+	}
+	if err := f.ansibleRoles(s, &extra); err != nil {
+		return err
+	}
+	if err := f.document("site.yml", "---", plays); err != nil {
+		return err
+	}
+	if err := f.document("hosts.yml", "---", mapping{{"all", mapping{{"children", groups}}}}); err != nil {
+		return err
+	}
+	f.put("ansible.cfg", "[defaults]\ninventory = hosts.yml\n")
+	if len(s.Secrets) > 0 {
+		f.put("group_vars/all/vault.example.yml", vaultExample(s.Secrets))
+	}
+	f.put("README.md", ansibleReadme)
+	return nil
+}
+
+// ansibleRoles writes the roles; extra is what single hosts have.
+func (f files) ansibleRoles(s *site, extra *recipe) error {
+	if !s.Common.empty() {
+		if err := f.ansibleRole("common", "# What all hosts have.", &s.Common, s.names); err != nil {
+			return err
+		}
+	}
+	for i := range s.Roles {
+		if r := &s.Roles[i]; !r.recipe.empty() {
+			if err := f.ansibleRole(r.Name, "# What all hosts of "+r.Name+" have.", &r.recipe, s.names); err != nil {
+				return err
+			}
+		}
+	}
+	if extra.empty() {
+		return nil
+	}
+	var none mapping
+	for _, p := range (files{}).layerVars("host", "", "", extra, s.names) {
+		var empty any = list{}
+		if _, ok := p.value.(string); ok {
+			empty = ""
+		}
+		none = append(none, pair{p.key, empty})
+	}
+	if err := f.document("roles/host/defaults/main.yml", "# What a host has besides its role: see host_vars.", none); err != nil {
+		return err
+	}
+	return f.ansibleTasks("host", extra, s.names)
+}
+
+func (f files) ansibleRole(name, title string, r *recipe, names map[string]string) error {
+	if err := f.document("roles/"+name+"/defaults/main.yml", title, f.layerVars(name, "roles/"+name+"/", "", r, names)); err != nil {
+		return err
+	}
+	return f.ansibleTasks(name, r, names)
+}
+
+// document adds a YAML file.
+func (f files) document(path, first string, value any) error {
+	text, err := document(first, value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	f.put(path, text)
+	return nil
+}
+
+// add joins what another recipe has. Neither is changed through the other.
+func (r *recipe) add(o recipe) {
+	*r = recipe{
+		slices.Concat(r.Packages, o.Packages), slices.Concat(r.Groups, o.Groups), slices.Concat(r.Users, o.Users), slices.Concat(r.Members, o.Members),
+		slices.Concat(r.Zone, o.Zone), slices.Concat(r.Files, o.Files), slices.Concat(r.Absent, o.Absent), slices.Concat(r.Lines, o.Lines), slices.Concat(r.Units, o.Units),
+	}
+}
+
+// vaultExample lists the variables to fill in. They stand in comments: what is
+// not filled in must be missing, not wrong.
+func vaultExample(needed []Needed) string {
+	var b strings.Builder
+	b.WriteString("# The secrets that the hosts need, and where they go. Copy this file to vault.yml,\n# fill in each, and encrypt it: ansible-vault encrypt group_vars/all/vault.yml\n---\n")
+	for _, n := range needed {
+		for _, w := range n.Where {
+			b.WriteString("# " + n.Kind + " in " + w + "\n")
+		}
+		b.WriteString("# " + prefix + n.Name + ": !unsafe \"\"\n")
+	}
+	return b.String()
+}
+
+const ansibleReadme = `# Ansible, as exported
+
+    cp group_vars/all/vault.example.yml group_vars/all/vault.yml    # where there is one: fill in the secrets
+    ansible-vault encrypt group_vars/all/vault.yml
+    ansible-playbook site.yml --ask-vault-pass --check --diff
+    ansible-playbook site.yml --ask-vault-pass
+
+Only modules of ansible-core are used. The role ` + "`common`" + ` is what all hosts have, each other role what
+its hosts have, ` + "`host`" + ` does what ` + "`host_vars`" + ` says of single hosts. A second run changes nothing.
+
+NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
+were replaced, and those that still stand in files.
+`

@@ -1,0 +1,144 @@
+package export_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/pem"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+)
+
+// write puts an export into a folder.
+func write(t *testing.T, r *export.Result) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "export")
+	require.NoError(t, r.Write(dir))
+	return dir
+}
+
+// identity makes a key that opens the bare hosts.
+func identity(t *testing.T) (keyFile, authorized string) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	block, err := ssh.MarshalPrivateKey(private, "")
+	require.NoError(t, err)
+	keyFile = filepath.Join(t.TempDir(), "id")
+	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(block), 0o600))
+	key, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	return keyFile, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+}
+
+// playbook runs ansible-playbook in an export's folder and returns what it printed.
+func playbook(t *testing.T, dir, sshArgs string, args ...string) string {
+	t.Helper()
+	_, err := exec.LookPath("ansible-playbook")
+	remotetest.Need(t, err == nil, "the Debian package ansible-core")
+	home, err := os.MkdirTemp("", "ansible") // short: the path of a socket is
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	cmd := exec.CommandContext(t.Context(), "ansible-playbook", append([]string{"site.yml"}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+home, "ANSIBLE_HOME="+home, "ANSIBLE_LOCAL_TEMP="+home+"/tmp", "ANSIBLE_SSH_CONTROL_PATH_DIR="+home+"/cp",
+		"ANSIBLE_SSH_ARGS="+sshArgs+" -o ControlMaster=auto -o ControlPersist=20s", "ANSIBLE_PIPELINING=1", "ANSIBLE_NOCOLOR=1", "ANSIBLE_REMOTE_USER=root", "LC_ALL=C.UTF-8")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(t, cmd.Run(), "%s", out.String())
+	return out.String()
+}
+
+// known writes a known_hosts file for a host of the lab.
+func known(t *testing.T, h labHost) string {
+	t.Helper()
+	keys, err := h.HostKeys()
+	require.NoError(t, err)
+	var text strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&text, "%s %s", h.Address(), ssh.MarshalAuthorizedKey(k))
+	}
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	require.NoError(t, os.WriteFile(file, []byte(text.String()), 0o600))
+	return file
+}
+
+// exported captures a prepared host of the lab.
+func exportedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) *inventory.Host {
+	t.Helper()
+	h := bootDroplet(t, n, machine.Spec{Name: "web1", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.11")}})
+	sh(t, h, prepared(t))
+	waitBooted(t, h)
+	host := capture(t, h, objects)
+	require.NoError(t, h.Host.Close(context.WithoutCancel(t.Context())))
+	return host
+}
+
+var recap = regexp.MustCompile(`(?m)^web1 +: ok=(\d+) +changed=(\d+) +unreachable=0 +failed=0`)
+
+// What Ansible makes of a bare host is captured as what the prepared one was,
+// and a second run changes nothing.
+func TestAnsibleMakesABareHostEqual(t *testing.T) {
+	n := openLab(t)
+	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
+	original := exportedHost(t, n, objects)
+	keyFile, authorized := identity(t)
+	bare := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, AuthorizedKeys: []string{authorized}})
+
+	result, err := export.Export(roles.Of([]*inventory.Host{original}), export.Options{
+		Format: export.Ansible, Objects: objects, Connect: map[string]string{"web1": bare.Address().String()},
+	})
+	require.NoError(t, err)
+	dir := write(t, result)
+	var vault strings.Builder
+	for _, s := range result.Secrets {
+		fmt.Fprintf(&vault, "vault_%s: !unsafe %q\n", s.Name, secretOf(t, s.Name))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault.String()), 0o600))
+
+	ssh := "-i " + keyFile + " -o IdentitiesOnly=yes -o UserKnownHostsFile=" + known(t, bare) + " -o StrictHostKeyChecking=yes"
+	first := playbook(t, dir, ssh)
+	require.NotEmpty(t, recap.FindStringSubmatch(first), first)
+	second := playbook(t, dir, ssh)
+	counts := recap.FindStringSubmatch(second)
+	require.NotEmpty(t, counts, second)
+	require.Equal(t, "0", counts[2], second)
+
+	waitBooted(t, bare)
+	again := capture(t, bare, objects)
+	again.AuthorizedKeys = original.AuthorizedKeys // the one that lets Ansible in
+	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+	for name, text := range result.Files {
+		for _, secret := range secretsOf {
+			require.NotContains(t, text, secret, name)
+		}
+		require.NotContains(t, text, "migrate-secret-", name)
+	}
+}
+
+// secretOf is the planted secret that a variable stands for.
+func secretOf(t *testing.T, name string) string {
+	t.Helper()
+	for setting, secret := range secretsOf {
+		if strings.HasSuffix(name, strings.ToLower(setting)) {
+			return secret
+		}
+	}
+	t.Fatalf("%s is no planted secret", name)
+	return ""
+}

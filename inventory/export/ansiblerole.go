@@ -1,0 +1,146 @@
+package export
+
+import (
+	"path"
+	"strings"
+)
+
+// layerVars are the variables of a layer, whose names begin with name. Contents
+// go to folder/files and folder/templates, below sub; a folder that is empty
+// keeps none.
+func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]string) mapping {
+	var vars mapping
+	set := func(key string, values list) {
+		if len(values) > 0 {
+			vars = append(vars, pair{name + "_" + key, values})
+		}
+	}
+	var packages, held, groups, users, members, masked, units list
+	for _, p := range r.Packages {
+		if p.Held {
+			held = append(held, p.Name)
+			p.Name += "=" + p.Version
+		}
+		packages = append(packages, p.Name)
+	}
+	for _, g := range r.Groups {
+		groups = append(groups, flow{{"name", g.Name}, {"gid", g.GID}, {"system", g.System}})
+	}
+	for _, u := range r.Users {
+		one := mapping{{"name", u.Name}, {"uid", u.UID}, {"group", u.Group}, {"home", unsafe(u.Home)}, {"shell", unsafe(u.Shell)}, {"comment", unsafe(u.Gecos)}, {"system", u.System}}
+		if in := r.groupsOf(u.Name); len(in) > 0 {
+			one = append(one, pair{"groups", in})
+		}
+		users = append(users, one)
+	}
+	for _, u := range r.strangers() {
+		members = append(members, flow{{"name", u}, {"groups", r.groupsOf(u)}})
+	}
+	for _, u := range r.masked() {
+		masked = append(masked, u.Name)
+	}
+	for _, u := range r.started() {
+		one := flow{{"name", u.Name}, {"enabled", u.State == unitEnabled}}
+		switch {
+		case u.Running:
+			one = append(one, pair{"state", "started"})
+		case u.State == unitDisabled: // its package started it
+			one = append(one, pair{"state", "stopped"})
+		}
+		units = append(units, one)
+	}
+	secrets := list{}
+	for _, n := range r.wanted(names) {
+		secrets = append(secrets, prefix+n)
+	}
+	set("secrets", secrets)
+	f.fileVars(set, folder, sub, "apt", pick(r.Files, func(x file) bool { return x.Use == useApt }), names)
+	set("packages", packages)
+	set("held", held)
+	set("groups", groups)
+	set("users", users)
+	set("members", members)
+	if len(r.Zone) > 0 {
+		vars = append(vars, pair{name + "_zone", r.Zone[0].Name})
+	}
+	rest := pick(r.Files, func(x file) bool { return x.Use != useApt })
+	set("folders", unsafeAll(folders(rest)))
+	f.fileVars(set, folder, sub, "unit", pick(rest, func(x file) bool { return x.Use == useUnit }), names)
+	f.fileVars(set, folder, sub, "", pick(rest, func(x file) bool { return x.Use == useAny }), names)
+	set("absent", absentVars(r.Absent))
+	var lines list
+	for _, l := range r.Lines {
+		lines = append(lines, flow{{"address", l.Address}, {"names", l.Names}})
+	}
+	set("hosts_lines", lines)
+	set("masked", masked)
+	set("units", units)
+	return vars
+}
+
+// fileVars are the variables of files of one use: plain ones, those with
+// secrets, and links.
+func (f files) fileVars(set func(string, list), folder, sub, use string, all []file, names map[string]string) {
+	key := func(kind string) string { return strings.TrimPrefix(use+"_"+kind, "_") }
+	var plain, templates, links list
+	for _, x := range all {
+		switch {
+		case x.Link != "":
+			links = append(links, notify(flow{{"src", unsafe(x.Link)}, {"dest", unsafe(x.Path)}}, x.Restarts))
+		case withSecrets(x.Text):
+			src := sub + stored(x.Path) + ".j2"
+			templates = append(templates, item(src, x))
+			if folder != "" {
+				f.put(folder+"templates/"+src, template(x.Text, func(t string) string { return prefix + names[t] }))
+			}
+		default:
+			src := sub + stored(x.Path)
+			plain = append(plain, item(src, x))
+			if folder != "" {
+				f.put(folder+"files/"+src, x.Text)
+			}
+		}
+	}
+	set(key("files"), plain)
+	set(key("templates"), templates)
+	set(key("links"), links)
+}
+
+// item is a file that a loop puts in place.
+func item(src string, x file) flow {
+	one := flow{{"src", src}, {"dest", unsafe(x.Path)}, {"owner", x.Owner}, {"group", x.Group}, {"mode", x.Mode}}
+	if x.Path == "/etc/sudoers" || path.Dir(x.Path) == "/etc/sudoers.d" {
+		one = append(one, pair{"validate", "/usr/sbin/visudo -cf %s"})
+	}
+	return notify(one, x.Restarts)
+}
+
+func notify(one flow, restarts string) flow {
+	var handlers []string
+	for _, u := range strings.Fields(restarts) {
+		handlers = append(handlers, restart(u))
+	}
+	if len(handlers) > 0 {
+		one = append(one, pair{"notify", handlers})
+	}
+	return one
+}
+
+// restart is the name of a handler.
+func restart(unit string) string { return "Restart " + unit }
+
+func absentVars(all []absent) list {
+	var l list
+	for _, a := range all {
+		l = append(l, notify(flow{{"path", unsafe(a.Path)}}, a.Restarts))
+	}
+	return l
+}
+
+func unsafeAll(texts []string) list {
+	var l list
+	for _, t := range texts {
+		l = append(l, unsafe(t))
+	}
+	return l
+}

@@ -1,0 +1,162 @@
+package export
+
+// ansibleTasks writes the tasks and handlers of a role for the variables that
+// layerVars gives it.
+func (f files) ansibleTasks(name string, r *recipe, names map[string]string) error {
+	t := &tasks{name: name, has: map[string]bool{}}
+	for _, p := range (files{}).layerVars(name, "", "", r, names) {
+		t.has[p.key] = true
+	}
+	t.loop("secrets", "Check that each secret is supplied", "assert", mapping{
+		{"that", "hostvars[inventory_hostname][item] is defined"},
+		{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"}, {"quiet", true},
+	})
+	t.apt()
+	t.accounts()
+	t.files("unit_", "Put units of systemd in place", true)
+	t.reload()
+	t.files("", "Put files in place", false)
+	t.loop("absent", "Remove what was removed", "file", mapping{{"path", "{{ item.path }}"}, {"state", "absent"}}, notifies)
+	t.loop("hosts_lines", "Name other hosts", "lineinfile", mapping{
+		{"path", "/etc/hosts"}, {"line", "{{ item.address }} {{ item.names }}"}, {"regexp", `\s{{ item.names | regex_escape }}(\s*#.*)?$`},
+	})
+	t.mask()
+	t.loop("units", "Enable and start units", "systemd", mapping{
+		{"name", "{{ item.name }}"}, {"enabled", "{{ item.enabled }}"}, {"state", "{{ item.state | default(omit) }}"},
+	})
+	if err := f.document("roles/"+name+"/tasks/main.yml", "---", t.all); err != nil {
+		return err
+	}
+	var handlers list
+	for _, u := range r.allRestarts() {
+		handlers = append(handlers, mapping{{"name", restart(u)}, {builtin + "systemd", mapping{{"name", u}, {"state", "restarted"}}}})
+	}
+	if len(handlers) == 0 {
+		return nil
+	}
+	return f.document("roles/"+name+"/handlers/main.yml", "---", handlers)
+}
+
+const builtin = "ansible.builtin."
+
+// notifies is what a task adds to itself when its items name handlers.
+var notifies = pair{"notify", "{{ item.notify | default([]) }}"}
+
+// tasks is a list of tasks for the variables that there are.
+type tasks struct {
+	name string
+	has  map[string]bool
+	all  list
+}
+
+func (t *tasks) add(title, module string, args mapping, more ...pair) {
+	t.all = append(t.all, append(mapping{{"name", title}, {builtin + module, args}}, more...))
+}
+
+// variable is a reference to one of the role's variables, which may be missing.
+func (t *tasks) variable(key string) string { return "{{ " + t.name + "_" + key + " }}" }
+
+// loop adds a task for each item of a variable, if there is the variable.
+func (t *tasks) loop(key, title, module string, args mapping, more ...pair) {
+	if !t.has[t.name+"_"+key] {
+		return
+	}
+	more = append(more, pair{"loop", t.variable(key)})
+	switch key {
+	case "secrets", "held", "folders", "masked":
+	case "absent":
+		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.path }}"}}})
+	case "hosts_lines":
+		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.names }}"}}})
+	case "groups", "users", "members", "units":
+		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.name }}"}}})
+	default:
+		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.dest }}"}}})
+	}
+	t.add(title, module, args, more...)
+}
+
+// apt configures apt, then installs.
+func (t *tasks) apt() {
+	t.files("apt_", "Configure apt", true)
+	if changed := t.changed("apt_"); changed != nil {
+		t.add("Read the package lists again", "apt", mapping{{"update_cache", true}}, pair{"when", changed})
+	}
+	if t.has[t.name+"_packages"] {
+		t.add("Install packages", "apt", mapping{{"name", t.variable("packages")}, {"update_cache", true}, {"cache_valid_time", 3600}})
+	}
+	t.loop("held", "Hold packages", "dpkg_selections", mapping{{"name", "{{ item | regex_replace(':.*', '') }}"}, {"selection", "hold"}})
+}
+
+func (t *tasks) accounts() {
+	t.loop("groups", "Create groups", "group", mapping{{"name", "{{ item.name }}"}, {"gid", "{{ item.gid }}"}, {"system", "{{ item.system }}"}})
+	t.loop("users", "Create users", "user", mapping{
+		{"name", "{{ item.name }}"}, {"uid", "{{ item.uid }}"}, {"group", "{{ item.group }}"}, {"groups", "{{ item.groups | default(omit) }}"}, {"append", "{{ item.groups is defined }}"},
+		{"home", "{{ item.home }}"}, {"shell", "{{ item.shell }}"}, {"comment", "{{ item.comment }}"}, {"system", "{{ item.system }}"}, {"create_home", "{{ not item.system }}"},
+	})
+	t.loop("members", "Add packages' accounts to groups", "user", mapping{
+		{"name", "{{ item.name }}"}, {"groups", "{{ item.groups }}"}, {"append", true}, {"create_home", false},
+	})
+	if t.has[t.name+"_zone"] {
+		var when []pair
+		if t.name == "host" {
+			when = []pair{{"when", "host_zone != ''"}}
+		}
+		t.add("Set the time zone", "file", mapping{{"src", "/usr/share/zoneinfo/" + t.variable("zone")}, {"dest", "/etc/localtime"}, {"state", "link"}, {"force", true}, {"follow", false}}, when...)
+		t.add("Name the time zone", "copy", mapping{{"content", t.variable("zone") + "\n"}, {"dest", "/etc/timezone"}, {"mode", "0644"}}, when...)
+	}
+	t.loop("folders", "Make folders", "file", mapping{{"path", "{{ item }}"}, {"state", "directory"}})
+}
+
+// files adds the tasks for files of one use; register keeps whether they changed.
+func (t *tasks) files(use, title string, register bool) {
+	to := mapping{{"src", "{{ item.src }}"}, {"dest", "{{ item.dest }}"}, {"owner", "{{ item.owner }}"}, {"group", "{{ item.group }}"}, {"mode", "{{ item.mode }}"}, {"validate", "{{ item.validate | default(omit) }}"}}
+	at := mapping{{"src", "{{ item.src }}"}, {"dest", "{{ item.dest }}"}, {"state", "link"}, {"force", true}, {"follow", false}}
+	for _, kind := range []struct {
+		key, module, more string
+		args              mapping
+	}{{"files", "copy", "", to}, {"templates", "template", ": those with secrets", to}, {"links", "file", ": links", at}} {
+		more := []pair{notifies}
+		if kind.key == "templates" {
+			more = append(more, pair{"diff", false}) // or --diff would show them
+		}
+		if register {
+			more = append(more, pair{"register", t.name + "_changed_" + use + kind.key})
+		}
+		t.loop(use+kind.key, title+kind.more, kind.module, kind.args, more...)
+	}
+}
+
+// changed is the condition that files of a use were; nil: there are none.
+func (t *tasks) changed(use string) any {
+	condition := ""
+	for _, kind := range []string{"files", "templates", "links"} {
+		if t.has[t.name+"_"+use+kind] {
+			if condition != "" {
+				condition += " or "
+			}
+			condition += t.name + "_changed_" + use + kind + " is changed"
+		}
+	}
+	if condition == "" {
+		return nil
+	}
+	return condition
+}
+
+// mask keeps units from starting, and stops those that it just masked: one that
+// is not installed can be masked, not stopped.
+func (t *tasks) mask() {
+	if !t.has[t.name+"_masked"] {
+		return
+	}
+	t.loop("masked", "Mask units", "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}, pair{"register", t.name + "_now_masked"})
+	t.add("Stop what was masked just now", "systemd", mapping{{"name", "{{ item.item }}"}, {"state", "stopped"}},
+		pair{"when", "item is changed"}, pair{"loop", "{{ " + t.name + "_now_masked.results }}"}, pair{"loop_control", mapping{{"label", "{{ item.item }}"}}})
+}
+
+func (t *tasks) reload() {
+	if changed := t.changed("unit_"); changed != nil {
+		t.add("Read units again", "systemd", mapping{{"daemon_reload", true}}, pair{"when", changed})
+	}
+}

@@ -1,0 +1,147 @@
+package export
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// fillScript puts the values of the secrets into files, byte for byte.
+const fillScript = `import sys
+values = {}
+for line in open("` + secretsFile + `", "rb").read().split(b"\n"):
+    if line.startswith(b"migrate-secret-"):
+        key, value = line.split(b"=", 1)
+        if not value:
+            sys.exit("no value is filled in for " + key.decode())
+        values[key] = value
+for name in sys.argv[1:]:
+    with open(name, "r+b") as f:
+        text = f.read()
+        for key, value in values.items():
+            text = text.replace(key, value)
+        f.seek(0)
+        f.write(text)
+        f.truncate()
+`
+
+// commands are run once, after packages are installed and files written; the
+// first that fails is the last.
+func (c cloudConfig) commands(secrets bool) list {
+	l := list{"set -e"}
+	run := func(words ...string) { l = append(l, words) }
+	if secrets {
+		words := []string{"python3", "-c", fillScript}
+		for _, f := range pick(c.Files, secretFile) {
+			words = append(words, f.Path)
+		}
+		run(words...)
+		run("rm", "-f", secretsFile)
+	}
+	c.holds(run)
+	c.accounts(run)
+	c.places(run)
+	c.starts(run)
+	return l
+}
+
+func (c cloudConfig) holds(run func(...string)) {
+	words := []string{"apt-mark", "hold"}
+	for _, p := range c.Packages {
+		if p.Held {
+			words = append(words, p.Name)
+		}
+	}
+	if len(words) > 2 {
+		run(words...)
+	}
+}
+
+func (c cloudConfig) accounts(run func(...string)) {
+	for _, g := range c.Groups {
+		run("sh", "-c", `getent group "$1" >/dev/null || groupadd --gid "$2" "$1"`, "group", g.Name, strconv.Itoa(g.GID))
+	}
+	for _, u := range c.Users {
+		words := []string{
+			"sh", "-c", `n=$1; shift; getent passwd "$n" >/dev/null || useradd "$@" "$n"`, "user", u.Name,
+			"--uid", strconv.Itoa(u.UID), "--gid", u.Group, "--no-user-group", "--home-dir", u.Home, "--shell", u.Shell, "--comment", u.Gecos,
+		}
+		if u.System {
+			words = append(words, "--system", "--no-create-home")
+		} else {
+			words = append(words, "--create-home")
+		}
+		run(words...)
+	}
+	var users []string
+	for _, m := range c.Members {
+		users = append(users, m.User)
+	}
+	slices.Sort(users)
+	for _, u := range slices.Compact(users) {
+		run("usermod", "--append", "--groups", strings.Join(c.groupsOf(u), ","), u)
+	}
+	for _, z := range c.Zone {
+		run("ln", "-sfn", "/usr/share/zoneinfo/"+z.Name, "/etc/localtime")
+		run("sh", "-c", `echo "$1" >/etc/timezone`, "zone", z.Name)
+	}
+}
+
+// places gives files their owners, and makes links.
+func (c cloudConfig) places(run func(...string)) {
+	for _, f := range c.Files {
+		if f.Link != "" {
+			if dir := path.Dir(f.Path); !usual.MatchString(dir) {
+				run("mkdir", "-p", "--", dir)
+			}
+			run("ln", "-sfn", "--", f.Link, f.Path)
+			continue
+		}
+		if f.Owner != "root" || f.Group != "root" {
+			run("chown", "--", f.Owner+":"+f.Group, f.Path)
+			if len(f.Mode) == 4 && f.Mode[0] != '0' { // chown takes set-user-ID away
+				run("chmod", "--", f.Mode, f.Path)
+			}
+		}
+	}
+	for _, a := range c.Absent {
+		run("rm", "-f", "--", a.Path)
+	}
+	for _, h := range c.Lines {
+		run("sh", "-c", `grep -qxF -- "$1" /etc/hosts || echo "$1" >>/etc/hosts`, "hosts", fmt.Sprintf("%s %s", h.Address, h.Names))
+	}
+}
+
+// starts brings the units into their state.
+func (c cloudConfig) starts(run func(...string)) {
+	var mask, disable, enable, start []string
+	for _, u := range c.Units {
+		switch {
+		case u.State == unitMasked:
+			mask = append(mask, u.Name)
+		case u.State == unitDisabled && !u.Running:
+			disable = append(disable, u.Name)
+		case u.State == unitEnabled:
+			enable = append(enable, u.Name)
+		}
+		if u.Running {
+			start = append(start, u.Name)
+		}
+	}
+	run("systemctl", "daemon-reload")
+	all := func(units []string, verb ...string) {
+		if len(units) > 0 {
+			run(append(append([]string{"systemctl"}, verb...), units...)...)
+		}
+	}
+	all(mask, "mask", "--")
+	if len(mask) > 0 { // one that is not installed can be masked, not stopped
+		run(append([]string{"sh", "-c", `systemctl stop -- "$@" || true`, "stop"}, mask...)...)
+	}
+	all(disable, "disable", "--now", "--")
+	all(enable, "enable", "--")
+	all(c.allRestarts(), "restart", "--")
+	all(slices.DeleteFunc(start, func(u string) bool { return slices.Contains(c.allRestarts(), u) }), "start", "--")
+}

@@ -1,0 +1,171 @@
+package export
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+const (
+	// maxUserData is what DigitalOcean takes, in bytes.
+	// https://docs.digitalocean.com/reference/api/digitalocean/#tag/Droplets/operation/droplets_create
+	maxUserData = 64 << 10
+	// worthPacking is the size from which contents are packed, in bytes.
+	worthPacking = 512
+	// secretsFile is where the values to fill in are while the host boots.
+	secretsFile = "/run/migrate/secrets"
+)
+
+// cloudInit writes the user-data of each role, and of each host that is not
+// just what its role says.
+func (f files) cloudInit(s *site) error {
+	for _, r := range s.Roles {
+		base := s.Common
+		base.add(r.recipe)
+		if err := f.userData(r.Name+".yaml", "Makes a fresh host one of "+r.Name+".", base, s); err != nil {
+			return err
+		}
+		for _, h := range r.Hosts {
+			if h.recipe.empty() {
+				continue
+			}
+			whole := s.Common
+			whole.add(r.recipe)
+			whole.add(h.recipe)
+			if err := f.userData("hosts/"+h.Name+".yaml", "Makes a fresh host what "+h.Name+" is.", whole, s); err != nil {
+				return err
+			}
+		}
+	}
+	f.put("README.md", cloudReadme)
+	return nil
+}
+
+// userData writes one document.
+func (f files) userData(name, title string, r recipe, s *site) error {
+	c := cloudConfig{recipe: &r}
+	var wanted []Needed
+	for _, n := range s.Secrets {
+		if slices.Contains(r.wanted(s.names), n.Name) {
+			wanted = append(wanted, n)
+		}
+	}
+	first := "#cloud-config\n# " + title
+	if len(wanted) > 0 {
+		first += "\n# Fill in the values in " + secretsFile + " below before it is used."
+	}
+	writes, err := c.writeFiles(wanted)
+	if err != nil {
+		return err
+	}
+	doc := mapping{{"package_update", true}}
+	if packages := c.packages(); len(packages) > 0 {
+		doc = append(doc, pair{"packages", packages})
+	}
+	if len(writes) > 0 {
+		doc = append(doc, pair{"write_files", writes})
+	}
+	doc = append(doc, pair{"runcmd", c.commands(len(wanted) > 0)})
+	text, err := document(first, doc)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxUserData {
+		return plan.WithHint(fmt.Errorf("user-data %s is %d bytes, and DigitalOcean takes %d", name, len(text), maxUserData),
+			"export as ansible or salt, which have no such limit")
+	}
+	f.put(name, text)
+	return nil
+}
+
+// cloudConfig makes the parts of a document.
+// https://cloudinit.readthedocs.io/en/latest/reference/modules.html
+type cloudConfig struct{ *recipe }
+
+func (c cloudConfig) packages() list {
+	var l list
+	for _, p := range c.Packages {
+		if p.Held {
+			l = append(l, list{p.Name, p.Version})
+		} else {
+			l = append(l, p.Name)
+		}
+	}
+	return l
+}
+
+// writeFiles are the files: apt's own before packages are installed, the others
+// after, when their folders are there. Owners come later, with the accounts.
+func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
+	var l list
+	if len(wanted) > 0 {
+		var b strings.Builder
+		for _, n := range wanted {
+			b.WriteString("# " + n.Kind + " in " + strings.Join(n.Where, ", ") + "\n" + n.Token + "=\n")
+		}
+		l = append(l, mapping{{"path", secretsFile}, {"permissions", "0600"}, {"defer", true}, {"content", block(b.String())}})
+	}
+	for _, f := range c.Files {
+		if f.Link != "" {
+			continue
+		}
+		one := mapping{{"path", f.Path}, {"permissions", f.Mode}}
+		if f.Use != useApt {
+			one = append(one, pair{"defer", true})
+		}
+		packed, err := pack(f.Text)
+		if err != nil {
+			return nil, fmt.Errorf("pack %s: %w", shown(f.Path), err)
+		}
+		if packed != "" {
+			one = append(one, pair{"encoding", "gz+b64"}, pair{"content", packed})
+		} else {
+			one = append(one, pair{"content", block(f.Text)})
+		}
+		l = append(l, one)
+	}
+	return l, nil
+}
+
+// pack returns a text gzipped and in base64, or nothing where that gains little.
+func pack(text string) (string, error) {
+	if len(text) < worthPacking {
+		return "", nil
+	}
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.Write([]byte(text)); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	packed := base64.StdEncoding.EncodeToString(b.Bytes())
+	if len(packed) >= len(text) {
+		return "", nil
+	}
+	return packed, nil
+}
+
+const cloudReadme = `# cloud-init, as exported
+
+ROLE.yaml is the user-data of a role's hosts; hosts/HOST.yaml that of a host which has more than its
+role. Fill in the secrets in ` + "`" + secretsFile + "`" + ` of each: the value after the sign =, as it is, without
+quotes. Whoever is root on the host can read user-data again: change secrets that must not stay there.
+
+    migrate-secret-0123456789abcdef=the value
+
+A host whose secrets are not filled in stops its first boot there, and says so in
+/var/log/cloud-init-output.log.
+
+NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
+were replaced, and those that still stand in files.
+`

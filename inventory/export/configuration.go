@@ -1,0 +1,186 @@
+package export
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// maxFetched is the size above which a capture leaves a file's contents where
+// they are, in bytes.
+const maxFetched = 256 << 10
+
+// files reads the files of the configuration.
+func (c *collector) files(h *inventory.Host, r *recipe) error {
+	has := map[string]bool{}
+	for _, f := range h.Configuration {
+		has[string(f.Path)] = true
+		switch why := c.unfit(h, f); {
+		case why == "": // it is exported in another way
+		case why != fit:
+			c.leave(h, string(f.Path), why)
+		case f.Kind == "removed":
+			r.Absent = append(r.Absent, absent{Path: string(f.Path)})
+		default:
+			one := file{Path: string(f.Path), Mode: f.Mode, Owner: cmp.Or(f.Owner, strconv.Itoa(f.UID)), Group: cmp.Or(f.Group, strconv.Itoa(f.GID)), Use: useOf(string(f.Path))}
+			if f.Kind == "link" {
+				one.Link, one.Mode = string(f.Target), ""
+			} else {
+				text, err := c.text(h, f)
+				if err != nil {
+					return err
+				}
+				if one.Text = text; c.options.Format == CloudInit && one.Use == useApt && withSecrets(text) {
+					c.leave(h, one.Path, "it holds a secret that apt needs before cloud-init can fill it in: put the file there by hand")
+					continue
+				}
+			}
+			r.Files = append(r.Files, one)
+		}
+	}
+	for _, p := range h.Packages {
+		if link := takenAway[p.Name]; link != "" && !has[link] {
+			r.Absent = append(r.Absent, absent{Path: link})
+		}
+	}
+	slices.SortFunc(r.Files, func(a, b file) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(r.Absent, func(a, b absent) int { return cmp.Compare(a.Path, b.Path) })
+	return nil
+}
+
+// fit is unfit's answer for a file that is exported.
+const fit = "fit"
+
+// unfit says why a file is not exported as a file; empty: it needs no mention,
+// as another part of the export stands for it.
+func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
+	name := string(f.Path)
+	switch {
+	case !utf8.ValidString(name) || !utf8.ValidString(string(f.Target)):
+		return "its name, or where it points to, is not UTF-8"
+	case path.Clean(name) != name || !path.IsAbs(name) || name == "/" || strings.ContainsRune(name, 0):
+		return "its path is not a clean absolute one"
+	case own.MatchString(name):
+		return "it is the machine's own, and the new one has its own"
+	case name == "/etc/hosts", accountFiles.MatchString(name):
+		return ""
+	case f.Kind == "link":
+		return linkFit(name, string(f.Target))
+	case f.Kind == "removed":
+		return fit
+	case f.Kind != "file":
+		return "it is a " + f.Kind
+	case f.Content == "":
+		return c.without(h, f)
+	}
+	return fit
+}
+
+// linkFit leaves out the links that enabling, masking and disabling make.
+func linkFit(name, target string) string {
+	unit, ok := strings.CutPrefix(name, unitFolder)
+	if !ok || strings.Contains(unit, "/") || !unitName.MatchString(unit) {
+		return fit
+	}
+	if target == "/dev/null" || strings.HasPrefix(target, "/lib/systemd/system/") || strings.HasPrefix(target, "/usr/lib/systemd/system/") {
+		return ""
+	}
+	return fit
+}
+
+// without says why a file has no contents in the inventory.
+func (c *collector) without(h *inventory.Host, f inventory.File) string {
+	where := fmt.Sprintf(" (owner %s, group %s, mode %s)", f.Owner, f.Group, f.Mode)
+	for _, s := range h.Secrets {
+		if s.Path == f.Path && s.Token == "" && s.Line == 0 {
+			return "it holds nothing but a secret, and is never read: put it there by hand, or make a new one" + where
+		}
+	}
+	for _, m := range h.Missing {
+		if m.What == string(f.Path) {
+			return "its contents are not captured: " + m.Reason + " " + m.Detail + where
+		}
+	}
+	if f.Size > maxFetched {
+		return "it is larger than 256 KiB: copy it" + where
+	}
+	return "it is no text: copy it" + where
+}
+
+// text is a file's contents, with new addresses.
+func (c *collector) text(h *inventory.Host, f inventory.File) (string, error) {
+	if c.options.Objects == nil {
+		return "", fmt.Errorf("no folder of contents for %s", f.Path)
+	}
+	contents, err := c.options.Objects.Get(f.Content)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", f.Path, err)
+	}
+	text := c.rewriteAll(h, string(f.Path), string(contents))
+	c.meet(h, string(f.Path), text)
+	return text, nil
+}
+
+// useOf says when a file is needed.
+func useOf(name string) use {
+	switch {
+	case strings.HasPrefix(name, "/etc/apt/"), strings.HasPrefix(name, "/etc/dpkg/"):
+		return useApt
+	case strings.HasPrefix(name, "/etc/systemd/"), strings.HasPrefix(name, "/usr/local/lib/systemd/"):
+		return useUnit
+	}
+	return useAny
+}
+
+// others lists what no export of files can bring back.
+func (c *collector) others(h *inventory.Host) {
+	for _, p := range h.Packages {
+		if p.Name == "apache2" {
+			c.leave(h, "modules of Apache", "which are enabled is not captured: compare /etc/apache2/mods-enabled")
+		}
+	}
+	if h.MySQL != nil {
+		c.leave(h, "databases and accounts of MySQL or MariaDB", "migrate apply seeds them; settings are exported as files")
+	}
+	for range h.PostgreSQL {
+		c.leave(h, "databases and roles of PostgreSQL", "take them with pg_dumpall; settings are exported as files")
+	}
+	for range h.Redis {
+		c.leave(h, "data of Redis", "copy its dump or replicate it; settings are exported as files")
+	}
+	for _, f := range h.Firewall {
+		if !c.inFile(h, f.Tool) {
+			c.leave(h, "rules of "+f.Tool, "no captured file holds them: save them in one, and capture again")
+		}
+	}
+	for _, l := range h.Languages {
+		c.leave(h, fmt.Sprintf("%s package %s %s in %s", l.Manager, l.Name, l.Version, l.Folder), "packages of languages are not exported: install it with "+l.Manager)
+	}
+	for _, x := range h.Containers {
+		c.leave(h, "container "+x.Name+" of "+x.Engine, "containers are not exported: start it from its compose file")
+	}
+	for _, x := range h.Releases {
+		c.leave(h, "release in "+string(x.Path), "releases are deployed, and files of applications[] copied by migrate apply")
+	}
+	if len(h.Files) > 0 {
+		c.leave(h, "files of applications", "migrate apply copies what applications[].files names")
+	}
+}
+
+// firewallFiles hold the rules of each tool.
+var firewallFiles = map[string][]string{
+	"nftables": {"/etc/nftables.conf", "/etc/nftables.d/"}, "iptables": {"/etc/iptables/", "/etc/iptables.", "/etc/ufw/", "/etc/nftables.conf"},
+	"ip6tables": {"/etc/iptables/", "/etc/ip6tables.", "/etc/ufw/"}, "ufw": {"/etc/ufw/"}, "firewalld": {"/etc/firewalld/"},
+}
+
+func (c *collector) inFile(h *inventory.Host, tool string) bool {
+	return slices.ContainsFunc(h.Configuration, func(f inventory.File) bool {
+		return slices.ContainsFunc(firewallFiles[tool], func(prefix string) bool { return strings.HasPrefix(string(f.Path), prefix) })
+	})
+}

@@ -1,0 +1,176 @@
+package export_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// Each format of the small site is as it was last looked at.
+func TestExportGolden(t *testing.T) {
+	for _, format := range export.Formats {
+		t.Run(string(format), func(t *testing.T) {
+			m := newMade(t)
+			r := m.export(format, m.hosts()...)
+			var b strings.Builder
+			for _, name := range r.Names {
+				fmt.Fprintf(&b, "-- %s --\n%s", name, r.Files[name])
+			}
+			golden := filepath.Join("testdata", "golden", string(format)+".txt")
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(b.String()), 0o600))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), b.String())
+			require.Equal(t, r, m.export(format, m.hosts()...), "the same input, the same export")
+		})
+	}
+}
+
+// No export holds a token where a secret belongs, but cloud-init's, which are
+// for its own script to replace; what must be supplied is listed.
+func TestExportListsItsSecrets(t *testing.T) {
+	m := newMade(t)
+	for _, format := range export.Formats {
+		r := m.export(format, m.hosts()...)
+		require.Len(t, r.Secrets, 2)
+		require.Equal(t, "blog_db_password", r.Secrets[0].Name)
+		require.Equal(t, []string{"/etc/blog/app.env:2 (DB_PASSWORD) on web1, web2"}, r.Secrets[0].Where)
+		require.Equal(t, "redis_requirepass", r.Secrets[1].Name)
+		for name, text := range r.Files {
+			if format != export.CloudInit {
+				require.NotContains(t, text, "migrate-secret-0", name)
+			}
+		}
+	}
+}
+
+// Two secrets of one name are told apart by their hosts.
+func TestExportNamesSecretsApart(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	other := strings.Replace(dbToken, "aa", "cc", 1)
+	i := slices.IndexFunc(hosts[1].Configuration, func(f inventory.File) bool { return f.Path == "/etc/blog/app.env" })
+	hosts[1].Configuration[i] = m.file("/etc/blog/app.env", "DB_PASSWORD="+other+"\n")
+	hosts[1].Secrets[0].Token, hosts[1].Secrets[0].Line = other, 1
+	r := m.export(export.Ansible, hosts...)
+	var names []string
+	for _, s := range r.Secrets {
+		names = append(names, s.Name)
+	}
+	require.Equal(t, []string{"blog_db_password", "blog_db_password_web1", "redis_requirepass"}, names)
+	require.Contains(t, r.Files["roles/host/templates/web1/etc/blog/app.env.j2"], "{{ vault_blog_db_password_web1 }}")
+	require.Contains(t, r.Files["roles/host/templates/web2/etc/blog/app.env.j2"], "{{ vault_blog_db_password }}")
+	require.NotContains(t, r.Files["roles/web/defaults/main.yml"], "blog.service\", enabled", "it waits for its file, which is each host's own")
+	require.Contains(t, r.Files["host_vars/web1.yml"], "{name: blog.service, enabled: true, state: started}")
+}
+
+// Old addresses go through the map where they stand alone, and each is listed.
+func TestExportRewritesAddresses(t *testing.T) {
+	m := newMade(t)
+	r := m.export(export.Ansible, m.hosts()...)
+	require.Equal(t, "# {{ not a variable }}\nupstream app { server 10.0.0.3:80; server 192.0.2.77; server 192.0.2.100; }\n",
+		r.Files["roles/web/files/etc/nginx/sites-available/blog"])
+	require.Equal(t, []export.Rewrite{
+		{File: "/etc/blog/app.env", Line: 1, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1, web2"},
+		{File: "/etc/hosts", Line: 3, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1, web2"},
+		{File: "/etc/mysql/mariadb.conf.d/90-site.cnf", Line: 2, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "db1"},
+		{File: "/etc/nginx/sites-available/blog", Line: 2, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1, web2"},
+		{File: "/etc/nginx/sites-available/blog", Line: 2, Old: "192.0.2.77", Hosts: "web1, web2"},
+	}, r.Rewritten)
+}
+
+// What is not exported is listed with the reason.
+func TestExportListsWhatIsLeft(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	hosts[0].Configuration = append(hosts[0].Configuration,
+		inventory.File{Path: "/etc/bad\xff", Kind: "file", Content: "x"},
+		inventory.File{Path: "/etc/../etc/sneaky", Kind: "file", Content: "x"},
+		inventory.File{Path: "/etc/apt/keyrings/vendor.gpg", Kind: "file", Size: 2000, Mode: "0644", Owner: "root", Group: "root"},
+		inventory.File{Path: "/etc/large", Kind: "file", Size: 1 << 20, Mode: "0644", Owner: "root", Group: "root"},
+		inventory.File{Path: "/etc/denied", Kind: "file", Mode: "0600", Owner: "root", Group: "root"})
+	hosts[0].Missing = []inventory.Missing{{What: "/etc/denied", Reason: inventory.Denied, Detail: "no permission"}}
+	hosts[0].Packages = append(hosts[0].Packages, inventory.Package{Name: "ours", Version: "1", Manual: true, Origin: inventory.Local})
+	why := map[string]string{}
+	for _, l := range m.export(export.Ansible, hosts...).Left {
+		why[l.What] = l.Why
+	}
+	for what, reason := range map[string]string{
+		`"/etc/bad\xff"`:               "not UTF-8",
+		"/etc/../etc/sneaky":           "not a clean absolute one",
+		"/etc/apt/keyrings/vendor.gpg": "it is no text",
+		"/etc/large":                   "larger than 256 KiB",
+		"/etc/denied":                  "denied",
+		"/etc/ssl/private/blog.key":    "never read",
+		"/etc/fstab":                   "machine's own",
+		"package linux-image-amd64":    "belongs to the machine",
+		"package ours":                 "no repository offers it",
+		"password of deploy":           "no password is captured",
+		"authorized key SHA256:abc of deploy (ssh-ed25519)": "fingerprints",
+		"databases and accounts of MySQL or MariaDB":        "seeds them",
+	} {
+		require.Contains(t, why[what], reason, what)
+	}
+}
+
+// ansible-playbook takes the export, and what it lists is what is there.
+func TestExportedPlaybookIsOne(t *testing.T) {
+	_, err := exec.LookPath("ansible-playbook")
+	remotetest.Need(t, err == nil, "the Debian package ansible-core")
+	m := newMade(t)
+	dir := write(t, m.export(export.Ansible, m.hosts()...))
+	playbook(t, dir, "", "--syntax-check")
+	out := playbook(t, dir, "", "--list-tasks", "--limit", "web2")
+	require.Contains(t, out, "host : Install packages")
+	require.Contains(t, out, "common : Configure apt")
+}
+
+// An export does not mix with what lies in a folder.
+func TestWriteRefusesAFullFolder(t *testing.T) {
+	m := newMade(t)
+	r := m.export(export.Salt, m.hosts()...)
+	dir := t.TempDir()
+	require.NoError(t, r.Write(dir), "an empty folder will do")
+	err := r.Write(dir)
+	require.ErrorContains(t, err, "is not empty")
+	require.Equal(t, "name a new folder, or remove that one", plan.Hint(err))
+	info, err := os.Stat(filepath.Join(dir, "salt", "top.sls"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+}
+
+// User-data that the vendor would refuse is refused here.
+func TestCloudInitHasALimit(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()[:1]
+	var noise strings.Builder
+	for i := range 30_000 {
+		fmt.Fprintf(&noise, "%x\n", i*i*7919)
+	}
+	hosts[0].Configuration = append(hosts[0].Configuration, m.file("/etc/noise", noise.String()))
+	_, err := export.Export(byRole(hosts), export.Options{Format: export.CloudInit, Objects: m.objects})
+	require.ErrorContains(t, err, "DigitalOcean takes 65536")
+	require.NotEmpty(t, plan.Hint(err))
+}
+
+func TestExportRefusesAnUnknownFormat(t *testing.T) {
+	_, err := export.Export(nil, export.Options{Format: "chef"})
+	require.EqualError(t, err, `"chef" is no format of an export`)
+	require.Equal(t, "use one of: ansible, salt, cloud-init", plan.Hint(err))
+}

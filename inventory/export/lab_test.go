@@ -1,0 +1,106 @@
+package export_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/redact"
+	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+)
+
+// labHost is a host of the lab, without SSH.
+type labHost struct{ *machine.Host }
+
+func (h labHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return h.Exec(ctx, script, stdin, stdout)
+}
+
+func (h labHost) Dial(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("not needed here")
+}
+
+func (h labHost) Close() error { return nil }
+
+// openLab opens a lab of the tests' own.
+func openLab(t *testing.T) *machine.Network {
+	t.Helper()
+	err := machine.Require()
+	remotetest.Need(t, err == nil, "a machine that can run lab hosts")
+	base, err := machine.Base(t.Context(), machine.DefaultCache, func(line string) { t.Log(line) })
+	require.NoError(t, err)
+	n := machine.NewNetwork(base)
+	n.Bridge, n.Prefix, n.Address = "mlabexport0", "mlabx-", netip.MustParsePrefix("10.219.0.1/16")
+	n.Progress = func(line string) { t.Log(line) }
+	require.NoError(t, n.Open(t.Context()))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own has ended
+		defer cancel()
+		require.NoError(t, n.Close(ctx))
+	})
+	return n
+}
+
+// bootDroplet boots a bare host, as a fresh droplet is.
+func bootDroplet(t *testing.T, n *machine.Network, s machine.Spec) labHost {
+	t.Helper()
+	s.Layer = machine.Droplet
+	h, err := n.Boot(t.Context(), s)
+	require.NoError(t, err)
+	host := labHost{h}
+	waitBooted(t, host)
+	return host
+}
+
+// waitBooted waits until systemd has started all that it starts by itself.
+func waitBooted(t *testing.T, h labHost) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var out strings.Builder
+		_ = h.Exec(t.Context(), "systemctl is-system-running || true", nil, &out) // it is down for a moment
+		state := strings.TrimSpace(out.String())
+		return state == "running" || state == "degraded"
+	}, 3*time.Minute, 500*time.Millisecond, "%s does not come up", h.Name())
+}
+
+// sh runs a script on a host and returns what it printed.
+func sh(t *testing.T, h labHost, script string) string {
+	t.Helper()
+	var out strings.Builder
+	require.NoError(t, h.Exec(t.Context(), script, nil, &out), out.String())
+	return out.String()
+}
+
+// capture takes the inventory of a host with a key that is the same for all.
+func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Host {
+	t.Helper()
+	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
+	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
+	require.NoError(t, result.Err)
+	return result.Host
+}
+
+// secretsOf are planted on the prepared host, by the setting that holds them.
+var secretsOf = map[string]string{
+	"requirepass": "pl4nted-Redis-Passw0rd",
+	"DB_PASSWORD": "pl4nted}}DB{{Passw0rd%",
+}
+
+// prepared is the script that makes a bare host one of the old site.
+func prepared(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "prepare.sh"))
+	require.NoError(t, err)
+	return strings.NewReplacer("@REDIS@", secretsOf["requirepass"], "@DB@", secretsOf["DB_PASSWORD"]).Replace(string(text))
+}

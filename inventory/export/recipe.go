@@ -1,0 +1,104 @@
+package export
+
+// The things that a host is made of. Equal ones of many hosts are written once,
+// so all of these types are comparable.
+type (
+	pkg struct {
+		Name    string
+		Version string // only of one that is held
+		Held    bool
+	}
+	group struct {
+		Name   string
+		GID    int
+		System bool
+	}
+	user struct {
+		Name, Group, Home, Shell, Gecos string
+		UID                             int
+		System                          bool
+	}
+	member struct{ User, Group string }
+	file   struct {
+		Path               string
+		Mode, Owner, Group string
+		Link               string // target of a link, which has no contents
+		Text               string // with tokens in place of secrets
+		Restarts           string // units, with spaces between them
+		Use                use
+	}
+	absent    struct{ Path, Restarts string }
+	hostsLine struct{ Address, Names string } // of /etc/hosts
+	zone      struct{ Name string }
+	unit      struct {
+		Name    string
+		State   unitState
+		Running bool
+		Package string // that brings it
+	}
+)
+
+// use is when a file is needed.
+type use int
+
+const (
+	useAny  use = iota
+	useApt      // before packages are installed
+	useUnit     // before systemd starts anything
+)
+
+type unitState string
+
+const (
+	unitEnabled  unitState = "enabled"
+	unitDisabled unitState = "disabled"
+	unitMasked   unitState = "masked"
+)
+
+// recipe is a list of those things, each kind sorted.
+type recipe struct {
+	Packages []pkg
+	Groups   []group
+	Users    []user
+	Members  []member
+	Zone     []zone // one at most
+	Files    []file
+	Absent   []absent
+	Lines    []hostsLine
+	Units    []unit
+}
+
+func (r *recipe) empty() bool {
+	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Files)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
+}
+
+// site is what is exported, in layers: a host is made of Common, its role and
+// its own.
+type site struct {
+	Common  recipe
+	Roles   []role
+	Secrets []Needed
+	names   map[string]string // of the variable, by token
+	connect map[string]string
+}
+
+type role struct {
+	Name  string // an identifier
+	Title string // as the operator knows it
+	recipe
+	Hosts []host
+}
+
+type host struct {
+	Name string
+	recipe
+}
+
+// where a layer is: its level, then the role or host.
+type level int
+
+const (
+	inCommon level = iota
+	inRole
+	inHost
+)

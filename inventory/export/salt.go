@@ -1,0 +1,143 @@
+package export
+
+import (
+	"strconv"
+	"strings"
+)
+
+// salt writes states for what all hosts have, for each role and for what is
+// left for single hosts, and the pillar that the secrets belong in.
+func (f files) salt(s *site) error {
+	w := &saltWriter{files: f, names: s.names, taken: map[string]bool{}, exported: s.exported()}
+	common := &part{"common", &s.Common}
+	if err := w.write(common); err != nil {
+		return err
+	}
+	top := mapping{}
+	for i := range s.Roles {
+		r := &s.Roles[i]
+		of := &part{r.Name, &r.recipe}
+		if err := w.write(common, of); err != nil {
+			return err
+		}
+		for j := range r.Hosts {
+			h := &r.Hosts[j]
+			own := &part{w.hostName(h.Name), &h.recipe}
+			if err := w.write(common, of, own); err != nil {
+				return err
+			}
+			if sls := filled(common, of, own); len(sls) > 0 {
+				top = append(top, pair{h.Name, sls})
+			}
+		}
+	}
+	if err := f.document("salt/top.sls", "#!yaml", mapping{{"base", top}}); err != nil {
+		return err
+	}
+	f.put("README.md", saltReadme)
+	if len(s.Secrets) == 0 {
+		return nil
+	}
+	f.put("pillar/secrets.example.sls", pillarExample(s.Secrets))
+	return f.document("pillar/top.sls", "#!yaml", mapping{{"base", mapping{{"*", []string{"secrets"}}}}})
+}
+
+// exported is the units that some layer starts or stops.
+func (s *site) exported() map[string]bool {
+	set := map[string]bool{}
+	add := func(r *recipe) {
+		for _, u := range r.Units {
+			set[u.Name] = true
+		}
+	}
+	add(&s.Common)
+	for i := range s.Roles {
+		add(&s.Roles[i].recipe)
+		for j := range s.Roles[i].Hosts {
+			add(&s.Roles[i].Hosts[j].recipe)
+		}
+	}
+	return set
+}
+
+// part is a layer by the name of its states.
+type part struct {
+	name string
+	*recipe
+}
+
+// filled names the layers that are not empty.
+func filled(layers ...*part) []string {
+	var names []string
+	for _, l := range layers {
+		if !l.empty() {
+			names = append(names, l.name)
+		}
+	}
+	return names
+}
+
+// saltWriter writes the states of layers.
+type saltWriter struct {
+	files    files
+	names    map[string]string // of secrets, by token
+	taken    map[string]bool   // names of hosts' states
+	exported map[string]bool   // units
+}
+
+// hostName is the name of a host's own states: a dot there would mean a folder.
+func (w *saltWriter) hostName(host string) string {
+	plain := "host_" + strings.TrimPrefix(identifier(host), "role_")
+	name := plain
+	for n := 2; w.taken[name]; n++ {
+		name = plain + "_" + strconv.Itoa(n)
+	}
+	w.taken[name] = true
+	return name
+}
+
+// write writes the last of the layers; those above it are what it may require.
+func (w *saltWriter) write(layers ...*part) error {
+	last := len(layers) - 1
+	if layers[last].empty() {
+		return nil
+	}
+	s := &states{saltWriter: w, part: layers[last], layers: layers}
+	if above := filled(layers[:last]...); len(above) > 0 {
+		s.all = append(s.all, pair{"include", above})
+	}
+	s.apt()
+	s.accounts()
+	s.configuration()
+	s.units()
+	return w.files.document("salt/"+layers[last].name+"/init.sls", "#!yaml", s.all)
+}
+
+const saltReadme = `# Salt, as exported
+
+Copy ` + "`salt/`" + ` to the master's file_roots and ` + "`pillar/`" + `, where there is one, to its pillar_roots.
+Copy pillar/secrets.example.sls to pillar/secrets.sls and fill in the secrets. Then, for each host:
+
+    salt web1 state.apply test=True
+    salt web1 state.apply
+
+The state ` + "`common`" + ` is what all hosts have, each other one what a role's hosts have, ` + "`host_…`" + ` what a
+single host has besides. The states hold no Jinja; files that need a secret are templates.
+
+NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
+were replaced, and those that still stand in files.
+`
+
+// pillarExample lists the secrets to fill in. They stand in comments: what is
+// not filled in must be missing, not wrong.
+func pillarExample(needed []Needed) string {
+	var b strings.Builder
+	b.WriteString("#!yaml\n# The secrets that the hosts need, and where they go. Copy this file to secrets.sls and\n# fill in each, without the comment sign.\nsecrets:\n")
+	for _, n := range needed {
+		for _, w := range n.Where {
+			b.WriteString("  # " + n.Kind + " in " + w + "\n")
+		}
+		b.WriteString("  # " + n.Name + ": \"\"\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,217 @@
+package export
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// states is the states of one layer.
+type states struct {
+	*saltWriter
+	*part
+	layers []*part // those above it, then itself
+	all    mapping
+}
+
+// add adds a state. Its arguments are a list, as SLS has it; empty lists are
+// left out.
+func (s *states) add(id, function string, args ...pair) {
+	var l list
+	for _, a := range args {
+		if inner, ok := a.value.(list); ok && len(inner) == 0 || a.key == "name" && a.value == id {
+			continue // the state's own name says it
+		}
+		l = append(l, mapping{a})
+	}
+	s.all = append(s.all, pair{id, mapping{{function, l}}})
+}
+
+// requisite names a state of a module.
+func requisite(module, id string) mapping { return mapping{{module, id}} }
+
+// installed requires the packages of the deepest layer that has any: they are
+// installed after those above.
+func (s *states) installed() list {
+	for i := len(s.layers) - 1; i >= 0; i-- {
+		if l := s.layers[i].packageStates(); len(l) > 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+func (p *part) packageStates() list {
+	var l list
+	if slices.ContainsFunc(p.Packages, func(x pkg) bool { return !x.Held }) {
+		l = append(l, requisite("pkg", p.name+"_packages"))
+	}
+	for _, x := range p.Packages {
+		if x.Held {
+			l = append(l, requisite("pkg", "hold_"+x.Name))
+		}
+	}
+	return l
+}
+
+// before is what a file requires: its owner, and the package that makes its
+// folder or its owner.
+func (s *states) before(f file) list {
+	l := s.account(f.Owner, f.Group)
+	if len(l) > 0 || (f.Owner == "root" && f.Group == "root" || f.Link != "") && usual.MatchString(path.Dir(f.Path)) {
+		return l // an account requires the packages
+	}
+	return append(l, s.installed()...)
+}
+
+// fileID is the name of the state of a file: its path, if that is a plain one.
+func fileID(name string) string {
+	if plainPath.MatchString(name) {
+		return name
+	}
+	return "file_" + stored(name)
+}
+
+// account requires a user or group, if a layer makes it.
+func (s *states) account(userName, groupName string) list {
+	var l list
+	for _, p := range s.layers {
+		if slices.ContainsFunc(p.Users, func(u user) bool { return u.Name == userName }) {
+			l = append(l, requisite("user", "user_"+userName))
+		}
+		if slices.ContainsFunc(p.Groups, func(g group) bool { return g.Name == groupName }) {
+			l = append(l, requisite("group", "group_"+groupName))
+		}
+	}
+	return l
+}
+
+// apt configures apt, then installs.
+func (s *states) apt() {
+	var configured list
+	for _, f := range s.Files {
+		if f.Use == useApt {
+			s.file(f, nil)
+			configured = append(configured, requisite("file", fileID(f.Path)))
+		}
+	}
+	var names list
+	for _, p := range s.Packages {
+		if !p.Held {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) > 0 {
+		s.add(s.name+"_packages", "pkg.installed", pair{"pkgs", names}, pair{"refresh", true}, pair{"require", configured})
+	}
+	for _, p := range s.Packages {
+		if p.Held {
+			s.add("hold_"+p.Name, "pkg.installed", pair{"name", p.Name}, pair{"version", p.Version}, pair{"hold", true}, pair{"refresh", true}, pair{"require", configured})
+		}
+	}
+}
+
+func (s *states) accounts() {
+	for _, g := range s.Groups {
+		s.add("group_"+g.Name, "group.present", pair{"name", g.Name}, pair{"gid", g.GID}, pair{"system", g.System}, pair{"require", s.installed()})
+	}
+	for _, u := range s.Users {
+		require := s.account("", u.Group)
+		for _, g := range s.groupsOf(u.Name) {
+			require = append(require, s.account("", g)...)
+		}
+		args := []pair{{"name", u.Name}, {"uid", u.UID}, {"gid", u.Group}, {"home", u.Home}, {"shell", u.Shell}, {"fullname", u.Gecos}, {"system", u.System}, {"createhome", !u.System}}
+		if groups := s.groupsOf(u.Name); len(groups) > 0 {
+			args = append(args, pair{"groups", groups}, pair{"remove_groups", false})
+		}
+		s.add("user_"+u.Name, "user.present", append(args, pair{"require", append(s.installed(), require...)})...)
+	}
+	for _, u := range s.strangers() {
+		for _, g := range s.groupsOf(u) {
+			s.add(s.name+"_member_"+u+"_"+g, "group.present", pair{"name", g}, pair{"addusers", []string{u}}, pair{"require", append(s.installed(), s.account(u, g)...)})
+		}
+	}
+	for _, z := range s.Zone {
+		s.add(s.name+"_time_zone", "timezone.system", pair{"name", z.Name})
+	}
+}
+
+func (s *states) configuration() {
+	for _, f := range s.Files {
+		if f.Use != useApt {
+			s.file(f, s.before(f))
+		}
+	}
+	for _, a := range s.Absent {
+		s.add(fileID(a.Path), "file.absent", pair{"name", a.Path}, pair{"require", s.installed()})
+	}
+	for _, l := range s.Lines {
+		s.add(s.name+"_hosts_"+l.Names, "host.present", pair{"ip", l.Address}, pair{"names", strings.Fields(l.Names)})
+	}
+}
+
+// file puts a file in place; its state is known by its path.
+func (s *states) file(f file, require list) {
+	if f.Link != "" {
+		s.add(fileID(f.Path), "file.symlink", pair{"name", f.Path}, pair{"target", f.Link}, pair{"force", true}, pair{"makedirs", true}, pair{"require", require})
+		return
+	}
+	at := s.name + "/files/" + stored(f.Path)
+	args := []pair{{"user", f.Owner}, {"group", f.Group}, {"mode", f.Mode}, {"makedirs", true}}
+	text := f.Text
+	if withSecrets(text) {
+		at += ".jinja"
+		text = template(text, func(t string) string { return "pillar['secrets']['" + s.names[t] + "']" })
+		args = append(args, pair{"template", "jinja"}, pair{"show_changes", false})
+	}
+	if f.Path == "/etc/sudoers" || path.Dir(f.Path) == "/etc/sudoers.d" {
+		args = append(args, pair{"check_cmd", "/usr/sbin/visudo -c -f"})
+	}
+	s.files.put("salt/"+at, text)
+	args = append([]pair{{"name", f.Path}, {"source", "salt://" + at}}, args...)
+	s.add(fileID(f.Path), "file.managed", append(args, pair{"require", require})...)
+}
+
+// units enables, starts, stops and masks; a unit starts again when a file that
+// it reads changes.
+func (s *states) units() {
+	for _, u := range s.Units {
+		require := s.installed()
+		if u.State == unitMasked {
+			s.add(u.Name, "service.masked", pair{"require", require})
+			s.add("stop_"+u.Name, "service.dead", pair{"name", u.Name}, pair{"require", list{requisite("service", u.Name)}})
+			continue
+		}
+		switch watch := s.watched(s.layers, u.Name); {
+		case u.Running:
+			s.add(u.Name, "service.running", pair{"enable", u.State == unitEnabled}, pair{"require", require}, pair{"watch", watch})
+		case u.State == unitEnabled:
+			s.add(u.Name, "service.enabled", pair{"require", append(require, watch...)})
+		default:
+			s.add(u.Name, "service.dead", pair{"enable", false}, pair{"require", require})
+		}
+	}
+	for _, name := range s.allRestarts() {
+		if !s.exported[name] { // nothing enables it: what is static, as systemd-sysctl
+			s.add(s.name+"_restart_"+name, "cmd.run", pair{"name", "systemctl restart '" + name + "'"}, pair{"onchanges", s.watched(s.layers[len(s.layers)-1:], name)})
+		}
+	}
+}
+
+// watched requires the files of layers that a unit reads.
+func (s *states) watched(layers []*part, unit string) list {
+	var l list
+	for _, p := range layers {
+		for _, f := range p.Files {
+			if restarts(f, unit) {
+				l = append(l, requisite("file", fileID(f.Path)))
+			}
+		}
+		for _, a := range p.Absent {
+			if slices.Contains(strings.Fields(a.Restarts), unit) {
+				l = append(l, requisite("file", fileID(a.Path)))
+			}
+		}
+	}
+	return l
+}

@@ -1,0 +1,61 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Write puts the files into a folder of their own, readable by its owner only:
+// they hold no secret, but what only root may read on the hosts. The folder
+// must not exist or be empty, and is whole or not there.
+func (r *Result) Write(dir string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write export: %w", err)
+		}
+	}()
+	entries, err := os.ReadDir(dir)
+	switch {
+	case err == nil && len(entries) > 0:
+		return plan.WithHint(fmt.Errorf("%s is not empty", dir), "name a new folder, or remove that one")
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(parent, 0o750); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(parent, ".export-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temporary) }()
+	if err := r.writeBelow(temporary); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Rename(temporary, dir)
+}
+
+// writeBelow writes all files; none can leave the folder, whatever its name.
+func (r *Result) writeBelow(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.Names {
+		if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return errors.Join(err, root.Close())
+		}
+		if err := root.WriteFile(name, []byte(r.Files[name]), 0o600); err != nil {
+			return errors.Join(err, root.Close())
+		}
+	}
+	return root.Close()
+}
