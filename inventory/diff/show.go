@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
@@ -17,7 +18,7 @@ func Show(w io.Writer, r *Report, all bool) error {
 		if d.Class != Drift && !all {
 			continue
 		}
-		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), d.What, cell(d.Old, d.Only == OnlyNew), cell(d.New, d.Only == OnlyOld), d.Why})
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), d.What, cell(d.At, d.Old, d.Only == OnlyNew), cell(d.At, d.New, d.Only == OnlyOld), d.Why})
 		if d.Lines != "" {
 			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
 			for line := range strings.Lines(d.Lines) {
@@ -59,9 +60,12 @@ func (r *Report) Summary() string {
 // widest is how much of a value is shown: the JSON has it whole.
 const widest = 60
 
-func cell(text string, none bool) string {
+func cell(at, text string, none bool) string {
 	if none {
 		return "none"
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strings.HasSuffix(at, "_bytes") {
+		return inventory.Bytes(n)
 	}
 	if runes := []rune(text); len(runes) > widest {
 		return string(runes[:widest-1]) + "…"

@@ -134,6 +134,9 @@ func said(i traits.Item) bool {
 
 func (p *Portrait) add(i traits.Item) {
 	name := inventory.Printable(traits.Readable(i.Of.Names.Replace(i.Name)))
+	if i.At == "packages" {
+		name, _, _ = strings.Cut(name, " ") // without the architecture
+	}
 	if len(p.Common) == 0 || p.Common[len(p.Common)-1].Kind != i.Kind {
 		p.Common = append(p.Common, Common{Kind: i.Kind})
 	}
