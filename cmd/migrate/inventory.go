@@ -28,6 +28,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 		a.inventoryShowCommand(),
 		a.inventoryDiffCommand(),
 		a.inventoryRolesCommand(),
+		a.inventoryExportCommand(),
 		&cobra.Command{
 			Use: "findings", Short: "Show what is worth a look before the move",
 			Args: noArgs,
