@@ -50,7 +50,7 @@ var vendors = map[string][]string{
 	"github.com/go-sql-driver/mysql":         {"replication", "lab"},
 	"github.com/pkg/sftp":                    {"remote"},
 	"github.com/getkin/kin-openapi":          {"lab/spec"},
-	"github.com/rogpeppe/go-internal":        nil,
+	"github.com/rogpeppe/go-internal":        {"inventory/diff"}, // its unified diffs; testscript is for tests
 	"pgregory.net/rapid":                     nil,
 	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "replication/servertest"},
 }
