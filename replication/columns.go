@@ -1,10 +1,6 @@
 package replication
 
-import (
-	"context"
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 // column is a stored column of a table.
 type column struct {
@@ -36,25 +32,21 @@ func estimate(text string) int64 {
 
 func (t table) isMarker() bool { return object{Schema: t.Schema, Name: t.Name}.isSeedTable() }
 
-func readColumns(ctx context.Context, q queryer, schema, name string) ([]column, error) {
-	records, err := queryRecords(ctx, q, `SELECT c.COLUMN_NAME AS name, LOWER(c.DATA_TYPE) AS type,
-			c.COLUMN_TYPE AS full_type, c.CHARACTER_SET_NAME AS charset, COALESCE(s.SEQ_IN_INDEX, 0) AS place
-		FROM information_schema.COLUMNS c LEFT JOIN information_schema.STATISTICS s
-			ON s.TABLE_SCHEMA = c.TABLE_SCHEMA AND s.TABLE_NAME = c.TABLE_NAME
-			AND s.COLUMN_NAME = c.COLUMN_NAME AND s.INDEX_NAME = 'PRIMARY'
-		WHERE c.TABLE_SCHEMA = ? AND c.TABLE_NAME = ? AND COALESCE(c.GENERATION_EXPRESSION, '') = ''
-		ORDER BY c.ORDINAL_POSITION`, schema, name)
-	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
-	}
-	columns := make([]column, len(records))
-	for i, r := range records {
-		columns[i] = column{Name: r["name"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
-		if columns[i].Key, err = strconv.Atoi(r["place"]); err != nil {
-			return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
+// storedColumns are the columns that are stored, of logColumnsOf and logKeysOf.
+func storedColumns(columns, keys []record) []column {
+	primary := map[string]int{}
+	for _, r := range keys {
+		if r["name"] == "PRIMARY" {
+			primary[r["col"]] = len(primary) + 1
 		}
 	}
-	return columns, nil
+	var out []column
+	for _, r := range columns {
+		if r["expression"] == "" {
+			out = append(out, column{Name: r["name"], Type: r["kind"], FullType: r["type"], Charset: r["charset"], Key: primary[r["name"]]})
+		}
+	}
+	return out
 }
 
 // names lists the columns' names.

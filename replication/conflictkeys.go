@@ -44,30 +44,42 @@ type logTable struct {
 	unused  []string // unique keys that the log cannot tell
 }
 
+// What is asked of a table's columns and keys.
+const (
+	logColumnsOf = `SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS kind, COLUMN_TYPE AS type, COALESCE(CHARACTER_SET_NAME, '') AS charset,
+		COALESCE(COLLATION_NAME, '') AS collation, UPPER(EXTRA) AS extra, COALESCE(GENERATION_EXPRESSION, '') AS expression
+		FROM information_schema.COLUMNS`
+	logKeysOf = `SELECT INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col, COALESCE(SUB_PART, 0) AS prefix,
+		SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
+		FROM information_schema.STATISTICS`
+)
+
 // readLogTable reads a table's columns and unique keys.
 func readLogTable(ctx context.Context, q queryer, dialect *Dialect, schema, name string) (*logTable, error) {
-	t := &logTable{title: schema + "." + name, hidden: dialect.mariadb()} // it hashes long unique keys into such columns
-	columns, err := queryRecords(ctx, q, `SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS kind, LOWER(COLUMN_TYPE) AS type,
-			COALESCE(CHARACTER_SET_NAME, '') AS charset, COALESCE(COLLATION_NAME, '') AS collation, UPPER(EXTRA) AS extra
-		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`, schema, name)
+	columns, err := queryRecords(ctx, q, logColumnsOf+" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION", schema, name)
 	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s: %w", t.title, err)
+		return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
 	}
+	keys, err := queryRecords(ctx, q, logKeysOf+` WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
+		ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, schema, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys of %s.%s: %w", schema, name, err)
+	}
+	return newLogTable(tableName{schema, name}, dialect, columns, keys)
+}
+
+// newLogTable is the table's shape by what the server says of its columns and unique keys.
+func newLogTable(id tableName, dialect *Dialect, columns, keys []record) (*logTable, error) {
+	t := &logTable{title: id.schema + "." + id.name, hidden: dialect.mariadb()} // it hashes long unique keys into such columns
 	for _, r := range columns {
 		c := logColumn{
 			name: r["name"], kind: r["kind"], charset: r["charset"], collation: r["collation"],
 			virtual: strings.Contains(r["extra"], "VIRTUAL GENERATED"),
 		}
-		if strings.Contains(r["type"], "unsigned") {
+		if strings.Contains(strings.ToLower(r["type"]), "unsigned") {
 			c.bits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}[c.kind]
 		}
 		t.columns = append(t.columns, c)
-	}
-	keys, err := queryRecords(ctx, q, `SELECT INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col, COALESCE(SUB_PART, 0) AS prefix
-		FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
-		ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, schema, name)
-	if err != nil {
-		return nil, fmt.Errorf("read the keys of %s: %w", t.title, err)
 	}
 	return t, t.addKeys(keys)
 }

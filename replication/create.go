@@ -75,16 +75,19 @@ func (c *creator) create(ctx context.Context, o object) error {
 		}
 	}
 	err = c.inCollation(ctx, o, func() error { return c.exec(ctx, statement) })
-	if reset := c.exec(ctx, "SET SESSION time_zone = '+00:00', sql_mode = '"+sessionMode+"'"); err == nil {
-		err = reset
-	}
-	if names := c.exec(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_bin"); err == nil {
-		err = names
+	if len(settings) > 1 {
+		err = firstError(err, c.reset(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("create %s: %w", o.title(), err)
 	}
 	return nil
+}
+
+// reset takes back what an object wanted of the session.
+func (c *creator) reset(ctx context.Context) error {
+	err := c.exec(ctx, "SET SESSION time_zone = '+00:00', sql_mode = '"+sessionMode+"'")
+	return firstError(err, c.exec(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_bin"))
 }
 
 // inCharset reads the object's text again in the character set of the client

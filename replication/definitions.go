@@ -2,33 +2,28 @@ package replication
 
 import (
 	"context"
+	"crypto/sha256"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// compareObjects compares the definitions of a schema: tables, views,
+// compareObjects compares the definitions of schemas: tables, views,
 // programs, triggers and events; whether an event is on is not compared,
 // because it is off on the passive side.
-func (v *verifier) compareObjects(ctx context.Context, schema string) error {
-	read := func(s *Server) (map[string]object, error) {
-		db, err := s.DB(ctx)
-		if err != nil {
-			return nil, err
-		}
-		objects, err := readObjects(ctx, db, schema)
-		if err != nil {
-			return nil, err
-		}
-		out := make(map[string]object, len(objects))
-		for _, o := range objects {
+func (v *verifier) compareObjects(ctx context.Context, schemas []string) error {
+	type hash [sha256.Size]byte
+	read := func(s *Server) (map[string]hash, error) {
+		out := map[string]hash{}
+		err := readObjects(ctx, s, schemas, anyKind, func(o object) error {
 			if v.asked(o.Schema + "." + o.Name) {
-				out[o.title()] = o
+				out[o.title()] = sha256.Sum256([]byte(v.definition(o)))
 			}
-		}
-		return out, nil
+			return nil
+		})
+		return out, err
 	}
-	var here, there map[string]object
+	var here, there map[string]hash
 	var group errgroup.Group
 	group.Go(func() (err error) { here, err = read(v.from); return err })
 	group.Go(func() (err error) { there, err = read(v.to); return err })
@@ -36,12 +31,12 @@ func (v *verifier) compareObjects(ctx context.Context, schema string) error {
 		return err
 	}
 	v.count(func(r *VerifyReport) { r.Objects += int64(len(here)) })
-	for title, o := range here {
+	for title, definition := range here {
 		other, ok := there[title]
 		switch {
 		case !ok:
 			v.differ(Difference{Object: title, What: "missing on " + v.to.Name()})
-		case v.definition(o) != v.definition(other):
+		case definition != other:
 			v.differ(Difference{Object: title, What: "defined otherwise on " + v.to.Name()})
 		}
 	}

@@ -15,8 +15,11 @@ import (
 const (
 	clonePlugin  = "clone"
 	cloneLibrary = "mysql_clone.so"
+	// donorPatience is how long a source whose clone's network has failed waits for
+	// it to come back, and cannot be rid of the plugin: minutes, 5 as the server comes.
+	donorPatience = "SET GLOBAL clone_donor_timeout_after_network_failure = 1"
 	// cloneEnds bounds the wait for a clone that was told to end.
-	cloneEnds = 2 * time.Minute
+	cloneEnds = 3 * time.Minute
 )
 
 // hasPlugin reports whether the server has the plugin clone.
@@ -73,7 +76,10 @@ func install(ctx context.Context, s *Server) error {
 		return err
 	}
 	err = asAdmin(ctx, s, []string{Unlogged}, func(ctx context.Context, session *Session) error {
-		_, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'")
+		if _, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'"); err != nil {
+			return err
+		}
+		_, err := session.ExecContext(ctx, donorPatience)
 		return err
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -53,15 +54,17 @@ func schemaNames(ctx context.Context, q queryer, configured []string) ([]string,
 	}), nil
 }
 
-// createSchema is the statement that makes a schema like the server's.
-func createSchema(ctx context.Context, q queryer, schema string) (string, error) {
-	r, ok, err := queryRecord(ctx, q, `SELECT DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation
-		FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?`, schema)
-	if err != nil || !ok {
-		return "", fmt.Errorf("read schema %s: %w", schema, firstError(err, errGone))
+// schemaStatements are the statements that make schemas like the server's, by name.
+func schemaStatements(ctx context.Context, q queryer) (map[string]string, error) {
+	records, err := queryRecords(ctx, q, "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation FROM information_schema.SCHEMATA")
+	if err != nil {
+		return nil, fmt.Errorf("read schemas: %w", err)
 	}
-	return "CREATE DATABASE IF NOT EXISTS " + Quote(schema) +
-		" CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"], nil
+	out := make(map[string]string, len(records))
+	for _, r := range records {
+		out[r["name"]] = "CREATE DATABASE IF NOT EXISTS " + Quote(r["name"]) + " CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"]
+	}
+	return out, nil
 }
 
 // tableKinds maps information_schema.TABLES.TABLE_TYPE to what SHOW CREATE wants.
@@ -69,51 +72,96 @@ var tableKinds = map[string]string{
 	"BASE TABLE": kindTable, "SYSTEM VERSIONED": kindTable, "SEQUENCE": kindSequence, "VIEW": kindView,
 }
 
-// readObjects reads every object of a schema: tables and sequences, then
-// programs, views, triggers and events, each sorted by name (triggers by the
-// order in which they fire).
-func readObjects(ctx context.Context, q queryer, schema string) ([]object, error) {
-	var out []object
-	for _, list := range []struct{ kind, query string }{
-		{"", `SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES
-			WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE', 'VIEW')
-			ORDER BY TABLE_TYPE = 'VIEW', TABLE_NAME`},
-		{"", `SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES
-			WHERE ROUTINE_SCHEMA = ? ORDER BY ROUTINE_TYPE, ROUTINE_NAME`},
-		{kindTrigger, `SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?
-			ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER`},
-		{kindEvent, `SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? ORDER BY EVENT_NAME`},
-	} {
-		names, err := queryRecords(ctx, q, list.query, schema)
+// objectLists list the objects of a schema: tables and sequences, then views,
+// programs, triggers (in the order in which they fire) and events.
+var objectLists = []struct{ kind, query, order string }{
+	{"", `SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES
+		WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE', 'VIEW') AND TABLE_SCHEMA = `, " ORDER BY TABLE_TYPE = 'VIEW', TABLE_NAME"},
+	{"", "SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ", " ORDER BY ROUTINE_TYPE, ROUTINE_NAME"},
+	{kindTrigger, "SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ",
+		" ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER"},
+	{kindEvent, "SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ", " ORDER BY EVENT_NAME"},
+}
+
+// readObjects reads the objects of schemas that are wanted by their kind, and
+// hands them over, schema by schema in the order of objectLists.
+func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(kind string) bool, take func(object) error) error {
+	w, err := s.asker(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	for some := range slices.Chunk(schemas, askedStatements/len(objectLists)) {
+		listed, err := listObjects(ctx, w, some, wanted)
 		if err != nil {
-			return nil, fmt.Errorf("list the objects of %s: %w", schema, err)
+			return err
 		}
-		for _, r := range names {
-			kind := list.kind
-			if kind == "" {
-				kind = r["kind"]
+		queries := make([]string, len(listed))
+		for i, o := range listed {
+			queries[i] = showCreate(o.Kind, tableName{o.Schema, o.Name})
+		}
+		err = w.ask(ctx, queries, func(i int, rows []record, err error) error {
+			o := listed[i]
+			if err != nil || len(rows) == 0 {
+				return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
 			}
-			if table, ok := tableKinds[kind]; ok {
-				kind = table
+			if o, err = newObject(o.Kind, tableName{o.Schema, o.Name}, rows[0]); err != nil {
+				return err
 			}
-			o, err := readObject(ctx, q, kind, schema, r["name"])
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, o)
+			return take(o)
+		})
+		if err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// listObjects lists the objects that are wanted, without their texts.
+func listObjects(ctx context.Context, w *wire, schemas []string, wanted func(kind string) bool) ([]object, error) {
+	var queries []string
+	for _, schema := range schemas {
+		for _, list := range objectLists {
+			queries = append(queries, list.query+literal(schema)+list.order)
+		}
+	}
+	var out []object
+	err := w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		schema, list := schemas[i/len(objectLists)], objectLists[i%len(objectLists)]
+		if err != nil {
+			return fmt.Errorf("list the objects of %s: %w", schema, err)
+		}
+		for _, r := range rows {
+			kind := cmp.Or(list.kind, tableKinds[r["kind"]], r["kind"])
+			if wanted(kind) {
+				out = append(out, object{Kind: kind, Schema: schema, Name: r["name"]})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// anyKind wants all objects.
+func anyKind(string) bool { return true }
+
+func showCreate(kind string, id tableName) string {
+	return "SHOW CREATE " + kind + " " + QuoteTable(id.schema, id.name)
 }
 
 // readObject asks the server for an object's CREATE statement.
 func readObject(ctx context.Context, q queryer, kind, schema, name string) (object, error) {
-	o := object{Kind: kind, Schema: schema, Name: name}
-	r, ok, err := queryRecord(ctx, q, "SHOW CREATE "+kind+" "+QuoteTable(schema, name))
+	r, ok, err := queryRecord(ctx, q, showCreate(kind, tableName{schema, name}))
 	if err != nil || !ok {
-		return o, fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
+		return object{}, fmt.Errorf("read %s: %w", object{Kind: kind, Schema: schema, Name: name}.title(), firstError(err, errGone))
 	}
-	for column, value := range r {
+	return newObject(kind, tableName{schema, name}, r)
+}
+
+// newObject is the object that SHOW CREATE has shown.
+func newObject(kind string, id tableName, shown record) (object, error) {
+	o := object{Kind: kind, Schema: id.schema, Name: id.name}
+	for column, value := range shown {
 		switch {
 		case strings.HasPrefix(column, "Create ") || column == "SQL Original Statement":
 			o.Create = value

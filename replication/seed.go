@@ -237,19 +237,19 @@ func (s *seed) fingerprint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	hash := sha256.New()
+	defaults, err := schemaStatements(ctx, source)
+	if err != nil {
+		return "", err
+	}
 	for _, schema := range schemas {
-		statement, err := createSchema(ctx, source, schema)
-		if err != nil {
-			return "", err
-		}
-		objects, err := readObjects(ctx, source, schema)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(hash, "%q", statement)
-		for _, o := range objects {
-			fmt.Fprintf(hash, "%q%q%q%q", o.Kind, o.Name, o.definition(), o.status())
-		}
+		fmt.Fprintf(hash, "%q", defaults[schema])
+	}
+	err = readObjects(ctx, s.pair.Source, schemas, anyKind, func(o object) error {
+		fmt.Fprintf(hash, "%q%q%q%q%q", o.Schema, o.Kind, o.Name, o.definition(), o.status())
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	accounts, err := readAccounts(ctx, s.pair.Source)
 	if err != nil {

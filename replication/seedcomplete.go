@@ -40,15 +40,7 @@ func (r *seedRun) complete(ctx context.Context) error {
 	if err := r.notes.note(ctx, whole...); err != nil {
 		return err
 	}
-	for _, t := range r.tables {
-		if t.sequence || !countsUp.MatchString(unquoted(t.object.Create)) {
-			continue
-		}
-		if err := r.setCounter(ctx, t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.setCounters(ctx)
 }
 
 // addLate adds what a table lacks of its indexes or of its foreign keys. An
@@ -123,25 +115,55 @@ func counter(create string) uint64 {
 	return n
 }
 
-// setCounter lets AUTO_INCREMENT go on where the source's is.
-func (r *seedRun) setCounter(ctx context.Context, t *seedTable) error {
-	var counters [2]uint64
-	for i, s := range []*Server{r.pair.Source, r.pair.Target} {
-		db, err := s.DB(ctx)
-		if err != nil {
-			return err
+// setCounters lets AUTO_INCREMENT go on where the source's is.
+func (r *seedRun) setCounters(ctx context.Context) error {
+	var ids []tableName
+	for id, t := range r.tables {
+		if t.counts {
+			ids = append(ids, id)
 		}
-		o, err := readObject(ctx, db, kindTable, t.Schema, t.Name)
-		if err != nil {
-			return changedError(err)
-		}
-		counters[i] = counter(o.Create)
 	}
-	if counters[0] <= counters[1] {
-		return nil
+	here, err := counters(ctx, r.pair.Source, ids)
+	if err != nil {
+		return err
+	}
+	there, err := counters(ctx, r.pair.Target, ids)
+	if err != nil {
+		return err
 	}
 	return r.quietly(ctx, func(session *Session) error {
-		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+fmt.Sprintf(" AUTO_INCREMENT = %d", counters[0]))
-		return wrapErr("set the counter of "+t.title(), err)
+		for id, n := range here {
+			if n <= there[id] {
+				continue
+			}
+			if _, err := session.ExecContext(ctx, "ALTER TABLE "+QuoteTable(id.schema, id.name)+fmt.Sprintf(" AUTO_INCREMENT = %d", n)); err != nil {
+				return r.pair.Target.wrap("set the counter of "+id.schema+"."+id.name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// counters are the AUTO_INCREMENTs of tables that are above 0.
+func counters(ctx context.Context, s *Server, ids []tableName) (map[tableName]uint64, error) {
+	w, err := s.asker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	queries := make([]string, len(ids))
+	for i, id := range ids {
+		queries[i] = showCreate(kindTable, id)
+	}
+	out := map[tableName]uint64{}
+	return out, w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		if err != nil {
+			return s.wrap("read the counter of "+ids[i].schema+"."+ids[i].name, changedError(err))
+		}
+		o, err := newObject(kindTable, ids[i], rows[0])
+		if n := counter(o.Create); n > 0 {
+			out[ids[i]] = n
+		}
+		return err
 	})
 }

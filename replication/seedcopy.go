@@ -187,20 +187,16 @@ func (c *copier) work(ctx context.Context) error {
 		if err != nil || r == nil {
 			return err
 		}
-		err = c.copyRange(ctx, r, from, to)
+		ranges, err := c.copyFew(ctx, c.withFew(r), from, to)
+		if err == nil {
+			err = c.copyEach(ctx, ranges, from, to)
+		}
 		if errors.Is(err, errFewer) {
 			return nil
-		}
-		if errors.Is(err, errTableChanged) {
-			c.mu.Lock()
-			c.dirty[r.table.id()] = true
-			c.mu.Unlock()
-			err = nil
 		}
 		if err != nil {
 			return err
 		}
-		c.done(r)
 	}
 }
 
@@ -247,21 +243,33 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire) err
 
 // copyChunk copies the next rows of a range.
 func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire) (got pumped, err error) {
-	t := r.table
-	p := &pump{from: from, to: to, table: t, verb: "REPLACE", many: r.pos != nil || t.Bytes >= c.prepareFrom, took: c.throttle.took, limit: readTime}
-	query := "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, r.pos, r.upper) +
-		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
-	err = to.inTransaction(ctx, "copy "+t.title(), func() (err error) {
-		if got, err = p.run(ctx, query); err != nil {
-			return err
-		}
-		last := got.last
-		if last == nil {
-			last = r.pos
-		}
-		_, err = to.exec(ctx, r.reachedNote(last, got, got.all(r.rows)))
+	err = to.inTransaction(ctx, "copy "+r.table.title(), func() (err error) {
+		got, err = c.pumpRange(ctx, r, from, to)
 		return err
 	})
+	return got, err
+}
+
+// query reads the next rows of a range.
+func (r *keyRange) query() string {
+	t := r.table
+	return "SELECT " + t.selectList() + " FROM " + t.quoted() + " WHERE " + within(t.keyCols, r.pos, r.upper) +
+		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
+}
+
+// pumpRange copies the next rows of a range, and notes it, in the transaction that is open.
+func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire) (pumped, error) {
+	t := r.table
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", many: r.pos != nil || t.Bytes >= c.prepareFrom, took: c.throttle.took, limit: readTime}
+	got, err := p.run(ctx, r.query())
+	if err != nil {
+		return got, err
+	}
+	last := got.last
+	if last == nil {
+		last = r.pos
+	}
+	_, err = to.exec(ctx, r.reachedNote(last, got, got.all(r.rows)))
 	return got, err
 }
 

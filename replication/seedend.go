@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	snapshotTime  = 4 * time.Second // that catching up in the last snapshot may take
+	snapshotTime  = 3 * time.Second // that catching up in the last snapshot may take
 	mostSnapshots = 10
 )
 

@@ -1,64 +1,42 @@
 package replication
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// tableMakers is how many tables are made, and completed, at a time.
+// tableMakers is how many connections a side make tables, and complete them.
 const tableMakers = 4
 
 // listTables reads the source's tables, and makes on the target those that are
 // not there or must be made anew; what the source has not got any more is dropped.
 func (r *seedRun) listTables(ctx context.Context) error {
-	source, err := r.pair.Source.DB(ctx)
-	if err != nil {
-		return err
-	}
 	noted, err := r.notes.read(ctx)
 	if err != nil {
 		return err
 	}
-	there := map[tableName]string{}
-	cascades, lookups := map[tableName][]cascade{}, map[tableName][][]string{}
-	for _, schema := range r.schemas {
-		if err := r.makeSchema(ctx, schema); err != nil {
-			return err
-		}
-		records, err := queryRecords(ctx, source, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES
-			WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')`, schema)
-		if err != nil {
-			return r.pair.Source.wrap("list tables", err)
-		}
-		for _, t := range records {
-			if o := (object{Schema: schema, Name: t["name"]}); !o.isSeedTable() {
-				there[tableName{schema, t["name"]}] = t["kind"]
-			}
-		}
-		found, err := readCascades(ctx, source, schema)
-		if err != nil {
-			return err
-		}
-		for parent, list := range found {
-			cascades[parent] = append(cascades[parent], list...)
-			for _, k := range list {
-				lookups[k.child] = append(lookups[k.child], k.columns)
-			}
-		}
-	}
-	if err := r.dropGone(ctx, there, noted); err != nil {
+	if err := r.makeSchemas(ctx); err != nil {
 		return err
 	}
-	sequences := func(id tableName) bool { return there[id] == "SEQUENCE" }
-	for _, wanted := range []bool{true, false} { // a column's default may ask a sequence
-		if err := r.takeUp(ctx, there, noted, func(id tableName) bool { return sequences(id) == wanted }, lookups); err != nil {
+	found, err := listSource(ctx, r.pair.Source, r.schemas)
+	if err != nil {
+		return err
+	}
+	if err := r.dropGone(ctx, found.kinds, noted); err != nil {
+		return err
+	}
+	for _, kind := range []string{kindSequence, kindTable} { // a column's default may ask a sequence
+		if err := r.takeUp(ctx, found, noted, kind); err != nil {
 			return err
 		}
 	}
 	for id, t := range r.tables {
-		t.cascades = cascades[id]
+		t.cascades = found.cascades[id]
 	}
 	clear(r.dirty)
 	if noted, err = r.notes.read(ctx); err != nil {
@@ -68,18 +46,63 @@ func (r *seedRun) listTables(ctx context.Context) error {
 	return nil
 }
 
-func (r *seedRun) makeSchema(ctx context.Context, schema string) error {
+func (r *seedRun) makeSchemas(ctx context.Context) error {
 	source, err := r.pair.Source.DB(ctx)
 	if err != nil {
 		return err
 	}
-	statement, err := createSchema(ctx, source, schema)
+	statements, err := schemaStatements(ctx, source)
 	if err != nil {
 		return err
 	}
 	return r.quietly(ctx, func(session *Session) error {
-		_, err := session.ExecContext(ctx, statement)
-		return wrapErr("create schema "+schema, err)
+		for _, schema := range r.schemas {
+			statement, ok := statements[schema]
+			if !ok {
+				return fmt.Errorf("create schema %s: %w", schema, errGone)
+			}
+			if _, err := session.ExecContext(ctx, statement); err != nil {
+				return r.pair.Target.wrap("create schema "+schema, err)
+			}
+		}
+		return nil
+	})
+}
+
+// sourceTables is which tables a source has, and how foreign keys bind them.
+type sourceTables struct {
+	kinds    map[tableName]string // kindTable, kindSequence
+	cascades map[tableName][]cascade
+}
+
+// listSource lists the tables and foreign keys of schemas.
+func listSource(ctx context.Context, source *Server, schemas []string) (sourceTables, error) {
+	found := sourceTables{map[tableName]string{}, map[tableName][]cascade{}}
+	w, err := source.asker(ctx)
+	if err != nil {
+		return found, err
+	}
+	defer w.close()
+	var queries []string
+	for _, schema := range schemas {
+		queries = append(queries, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES
+			WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') AND TABLE_SCHEMA = `+literal(schema), cascadesOf(schema))
+	}
+	return found, w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		schema := schemas[i/2]
+		switch {
+		case err != nil:
+			return source.wrap("list the tables of "+schema, err)
+		case i%2 == 0:
+			for _, t := range rows {
+				if o := (object{Schema: schema, Name: t["name"]}); !o.isSeedTable() {
+					found.kinds[tableName{schema, t["name"]}] = tableKinds[t["kind"]]
+				}
+			}
+		default:
+			found.bind(rows)
+		}
+		return nil
 	})
 }
 
@@ -116,92 +139,125 @@ func (r *seedRun) dropTable(ctx context.Context, id tableName) error {
 	})
 }
 
-// takeUp reads the tables that want says and makes those that are not made.
-func (r *seedRun) takeUp(ctx context.Context, there map[tableName]string, noted map[tableName]*tableNote, want func(tableName) bool, lookups map[tableName][][]string) error {
-	source, dialect, err := r.pair.Source.Open(ctx)
+// takeUp reads the tables of a kind and makes those that are not made.
+func (r *seedRun) takeUp(ctx context.Context, found sourceTables, noted map[tableName]*tableNote, kind string) error {
+	stale := func(id tableName) bool {
+		note := noted[id]
+		return note == nil || note.phase == phaseNew || note.phase == phaseLoose || r.dirty[id]
+	}
+	dialect, err := r.pair.Source.Dialect(ctx)
 	if err != nil {
 		return err
 	}
-	makers := make(chan *creator, tableMakers)
-	for range tableMakers {
-		c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
-		if err != nil {
-			return err
+	var wanted []tableName
+	for id, is := range found.kinds {
+		if is == kind && (r.tables[id] == nil || stale(id)) {
+			wanted = append(wanted, id)
 		}
-		defer c.close()
-		makers <- c
 	}
+	lookups, alike := found.lookups(), alikeTables{}
+	slices.SortFunc(wanted, func(a, b tableName) int { return cmp.Or(cmp.Compare(a.schema, b.schema), cmp.Compare(a.name, b.name)) })
 	var mu sync.Mutex
 	var taken []*seedTable
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(tableMakers)
-	for id := range there {
-		note := noted[id]
-		stale := note == nil || note.phase == phaseNew || note.phase == phaseLoose || r.dirty[id]
-		if !want(id) || r.tables[id] != nil && !stale {
-			continue
-		}
-		group.Go(func() error {
-			t, ok, err := readSeedTable(ctx, source, dialect, id.schema, id.name)
-			if err != nil || !ok {
-				return changedOrGone(err)
-			}
-			t.lookups = lookups[id]
-			if note != nil && note.phase == phaseLoose {
+	err = r.inBatches(ctx, wanted, func(ctx context.Context, from *wire, c *creator, ids []tableName) error {
+		var made []string
+		err := readSeedTables(ctx, from, dialect, ids, kind, func(t *seedTable) error {
+			t.lookups = lookups[t.id()]
+			if note := noted[t.id()]; note != nil && note.phase == phaseLoose {
 				t.keyName, t.keyCols, t.keyAt = "", nil, nil
 			}
-			if stale && (t.chunked() || t.sequence) {
-				c := <-makers
-				err := r.makeTable(ctx, c, t)
-				makers <- c
+			if stale(t.id()) && (t.chunked() || t.sequence) {
+				statements, err := r.makeTable(ctx, c, t)
 				if err != nil {
 					return err
 				}
+				made = append(made, statements...)
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			alike.share(t)
 			taken = append(taken, t)
 			return nil
 		})
-	}
-	err = group.Wait()
+		if err != nil {
+			return err
+		}
+		return wrapErr("note which tables are made", inOneTransaction(ctx, c.session, made))
+	})
 	for _, t := range taken {
 		r.tables[t.id()] = t
 	}
 	return err
 }
 
-// changedOrGone makes of a table that went away between two looks one that has changed.
-func changedOrGone(err error) error {
-	if err == nil {
-		return nil // it is not listed the next time
+// mostBatch is how many tables are read at a time, in one or two round trips.
+const mostBatch = 50
+
+// inBatches hands tables to a few makers, some at a time; each has a connection
+// that asks the source, and one that makes on the target.
+func (r *seedRun) inBatches(ctx context.Context, ids []tableName, do func(context.Context, *wire, *creator, []tableName) error) error {
+	if len(ids) == 0 {
+		return nil
 	}
-	return changedError(err)
+	group, ctx := errgroup.WithContext(ctx)
+	batches := make(chan []tableName)
+	group.Go(func() error {
+		defer close(batches)
+		for batch := range slices.Chunk(ids, min(mostBatch, len(ids)/(4*tableMakers)+1)) {
+			select {
+			case batches <- batch:
+			case <-ctx.Done():
+				return nil // a maker says why
+			}
+		}
+		return nil
+	})
+	for range min(tableMakers, len(ids)) {
+		group.Go(func() error {
+			from, err := r.pair.Source.asker(ctx)
+			if err != nil {
+				return err
+			}
+			defer from.close()
+			c, err := newCreator(ctx, r.pair.Source, r.pair.Target)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			for batch := range batches {
+				if err := do(ctx, from, c, batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
-// makeTable makes a table on the target, without what is cheaper to make later.
-// It is noted when it stands: one that is not noted is made anew.
-func (r *seedRun) makeTable(ctx context.Context, c *creator, t *seedTable) error {
+// makeTable makes a table on the target, without what is cheaper to make later,
+// and returns the statements that note it: one that is not noted is made anew.
+func (r *seedRun) makeTable(ctx context.Context, c *creator, t *seedTable) (notes []string, err error) {
 	if err := c.exec(ctx, "DROP TABLE IF EXISTS "+t.quoted()); err != nil {
-		return r.pair.Target.wrap("drop table "+t.title(), err)
+		return nil, r.pair.Target.wrap("drop table "+t.title(), err)
 	}
 	o := t.object
 	var late []string
 	if !t.sequence {
 		made, err := bare(t, t.lookups)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		o.Create, late = made.create, made.late
 	}
 	if err := c.create(ctx, o); err != nil {
-		return err
+		return nil, err
 	}
-	statements := []string{phaseNote(t.id(), phaseMade, late), forgetParts(t.id())}
+	notes = []string{phaseNote(t.id(), phaseMade, late), forgetParts(t.id())}
 	if t.chunked() {
-		statements = append(statements, (&keyRange{table: t}).partNote())
+		notes = append(notes, (&keyRange{table: t}).partNote())
 	}
-	return wrapErr("note that "+t.title()+" is made", inOneTransaction(ctx, c.session, statements))
+	return notes, nil
 }
 
 // copySnapshot copies from the snapshot what cannot be copied in chunks, and
@@ -221,7 +277,11 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 		if t.sequence || t.chunked() {
 			continue
 		}
-		if err := r.makeTable(ctx, c, t); err != nil {
+		noted, err := r.makeTable(ctx, c, t)
+		if err == nil {
+			err = inOneTransaction(ctx, c.session, noted)
+		}
+		if err != nil {
 			return err
 		}
 		as, query := t.whole()
@@ -230,7 +290,7 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 			r.progress.add(t.id(), 0, bytes)
 		}}
 		var got pumped
-		err := l.to.transaction(ctx, func() error {
+		err = l.to.transaction(ctx, func() error {
 			if len(t.history) > 0 {
 				if _, err := l.to.exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
 					return err

@@ -89,34 +89,26 @@ func (r *seedRun) dropPrograms(ctx context.Context) error {
 // createPrograms makes routines, then views, then triggers and events, when all
 // rows are there: no trigger fires on a copied row.
 func (s *seed) createPrograms(ctx context.Context, schemas []string) error {
-	source, err := s.pair.Source.DB(ctx)
-	if err != nil {
-		return err
-	}
 	c, err := newCreator(ctx, s.pair.Source, s.pair.Target)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	var views, late []object
-	for _, schema := range schemas {
-		objects, err := readObjects(ctx, source, schema)
-		if err != nil {
-			return err
+	programs := func(kind string) bool { return !(object{Kind: kind}).isData() }
+	err = readObjects(ctx, s.pair.Source, schemas, programs, func(o object) error {
+		switch o.Kind {
+		case kindView:
+			views = append(views, o)
+		case kindTrigger, kindEvent:
+			late = append(late, o)
+		default:
+			return c.create(ctx, o)
 		}
-		for _, o := range objects {
-			switch {
-			case o.isData():
-			case o.Kind == kindView:
-				views = append(views, o)
-			case o.Kind == kindTrigger || o.Kind == kindEvent:
-				late = append(late, o)
-			default:
-				if err := c.create(ctx, o); err != nil {
-					return err
-				}
-			}
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := c.createViews(ctx, views); err != nil {
 		return err

@@ -76,6 +76,9 @@ func (n notes) note(ctx context.Context, statements ...string) error {
 // inOneTransaction runs statements, again when the server rolled them back for
 // a deadlock with another worker's notes.
 func inOneTransaction(ctx context.Context, session *Session, statements []string) error {
+	if len(statements) == 0 {
+		return nil
+	}
 	return againAfterDeadlock(ctx, "the seed's notes", func() error { return tryTransaction(ctx, session, statements) })
 }
 

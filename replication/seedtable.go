@@ -12,13 +12,14 @@ import (
 type seedTable struct {
 	table
 	sequence bool
-	rows     int64     // the server's estimate
-	log      *logTable // its shape in the binlog
-	keyName  string    // the index by which its rows are told apart; "": none, it is copied in a snapshot
-	keyCols  []column  // of that index, in its order
-	keyAt    []int     // where they stand in Columns
-	cascades []cascade // keys of other tables whose rows change with this one's
-	object   object
+	counts   bool       // it has an AUTO_INCREMENT
+	rows     int64      // the server's estimate
+	log      *logTable  // its shape in the binlog
+	keyName  string     // the index by which its rows are told apart; "": none, it is copied in a snapshot
+	keyCols  []column   // of that index, in its order
+	keyAt    []int      // where they stand in Columns
+	cascades []cascade  // keys of other tables whose rows change with this one's
+	object   object     // without its text when that was used
 	history  []string   // of a system-versioned table: the columns of its rows' times
 	lookups  [][]string // lists of columns by which its rows must be found
 }
@@ -46,50 +47,102 @@ var keyKinds = []string{
 	"date", "time", "datetime", "timestamp", "char", "varchar", "binary", "varbinary", "uuid", "inet4", "inet6",
 }
 
-// readSeedTable reads all that copying a table needs to know of it. ok is false
-// when it is not there (any more).
-func readSeedTable(ctx context.Context, q queryer, dialect *Dialect, schema, name string) (*seedTable, bool, error) {
-	r, ok, err := queryRecord(ctx, q, `SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
-		FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
-		AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')`, schema, name)
-	if err != nil || !ok {
-		return nil, false, wrapErr("read table "+schema+"."+name, err)
+// readSeedTables reads all that copying needs to know of tables of a kind, and
+// hands over those that are still there.
+func readSeedTables(ctx context.Context, w *wire, dialect *Dialect, ids []tableName, kind string, take func(*seedTable) error) error {
+	var queries []string
+	for _, id := range ids {
+		queries = append(queries, seedTableQueries(id, kind)...)
 	}
-	t := &seedTable{table: table{Schema: schema, Name: name, Bytes: estimate(r["bytes"])}, rows: estimate(r["n"])}
-	t.object, err = readObject(ctx, q, tableKinds[r["kind"]], schema, name)
-	if err != nil {
-		return nil, false, err
-	}
-	if r["kind"] == "SEQUENCE" {
-		t.sequence = true
-		return t, true, nil
-	}
-	if t.Columns, err = readColumns(ctx, q, schema, name); err != nil {
-		return nil, false, err
-	}
-	if t.log, err = readLogTable(ctx, q, dialect, schema, name); err != nil {
-		return nil, false, err
-	}
-	if r["kind"] == "BASE TABLE" {
-		return t, true, t.chooseKey(ctx, q)
-	}
-	return t, true, t.readHistory(ctx, q, dialect)
+	const each = seedTableAnswers
+	var answers [each][]record
+	gone := false
+	return w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		id := ids[i/each]
+		switch n := errorNumber(err); {
+		case n == 1146 || n == 1049:
+			gone = true // it is not listed the next time
+		case err != nil:
+			return fmt.Errorf("read table %s.%s: %w", id.schema, id.name, changedError(err))
+		}
+		if answers[i%each] = rows; i%each < each-1 {
+			return nil
+		}
+		there := !gone && len(answers[answerSize]) > 0 && len(answers[answerCreate]) > 0
+		gone = false
+		if !there {
+			return nil
+		}
+		t, err := newSeedTable(dialect, id, kind, answers)
+		if err != nil {
+			return err
+		}
+		return take(t)
+	})
 }
 
-// readHistory finds the columns by which a system-versioned table keeps its
-// rows' times. Only MariaDB 10.11 and newer let them be written; before, the
-// history stays behind.
-func (t *seedTable) readHistory(ctx context.Context, q queryer, dialect *Dialect) error {
-	if !dialect.atLeast(10, 11, 0) {
-		return nil
+// What is asked of each table.
+const (
+	answerSize = iota
+	answerCreate
+	answerColumns
+	answerKeys
+	seedTableAnswers
+)
+
+func seedTableQueries(id tableName, kind string) []string {
+	where := " WHERE TABLE_SCHEMA = " + literal(id.schema) + " AND TABLE_NAME = " + literal(id.name)
+	return []string{
+		answerSize: "SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n FROM information_schema.TABLES" +
+			where + " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
+		answerCreate:  showCreate(kind, id),
+		answerColumns: logColumnsOf + where + " ORDER BY ORDINAL_POSITION",
+		answerKeys:    logKeysOf + where + " AND NON_UNIQUE = 0 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
 	}
+}
+
+func newSeedTable(dialect *Dialect, id tableName, kind string, answers [seedTableAnswers][]record) (*seedTable, error) {
+	size := answers[answerSize][0]
+	t := &seedTable{table: table{Schema: id.schema, Name: id.name, Bytes: estimate(size["bytes"])}, rows: estimate(size["n"])}
 	var err error
-	t.history, err = queryStrings(ctx, q, `SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
-		AND GENERATION_EXPRESSION IN ('ROW START', 'ROW END') AND DATA_TYPE = 'timestamp' ORDER BY GENERATION_EXPRESSION DESC`, t.Schema, t.Name)
-	if len(t.history) == 0 {
-		t.history = []string{"row_start", "row_end"}
+	if t.object, err = newObject(kind, id, answers[answerCreate][0]); err != nil {
+		return nil, err
 	}
-	return wrapErr("read the columns of "+t.title(), err)
+	if kind == kindSequence {
+		t.sequence = true
+		return t, nil
+	}
+	t.counts = countsUp.MatchString(unquoted(t.object.Create))
+	columns, keys := answers[answerColumns], answers[answerKeys]
+	t.Columns = storedColumns(columns, keys)
+	if t.log, err = newLogTable(id, dialect, columns, keys); err != nil {
+		return nil, err
+	}
+	if size["kind"] == "BASE TABLE" {
+		t.chooseKey(keys)
+	} else if dialect.atLeast(10, 11, 0) {
+		t.history = historyColumns(columns)
+	}
+	return t, nil
+}
+
+// historyColumns are the columns by which a system-versioned table keeps its
+// rows' times, the start first. Only MariaDB 10.11 and newer let them be
+// written; before, the history stays behind.
+func historyColumns(columns []record) []string {
+	history := []string{"row_start", "row_end"} // of a table that names none
+	for _, r := range columns {
+		if r["kind"] != "timestamp" {
+			continue
+		}
+		switch strings.ToUpper(r["expression"]) {
+		case "ROW START":
+			history[0] = r["name"]
+		case "ROW END":
+			history[1] = r["name"]
+		}
+	}
+	return history
 }
 
 // whole is the query of all rows, and what they are to be inserted as.
@@ -107,14 +160,7 @@ func (t *seedTable) whole() (as *seedTable, query string) {
 
 // chooseKey takes the primary key, or else the shortest unique key without
 // NULLs, expressions, prefixes and generated columns.
-func (t *seedTable) chooseKey(ctx context.Context, q queryer) error {
-	records, err := queryRecords(ctx, q, `SELECT INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col,
-			SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
-		FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
-		ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, t.Schema, t.Name)
-	if err != nil {
-		return fmt.Errorf("read the keys of %s: %w", t.title(), err)
-	}
+func (t *seedTable) chooseKey(records []record) {
 	var order []string
 	places, unfit := map[string][]int{}, map[string]bool{}
 	for _, r := range records {
@@ -138,7 +184,6 @@ func (t *seedTable) chooseKey(ctx context.Context, q queryer) error {
 	for _, at := range t.keyAt {
 		t.keyCols = append(t.keyCols, t.Columns[at])
 	}
-	return nil
 }
 
 // selectList reads a row's columns such that row can write them.
@@ -260,21 +305,21 @@ func oneOf(columns []string, values []bound) string {
 	return "(" + strings.Join(alternatives, " OR ") + ")"
 }
 
-// readCascades finds the foreign keys among the tables whose actions change
-// rows of a child when its parent's change.
-func readCascades(ctx context.Context, q queryer, schema string) (map[tableName][]cascade, error) {
-	records, err := queryRecords(ctx, q, `SELECT r.CONSTRAINT_NAME AS constraint_name, r.DELETE_RULE AS on_delete, r.UPDATE_RULE AS on_update,
+// cascadesOf asks for the foreign keys among the tables of a schema.
+func cascadesOf(schema string) string {
+	return `SELECT r.CONSTRAINT_NAME AS constraint_name, r.DELETE_RULE AS on_delete, r.UPDATE_RULE AS on_update,
 			k.TABLE_SCHEMA AS child_schema, k.TABLE_NAME AS child, k.COLUMN_NAME AS child_column,
 			k.REFERENCED_TABLE_SCHEMA AS parent_schema, k.REFERENCED_TABLE_NAME AS parent, k.REFERENCED_COLUMN_NAME AS parent_column
 		FROM information_schema.REFERENTIAL_CONSTRAINTS r JOIN information_schema.KEY_COLUMN_USAGE k
 			ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME AND k.TABLE_NAME = r.TABLE_NAME
-		WHERE r.CONSTRAINT_SCHEMA = ? AND k.REFERENCED_TABLE_NAME IS NOT NULL
-		ORDER BY k.TABLE_NAME, r.CONSTRAINT_NAME, k.ORDINAL_POSITION`, schema)
-	if err != nil {
-		return nil, fmt.Errorf("read the foreign keys of %s: %w", schema, err)
-	}
+		WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND r.CONSTRAINT_SCHEMA = ` + literal(schema) + `
+		ORDER BY k.TABLE_NAME, r.CONSTRAINT_NAME, k.ORDINAL_POSITION`
+}
+
+// bind takes the foreign keys whose actions change rows of a child when its
+// parent's change.
+func (s *sourceTables) bind(records []record) {
 	acts := func(rule string) bool { return rule != "RESTRICT" && rule != "NO ACTION" }
-	out := map[tableName][]cascade{}
 	last := ""
 	for _, r := range records {
 		if !acts(r["on_delete"]) && !acts(r["on_update"]) {
@@ -283,11 +328,21 @@ func readCascades(ctx context.Context, q queryer, schema string) (map[tableName]
 		parent, child := tableName{r["parent_schema"], r["parent"]}, tableName{r["child_schema"], r["child"]}
 		if this := r["child"] + "\x00" + r["constraint_name"]; this != last {
 			last = this
-			out[parent] = append(out[parent], cascade{child: child, onDelete: acts(r["on_delete"]), onUpdate: acts(r["on_update"])})
+			s.cascades[parent] = append(s.cascades[parent], cascade{child: child, onDelete: acts(r["on_delete"]), onUpdate: acts(r["on_update"])})
 		}
-		list := out[parent]
+		list := s.cascades[parent]
 		c := &list[len(list)-1]
 		c.columns, c.parent = append(c.columns, r["child_column"]), append(c.parent, r["parent_column"])
 	}
-	return out, nil
+}
+
+// lookups are the columns by which the rows of children must be found, by table.
+func (s *sourceTables) lookups() map[tableName][][]string {
+	out := map[tableName][][]string{}
+	for _, list := range s.cascades {
+		for _, c := range list {
+			out[c.child] = append(out[c.child], c.columns)
+		}
+	}
+	return out
 }

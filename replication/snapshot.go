@@ -125,12 +125,12 @@ func startLocked(ctx context.Context, s *Server, w *wire, dialect *Dialect) (GTI
 	for try := 1; ; try++ {
 		err := w.quiet(ctx)
 		if err == nil {
-			var results [][][]string
+			var results []answer
 			results, err = w.several(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
 				"FLUSH TABLES WITH READ LOCK", startSnapshot, "SELECT @@GLOBAL.gtid_executed", "UNLOCK TABLES",
 				"SET SESSION lock_wait_timeout = "+lockWaitSeconds)
 			if err == nil {
-				return ParseGTIDSet(dialect.Flavor, results[3][0][0])
+				return ParseGTIDSet(dialect.Flavor, results[3].rows[0][0])
 			}
 		}
 		if errorNumber(err) != 1205 && !errors.Is(err, errBusy) {

@@ -70,18 +70,27 @@ func isSystemAccount(user, host string) bool {
 
 // quietSession is a session whose statements reach no general log: they hold hashes.
 func quietSession(ctx context.Context, s *Server, settings ...string) (*Session, error) {
+	quiet, err := quietSettings(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return s.Session(ctx, append(quiet, settings...)...)
+}
+
+func quietSettings(ctx context.Context, s *Server) ([]string, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var settings []string
 	if !s.cfg.OnlyReads { // whose statements hold none, and who may not
-		settings = append([]string{Quiet}, settings...)
+		settings = append(settings, Quiet)
 	}
 	if !dialect.mariadb() {
 		// A caching_sha2 hash holds arbitrary bytes.
 		settings = append(settings, "SET SESSION print_identified_with_as_hex = 1")
 	}
-	return s.Session(ctx, settings...)
+	return settings, nil
 }
 
 // readAccounts reads the application's users and roles with their grants, roles first.
@@ -110,49 +119,75 @@ func readAccounts(ctx context.Context, s *Server) ([]appUser, error) {
 	var accounts []appUser
 	for _, r := range records {
 		ownRoot := r["user"] == "root" && strings.EqualFold(r["host"], hostname) // mariadb-install-db makes it
-		if ownRoot || isSystemAccount(r["user"], r["host"]) {
-			continue
+		if !ownRoot && !isSystemAccount(r["user"], r["host"]) {
+			accounts = append(accounts, appUser{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"})
 		}
-		a := appUser{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"}
-		if err := a.read(ctx, session); err != nil {
-			return nil, s.wrap("read account "+a.name(), err)
-		}
-		accounts = append(accounts, a)
 	}
-	return accounts, nil
+	return accounts, describeAccounts(ctx, s, accounts)
 }
 
-func (a *appUser) read(ctx context.Context, session *Session) error {
-	create := "CREATE ROLE " + a.name()
-	if !a.Role {
-		var err error
-		if create, err = queryText(ctx, session, "SHOW CREATE USER "+a.name()); err != nil {
-			return err
-		}
-	}
-	a.create = secret.New(create)
-	grants, err := queryStrings(ctx, session, "SHOW GRANTS FOR "+a.name())
+// describeAccounts reads the accounts' statements.
+func describeAccounts(ctx context.Context, s *Server, accounts []appUser) error {
+	w, err := s.asker(ctx)
 	if err != nil {
 		return err
 	}
-	slices.Sort(grants)
-	for _, grant := range grants {
-		a.grants = append(a.grants, secret.New(grant))
+	defer w.close()
+	settings, err := quietSettings(ctx, s)
+	if err != nil {
+		return err
 	}
-	return nil
+	for _, setting := range settings {
+		if _, err := w.exec(ctx, setting); err != nil {
+			return s.wrap(setting, err)
+		}
+	}
+	var queries []string
+	for _, a := range accounts {
+		create := "SHOW CREATE USER " + a.name()
+		if a.Role {
+			create = "SELECT " + literal("CREATE ROLE "+a.name()) // the server shows none
+		}
+		queries = append(queries, create, "SHOW GRANTS FOR "+a.name())
+	}
+	return w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		a := &accounts[i/2]
+		if err != nil {
+			return s.wrap("read account "+a.name(), err)
+		}
+		var texts []string
+		for _, r := range rows {
+			for _, text := range r { // of its only column
+				texts = append(texts, text)
+			}
+		}
+		if i%2 == 0 {
+			a.create = secret.New(strings.Join(texts, ""))
+			return nil
+		}
+		slices.Sort(texts)
+		for _, grant := range texts {
+			a.grants = append(a.grants, secret.New(grant))
+		}
+		return nil
+	})
 }
 
 // missingAccounts is which of the source's accounts the target lacks. An
 // account that is on both sides and differs is an error: it is not ours to change.
 func missingAccounts(source, target []appUser) ([]appUser, error) {
+	there := map[[2]string]appUser{}
+	for _, b := range target {
+		there[[2]string{b.User, b.Host}] = b
+	}
 	var missing []appUser
 	var wrong []error
 	for _, a := range source {
-		at := slices.IndexFunc(target, func(b appUser) bool { return a.User == b.User && a.Host == b.Host })
+		b, ok := there[[2]string{a.User, a.Host}]
 		switch {
-		case at < 0:
+		case !ok:
 			missing = append(missing, a)
-		case !a.same(target[at]):
+		case !a.same(b):
 			wrong = append(wrong, fmt.Errorf("account %s is on the target already, with another password or other grants", a.name()))
 		}
 	}

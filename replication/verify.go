@@ -185,9 +185,9 @@ func (v *verifier) compare(ctx context.Context) error {
 // answers, so it goes beside the rows, and takes a few schemas at a time.
 func (v *verifier) compareDefinitions(ctx context.Context, schemas []string) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(schemasAtOnce)
-	for _, schema := range schemas {
-		group.Go(func() error { return v.compareObjects(ctx, schema) })
+	group.SetLimit(definitionReaders)
+	for some := range slices.Chunk(schemas, schemasAtATime) {
+		group.Go(func() error { return v.compareObjects(ctx, some) })
 	}
 	if len(v.opts.Tables) == 0 {
 		group.Go(func() error { return v.compareAccounts(ctx) })
@@ -195,8 +195,10 @@ func (v *verifier) compareDefinitions(ctx context.Context, schemas []string) err
 	return group.Wait()
 }
 
-// schemasAtOnce bounds the connections that definitions are read by.
-const schemasAtOnce = 4
+const (
+	schemasAtATime    = 50 // whose definitions are read by one connection
+	definitionReaders = 4  // of those connections
+)
 
 // tables reads the shapes of the tables to compare.
 func (v *verifier) tables(ctx context.Context, from queryer, schemas []string) ([]*verifyTable, error) {

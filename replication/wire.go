@@ -45,7 +45,9 @@ type wire struct {
 		statement string
 		id        uint32
 	}
-	pinned bool // what it has open cannot be had again by another connection
+	pinned       bool     // what it has open cannot be had again by another connection
+	takesSeveral bool     // statements to a packet
+	ahead        []string // queries that were sent and not read, see askAhead
 }
 
 // wire opens a connection for rows and runs the settings in it. Texts come and
@@ -69,7 +71,7 @@ func (w *wire) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.broken, w.mariadb, w.prepared.statement = false, dialect.mariadb(), ""
+	w.broken, w.mariadb, w.prepared.statement, w.takesSeveral, w.ahead = false, dialect.mariadb(), "", false, nil
 	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	release := func() bool { return true }
@@ -102,20 +104,19 @@ func (w *wire) open(ctx context.Context) error {
 		return s.wrap("connect", context.Cause(limited))
 	}
 	w.in = bufio.NewReaderSize(w.conn, wireBuffer)
-	first := []string{
+	w.most = 0 // of the server is not known yet
+	settings := append([]string{
 		"SET time_zone = '+00:00', sql_mode = '" + sessionMode + "', lock_wait_timeout = " + lockWaitSeconds +
 			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600",
 		"SET " + sessionMark + " = " + sessionMarkValue, rowSession, dialect.unlimited(),
+	}, w.settings...)
+	answers, err := w.several(ctx, append(settings, "SELECT @@max_allowed_packet")...)
+	if n := len(answers); err != nil && n < len(settings) {
+		w.close()
+		return s.wrap(settings[n], err)
 	}
-	for _, setting := range append(first, w.settings...) {
-		if _, err := w.exec(ctx, setting); err != nil {
-			w.close()
-			return s.wrap(setting, err)
-		}
-	}
-	most, err := w.texts(ctx, "SELECT @@max_allowed_packet")
-	if err == nil && len(most) == 1 && len(most[0]) == 1 {
-		w.most, err = strconv.Atoi(most[0][0])
+	if err == nil {
+		w.most, err = strconv.Atoi(answers[len(settings)].rows[0][0])
 	}
 	if err != nil {
 		w.close()
@@ -202,14 +203,17 @@ func (w *wire) query(ctx context.Context, statement string, each func(row []byte
 		return err
 	}
 	defer w.guard(ctx)()
-	if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(statement)), statement...)); err != nil {
-		return w.fail(ctx, err)
+	if !w.asked(statement) {
+		if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(statement)), statement...)); err != nil {
+			return w.fail(ctx, err)
+		}
 	}
 	if err := w.read(); err != nil {
 		return w.fail(ctx, err)
 	}
 	switch w.packet[0] {
 	case 0xff:
+		w.ahead = nil // the server answers no more of them
 		return w.serverError()
 	case 0x00:
 		return w.fail(ctx, errors.New("a query has no result"))
@@ -222,6 +226,11 @@ func (w *wire) query(ctx context.Context, statement string, each func(row []byte
 			break
 		}
 	}
+	return w.rows(ctx, each)
+}
+
+// rows reads the rows of a result.
+func (w *wire) rows(ctx context.Context, each func(row []byte) error) error {
 	for {
 		if err := w.read(); err != nil {
 			return w.fail(ctx, err)
@@ -233,6 +242,7 @@ func (w *wire) query(ctx context.Context, statement string, each func(row []byte
 			}
 			return nil
 		case w.packet[0] == 0xff:
+			w.ahead = nil
 			return w.serverError()
 		}
 		if err := each(w.packet); err != nil {

@@ -13,74 +13,127 @@ const (
 	severalResults = 0      // MYSQL_OPTION_MULTI_STATEMENTS_ON
 )
 
+// answer is what one of several statements has answered.
+type answer struct {
+	columns []string
+	rows    [][]string
+}
+
+// records are the rows by the columns' names.
+func (a answer) records() []record {
+	out := make([]record, len(a.rows))
+	for i, row := range a.rows {
+		out[i] = make(record, len(row))
+		for j, value := range row {
+			out[i][a.columns[j]] = value
+		}
+	}
+	return out
+}
+
 // several runs statements that travel in one packet, so that no network stands
-// between them, and returns the rows of each; the first that fails ends them.
+// between them, and returns the answer of each; the first that fails ends them.
 // Only for small results.
-func (w *wire) several(ctx context.Context, statements ...string) ([][][]string, error) {
+func (w *wire) several(ctx context.Context, statements ...string) ([]answer, error) {
 	if err := w.restore(ctx); err != nil {
 		return nil, err
 	}
 	defer w.guard(ctx)()
-	if _, err := w.conn.Write([]byte{3, 0, 0, 0, comSetOption, severalResults, 0}); err != nil {
-		return nil, w.fail(ctx, err)
-	}
-	if err := w.read(); err != nil {
-		return nil, w.fail(ctx, err)
-	}
-	if w.packet[0] == 0xff {
-		return nil, w.serverError()
+	if err := w.takeSeveral(ctx); err != nil {
+		return nil, err
 	}
 	text := strings.Join(statements, "; ")
 	if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(text)), text...)); err != nil {
 		return nil, w.fail(ctx, err)
 	}
-	var out [][][]string
+	var out []answer
 	for {
-		rows, more, err := w.result(ctx)
+		one, more, err := w.result(ctx)
 		if err != nil {
 			return out, err
 		}
-		if out = append(out, rows); !more {
+		if out = append(out, one); !more {
 			return out, nil
 		}
 	}
 }
 
-// result reads what one of several statements has answered.
-func (w *wire) result(ctx context.Context) (rows [][]string, more bool, err error) {
+// takeSeveral tells the server, once a connection, that packets hold several statements.
+func (w *wire) takeSeveral(ctx context.Context) error {
+	if w.takesSeveral {
+		return nil
+	}
+	if _, err := w.conn.Write([]byte{3, 0, 0, 0, comSetOption, severalResults, 0}); err != nil {
+		return w.fail(ctx, err)
+	}
 	if err := w.read(); err != nil {
-		return nil, false, w.fail(ctx, err)
+		return w.fail(ctx, err)
+	}
+	if w.packet[0] == 0xff {
+		return w.serverError()
+	}
+	w.takesSeveral = true
+	return nil
+}
+
+// result reads what one of several statements has answered.
+func (w *wire) result(ctx context.Context) (a answer, more bool, err error) {
+	if err := w.read(); err != nil {
+		return a, false, w.fail(ctx, err)
 	}
 	switch w.packet[0] {
 	case 0xff:
-		return nil, false, w.serverError()
+		return a, false, w.serverError()
 	case 0x00:
 		flags, err := w.okFlags()
-		return nil, flags&moreResults != 0, err
+		return a, flags&moreResults != 0, err
 	}
-	columns := true
+	described := false
 	for {
 		if err := w.read(); err != nil {
-			return nil, false, w.fail(ctx, err)
+			return a, false, w.fail(ctx, err)
 		}
 		switch {
-		case w.atEnd() && columns:
-			columns = false
+		case w.atEnd() && !described:
+			described = true
 		case w.atEnd():
 			if len(w.packet) < 5 {
-				return nil, false, w.fail(ctx, errShortRow)
+				return a, false, w.fail(ctx, errShortRow)
 			}
-			return rows, binary.LittleEndian.Uint16(w.packet[3:])&moreResults != 0, nil
-		case w.packet[0] == 0xff:
-			return nil, false, w.serverError()
-		case !columns:
-			line, err := texts(w.packet)
-			if err != nil {
-				return nil, false, w.fail(ctx, err)
+			return a, binary.LittleEndian.Uint16(w.packet[3:])&moreResults != 0, nil
+		case described && w.packet[0] == 0xff:
+			return a, false, w.serverError()
+		default:
+			if err := a.take(w.packet, described); err != nil {
+				return a, false, w.fail(ctx, err)
 			}
-			rows = append(rows, line)
 		}
 	}
+}
+
+// columnName is where a column's description has its name: behind catalog,
+// schema, table and the table's own name.
+const columnName = 4
+
+// take adds a column's description, or a row.
+func (a *answer) take(packet []byte, row bool) error {
+	if row {
+		line, err := texts(packet)
+		if err == nil && len(line) != len(a.columns) {
+			err = errShortRow
+		}
+		a.rows = append(a.rows, line)
+		return err
+	}
+	var name []byte
+	for range columnName + 1 {
+		var err error
+		if name, packet, err = nextValue(packet); err != nil {
+			return err
+		}
+	}
+	a.columns = append(a.columns, string(name))
+	return nil
 }
 
 // texts takes a row apart; NULL is the empty string.

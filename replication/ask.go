@@ -1,0 +1,61 @@
+package replication
+
+import (
+	"context"
+	"errors"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// What one packet of questions may hold. A site of many small tables is asked
+// several things of each, and a source may be an ocean away: a round trip for
+// every answer would take longer than the rows do.
+const (
+	askedStatements = 256
+	askedBytes      = 256 << 10
+)
+
+// asker opens a connection that asks for definitions: names and texts come as
+// UTF-8, and counters as they are now (MySQL keeps those for a day).
+func (s *Server) asker(ctx context.Context) (*wire, error) {
+	dialect, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings := []string{"SET NAMES utf8mb4 COLLATE utf8mb4_bin"}
+	if !dialect.mariadb() {
+		settings = append(settings, "SET SESSION information_schema_stats_expiry = 0")
+	}
+	return s.wire(ctx, settings...)
+}
+
+// ask sends queries with small results, many to a packet, and hands the answer
+// of each to take, in their order. A query that the server refuses is handed
+// over with its error; if take returns nil, the next ones are asked.
+func (w *wire) ask(ctx context.Context, queries []string, take func(i int, rows []record, err error) error) error {
+	for i := 0; i < len(queries); {
+		n, size := 0, 0
+		for n == 0 || n < askedStatements && i+n < len(queries) && size+len(queries[i+n]) < askedBytes {
+			size += len(queries[i+n])
+			n++
+		}
+		answers, refused := w.several(ctx, queries[i:i+n]...)
+		for _, a := range answers {
+			if err := take(i, a.records(), nil); err != nil {
+				return err
+			}
+			i++
+		}
+		if refused == nil {
+			continue
+		}
+		if server := (*mysql.MySQLError)(nil); !errors.As(refused, &server) || w.broken {
+			return refused
+		}
+		if err := take(i, nil, refused); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package replication
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// Of BenchmarkSeedManyTables: how many blogs of twelve tables, and how far the source is.
+const (
+	benchBlogs     = "MIGRATE_BENCH_BLOGS"
+	benchRoundTrip = "MIGRATE_BENCH_RTT" // a duration
+)
+
+// benchSetting is a setting of a benchmark from the environment.
+func benchSetting[T any](b *testing.B, name string, usual T, parse func(string) (T, error)) T {
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	value, err := parse(text)
+	require.NoError(b, err, name)
+	return value
+}
+
+// makeBlogs makes databases as a host of blogs has them: twelve tables each, a few rows in every one.
+func makeBlogs(s *servertest.Instance, blogs int) {
+	for i := range blogs {
+		statements := []string{fmt.Sprintf("CREATE DATABASE blog%d", i)}
+		for j := range 12 {
+			table := fmt.Sprintf("blog%d.wp_%d", i, j)
+			statements = append(statements, "CREATE TABLE "+table+` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, post BIGINT NOT NULL DEFAULT 0,
+				name VARCHAR(191), value LONGTEXT, KEY post (post), KEY name (name))`,
+				"INSERT INTO "+table+" (post, name, value) VALUES (1, 'a', 'x'), (2, 'b', REPEAT('y', 200)), (3, 'c', NULL)")
+		}
+		s.Exec(statements...)
+	}
+}
+
+// far relays to address as through a network of that round trip.
+func far(b *testing.B, address string, roundTrip time.Duration) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			away, err := net.Dial("tcp", address)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go late(near, away, roundTrip/2)
+			go late(away, near, roundTrip/2)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// late passes on what comes, each piece after a time.
+func late(to, from net.Conn, after time.Duration) {
+	type piece struct {
+		due  time.Time
+		data []byte
+	}
+	pieces := make(chan piece, 1000)
+	go func() {
+		defer close(pieces)
+		for {
+			data := make([]byte, 64<<10)
+			n, err := from.Read(data)
+			if n > 0 {
+				pieces <- piece{time.Now().Add(after), data[:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		<-time.After(time.Until(p.due))
+		if _, err := to.Write(p.data); err != nil {
+			_ = from.Close()
+			_, _ = io.Copy(io.Discard, from)
+			for range pieces { //nolint:revive // its reader must not wait for us
+			}
+			break
+		}
+	}
+	_ = to.Close()
+}
+
+// BenchmarkSeedManyTables seeds many small tables from a source that is far
+// away: what a table costs, whatever it holds.
+func BenchmarkSeedManyTables(b *testing.B) {
+	blogs := benchSetting(b, benchBlogs, 100, strconv.Atoi)
+	roundTrip := benchSetting(b, benchRoundTrip, 20*time.Millisecond, time.ParseDuration)
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			source, target := servertest.Start(b, flavor), servertest.Start(b, flavor)
+			crashLogin(source, target)
+			makeBlogs(source, blogs)
+			server := func(side Side, address string) *Server {
+				out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
+				b.Cleanup(func() { _ = out.Close() })
+				return out
+			}
+			pair := Pair{Name: "main", Source: server(Source, far(b, source.Addr(), roundTrip)), Target: server(Target, target.Addr())}
+			var all time.Duration
+			for b.Loop() {
+				began := time.Now()
+				require.NoError(b, Seed(pair).Op.Apply(b.Context()))
+				all += time.Since(began)
+				require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+			}
+			b.ReportMetric(all.Seconds()*1000/float64(b.N*blogs*12), "ms/table")
+		})
+	}
+}
