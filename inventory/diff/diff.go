@@ -181,12 +181,12 @@ func valid(text string) string {
 type subject struct {
 	name    string
 	system  string // "debian 12"
-	items   map[string]traits.Item
+	items   []traits.Item
 	unknown traits.Unknown
 }
 
 func (s Side) subject(hosts ...*inventory.Host) *subject {
-	sub := &subject{name: s.Label, items: map[string]traits.Item{}, unknown: traits.UnknownOf(hosts...)}
+	sub := &subject{name: s.Label, unknown: traits.UnknownOf(hosts...)}
 	var sources []*traits.Source
 	for _, h := range hosts {
 		peers := map[string][]netip.Addr{}
@@ -197,8 +197,8 @@ func (s Side) subject(hosts ...*inventory.Host) *subject {
 		}
 		sources = append(sources, &traits.Source{Host: h, Names: traits.Own(h).With(peers), Objects: s.Objects})
 	}
-	for _, i := range traits.Usual(sources) {
-		sub.items[i.ID] = i
+	sub.items = traits.Usual(sources)
+	for _, i := range sub.items {
 		if i.At == "os" {
 			sub.system = strings.TrimSpace(i.Get("id") + " " + i.Get("release"))
 		}

@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -24,16 +23,14 @@ func (r *Report) pair(before, after *subject) {
 	if after.name != before.name {
 		p.name += " → " + after.name
 	}
-	for _, id := range p.ids() {
-		was, onOld := before.items[id]
-		is, onNew := after.items[id]
+	for _, m := range traits.Pair(before.items, after.items) {
 		switch {
-		case !onNew:
-			p.only(OnlyOld, was, after)
-		case !onOld:
-			p.only(OnlyNew, is, before)
+		case m.New == nil:
+			p.only(OnlyOld, *m.Old, after)
+		case m.Old == nil:
+			p.only(OnlyNew, *m.New, before)
 		default:
-			p.fields(was, is)
+			p.fields(*m.Old, *m.New)
 		}
 	}
 	p.notCompared()
@@ -43,11 +40,6 @@ func (r *Report) pair(before, after *subject) {
 // is returned as well. The reports are in the order of the hosts.
 func Members(role Side) ([]traits.Item, []*Report) {
 	usual := role.subject(role.Hosts...)
-	items := make([]traits.Item, 0, len(usual.items))
-	for _, i := range usual.items {
-		items = append(items, i)
-	}
-	slices.SortFunc(items, func(a, b traits.Item) int { return inOrderOfModel(a.ID, b.ID) })
 	one := role
 	one.Kind = One
 	var reports []*Report
@@ -56,28 +48,7 @@ func Members(role Side) ([]traits.Item, []*Report) {
 		r.pair(usual, one.subject(h))
 		reports = append(reports, r)
 	}
-	return items, reports
-}
-
-func inOrderOfModel(a, b string) int {
-	placeA, _, _ := strings.Cut(a, "\x00")
-	placeB, _, _ := strings.Cut(b, "\x00")
-	return cmp.Or(cmp.Compare(traits.Place(placeA), traits.Place(placeB)), cmp.Compare(a, b))
-}
-
-// ids are those of both sides, in the order of the model.
-func (p *pair) ids() []string {
-	var all []string
-	for id := range p.old.items {
-		all = append(all, id)
-	}
-	for id := range p.new.items {
-		if _, ok := p.old.items[id]; !ok {
-			all = append(all, id)
-		}
-	}
-	slices.SortFunc(all, inOrderOfModel)
-	return all
+	return usual.items, reports
 }
 
 // only is a trait that one side has and the other, lacks, has not, or did not

@@ -3,6 +3,7 @@ package traits
 import (
 	"cmp"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,15 +121,18 @@ func (k needle) begins(text string) bool {
 	return !isWord(last) && last != '.' && last != '-' && (last != ':' || !strings.Contains(k.text, ":"))
 }
 
+// fileEnd is how files are called that are named after a host: web1.conf.
+var fileEnd = regexp.MustCompile(`^\.(conf|cnf|cfg|ini|pem|crt|cer|key|csr|json|ya?ml|toml|sh|log|list|service|timer)($|[^\w.-])`)
+
 // ends reports whether the needle may end before text: a dot may only end a
-// sentence, or a name that is rooted.
+// sentence, a name that is rooted, or the name of a file.
 func (k needle) ends(text string) bool {
 	if text == "" {
 		return true
 	}
 	switch text[0] {
 	case '.':
-		return len(text) == 1 || strings.ContainsRune(" \t\r\n;:,", rune(text[1]))
+		return len(text) == 1 || strings.ContainsRune(" \t\r\n;:,", rune(text[1])) || fileEnd.MatchString(text)
 	case ':':
 		return !strings.Contains(k.text, ":")
 	}

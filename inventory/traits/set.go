@@ -14,6 +14,8 @@ import (
 // Item is a trait that can be found again on another host.
 type Item struct {
 	Trait
+	// Exact is the same on hosts that have one of the same kind and name.
+	Exact string
 	// ID is the same on hosts that have the same, own names and addresses aside.
 	ID string
 	// Of is whose it is.
@@ -38,15 +40,21 @@ func (s *Source) Items() []Item {
 	traits := Of(s.Host)
 	all := make([]Item, 0, len(traits))
 	seen := map[string]int{}
-	for _, t := range traits {
-		id := t.At + "\x00" + t.Name
-		if !slices.Contains(literal, t.At) {
-			id = s.Names.Replace(id)
-		}
-		if seen[id]++; seen[id] > 1 { // such as two packages of one name
+	numbered := func(id string) string { // such as two cron jobs that do the same
+		if seen[id]++; seen[id] > 1 {
 			id += "\x00" + strconv.Itoa(seen[id])
 		}
-		all = append(all, Item{Trait: withContents(t), ID: id, Of: s})
+		return id
+	}
+	for _, t := range traits {
+		exact := t.At + "\x00" + t.Name
+		i := Item{Trait: withContents(t), Exact: numbered(exact), Of: s}
+		if i.ID = i.Exact; !slices.Contains(literal, t.At) {
+			if id := s.Names.Replace(exact); id != exact {
+				i.ID = numbered(id)
+			}
+		}
+		all = append(all, i)
 	}
 	return all
 }
@@ -103,9 +111,22 @@ func (i Item) normalContents(v Value) string {
 // Usual are the items that more than half of some hosts have, each as most of
 // those have it: one of theirs stands for all. Sorted by ID.
 func Usual(sources []*Source) []Item {
+	lists := make([][]Item, len(sources))
+	exact := map[string]int{}
+	for k, s := range sources {
+		lists[k] = s.Items()
+		for _, i := range lists[k] {
+			exact[i.Exact]++
+		}
+	}
 	byID := map[string][]Item{}
-	for _, s := range sources {
-		for _, i := range s.Items() {
+	for _, list := range lists {
+		for _, i := range list {
+			// A host called backup has the user backup as others have it: what
+			// another host has by the very name is not the host's own.
+			if exact[i.Exact] > 1 {
+				i.ID = i.Exact
+			}
 			byID[i.ID] = append(byID[i.ID], i)
 		}
 	}
@@ -117,6 +138,52 @@ func Usual(sources []*Source) []Item {
 	}
 	slices.SortFunc(usual, func(a, b Item) int { return cmp.Compare(a.ID, b.ID) })
 	return usual
+}
+
+// Match is a trait of two sides; nil: one side has none.
+type Match struct{ Old, New *Item }
+
+// Pair finds what is the same of two lists: by the very name, then by what names
+// are without those of the hosts. In the order of the model.
+func Pair(before, after []Item) []Match {
+	matches := make([]Match, 0, len(before))
+	rest := after
+	for _, by := range []func(Item) string{func(i Item) string { return i.Exact }, func(i Item) string { return i.ID }} {
+		have := map[string]*Item{}
+		for k := range rest {
+			have[by(rest[k])] = &rest[k]
+		}
+		taken := map[string]bool{}
+		var left []Item
+		for k := range before {
+			id := by(before[k])
+			if found := have[id]; found != nil && !taken[id] {
+				matches = append(matches, Match{&before[k], found})
+				taken[id] = true
+				continue
+			}
+			left = append(left, before[k])
+		}
+		before, rest = left, slices.DeleteFunc(slices.Clone(rest), func(i Item) bool { return taken[by(i)] })
+	}
+	for k := range before {
+		matches = append(matches, Match{Old: &before[k]})
+	}
+	for k := range rest {
+		matches = append(matches, Match{New: &rest[k]})
+	}
+	slices.SortStableFunc(matches, func(a, b Match) int {
+		x, y := a.either(), b.either()
+		return cmp.Or(cmp.Compare(place(x.At), place(y.At)), cmp.Compare(x.Name, y.Name))
+	})
+	return matches
+}
+
+func (m Match) either() *Item {
+	if m.Old != nil {
+		return m.Old
+	}
+	return m.New
 }
 
 // mostOf is the item as most have it: of two ways that are as common, the one

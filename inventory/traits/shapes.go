@@ -102,8 +102,8 @@ var shapes = []shape{
 	{"secrets", "secret", "path key kind", "line token"},
 }
 
-// Place is where a kind of traits stands in the order of the model.
-func Place(at string) int {
+// place is where a kind of traits stands in the order of the model.
+func place(at string) int {
 	for i, s := range shapes {
 		if s.at == at {
 			return i

@@ -94,10 +94,10 @@ func TestTraitsOfACapturedHost(t *testing.T) {
 	require.Equal(t, len(h.MySQL.Variables), kinds["mysql.variables"])
 	require.Equal(t, len(h.MySQL.Schemas), kinds["mysql.schemas"])
 	require.Equal(t, 1, kinds["os"])
-	ids := map[string]bool{}
-	for _, i := range (&Source{Host: h}).Items() {
-		require.False(t, ids[i.ID], i.ID)
-		ids[i.ID] = true
+	ids, exact := map[string]bool{}, map[string]bool{}
+	for _, i := range (&Source{Host: h, Names: Own(h)}).Items() {
+		require.False(t, ids[i.ID] || exact[i.Exact], i.ID)
+		ids[i.ID], exact[i.Exact] = true, true
 	}
 }
 
@@ -129,6 +129,7 @@ func TestNamesAreReplacedWhole(t *testing.T) {
 		"db1 db1. db1.example.com.":      "{own name} {own name}. {own name}.",
 		"db1.example.org db12 my-db1":    "db1.example.org db12 my-db1",
 		"mysql:db1:3306":                 "mysql:{own name}:3306",
+		"/etc/x/db1.conf db1.confuse":    "/etc/x/{own name}.conf db1.confuse",
 		"allow 10.0.0.9;":                "allow {web1};",
 		"127.0.0.1 fe80::1":              "127.0.0.1 fe80::1",
 	} {
@@ -195,4 +196,22 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 		}
 		require.Equal(t, c.unknown, unknown, c)
 	}
+}
+
+// TestAHostMayBeCalledAsAUserIs: what the other host has by the same name is
+// not the host's own.
+func TestAHostMayBeCalledAsAUserIs(t *testing.T) {
+	host := func(name string) *Source {
+		h := &inventory.Host{
+			Name: name, Users: []inventory.Account{{Name: "backup"}},
+			Configuration: []inventory.File{{Path: "/etc/backup/x"}, {Path: inventory.Text("/etc/conf.d/" + name + ".conf")}},
+		}
+		return &Source{Host: h, Names: Own(h)}
+	}
+	a, b, c := host("backup"), host("files"), host("other")
+	for _, m := range Pair(a.Items(), b.Items()) {
+		require.NotNil(t, m.Old, m.either())
+		require.NotNil(t, m.New, m.either())
+	}
+	require.Len(t, Usual([]*Source{a, b, c}), len(a.Items()))
 }
