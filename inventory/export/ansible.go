@@ -44,7 +44,7 @@ func (f files) ansible(s *site) error {
 			roles = append(roles, "host")
 		}
 		groups = append(groups, pair{r.Name, mapping{{"hosts", members}}})
-		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, {"roles", roles}})
+		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, secretsFirst(roles), {"roles", roles}})
 	}
 	if err := f.ansibleRoles(s, &extra); err != nil {
 		return err
@@ -61,6 +61,26 @@ func (f files) ansible(s *site) error {
 	}
 	f.put("README.md", ansibleReadme)
 	return nil
+}
+
+// secretsFirst stops a play before it changes anything when a secret of its
+// roles is missing.
+func secretsFirst(roles []string) pair {
+	var lists []string
+	for _, r := range roles {
+		lists = append(lists, r+"_secrets | default([])")
+	}
+	if len(lists) == 0 {
+		return pair{}
+	}
+	return pair{"pre_tasks", list{mapping{
+		{"name", "Check that each secret is supplied"},
+		{builtin + "assert", mapping{
+			{"that", "hostvars[inventory_hostname][item] is defined"},
+			{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"}, {"quiet", true},
+		}},
+		{"loop", "{{ (" + strings.Join(lists, ") + (") + ") }}"},
+	}}}
 }
 
 // ansibleRoles writes the roles; extra is what single hosts have.

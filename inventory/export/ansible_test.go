@@ -49,6 +49,20 @@ func identity(t *testing.T) (keyFile, authorized string) {
 // playbook runs ansible-playbook in an export's folder and returns what it printed.
 func playbook(t *testing.T, dir, sshArgs string, args ...string) string {
 	t.Helper()
+	out, err := runPlaybook(t, dir, sshArgs, args...)
+	require.NoError(t, err, "%s", out)
+	return out
+}
+
+func playbookFails(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	out, err := runPlaybook(t, dir, "", args...)
+	require.Error(t, err, "%s", out)
+	return out
+}
+
+func runPlaybook(t *testing.T, dir, sshArgs string, args ...string) (string, error) {
+	t.Helper()
 	_, err := exec.LookPath("ansible-playbook")
 	remotetest.Need(t, err == nil, "the Debian package ansible-core")
 	home, err := os.MkdirTemp("", "ansible") // short: the path of a socket is
@@ -56,12 +70,12 @@ func playbook(t *testing.T, dir, sshArgs string, args ...string) string {
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	cmd := exec.CommandContext(t.Context(), "ansible-playbook", append([]string{"site.yml"}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+home, "ANSIBLE_HOME="+home, "ANSIBLE_LOCAL_TEMP="+home+"/tmp", "ANSIBLE_SSH_CONTROL_PATH_DIR="+home+"/cp",
+	cmd.Env = append(os.Environ(), "HOME="+home, "ANSIBLE_HOME="+home, "ANSIBLE_LOCAL_TEMP="+home+"/tmp", "ANSIBLE_REMOTE_TEMP="+home+"/remote", "ANSIBLE_SSH_CONTROL_PATH_DIR="+home+"/cp",
 		"ANSIBLE_SSH_ARGS="+sshArgs+" -o ControlMaster=auto -o ControlPersist=20s", "ANSIBLE_PIPELINING=1", "ANSIBLE_NOCOLOR=1", "ANSIBLE_REMOTE_USER=root", "LC_ALL=C.UTF-8")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Run(), "%s", out.String())
-	return out.String()
+	err = cmd.Run()
+	return out.String(), err
 }
 
 // known writes a known_hosts file for a host of the lab.

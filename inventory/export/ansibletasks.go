@@ -7,10 +7,6 @@ func (f files) ansibleTasks(name string, r *recipe, names map[string]string) err
 	for _, p := range (files{}).layerVars(name, "", "", r, names) {
 		t.has[p.key] = true
 	}
-	t.loop("secrets", "Check that each secret is supplied", "assert", mapping{
-		{"that", "hostvars[inventory_hostname][item] is defined"},
-		{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"}, {"quiet", true},
-	})
 	t.apt()
 	t.accounts()
 	t.files("unit_", "Put units of systemd in place", true)
@@ -63,7 +59,7 @@ func (t *tasks) loop(key, title, module string, args mapping, more ...pair) {
 	}
 	more = append(more, pair{"loop", t.variable(key)})
 	switch key {
-	case "secrets", "held", "folders", "masked":
+	case "held", "folders", "masked":
 	case "absent":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.path }}"}}})
 	case "hosts_lines":

@@ -1,0 +1,133 @@
+package export_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
+)
+
+// troubling are contents that templates and YAML read as something; @ is where
+// a secret stands.
+var troubling = []string{
+	"a {{ b }} {% c %} {# d #} @\n", "{@}", "{{@}}", "{%@%}\n", "{{{@}}}\r\n", "one\rtwo\r\n@\n\n\n", "{\r@", "{% raw %}@{% endraw %}\n", "#jinja2: lstrip_blocks: True\n@\n",
+	"'@' \"@\" \\ \\n\n", "\n\n  @ \n", "@", "tab\t@\t\n", "ünïcode → @ \u2028 \u0085 \ufeff\n", "- @: [x, {y}]\n--- \n...\n%YAML\n", "# @\n#cloud-config\n", "{{ '@' }}{{ \"@\" }}{{", "\x01\x02\x7f@\x1b[0m\n",
+}
+
+// strange are the last parts of paths.
+var strange = []string{
+	"new\nline", "{{ name }}", "{% name %}", " lead and trail ", "-dash", "quote'\"`$(id)", "a: b # c", "ünïcode→", "\x01\x7f\t", "%41%0A", "[x]*?", "back\\slash", "!unsafe", "~", "@", "<b>&amp;</b>", "null",
+}
+
+// hostile are files of strange names and troubling contents, one in three
+// without a secret.
+func (m made) hostile() []inventory.File {
+	var all []inventory.File
+	for i, name := range strange {
+		secret := redisToken
+		if i%3 == 0 {
+			secret = "x"
+		}
+		all = append(all, m.file("/etc/strange/"+name, strings.ReplaceAll(troubling[i%len(troubling)], "@", secret)))
+	}
+	return all
+}
+
+// Ansible itself writes files of strange names and troubling contents as they
+// were. It runs on this machine, below a folder of the test's.
+func TestAnsibleKeepsStrangeFiles(t *testing.T) {
+	m := newMade(t)
+	me, err := user.Current()
+	require.NoError(t, err)
+	root := t.TempDir()
+	const secret = `p"w'{{ x }}{% y %}`
+	want, links := map[string]string{}, 4 // links to the first few: each takes Ansible a second
+	h := &inventory.Host{Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"}}
+	for i, f := range m.hostile() {
+		f.Path = inventory.Text(root) + f.Path
+		f.Owner, f.Group, f.Mode = me.Uid, me.Gid, "0640"
+		text, err := m.objects.Get(f.Content)
+		require.NoError(t, err)
+		want[string(f.Path)] = strings.ReplaceAll(string(text), redisToken, secret)
+		if h.Configuration = append(h.Configuration, f); i < links {
+			h.Configuration = append(h.Configuration, inventory.File{Path: f.Path + ".link", Kind: "link", Target: f.Path, Owner: me.Uid, Group: me.Gid})
+		}
+	}
+	r, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.Ansible, Objects: m.objects})
+	require.NoError(t, err)
+	dir := write(t, r)
+	require.Len(t, r.Secrets, 1)
+	vault := fmt.Sprintf("vault_%s: !unsafe %q\nansible_connection: local\nansible_become: false\nansible_python_interpreter: /usr/bin/python3\n", r.Secrets[0].Name, secret)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault), 0o600))
+	playbook(t, dir, "")
+	for name, text := range want {
+		got, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Equal(t, text, string(got), "%q", name)
+	}
+	for _, name := range strange[:links] {
+		target, err := os.Readlink(root + "/etc/strange/" + name + ".link")
+		require.NoError(t, err)
+		require.Equal(t, root+"/etc/strange/"+name, target)
+	}
+	require.Regexp(t, `changed=0 `, playbook(t, dir, ""))
+}
+
+// The playbook stops before it changes anything when a secret is missing.
+func TestAnsibleAsksForSecretsFirst(t *testing.T) {
+	m := newMade(t)
+	root := t.TempDir()
+	h := &inventory.Host{Version: inventory.Version, Name: "web1", OS: inventory.OS{ID: "debian"}, Configuration: []inventory.File{
+		m.file(root+"/plain", "text\n"), m.file(root+"/secret", "password="+dbToken+"\n"),
+	}}
+	r, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.Ansible, Objects: m.objects})
+	require.NoError(t, err)
+	out := playbookFails(t, write(t, r), "-e", "ansible_connection=local", "-e", "ansible_become=false", "-e", "ansible_python_interpreter=/usr/bin/python3")
+	require.Contains(t, out, "vault_secret_secret is missing: group_vars/all/vault.example.yml says what it is")
+	require.NoFileExists(t, root+"/plain")
+}
+
+// User-data holds files of strange names as they are, and commands that are
+// words, not text for a shell.
+func TestCloudInitKeepsStrangeFiles(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()[:1]
+	hosts[0].Configuration = append(hosts[0].Configuration, m.hostile()...)
+	r := m.export(export.CloudInit, hosts...)
+	var doc struct {
+		Files []struct {
+			Path, Content, Encoding string
+		} `yaml:"write_files"`
+		Run []any `yaml:"runcmd"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(r.Files["web.yaml"]), &doc))
+	got := map[string]string{}
+	for _, f := range doc.Files {
+		require.NotContains(t, got, f.Path)
+		got[f.Path] = f.Content
+		if f.Encoding != "" {
+			_, err := base64.StdEncoding.DecodeString(f.Content)
+			require.NoError(t, err)
+		}
+	}
+	for _, f := range m.hostile() {
+		text, err := m.objects.Get(f.Content)
+		require.NoError(t, err)
+		require.Equal(t, string(text), got[string(f.Path)], "%q", f.Path)
+	}
+	require.Equal(t, "set -e", doc.Run[0])
+	for _, c := range doc.Run[1:] {
+		require.IsType(t, []any{}, c)
+	}
+}

@@ -1,0 +1,208 @@
+package export_test
+
+import (
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+)
+
+// sls is a file of states, by the name of each state.
+type sls map[string]any
+
+// readSLS reads one as Salt does with the yaml renderer.
+func readSLS(t *testing.T, r *export.Result, name string) sls {
+	t.Helper()
+	text, ok := r.Files[name]
+	require.True(t, ok, "%s is named and not there", name)
+	require.True(t, strings.HasPrefix(text, "#!yaml\n"), name)
+	parsed := sls{}
+	require.NoError(t, yaml.Unmarshal([]byte(text), &parsed), name)
+	return parsed
+}
+
+// highstate joins the states that a minion gets, as included; a state of two
+// files would be Salt's error.
+func highstate(t *testing.T, r *export.Result, names []any) map[string]map[string][]any {
+	t.Helper()
+	states := map[string]map[string][]any{}
+	done := map[string]bool{}
+	var add func(name string)
+	add = func(name string) {
+		if done[name] {
+			return
+		}
+		done[name] = true
+		file := readSLS(t, r, "salt/"+name+"/init.sls")
+		included, _ := file["include"].([]any)
+		delete(file, "include")
+		for _, n := range included {
+			add(text(t, n))
+		}
+		for id, body := range file {
+			require.NotContains(t, states, id, "in %s and another", name)
+			states[id] = map[string][]any{}
+			functions, ok := body.(sls)
+			require.True(t, ok, "%s: %T", id, body)
+			require.Len(t, functions, 1, id)
+			for function, args := range functions {
+				states[id][function], ok = args.([]any)
+				require.True(t, ok, id)
+			}
+		}
+	}
+	for _, n := range names {
+		add(text(t, n))
+	}
+	return states
+}
+
+func text(t *testing.T, value any) string {
+	t.Helper()
+	s, ok := value.(string)
+	require.True(t, ok, "%v", value)
+	return s
+}
+
+// requisites are the arguments that name other states.
+var requisites = map[string]bool{"require": true, "watch": true, "onchanges": true}
+
+// checkStates holds every requisite and source against what is there.
+func checkStates(t *testing.T, r *export.Result, states map[string]map[string][]any) {
+	t.Helper()
+	for id, functions := range states {
+		for function, args := range functions {
+			module, _, ok := strings.Cut(function, ".")
+			require.True(t, ok, function)
+			require.Contains(t, []string{"file", "pkg", "user", "group", "service", "timezone", "host", "cmd"}, module)
+			for _, arg := range args {
+				pair, ok := arg.(sls)
+				require.True(t, ok, "%s: %v", id, arg)
+				for key, value := range pair {
+					if key == "source" {
+						require.Contains(t, r.Files, "salt/"+strings.TrimPrefix(text(t, value), "salt://"), id)
+					}
+					if requisites[key] {
+						checkRequisites(t, states, id, value)
+					}
+				}
+			}
+		}
+	}
+}
+
+func checkRequisites(t *testing.T, states map[string]map[string][]any, id string, value any) {
+	t.Helper()
+	all, ok := value.([]any)
+	require.True(t, ok, "%s: %v", id, value)
+	for _, one := range all {
+		pair, ok := one.(sls)
+		require.True(t, ok, "%s: %v", id, one)
+		for module, name := range pair {
+			require.Contains(t, states, text(t, name), "required by %s", id)
+			for function := range states[text(t, name)] {
+				require.Equal(t, module, strings.Split(function, ".")[0], "%s requires %v", id, name)
+			}
+			require.NotEqual(t, id, name, "it requires itself")
+		}
+	}
+}
+
+// Every state file is YAML, what it includes, requires and copies is there, and
+// top.sls names what is there.
+func TestSaltStatesResolve(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	hosts[0].Configuration = append(hosts[0].Configuration, m.hostile()...)
+	r := m.export(export.Salt, hosts...)
+	top, ok := readSLS(t, r, "salt/top.sls")["base"].(sls)
+	require.True(t, ok)
+	require.Len(t, top, 3)
+	for minion, names := range top {
+		list, ok := names.([]any)
+		require.True(t, ok, minion)
+		states := highstate(t, r, list)
+		require.Greater(t, len(states), 10)
+		checkStates(t, r, states)
+		require.Equal(t, minion != "db1", states["nginx.service"] != nil, minion)
+	}
+	for name := range r.Files {
+		if path.Ext(name) == ".sls" && name != "pillar/secrets.example.sls" {
+			readSLS(t, r, name)
+		}
+	}
+	pillar := readSLS(t, r, "pillar/secrets.example.sls")
+	require.Contains(t, pillar, "secrets")
+	require.Nil(t, pillar["secrets"], "what is not filled in is missing, not wrong")
+}
+
+// The requisites that matter: a service after its files, a file after its owner.
+func TestSaltOrder(t *testing.T) {
+	m := newMade(t)
+	r := m.export(export.Salt, m.hosts()...)
+	web := r.Files["salt/web/init.sls"]
+	for _, want := range []string{
+		"redis-server.service:\n  service.running:\n    - enable: true\n    - require:\n        - pkg: web_packages\n        - pkg: hold_redis-server\n    - watch:\n        - file: /etc/redis/redis.conf\n",
+		"    - template: jinja\n    - show_changes: false\n    - require:\n        - group: group_blog\n",
+		"include:\n  - common\n",
+	} {
+		require.Contains(t, web, want)
+	}
+	require.Contains(t, r.Files["salt/common/init.sls"], "common_restart_systemd-sysctl.service:\n  cmd.run:\n    - name: \"systemctl restart 'systemd-sysctl.service'\"\n    - onchanges:\n        - file: /etc/sysctl.d/60-site.conf\n")
+}
+
+// Salt itself takes the states, where it is installed: Debian has no package of it.
+func TestSaltTakesTheStates(t *testing.T) {
+	salt, err := exec.LookPath("salt-call")
+	if err != nil {
+		t.Log("salt-call is not installed: the states were checked without it")
+		return
+	}
+	m := newMade(t)
+	dir := write(t, m.export(export.Salt, m.hosts()...))
+	cmd := exec.CommandContext(t.Context(), salt, "--local", "--id=web1", "--config-dir="+t.TempDir(), "--file-root="+dir+"/salt", "--retcode-passthrough", "state.show_highstate")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "nginx.service")
+}
+
+// render has Jinja make a template, as Salt does.
+func render(t *testing.T, template, secret string) string {
+	t.Helper()
+	const script = `import sys, jinja2
+secret = sys.argv[1].encode("utf-8", "surrogateescape").decode("utf-8")
+class All(dict):
+    def __missing__(self, key): return secret
+env = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+sys.stdout.buffer.write(env.from_string(sys.stdin.buffer.read().decode()).render(pillar={"secrets": All()}).encode())`
+	err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import jinja2").Run()
+	remotetest.Need(t, err == nil, "Python's jinja2, which the Debian package ansible-core brings")
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", script, secret)
+	cmd.Stdin = strings.NewReader(template)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
+// Templates give back every byte but the secrets', whatever else stands there.
+func TestTemplatesKeepWhatJinjaReads(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()[:1]
+	const secret = `p"w'{{ x }}{% y %}`
+	for i, text := range troubling {
+		f := m.file("/etc/trouble/"+string(rune('a'+i)), strings.ReplaceAll(text, "@", redisToken))
+		hosts[0].Configuration = append(hosts[0].Configuration, f)
+	}
+	r := m.export(export.Salt, hosts...)
+	for i, text := range troubling {
+		got, ok := r.Files["salt/web/files/etc/trouble/"+string(rune('a'+i))+".jinja"]
+		require.True(t, ok, text)
+		require.Equal(t, strings.ReplaceAll(text, "@", secret), render(t, got, secret), "%q", got)
+	}
+}
