@@ -1,0 +1,147 @@
+package replication
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// TestSeedOfManySmallTables: tables that are copied together arrive as those
+// that are copied alone, also where statistics have hidden how long one is.
+func TestSeedOfManySmallTables(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		pair.Schemas = nil
+		makeBlogs(source, 6)
+		source.Exec("CREATE DATABASE other", "CREATE TABLE other.longer (id INT PRIMARY KEY, v CHAR(20)) STATS_PERSISTENT=1 STATS_AUTO_RECALC=0",
+			"CREATE TABLE other.empty (id INT PRIMARY KEY)", "CREATE TABLE other.`a ``;\n' \"table` (`a b` VARCHAR(10) PRIMARY KEY, c TEXT)",
+			"INSERT INTO other.`a ``;\n' \"table` VALUES ('x;', 'y'), ('z''', NULL)")
+		source.Exec("INSERT INTO other.longer WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 990) SELECT i, 'v' FROM n",
+			"INSERT INTO other.longer SELECT id + 1000, v FROM other.longer", "INSERT INTO other.longer SELECT id + 2000, v FROM other.longer")
+		run := newSeedRun(t, pair)
+		require.NoError(t, run.listTables(t.Context()))
+		require.Len(t, run.tables, 6*12+3)
+		longer := run.tables[tableName{"other", "longer"}]
+		longer.rows, longer.Bytes = 5, 16384 // as a server says whose statistics are old
+		require.Same(t, &run.tables[tableName{"blog1", "wp_3"}].Columns[0], &run.tables[tableName{"blog4", "wp_11"}].Columns[0], "one shape is kept once")
+		require.NoError(t, run.copyRanges(t.Context()))
+		require.Empty(t, run.dirty)
+		require.Equal(t, "3960", target.Value("SELECT COUNT(*) FROM other.longer"))
+		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+		for _, schema := range []string{"other", "blog0", "blog5"} {
+			require.Equal(t, checksums(t, source, schema), checksums(t, target, schema))
+		}
+	})
+}
+
+// TestSmallTablesThatChangeMeanwhile: one that DDL has changed keeps none of
+// those back that are copied together with it.
+func TestSmallTablesThatChangeMeanwhile(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		pair.Schemas = nil
+		makeBlogs(source, 3)
+		run := newSeedRun(t, pair)
+		require.NoError(t, run.listTables(t.Context()))
+		source.Exec("ALTER TABLE blog1.wp_5 DROP COLUMN value", "DROP TABLE blog0.wp_7", "ALTER TABLE blog2.wp_0 ADD COLUMN more INT DEFAULT 7")
+		require.NoError(t, run.copyRanges(t.Context()))
+		require.Equal(t, map[tableName]bool{{"blog1", "wp_5"}: true, {"blog0", "wp_7"}: true}, run.dirty)
+		require.Equal(t, "3", target.Value("SELECT COUNT(*) FROM blog1.wp_4"))
+		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+		for i := range 3 {
+			schema := fmt.Sprintf("blog%d", i)
+			require.Equal(t, checksums(t, source, schema), checksums(t, target, schema))
+		}
+		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'blog0' AND TABLE_NAME = 'wp_7'"))
+	})
+}
+
+// newSeedRun begins a seed as Apply does, for its parts to be called.
+func newSeedRun(t *testing.T, pair Pair) *seedRun {
+	t.Helper()
+	op, ok := Seed(pair).Op.(*seed)
+	require.True(t, ok)
+	run := op.newRun()
+	_, err := run.begin(t.Context())
+	require.NoError(t, err)
+	return run
+}
+
+// TestAskGoesOnAfterAnError: what a server refuses is told apart from what it
+// answers before and after, however many packets that takes.
+func TestAskGoesOnAfterAnError(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		s := servertest.Start(t, flavor)
+		server := NewServer(ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
+		t.Cleanup(func() { _ = server.Close() })
+		w, err := server.asker(t.Context())
+		require.NoError(t, err)
+		defer w.close()
+		var queries []string
+		for i := range 3*askedStatements/2 + 5 {
+			query := fmt.Sprintf("SELECT %d AS n, 'é;' AS t", i)
+			switch {
+			case i == 0 || i == 9 || i == askedStatements-1 || i == askedStatements:
+				query = "SHOW CREATE TABLE mysql.nothing"
+			case i == 20:
+				query = "SELECT '" + strings.Repeat("x", askedBytes) + "' AS n, 'é;' AS t"
+			case i == 30:
+				query = "SELECT 1 AS n FROM (SELECT 1) x WHERE 1 = 0"
+			}
+			queries = append(queries, query)
+		}
+		next := 0
+		require.NoError(t, w.ask(t.Context(), queries, func(i int, rows []record, err error) error {
+			require.Equal(t, next, i)
+			next++
+			switch {
+			case strings.HasPrefix(queries[i], "SHOW"):
+				require.Equal(t, uint16(1146), errorNumber(err))
+			case i == 20:
+				require.Len(t, rows[0]["n"], askedBytes)
+			case i == 30:
+				require.Empty(t, rows)
+			default:
+				require.NoError(t, err)
+				require.Equal(t, []record{{"n": fmt.Sprint(i), "t": "é;"}}, rows)
+			}
+			return nil
+		}))
+		require.Equal(t, len(queries), next)
+	})
+}
+
+// TestQueriesAskedAhead: results are those of the queries they belong to, also
+// behind one that fails, and after they were given up.
+func TestQueriesAskedAhead(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		s := servertest.Start(t, flavor)
+		server := NewServer(ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
+		t.Cleanup(func() { _ = server.Close() })
+		w, err := server.wire(t.Context())
+		require.NoError(t, err)
+		defer w.close()
+		queries := []string{"SELECT 1", "SELECT 2", "SELECT nothing", "SELECT 4"}
+		require.NoError(t, w.askAhead(t.Context(), queries))
+		for i, want := range []string{"1", "2", "", "4"} {
+			rows, err := w.texts(t.Context(), queries[i])
+			if want == "" {
+				require.Equal(t, uint16(1054), errorNumber(err))
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, [][]string{{want}}, rows)
+		}
+		w.forgetAhead()
+		require.False(t, w.broken, "all was read or taken back")
+		require.NoError(t, w.askAhead(t.Context(), queries[:2]))
+		w.forgetAhead()
+		rows, err := w.texts(t.Context(), "SELECT 5")
+		require.NoError(t, err)
+		require.Equal(t, [][]string{{"5"}}, rows)
+	})
+}
