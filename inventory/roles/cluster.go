@@ -92,11 +92,12 @@ func newLinkage(hosts []*inventory.Host, all []features) *linkage {
 		l.units = append(l.units, &cluster{hosts: []*inventory.Host{h}})
 		of = append(of, all[i])
 	}
+	vectors := vectorsOf(of)
 	l.alike = make([][]float64, len(l.units))
 	for i := range l.alike {
 		l.alike[i] = make([]float64, len(l.units))
 		for j := range i {
-			l.alike[i][j] = alike(of[j], of[i])
+			l.alike[i][j] = alike(vectors[j], vectors[i])
 			l.alike[j][i] = l.alike[i][j]
 		}
 	}

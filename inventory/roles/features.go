@@ -173,48 +173,4 @@ func discount(all []features) {
 	}
 }
 
-// ofRunning is how much of the likeness is that of what runs; the rest is that
-// of what lies there. Apart, as hosts list some hundred packages and few servers.
-const ofRunning = 0.8
-
-// alike is how alike two hosts are. 1: the same; 0: nothing in common.
-func alike(a, b features) float64 {
-	running, some := jaccard(a, b, isServer)
-	lying, others := jaccard(a, b, func(name string) bool { return !isServer(name) })
-	switch {
-	case !some && !others:
-		return 1
-	case !some:
-		return lying
-	case !others:
-		return running
-	}
-	return ofRunning*running + (1-ofRunning)*lying
-}
-
-// jaccard is the weight of what both have, of all that either has; false: they
-// have nothing of it.
-func jaccard(a, b features, of func(string) bool) (float64, bool) {
-	var both, either float64
-	for _, name := range a.names() { // in order: sums of floats depend on it
-		if of(name) {
-			either += a[name]
-			if _, ok := b[name]; ok {
-				both += a[name]
-			}
-		}
-	}
-	for _, name := range b.names() {
-		if _, ok := a[name]; !ok && of(name) {
-			either += b[name]
-		}
-	}
-	if either == 0 {
-		return 0, false
-	}
-	return both / either, true
-}
-
-func (f features) names() []string {
-	return slices.Sorted(maps.Keys(f))
-}
+func (f features) names() []string { return slices.Sorted(maps.Keys(f)) }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dcmigrate/migrate/inventory"
@@ -126,13 +127,25 @@ func name(v reflect.Value, key string) string {
 // field returns the field of a struct by its name in JSON.
 func field(v reflect.Value, name string) reflect.Value {
 	t := v.Type()
-	for i := range t.NumField() {
-		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag == name {
+	known, ok := indexes.Load(t)
+	if !ok {
+		byName := map[string]int{}
+		for i := range t.NumField() {
+			tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			byName[tag] = i
+		}
+		known, _ = indexes.LoadOrStore(t, byName)
+	}
+	if byName, ok := known.(map[string]int); ok {
+		if i, ok := byName[name]; ok {
 			return v.Field(i)
 		}
 	}
 	panic("traits: the inventory's " + t.Name() + " has no field " + name) // the tests look at every one
 }
+
+// indexes are of the fields of types, by their names in JSON.
+var indexes sync.Map
 
 func text(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
