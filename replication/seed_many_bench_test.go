@@ -103,8 +103,9 @@ func late(to, from net.Conn, after time.Duration) {
 	_ = to.Close()
 }
 
-// BenchmarkSeedManyTables seeds many small tables from a source that is far
-// away: what a table costs, whatever it holds.
+// BenchmarkSeedManyTables seeds many small tables from a source that is near and
+// from one that is far away: what a table costs, whatever it holds. mydumper and
+// myloader do the same, in turn; figures are medians of milliseconds a table.
 func BenchmarkSeedManyTables(b *testing.B) {
 	blogs := benchSetting(b, benchBlogs, 100, strconv.Atoi)
 	roundTrip := benchSetting(b, benchRoundTrip, 20*time.Millisecond, time.ParseDuration)
@@ -113,20 +114,51 @@ func BenchmarkSeedManyTables(b *testing.B) {
 			source, target := servertest.Start(b, flavor), servertest.Start(b, flavor)
 			crashLogin(source, target)
 			makeBlogs(source, blogs)
-			server := func(side Side, address string) *Server {
-				out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
-				b.Cleanup(func() { _ = out.Close() })
-				return out
-			}
-			pair := Pair{Name: "main", Source: server(Source, far(b, source.Addr(), roundTrip)), Target: server(Target, target.Addr())}
-			var all time.Duration
+			took := map[string][]time.Duration{}
+			ways := []struct{ name, address string }{{"near", source.Addr()}, {"far", far(b, source.Addr(), roundTrip)}}
 			for b.Loop() {
-				began := time.Now()
-				require.NoError(b, Seed(pair).Op.Apply(b.Context()))
-				all += time.Since(began)
-				require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+				for _, way := range ways {
+					for _, tool := range []string{"seed", "mydumper"} {
+						spent, err := manyTables(b, tool, way.address, source, target, blogs)
+						if err != nil {
+							b.Logf("%s %s %s absent: %.300v", flavor, way.name, tool, err)
+							continue
+						}
+						b.Logf("%s %s %s: %s", flavor, way.name, tool, spent)
+						took[tool+"-"+way.name] = append(took[tool+"-"+way.name], spent)
+					}
+				}
 			}
-			b.ReportMetric(all.Seconds()*1000/float64(b.N*blogs*12), "ms/table")
+			for name, list := range took {
+				b.ReportMetric(medianOf(list).Seconds()*1000/float64(blogs*12), name+"-ms")
+			}
 		})
 	}
+}
+
+// manyTables has a tool copy the blogs, and removes the copy.
+func manyTables(b *testing.B, tool, address string, source, target *servertest.Instance, blogs int) (time.Duration, error) {
+	began := time.Now()
+	if tool == "mydumper" {
+		host, port, err := net.SplitHostPort(address)
+		require.NoError(b, err)
+		dir := b.TempDir()
+		err = shell(b, fmt.Sprintf(`mydumper -h %s -P %s -u migrate_crash -p pw --regex '^blog' -t 4 --trx-consistency-only -G -E -R -o %[3]s/d
+			myloader -S %[4]s -u root -t 4 -q 20 -d %[3]s/d`, host, port, dir, target.Socket))
+		spent := time.Since(began)
+		for i := range blogs {
+			target.Exec(fmt.Sprintf("DROP DATABASE IF EXISTS blog%d", i))
+		}
+		return spent, err
+	}
+	server := func(side Side, address string) *Server {
+		out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
+		b.Cleanup(func() { _ = out.Close() })
+		return out
+	}
+	pair := Pair{Name: "main", Source: server(Source, address), Target: server(Target, target.Addr())}
+	err := Seed(pair).Op.Apply(b.Context())
+	spent := time.Since(began)
+	require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+	return spent, err
 }
