@@ -117,10 +117,25 @@ func (p *pair) judgeOnly(side string, i traits.Item) (Class, string) {
 			return Expected, "two servers of a pair differ in it"
 		}
 	}
-	if side == OnlyOld {
-		return Drift, "the new side lacks it"
+	return Drift, "the " + otherSide[side] + " " + lacking(i)
+}
+
+var otherSide = map[string]string{OnlyOld: "new side", OnlyNew: "old side"}
+
+// lacking says what it means that a trait is not in an inventory that holds only
+// what is worth it.
+func lacking(i traits.Item) string {
+	switch {
+	case i.At == "configuration" && i.Get("package") != "":
+		return "has it as its package brings it, or not at all"
+	case i.At == "services" || i.At == "timers":
+		return "neither starts it at boot nor runs it"
+	case i.At == "kernel.sysctl":
+		return "does not set it"
+	case strings.HasSuffix(i.At, ".settings"):
+		return "has the server's default"
 	}
-	return Drift, "the old side lacks it"
+	return "lacks it"
 }
 
 // judge is the class of a field that both sides have.

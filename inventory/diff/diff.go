@@ -126,11 +126,40 @@ func Compare(before, after Side) *Report {
 			}
 		}
 	}
+	if otherKey(before.Hosts, after.Hosts) {
+		r.Notes = append(r.Notes, "no secret is the same on both sides: were they captured with different keys (inventory.key)? Then secrets, and files that hold some, cannot be compared")
+	}
 	order := []Class{Drift, Harmless, Expected}
 	slices.SortStableFunc(r.Differences, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(slices.Index(order, a.Class), slices.Index(order, b.Class)))
 	})
 	return r
+}
+
+// fewSecrets may all be different by themselves.
+const fewSecrets = 3
+
+// otherKey reports whether two sides' tokens look as if they were made with
+// different keys: both have some, and none in common.
+func otherKey(before, after []*inventory.Host) bool {
+	tokens := func(hosts []*inventory.Host) map[string]bool {
+		all := map[string]bool{}
+		for _, h := range hosts {
+			for _, s := range h.Secrets {
+				if s.Token != "" {
+					all[s.Token] = true
+				}
+			}
+		}
+		return all
+	}
+	old, now := tokens(before), tokens(after)
+	for token := range old {
+		if now[token] {
+			return false
+		}
+	}
+	return len(old) >= fewSecrets && len(now) >= fewSecrets
 }
 
 // captures pairs hosts by name. A single host or a role is compared with the

@@ -311,6 +311,20 @@ func TestRolesAreComparedAsMostAre(t *testing.T) {
 	require.Equal(t, "role:db → c", r.Differences[0].Host)
 }
 
+// TestOtherKeys: tokens of another project are no other secrets.
+func TestOtherKeys(t *testing.T) {
+	host := func(tokens ...string) *inventory.Host {
+		h := &inventory.Host{Name: "a"}
+		for _, token := range tokens {
+			h.Secrets = append(h.Secrets, inventory.Secret{Path: inventory.Text("/etc/" + token), Token: "migrate-secret-" + token})
+		}
+		return h
+	}
+	require.Len(t, Compare(one(host("1", "2", "3")), one(host("4", "5", "6"))).Notes, 1)
+	require.Empty(t, Compare(one(host("1", "2", "3")), one(host("3", "5", "6"))).Notes)
+	require.Empty(t, Compare(one(host("1")), one(host("2"))).Notes)
+}
+
 // TestHostileNames: nothing of a host drives the terminal, and the JSON tells
 // names apart.
 func TestHostileNames(t *testing.T) {

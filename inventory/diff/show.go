@@ -18,7 +18,7 @@ func Show(w io.Writer, r *Report, all bool) error {
 		if d.Class != Drift && !all {
 			continue
 		}
-		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), d.What, cell(d.At, d.Old, d.Only == OnlyNew), cell(d.At, d.New, d.Only == OnlyOld), d.Why})
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*widest), cell(d.At, d.Old, d.Only == OnlyNew), cell(d.At, d.New, d.Only == OnlyOld), d.Why})
 		if d.Lines != "" {
 			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
 			for line := range strings.Lines(d.Lines) {
@@ -67,8 +67,12 @@ func cell(at, text string, none bool) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strings.HasSuffix(at, "_bytes") {
 		return inventory.Bytes(n)
 	}
-	if runes := []rune(text); len(runes) > widest {
-		return string(runes[:widest-1]) + "…"
+	return cut(text, widest)
+}
+
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
 	}
 	return text
 }

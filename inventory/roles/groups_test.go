@@ -76,16 +76,29 @@ func TestSmallSites(t *testing.T) {
 	require.Equal(t, []MoveGroup{{Hosts: []string{"alone"}}}, MoveGroups([]*inventory.Host{{Name: "alone"}}))
 }
 
-// TestReplicationJoins: also where nothing was sampled, by address or by name.
-func TestReplicationJoins(t *testing.T) {
+// TestSettingsJoin: also where nothing was sampled, by address or by name.
+func TestSettingsJoin(t *testing.T) {
 	m := &maker{}
 	hosts := []*inventory.Host{m.db("db1"), m.db("db2"), m.cache("cache1"), m.cache("cache2")}
 	hosts[1].MySQL.Replicas = []inventory.Upstream{{Host: addressOf(hosts[0]), Port: 3306}}
 	hosts[3].Redis[0].Upstream = "cache1.example.com:6379"
-	groups := MoveGroups(hosts)
-	require.Equal(t, "cache2 → cache1:6379 (redis)", because(groups[0]))
-	require.Equal(t, "db2 → db1:3306 (mysql)", because(groups[1]))
-	require.Zero(t, groups[1].Because[0].Connections)
+	front, app := m.web("front"), m.host("app1")
+	front.VirtualHosts[0].Proxies = []string{"http://app1:8080/x", "unix:/run/php.sock", "127.0.0.1:9000", "elsewhere"}
+	groups := MoveGroups(append(hosts, front, app))
+	require.Len(t, groups, 3)
+	require.Equal(t, "front → app1:8080 (http)", because(groups[0]))
+	require.Equal(t, "cache2 → cache1:6379 (redis)", because(groups[1]))
+	require.Equal(t, "db2 → db1:3306 (mysql)", because(groups[2]))
+	require.Zero(t, groups[2].Because[0].Connections)
+}
+
+func TestAddressesInSettings(t *testing.T) {
+	for text, want := range map[string][]upstream{
+		"http://10.0.0.1": {{"10.0.0.1", 80}}, "https://a.example.com/x:1": {{"a.example.com", 443}}, "10.0.0.1:6379": {{"10.0.0.1", 6379}}, "http://[fd00::1]:81/": {{"fd00::1", 81}},
+		"unix:/run/x": nil, "name": nil, "": nil, "http://$upstream": nil, "a:99999999999999999999": nil,
+	} {
+		require.Equal(t, want, addressIn(text), text)
+	}
 }
 
 // TestAnAddressOfTwoIsOfNone: as that of a bridge for containers.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,7 @@ type Link struct {
 	Port     int      `json:"port"`
 	What     string   `json:"what,omitempty"` // what stands there: "mysql"
 	// Connections is how many were seen at once, of all clients; 0: none, but
-	// the server's settings name it.
+	// the clients' settings name the server.
 	Connections int `json:"connections"`
 }
 
@@ -39,7 +40,7 @@ type endpoint struct {
 }
 
 // linksOf joins what both sides saw of the connections between hosts, and what
-// replicates from where.
+// their servers are set to talk to.
 func linksOf(hosts []*inventory.Host) []Link {
 	owner := owners(hosts)
 	seen := map[endpoint]map[string]int{} // to clients and their connections
@@ -92,7 +93,8 @@ type upstream struct {
 	port int
 }
 
-// upstreams are what a host's databases copy from.
+// upstreams are what a host's databases copy from, and what its web servers pass
+// requests on to.
 func upstreams(h *inventory.Host) []upstream {
 	var all []upstream
 	if h.MySQL != nil {
@@ -101,13 +103,35 @@ func upstreams(h *inventory.Host) []upstream {
 		}
 	}
 	for _, r := range h.Redis {
-		if i := strings.LastIndexByte(r.Upstream, ':'); i > 0 {
-			if port, err := strconv.Atoi(r.Upstream[i+1:]); err == nil {
-				all = append(all, upstream{r.Upstream[:i], port})
-			}
+		all = append(all, addressIn(r.Upstream)...)
+	}
+	for _, v := range h.VirtualHosts {
+		for _, proxy := range v.Proxies {
+			all = append(all, addressIn(proxy)...)
 		}
 	}
 	return all
+}
+
+// hostPort is a host and a port, or a URL of one.
+var hostPort = regexp.MustCompile(`^(?:(\w+)://)?(?:\[([0-9a-fA-F:]+)\]|([\w.-]+))(?::(\d+))?(?:/|$)`)
+
+var schemePorts = map[string]int{"http": 80, "https": 443}
+
+// addressIn is the address that a setting names, if it is one with a port.
+func addressIn(setting string) []upstream {
+	m := hostPort.FindStringSubmatch(setting)
+	if m == nil {
+		return nil
+	}
+	port, err := strconv.Atoi(m[4])
+	if err != nil {
+		port = schemePorts[m[1]]
+	}
+	if port == 0 {
+		return nil
+	}
+	return []upstream{{cmp.Or(m[2], m[3]), port}}
 }
 
 // listenersOf names the programs that stand at ports.

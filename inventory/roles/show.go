@@ -60,7 +60,7 @@ func Show(w io.Writer, s Survey) error {
 			if i > 0 {
 				hosts = " " // as above
 			}
-			tables[3].Rows = append(tables[3].Rows, []string{hosts, l.String(), fmt.Sprint(l.Connections)})
+			tables[3].Rows = append(tables[3].Rows, []string{hosts, l.String(), seen(l.Connections)})
 		}
 	}
 	for _, l := range s.LeftOut {
@@ -70,6 +70,13 @@ func Show(w io.Writer, s Survey) error {
 		return fmt.Errorf("show roles: %w", err)
 	}
 	return nil
+}
+
+func seen(connections int) string {
+	if connections == 0 {
+		return "only configured"
+	}
+	return fmt.Sprint(connections)
 }
 
 // oddRows lists what is odd, of each host so much that the others are seen too.
