@@ -63,7 +63,9 @@ var (
 	// siteFiles hold the host's own names, addresses, keys and ids: they are made
 	// anew on a new host.
 	siteFiles = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|hostid|network/.*|netplan/.*|systemd/network/.*|sysconfig/network.*|NetworkManager/system-connections/.*|resolv\.conf|cloud/.*|udev/rules\.d/70-persistent-.*|iscsi/initiatorname\.iscsi|nvme/host(id|nqn)|ssh/ssh_host_.*|fstab|crypttab|mdadm/mdadm\.conf)$`)
-	hostKey   = regexp.MustCompile(`^/etc/ssh/ssh_host_`)
+	// listedFiles say what traits of their own say: there the order may differ.
+	listedFiles = regexp.MustCompile(`^/etc/(passwd|group)$`)
+	hostKey     = regexp.MustCompile(`^/etc/ssh/ssh_host_`)
 	// bySize are settings that the kernel works out from the memory.
 	bySize = regexp.MustCompile(`^(fs\.(file-max|inotify\..*|epoll\..*)|kernel\.(threads-max|pid_max|shm.*|sem)|user\..*|vm\.(min_free_kbytes|.*_reserve_kbytes)|net\.ipv4\.(tcp_mem|udp_mem|tcp_max_.*|tcp_rmem|tcp_wmem)|net\.netfilter\..*)$`)
 	// ofPair are settings in which two MySQL servers that replicate from each

@@ -40,6 +40,8 @@ func (p *pair) contents(d *Difference, was, is traits.Item, old, now traits.Valu
 		return true
 	case oldNormal == newNormal:
 		d.Class, d.Why = Expected, "only the hosts' names and addresses differ"
+	case listedFiles.MatchString(was.Name):
+		d.Class, d.Why = Harmless, "users and groups are compared one by one"
 	case code(oldNormal) == code(newNormal):
 		d.Class, d.Why = Harmless, "only comments, blank lines and spaces at the end of lines differ"
 	}

@@ -311,6 +311,17 @@ func TestRolesAreComparedAsMostAre(t *testing.T) {
 	require.Equal(t, "role:db → c", r.Differences[0].Host)
 }
 
+// TestAFileIsSaidOnce: that is configuration, and that the config names.
+func TestAFileIsSaidOnce(t *testing.T) {
+	host := func(mode string, more ...inventory.File) *inventory.Host {
+		files := append([]inventory.File{{Path: "/etc/x", Kind: "file", Mode: mode}}, more...)
+		return &inventory.Host{Name: "a", Configuration: files, Files: files}
+	}
+	r := Compare(one(host("0600")), one(host("0644", inventory.File{Path: "/etc/y"})))
+	require.Len(t, r.Differences, 2, "%+v", r.Differences)
+	require.Equal(t, "configuration.mode", r.Differences[0].At)
+}
+
 // TestOtherKeys: tokens of another project are no other secrets.
 func TestOtherKeys(t *testing.T) {
 	host := func(tokens ...string) *inventory.Host {

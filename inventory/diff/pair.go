@@ -15,11 +15,12 @@ type pair struct {
 	old    *subject
 	new    *subject
 	hides  map[inventory.Missing]int
-	reason []NotCompared // of single traits
+	said   map[string]bool // what is different of files
+	reason []NotCompared   // of single traits
 }
 
 func (r *Report) pair(before, after *subject) {
-	p := &pair{report: r, name: before.name, old: before, new: after, hides: map[inventory.Missing]int{}}
+	p := &pair{report: r, name: before.name, old: before, new: after, hides: map[inventory.Missing]int{}, said: map[string]bool{}}
 	if after.name != before.name {
 		p.name += " → " + after.name
 	}
@@ -65,7 +66,7 @@ func (p *pair) only(side string, i traits.Item, lacks *subject) {
 		d.New = brief(i)
 	}
 	d.Class, d.Why = p.judgeOnly(side, i)
-	p.report.add(d)
+	p.add(d, i.Name+" "+side)
 }
 
 // fields compares what both sides have.
@@ -88,8 +89,22 @@ func (p *pair) fields(was, is traits.Item) {
 		} else if d.Class, d.Why = p.judge(was, is, old, now); d.At == "firewall.rules" && d.Class == Drift {
 			d.Lines = unified(strings.Join(old.Lines, "\n")+"\n", strings.Join(now.Lines, "\n")+"\n")
 		}
-		p.report.add(d)
+		p.add(d, was.Name+" "+old.Field)
 	}
+}
+
+// add keeps a difference; one of a file that is configuration, and was named by
+// the config as well, is said once.
+func (p *pair) add(d Difference, what string) {
+	switch place, _, _ := strings.Cut(d.At, "."); place {
+	case "configuration":
+		p.said[what] = true
+	case "files":
+		if p.said[what] {
+			return
+		}
+	}
+	p.report.add(d)
 }
 
 // unknownField finds why a field is empty on a side that could not be asked.

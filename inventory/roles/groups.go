@@ -101,6 +101,7 @@ func join(hosts []*inventory.Host, links []Link) []MoveGroup {
 // site knows who talks to nearly everybody.
 type site struct {
 	hosts   int
+	roles   int
 	role    map[string]string // of a host
 	watches map[string]int    // a host to how many others it talks to, of those that talk to nearly all
 }
@@ -114,7 +115,9 @@ const (
 
 func newSite(hosts []*inventory.Host) *site {
 	s := &site{hosts: len(hosts), role: map[string]string{}, watches: map[string]int{}}
-	for _, r := range Of(hosts) {
+	roles := Of(hosts)
+	s.roles = len(roles)
+	for _, r := range roles {
 		for _, h := range r.Hosts {
 			s.role[h.Name] = r.Name
 		}
@@ -135,13 +138,15 @@ func newSite(hosts []*inventory.Host) *site {
 	return s
 }
 
-// nearlyAll reports whether names are nearly all other hosts, of several roles.
+// nearlyAll reports whether names are nearly all other hosts, of nearly all other
+// roles: a balancer talks to many hosts too, and to none of the databases.
 func (s *site) nearlyAll(names []string) bool {
 	of := map[string]bool{}
 	for _, name := range names {
 		of[s.role[name]] = true
 	}
-	return len(names) >= fewest && float64(len(names)) >= nearlyEvery*float64(s.hosts-1) && len(of) > 1
+	return len(names) >= fewest && float64(len(names)) >= nearlyEvery*float64(s.hosts-1) &&
+		len(of) > 1 && float64(len(of)) >= nearlyEvery*float64(s.roles-1)
 }
 
 // everybodys says why a link is one of the whole site; "": it is not.

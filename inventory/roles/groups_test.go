@@ -64,6 +64,24 @@ func TestADatabaseForAllJoinsAll(t *testing.T) {
 	require.Len(t, MoveGroups(hosts), 1)
 }
 
+// TestABalancerMovesWithItsServers: although they are nearly all hosts.
+func TestABalancerMovesWithItsServers(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.host("lb1", "balancer"), m.db("db1", "db"), m.cache("cache1", "cache")}
+	var servers []string
+	for _, name := range []string{"web1", "web2", "web3", "web4", "web5", "web6", "app1", "app2", "app3"} {
+		hosts = append(hosts, m.web(name, name[:3]))
+		servers = append(servers, name)
+	}
+	at := byName(hosts)
+	for _, name := range servers {
+		talk(at, name, 8081, "lb1")
+	}
+	groups, leftOut := Traffic(hosts)
+	require.Empty(t, leftOut)
+	require.Len(t, groups[0].Hosts, 10)
+}
+
 func TestSmallSites(t *testing.T) {
 	m := &maker{}
 	hosts := []*inventory.Host{m.web("web1"), m.web("web2"), m.db("db1")}

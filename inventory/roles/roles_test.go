@@ -184,6 +184,27 @@ func TestPortraits(t *testing.T) {
 	require.Empty(t, odd["web9"], "its tool came with something else")
 }
 
+// TestContentsThatDifferByTheHostAreNotOdd: with the contents, not the hashes.
+func TestContentsThatDifferByTheHostAreNotOdd(t *testing.T) {
+	m, objects := &maker{}, inventory.NewObjects(t.TempDir())
+	var hosts []*inventory.Host
+	for _, name := range []string{"web1", "web2", "web3"} {
+		h := m.web(name, "web")
+		text := "listen " + addressOf(h) + ":80;\nserver_name " + name + ".example.com;\n"
+		if name == "web2" {
+			text += "gzip off;\n"
+		}
+		content, err := objects.Put([]byte(text))
+		require.NoError(t, err)
+		h.Configuration = append(h.Configuration, inventory.File{Path: "/etc/nginx/own.conf", Kind: "file", SHA256: name, Content: content})
+		hosts = append(hosts, h)
+	}
+	p := Portray(Of(hosts)[0], objects)
+	require.Len(t, p.Odd, 1)
+	require.Equal(t, "web2", p.Odd[0].Host)
+	require.Equal(t, "configuration /etc/nginx/own.conf: contents", p.Odd[0].What)
+}
+
 func TestShow(t *testing.T) {
 	hosts := twenty(true)
 	at := byName(hosts)

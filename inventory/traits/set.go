@@ -109,7 +109,7 @@ func (i Item) normalContents(v Value) string {
 }
 
 // Usual are the items that more than half of some hosts have, each as most of
-// those have it: one of theirs stands for all. Sorted by ID.
+// those have it: one of theirs stands for all. In the order of the model.
 func Usual(sources []*Source) []Item {
 	lists := make([][]Item, len(sources))
 	exact := map[string]int{}
@@ -136,7 +136,7 @@ func Usual(sources []*Source) []Item {
 			usual = append(usual, mostOf(items))
 		}
 	}
-	slices.SortFunc(usual, func(a, b Item) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(usual, func(a, b Item) int { return cmp.Or(cmp.Compare(place(a.At), place(b.At)), cmp.Compare(a.ID, b.ID)) })
 	return usual
 }
 
