@@ -57,9 +57,11 @@ var wholeKind = []string{"connections", "programs", "block_devices", "logical_vo
 
 var (
 	kernelPackage = regexp.MustCompile(`^(linux-(image|headers|modules|modules-extra|tools|objects|kbuild|compiler|cloud-tools)-|kernel(-core|-modules|-modules-core|-modules-extra|-devel)? )`)
-	machineUnit   = regexp.MustCompile(`^(systemd-fsck@|serial-getty@|getty@|lvm2-|ifup@|systemd-backlight@|mdadm|mdmonitor|cloud-|qemu-guest-agent|vmtoolsd|open-vm-tools|vgauth|do-agent|droplet-agent|smartd|smartmontools)`)
-	bootMount     = regexp.MustCompile(`^/(boot|snap|run|var/lib/docker|var/lib/containers)(/|$)`)
-	leftOver      = regexp.MustCompile(`(\.(dpkg-(old|dist|new|bak)|ucf-(old|dist)|rpm(save|new|orig))|~)$`)
+	// machinePackage is what a machine of another kind is driven and managed by.
+	machinePackage = regexp.MustCompile(`^(qemu-guest-agent|open-vm-tools|do-agent|droplet-agent|cloud-(init|guest-utils|utils|image-utils|initramfs-growroot)|grub-\S+|grub2-\S+|shim-\S+|firmware-\S+|(intel|amd64)-microcode|microcode_ctl) `)
+	machineUnit    = regexp.MustCompile(`^(systemd-fsck@|serial-getty@|getty@|lvm2-|ifup@|systemd-backlight@|mdadm|mdmonitor|cloud-|qemu-guest-agent|vmtoolsd|open-vm-tools|vgauth|do-agent|droplet-agent|smartd|smartmontools)`)
+	bootMount      = regexp.MustCompile(`^/(boot|snap|run|var/lib/docker|var/lib/containers)(/|$)`)
+	leftOver       = regexp.MustCompile(`(\.(dpkg-(old|dist|new|bak)|ucf-(old|dist)|rpm(save|new|orig))|~)$`)
 	// siteFiles hold the host's own names, addresses, keys and ids: they are made
 	// anew on a new host.
 	siteFiles = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|hostid|network/.*|netplan/.*|systemd/network/.*|sysconfig/network.*|NetworkManager/system-connections/.*|resolv\.conf|cloud/.*|udev/rules\.d/70-persistent-.*|iscsi/initiatorname\.iscsi|nvme/host(id|nqn)|ssh/ssh_host_.*|fstab|crypttab|mdadm/mdadm\.conf)$`)
@@ -85,6 +87,9 @@ func (p *pair) judgeOnly(side string, i traits.Item) (Class, string) {
 	case "packages":
 		if kernelPackage.MatchString(i.Name) && p.old.system == p.new.system {
 			return Expected, "the kernel's packages are named by its version"
+		}
+		if machinePackage.MatchString(i.Name) {
+			return machine.class, machine.why
 		}
 	case "services", "timers":
 		if machineUnit.MatchString(i.Name) {

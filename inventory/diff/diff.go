@@ -4,7 +4,6 @@ package diff
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -119,12 +118,7 @@ func Compare(before, after Side) *Report {
 		r.captures(before, after)
 	}
 	for _, h := range append(slices.Clone(before.Hosts), after.Hosts...) {
-		if len(h.Unknown) > 0 {
-			note := fmt.Sprintf("the inventory of %s is of a newer migrate; passed over: %s", h.Name, strings.Join(h.Unknown, ", "))
-			if !slices.Contains(r.Notes, note) {
-				r.Notes = append(r.Notes, note)
-			}
-		}
+		r.newer(h)
 	}
 	if otherKey(before.Hosts, after.Hosts) {
 		r.Notes = append(r.Notes, "no secret is the same on both sides: were they captured with different keys (inventory.key)? Then secrets, and files that hold some, cannot be compared")
@@ -134,6 +128,20 @@ func Compare(before, after Side) *Report {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(slices.Index(order, a.Class), slices.Index(order, b.Class)))
 	})
 	return r
+}
+
+// newer notes, once, what this program does not know of a host's inventory.
+func (r *Report) newer(h *inventory.Host) {
+	if h.Version <= inventory.Version && len(h.Unknown) == 0 {
+		return
+	}
+	note := "the inventory of " + h.Name + " is of a newer migrate"
+	if len(h.Unknown) > 0 {
+		note += "; passed over: " + strings.Join(h.Unknown, ", ")
+	}
+	if !slices.Contains(r.Notes, note) {
+		r.Notes = append(r.Notes, note)
+	}
 }
 
 // fewSecrets may all be different by themselves.

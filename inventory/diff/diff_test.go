@@ -53,6 +53,15 @@ var changes = []struct {
 	{"nothing is left out: a package", func(h *inventory.Host) { h.Packages = h.Packages[1:] }, "packages", Drift, "lacks it"},
 	{"another version", func(h *inventory.Host) { h.Packages[0].Version = "9:99.1-1" }, "packages.version", Drift, "upstream"},
 	{"a new packaging", func(h *inventory.Host) { h.Packages[0].Version += "+deb12u9" }, "packages.version", Harmless, "packaged anew"},
+	{"a kernel's package", func(h *inventory.Host) {
+		h.Packages = append(h.Packages, inventory.Package{Name: "linux-image-6.1.0-99-amd64", Architecture: "amd64"})
+	}, "packages", Expected, "kernel"},
+	{"an agent of the vendor", func(h *inventory.Host) {
+		h.Packages = append(h.Packages, inventory.Package{Name: "droplet-agent", Architecture: "amd64"})
+	}, "packages", Expected, "machine"},
+	{"a file that the config names", func(h *inventory.Host) {
+		h.Files = append(h.Files, inventory.File{Path: "/srv/new"})
+	}, "files", Drift, "lacks it"},
 	{"held", func(h *inventory.Host) { h.Packages[0].Held = true }, "packages.held", Drift, ""},
 	{"a dependency", func(h *inventory.Host) { h.Packages[0].Manual = !h.Packages[0].Manual }, "packages.manual", Harmless, ""},
 	{"another origin", func(h *inventory.Host) { h.Packages[0].Origin = "elsewhere" }, "packages.origin", Harmless, ""},
@@ -288,7 +297,7 @@ func TestAFileThatIsNotThere(t *testing.T) {
 
 func TestCapturesAreComparedByName(t *testing.T) {
 	old, now := captured(t), captured(t)
-	gone, made := &inventory.Host{Name: "gone"}, &inventory.Host{Name: "made", Unknown: []string{"colour"}}
+	gone, made := &inventory.Host{Name: "gone", Version: inventory.Version + 1}, &inventory.Host{Name: "made", Unknown: []string{"colour"}}
 	now.Services[0].Active = "inactive"
 	before := Side{Label: "before", Kind: Capture, Hosts: []*inventory.Host{old, gone}}
 	after := Side{Label: "after", Kind: Capture, Hosts: []*inventory.Host{now, made}}
@@ -298,7 +307,7 @@ func TestCapturesAreComparedByName(t *testing.T) {
 		what = append(what, d.What+" "+d.Only)
 	}
 	require.Equal(t, []string{"service " + now.Services[0].Unit + ": active ", "host gone old", "host made new"}, what)
-	require.Equal(t, []string{"the inventory of made is of a newer migrate; passed over: colour"}, r.Notes)
+	require.Equal(t, []string{"the inventory of gone is of a newer migrate", "the inventory of made is of a newer migrate; passed over: colour"}, r.Notes)
 	require.Equal(t, 1, len(Compare(before, one(now)).Differences), "a host is looked for in the capture")
 }
 

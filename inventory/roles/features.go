@@ -135,15 +135,15 @@ func weigh(name string, weight float64) float64 {
 	return weight
 }
 
-// Most hosts of a site run its agents: a feature of nearly every host tells
+// Most hosts of a site run its agents: what nearly every host runs tells
 // nothing, unless the hosts run nothing else.
 const (
 	nearlyAll = 0.8
 	mostHave  = 0.75
 )
 
-// discount takes weight from the features that nearly every host has, where
-// most hosts still run a server besides.
+// discount takes weight from what nearly every host runs, where most hosts still
+// run a server besides.
 func discount(all []features) {
 	count := map[string]int{}
 	for _, f := range all {
@@ -166,7 +166,7 @@ func discount(all []features) {
 	}
 	for _, f := range all {
 		for name := range f {
-			if common(name) && f[name] >= ofCronJob {
+			if isServer(name) && common(name) && f[name] >= ofListener {
 				f[name] *= ofBase
 			}
 		}

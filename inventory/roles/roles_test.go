@@ -148,6 +148,30 @@ func TestRolesHoldTheirPromises(t *testing.T) {
 	})
 }
 
+// TestNoiseDoesNotPartRoles: whatever lies around on hosts, and a service more
+// or less on some of them, 20 servers read as 4 roles.
+func TestNoiseDoesNotPartRoles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hosts := twenty(rapid.Bool().Draw(t, "called"))
+		for i, h := range hosts {
+			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 40), 0, 12, rapid.ID).Draw(t, "packages") {
+				h.Packages = append(h.Packages, inventory.Package{Name: "lib-" + string(rune('a'+n%26)) + string(rune('a'+n/26)), Manual: true})
+			}
+			if drop := rapid.IntRange(0, 4).Draw(t, "dropped"); drop > 0 {
+				h.Packages = h.Packages[drop:]
+			}
+			if i%4 == 0 && rapid.Bool().Draw(t, "service") {
+				run(h, rapid.SampledFrom([]string{"memcached", "vsftpd", "tomcat9", "squid"}).Draw(t, "of"), "x", 9000)
+			}
+		}
+		found := names(Of(hosts))
+		require.Len(t, found, 4, "%v", found)
+		for name, members := range found {
+			require.Len(t, members, map[string]int{"web": 9, "db": 5, "cache": 3, "queue": 3}[name], "%v", found)
+		}
+	})
+}
+
 func TestPortraits(t *testing.T) {
 	hosts := twenty(true)
 	odd := map[string][]Odd{}
