@@ -171,7 +171,7 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := v.tables(ctx, from, schemas)
+	tables, err := v.tables(ctx, schemas)
 	if err != nil {
 		return err
 	}
@@ -201,19 +201,14 @@ const (
 )
 
 // tables reads the shapes of the tables to compare.
-func (v *verifier) tables(ctx context.Context, from queryer, schemas []string) ([]*verifyTable, error) {
-	var tables []*verifyTable
-	for _, schema := range schemas {
-		list, err := readVerifyTables(ctx, from, schema)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range list {
-			if v.asked(t.title()) {
-				tables = append(tables, t)
-				v.total += t.rows
-			}
-		}
+func (v *verifier) tables(ctx context.Context, schemas []string) ([]*verifyTable, error) {
+	tables, err := readVerifyTables(ctx, v.from, schemas)
+	if err != nil {
+		return nil, err
+	}
+	tables = slices.DeleteFunc(tables, func(t *verifyTable) bool { return !v.asked(t.title()) })
+	for _, t := range tables {
+		v.total += t.rows
 	}
 	for _, name := range v.opts.Tables {
 		if !slices.ContainsFunc(tables, func(t *verifyTable) bool { return t.title() == name }) {

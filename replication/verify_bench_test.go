@@ -90,9 +90,7 @@ type bareChunk struct {
 
 // bareWork cuts the tables into chunks of 32 MB.
 func bareWork(b *testing.B, pair Pair) []bareChunk {
-	db, err := pair.Source.DB(b.Context())
-	require.NoError(b, err)
-	tables, err := readVerifyTables(b.Context(), db, "bench")
+	tables, err := readVerifyTables(b.Context(), pair.Source, []string{"bench"})
 	require.NoError(b, err)
 	v := newVerifier(pair, VerifyOptions{})
 	w, err := v.wire(b.Context(), pair.Source)

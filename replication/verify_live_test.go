@@ -146,7 +146,7 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 		w, err := v.both(t.Context())
 		require.NoError(t, err)
 		defer w.close()
-		tables, err := readVerifyTables(t.Context(), p.source.Root(), "load1")
+		tables, err := readVerifyTables(t.Context(), p.Source, []string{"load1"})
 		require.NoError(t, err)
 		for _, s := range []*servertest.Instance{p.source, p.target} {
 			ids, err := queryStrings(t.Context(), s.Root(), "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep' AND ID <> CONNECTION_ID()")

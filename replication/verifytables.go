@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,44 +19,69 @@ type verifyTable struct {
 	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
 }
 
-// readVerifyTables reads the shapes of a schema's tables, by three queries
-// however many they are, sorted by name.
-func readVerifyTables(ctx context.Context, q queryer, schema string) ([]*verifyTable, error) {
-	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind,
-			COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
-		FROM information_schema.TABLES
-		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME`, schema)
+// readVerifyTables reads the shapes of schemas' tables, by three queries a
+// schema however many they are, sorted by name.
+func readVerifyTables(ctx context.Context, s *Server, schemas []string) ([]*verifyTable, error) {
+	w, err := s.asker(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list the tables of %s: %w", schema, err)
-	}
-	var tables []*verifyTable
-	byName := map[string]*verifyTable{}
-	for _, r := range records {
-		t := &verifyTable{
-			table: table{Schema: schema, Name: r["name"], Bytes: estimate(r["bytes"])},
-			rows:  estimate(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
-		}
-		if !t.isMarker() {
-			tables, byName[t.Name] = append(tables, t), t
-		}
-	}
-	if err := readVerifyColumns(ctx, q, schema, byName); err != nil {
 		return nil, err
 	}
-	return tables, readVerifyKeys(ctx, q, schema, byName)
+	defer w.close()
+	var queries []string
+	for _, schema := range schemas {
+		queries = append(queries, verifyQueries(schema)...)
+	}
+	var tables []*verifyTable
+	byName := map[string]*verifyTable{} // of the schema at hand
+	err = w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		schema := schemas[i/3]
+		switch {
+		case err != nil:
+			return s.wrap("read the tables of "+schema, err)
+		case i%3 == 0:
+			clear(byName)
+			for _, r := range rows {
+				if t := newVerifyTable(schema, r); !t.isMarker() {
+					tables, byName[t.Name] = append(tables, t), t
+				}
+			}
+		case i%3 == 1:
+			takeVerifyColumns(byName, rows)
+		default:
+			takeVerifyKeys(byName, rows)
+		}
+		return nil
+	})
+	return tables, err
 }
 
-// readVerifyColumns reads the stored columns. Virtual ones are left out: they
+// verifyQueries ask for a schema's tables, their columns and their unique keys.
+func verifyQueries(schema string) []string {
+	of := literal(schema)
+	return []string{
+		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
+			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",
+		`SELECT TABLE_NAME AS name, COLUMN_NAME AS col, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full_type, CHARACTER_SET_NAME AS charset,
+			IS_NULLABLE AS nullable, COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra
+			FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME, ORDINAL_POSITION",
+		`SELECT TABLE_NAME AS tbl, INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col,
+			SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
+			FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = ` + of + `
+			ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`,
+	}
+}
+
+func newVerifyTable(schema string, r record) *verifyTable {
+	return &verifyTable{
+		table: table{Schema: schema, Name: r["name"], Bytes: estimate(r["bytes"])},
+		rows:  estimate(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
+	}
+}
+
+// takeVerifyColumns takes the stored columns. Virtual ones are left out: they
 // are nowhere, and those that they are made of are compared. A stored generated
 // one is not written by a copy, but may differ.
-func readVerifyColumns(ctx context.Context, q queryer, schema string, tables map[string]*verifyTable) error {
-	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS name, COLUMN_NAME AS col, LOWER(DATA_TYPE) AS type,
-			COLUMN_TYPE AS full_type, CHARACTER_SET_NAME AS charset, IS_NULLABLE AS nullable,
-			COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra
-		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION`, schema)
-	if err != nil {
-		return fmt.Errorf("read the columns of %s: %w", schema, err)
-	}
+func takeVerifyColumns(tables map[string]*verifyTable, records []record) {
 	for _, r := range records {
 		t, ok := tables[r["name"]]
 		if !ok {
@@ -74,20 +98,12 @@ func readVerifyColumns(ctx context.Context, q queryer, schema string, tables map
 		t.hashed = append(t.hashed, c)
 		t.nullable[c.Name] = r["nullable"] == "YES"
 	}
-	return nil
 }
 
-// readVerifyKeys chooses the key by which a table's rows are told apart: the
+// takeVerifyKeys chooses the keys by which the tables' rows are told apart: the
 // primary key, or else the shortest unique key without NULLs, expressions,
 // prefixes and generated columns.
-func readVerifyKeys(ctx context.Context, q queryer, schema string, tables map[string]*verifyTable) error {
-	records, err := queryRecords(ctx, q, `SELECT TABLE_NAME AS tbl, INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col,
-			SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
-		FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND NON_UNIQUE = 0
-		ORDER BY TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, schema)
-	if err != nil {
-		return fmt.Errorf("read the keys of %s: %w", schema, err)
-	}
+func takeVerifyKeys(tables map[string]*verifyTable, records []record) {
 	for len(records) > 0 {
 		n := 1
 		for n < len(records) && records[n]["tbl"] == records[0]["tbl"] && records[n]["name"] == records[0]["name"] {
@@ -98,7 +114,6 @@ func readVerifyKeys(ctx context.Context, q queryer, schema string, tables map[st
 		}
 		records = records[n:]
 	}
-	return nil
 }
 
 // offerKey takes a unique key where it fits and is better than the one at hand.
