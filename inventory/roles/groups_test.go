@@ -129,3 +129,16 @@ func TestAnAddressOfTwoIsOfNone(t *testing.T) {
 	hosts[0].Connections = []inventory.Connection{{Direction: inventory.Out, Protocol: "tcp", Peer: "172.17.0.1", Port: 80}, {Direction: inventory.Out, Protocol: "tcp", Peer: "198.51.100.1", Port: 443}}
 	require.Len(t, MoveGroups(hosts), 3)
 }
+
+// FuzzAddressIn: a setting names one address with a port, or none.
+func FuzzAddressIn(f *testing.F) {
+	f.Add("http://10.0.0.1:8080/x")
+	f.Add("http://[fd00::1]:81/")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, u := range addressIn(text) {
+			require.NotEmpty(t, u.host)
+			require.Positive(t, u.port)
+			require.Contains(t, text, u.host)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -214,4 +215,23 @@ func TestAHostMayBeCalledAsAUserIs(t *testing.T) {
 		require.NotNil(t, m.New, m.either())
 	}
 	require.Len(t, Usual([]*Source{a, b, c}), len(a.Items()))
+}
+
+// FuzzReplace: what is no whole name stays, and nothing is found in a mark.
+func FuzzReplace(f *testing.F) {
+	f.Add("db1", "bind db1:3306 # db1.example.com, db1.conf db12")
+	f.Add("fd00::1", "[fd00::1]:80 fd00::1a")
+	f.Add("a.b", "\xff a.b. a.b\x00")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		if !utf8.ValidString(name) || strings.Contains(name+text, ownName) {
+			return // no name of a host; a text that looks as if it had been replaced
+		}
+		names := Own(&inventory.Host{Name: name})
+		once := names.Replace(text)
+		require.Equal(t, once, names.Replace(once))
+		if !strings.Contains(text, name) {
+			require.Equal(t, text, once)
+		}
+		require.Equal(t, text, strings.ReplaceAll(once, ownName, name))
+	})
 }
