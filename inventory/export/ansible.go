@@ -77,7 +77,8 @@ func secretsFirst(roles []string) pair {
 		{"name", "Check that each secret is supplied"},
 		{builtin + "assert", mapping{
 			{"that", "hostvars[inventory_hostname][item] is defined"},
-			{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"}, {"quiet", true},
+			{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"},
+			{"quiet", true},
 		}},
 		{"loop", "{{ (" + strings.Join(lists, ") + (") + ") }}"},
 	}}}

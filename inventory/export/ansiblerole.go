@@ -5,17 +5,51 @@ import (
 	"strings"
 )
 
-// layerVars are the variables of a layer, whose names begin with name. Contents
-// go to folder/files and folder/templates, below sub; a folder that is empty
-// keeps none.
-func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]string) mapping {
-	var vars mapping
-	set := func(key string, values list) {
-		if len(values) > 0 {
-			vars = append(vars, pair{name + "_" + key, values})
-		}
+// roleVars are variables whose names begin with that of a role.
+type roleVars struct {
+	name string
+	mapping
+}
+
+// set adds a list, if there is anything in it.
+func (v *roleVars) set(key string, values list) {
+	if len(values) > 0 {
+		v.mapping = append(v.mapping, pair{v.name + "_" + key, values})
 	}
-	var packages, held, groups, users, members, masked, units list
+}
+
+// layerVars are the variables of a layer, whose names begin with name. Contents
+// go to folder/files and folder/templates, below sub; without a folder none are
+// kept.
+func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]string) mapping {
+	v := &roleVars{name: name}
+	secrets := list{}
+	for _, n := range r.wanted(names) {
+		secrets = append(secrets, prefix+n)
+	}
+	v.set("secrets", secrets)
+	f.fileVars(v.set, folder, sub, "apt", pick(r.Files, func(x file) bool { return x.Use == useApt }), names)
+	v.packages(r)
+	v.accounts(r)
+	if len(r.Zone) > 0 {
+		v.mapping = append(v.mapping, pair{name + "_zone", r.Zone[0].Name})
+	}
+	rest := pick(r.Files, func(x file) bool { return x.Use != useApt })
+	v.set("folders", unsafeAll(folders(rest)))
+	f.fileVars(v.set, folder, sub, "unit", pick(rest, func(x file) bool { return x.Use == useUnit }), names)
+	f.fileVars(v.set, folder, sub, "", pick(rest, func(x file) bool { return x.Use == useAny }), names)
+	v.set("absent", absentVars(r.Absent))
+	var lines list
+	for _, l := range r.Lines {
+		lines = append(lines, flow{{"address", l.Address}, {"names", l.Names}})
+	}
+	v.set("hosts_lines", lines)
+	v.units(r)
+	return v.mapping
+}
+
+func (v *roleVars) packages(r *recipe) {
+	var packages, held list
 	for _, p := range r.Packages {
 		if p.Held {
 			held = append(held, p.Name)
@@ -23,6 +57,12 @@ func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]s
 		}
 		packages = append(packages, p.Name)
 	}
+	v.set("packages", packages)
+	v.set("held", held)
+}
+
+func (v *roleVars) accounts(r *recipe) {
+	var groups, users, members list
 	for _, g := range r.Groups {
 		groups = append(groups, flow{{"name", g.Name}, {"gid", g.GID}, {"system", g.System}})
 	}
@@ -36,6 +76,13 @@ func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]s
 	for _, u := range r.strangers() {
 		members = append(members, flow{{"name", u}, {"groups", r.groupsOf(u)}})
 	}
+	v.set("groups", groups)
+	v.set("users", users)
+	v.set("members", members)
+}
+
+func (v *roleVars) units(r *recipe) {
+	var masked, units list
 	for _, u := range r.masked() {
 		masked = append(masked, u.Name)
 	}
@@ -49,33 +96,8 @@ func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]s
 		}
 		units = append(units, one)
 	}
-	secrets := list{}
-	for _, n := range r.wanted(names) {
-		secrets = append(secrets, prefix+n)
-	}
-	set("secrets", secrets)
-	f.fileVars(set, folder, sub, "apt", pick(r.Files, func(x file) bool { return x.Use == useApt }), names)
-	set("packages", packages)
-	set("held", held)
-	set("groups", groups)
-	set("users", users)
-	set("members", members)
-	if len(r.Zone) > 0 {
-		vars = append(vars, pair{name + "_zone", r.Zone[0].Name})
-	}
-	rest := pick(r.Files, func(x file) bool { return x.Use != useApt })
-	set("folders", unsafeAll(folders(rest)))
-	f.fileVars(set, folder, sub, "unit", pick(rest, func(x file) bool { return x.Use == useUnit }), names)
-	f.fileVars(set, folder, sub, "", pick(rest, func(x file) bool { return x.Use == useAny }), names)
-	set("absent", absentVars(r.Absent))
-	var lines list
-	for _, l := range r.Lines {
-		lines = append(lines, flow{{"address", l.Address}, {"names", l.Names}})
-	}
-	set("hosts_lines", lines)
-	set("masked", masked)
-	set("units", units)
-	return vars
+	v.set("masked", masked)
+	v.set("units", units)
 }
 
 // fileVars are the variables of files of one use: plain ones, those with

@@ -87,8 +87,16 @@ func (t *tasks) apt() {
 func (t *tasks) accounts() {
 	t.loop("groups", "Create groups", "group", mapping{{"name", "{{ item.name }}"}, {"gid", "{{ item.gid }}"}, {"system", "{{ item.system }}"}})
 	t.loop("users", "Create users", "user", mapping{
-		{"name", "{{ item.name }}"}, {"uid", "{{ item.uid }}"}, {"group", "{{ item.group }}"}, {"groups", "{{ item.groups | default(omit) }}"}, {"append", "{{ item.groups is defined }}"},
-		{"home", "{{ item.home }}"}, {"shell", "{{ item.shell }}"}, {"comment", "{{ item.comment }}"}, {"system", "{{ item.system }}"}, {"create_home", "{{ not item.system }}"},
+		{"name", "{{ item.name }}"},
+		{"uid", "{{ item.uid }}"},
+		{"group", "{{ item.group }}"},
+		{"groups", "{{ item.groups | default(omit) }}"},
+		{"append", "{{ item.groups is defined }}"},
+		{"home", "{{ item.home }}"},
+		{"shell", "{{ item.shell }}"},
+		{"comment", "{{ item.comment }}"},
+		{"system", "{{ item.system }}"},
+		{"create_home", "{{ not item.system }}"},
 	})
 	t.loop("members", "Add packages' accounts to groups", "user", mapping{
 		{"name", "{{ item.name }}"}, {"groups", "{{ item.groups }}"}, {"append", true}, {"create_home", false},

@@ -22,7 +22,7 @@ var ofTheMachine = regexp.MustCompile(`^(linux-(image|headers|modules|generic|vi
 var own = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`hostname`, `mailname`, `machine-id`, `fstab`, `crypttab`, `mdadm/.*`, `lvm/.*`, `iscsi/.*`, `multipath.*`, `network/.*`, `netplan/.*`, `sysconfig/network.*`,
 	`NetworkManager/.*`, `systemd/network/.*`, `dhcp/.*`, `dhcpcd\.conf`, `resolv\.conf`, `resolvconf/.*`, `udev/rules\.d/7\d-.*`, `default/grub(\.d/.*)?`, `grub\.d/.*`,
-	`initramfs-tools/.*`, `cloud/.*`, `kernel/.*`, `modprobe\.d/.*blacklist.*`, `ssh/ssh_host_.*`, `hostid`, `adjtime`,
+	`initramfs-tools/.*`, `cloud/.*`, `kernel/.*`, `modprobe\.d/.*blacklist.*`, `ssh/ssh_host_.*`, `ssh/sshd_config\.d/50-cloud-init\.conf`, `sudoers\.d/90-cloud-init-users`, `hostid`, `adjtime`,
 }, "|") + `)$`)
 
 // accounts are the files whose entries are exported one by one.

@@ -18,7 +18,7 @@ const (
 	// worthPacking is the size from which contents are packed, in bytes.
 	worthPacking = 512
 	// secretsFile is where the values to fill in are while the host boots.
-	secretsFile = "/run/migrate/secrets"
+	secretsFile = "/run/migrate/secrets" //nolint:gosec // a path
 )
 
 // cloudInit writes the user-data of each role, and of each host that is not

@@ -41,15 +41,19 @@ func (m made) host(name, role string) *inventory.Host {
 		Version: inventory.Version, Name: name, Roles: []string{role},
 		OS: inventory.OS{ID: "debian", Release: "12", Name: "Debian GNU/Linux 12"},
 		Packages: []inventory.Package{
-			{Name: "cron", Version: "3.0", Architecture: "amd64", Manual: true}, {Name: "dpkg", Version: "1.21", Architecture: "amd64", Manual: true},
-			{Name: "linux-image-amd64", Version: "6.1", Architecture: "amd64", Manual: true}, {Name: "openssh-server", Version: "9.2", Architecture: "amd64", Manual: true},
+			{Name: "cron", Version: "3.0", Architecture: "amd64", Manual: true},
+			{Name: "dpkg", Version: "1.21", Architecture: "amd64", Manual: true},
+			{Name: "linux-image-amd64", Version: "6.1", Architecture: "amd64", Manual: true},
+			{Name: "openssh-server", Version: "9.2", Architecture: "amd64", Manual: true},
 		},
 		Services: []inventory.Service{
-			{Unit: "cron.service", Enabled: "enabled", Active: "active", Package: "cron"}, {Unit: "ssh.service", Enabled: "enabled", Active: "active", Package: "openssh-server"},
+			{Unit: "cron.service", Enabled: "enabled", Active: "active", Package: "cron"},
+			{Unit: "ssh.service", Enabled: "enabled", Active: "active", Package: "openssh-server"},
 			{Unit: "systemd-timesyncd.service", Enabled: "masked"},
 		},
 		Users: []inventory.Account{
-			{Name: "root", Home: "/root", Shell: "/bin/bash"}, {Name: "redis", UID: 105, GID: 105, Home: "/var/lib/redis", Shell: "/usr/sbin/nologin"},
+			{Name: "root", Home: "/root", Shell: "/bin/bash"},
+			{Name: "redis", UID: 105, GID: 105, Home: "/var/lib/redis", Shell: "/usr/sbin/nologin"},
 			{Name: "deploy", UID: 1500, GID: 1500, Home: "/home/deploy", Shell: "/bin/bash", Gecos: "Deploys, mostly", Groups: []string{"adm"}, Password: "set"},
 		},
 		Groups: []inventory.Group{{Name: "adm", GID: 4, Members: []string{"deploy"}}, {Name: "redis", GID: 105}, {Name: "deploy", GID: 1500}},
@@ -89,7 +93,8 @@ func (m made) web(name string) *inventory.Host {
 	h.Secrets = []inventory.Secret{
 		{Path: "/etc/blog/app.env", Line: 2, Kind: "password", Key: "DB_PASSWORD", Token: dbToken},
 		{Path: "/etc/redis/redis.conf", Line: 1, Kind: "password", Key: "requirepass", Token: redisToken},
-		{Path: "/etc/ssl/private/blog.key", Kind: "file"}, {Path: "/etc/shadow", Kind: "password", Key: "deploy"},
+		{Path: "/etc/ssl/private/blog.key", Kind: "file"},
+		{Path: "/etc/shadow", Kind: "password", Key: "deploy"},
 	}
 	h.Configuration = append(h.Configuration, inventory.File{Path: "/etc/ssl/private/blog.key", Kind: "file", Mode: "0600", Owner: "root", Group: "root", Size: 1704})
 	return h

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-
 	"os/user"
 	"path/filepath"
 	"strings"

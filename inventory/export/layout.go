@@ -53,9 +53,8 @@ func pick(all []file, take func(file) bool) []file {
 	return some
 }
 
-func plainFile(f file) bool  { return f.Link == "" && !withSecrets(f.Text) }
+// secretFile reports whether a file needs secrets.
 func secretFile(f file) bool { return f.Link == "" && withSecrets(f.Text) }
-func link(f file) bool       { return f.Link != "" }
 
 // allRestarts are the units that files of a layer start again, sorted.
 func (r *recipe) allRestarts() []string {

@@ -1,0 +1,55 @@
+package export_test
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/lab/machine"
+)
+
+// What cloud-init makes of a fresh droplet is captured as what the prepared
+// host was.
+func TestCloudInitMakesADropletEqual(t *testing.T) {
+	n := openLab(t)
+	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
+	original := exportedHost(t, n, objects)
+	result, err := export.Export(roles.Of([]*inventory.Host{original}), export.Options{Format: export.CloudInit, Objects: objects})
+	require.NoError(t, err)
+	require.Len(t, result.Secrets, len(secretsOf))
+	userData := result.Files["web.yaml"]
+	for _, s := range result.Secrets {
+		require.Contains(t, userData, s.Token+"=\n")
+		userData = strings.ReplaceAll(userData, s.Token+"=\n", s.Token+"="+secretOf(t, s.Name)+"\n")
+	}
+
+	h := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.Seed{UserData: userData}})
+	status := sh(t, h, "cloud-init status --wait --long || true; cat /var/log/cloud-init-output.log")
+	require.Contains(t, status, "status: done", status)
+	waitBooted(t, h)
+	require.Empty(t, sh(t, h, "ls -A /run/migrate"), "the values are gone once they are filled in")
+	again := capture(t, h, objects)
+	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+}
+
+// A first boot stops, and says so, where a secret is not filled in.
+func TestCloudInitStopsWithoutSecrets(t *testing.T) {
+	n := openLab(t)
+	m := newMade(t)
+	h := &inventory.Host{Version: inventory.Version, Name: "web1", OS: inventory.OS{ID: "debian"}, Configuration: []inventory.File{
+		m.file("/etc/app.env", "PASSWORD="+dbToken+"\n"), {Path: "/etc/app.link", Kind: "link", Target: "app.env"},
+	}}
+	result, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.CloudInit, Objects: m.objects})
+	require.NoError(t, err)
+	droplet := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.Seed{UserData: result.Files["web.yaml"]}})
+	status := sh(t, droplet, "cloud-init status --wait --long || true; cat /var/log/cloud-init-output.log; ls /etc/app.*")
+	require.Contains(t, status, "status: error")
+	require.Contains(t, status, "no value is filled in for "+dbToken)
+	require.NotContains(t, status, "/etc/app.link")
+}
