@@ -4,12 +4,10 @@ package diff
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
-	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
 // Class is what a difference means.
@@ -76,36 +74,6 @@ func (r *Report) Count(c Class) int {
 		}
 	}
 	return n
-}
-
-// Side is what is compared: a host, a capture of a site, or a role.
-type Side struct {
-	Label string // as the operator named it
-	Kind  Kind
-	Hosts []*inventory.Host
-	// Objects has the contents of their files; nil: hashes are compared.
-	Objects *inventory.Objects
-	// Peers are the addresses, on this side, of hosts that both sides talk of.
-	Peers map[string][]netip.Addr
-}
-
-// Kind is how the hosts of a side are taken.
-type Kind int
-
-// Kinds of sides.
-const (
-	One     Kind = iota // a single host
-	Capture             // all hosts of a site, each by its name
-	Role                // hosts that are alike, taken together: as most of them are
-)
-
-// PeersOf are the addresses of hosts, by name.
-func PeersOf(hosts []*inventory.Host) map[string][]netip.Addr {
-	peers := map[string][]netip.Addr{}
-	for _, h := range hosts {
-		peers[h.Name] = traits.Addresses(h)
-	}
-	return peers
 }
 
 // Compare compares two sides. Hosts of captures are compared by name; one that
@@ -212,47 +180,4 @@ func valid(text string) string {
 		return text
 	}
 	return inventory.Printable(text)
-}
-
-// subject is one side of a comparison: a host, or what most of some are like.
-type subject struct {
-	name    string
-	system  string // "debian 12"
-	items   []traits.Item
-	unknown traits.Unknown
-}
-
-func (s Side) subject(hosts ...*inventory.Host) *subject {
-	sub := &subject{name: s.Label, unknown: traits.UnknownOf(hosts...)}
-	var sources []*traits.Source
-	for _, h := range hosts {
-		peers := map[string][]netip.Addr{}
-		for name, addresses := range s.Peers {
-			if name != h.Name {
-				peers[name] = addresses
-			}
-		}
-		sources = append(sources, &traits.Source{Host: h, Names: traits.Own(h).With(peers), Objects: s.Objects})
-	}
-	sub.items = traits.Usual(sources)
-	for _, i := range sub.items {
-		if i.At == "os" {
-			sub.system = strings.TrimSpace(i.Get("id") + " " + i.Get("release"))
-		}
-	}
-	if s.Kind != Role && len(hosts) == 1 {
-		sub.name = hosts[0].Name
-	}
-	return sub
-}
-
-// NotIn names the host of a single side that a capture to compare it with lacks.
-func NotIn(before, after Side) (string, bool) {
-	for _, pair := range [][2]Side{{before, after}, {after, before}} {
-		one, all := pair[0], pair[1]
-		if one.Kind == One && all.Kind == Capture && !slices.ContainsFunc(all.Hosts, func(h *inventory.Host) bool { return h.Name == one.Hosts[0].Name }) {
-			return one.Hosts[0].Name, true
-		}
-	}
-	return "", false
 }

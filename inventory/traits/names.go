@@ -42,11 +42,22 @@ func Own(h *inventory.Host) Names {
 }
 
 // With returns names that replace addresses of other hosts as well, each by a
-// mark of the host that it is of.
+// mark of the host that it is of. An address that several have, such as that of
+// a bridge for containers, is of none.
 func (n Names) With(peers map[string][]netip.Addr) Names {
 	with := Names{slices.Clone(n.needles)}
+	of := map[netip.Addr]string{}
 	for peer, addresses := range peers {
 		for _, a := range addresses {
+			if other, ok := of[a]; ok && other != peer {
+				of[a] = ""
+				continue
+			}
+			of[a] = peer
+		}
+	}
+	for a, peer := range of {
+		if peer != "" {
 			with.add(a.String(), peerMark+peer+peerMark)
 		}
 	}

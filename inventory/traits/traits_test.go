@@ -137,6 +137,9 @@ func TestNamesAreReplacedWhole(t *testing.T) {
 		require.Equal(t, want, Readable(names.Replace(text)), text)
 	}
 	require.Equal(t, "as it was", Names{}.Replace("as it was"))
+	bridge, alone := netip.MustParseAddr("172.17.0.1"), netip.MustParseAddr("10.0.0.8")
+	names = names.With(map[string][]netip.Addr{"a": {bridge, alone}, "b": {bridge}})
+	require.Equal(t, "172.17.0.1 {a}", Readable(names.Replace("172.17.0.1 10.0.0.8")))
 }
 
 func TestUsualIsWhatMostHave(t *testing.T) {
