@@ -46,7 +46,7 @@ func (m *Move) CompareInventory(w io.Writer, before, after string, asJSON, all b
 // addresses to one side, the new ones to the other.
 func (m *Move) addresses(old, now map[string][]netip.Addr) {
 	for _, h := range m.Config.Hosts {
-		if h.Address.IsValid() {
+		if h.Address.IsValid() && !h.Address.IsLoopback() {
 			old[h.Name] = append(old[h.Name], h.Address.Addr)
 		}
 	}

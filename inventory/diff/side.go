@@ -16,7 +16,8 @@ type Side struct {
 	Hosts []*inventory.Host
 	// Objects has the contents of their files; nil: hashes are compared.
 	Objects *inventory.Objects
-	// Peers are the addresses, on this side, of hosts that both sides talk of.
+	// Peers are the addresses, on this side, of hosts that both sides talk of,
+	// and those of Hosts by which they are reached from outside.
 	Peers map[string][]netip.Addr
 }
 
@@ -57,7 +58,7 @@ func (s Side) subject(hosts ...*inventory.Host) *subject {
 				peers[name] = addresses
 			}
 		}
-		sources = append(sources, &traits.Source{Host: h, Names: traits.Own(h).With(peers), Objects: s.Objects})
+		sources = append(sources, &traits.Source{Host: h, Names: traits.Own(h, s.Peers[h.Name]...).With(peers), Objects: s.Objects})
 	}
 	sub.items = traits.Usual(sources)
 	for _, i := range sub.items {

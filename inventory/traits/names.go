@@ -28,13 +28,14 @@ const (
 // many words.
 const minName = 3
 
-// Own are the names and addresses of a host itself.
-func Own(h *inventory.Host) Names {
+// Own are the names and addresses of a host itself, with those that it is
+// reached by from outside, if it knows nothing of them.
+func Own(h *inventory.Host, outside ...netip.Addr) Names {
 	var n Names
 	for _, text := range []string{h.Name, h.Network.Hostname, h.Network.FQDN} {
 		n.add(text, ownName)
 	}
-	for _, a := range Addresses(h) {
+	for _, a := range append(Addresses(h), outside...) {
 		n.add(a.String(), ownAddress)
 	}
 	n.sort()
