@@ -19,10 +19,12 @@ type collector struct {
 	leftOut map[[2]string][]string // hosts by what and why
 	changed map[Rewrite][]string   // hosts by replacement, whose Hosts are empty
 	needed  map[string]*Needed     // by token
+	// rewriters are of hosts, by name.
+	rewriters map[string]*rewriter
 }
 
 func newCollector(o Options, all []roles.Role) *collector {
-	c := &collector{options: o, leftOut: map[[2]string][]string{}, changed: map[Rewrite][]string{}, needed: map[string]*Needed{}}
+	c := &collector{options: o, leftOut: map[[2]string][]string{}, changed: map[Rewrite][]string{}, needed: map[string]*Needed{}, rewriters: map[string]*rewriter{}}
 	for _, r := range all {
 		c.hosts = append(c.hosts, r.Hosts...)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,13 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 			r.Files = append(r.Files, one)
 		}
 	}
+	for _, x := range h.Repositories {
+		for _, key := range x.SignedBy {
+			if path.IsAbs(key) && !has[key] && !archiveKey.MatchString(key) {
+				c.leave(h, key, "it signs a repository and is not captured: put it there before packages are installed")
+			}
+		}
+	}
 	for _, p := range h.Packages {
 		if link := takenAway[p.Name]; link != "" && !has[link] {
 			r.Absent = append(r.Absent, absent{Path: link})
@@ -53,6 +61,9 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 	slices.SortFunc(r.Absent, func(a, b absent) int { return cmp.Compare(a.Path, b.Path) })
 	return nil
 }
+
+// archiveKey are keys that packages of the distribution bring.
+var archiveKey = regexp.MustCompile(`^/(usr/share/keyrings|etc/apt/trusted\.gpg\.d)/(debian|ubuntu)-[\w.-]+$`)
 
 // fit is unfit's answer for a file that is exported.
 const fit = "fit"

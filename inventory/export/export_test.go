@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -105,26 +106,31 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 		inventory.File{Path: "/etc/denied", Kind: "file", Mode: "0600", Owner: "root", Group: "root"})
 	hosts[0].Missing = []inventory.Missing{{What: "/etc/denied", Reason: inventory.Denied, Detail: "no permission"}}
 	hosts[0].Packages = append(hosts[0].Packages, inventory.Package{Name: "ours", Version: "1", Manual: true, Origin: inventory.Local})
+	hosts[0].Repositories = []inventory.Repository{
+		{SignedBy: []string{"/usr/share/keyrings/vendor.gpg"}}, {SignedBy: []string{"/usr/share/keyrings/debian-archive-keyring.gpg"}},
+	}
 	why := map[string]string{}
 	for _, l := range m.export(export.Ansible, hosts...).Left {
 		why[l.What] = l.Why
 	}
 	for what, reason := range map[string]string{
-		`"/etc/bad\xff"`:               "not UTF-8",
-		"/etc/../etc/sneaky":           "not a clean absolute one",
-		"/etc/apt/keyrings/vendor.gpg": "it is no text",
-		"/etc/large":                   "larger than 256 KiB",
-		"/etc/denied":                  "denied",
-		"/etc/ssl/private/blog.key":    "never read",
-		"/etc/fstab":                   "machine's own",
-		"package linux-image-amd64":    "belongs to the machine",
-		"package ours":                 "no repository offers it",
-		"password of deploy":           "no password is captured",
+		`"/etc/bad\xff"`:                 "not UTF-8",
+		"/etc/../etc/sneaky":             "not a clean absolute one",
+		"/etc/apt/keyrings/vendor.gpg":   "it is no text",
+		"/usr/share/keyrings/vendor.gpg": "signs a repository",
+		"/etc/large":                     "larger than 256 KiB",
+		"/etc/denied":                    "denied",
+		"/etc/ssl/private/blog.key":      "never read",
+		"/etc/fstab":                     "machine's own",
+		"package linux-image-amd64":      "belongs to the machine",
+		"package ours":                   "no repository offers it",
+		"password of deploy":             "no password is captured",
 		"authorized key SHA256:abc of deploy (ssh-ed25519)": "fingerprints",
 		"databases and accounts of MySQL or MariaDB":        "seeds them",
 	} {
 		require.Contains(t, why[what], reason, what)
 	}
+	require.NotContains(t, why, "/usr/share/keyrings/debian-archive-keyring.gpg")
 }
 
 // ansible-playbook takes the export, and what it lists is what is there.
@@ -169,4 +175,26 @@ func TestExportRefusesAnUnknownFormat(t *testing.T) {
 	_, err := export.Export(nil, export.Options{Format: "chef"})
 	require.EqualError(t, err, `"chef" is no format of an export`)
 	require.Equal(t, "use one of: ansible, salt, cloud-init", plan.Hint(err))
+}
+
+// A site of many hosts takes seconds: what is looked for is looked for once.
+func BenchmarkExport(b *testing.B) {
+	objects := inventory.NewObjects(b.TempDir())
+	text := strings.Repeat("server 192.0.2.30 weight=5 max_fails=3 fail_timeout=30s; # 2026-01-02\n", 300)
+	content, err := objects.Put([]byte(text))
+	require.NoError(b, err)
+	r := roles.Role{Name: "web"}
+	var unknown []string
+	for i := range 200 {
+		h := &inventory.Host{Version: inventory.Version, Name: fmt.Sprintf("web%d", i), OS: inventory.OS{ID: "debian"}}
+		for n := range 50 {
+			h.Configuration = append(h.Configuration, inventory.File{Path: inventory.Text(fmt.Sprintf("/etc/nginx/%d.conf", n)), Kind: "file", Mode: "0644", Content: content})
+		}
+		r.Hosts = append(r.Hosts, h)
+		unknown = append(unknown, fmt.Sprintf("192.0.3.%d", i))
+	}
+	for b.Loop() {
+		_, err := export.Export([]roles.Role{r}, export.Options{Format: export.Ansible, Objects: objects, Unknown: unknown})
+		require.NoError(b, err)
+	}
 }

@@ -28,6 +28,41 @@ func (l hostList) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%q", strings.Split(string(l), ", ")), nil
 }
 
+// rewriter is what to look for on a host's behalf.
+type rewriter struct {
+	to    map[string]string // empty: no new one is known
+	olds  map[byte][]string // by their first byte, the longest first
+	begin [256]bool
+}
+
+// rewriterOf is a host's, made once.
+func (c *collector) rewriterOf(h *inventory.Host) *rewriter {
+	if c.rewriters[h.Name] != nil {
+		return c.rewriters[h.Name]
+	}
+	w := &rewriter{to: map[string]string{}, olds: map[byte][]string{}}
+	for _, old := range c.options.Unknown {
+		w.to[old] = ""
+	}
+	if c.options.New != nil {
+		for old, replacement := range c.options.New(h.Name) {
+			w.to[old] = replacement
+		}
+	}
+	for _, old := range sortedKeys(w.to) {
+		if old == "" || old == w.to[old] {
+			continue
+		}
+		w.olds[old[0]] = append(w.olds[old[0]], old)
+		w.begin[old[0]] = true
+	}
+	for _, olds := range w.olds {
+		slices.SortStableFunc(olds, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	}
+	c.rewriters[h.Name] = w
+	return w
+}
+
 // rewriteAll replaces the old addresses and names in a file.
 func (c *collector) rewriteAll(h *inventory.Host, name, text string) string {
 	var b strings.Builder
@@ -42,38 +77,30 @@ func (c *collector) rewriteAll(h *inventory.Host, name, text string) string {
 // rewrite replaces them in one line: all in one pass, so that a new address
 // which equals another old one is left alone.
 func (c *collector) rewrite(h *inventory.Host, name string, number int, line string) string {
-	to := map[string]string{}
-	for _, old := range c.options.Unknown {
-		to[old] = ""
-	}
-	if c.options.New != nil {
-		for old, replacement := range c.options.New(h.Name) {
-			to[old] = replacement
-		}
-	}
-	olds := sortedKeys(to)
-	slices.SortStableFunc(olds, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // the longest first
+	w := c.rewriterOf(h)
 	var b strings.Builder
-	for at := 0; at < len(line); {
-		i := slices.IndexFunc(olds, func(old string) bool {
-			return old != "" && strings.HasPrefix(line[at:], old) && alone(line, at, old)
-		})
+	last := 0
+	for at := 0; at < len(line); at++ {
+		if !w.begin[line[at]] || at > 0 && isWord(line[at-1]) {
+			continue
+		}
+		olds := w.olds[line[at]]
+		i := slices.IndexFunc(olds, func(old string) bool { return strings.HasPrefix(line[at:], old) && alone(line, at, old) })
 		if i < 0 {
-			b.WriteByte(line[at])
-			at++
 			continue
 		}
 		old := olds[i]
-		at += len(old)
-		if to[old] == old {
-			b.WriteString(old)
-			continue
-		}
-		b.WriteString(cmp.Or(to[old], old))
-		key := Rewrite{File: name, Line: number, Old: old, New: to[old]}
+		b.WriteString(line[last:at])
+		b.WriteString(cmp.Or(w.to[old], old))
+		last = at + len(old)
+		at = last - 1
+		key := Rewrite{File: name, Line: number, Old: old, New: w.to[old]}
 		c.changed[key] = append(c.changed[key], h.Name)
 	}
-	return b.String()
+	if last == 0 {
+		return line
+	}
+	return b.String() + line[last:]
 }
 
 // alone reports whether what stands at a place is no part of a longer address
