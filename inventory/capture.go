@@ -5,9 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
@@ -15,6 +14,9 @@ import (
 )
 
 const (
+	// patience is how long a host is one of those that are captured side by side:
+	// one that takes longer goes on, and lets the next begin.
+	patience = 30 * time.Second
 	// captureTimeout bounds the capture of a host; each section has a limit of its own.
 	captureTimeout = 30 * time.Minute
 	// maxAnswer bounds a host's answer, in bytes.
@@ -52,7 +54,9 @@ type MySQLTarget struct {
 
 // Options is what all captures of a site share.
 type Options struct {
-	// AtOnce is how many hosts are captured side by side; at least 1.
+	// AtOnce is how many hosts are captured side by side; at least 1. Those that
+	// are being connected to do not count, nor those that take very long: a host
+	// that is dead or hangs holds up no other.
 	AtOnce int
 	// Redactor takes the secrets out; it is required.
 	Redactor *redact.Redactor
@@ -75,42 +79,64 @@ type HostResult struct {
 // folder is gone afterwards.
 func Capture(ctx context.Context, hosts []Target, o Options) []HostResult {
 	results := make([]HostResult, len(hosts))
-	var group errgroup.Group
-	group.SetLimit(max(o.AtOnce, 1))
+	slots := make(chan struct{}, max(o.AtOnce, 1))
+	var group sync.WaitGroup
 	for i, target := range hosts {
-		group.Go(func() error {
-			host, err := captureHost(ctx, target, o)
-			results[i] = HostResult{target.Host.Name(), host, err}
-			return nil
+		group.Go(func() {
+			name := target.Host.Name()
+			host, err := captureInTurn(ctx, slots, target, o)
+			if err != nil {
+				err = fmt.Errorf("capture %s: %w", name, err)
+			}
+			results[i] = HostResult{name, host, err}
 		})
 	}
-	_ = group.Wait() // errors are per host
+	group.Wait()
 	return results
 }
 
+// captureInTurn connects, and captures the host when there is a slot.
+func captureInTurn(ctx context.Context, slots chan struct{}, target Target, o Options) (*Host, error) {
+	if c, ok := target.Host.(remote.Connector); ok {
+		if err := c.Connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	free := sync.OnceFunc(func() { <-slots })
+	defer free()
+	timer := time.AfterFunc(patience, free)
+	defer timer.Stop()
+	return captureHost(ctx, target, o)
+}
+
 func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
-	name := target.Host.Name()
 	if o.Redactor == nil {
-		return nil, fmt.Errorf("capture %s: no redactor", name)
+		return nil, errors.New("no redactor")
 	}
 	if err := redact.Ready(); err != nil {
-		return nil, fmt.Errorf("capture %s: load the scanner for secrets: %w", name, err)
+		return nil, fmt.Errorf("load the scanner for secrets: %w", err)
 	}
 	target = target.withDefaults()
 	script, err := target.script()
 	if err != nil {
-		return nil, fmt.Errorf("capture %s: %w", name, err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
 	defer cancel()
 	var text limitedBuffer
 	begin := time.Now()
 	if err := target.Host.Run(ctx, script, nil, &text); err != nil {
-		return nil, fmt.Errorf("capture %s: %w", name, err)
+		return nil, err
 	}
 	a, err := parseFrames(text.Bytes())
 	if err != nil {
-		err = fmt.Errorf("capture %s: read answer: %w", name, err)
+		name := target.Host.Name()
+		err = fmt.Errorf("read answer: %w", err)
 		return nil, plan.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
 	}
 	p := newParser(target, a, o.Redactor)
@@ -118,12 +144,12 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	p.facts()
 	if err := p.fetch(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("capture %s: %w", name, context.Cause(ctx))
+			return nil, context.Cause(ctx)
 		}
 		p.miss(contentsMissing(err))
 	}
 	if err := p.finish(o.Objects); err != nil {
-		return nil, fmt.Errorf("capture %s: %w", name, err)
+		return nil, err
 	}
 	p.host.CapturedAt = p.now.Truncate(time.Second)
 	return p.host, nil

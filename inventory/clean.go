@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // clean takes secrets out of every text of the model: what a parser took for a
@@ -48,6 +49,16 @@ func walk(v reflect.Value, replace func(string) string) {
 	}
 }
 
+// withoutHashes are files without what this program itself made of their
+// contents: no secret, and more to look through than all else.
+func withoutHashes(files []File) []File {
+	files = slices.Clone(files)
+	for i := range files {
+		files[i].SHA256, files[i].HMAC, files[i].Content = "", "", ""
+	}
+	return files
+}
+
 // recheck looks at the inventory as it will be written, with the eyes of the
 // scanner that is not ours, and takes out what that finds.
 func (p *parser) recheck() error {
@@ -55,6 +66,7 @@ func (p *parser) recheck() error {
 	// What packages name and count is most of it, and holds no secret.
 	short := *p.host
 	short.Packages, short.Groups, short.Kernel.Modules, short.Images = nil, nil, nil, nil
+	short.Configuration, short.Files = withoutHashes(short.Configuration), withoutHashes(short.Files)
 	if err := WriteJSON(&text, short); err != nil {
 		return fmt.Errorf("check for secrets: %w", err)
 	}

@@ -35,3 +35,9 @@ type Host interface {
 	// again when it is used again.
 	Close() error
 }
+
+// Connector is a Host that can be connected to ahead of its first command.
+type Connector interface {
+	// Connect connects unless that is done already.
+	Connect(ctx context.Context) error
+}

@@ -59,6 +59,7 @@ func TestSudo(t *testing.T) {
 func TestReconnect(t *testing.T) {
 	sshd := remotetest.StartSSHD(t)
 	host := open(t, sshd.Config("web1"))
+	require.NoError(t, remote.Connector(host).Connect(t.Context()))
 	out, lines := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
@@ -226,6 +227,7 @@ func TestUnreachable(t *testing.T) {
 				IdentityFile:   key,
 				ConnectTimeout: 300 * time.Millisecond,
 			})
+			require.ErrorIs(t, host.Connect(t.Context()), remote.ErrUnreachable)
 			begin := time.Now()
 			err := host.Run(t.Context(), "true", nil, nil)
 			require.Less(t, time.Since(begin), 2*time.Second)

@@ -87,6 +87,13 @@ func NewSSH(cfg SSHConfig) *SSH {
 // Name returns the host's name in migration.yaml.
 func (s *SSH) Name() string { return s.cfg.Name }
 
+// Connect connects to the host, for one who would wait for that apart from the
+// first command.
+func (s *SSH) Connect(ctx context.Context) error {
+	_, err := s.connected(ctx)
+	return err
+}
+
 // Run runs script on the host; see Host. An error before the script started is
 // one of connecting; ErrLost means that it may have run.
 func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {

@@ -1,3 +1,4 @@
 need systemctl
 [ -d /run/systemd/system ] || set -- --root=/
-systemctl "$@" list-unit-files --type=service,socket,timer --no-legend --no-pager --plain
+# By patterns, as a type alone has systemd look at the state of every unit file.
+systemctl "$@" list-unit-files --no-legend --no-pager --plain '*.service' '*.socket' '*.timer'
