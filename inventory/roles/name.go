@@ -40,9 +40,10 @@ func nameAll(found []cluster) []string {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(rank(found[a]), rank(found[b])), cmp.Compare(len(found[b].hosts), len(found[a].hosts)), cmp.Compare(found[a].hosts[0].Name, found[b].hosts[0].Name))
 	})
+	everywhere := runEverywhere(found)
 	names, taken := make([]string, len(found)), map[string]bool{}
 	for _, i := range order {
-		name := nameOf(found[i])
+		name := nameOf(found[i], everywhere)
 		if taken[name] {
 			name = another(found[i], name, taken)
 		}
@@ -58,7 +59,22 @@ func rank(c cluster) int {
 	return 1
 }
 
-func nameOf(c cluster) string {
+// runEverywhere is what most hosts of every cluster run: it names none of several.
+func runEverywhere(found []cluster) map[string]bool {
+	count := map[string]int{}
+	for _, c := range found {
+		for _, feature := range mostRun(c.hosts) {
+			count[feature]++
+		}
+	}
+	everywhere := map[string]bool{}
+	for feature, n := range count {
+		everywhere[feature] = len(found) > 1 && n == len(found)
+	}
+	return everywhere
+}
+
+func nameOf(c cluster, everywhere map[string]bool) string {
 	if c.called != "" {
 		return plain(c.called)
 	}
@@ -69,9 +85,11 @@ func nameOf(c cluster) string {
 	if called := calledOf(c.hosts[0]); called != "" {
 		return plain(called)
 	}
-	if len(usual) > 0 {
-		_, name, _ := strings.Cut(usual[0], " ")
-		return plain(name)
+	for _, feature := range usual {
+		if !everywhere[feature] {
+			_, name, _ := strings.Cut(feature, " ")
+			return plain(name)
+		}
 	}
 	return "other"
 }

@@ -230,9 +230,13 @@ func TestContentsThatDifferByTheHostAreNotOdd(t *testing.T) {
 }
 
 func TestShow(t *testing.T) {
-	hosts := twenty(true)
+	m := &maker{next: 1000}
+	hosts := append(twenty(true), m.host("spare"), m.monitor("mon1", "monitoring"))
 	at := byName(hosts)
 	talk(at, "db1", 3306, "web1", "web2")
+	for _, h := range hosts[:len(hosts)-1] {
+		talk(at, h.Name, 9999, "mon1")
+	}
 	at["web1"].Packages = append(at["web1"].Packages, inventory.Package{Name: "evil\x1b[31m\nname", Manual: true})
 	s := SurveyOf(hosts, nil)
 	var out, again bytes.Buffer
@@ -240,10 +244,15 @@ func TestShow(t *testing.T) {
 	require.NotContains(t, out.String(), "\x1b")
 	require.Contains(t, out.String(), "web1, web2 → db1:3306 (mysql)")
 	require.Regexp(t, `(?m)^web +9 +web1, web2, `, out.String())
+	require.Regexp(t, `(?m)^\(all roles\) +package +\d+ +cron, curl, `, out.String())
+	require.Regexp(t, `(?m)^db +package +2 +chrony, mariadb-server$`, out.String())
+	require.Regexp(t, `(?m)^mon1 → cache1:9999 \(house-agent\) +20 +mon1 talks to 21 of the 21 other hosts`, out.String())
+	require.Regexp(t, `(?m)^\(each alone\) +cache1, `, out.String())
+	require.Regexp(t, `(?m)^other +1 +spare `, out.String(), "what all run names no role")
 	slices.Reverse(hosts)
 	require.NoError(t, Show(&again, SurveyOf(hosts, nil)))
 	require.Equal(t, out.String(), again.String())
 	data, err := json.Marshal(s)
 	require.NoError(t, err)
-	require.Contains(t, string(data), `"links_left_out":[]`)
+	require.Contains(t, string(data), `"links_left_out":[{"from":["mon1"],`)
 }

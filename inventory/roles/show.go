@@ -35,41 +35,97 @@ const (
 
 // Show writes a survey for the terminal.
 func Show(w io.Writer, s Survey) error {
-	tables := []inventory.Table{
-		{Header: []string{"ROLE", "COUNT", "HOSTS", "IN COMMON", "ODD"}},
-		{Header: []string{"ROLE", "KIND", "COUNT", "COMMON TO ALL ITS HOSTS"}},
-		{Header: []string{"ROLE", "HOST", "ODD", "WHAT", "USUALLY", "HERE", "WHY"}},
-		{Header: []string{"MOVE TOGETHER", "BECAUSE", "CONNECTIONS"}},
-		{Header: []string{"LINK LEFT OUT", "WHY"}},
-	}
+	roles := inventory.Table{Header: []string{"ROLE", "COUNT", "HOSTS", "IN COMMON", "ODD"}}
+	odd := inventory.Table{Header: []string{"ROLE", "HOST", "ODD", "WHAT", "USUALLY", "HERE", "WHY"}}
 	for _, p := range s.Roles {
 		common := 0
 		for _, c := range p.Common {
 			common += len(c.Names)
-			tables[1].Rows = append(tables[1].Rows, []string{p.Name, c.Kind, fmt.Sprint(len(c.Names)), shorten(c.Names)})
 		}
-		tables[0].Rows = append(tables[0].Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
-		tables[2].Rows = append(tables[2].Rows, oddRows(p)...)
+		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
+		odd.Rows = append(odd.Rows, oddRows(p)...)
 	}
-	for _, g := range s.MoveGroups {
+	if err := inventory.WriteTables(w, roles, commonTable(s.Roles), odd, groupTable(s.MoveGroups), leftOutTable(s.LeftOut)); err != nil {
+		return fmt.Errorf("show roles: %w", err)
+	}
+	return nil
+}
+
+// commonTable lists what the hosts of each role have in common; what all roles
+// have so, once.
+func commonTable(roles []Portrait) inventory.Table {
+	t := inventory.Table{Header: []string{"ROLE", "KIND", "COUNT", "COMMON TO ALL ITS HOSTS"}}
+	count := map[[2]string]int{}
+	for _, p := range roles {
+		for _, c := range p.Common {
+			for _, name := range c.Names {
+				count[[2]string{c.Kind, name}]++
+			}
+		}
+	}
+	rows := func(role string, p Portrait, everywhere bool) {
+		for _, c := range p.Common {
+			var names []string
+			for _, name := range c.Names {
+				if (count[[2]string{c.Kind, name}] == len(roles)) == everywhere {
+					names = append(names, name)
+				}
+			}
+			if len(names) > 0 {
+				t.Rows = append(t.Rows, []string{role, c.Kind, fmt.Sprint(len(names)), shorten(names)})
+			}
+		}
+	}
+	if len(roles) == 1 {
+		rows(roles[0].Name, roles[0], true)
+		return t
+	}
+	for i, p := range roles {
+		if i == 0 {
+			rows("(all roles)", p, true)
+		}
+		rows(p.Name, p, false)
+	}
+	return t
+}
+
+// groupTable lists what moves together, then what may move alone.
+func groupTable(groups []MoveGroup) inventory.Table {
+	t := inventory.Table{Header: []string{"MOVE TOGETHER", "BECAUSE", "CONNECTIONS"}}
+	var alone []string
+	for _, g := range groups {
 		if len(g.Because) == 0 {
-			tables[3].Rows = append(tables[3].Rows, []string{shorten(g.Hosts), "it talks to no other host: it may move alone", ""})
+			alone = append(alone, g.Hosts...)
 		}
 		for i, l := range g.Because {
 			hosts := shorten(g.Hosts)
 			if i > 0 {
 				hosts = " " // as above
 			}
-			tables[3].Rows = append(tables[3].Rows, []string{hosts, l.String(), seen(l.Connections)})
+			t.Rows = append(t.Rows, []string{hosts, l.String(), seen(l.Connections)})
 		}
 	}
-	for _, l := range s.LeftOut {
-		tables[4].Rows = append(tables[4].Rows, []string{l.String(), l.Why})
+	if len(alone) > 0 {
+		t.Rows = append(t.Rows, []string{"(each alone)", shorten(alone), ""})
 	}
-	if err := inventory.WriteTables(w, tables...); err != nil {
-		return fmt.Errorf("show roles: %w", err)
+	return t
+}
+
+// leftOutTable lists links that join nothing, those with the same reason once.
+func leftOutTable(links []LeftOut) inventory.Table {
+	t := inventory.Table{Header: []string{"LINK LEFT OUT", "MORE LIKE IT", "WHY"}}
+	row := map[string]int{}
+	more := map[string]int{}
+	for _, l := range links {
+		if _, ok := row[l.Why]; ok {
+			more[l.Why]++
+			t.Rows[row[l.Why]][1] = fmt.Sprint(more[l.Why])
+			continue
+		}
+		row[l.Why] = len(t.Rows)
+		t.Rows = append(t.Rows, []string{shorten(l.From) + strings.TrimPrefix(l.String(), strings.Join(l.From, ", ")), "", l.Why})
 	}
-	return nil
+	return t
 }
 
 func seen(connections int) string {
