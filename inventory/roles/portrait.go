@@ -14,6 +14,8 @@ import (
 type Portrait struct {
 	Name  string   `json:"name"`
 	Hosts []string `json:"hosts"`
+	// Called is what the config calls them.
+	Called []string `json:"called"`
 	// Common is by kind: what all hosts have, and have alike.
 	Common []Common `json:"common"`
 	Odd    []Odd    `json:"odd"`
@@ -45,10 +47,13 @@ const (
 // Portray compares the hosts of a role; objects has the contents of their
 // files, nil: hashes are compared.
 func Portray(r Role, objects *inventory.Objects) Portrait {
-	p := Portrait{Name: r.Name, Common: []Common{}, Odd: []Odd{}}
+	p := Portrait{Name: r.Name, Called: []string{}, Common: []Common{}, Odd: []Odd{}}
 	asked := map[string]bool{} // packages that somebody asked for
 	for _, h := range r.Hosts {
 		p.Hosts = append(p.Hosts, h.Name)
+		if called := calledOf(h); called != "" && !slices.Contains(p.Called, called) {
+			p.Called = append(p.Called, called)
+		}
 		for _, pkg := range h.Packages {
 			if pkg.Manual {
 				asked[pkg.Name] = true
@@ -75,6 +80,30 @@ func Portray(r Role, objects *inventory.Objects) Portrait {
 	}
 	return p
 }
+
+// strays adds to what is odd that hosts are called as those of another role are,
+// and are unlike them.
+func strays(roles []Role, portraits []Portrait) {
+	named := map[string]bool{}
+	for _, r := range roles {
+		named[r.Name] = true
+	}
+	for i, r := range roles {
+		for _, h := range r.Hosts {
+			called := calledOf(h)
+			said := slices.ContainsFunc(portraits[i].Odd, func(o Odd) bool { return o.Host == h.Name && o.What == whatRoles })
+			if name := plain(called); called != "" && name != r.Name && named[name] && !said {
+				portraits[i].Odd = append(portraits[i].Odd, Odd{
+					Host: h.Name, How: Differs, What: whatRoles, Usual: r.Name, Here: called,
+					Why: "the config calls it as it calls hosts that it is unlike",
+				})
+			}
+		}
+	}
+}
+
+// whatRoles is how a difference in what the config calls a host is named.
+const whatRoles = "host: roles"
 
 func oddOf(host string, d diff.Difference) Odd {
 	o := Odd{Host: host, What: d.What, Usual: d.Old, Here: d.New}

@@ -45,6 +45,18 @@ func TestWhatTheConfigCallsAHostIsNotTheTruth(t *testing.T) {
 	require.Subset(t, what, []string{"mysql", "package mariadb-server", "service mariadb-server.service", "listener tcp 0.0.0.0 3306"})
 }
 
+// TestAStrayIsSaid: it is like none, and called as others are.
+func TestAStrayIsSaid(t *testing.T) {
+	m := &maker{}
+	hosts := []*inventory.Host{m.web("web1", "web"), m.web("web2", "web"), m.queue("web3", "web"), m.db("db1", "db")}
+	s := SurveyOf(hosts, nil)
+	require.Len(t, s.Roles, 3)
+	require.Equal(t, "queue", s.Roles[1].Name)
+	require.Equal(t, []string{"web"}, s.Roles[1].Called)
+	require.Equal(t, []Odd{{Host: "web3", How: Differs, What: "host: roles", Usual: "queue", Here: "web", Why: "the config calls it as it calls hosts that it is unlike"}}, s.Roles[1].Odd)
+	require.Empty(t, s.Roles[2].Odd)
+}
+
 // TestRolesThatTheConfigPartsStayApart: although they run the same.
 func TestRolesThatTheConfigPartsStayApart(t *testing.T) {
 	m := &maker{}

@@ -18,9 +18,11 @@ type Survey struct {
 // SurveyOf groups hosts; objects has the contents of their files.
 func SurveyOf(hosts []*inventory.Host, objects *inventory.Objects) Survey {
 	s := Survey{Roles: []Portrait{}, LeftOut: []LeftOut{}}
-	for _, r := range Of(hosts) {
+	roles := Of(hosts)
+	for _, r := range roles {
 		s.Roles = append(s.Roles, Portray(r, objects))
 	}
+	strays(roles, s.Roles)
 	groups, leftOut := Traffic(hosts)
 	s.MoveGroups = append([]MoveGroup{}, groups...)
 	s.LeftOut = append(s.LeftOut, leftOut...)
@@ -35,14 +37,14 @@ const (
 
 // Show writes a survey for the terminal.
 func Show(w io.Writer, s Survey) error {
-	roles := inventory.Table{Header: []string{"ROLE", "COUNT", "HOSTS", "IN COMMON", "ODD"}}
+	roles := inventory.Table{Header: []string{"ROLE", "COUNT", "HOSTS", "CALLED", "IN COMMON", "ODD"}}
 	odd := inventory.Table{Header: []string{"ROLE", "HOST", "ODD", "WHAT", "USUALLY", "HERE", "WHY"}}
 	for _, p := range s.Roles {
 		common := 0
 		for _, c := range p.Common {
 			common += len(c.Names)
 		}
-		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
+		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), shorten(p.Called), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
 		odd.Rows = append(odd.Rows, oddRows(p)...)
 	}
 	if err := inventory.WriteTables(w, roles, commonTable(s.Roles), odd, groupTable(s.MoveGroups), leftOutTable(s.LeftOut)); err != nil {

@@ -173,6 +173,7 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 		{What: "passwords", Reason: inventory.Denied},
 		{What: "/etc/ssl/private", Reason: inventory.Denied},
 		{What: "tree", Reason: inventory.Denied, Detail: "find: '/etc/polkit': Permission denied"},
+		{What: "tree-sums", Reason: inventory.Denied, Detail: "sha256sum: /etc/secret.conf: Permission denied"},
 		{What: "redis 127.0.0.1:6379", Reason: inventory.Denied},
 		{What: "a newer section", Reason: inventory.Failed},
 	}})
@@ -189,6 +190,7 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 		{"configuration", "/etc/ssl/privateer", "", false},
 		{"configuration", "/etc/polkit/rules", "", true},
 		{"configuration", "/etc/nginx/nginx.conf", "", false},
+		{"configuration", "/etc/secret.conf", "", true},
 		{"cron_jobs", "/etc/ssl/private/cron root @daily x", "", true},
 		{"redis.settings", "127.0.0.1:6379 maxmemory", "", true},
 		{"redis.settings", "127.0.0.1:6380 maxmemory", "", false},
