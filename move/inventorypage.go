@@ -27,7 +27,7 @@ func (m *Move) InventoryPage(w io.Writer, names ...string) error {
 	if err != nil {
 		return err
 	}
-	site := page.Site{Name: m.Config.Site, Hosts: hosts, Addresses: map[string][]netip.Addr{}}
+	site := page.Site{Name: m.Config.Site, Hosts: hosts, Objects: m.objects(), Addresses: map[string][]netip.Addr{}}
 	shown := map[string]bool{}
 	for _, h := range hosts {
 		shown[h.Name] = true

@@ -113,7 +113,7 @@ func TestPageInABrowser(t *testing.T) {
 	}{
 		{"", "Inventory of blog", []string{"20 hosts", "monitor01", "49 of 50"}, []string{"Who talks to whom", "move groups", "listens to the world"}},
 		{"#map", "map – Inventory of blog", []string{"Who talks to whom", ":3306", "web01 → app03 on 8080/tcp puma: 2 connections"}, []string{"20 hosts", "move groups"}},
-		{"#roles", "roles – Inventory of blog", []string{"5 roles", "move groups", "cache02"}, []string{"20 hosts"}},
+		{"#roles", "roles – Inventory of blog", []string{"5 roles", "in common", "app10 has package stray", "move groups", "monitor01 → app02:9100", "cache02"}, []string{"20 hosts"}},
 		{"#findings", "findings – Inventory of blog", []string{"old address", "10.0.0.1 of db01: host = 10.0.0.1"}, []string{"20 hosts"}},
 		{"#host=web01", "web01 – Inventory of blog", []string{"web01 web", "Debian GNU/Linux 12 (bookworm)", "packages 601", "nginx-07.service", "/etc/nginx/conf.d/012.conf", "app03 8080/tcp puma ×2", "migrate-secret-0123456789abcdef", "tcp 0.0.0.0:9100 node_exporter listens to the world"}, []string{"20 hosts", "mariadbd"}},
 		{"#q=NGINX%20012", "NGINX 012 – Inventory of blog", []string{"1 found", "configuration 1", "web01 web02 web03 web04 web05 /etc/ nginx /conf.d/ 012 .conf file 0644"}, []string{"20 hosts", "app01"}},

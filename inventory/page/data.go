@@ -35,14 +35,14 @@ type dataHost struct {
 	at map[int]int // table to its place in Tables
 }
 
-func dataOf(s Site, grouped []roles.Role, links []link) *data {
+func dataOf(s Site, portraits []roles.Portrait, links []link) *data {
 	d := &data{index: map[string]int{}, Tables: []*dataTable{}, Hosts: []*dataHost{}}
-	roleOf := namesOfRoles(grouped)
-	findings, talks := findingTables(s.Findings), linkTables(links)
+	roleOf := namesOfRoles(portraits)
+	findings, talks, odd := findingTables(s.Findings), linkTables(links), oddTables(portraits)
 	for _, h := range s.Hosts {
 		host := &dataHost{Name: inventory.Printable(h.Name), Role: inventory.Printable(roleOf[h.Name]), at: map[int]int{}}
 		d.Hosts = append(d.Hosts, host)
-		tables := append([]inventory.Table{h.Facts(), findings[h.Name], talks[h.Name]}, h.Tables(false)...)
+		tables := append([]inventory.Table{h.Facts(), findings[h.Name], odd[h.Name], talks[h.Name]}, h.Tables(false)...)
 		for _, t := range tables {
 			d.add(host, t)
 		}
@@ -58,6 +58,20 @@ func findingTables(found []inventory.Finding) map[string]inventory.Table {
 		t.Name, t.Header = "findings", []string{"FINDING", "WHERE", "WHAT"}
 		t.Rows = append(t.Rows, []string{f.Kind, f.Where, f.Text})
 		all[f.Host] = t
+	}
+	return all
+}
+
+// oddTables are in what hosts are not as most of their role, by host.
+func oddTables(portraits []roles.Portrait) map[string]inventory.Table {
+	all := map[string]inventory.Table{}
+	for _, p := range portraits {
+		for _, o := range p.Odd {
+			t := all[o.Host]
+			t.Name, t.Header = "odd in its role", []string{"ODD", "WHAT", "USUALLY", "HERE", "WHY"}
+			t.Rows = append(t.Rows, []string{o.How, o.What, o.Usual, o.Here, o.Why})
+			all[o.Host] = t
+		}
 	}
 	return all
 }

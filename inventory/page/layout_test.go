@@ -115,7 +115,7 @@ func TestLinksJoinWhatBothSidesSaw(t *testing.T) {
 
 // Of more hosts than can be drawn, the roles are; of more addresses, the first.
 func TestManyAreFolded(t *testing.T) {
-	s := madeUp(500)
+	s := madeUp(manyHosts + 1)
 	d := draw(roles.Of(s.Hosts), linksOf(s))
 	require.True(t, d.Folded)
 	require.Less(t, len(d.Nodes), 10)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
 // end is one side of a connection: a captured host by its name, or an address
@@ -146,14 +147,7 @@ func ownersOf(s Site) map[string]string {
 		owner[text] = name
 	}
 	for _, h := range s.Hosts {
-		for _, i := range h.Network.Interfaces {
-			for _, text := range i.Addresses {
-				if p, err := netip.ParsePrefix(text); err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
-					own(p.Addr(), h.Name)
-				}
-			}
-		}
-		for _, a := range s.Addresses[h.Name] {
+		for _, a := range append(traits.Addresses(h), s.Addresses[h.Name]...) {
 			own(a, h.Name)
 		}
 	}

@@ -29,8 +29,8 @@ type amount struct {
 
 func amountOf(n int64) amount { return amount{n, inventory.Bytes(n)} }
 
-func overview(s Site, grouped []roles.Role) []row {
-	roleOf := namesOfRoles(grouped)
+func overview(s Site, portraits []roles.Portrait) []row {
+	roleOf := namesOfRoles(portraits)
 	found := map[string]int{}
 	for _, f := range s.Findings {
 		found[f.Host]++
@@ -51,11 +51,12 @@ func overview(s Site, grouped []roles.Role) []row {
 	return rows
 }
 
-func namesOfRoles(grouped []roles.Role) map[string]string {
+// namesOfRoles are by the names of hosts.
+func namesOfRoles(portraits []roles.Portrait) map[string]string {
 	names := map[string]string{}
-	for _, r := range grouped {
-		for _, h := range r.Hosts {
-			names[h.Name] = r.Name
+	for _, p := range portraits {
+		for _, h := range p.Hosts {
+			names[h] = p.Name
 		}
 	}
 	return names
@@ -74,39 +75,6 @@ func dataText(h *inventory.Host) string {
 		all = append(all, "Redis "+r.Version)
 	}
 	return inventory.Printable(strings.Join(all, ", "))
-}
-
-// role is hosts that are alike, by their names.
-type role struct {
-	Name  string
-	Hosts []string
-}
-
-func rolesOf(grouped []roles.Role) []role {
-	all := make([]role, len(grouped))
-	for i, r := range grouped {
-		all[i].Name = inventory.Printable(r.Name)
-		for _, h := range r.Hosts {
-			all[i].Hosts = append(all[i].Hosts, inventory.Printable(h.Name))
-		}
-	}
-	return all
-}
-
-// moveGroup is hosts that must move together, and why, in words.
-type moveGroup struct {
-	Hosts, Because []string
-}
-
-func groupsOf(all []roles.MoveGroup) []moveGroup {
-	groups := make([]moveGroup, len(all))
-	for i, g := range all {
-		groups[i].Hosts = printable(g.Hosts)
-		for _, l := range g.Because {
-			groups[i].Because = append(groups[i].Because, inventory.Printable(l.String()))
-		}
-	}
-	return groups
 }
 
 // kind is findings of one kind.

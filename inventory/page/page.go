@@ -27,6 +27,9 @@ type Site struct {
 	// Addresses are those that hosts are known by besides their interfaces' own,
 	// by the host's name.
 	Addresses map[string][]netip.Addr
+	// Objects has the contents of the files, to tell what differs within a role;
+	// nil: their hashes do.
+	Objects *inventory.Objects
 }
 
 var (
@@ -49,6 +52,7 @@ type contents struct {
 	Hosts  []row
 	Roles  []role
 	Groups []moveGroup
+	Left   []leftOut
 	Kinds  []kind
 	Map    *drawing
 	Data   *data
@@ -58,19 +62,20 @@ type contents struct {
 func Write(w io.Writer, s Site) error { return write(w, s, script) }
 
 func write(w io.Writer, s Site, script string) error {
-	grouped := roles.Of(s.Hosts)
+	grouped, survey := roles.Of(s.Hosts), roles.SurveyOf(s.Hosts, s.Objects)
 	links := linksOf(s)
 	c := contents{
 		Name:   inventory.Printable(s.Name),
 		Policy: policy(script),
 		Style:  template.CSS(style), //nolint:gosec // as the script
 		Script: template.JS(script), //nolint:gosec // it is this package's own file: Write alone passes it
-		Hosts:  overview(s, grouped),
-		Roles:  rolesOf(grouped),
-		Groups: groupsOf(roles.MoveGroups(s.Hosts)),
+		Hosts:  overview(s, survey.Roles),
+		Roles:  rolesOf(survey.Roles),
+		Groups: groupsOf(survey.MoveGroups),
+		Left:   leftOutOf(survey.LeftOut),
 		Kinds:  kindsOf(s.Findings),
 		Map:    draw(grouped, links),
-		Data:   dataOf(s, grouped, links),
+		Data:   dataOf(s, survey.Roles, links),
 	}
 	b := bufio.NewWriter(w)
 	if err := errors.Join(page.Execute(b, c), b.Flush()); err != nil {

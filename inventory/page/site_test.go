@@ -21,6 +21,7 @@ func madeUp(n int) Site {
 		s.Hosts = append(s.Hosts, madeUpHost(i, n))
 	}
 	connect(s.Hosts)
+	s.Hosts[n-2].Packages = append(s.Hosts[n-2].Packages, inventory.Package{Name: "stray", Version: "1", Architecture: "amd64", Manual: true})
 	slices.SortFunc(s.Hosts, func(a, b *inventory.Host) int { return strings.Compare(a.Name, b.Name) })
 	for i, h := range s.Hosts {
 		s.Findings = append(s.Findings, inventory.Finding{Host: h.Name, Kind: inventory.FoundListener, Where: "tcp 0.0.0.0:9100", Text: "node_exporter listens to the world"})
