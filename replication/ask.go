@@ -17,12 +17,12 @@ const (
 
 // asker opens a connection that asks for definitions: names and texts come as
 // UTF-8, and counters as they are now (MySQL keeps those for a day).
-func (s *Server) asker(ctx context.Context) (*wire, error) {
+func (s *Server) asker(ctx context.Context, settings ...string) (*wire, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	settings := []string{"SET NAMES utf8mb4 COLLATE utf8mb4_bin"}
+	settings = append(settings, "SET NAMES utf8mb4 COLLATE utf8mb4_bin")
 	if !dialect.mariadb() {
 		settings = append(settings, "SET SESSION information_schema_stats_expiry = 0")
 	}
@@ -34,8 +34,8 @@ func (s *Server) asker(ctx context.Context) (*wire, error) {
 // over with its error; if take returns nil, the next ones are asked.
 func (w *wire) ask(ctx context.Context, queries []string, take func(i int, rows []record, err error) error) error {
 	for i := 0; i < len(queries); {
-		n, size := 0, 0
-		for n == 0 || n < askedStatements && i+n < len(queries) && size+len(queries[i+n]) < askedBytes {
+		n, size, most := 0, 0, min(askedBytes, w.most/2)
+		for n == 0 || n < askedStatements && i+n < len(queries) && size+len(queries[i+n]) < most {
 			size += len(queries[i+n])
 			n++
 		}

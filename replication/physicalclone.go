@@ -79,8 +79,10 @@ func install(ctx context.Context, s *Server) error {
 		if _, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'"); err != nil {
 			return err
 		}
-		_, err := session.ExecContext(ctx, donorPatience)
-		return err
+		if _, err := session.ExecContext(ctx, donorPatience); err != nil && errorNumber(err) != 1193 { // older ones do not know it
+			return err
+		}
+		return nil
 	})
 	if err != nil {
 		return s.wrap("install the plugin clone", err)

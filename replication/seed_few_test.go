@@ -60,6 +60,24 @@ func TestSmallTablesThatChangeMeanwhile(t *testing.T) {
 	})
 }
 
+// TestSeedOfWideTablesInSmallPackets: what is asked together fits in a packet.
+func TestSeedOfWideTablesInSmallPackets(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor, servertest.Set("max_allowed_packet", "256K"))
+		pair.Schemas = nil
+		var columns []string
+		for i := range 300 {
+			columns = append(columns, fmt.Sprintf("a_column_with_a_name_that_is_as_long_as_a_name_is_of_a_%03d TINYINT", i))
+		}
+		source.Exec("CREATE DATABASE wide")
+		for i := range 40 {
+			source.Exec(fmt.Sprintf("CREATE TABLE wide.t%d (id INT PRIMARY KEY, %s)", i, strings.Join(columns, ", ")), fmt.Sprintf("INSERT INTO wide.t%d (id) VALUES (%d)", i, i))
+		}
+		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+		require.Equal(t, checksums(t, source, "wide"), checksums(t, target, "wide"))
+	})
+}
+
 // newSeedRun begins a seed as Apply does, for its parts to be called.
 func newSeedRun(t *testing.T, pair Pair) *seedRun {
 	t.Helper()
@@ -140,8 +158,16 @@ func TestQueriesAskedAhead(t *testing.T) {
 		require.False(t, w.broken, "all was read or taken back")
 		require.NoError(t, w.askAhead(t.Context(), queries[:2]))
 		w.forgetAhead()
-		rows, err := w.texts(t.Context(), "SELECT 5")
+		for range 2 { // also where they were not given up
+			rows, err := w.texts(t.Context(), "SELECT 5")
+			require.NoError(t, err)
+			require.Equal(t, [][]string{{"5"}}, rows)
+			require.NoError(t, w.askAhead(t.Context(), queries[:2]))
+		}
+		_, err = w.exec(t.Context(), "DO 1")
+		require.ErrorIs(t, err, errUnread)
+		answers, err := w.several(t.Context(), "SELECT 6", "SELECT 7")
 		require.NoError(t, err)
-		require.Equal(t, [][]string{{"5"}}, rows)
+		require.Equal(t, [][]string{{"7"}}, answers[1].rows)
 	})
 }

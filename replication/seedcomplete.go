@@ -157,8 +157,8 @@ func counters(ctx context.Context, s *Server, ids []tableName) (map[tableName]ui
 	}
 	out := map[tableName]uint64{}
 	return out, w.ask(ctx, queries, func(i int, rows []record, err error) error {
-		if err != nil {
-			return s.wrap("read the counter of "+ids[i].schema+"."+ids[i].name, changedError(err))
+		if err != nil || len(rows) == 0 {
+			return s.wrap("read the counter of "+ids[i].schema+"."+ids[i].name, changedError(firstError(err, errGone)))
 		}
 		o, err := newObject(kindTable, ids[i], rows[0])
 		if n := counter(o.Create); n > 0 {

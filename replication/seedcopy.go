@@ -187,7 +187,7 @@ func (c *copier) work(ctx context.Context) error {
 		if err != nil || r == nil {
 			return err
 		}
-		ranges, err := c.copyFew(ctx, c.withFew(r), from, to)
+		ranges, err := c.copyFew(ctx, c.withFew(r, from), from, to)
 		if err == nil {
 			err = c.copyEach(ctx, ranges, from, to)
 		}

@@ -3,7 +3,9 @@ package replication
 import (
 	"context"
 	"errors"
-	"slices"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
 )
 
 // A site of many blogs has most of its rows' tables nearly empty. What such a
@@ -19,15 +21,23 @@ func (r *keyRange) isFew() bool {
 	return r.pos == nil && r.upper == nil && r.done == 0 && r.table.Bytes <= fewBytes && r.table.rows < firstChunk
 }
 
-// withFew adds to a range of few rows others that wait: as many as leave the
-// same for every other worker.
-func (c *copier) withFew(r *keyRange) []*keyRange {
+// withFew adds to a range of few rows others that wait: no more than are a chunk
+// together and fit in a packet, and as many as leave the same for every other worker.
+func (c *copier) withFew(r *keyRange, from *wire) []*keyRange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := []*keyRange{r}
+	if !r.isFew() {
+		return out
+	}
 	most := min(mostFew, len(c.waiting)/max(c.workers, 1)+1)
-	for n := len(c.waiting); r.isFew() && len(out) < most && n > 0 && c.waiting[n-1].isFew(); n-- {
+	bytes, packet := r.table.Bytes, len(r.query())
+	for n := len(c.waiting); len(out) < most && n > 0 && c.waiting[n-1].isFew(); n-- {
 		next := c.waiting[n-1]
+		bytes, packet = bytes+next.table.Bytes, packet+len(next.query())+2
+		if bytes > c.throttle.chunk() || packet > min(askedBytes, from.most/2) {
+			break
+		}
 		c.waiting = c.waiting[:n-1]
 		c.busy[next] = true
 		out = append(out, next)
@@ -35,8 +45,12 @@ func (c *copier) withFew(r *keyRange) []*keyRange {
 	return out
 }
 
-// copyFew copies tables of few rows together. Where that fails, for one of them
-// perhaps, nothing of it stands, and each is copied on its own.
+// fewTime is how long a transaction of several tables may go on.
+const fewTime = 2 * chunkTime
+
+// copyFew copies tables of few rows together, and returns those that are not
+// copied, or not whole. Where one of them fails nothing of all stands, and each
+// is to be copied on its own.
 func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire) ([]*keyRange, error) {
 	if len(ranges) == 1 {
 		return ranges, nil
@@ -48,44 +62,56 @@ func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire
 	for i, r := range ranges {
 		queries[i] = r.query()
 	}
-	got := make([]pumped, len(ranges))
-	err := to.inTransaction(ctx, "copy small tables", func() (err error) {
+	var got []pumped
+	err := to.transaction(ctx, func() error {
 		defer from.forgetAhead()
-		if err := from.askAhead(ctx, slices.Clone(queries)); err != nil {
+		if err := from.askAhead(ctx, queries); err != nil {
 			return err
 		}
-		for i, r := range ranges {
-			if got[i], err = c.pumpRange(ctx, r, from, to); err != nil {
+		for began := time.Now(); len(got) < len(ranges) && time.Since(began) < fewTime; {
+			one, err := c.pumpRange(ctx, ranges[len(got)], from, to)
+			if err != nil {
 				return err
 			}
+			got = append(got, one)
 		}
 		return nil
 	})
-	if err != nil {
-		if ctx.Err() != nil || connectionLost(err) {
-			return nil, err
-		}
+	switch {
+	case ctx.Err() != nil || connectionLost(err):
+		return nil, err
+	case err != nil:
+		plan.Note(ctx, "%d small tables are copied one by one: %v", len(ranges), err)
 		return ranges, nil
 	}
-	var left []*keyRange
-	for i, r := range ranges {
-		c.progress.add(r.table.id(), got[i].rows, got[i].bytes)
-		if got[i].all(r.rows) {
+	return c.took(ranges, got), nil
+}
+
+// took takes note of the chunks of ranges, and returns the ranges that have more.
+func (c *copier) took(ranges []*keyRange, got []pumped) (left []*keyRange) {
+	for i, g := range got {
+		r := ranges[i]
+		c.progress.add(r.table.id(), g.rows, g.bytes)
+		if g.all(r.rows) {
 			c.done(r)
 			continue
 		}
 		c.mu.Lock()
-		r.pos, r.done = got[i].last, got[i].rows // statistics were far too low
+		r.pos, r.done = g.last, g.rows // statistics were far too low
 		c.mu.Unlock()
 		left = append(left, r)
 	}
-	return left, nil
+	return append(left, ranges[len(got):]...)
 }
 
 // copyEach copies ranges one after the other. Of those that a worker has no
 // time for any more, others take care.
 func (c *copier) copyEach(ctx context.Context, ranges []*keyRange, from, to *wire) error {
 	for i, r := range ranges {
+		if i > 0 && c.handBack(r) {
+			c.handOver(ranges[i+1:])
+			return errFewer
+		}
 		err := c.copyRange(ctx, r, from, to)
 		switch {
 		case errors.Is(err, errFewer):

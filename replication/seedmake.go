@@ -160,29 +160,28 @@ func (r *seedRun) takeUp(ctx context.Context, found sourceTables, noted map[tabl
 	var mu sync.Mutex
 	var taken []*seedTable
 	err = r.inBatches(ctx, wanted, func(ctx context.Context, from *wire, c *creator, ids []tableName) error {
-		var made []string
+		var tables, make []*seedTable
 		err := readSeedTables(ctx, from, dialect, ids, kind, func(t *seedTable) error {
 			t.lookups = lookups[t.id()]
 			if note := noted[t.id()]; note != nil && note.phase == phaseLoose {
 				t.keyName, t.keyCols, t.keyAt = "", nil, nil
 			}
+			tables = append(tables, t)
 			if stale(t.id()) && (t.chunked() || t.sequence) {
-				statements, err := r.makeTable(ctx, c, t)
-				if err != nil {
-					return err
-				}
-				made = append(made, statements...)
+				make = append(make, t)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			alike.share(t)
-			taken = append(taken, t)
 			return nil
 		})
-		if err != nil {
-			return err
+		if err == nil {
+			err = r.makeTables(ctx, c, make, noted)
 		}
-		return wrapErr("note which tables are made", inOneTransaction(ctx, c.session, made))
+		mu.Lock()
+		defer mu.Unlock()
+		for _, t := range tables {
+			alike.share(t)
+			taken = append(taken, t)
+		}
+		return err
 	})
 	for _, t := range taken {
 		r.tables[t.id()] = t
@@ -191,7 +190,7 @@ func (r *seedRun) takeUp(ctx context.Context, found sourceTables, noted map[tabl
 }
 
 // mostBatch is how many tables are read at a time, in one or two round trips.
-const mostBatch = 50
+const mostBatch = 25
 
 // inBatches hands tables to a few makers, some at a time; each has a connection
 // that asks the source, and one that makes on the target.
@@ -233,6 +232,28 @@ func (r *seedRun) inBatches(ctx context.Context, ids []tableName, do func(contex
 		})
 	}
 	return group.Wait()
+}
+
+// makeTables makes tables and notes them: those that are new before, so that
+// what a crash leaves of them is known, and all when they stand.
+func (r *seedRun) makeTables(ctx context.Context, c *creator, tables []*seedTable, noted map[tableName]*tableNote) error {
+	var begun, made []string
+	for _, t := range tables {
+		if noted[t.id()] == nil {
+			begun = append(begun, phaseNote(t.id(), phaseNew, nil))
+		}
+	}
+	if err := inOneTransaction(ctx, c.session, begun); err != nil {
+		return wrapErr("note which tables are to be made", err)
+	}
+	for _, t := range tables {
+		statements, err := r.makeTable(ctx, c, t)
+		if err != nil {
+			return err
+		}
+		made = append(made, statements...)
+	}
+	return wrapErr("note which tables are made", inOneTransaction(ctx, c.session, made))
 }
 
 // makeTable makes a table on the target, without what is cheaper to make later,

@@ -128,20 +128,15 @@ func readAccounts(ctx context.Context, s *Server) ([]appUser, error) {
 
 // describeAccounts reads the accounts' statements.
 func describeAccounts(ctx context.Context, s *Server, accounts []appUser) error {
-	w, err := s.asker(ctx)
-	if err != nil {
-		return err
-	}
-	defer w.close()
 	settings, err := quietSettings(ctx, s)
 	if err != nil {
 		return err
 	}
-	for _, setting := range settings {
-		if _, err := w.exec(ctx, setting); err != nil {
-			return s.wrap(setting, err)
-		}
+	w, err := s.asker(ctx, settings...)
+	if err != nil {
+		return err
 	}
+	defer w.close()
 	var queries []string
 	for _, a := range accounts {
 		create := "SHOW CREATE USER " + a.name()

@@ -118,6 +118,9 @@ func (w *wire) open(ctx context.Context) error {
 	if err == nil {
 		w.most, err = strconv.Atoi(answers[len(settings)].rows[0][0])
 	}
+	if err == nil {
+		err = w.setSeveral(ctx, false)
+	}
 	if err != nil {
 		w.close()
 		return s.wrap("read max_allowed_packet", err)
@@ -181,6 +184,9 @@ func (w *wire) command(ctx context.Context, command byte, data []byte) (warnings
 		// The server would end the connection in the middle of it, most often unheard.
 		return 0, &mysql.MySQLError{Number: errPacket, Message: fmt.Sprintf("%d bytes are more than max_allowed_packet of %s, %d", n, w.server.Name(), w.most)}
 	}
+	if len(w.ahead) > 0 {
+		return 0, w.fail(ctx, errUnread)
+	}
 	defer w.guard(ctx)()
 	if err := w.send(command, data); err != nil {
 		return 0, w.fail(ctx, err)
@@ -199,11 +205,16 @@ func (w *wire) command(ctx context.Context, command byte, data []byte) (warnings
 
 // query runs a SELECT and hands each row's packet to each. An error of each ends the connection.
 func (w *wire) query(ctx context.Context, statement string, each func(row []byte) error) error {
+	if len(w.ahead) > 0 && w.ahead[0] != statement {
+		w.forgetAhead()
+	}
 	if err := w.restore(ctx); err != nil {
 		return err
 	}
 	defer w.guard(ctx)()
-	if !w.asked(statement) {
+	if len(w.ahead) > 0 {
+		w.ahead = w.ahead[1:]
+	} else {
 		if err := w.send(comQuery, append(make([]byte, statementGap, statementGap+len(statement)), statement...)); err != nil {
 			return w.fail(ctx, err)
 		}
@@ -288,11 +299,15 @@ func (w *wire) serverError() error {
 	if len(w.packet) < 3 {
 		return errors.New("the server refuses without a reason")
 	}
+	number := binary.LittleEndian.Uint16(w.packet[1:])
+	if number == errPacket {
+		w.broken = true // the server closes it
+	}
 	message := w.packet[3:]
 	if len(message) > 6 && message[0] == '#' {
 		message = message[6:]
 	}
-	return &mysql.MySQLError{Number: binary.LittleEndian.Uint16(w.packet[1:]), Message: string(message)}
+	return &mysql.MySQLError{Number: number, Message: string(message)}
 }
 
 // send writes a command in as many packets as it needs, in place.

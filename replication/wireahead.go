@@ -2,19 +2,22 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
 // askAhead sends queries in one packet; query, given the same ones in the same
 // order, then reads their results without waiting for the network again. Their
 // results wait in the network meanwhile: for small ones only. After the first
-// that fails, the others are sent by query itself.
+// that fails, the others are sent by query itself; another query in between
+// ends the connection, and what is left of them.
 func (w *wire) askAhead(ctx context.Context, queries []string) error {
+	w.forgetAhead()
 	if err := w.restore(ctx); err != nil {
 		return err
 	}
 	defer w.guard(ctx)()
-	if err := w.takeSeveral(ctx); err != nil {
+	if err := w.setSeveral(ctx, true); err != nil {
 		return err
 	}
 	text := strings.Join(queries, "; ")
@@ -25,15 +28,8 @@ func (w *wire) askAhead(ctx context.Context, queries []string) error {
 	return nil
 }
 
-// asked reports whether the query was sent already. One that is out of order
-// ends the connection: what would be read was another's.
-func (w *wire) asked(query string) bool {
-	if len(w.ahead) == 0 || w.ahead[0] != query {
-		return false
-	}
-	w.ahead = w.ahead[1:]
-	return true
-}
+// errUnread says that results wait which nobody has read: what is read next would be another's.
+var errUnread = errors.New("results wait that were asked for ahead")
 
 // forgetAhead ends the connection if results wait that nobody will read.
 func (w *wire) forgetAhead() {

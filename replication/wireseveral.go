@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	comSetOption   = 0x1b
-	moreResults    = 0x0008 // SERVER_MORE_RESULTS_EXISTS
-	severalResults = 0      // MYSQL_OPTION_MULTI_STATEMENTS_ON
+	comSetOption = 0x1b
+	moreResults  = 0x0008 // SERVER_MORE_RESULTS_EXISTS
+	severalOn    = 0      // MYSQL_OPTION_MULTI_STATEMENTS_ON
+	severalOff   = 1
 )
 
 // answer is what one of several statements has answered.
@@ -35,11 +36,12 @@ func (a answer) records() []record {
 // between them, and returns the answer of each; the first that fails ends them.
 // Only for small results.
 func (w *wire) several(ctx context.Context, statements ...string) ([]answer, error) {
+	w.forgetAhead()
 	if err := w.restore(ctx); err != nil {
 		return nil, err
 	}
 	defer w.guard(ctx)()
-	if err := w.takeSeveral(ctx); err != nil {
+	if err := w.setSeveral(ctx, true); err != nil {
 		return nil, err
 	}
 	text := strings.Join(statements, "; ")
@@ -58,12 +60,17 @@ func (w *wire) several(ctx context.Context, statements ...string) ([]answer, err
 	}
 }
 
-// takeSeveral tells the server, once a connection, that packets hold several statements.
-func (w *wire) takeSeveral(ctx context.Context) error {
-	if w.takesSeveral {
+// setSeveral tells the server whether packets may hold several statements. On
+// connections that write rows they may not.
+func (w *wire) setSeveral(ctx context.Context, on bool) error {
+	if w.takesSeveral == on {
 		return nil
 	}
-	if _, err := w.conn.Write([]byte{3, 0, 0, 0, comSetOption, severalResults, 0}); err != nil {
+	option := byte(severalOff)
+	if on {
+		option = severalOn
+	}
+	if _, err := w.conn.Write([]byte{3, 0, 0, 0, comSetOption, option, 0}); err != nil {
 		return w.fail(ctx, err)
 	}
 	if err := w.read(); err != nil {
@@ -72,7 +79,7 @@ func (w *wire) takeSeveral(ctx context.Context) error {
 	if w.packet[0] == 0xff {
 		return w.serverError()
 	}
-	w.takesSeveral = true
+	w.takesSeveral = on
 	return nil
 }
 
