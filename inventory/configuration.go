@@ -33,7 +33,7 @@ func (p *parser) configuration() {
 		file := p.tree[name]
 		owner := p.owner(name)
 		switch {
-		case file.Kind == kinds["d"], owner == "" && generated(name, file.Kind):
+		case owner == "" && generated(name, file.Kind), file.Kind == kinds["d"] && (owner != "" || usual(file)):
 			continue
 		case owner != "":
 			if !p.changed(name, md5s, sums) {
@@ -47,6 +47,12 @@ func (p *parser) configuration() {
 		p.host.Configuration = append(p.host.Configuration, *file)
 	}
 	p.verified()
+}
+
+// usual reports whether a folder is as mkdir makes it, or is one where files
+// are looked for.
+func usual(f *File) bool {
+	return f.Mode == "0755" && f.UID == 0 && f.GID == 0 || slices.Contains(treeRoots, string(f.Path))
 }
 
 // changed reports whether a file of a package is not as the package brought it.

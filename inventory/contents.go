@@ -136,6 +136,11 @@ func (p *parser) readArchive(r io.Reader, wanted map[string]bool) error {
 		if err != nil {
 			return fmt.Errorf("read archive: %w", err)
 		}
+		if isRepositoryKey(name) && len(text) <= maxContent && onlyPublicKeys(text) {
+			p.keys[name] = text
+			delete(wanted, name)
+			continue
+		}
 		if len(text) > maxContent || !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
 			delete(wanted, name)
 			continue
@@ -197,6 +202,11 @@ func (p *parser) keepFile(f *File, clean map[string]string, secrets map[string][
 	if neverRead.match(name) {
 		p.host.Secrets = append(p.host.Secrets, Secret{Path: f.Path, Kind: "file"})
 		return nil
+	}
+	if key, ok := p.keys[name]; ok && objects != nil {
+		var err error
+		f.Content, err = objects.Put(key)
+		return err
 	}
 	text, ok := clean[name]
 	if !ok {

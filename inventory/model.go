@@ -70,7 +70,9 @@ type Host struct {
 	PostgreSQL []PostgreSQL `json:"postgresql,omitempty"`
 
 	// Configuration is the files of /etc and the like that make this host what it
-	// is: those that differ from their package, and those of no package.
+	// is: those that differ from their package, and those of no package. Folders
+	// are there where no package owns them and root alone does not, or where not
+	// everybody may look into them.
 	Configuration []File `json:"configuration,omitempty"`
 	// Files is what the config names, with all below it.
 	Files []File `json:"files,omitempty"`

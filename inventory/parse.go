@@ -30,6 +30,7 @@ type parser struct {
 	tree      map[string]*File  // every file below treeRoots
 	sums      map[string]string // path to SHA-256, of tree and files
 	contents  map[string]string // path to what was fetched
+	keys      map[string][]byte // path to a repository's key, in binary form
 	processes map[int]process
 }
 
@@ -41,7 +42,7 @@ func newParser(target Target, a answer, r *redact.Redactor) *parser {
 		},
 		target: target, answer: a, redactor: r,
 		owners: map[string]string{}, conffiles: map[string]string{}, digests: map[string]string{},
-		tree: map[string]*File{}, sums: map[string]string{}, contents: map[string]string{}, processes: map[int]process{},
+		tree: map[string]*File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{},
 	}
 }
 

@@ -35,7 +35,7 @@ func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]s
 		v.mapping = append(v.mapping, pair{name + "_zone", r.Zone[0].Name})
 	}
 	rest := pick(r.Files, func(x file) bool { return x.Use != useApt })
-	v.set("folders", unsafeAll(folders(rest)))
+	v.set("folders", folderVars(r.folders()))
 	f.fileVars(v.set, folder, sub, "unit", pick(rest, func(x file) bool { return x.Use == useUnit }), names)
 	f.fileVars(v.set, folder, sub, "", pick(rest, func(x file) bool { return x.Use == useAny }), names)
 	v.set("absent", absentVars(r.Absent))
@@ -159,10 +159,14 @@ func absentVars(all []absent) list {
 	return l
 }
 
-func unsafeAll(texts []string) list {
+func folderVars(all []folder) list {
 	var l list
-	for _, t := range texts {
-		l = append(l, unsafe(t))
+	for _, f := range all {
+		one := flow{{"path", unsafe(f.Path)}}
+		if f.Mode != "" {
+			one = append(one, pair{"owner", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode})
+		}
+		l = append(l, one)
 	}
 	return l
 }

@@ -59,8 +59,8 @@ func (t *tasks) loop(key, title, module string, args mapping, more ...pair) {
 	}
 	more = append(more, pair{"loop", t.variable(key)})
 	switch key {
-	case "held", "folders", "masked":
-	case "absent":
+	case "held", "masked":
+	case "absent", "folders":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.path }}"}}})
 	case "hosts_lines":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.names }}"}}})
@@ -109,7 +109,10 @@ func (t *tasks) accounts() {
 		t.add("Set the time zone", "file", mapping{{"src", "/usr/share/zoneinfo/" + t.variable("zone")}, {"dest", "/etc/localtime"}, {"state", "link"}, {"force", true}, {"follow", false}}, when...)
 		t.add("Name the time zone", "copy", mapping{{"content", t.variable("zone") + "\n"}, {"dest", "/etc/timezone"}, {"mode", "0644"}}, when...)
 	}
-	t.loop("folders", "Make folders", "file", mapping{{"path", "{{ item }}"}, {"state", "directory"}})
+	t.loop("folders", "Make folders", "file", mapping{
+		{"path", "{{ item.path }}"}, {"state", "directory"},
+		{"owner", "{{ item.owner | default(omit) }}"}, {"group", "{{ item.group | default(omit) }}"}, {"mode", "{{ item.mode | default(omit) }}"},
+	})
 }
 
 // files adds the tasks for files of one use; register keeps whether they changed.

@@ -89,8 +89,11 @@ func (c cloudConfig) accounts(run func(...string)) {
 	}
 }
 
-// places gives files their owners, and makes links.
+// places gives folders and files their owners, and makes links.
 func (c cloudConfig) places(run func(...string)) {
+	for _, f := range c.Folders {
+		run("install", "--directory", "--mode="+f.Mode, "--owner="+f.Owner, "--group="+f.Group, "--", f.Path)
+	}
 	for _, f := range c.Files {
 		if f.Link != "" {
 			if dir := path.Dir(f.Path); !usual.MatchString(dir) {

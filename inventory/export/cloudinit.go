@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dcmigrate/migrate/plan"
 )
@@ -132,9 +133,11 @@ func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
 	return l, nil
 }
 
-// pack returns a text gzipped and in base64, or nothing where that gains little.
+// pack returns contents gzipped and in base64, or nothing where they are text
+// and that gains little.
 func pack(text string) (string, error) {
-	if len(text) < worthPacking {
+	isText := utf8.ValidString(text)
+	if isText && len(text) < worthPacking {
 		return "", nil
 	}
 	var b bytes.Buffer
@@ -149,7 +152,7 @@ func pack(text string) (string, error) {
 		return "", err
 	}
 	packed := base64.StdEncoding.EncodeToString(b.Bytes())
-	if len(packed) >= len(text) {
+	if isText && len(packed) >= len(text) {
 		return "", nil
 	}
 	return packed, nil

@@ -28,6 +28,8 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 			c.leave(h, string(f.Path), why)
 		case f.Kind == "removed":
 			r.Absent = append(r.Absent, absent{Path: string(f.Path)})
+		case f.Kind == "folder":
+			r.Folders = append(r.Folders, folder{string(f.Path), f.Mode, cmp.Or(f.Owner, strconv.Itoa(f.UID)), cmp.Or(f.Group, strconv.Itoa(f.GID))})
 		default:
 			one := file{Path: string(f.Path), Mode: f.Mode, Owner: cmp.Or(f.Owner, strconv.Itoa(f.UID)), Group: cmp.Or(f.Group, strconv.Itoa(f.GID)), Use: useOf(string(f.Path))}
 			if f.Kind == "link" {
@@ -57,9 +59,34 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 			r.Absent = append(r.Absent, absent{Path: link})
 		}
 	}
+	r.plainFolders()
+	slices.SortFunc(r.Folders, func(a, b folder) int { return cmp.Compare(a.Path, b.Path) })
 	slices.SortFunc(r.Files, func(a, b file) int { return cmp.Compare(a.Path, b.Path) })
 	slices.SortFunc(r.Absent, func(a, b absent) int { return cmp.Compare(a.Path, b.Path) })
 	return nil
+}
+
+// plainFolders adds the folders below one with an owner of its own: they are as
+// mkdir makes them, or they would be in the inventory, and must not inherit.
+func (r *recipe) plainFolders() {
+	special := map[string]bool{}
+	for _, f := range r.Folders {
+		special[f.Path] = true
+	}
+	for _, f := range r.Files {
+		var between []string
+		for dir := path.Dir(f.Path); dir != "/"; dir = path.Dir(dir) {
+			if !special[dir] {
+				between = append(between, dir)
+				continue
+			}
+			for _, d := range between {
+				special[d] = true
+				r.Folders = append(r.Folders, folder{d, "0755", "root", "root"})
+			}
+			break
+		}
+	}
 }
 
 // archiveKey are keys that packages of the distribution bring.
@@ -83,7 +110,7 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 		return ""
 	case f.Kind == "link":
 		return linkFit(name, string(f.Target))
-	case f.Kind == "removed":
+	case f.Kind == "removed", f.Kind == "folder":
 		return fit
 	case f.Kind != "file":
 		return "it is a " + f.Kind

@@ -82,6 +82,7 @@ func (m made) web(name string) *inventory.Host {
 	h.Users = append(h.Users, inventory.Account{Name: "blog", UID: 650, GID: 650, Home: "/srv/blog", Shell: "/usr/sbin/nologin", Groups: []string{"redis"}})
 	h.Groups = append(h.Groups, inventory.Group{Name: "blog", GID: 650, Members: []string{"www-data"}}, inventory.Group{Name: "redis", GID: 105, Members: []string{"blog"}})
 	h.Configuration = append(h.Configuration,
+		inventory.File{Path: "/etc/blog", Kind: "folder", Mode: "0750", Owner: "root", Group: "blog"},
 		m.owned(m.file("/etc/blog/app.env", "DB_HOST=192.0.2.30\nDB_PASSWORD="+dbToken+"\nGREETING={{ name }}\n"), "0640", "root", "blog", ""),
 		m.owned(m.file("/etc/nginx/nginx.conf", "worker_processes 4;\n"), "0644", "root", "root", "nginx-common"),
 		m.file("/etc/nginx/sites-available/blog", "# {{ not a variable }}\nupstream app { server 192.0.2.30:80; server 192.0.2.77; server 192.0.2.100; }\n"),

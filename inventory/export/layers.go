@@ -2,6 +2,7 @@ package export
 
 import (
 	"cmp"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -43,6 +44,7 @@ func layered(roles [][]*recipe) (common recipe, byRole []recipe, byHost [][]reci
 	place(l, at, func(r *recipe) *[]user { return &r.Users })
 	place(l, at, func(r *recipe) *[]member { return &r.Members })
 	place(l, at, func(r *recipe) *[]zone { return &r.Zone })
+	place(l, at, func(r *recipe) *[]folder { return &r.Folders })
 	place(l, at, func(r *recipe) *[]file { return &r.Files })
 	place(l, at, func(r *recipe) *[]absent { return &r.Absent })
 	place(l, at, func(r *recipe) *[]hostsLine { return &r.Lines })
@@ -119,6 +121,8 @@ func (l *layering) note(h *recipe, x any, where level) {
 		have["group "+x.Name] = where
 	case user:
 		have["user "+x.Name] = where
+	case folder:
+		have["folder "+x.Path] = where
 	case file:
 		have["file "+x.Path] = where
 	}
@@ -145,7 +149,9 @@ func (l *layering) needs(h *recipe, x any) level {
 		if x.Use == useApt {
 			return inCommon
 		}
-		return max(account("user ", x.Owner), account("group ", x.Group))
+		return max(account("user ", x.Owner), account("group ", x.Group), have["folder "+path.Dir(x.Path)])
+	case folder:
+		return max(account("user ", x.Owner), account("group ", x.Group), have["folder "+path.Dir(x.Path)])
 	case unit:
 		need := have["file "+unitFolder+x.Name]
 		if x.Package != "" && x.State != unitMasked {

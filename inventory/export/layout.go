@@ -27,19 +27,26 @@ var usual = regexp.MustCompile(`^(/|/etc(/(apt(/(apt\.conf\.d|auth\.conf\.d|pref
 	`logrotate\.d|modprobe\.d|modules-load\.d|pam\.d|profile\.d|security(/limits\.d)?|skel|ssh(/sshd_config\.d)?|ssl(/certs|/private)?|sudoers\.d|sysctl\.d|systemd(/system)?|tmpfiles\.d|update-motd\.d|udev/rules\.d))?|` +
 	`/usr/local/(bin|sbin|etc|lib|share)|/var/spool/cron/crontabs)$`)
 
-// folders are those that must be there before the files are: the deepest ones.
-func folders(all []file) []string {
+// folders are those that must be there before the files are, those with an
+// owner of their own among them; of the others the deepest ones.
+func (r *recipe) folders() []folder {
 	var found []string
-	for _, f := range all {
+	for _, f := range r.Files {
 		if dir := path.Dir(f.Path); !usual.MatchString(dir) && f.Use != useApt {
 			found = append(found, dir)
 		}
 	}
 	slices.Sort(found)
 	found = slices.Compact(found)
-	return slices.DeleteFunc(found, func(dir string) bool {
-		return slices.ContainsFunc(found, func(other string) bool { return strings.HasPrefix(other, dir+"/") })
-	})
+	all := slices.Clone(r.Folders)
+	for _, dir := range found {
+		if !slices.ContainsFunc(found, func(other string) bool { return strings.HasPrefix(other, dir+"/") }) &&
+			!slices.ContainsFunc(r.Folders, func(f folder) bool { return f.Path == dir }) {
+			all = append(all, folder{Path: dir})
+		}
+	}
+	slices.SortFunc(all, func(a, b folder) int { return strings.Compare(a.Path, b.Path) })
+	return all
 }
 
 // pick are the files that a function takes.

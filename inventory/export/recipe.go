@@ -27,6 +27,7 @@ type (
 		Restarts           string // units, with spaces between them
 		Use                use
 	}
+	folder    struct{ Path, Mode, Owner, Group string }
 	absent    struct{ Path, Restarts string }
 	hostsLine struct{ Address, Names string } // of /etc/hosts
 	zone      struct{ Name string }
@@ -61,7 +62,8 @@ type recipe struct {
 	Groups   []group
 	Users    []user
 	Members  []member
-	Zone     []zone // one at most
+	Zone     []zone   // one at most
+	Folders  []folder // with an owner or mode of their own
 	Files    []file
 	Absent   []absent
 	Lines    []hostsLine
@@ -69,7 +71,7 @@ type recipe struct {
 }
 
 func (r *recipe) empty() bool {
-	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Files)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
+	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Folders)+len(r.Files)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
 }
 
 // site is what is exported, in layers: a host is made of Common, its role and

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dcmigrate/migrate/inventory"
 )
@@ -63,8 +64,11 @@ func (c *collector) rewriterOf(h *inventory.Host) *rewriter {
 	return w
 }
 
-// rewriteAll replaces the old addresses and names in a file.
+// rewriteAll replaces the old addresses and names in a file that is text.
 func (c *collector) rewriteAll(h *inventory.Host, name, text string) string {
+	if !utf8.ValidString(text) {
+		return text
+	}
 	var b strings.Builder
 	number := 0
 	for line := range strings.Lines(text) {

@@ -137,6 +137,10 @@ func (s *states) accounts() {
 }
 
 func (s *states) configuration() {
+	for _, f := range s.Folders {
+		s.add(fileID(f.Path), "file.directory", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"makedirs", true},
+			pair{"require", s.before(file{Path: f.Path, Owner: f.Owner, Group: f.Group})})
+	}
 	for _, f := range s.Files {
 		if f.Use != useApt {
 			s.file(f, s.before(f))

@@ -25,6 +25,8 @@ server { listen 8081; server_name blog.test; location / { proxy_pass http://app;
 END
 ln -s ../sites-available/blog /etc/nginx/sites-enabled/blog
 mkdir -p /etc/blog/conf.d
+chgrp blog /etc/blog
+chmod 2750 /etc/blog
 printf 'DB_HOST=db1\r\nDB_PASSWORD=%s\r\nGREETING={{ "hello" }} {%% raw %%}\r\n\n' '@DB@' >/etc/blog/app.env
 chown root:blog /etc/blog/app.env
 chmod 640 /etc/blog/app.env
@@ -52,6 +54,8 @@ chmod 440 /etc/sudoers.d/deploy
 printf 'net.ipv4.tcp_keepalive_time = 600\n' >/etc/sysctl.d/60-blog.conf
 printf 'deploy hard nofile 65536\n' >/etc/security/limits.d/blog.conf
 printf 'tcp_bbr\n' >/etc/modules-load.d/blog.conf
+mkdir -p /etc/apt/keyrings
+cp "$(ls /usr/share/keyrings/debian-archive-*-stable.gpg | head -n 1)" /etc/apt/keyrings/vendor.gpg
 printf 'Package: *\nPin: release a=bookworm-backports\nPin-Priority: 100\n' >/etc/apt/preferences.d/backports
 ln -sf /usr/share/zoneinfo/Europe/Berlin /etc/localtime
 echo Europe/Berlin >/etc/timezone
