@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
-// cron reads crontab(5), anacrontab(5), and the scripts that run-parts(8) starts.
+// cron reads crontab(5), anacrontab(5), the jobs of at(1), and the scripts that
+// run-parts(8) starts.
 func (p *parser) cron() {
 	for _, file := range sortedKeys(p.contents) {
 		switch {
 		case file == "/etc/crontab", strings.HasPrefix(file, "/etc/cron.d/") && !strings.HasPrefix(path.Base(file), "."):
 			p.crontab(file, "", p.contents[file])
+		case isAtJob(file):
+			p.atJob(file, p.contents[file])
 		case strings.HasPrefix(file, "/var/spool/cron/"):
 			p.crontab(file, path.Base(file), p.contents[file])
 		case file == "/etc/anacrontab":

@@ -104,7 +104,7 @@ var sectionSpecs = []sectionSpec{
 var deepSection = sectionSpec{name: "verify", seconds: 900, optional: true}
 
 // treeRoots hold the configuration of a host; every file there is looked at.
-var treeRoots = []string{"/etc", "/usr/local/bin", "/usr/local/sbin", "/usr/local/etc", "/usr/local/lib/systemd", "/var/spool/cron"}
+var treeRoots = []string{"/etc", "/usr/local/bin", "/usr/local/sbin", "/usr/local/etc", "/usr/local/lib/systemd", "/var/spool/cron", "/var/spool/at"}
 
 // releaseRoots are where applications usually lie.
 var releaseRoots = []string{"/srv", "/var/www", "/opt", "/home"}
