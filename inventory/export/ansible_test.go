@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +21,6 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
-	"github.com/dcmigrate/migrate/inventory/roles"
 	"github.com/dcmigrate/migrate/lab/machine"
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
@@ -114,10 +115,13 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 	keyFile, authorized := identity(t)
 	bare := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, AuthorizedKeys: []string{authorized}})
 
-	result, err := export.Export(roles.Of([]*inventory.Host{original}), export.Options{
+	result, err := export.Export(byRole(siteOf(t, original, capture(t, bare, objects))), export.Options{
 		Format: export.Ansible, Objects: objects, Connect: map[string]string{"web1": bare.Address().String()},
 	})
 	require.NoError(t, err)
+	for _, name := range []string{"roles/common/files/etc/apt/sources.list", "roles/web/templates/etc/redis/redis.conf.j2", "roles/host/files/web1/etc/cron.d/blog"} {
+		require.Contains(t, result.Files, name, "each layer has something to do")
+	}
 	dir := write(t, result)
 	var vault strings.Builder
 	for _, s := range result.Secrets {
@@ -126,9 +130,9 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault.String()), 0o600))
 
 	ssh := "-i " + keyFile + " -o IdentitiesOnly=yes -o UserKnownHostsFile=" + known(t, bare) + " -o StrictHostKeyChecking=yes"
-	first := playbook(t, dir, ssh)
+	first := playbook(t, dir, ssh, "--limit", "web1")
 	require.NotEmpty(t, recap.FindStringSubmatch(first), first)
-	second := playbook(t, dir, ssh)
+	second := playbook(t, dir, ssh, "--limit", "web1")
 	counts := recap.FindStringSubmatch(second)
 	require.NotEmpty(t, counts, second)
 	require.Equal(t, "0", counts[2], second)
@@ -143,6 +147,23 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 		}
 		require.NotContains(t, text, "migrate-secret-", name)
 	}
+}
+
+// siteOf adds two hosts to a captured one, so that it is made of what all have,
+// what its role has and what it has alone: a bare host of another role, and one
+// of its own role that lacks a crontab and a timer.
+func siteOf(t *testing.T, web1, bare *inventory.Host) []*inventory.Host {
+	t.Helper()
+	text, err := json.Marshal(web1)
+	require.NoError(t, err)
+	web2 := &inventory.Host{}
+	require.NoError(t, json.Unmarshal(text, web2))
+	web2.Name, bare.Name, bare.Roles = "web2", "db1", []string{"db"}
+	web2.Configuration = slices.DeleteFunc(web2.Configuration, func(f inventory.File) bool {
+		return f.Path == "/etc/cron.d/blog" || strings.HasPrefix(string(f.Path), "/etc/systemd/system/tidy.")
+	})
+	web2.Timers = slices.DeleteFunc(web2.Timers, func(x inventory.Timer) bool { return x.Unit == "tidy.timer" })
+	return []*inventory.Host{web1, web2, bare}
 }
 
 // secretOf is the planted secret that a variable stands for.

@@ -110,8 +110,11 @@ func (t *tasks) accounts() {
 		t.add("Name the time zone", "copy", mapping{{"content", t.variable("zone") + "\n"}, {"dest", "/etc/timezone"}, {"mode", "0644"}}, when...)
 	}
 	t.loop("folders", "Make folders", "file", mapping{
-		{"path", "{{ item.path }}"}, {"state", "directory"},
-		{"owner", "{{ item.owner | default(omit) }}"}, {"group", "{{ item.group | default(omit) }}"}, {"mode", "{{ item.mode | default(omit) }}"},
+		{"path", "{{ item.path }}"},
+		{"state", "directory"},
+		{"owner", "{{ item.owner | default(omit) }}"},
+		{"group", "{{ item.group | default(omit) }}"},
+		{"mode", "{{ item.mode | default(omit) }}"},
 	})
 }
 
