@@ -197,8 +197,10 @@ func BenchmarkInventory(b *testing.B) {
 		name string
 		run  func()
 	}{
-		{"capture", c.capture}, {"commands", c.commands},
-		{"ansible", func() { c.facts(false) }}, {"ansible-pipelining", func() { c.facts(true) }},
+		{"capture", c.capture},
+		{"commands", c.commands},
+		{"ansible", func() { c.facts(false) }},
+		{"ansible-pipelining", func() { c.facts(true) }},
 	}
 	c.commands() // into the page cache
 	c.capture()
