@@ -120,9 +120,9 @@ func (s *states) accounts() {
 		for _, g := range s.groupsOf(u.Name) {
 			require = append(require, s.account("", g)...)
 		}
-		args := []pair{{"name", u.Name}, {"uid", u.UID}, {"gid", u.Group}, {"home", u.Home}, {"shell", u.Shell}, {"fullname", u.Gecos}, {"system", u.System}, {"createhome", !u.System}}
+		args := []pair{{"name", u.Name}, {"uid", u.UID}, {"gid", u.Group}, {"home", u.Home}, {"shell", u.Shell}, {"fullname", u.Gecos}, {"system", u.System}, {"createhome", !u.System}, {"remove_groups", false}}
 		if groups := s.groupsOf(u.Name); len(groups) > 0 {
-			args = append(args, pair{"groups", groups}, pair{"remove_groups", false})
+			args = append(args, pair{"groups", groups})
 		}
 		s.add("user_"+u.Name, "user.present", append(args, pair{"require", append(s.installed(), require...)})...)
 	}
