@@ -51,17 +51,31 @@ func TestCaptureAsPlainUser(t *testing.T) {
 	require.Empty(t, closed.SHA256+closed.HMAC)
 }
 
-// A login that asks for a password, has the wrong key, or is not allowed: the
-// host fails with the reason, the other is whole.
+// A login that cannot become root gets what it may see, over a real sshd, and a
+// word that this is not all.
+func TestCaptureWithoutSudo(t *testing.T) {
+	cfg := remotetest.StartSSHD(t).Config("guest1")
+	cfg.User = remotetest.Guest // sudo would ask for a password
+	host := remote.NewSSH(cfg)
+	defer host.Close()
+	h := capture(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, only: append([]string{"passwords", "tree"}, few...)})
+	require.Equal(t, remotetest.Guest, h.As)
+	require.NotEmpty(t, h.Packages)
+	require.Contains(t, h.Missing, Missing{"root", Denied, "sudo -n does not work here: what only root may see is missing"})
+	require.Equal(t, Denied, reasons(h)["passwords"])
+	require.Len(t, find(h.Files, func(f File) bool { return f.Path == "/etc/hosts" }).SHA256, 64)
+}
+
+// A login that has the wrong key or is not allowed: the host fails with the
+// reason, the other is whole.
 func TestCaptureRefusedLogins(t *testing.T) {
 	sshd := remotetest.StartSSHD(t)
-	guest, wrong, stranger := sshd.Config("guest1"), sshd.Config("wrong1"), sshd.Config("stranger1")
-	guest.User = remotetest.Guest // sudo would ask for a password
+	wrong, stranger := sshd.Config("wrong1"), sshd.Config("stranger1")
 	wrong.IdentityFile = filepath.Join(t.TempDir(), "id")
 	remotetest.NewKey(t, wrong.IdentityFile)
 	stranger.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
 	targets := []Target{{Host: remote.NewLocal("web1"), only: few}}
-	for _, cfg := range []remote.SSHConfig{guest, wrong, stranger} {
+	for _, cfg := range []remote.SSHConfig{wrong, stranger} {
 		host := remote.NewSSH(cfg)
 		defer host.Close()
 		targets = append(targets, Target{Host: host})
@@ -69,7 +83,7 @@ func TestCaptureRefusedLogins(t *testing.T) {
 	results := Capture(t.Context(), targets, Options{AtOnce: 4, Redactor: options().Redactor})
 	require.NoError(t, results[0].Err)
 	require.NotEmpty(t, results[0].Host.Packages)
-	for i, name := range map[int]string{1: "guest1", 2: "wrong1", 3: "stranger1"} {
+	for i, name := range map[int]string{1: "wrong1", 2: "stranger1"} {
 		require.ErrorContains(t, results[i].Err, "capture "+name)
 		require.NotEmpty(t, plan.Hint(results[i].Err), "%v", results[i].Err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -130,7 +131,7 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	defer cancel()
 	var text limitedBuffer
 	begin := time.Now()
-	if err := target.Host.Run(ctx, script, nil, &text); err != nil {
+	if target.Host, err = ask(ctx, target.Host, script, &text); err != nil {
 		return nil, err
 	}
 	a, err := parseFrames(text.Bytes())
@@ -141,6 +142,9 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	}
 	p := newParser(target, a, o.Redactor)
 	p.now, p.took = time.Now().UTC(), time.Since(begin)
+	if _, ok := target.Host.(asLogin); ok {
+		p.miss(Missing{"root", Denied, "sudo -n does not work here: what only root may see is missing"})
+	}
 	p.facts()
 	if err := p.fetch(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -153,6 +157,29 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	}
 	p.host.CapturedAt = p.now.Truncate(time.Second)
 	return p.host, nil
+}
+
+// ask runs the script as root, or as the login itself where that cannot become
+// root: it returns the host as it answered.
+func ask(ctx context.Context, host remote.Host, script string, answer io.Writer) (remote.Host, error) {
+	err := host.Run(ctx, script, nil, answer)
+	if login, ok := host.(remote.Login); ok && errors.Is(err, remote.ErrSudo) {
+		plain := asLogin{host, login}
+		return plain, plain.Run(ctx, script, nil, answer)
+	}
+	return host, err
+}
+
+// asLogin is a host whose login cannot become root: it is asked for what the
+// login may see.
+type asLogin struct {
+	remote.Host
+	login remote.Login
+}
+
+// Run implements remote.Host.
+func (a asLogin) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return a.login.RunAsLogin(ctx, script, stdin, stdout)
 }
 
 // contentsMissing says why there are no contents.

@@ -41,3 +41,9 @@ type Connector interface {
 	// Connect connects unless that is done already.
 	Connect(ctx context.Context) error
 }
+
+// Login is a Host whose login may run scripts without becoming root.
+type Login interface {
+	// RunAsLogin is Run as the login itself.
+	RunAsLogin(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error
+}

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -54,6 +55,28 @@ func TestSudo(t *testing.T) {
 	require.ErrorIs(t, err, remote.ErrSudo)
 	require.ErrorContains(t, err, "become root on web1 as user visitor")
 	require.Contains(t, plan.Hint(err), "NOPASSWD")
+
+	guest := open(t, cfg)
+	out.Reset()
+	require.NoError(t, remote.Login(guest).RunAsLogin(t.Context(), "id -un; cat", strings.NewReader("input\n"), &out))
+	require.Equal(t, remotetest.Guest+"\ninput\n", out.String())
+	var exit *remote.ExitError
+	require.ErrorAs(t, guest.RunAsLogin(t.Context(), "exit 3", nil, nil), &exit)
+	require.Equal(t, 3, exit.Status)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	running, started := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- guest.RunAsLogin(ctx, "sleep 300 & echo $!; wait", nil, started) }()
+	var pid int
+	_, err = fmt.Fscan(running, &pid)
+	require.NoError(t, err)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+		return os.IsNotExist(err)
+	}, 20*time.Second, 20*time.Millisecond, "the command still runs")
 }
 
 func TestReconnect(t *testing.T) {

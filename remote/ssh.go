@@ -97,6 +97,17 @@ func (s *SSH) Connect(ctx context.Context) error {
 // Run runs script on the host; see Host. An error before the script started is
 // one of connecting; ErrLost means that it may have run.
 func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return s.run(ctx, s.asRoot, script, stdin, stdout)
+}
+
+// RunAsLogin is Run as the login itself, which then need not be able to become
+// root.
+func (s *SSH) RunAsLogin(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return s.run(ctx, asLogin, script, stdin, stdout)
+}
+
+// run runs script by the command line that as makes.
+func (s *SSH) run(ctx context.Context, as func(line string) string, script string, stdin io.Reader, stdout io.Writer) error {
 	release, err := acquire(ctx, s.sessions)
 	if err != nil {
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, err)
@@ -106,12 +117,13 @@ func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io
 	out, stderr := &output{w: stdout, fail: fail}, newTail()
 	line := "sh -c '" + bootstrap(len(script)+len(scriptEnd)) + "'"
 	cmd, err := viaLink(ctx, s, func(l *link) (*command, error) {
-		return startCommand(ctx, l, s.asRoot(line), out, stderr)
+		return startCommand(ctx, l, as(line), out, stderr)
 	})
 	if err != nil {
 		release()
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, err)
 	}
+	cmd.as = as
 	go func() {
 		if err := feed(cmd.stdin, script, stdin); err != nil {
 			fail(err)
@@ -146,8 +158,12 @@ func (s *SSH) asRoot(line string) string {
 	return "exec sudo -n -H -- " + line
 }
 
+// asLogin makes a command line for the login shell that stays who it is.
+func asLogin(line string) string { return "exec " + line }
+
 // command is a session whose bootstrap has been started.
 type command struct {
+	as      func(line string) string // who runs it, and may stop it
 	link    *link
 	session *ssh.Session
 	stdin   io.WriteCloser
@@ -189,7 +205,7 @@ func startCommand(ctx context.Context, l *link, line string, out *output, stderr
 		_ = session.Close()
 		return nil, err
 	}
-	return &command{l, session, stdin}, nil
+	return &command{link: l, session: session, stdin: stdin}, nil
 }
 
 func (c *command) Close() error { return c.session.Close() }
@@ -203,14 +219,14 @@ func (s *SSH) stop(cmd *command, stderr *tail, release func()) {
 		_ = cmd.Close()
 		release()
 	}
-	if !cmd.link.start(func() { defer end(); s.terminate(cmd.link, stderr) }) {
+	if !cmd.link.start(func() { defer end(); s.terminate(cmd, stderr) }) {
 		end()
 	}
 }
 
 // terminate signals the process group of the shell whose standard error is given.
-func (s *SSH) terminate(l *link, stderr *tail) {
-	ctx, cancel := context.WithTimeout(l.ctx, stopTimeout)
+func (s *SSH) terminate(cmd *command, stderr *tail) {
+	ctx, cancel := context.WithTimeout(cmd.link.ctx, stopTimeout)
 	defer cancel()
 	select {
 	case <-stderr.announced:
@@ -225,7 +241,7 @@ func (s *SSH) terminate(l *link, stderr *tail) {
 	// Field 5 of stat is the process group; the command's name, "(sh)", has no blank.
 	line := `sh -c 'set -- $(cat /proc/` + strconv.Itoa(stderr.pid) + `/stat); kill -s TERM -- -"$5"'`
 	killer, err := await(ctx, func() (*command, error) {
-		return startCommand(ctx, l, s.asRoot(line), &output{}, newTail())
+		return startCommand(ctx, cmd.link, cmd.as(line), &output{}, newTail())
 	})
 	if err != nil {
 		return
