@@ -29,8 +29,8 @@ func (c *collector) accounts(h *inventory.Host, r *recipe) {
 		if c.makes(h, u.Name, u.UID) || !c.nameable(h, "user", u.Name) {
 			continue
 		}
-		if !plainText(u.Home) || !plainText(u.Shell) || !plainText(u.Gecos) || strings.Contains(u.Gecos, ":") {
-			c.leave(h, "user "+u.Name, "its home, shell or comment holds characters that passwd(5) does not take")
+		if !plainText(u.Home) || !plainText(u.Shell) || !plainText(u.Gecos) || strings.Contains(u.Gecos, ":") || withSecrets(u.Home+" "+u.Shell+" "+u.Gecos) {
+			c.leave(h, "user "+u.Name, "its home, shell or comment holds a secret, or characters that passwd(5) does not take")
 			continue
 		}
 		exported["user "+u.Name] = true

@@ -102,6 +102,8 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 	switch {
 	case !utf8.ValidString(name) || !utf8.ValidString(string(f.Target)):
 		return "its name, or where it points to, is not UTF-8"
+	case withSecrets(name), withSecrets(string(f.Target)):
+		return "its name, or where it points to, holds a secret"
 	case path.Clean(name) != name || !path.IsAbs(name) || name == "/" || strings.ContainsRune(name, 0):
 		return "its path is not a clean absolute one"
 	case own.MatchString(name):

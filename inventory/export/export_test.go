@@ -177,6 +177,25 @@ func TestExportRefusesAnUnknownFormat(t *testing.T) {
 	require.Equal(t, "use one of: ansible, salt, cloud-init", plan.Hint(err))
 }
 
+// What was redacted outside of a file's contents is not written as if it were
+// the real thing.
+func TestExportLeavesTokensOutsideOfFiles(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	hosts[0].Users = append(hosts[0].Users, inventory.Account{Name: "odd", UID: 1600, GID: 1500, Home: "/home/odd", Shell: "/bin/sh", Gecos: "password " + dbToken})
+	hosts[0].Configuration = append(hosts[0].Configuration, inventory.File{Path: "/etc/odd", Kind: "link", Target: "/srv/" + dbToken})
+	r := m.export(export.Ansible, hosts...)
+	var left []string
+	for _, l := range r.Left {
+		left = append(left, l.What)
+	}
+	require.Contains(t, left, "user odd")
+	require.Contains(t, left, "/etc/odd")
+	for name, text := range r.Files {
+		require.NotContains(t, text, dbToken, name)
+	}
+}
+
 // A site of many hosts takes seconds: what is looked for is looked for once.
 func BenchmarkExport(b *testing.B) {
 	objects := inventory.NewObjects(b.TempDir())

@@ -69,29 +69,31 @@ func place[T comparable](l *layering, at func(where level, i, j int) *recipe, ge
 	if len(l.roles) < 2 { // one role is all there is
 		hosts = -1
 	}
-	allowed := func(x T, where level) func(h *recipe) bool {
-		return func(h *recipe) bool { return l.needs(h, x) <= where }
+	// fits is the same for all who have a thing, so it is found out once.
+	fits := func(known map[T]bool, x T, where level, among [][]*recipe) bool {
+		if _, ok := known[x]; !ok {
+			known[x] = all(among, func(h *recipe) bool { return l.needs(h, x) <= where })
+		}
+		return known[x]
 	}
-	done := map[T]bool{}
-	doneIn := make([]map[T]bool, len(l.roles))
+	inAll, written := map[T]bool{}, map[T]bool{}
 	for i, role := range l.roles {
-		doneIn[i] = map[T]bool{}
+		inThis, writtenHere := map[T]bool{}, map[T]bool{}
 		for j, h := range role {
 			for _, x := range *get(h) {
-				where := inHost
+				where, seen := inHost, map[T]bool{}
 				switch {
-				case everywhere[x] == hosts && all(l.roles, allowed(x, inCommon)):
-					where = inCommon
-				case inRoles[i][x] == len(role) && all(l.roles[i:i+1], allowed(x, inRole)):
-					where = inRole
+				case everywhere[x] == hosts && fits(inAll, x, inCommon, l.roles):
+					where, seen = inCommon, written
+				case inRoles[i][x] == len(role) && fits(inThis, x, inRole, l.roles[i:i+1]):
+					where, seen = inRole, writtenHere
 				}
 				l.note(h, x, where)
-				if where == inCommon && done[x] || where == inRole && doneIn[i][x] {
-					continue
+				if !seen[x] {
+					seen[x] = true
+					list := get(at(where, i, j))
+					*list = append(*list, x)
 				}
-				done[x], doneIn[i][x] = where == inCommon, where == inRole
-				list := get(at(where, i, j))
-				*list = append(*list, x)
 			}
 		}
 	}
