@@ -97,17 +97,16 @@ func (s *SSH) Connect(ctx context.Context) error {
 // Run runs script on the host; see Host. An error before the script started is
 // one of connecting; ErrLost means that it may have run.
 func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return s.run(ctx, s.asRoot, script, stdin, stdout)
+	return s.run(ctx, true, script, stdin, stdout)
 }
 
 // RunAsLogin is Run as the login itself, which then need not be able to become
 // root.
 func (s *SSH) RunAsLogin(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return s.run(ctx, asLogin, script, stdin, stdout)
+	return s.run(ctx, false, script, stdin, stdout)
 }
 
-// run runs script by the command line that as makes.
-func (s *SSH) run(ctx context.Context, as func(line string) string, script string, stdin io.Reader, stdout io.Writer) error {
+func (s *SSH) run(ctx context.Context, asRoot bool, script string, stdin io.Reader, stdout io.Writer) error {
 	release, err := acquire(ctx, s.sessions)
 	if err != nil {
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, err)
@@ -117,13 +116,13 @@ func (s *SSH) run(ctx context.Context, as func(line string) string, script strin
 	out, stderr := &output{w: stdout, fail: fail}, newTail()
 	line := "sh -c '" + bootstrap(len(script)+len(scriptEnd)) + "'"
 	cmd, err := viaLink(ctx, s, func(l *link) (*command, error) {
-		return startCommand(ctx, l, as(line), out, stderr)
+		return startCommand(ctx, l, s.commandLine(asRoot, line), out, stderr)
 	})
 	if err != nil {
 		release()
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, err)
 	}
-	cmd.as = as
+	cmd.asRoot = asRoot
 	go func() {
 		if err := feed(cmd.stdin, script, stdin); err != nil {
 			fail(err)
@@ -145,25 +144,22 @@ func (s *SSH) run(ctx context.Context, as func(line string) string, script strin
 	if cause := context.Cause(running); cause != nil && (stopped || ctx.Err() == nil) {
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, cause)
 	}
-	return s.result(err, stderr)
+	return s.result(err, stderr, asRoot)
 }
 
 func (s *SSH) isRoot() bool { return s.cfg.User == "root" }
 
-// asRoot makes a command line for the login shell.
-func (s *SSH) asRoot(line string) string {
-	if s.isRoot() {
+// commandLine makes a command line for the login shell.
+func (s *SSH) commandLine(asRoot bool, line string) string {
+	if s.isRoot() || !asRoot {
 		return "exec " + line
 	}
 	return "exec sudo -n -H -- " + line
 }
 
-// asLogin makes a command line for the login shell that stays who it is.
-func asLogin(line string) string { return "exec " + line }
-
 // command is a session whose bootstrap has been started.
 type command struct {
-	as      func(line string) string // who runs it, and may stop it
+	asRoot  bool
 	link    *link
 	session *ssh.Session
 	stdin   io.WriteCloser
@@ -241,7 +237,7 @@ func (s *SSH) terminate(cmd *command, stderr *tail) {
 	// Field 5 of stat is the process group; the command's name, "(sh)", has no blank.
 	line := `sh -c 'set -- $(cat /proc/` + strconv.Itoa(stderr.pid) + `/stat); kill -s TERM -- -"$5"'`
 	killer, err := await(ctx, func() (*command, error) {
-		return startCommand(ctx, cmd.link, cmd.as(line), &output{}, newTail())
+		return startCommand(ctx, cmd.link, s.commandLine(cmd.asRoot, line), &output{}, newTail())
 	})
 	if err != nil {
 		return
@@ -252,7 +248,7 @@ func (s *SSH) terminate(cmd *command, stderr *tail) {
 	_ = killer.Close()
 }
 
-func (s *SSH) result(err error, stderr *tail) error {
+func (s *SSH) result(err error, stderr *tail, asRoot bool) error {
 	var exit *ssh.ExitError
 	switch {
 	case err == nil:
@@ -260,7 +256,7 @@ func (s *SSH) result(err error, stderr *tail) error {
 	case !errors.As(err, &exit):
 		err = fmt.Errorf("run command on %s: %w: %w", s.cfg.Name, ErrLost, err)
 		return plan.Transient(plan.WithHint(err, "check the network to %s, then run the same command again", s.cfg.Name), 0)
-	case !stderr.started() && !s.isRoot():
+	case asRoot && !stderr.started() && !s.isRoot():
 		err = fmt.Errorf("become root on %s as user %s: %w: %s", s.cfg.Name, s.cfg.User, ErrSudo, lastLine(stderr.String()))
 		return plan.WithHint(err, "log in as root, or let %s run sudo without a password on %s: %s ALL=(ALL) NOPASSWD: ALL",
 			s.cfg.User, s.cfg.Name, s.cfg.User)
