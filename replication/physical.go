@@ -174,13 +174,11 @@ func (p *physical) Apply(ctx context.Context) error {
 	if choice.way == WayCopy {
 		return p.rows.Apply(ctx)
 	}
-	_, runs, err := RunningSeed(ctx, p.pair)
-	if err == nil && runs { // a worker on the target may have outlived its controller
-		err = plan.Transient(fmt.Errorf("seed %s: a copy of rows runs there", p.pair.Name), controlEvery)
-	}
+	control, err := takeControl(ctx, p.pair.Target) // a worker on the target may have outlived its controller
 	if err != nil {
 		return err
 	}
+	control.close()
 	notes, err = p.receive(ctx, choice)
 	if err != nil {
 		return plan.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)

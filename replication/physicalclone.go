@@ -125,7 +125,7 @@ func (p *physical) account() login {
 // clone has the target's server fetch the source's files into a directory of
 // their own. In place, CLONE drops the server's data first and ends it with error
 // 3707 where nobody restarts it; so its own data stays until the files are there.
-func (p *physical) clone(ctx context.Context, n physicalNotes, total int64) (err error) {
+func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err error) {
 	for _, s := range []*Server{p.pair.Source, p.pair.Target} {
 		if err := install(ctx, s); err != nil {
 			return err
@@ -143,22 +143,19 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, total int64) (err
 	if err != nil {
 		return err
 	}
-	rate := p.options.BytesPerSecond
-	if rate > 0 {
-		rate = max(rate>>20, 1) // MiB, and 0 is unlimited
-	}
-	session, err := p.pair.Target.Session(ctx, Quiet,
-		"SET GLOBAL clone_valid_donor_list = "+literal(origin.String()),
-		"SET GLOBAL clone_max_network_bandwidth = "+strconv.FormatInt(rate, 10),
-		"SET GLOBAL clone_max_data_bandwidth = "+strconv.FormatInt(rate, 10))
+	session, err := p.pair.Target.Session(ctx, Quiet, "SET GLOBAL clone_valid_donor_list = "+literal(origin.String()))
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	watching, stop := context.WithCancel(ctx)
-	var watcher errgroup.Group
-	watcher.Go(func() error { p.showClone(watching, total); return nil })
-	defer func() { stop(); _ = watcher.Wait() }() // it has no error
+	rate := f.limit.cloneRate()
+	if err := p.setCloneRate(ctx, rate); err != nil {
+		return err
+	}
+	following, stop := context.WithCancel(ctx)
+	var follower errgroup.Group
+	follower.Go(func() error { p.followClone(following, f, rate); return nil })
+	defer func() { stop(); _ = follower.Wait() }() // it has no error
 	for i, host := range clientHosts(ctx, p.pair.Target) {
 		if i > 0 {
 			plan.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.account().name)
@@ -183,18 +180,17 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, total int64) (err
 	return p.account().drop(ctx)
 }
 
-// showClone reports progress until ctx ends.
-func (p *physical) showClone(ctx context.Context, total int64) {
-	for pause(ctx, time.Second) == nil {
-		db, err := p.pair.Target.DB(ctx)
-		if err != nil {
-			continue
-		}
-		text, err := queryText(ctx, db, "SELECT CAST(IFNULL(SUM(DATA), 0) AS UNSIGNED) FROM performance_schema.clone_progress")
-		if done, parsed := strconv.ParseInt(text, 10, 64); err == nil && parsed == nil {
-			plan.Report(ctx, plan.Progress{Done: done, Total: max(total, done), Unit: "B", What: "files of " + p.pair.Name})
-		}
+// cloned is how many bytes the target's clone has received.
+func (p *physical) cloned(ctx context.Context) (int64, error) {
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return 0, err
 	}
+	text, err := queryText(ctx, db, "SELECT CAST(IFNULL(SUM(DATA), 0) AS UNSIGNED) FROM performance_schema.clone_progress")
+	if err != nil {
+		return 0, p.pair.Target.wrap("look how far the clone is", err)
+	}
+	return strconv.ParseInt(text, 10, 64)
 }
 
 // endClones ends the clones of the target's server, which go on when their client dies.

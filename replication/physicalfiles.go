@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,11 +24,12 @@ func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error)
 	if err != nil {
 		return n, err
 	}
-	if n.Flavor == MariaDB {
-		err = p.stream(ctx, &n, c.bytes)
-	} else {
-		err = p.clone(ctx, n, c.bytes)
-	}
+	err = p.throttled(ctx, c.bytes, func(ctx context.Context, f *fileSeed) error {
+		if n.Flavor == MariaDB {
+			return p.stream(ctx, &n, f)
+		}
+		return p.clone(ctx, n, f)
+	})
 	if err != nil {
 		return n, err
 	}
@@ -127,17 +126,9 @@ find "$new" -exec sync {} +`
 
 // stream reads the source's files by mariadb-backup into the target's disk, with
 // nothing in between kept anywhere, and prepares them.
-func (p *physical) stream(ctx context.Context, n *physicalNotes, total int64) error {
-	limit := newThrottle(p.options.limits())
-	watching, stop := context.WithCancel(ctx)
-	var watcher errgroup.Group
-	watcher.Go(func() error {
-		newSourceWatch(p.pair.Source, limit, newReplicaWatch(p.pair.Source)).watch(watching)
-		return nil
-	})
-	defer func() { stop(); _ = watcher.Wait() }() // it has no error
+func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) error {
 	reader, writer := io.Pipe()
-	counted := &pacedReader{ctx: ctx, from: reader, limit: limit}
+	paced := pacedReader{ctx: ctx, from: reader, seed: f}
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.cfg), nil, writer)
@@ -146,18 +137,14 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, total int64) er
 	})
 	group.Go(func() error {
 		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + shellQuote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
-		err := p.pair.Target.Host().Run(both, script, counted, nil)
+		err := p.pair.Target.Host().Run(both, script, paced, nil)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		return wrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
-	})
-	group.Go(func() error {
-		counted.show(both, p.pair.Name, total)
-		return nil
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	plan.Note(ctx, "%s received from %s; the files are made ready", sizeText(counted.bytes.Load()), p.pair.Source.Name())
+	plan.Note(ctx, "%s received from %s; the files are made ready", sizeText(f.progress.received()), p.pair.Source.Name())
 	out, err := p.onTarget(ctx, "dir="+shellQuote(n.Dir)+"; new="+shellQuote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
@@ -182,39 +169,21 @@ func backupPosition(text string) (string, error) {
 
 // pacedReader counts what passes, and holds it back.
 type pacedReader struct {
-	ctx   context.Context //nolint:containedctx // a Reader has none
-	from  io.Reader
-	limit *throttle
-	bytes atomic.Int64
-	done  atomic.Bool
+	ctx  context.Context //nolint:containedctx // a Reader has none
+	from io.Reader
+	seed *fileSeed
 }
 
 // paceBytes is the most that passes at once.
 const paceBytes = 256 << 10
 
 // Read implements io.Reader.
-func (r *pacedReader) Read(b []byte) (int, error) {
+func (r pacedReader) Read(b []byte) (int, error) {
 	n, err := r.from.Read(b[:min(len(b), paceBytes)])
-	r.bytes.Add(int64(n))
+	r.seed.progress.add(tableName{}, 0, int64(n))
 	if err != nil {
-		r.done.Store(true)
 		return n, err
 	}
-	r.limit.took(int64(n))
-	return n, r.limit.wait(r.ctx)
-}
-
-// show reports progress until all has passed or ctx ends.
-func (r *pacedReader) show(ctx context.Context, pair string, total int64) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for !r.done.Load() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		done := r.bytes.Load()
-		plan.Report(ctx, plan.Progress{Done: done, Total: max(total, done), Unit: "B", What: "files of " + pair})
-	}
+	r.seed.limit.took(int64(n))
+	return n, r.seed.limit.wait(r.ctx)
 }

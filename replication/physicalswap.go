@@ -280,6 +280,9 @@ func (p *physical) discard(ctx context.Context, n physicalNotes) error {
 			return err
 		}
 	}
+	if err := (&seed{pair: p.pair}).writable(ctx, p.dropControl); err != nil {
+		plan.Note(ctx, "the schema %s may be left on %s: %v", ownSchema, p.pair.Target.Name(), err)
+	}
 	// A process of the earlier try that still writes there does so to no end.
 	_, err := p.onTarget(ctx, "beside="+shellQuote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
 	if err != nil {

@@ -244,11 +244,11 @@ func (c *seedControl) make(ctx context.Context) error {
 
 // lead follows what is wanted and writes the state until ctx ends. It fails
 // when its session does: then the lock is lost, and the seed must end.
-func (c *seedControl) lead(ctx context.Context, pair string, configured Limits, t *throttle, p *progress) error {
+func (c *seedControl) lead(ctx context.Context, pair string, configured Limits, t *throttle, now func() SeedProgress) error {
 	tick := time.NewTicker(controlEvery)
 	defer tick.Stop()
 	for {
-		if err := c.step(ctx, pair, configured, t, p); err != nil {
+		if err := c.step(ctx, pair, configured, t, now); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -262,7 +262,7 @@ func (c *seedControl) lead(ctx context.Context, pair string, configured Limits, 
 	}
 }
 
-func (c *seedControl) step(ctx context.Context, pair string, configured Limits, t *throttle, p *progress) error {
+func (c *seedControl) step(ctx context.Context, pair string, configured Limits, t *throttle, now func() SeedProgress) error {
 	var wanted LimitsChange
 	if _, err := readControl(ctx, c.session, controlWanted, &wanted); err != nil {
 		return err
@@ -270,7 +270,7 @@ func (c *seedControl) step(ctx context.Context, pair string, configured Limits, 
 	if limits := wanted.of(configured); t.set(limits) {
 		plan.Note(ctx, "migrate throttle: %s", limits)
 	}
-	err := writeControl(ctx, c.session, controlState, SeedState{Pair: pair, Limits: t.current(), Progress: p.now()})
+	err := writeControl(ctx, c.session, controlState, SeedState{Pair: pair, Limits: t.current(), Progress: now()})
 	if errorNumber(err) == 1146 {
 		return nil // the seed has ended this moment
 	}

@@ -155,6 +155,13 @@ func (p *progress) add(id tableName, rows, bytes int64) {
 	p.total += bytes
 }
 
+// received is the bytes that have come in this try.
+func (p *progress) received() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
+}
+
 // finished says that a table is copied.
 func (p *progress) finished(id tableName) {
 	p.mu.Lock()

@@ -55,7 +55,7 @@ func (s *seed) copy(ctx context.Context, control *seedControl) (err error) {
 	led, end := context.WithCancelCause(ctx)
 	var watchers errgroup.Group
 	watchers.Go(func() error {
-		err := control.lead(led, s.pair.Name, s.options.limits(), r.throttle, r.progress)
+		err := control.lead(led, s.pair.Name, s.options.limits(), r.throttle, r.progress.now)
 		end(err) // ends the seed, where err is one
 		return err
 	})

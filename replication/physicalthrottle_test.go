@@ -1,0 +1,62 @@
+package replication
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// TestThrottleOfASeedByFiles: the command reaches it, and nothing of that is left.
+func TestThrottleOfASeedByFiles(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target, options := physicalPair(t, flavor)
+		makeBig(source)
+		options.BytesPerSecond = 3 << 20
+		var notes said
+		done := make(chan error, 1)
+		go func() { done <- SeedBy(pair, Seed(pair), options).Op.Apply(notes.context(t.Context())) }()
+		running := func() SeedState {
+			select {
+			case err := <-done:
+				require.NoError(t, err)
+				t.Fatal("the seed has ended: ", notes.all())
+			default:
+			}
+			state, _, err := RunningSeed(t.Context(), pair)
+			require.NoError(t, err)
+			return state
+		}
+		require.Eventually(t, func() bool { return running().Progress.Bytes > 0 }, 60*time.Second, 50*time.Millisecond)
+		require.Equal(t, "files", running().Progress.Phase)
+		require.EqualValues(t, 3<<20, running().Limits.BytesPerSecond)
+
+		state, err := Throttle(t.Context(), pair, LimitsChange{Paused: pointer(true)})
+		require.NoError(t, err)
+		require.True(t, state.Limits.Paused)
+		require.Eventually(t, func() bool { return strings.Contains(running().Progress.Throttle, "paused by migrate throttle") }, 20*time.Second, 50*time.Millisecond)
+		rates := "SELECT CONCAT(@@GLOBAL.clone_max_network_bandwidth, ' ', @@GLOBAL.clone_max_data_bandwidth)"
+		if flavor == servertest.MySQL {
+			require.Eventually(t, func() bool { return target.Value(rates) == "1 1" }, 20*time.Second, 50*time.Millisecond)
+		} else {
+			<-time.After(1500 * time.Millisecond) // what was on its way
+			before := running().Progress.Bytes
+			<-time.After(2500 * time.Millisecond)
+			require.Equal(t, before, running().Progress.Bytes)
+		}
+		_, err = Throttle(t.Context(), pair, LimitsChange{Paused: pointer(false), BytesPerSecond: pointer(int64(0))})
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		require.Contains(t, notes.all(), "migrate throttle: paused")
+		if flavor == servertest.MySQL {
+			require.Contains(t, notes.all(), "CLONE cannot be paused: it is held to 1 MiB a second")
+		}
+		requireSeeded(t, source, target)
+		_, err = Throttle(t.Context(), pair, LimitsChange{Paused: pointer(true)})
+		require.ErrorIs(t, err, ErrNoSeed)
+		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'seed_control'"))
+	})
+}
