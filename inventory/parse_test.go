@@ -288,3 +288,17 @@ func FuzzAnswer(f *testing.F) {
 		require.NoError(t, ShowHost(&bytes.Buffer{}, h))
 	})
 }
+
+// A host of containers has their file systems mounted, each of which shows the space of the host's own.
+func TestStackedFileSystemsAreNoDisks(t *testing.T) {
+	p := &parser{host: &Host{}}
+	require.NoError(t, p.df(`Filesystem Type 1024-blocks Used Available Capacity Mounted on
+/dev/vda1 ext4 264212084 36824432 58676832 39% /
+overlay overlay 264212084 36824432 58676832 39% /var/lib/docker/overlay2/0123/merged
+overlay overlay 264212084 36824432 58676832 39% /var/lib/docker/overlay2/4567/merged
+`))
+	require.Len(t, p.host.Disks, 1)
+	p = &parser{host: &Host{}}
+	require.NoError(t, p.df("overlay overlay 264212084 36824432 58676832 39% /\n"))
+	require.Len(t, p.host.Disks, 1, "the root of a host that is stacked itself")
+}

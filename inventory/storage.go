@@ -17,6 +17,10 @@ var dfLine = regexp.MustCompile(`^(.+?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\
 // holdsNoData lists file systems in memory or made by the kernel.
 var holdsNoData = []string{"tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "udev", "none"}
 
+// stacked lists file systems that show the space of another: of each container
+// that runs, mostly. Only a root of that kind is the host's own.
+var stacked = []string{"overlay", "aufs"}
+
 // disks reads df. One file system that cannot be asked makes df fail, with the
 // others' lines printed: those count, and the failure is noted.
 func (p *parser) disks() {
@@ -34,7 +38,7 @@ func (p *parser) disks() {
 func (p *parser) df(text string) error {
 	for _, line := range lines(text) {
 		f := dfLine.FindStringSubmatch(line)
-		if f == nil || slices.Contains(holdsNoData, f[2]) {
+		if f == nil || slices.Contains(holdsNoData, f[2]) || slices.Contains(stacked, f[2]) && f[6] != "/" {
 			continue
 		}
 		size, err1 := kibibytes(f[3])
