@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,7 +144,7 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	p := newParser(target, a, o.Redactor)
 	p.now, p.took = time.Now().UTC(), time.Since(begin)
 	if _, ok := target.Host.(asLogin); ok {
-		p.miss(Missing{"root", Denied, "sudo -n does not work here: what only root may see is missing"})
+		p.miss(Missing{notRoot, Denied, "sudo -n does not work here: what only root may see is missing"})
 	}
 	p.facts()
 	if err := p.fetch(ctx); err != nil {
@@ -168,6 +169,14 @@ func ask(ctx context.Context, host remote.Host, script string, answer io.Writer)
 		return plain, plain.Run(ctx, script, nil, answer)
 	}
 	return host, err
+}
+
+// notRoot is what a capture lacks whose login could not become root.
+const notRoot = "root"
+
+// AsRoot reports whether root's view of the host was captured.
+func (h *Host) AsRoot() bool {
+	return !slices.ContainsFunc(h.Missing, func(m Missing) bool { return m.What == notRoot })
 }
 
 // asLogin is a host whose login cannot become root: it is asked for what the

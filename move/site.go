@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/remote"
 )
 
 const (
@@ -58,9 +59,21 @@ func (m *Move) Capture(ctx context.Context, deep bool) error {
 			errs = append(errs, r.Err)
 			continue
 		}
-		errs = append(errs, inventory.Save(m.inventoryDir(), r.Host))
+		errs = append(errs, m.saveInventory(r.Host))
 	}
 	return errors.Join(append(errs, m.auditInventory(options.Redactor))...)
+}
+
+// saveInventory keeps what was captured, but for a plain login's view of a host
+// that was captured as root before: a sudo that broke meanwhile costs nothing
+// that is known.
+func (m *Move) saveInventory(h *inventory.Host) error {
+	file := filepath.Join(m.inventoryDir(), h.Name+".json")
+	if earlier, err := inventory.LoadFile(file); err == nil && earlier.AsRoot() && !h.AsRoot() {
+		err = fmt.Errorf("capture %s: %w: the inventory of %s, captured as root, is kept", h.Name, remote.ErrSudo, earlier.CapturedAt.Format(time.DateTime))
+		return plan.WithHint(err, "let %s run sudo without a password on %s, or remove %s to keep what a plain login sees", m.Config.SSH.User, h.Name, file)
+	}
+	return inventory.Save(m.inventoryDir(), h)
 }
 
 // auditInventory reads again what was written: no secret may be in it (I7).
