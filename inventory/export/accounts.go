@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
@@ -31,6 +32,10 @@ func (c *collector) accounts(h *inventory.Host, r *recipe) {
 		}
 		if !plainText(u.Home) || !plainText(u.Shell) || !plainText(u.Gecos) || strings.Contains(u.Gecos, ":") || withSecrets(u.Home+" "+u.Shell+" "+u.Gecos) {
 			c.leave(h, "user "+u.Name, "its home, shell or comment holds a secret, or characters that passwd(5) does not take")
+			continue
+		}
+		if name := groupOf[u.GID]; name != "" && !accountName.MatchString(name) {
+			c.leave(h, "user "+u.Name, "its group is not exported")
 			continue
 		}
 		exported["user "+u.Name] = true
@@ -63,6 +68,15 @@ func (c *collector) nameable(h *inventory.Host, kind, name string) bool {
 	}
 	c.leave(h, kind+" "+name, "its name is none that useradd takes")
 	return false
+}
+
+// ownerName is an account's name where it is one, else its number: /etc/passwd
+// can hold any text, and Ansible would look for variables in it.
+func ownerName(name string, id int) string {
+	if accountName.MatchString(name) {
+		return name
+	}
+	return strconv.Itoa(id)
 }
 
 func plainText(s string) bool {

@@ -67,7 +67,7 @@ func (v *roleVars) accounts(r *recipe) {
 		groups = append(groups, flow{{"name", g.Name}, {"gid", g.GID}, {"system", g.System}})
 	}
 	for _, u := range r.Users {
-		one := mapping{{"name", u.Name}, {"uid", u.UID}, {"group", u.Group}, {"home", unsafe(u.Home)}, {"shell", unsafe(u.Shell)}, {"comment", unsafe(u.Gecos)}, {"system", u.System}}
+		one := mapping{{"name", u.Name}, {"uid", u.UID}, {"group", unsafe(u.Group)}, {"home", unsafe(u.Home)}, {"shell", unsafe(u.Shell)}, {"comment", unsafe(u.Gecos)}, {"system", u.System}}
 		if in := r.groupsOf(u.Name); len(in) > 0 {
 			one = append(one, pair{"groups", in})
 		}
@@ -130,7 +130,7 @@ func (f files) fileVars(set func(string, list), folder, sub, use string, all []f
 
 // item is a file that a loop puts in place.
 func item(src string, x file) flow {
-	one := flow{{"src", src}, {"dest", unsafe(x.Path)}, {"owner", x.Owner}, {"group", x.Group}, {"mode", x.Mode}}
+	one := flow{{"src", src}, {"dest", unsafe(x.Path)}, {"owner", unsafe(x.Owner)}, {"group", unsafe(x.Group)}, {"mode", unsafe(x.Mode)}}
 	if x.Path == "/etc/sudoers" || path.Dir(x.Path) == "/etc/sudoers.d" {
 		one = append(one, pair{"validate", "/usr/sbin/visudo -cf %s"})
 	}
@@ -164,7 +164,7 @@ func folderVars(all []folder) list {
 	for _, f := range all {
 		one := flow{{"path", unsafe(f.Path)}}
 		if f.Mode != "" {
-			one = append(one, pair{"owner", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode})
+			one = append(one, pair{"owner", unsafe(f.Owner)}, pair{"group", unsafe(f.Group)}, pair{"mode", unsafe(f.Mode)})
 		}
 		l = append(l, one)
 	}

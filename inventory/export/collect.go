@@ -96,7 +96,9 @@ var (
 	versionText = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
 	unitName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]*\.(service|socket|timer)$`)
 	accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`)
-	zoneName    = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
+	// architecture may be empty, as it is in inventories that do not say.
+	architecture = regexp.MustCompile(`^[a-z0-9-]*$`)
+	zoneName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 )
 
 func (c *collector) packages(h *inventory.Host, r *recipe) {
@@ -110,8 +112,8 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 		switch {
 		case !p.Manual && !p.Held, ofTheSystem.MatchString(p.Name):
 			continue
-		case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version):
-			c.leave(h, "package "+p.Name, "its name or version is none that apt takes")
+		case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
+			c.leave(h, "package "+p.Name, "its name, version or architecture is none that apt takes")
 			continue
 		case ofTheMachine.MatchString(p.Name):
 			c.leave(h, "package "+p.Name, "it belongs to the machine, and the new one has its own")

@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -29,9 +28,9 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 		case f.Kind == "removed":
 			r.Absent = append(r.Absent, absent{Path: string(f.Path)})
 		case f.Kind == "folder":
-			r.Folders = append(r.Folders, folder{string(f.Path), f.Mode, cmp.Or(f.Owner, strconv.Itoa(f.UID)), cmp.Or(f.Group, strconv.Itoa(f.GID))})
+			r.Folders = append(r.Folders, folder{string(f.Path), f.Mode, ownerName(f.Owner, f.UID), ownerName(f.Group, f.GID)})
 		default:
-			one := file{Path: string(f.Path), Mode: f.Mode, Owner: cmp.Or(f.Owner, strconv.Itoa(f.UID)), Group: cmp.Or(f.Group, strconv.Itoa(f.GID)), Use: useOf(string(f.Path))}
+			one := file{Path: string(f.Path), Mode: f.Mode, Owner: ownerName(f.Owner, f.UID), Group: ownerName(f.Group, f.GID), Use: useOf(string(f.Path))}
 			if f.Kind == "link" {
 				one.Link, one.Mode = string(f.Target), ""
 			} else {

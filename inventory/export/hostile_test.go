@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,20 +46,19 @@ func (m made) hostile() []inventory.File {
 // were. It runs on this machine, below a folder of the test's.
 func TestAnsibleKeepsStrangeFiles(t *testing.T) {
 	m := newMade(t)
-	me, err := user.Current()
-	require.NoError(t, err)
 	root := t.TempDir()
 	const secret = `p"w'{{ x }}{% y %}`
 	want, links := map[string]string{}, 4 // links to the first few: each takes Ansible a second
 	h := &inventory.Host{Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"}}
 	for i, f := range m.hostile() {
 		f.Path = inventory.Text(root) + f.Path
-		f.Owner, f.Group, f.Mode = me.Uid, me.Gid, "0640"
+		f.Owner, f.Group, f.Mode = lookup(root), lookup(root), "0640"
+		f.UID, f.GID = os.Getuid(), os.Getgid()
 		text, err := m.objects.Get(f.Content)
 		require.NoError(t, err)
 		want[string(f.Path)] = strings.ReplaceAll(string(text), redisToken, secret)
 		if h.Configuration = append(h.Configuration, f); i < links {
-			h.Configuration = append(h.Configuration, inventory.File{Path: f.Path + ".link", Kind: "link", Target: f.Path, Owner: me.Uid, Group: me.Gid})
+			h.Configuration = append(h.Configuration, inventory.File{Path: f.Path + ".link", Kind: "link", Target: f.Path})
 		}
 	}
 	r, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.Ansible, Objects: m.objects})
@@ -81,6 +79,55 @@ func TestAnsibleKeepsStrangeFiles(t *testing.T) {
 		require.Equal(t, root+"/etc/strange/"+name, target)
 	}
 	require.Regexp(t, `changed=0 `, playbook(t, dir, ""))
+	require.NoFileExists(t, root+"/ran", "names of owners are no code")
+}
+
+// lookup is a name that Ansible would run a command for, here.
+func lookup(root string) string { return "{{lookup('pipe','touch " + root + "/ran')}}" }
+
+// Nothing that a host says of itself is read as a variable by Ansible, whichever
+// field it is in.
+func TestExportTakesNoNameForCode(t *testing.T) {
+	m := newMade(t)
+	bad := lookup("")
+	h := m.web("web1")
+	h.Packages = append(h.Packages, inventory.Package{Name: bad, Version: "1", Manual: true}, inventory.Package{Name: "tidy", Version: bad, Architecture: "amd64", Manual: true, Held: true},
+		inventory.Package{Name: "tree", Version: "1", Architecture: bad, Manual: true})
+	h.Services = append(h.Services, inventory.Service{Unit: bad + ".service", Enabled: "enabled", Active: "active"})
+	h.Timers = append(h.Timers, inventory.Timer{Unit: bad + ".timer", Enabled: "enabled", Active: "active"})
+	h.Users = append(h.Users, inventory.Account{Name: bad, UID: 1700, GID: 1500}, inventory.Account{Name: "odd", UID: 1701, GID: 1701, Home: bad, Shell: bad, Gecos: "{{ 1 }}"},
+		inventory.Account{Name: "plain", UID: 1702, GID: 1500, Home: bad, Shell: bad, Gecos: "{{ 1 }}"})
+	h.Groups = append(h.Groups, inventory.Group{Name: bad, GID: 1701, Members: []string{"deploy"}}, inventory.Group{Name: "also", GID: 1703, Members: []string{bad}})
+	h.Time.Zone = "Europe/" + bad
+	h.Network.Hosts = append(h.Network.Hosts, inventory.HostsLine{Line: 4, Address: bad, Names: []string{"x"}}, inventory.HostsLine{Line: 5, Address: "192.0.2.9", Names: []string{bad}})
+	file := m.owned(m.file("/etc/"+bad, "text\n"), bad, bad, bad, "")
+	file.UID, file.GID = 1700, 1701
+	h.Configuration = append(h.Configuration, file, inventory.File{Path: "/srv/odd", Kind: "folder", Mode: bad, Owner: bad, Group: bad, UID: 1700, GID: 1701},
+		inventory.File{Path: "/etc/odd", Kind: "link", Target: inventory.Text(bad), Owner: bad, Group: bad}, inventory.File{Path: inventory.Text("/etc/gone" + bad), Kind: "removed"})
+	r := m.export(export.Ansible, h, m.host("db1", "db"))
+	for name, text := range r.Files {
+		if !strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, "/tasks/main.yml") || name == "site.yml" {
+			continue // files as they are; the tasks are this package's own words
+		}
+		var doc yaml.Node
+		require.NoError(t, yaml.Unmarshal([]byte(text), &doc), name)
+		noTemplates(t, name, &doc)
+	}
+	require.Contains(t, r.Files["roles/web/defaults/main.yml"], `owner: "1700", group: "1701"`)
+	for _, l := range r.Left {
+		require.NotEqual(t, "user plain", l.What)
+	}
+}
+
+// noTemplates requires that each text with Jinja in it is marked as unsafe.
+func noTemplates(t *testing.T, name string, n *yaml.Node) {
+	t.Helper()
+	if strings.Contains(n.Value, "{{") || strings.Contains(n.Value, "{%") {
+		require.Equal(t, "!unsafe", n.Tag, "%s: %s", name, n.Value)
+	}
+	for _, inner := range n.Content {
+		noTemplates(t, name, inner)
+	}
 }
 
 // The playbook stops before it changes anything when a secret is missing.
