@@ -70,6 +70,9 @@ func (c *collector) host(h *inventory.Host) (*recipe, error) {
 		c.leave(h, "host "+h.Name, "it runs "+cmp.Or(h.OS.Name, h.OS.ID)+": an export is for hosts of Debian and Ubuntu")
 		return r, nil
 	}
+	if err := c.missing(h); err != nil {
+		return nil, err
+	}
 	c.manifest(h)
 	c.packages(h, r)
 	c.accounts(h, r)

@@ -25,6 +25,8 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 		case why == "": // it is exported in another way
 		case why != fit:
 			c.leave(h, string(f.Path), why)
+		case f.Kind == "removed" && !wholeTree(h):
+			c.leave(h, string(f.Path), "it is not seen, and not all files were: see whether it is there")
 		case f.Kind == "removed":
 			r.Absent = append(r.Absent, absent{Path: string(f.Path)})
 		case f.Kind == "folder":
@@ -54,7 +56,7 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 		}
 	}
 	for _, p := range h.Packages {
-		if link := takenAway[p.Name]; link != "" && !has[link] {
+		if link := takenAway[p.Name]; link != "" && !has[link] && wholeTree(h) {
 			r.Absent = append(r.Absent, absent{Path: link})
 		}
 	}
