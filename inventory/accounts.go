@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +125,9 @@ func (p *parser) authorizedKeys() {
 	}
 }
 
+// byNumber is a user in sudoers(5) who is named by number, not a comment.
+var byNumber = regexp.MustCompile(`^#\d`)
+
 // sudo reads sudoers(5): every line that is a rule or setting.
 func (p *parser) sudo() {
 	for _, file := range sortedKeys(p.contents) {
@@ -139,7 +143,7 @@ func (p *parser) sudo() {
 			}
 			text := strings.Join(strings.Fields(whole), " ")
 			whole = ""
-			if text == "" || strings.HasPrefix(text, "#") || strings.HasPrefix(text, "@include") {
+			if text == "" || strings.HasPrefix(text, "#") && !byNumber.MatchString(text) || strings.HasPrefix(text, "@include") {
 				continue
 			}
 			text, _ = p.redactor.Command(text)

@@ -23,6 +23,7 @@ var (
 	cause   = rule{Harmless, "what it is and does is the same"}
 	place   = rule{Harmless, "it stands in another place"}
 	remark  = rule{Harmless, "it is a remark for people"}
+	renewal = rule{Harmless, "until when it is valid says whether it was renewed"}
 )
 
 // always are places whose differences are of one class: whole kinds of traits,
@@ -47,7 +48,7 @@ var always = map[string]rule{
 	"network.hostname": own, "network.fqdn": own, "network.interfaces": site, "network.interfaces.kind": machine, "network.interfaces.mac": machine,
 	"network.interfaces.addresses": own, "network.resolver.servers": site, "time.ntp_servers": site,
 
-	"certificates.not_before": {Harmless, "it was renewed"}, "certificates.not_after": {Harmless, "it was renewed"}, "certificates.sha256": {Harmless, "it was renewed"},
+	"certificates.not_before": renewal, "certificates.sha256": renewal,
 	"releases.previous": {Harmless, "how many old releases are kept"}, "configuration.package": cause, "files.package": cause,
 	"mysql.free_space_bytes": moment, "redis.memory_bytes": moment, "redis.replicas": moment,
 }
@@ -64,7 +65,7 @@ var (
 	leftOver       = regexp.MustCompile(`(\.(dpkg-(old|dist|new|bak)|ucf-(old|dist)|rpm(save|new|orig))|~)$`)
 	// siteFiles hold the host's own names, addresses, keys and ids: they are made
 	// anew on a new host.
-	siteFiles = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|hostid|network/.*|netplan/.*|systemd/network/.*|sysconfig/network.*|NetworkManager/system-connections/.*|resolv\.conf|cloud/.*|udev/rules\.d/70-persistent-.*|iscsi/initiatorname\.iscsi|nvme/host(id|nqn)|ssh/ssh_host_.*|fstab|crypttab|mdadm/mdadm\.conf)$`)
+	siteFiles = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|hostid|network/interfaces(\.d/.*)?|netplan/.*|systemd/network/.*|sysconfig/network.*|NetworkManager/system-connections/.*|resolv\.conf|cloud/.*|udev/rules\.d/70-persistent-.*|iscsi/initiatorname\.iscsi|nvme/host(id|nqn)|ssh/ssh_host_.*|fstab|crypttab|mdadm/mdadm\.conf)$`)
 	// listedFiles say what traits of their own say: there the order may differ.
 	listedFiles = regexp.MustCompile(`^/etc/(passwd|group)$`)
 	hostKey     = regexp.MustCompile(`^/etc/ssh/ssh_host_`)
@@ -74,9 +75,6 @@ var (
 	// other cannot agree.
 	ofPair = regexp.MustCompile(`^(server_id|server_uuid|gtid_domain_id|auto_increment_(offset|increment)|read_only|super_read_only|hostname|report_host)$`)
 )
-
-// firstEphemeral is the first port that programs get who ask for any.
-const firstEphemeral = 32768
 
 // judgeOnly is the class of a trait that only one side has.
 func (p *pair) judgeOnly(side string, i traits.Item) (Class, string) {
@@ -101,7 +99,7 @@ func (p *pair) judgeOnly(side string, i traits.Item) (Class, string) {
 		}
 	case "listeners":
 		if f := strings.Fields(i.Name); len(f) == 3 {
-			if port, err := strconv.Atoi(f[2]); err == nil && port >= firstEphemeral {
+			if p.drawn(side, i) {
 				return moment.class, "the port is drawn by lot"
 			}
 			if f[0] == "udp" && (f[2] == "68" || f[2] == "546") {
@@ -120,7 +118,7 @@ func (p *pair) judgeOnly(side string, i traits.Item) (Class, string) {
 			return own.class, own.why
 		}
 	case "mysql.variables", "mysql.settings":
-		if ofPair.MatchString(i.Name) {
+		if p.old.name != p.new.name && ofPair.MatchString(i.Name) {
 			return Expected, "two servers of a pair differ in it"
 		}
 	}
@@ -182,12 +180,17 @@ func (p *pair) special(at string, was traits.Item, old, now traits.Value) (Class
 			return machine.class, "the kernel works it out from the memory", true
 		}
 	case "mysql.variables.value", "mysql.settings.value":
-		if ofPair.MatchString(was.Name) {
+		if p.old.name != p.new.name && ofPair.MatchString(was.Name) {
 			return Expected, "two servers of a pair differ in it", true
 		}
 		if was.Name == "version" {
 			return p.version(at, was, old.Text, now.Text)
 		}
+	case "certificates.not_after":
+		if now.Text < old.Text { // both are RFC 3339, in UTC
+			return Drift, "it ends earlier", true
+		}
+		return Harmless, "it was renewed", true
 	case "fstab.device":
 		if local(old.Text) && local(now.Text) {
 			return machine.class, machine.why, true

@@ -42,31 +42,46 @@ func (p *pair) contents(d *Difference, was, is traits.Item, old, now traits.Valu
 		d.Class, d.Why = Expected, "only the hosts' names and addresses differ"
 	case listedFiles.MatchString(was.Name):
 		d.Class, d.Why = Harmless, "users and groups are compared one by one"
-	case code(oldNormal) == code(newNormal):
+	case code(was.Name, oldNormal) == code(was.Name, newNormal):
 		d.Class, d.Why = Harmless, "only comments, blank lines and spaces at the end of lines differ"
 	}
 	d.Lines = unified(oldText, newText)
 	return true
 }
 
-// code is a file without its comments, blank lines and spaces at the end of
-// lines. Those at the beginning count in YAML, Python and others.
-func code(text string) string {
+// code is a file without its comments, blank lines and blanks at the end of
+// lines. Those at the beginning count in YAML, Python and others; one behind a
+// backslash takes its meaning away, and so does a carriage return to a script.
+func code(file, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if word := strings.TrimSpace(line); word != "" && !isComment(word) {
-			b.WriteString(strings.TrimRight(line, " \t\r\n") + "\n")
+		word := strings.Trim(line, " \t\n")
+		if word == "" || isComment(file, word) {
+			continue
 		}
+		kept := strings.TrimRight(line, " \t\n")
+		if strings.HasSuffix(kept, `\`) {
+			kept = strings.TrimSuffix(line, "\n")
+		}
+		b.WriteString(kept + "\n")
 	}
 	return b.String()
 }
 
-// counts begins like a comment and is none: #! of scripts, #include of sudo,
-// PHP's attributes, the end of a case in a shell script.
-var counts = regexp.MustCompile(`^(#!|#include|#\[|;;|;&)`)
+var (
+	// counts begins like a comment and is none: #! of scripts, #include of sudo,
+	// PHP's attributes, the end of a case in a shell script.
+	counts = regexp.MustCompile(`^(#!|#include|#\[|;;|;&)`)
+	// sudoers name users by their numbers as well: #1001 ALL=(ALL) ALL.
+	sudoers  = regexp.MustCompile(`^/etc/sudoers(\.d/|$)`)
+	byNumber = regexp.MustCompile(`^#\d`)
+)
 
-func isComment(line string) bool {
-	return (line[0] == '#' || line[0] == ';' || strings.HasPrefix(line, "//")) && !counts.MatchString(line)
+func isComment(file, line string) bool {
+	if counts.MatchString(line) || sudoers.MatchString(file) && byNumber.MatchString(line) {
+		return false
+	}
+	return line[0] == '#' || line[0] == ';' || strings.HasPrefix(line, "//")
 }
 
 // unified is the unified diff of two texts without the line that names it.
