@@ -58,8 +58,10 @@ func TestCaptureWithoutSudo(t *testing.T) {
 	cfg.User = remotetest.Guest // sudo would ask for a password
 	host := remote.NewSSH(cfg)
 	defer host.Close()
-	h := capture(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, only: append([]string{"passwords", "tree"}, few...)})
+	h := capture(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, only: append([]string{"passwords", "tree", "redis", "accounts"}, few...)})
 	require.Equal(t, remotetest.Guest, h.As)
+	require.Equal(t, Denied, reasons(h)["redis"], "other users' programs are hidden")
+	require.Equal(t, Denied, reasons(h)["/root/.ssh/authorized_keys"])
 	require.NotEmpty(t, h.Packages)
 	require.Contains(t, h.Missing, Missing{"root", Denied, "sudo -n does not work here: what only root may see is missing"})
 	require.Equal(t, Denied, reasons(h)["passwords"])

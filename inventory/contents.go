@@ -63,11 +63,7 @@ func (p *parser) toFetch() []string {
 		add(string(c.File), 0)
 	}
 	for _, u := range p.host.Users {
-		if !u.loginShell() || !strings.HasPrefix(u.Home, "/") {
-			continue
-		}
-		for _, name := range keyFiles {
-			file := strings.TrimSuffix(u.Home, "/") + name
+		for _, file := range p.keyFilesOf(u) {
 			if p.onNetwork(file) {
 				p.miss(Missing{file, Skipped, "it lies on a network file system"})
 				continue
@@ -108,7 +104,35 @@ func (p *parser) fetch(ctx context.Context) error {
 			p.miss(Missing{name, Denied, "its contents could not be read"})
 		}
 	}
+	p.missKeys()
 	return nil
+}
+
+// missKeys notes whose authorized keys a plain login may not look for: all
+// others' but its own.
+func (p *parser) missKeys() {
+	if p.host.AsRoot() {
+		return
+	}
+	for _, u := range p.host.Users {
+		for _, name := range p.keyFilesOf(u) {
+			if _, ok := p.contents[name]; !ok && u.Name != p.host.As {
+				p.miss(Missing{name, Denied, "only root may see whether it is there"})
+			}
+		}
+	}
+}
+
+// keyFilesOf are the places of the keys by which a user may log in.
+func (p *parser) keyFilesOf(u Account) []string {
+	if !u.loginShell() || !strings.HasPrefix(u.Home, "/") {
+		return nil
+	}
+	var files []string
+	for _, name := range keyFiles {
+		files = append(files, strings.TrimSuffix(u.Home, "/")+name)
+	}
+	return files
 }
 
 func isKeyFile(name string) bool {

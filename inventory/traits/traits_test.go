@@ -204,6 +204,22 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 	}
 }
 
+// A plain login takes for absent what it cannot see; what every login sees is
+// known.
+func TestAPlainLoginKnowsLess(t *testing.T) {
+	u := UnknownOf(&inventory.Host{Missing: []inventory.Missing{{What: "root", Reason: inventory.Denied}}})
+	for _, at := range []string{"redis", "authorized_keys", "releases", "certificates", "sudo_rules"} {
+		_, unknown := u.Trait(Trait{At: at, Name: "x"})
+		require.True(t, unknown, at)
+	}
+	_, unknown := u.Field(Trait{At: "listeners", Name: "tcp * 80"}, "process")
+	require.True(t, unknown)
+	for _, at := range []string{"listeners", "packages", "services", "users"} {
+		_, unknown := u.Trait(Trait{At: at, Name: "x"})
+		require.False(t, unknown, at)
+	}
+}
+
 // TestAHostMayBeCalledAsAUserIs: what the other host has by the same name is
 // not the host's own.
 func TestAHostMayBeCalledAsAUserIs(t *testing.T) {

@@ -37,6 +37,17 @@ var within = map[string][]string{
 	"mysql-settings":  {"mysql.settings"}, "mysql-schemas": {"mysql.schemas"}, "mysql-users": {"mysql.users"}, "mysql-grants": {"mysql.grants"},
 	"mysql-replication": {"mysql.replicates_from"}, "mysql-replicas": {"mysql.replicas"}, "mysql-space": {"mysql.free_space_bytes"},
 	"connections": {"connections"}, "connections-again": {"connections"},
+	"root": onlyRoot,
+}
+
+// onlyRoot is what a login that is not root sees a part of, without a word from
+// the tools that there is more: other users' processes and what is known by
+// them, and what lies in folders that only their owners may enter.
+var onlyRoot = []string{
+	"listeners.process", "listeners.unit", "listeners.package", "listeners.cause", "programs", "programs.cause", "connections",
+	"certificates", "releases", "compose", "containers", "images", "firewall", "logical_volumes", "users.password",
+	"authorized_keys", "sudo_rules", "cron_jobs", "kernel.sysctl", "secrets", "redis", "redis.settings",
+	"configuration.contents", "files.contents",
 }
 
 // Unknown finds what a host's capture could not see: what of it is not in the
