@@ -64,11 +64,17 @@ func only(all []roles.Role, names []string) []roles.Role {
 }
 
 // newAddresses finds the old addresses of hosts whose clone is made, by host;
-// those of the others go to the options' Unknown. An address that two hosts
-// have, such as a container bridge's, is nobody's.
+// those of the others go to the options' Unknown, and so do addresses that need
+// not move with the host: of bridges, tunnels, other networks. An address that
+// two hosts have is nobody's.
 func (m *Move) newAddresses(hosts []*inventory.Host, o *export.Options) map[string][]string {
 	old := diff.PeersOf(hosts)
 	m.addresses(old, map[string][]netip.Addr{})
+	own := map[string][]netip.Addr{}
+	m.addresses(own, map[string][]netip.Addr{})
+	for _, h := range hosts {
+		own[h.Name] = append(own[h.Name], towardsTheWorld(&h.Network)...)
+	}
 	owners := map[netip.Addr][]string{}
 	for host, addresses := range old {
 		for _, a := range addresses {
@@ -82,7 +88,7 @@ func (m *Move) newAddresses(hosts []*inventory.Host, o *export.Options) map[stri
 		if len(of) != 1 {
 			continue
 		}
-		if machine, err := m.directory.Lookup(of[0]); err == nil && machine.Public.IsValid() && a.Is4() {
+		if machine, err := m.directory.Lookup(of[0]); err == nil && machine.Public.IsValid() && a.Is4() && slices.Contains(own[of[0]], a) {
 			known[of[0]] = append(known[of[0]], a.String())
 		} else {
 			o.Unknown = append(o.Unknown, a.String())
@@ -90,6 +96,33 @@ func (m *Move) newAddresses(hosts []*inventory.Host, o *export.Options) map[stri
 	}
 	slices.Sort(o.Unknown)
 	return known
+}
+
+// towardsTheWorld are the IPv4 addresses of the interface of the default route.
+// One that is a network of its own beside others is left out: it may be a
+// virtual one, which goes from host to host.
+func towardsTheWorld(n *inventory.Network) []netip.Addr {
+	var all, single []netip.Addr
+	for _, i := range n.Interfaces {
+		if !slices.ContainsFunc(n.Routes, func(r string) bool {
+			words := strings.Fields(r)
+			at := slices.Index(words, "dev")
+			return at > 0 && words[0] == "default" && at+1 < len(words) && words[at+1] == i.Name
+		}) {
+			continue
+		}
+		for _, text := range i.Addresses {
+			if p, err := netip.ParsePrefix(text); err == nil && p.Addr().Is4() && p.IsSingleIP() {
+				single = append(single, p.Addr())
+			} else if err == nil && p.Addr().Is4() {
+				all = append(all, p.Addr())
+			}
+		}
+	}
+	if len(all) == 0 && len(single) == 1 {
+		return single
+	}
+	return all
 }
 
 // addressesFor maps old addresses to what a host must use: the private address

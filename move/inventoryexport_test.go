@@ -26,18 +26,26 @@ func exportSite(t *testing.T) *Move {
 	c := &config.Config{StateDir: dir}
 	c.Provision.DigitalOcean.PublicPorts = map[string][]int{"web": {80}}
 	m := &Move{Config: c, directory: directory}
-	const text = "listen 192.0.2.1; allow 192.0.2.2; db 10.0.0.3; bridge 172.17.0.1; other 192.0.2.30\n"
+	const text = "listen 192.0.2.1; allow 192.0.2.2; db 10.0.0.3; bridge 172.17.0.1; other 192.0.2.30; tunnel 10.66.0.3 vip 10.0.0.100\n"
 	content, err := m.objects().Put([]byte(text))
 	require.NoError(t, err)
-	for i, h := range []struct{ name, role, public, private string }{
-		{"web1", "web", "192.0.2.1", "10.0.0.1"}, {"web2", "web", "192.0.2.2", "10.0.0.2"}, {"db1", "db", "192.0.2.3", "10.0.0.3"},
+	for i, h := range []struct {
+		name, role, public, private string
+		virtual                     []string
+		more                        []inventory.Interface
+	}{
+		{"web1", "web", "192.0.2.1", "10.0.0.1", []string{"10.0.0.100/32"}, nil}, {"web2", "web", "192.0.2.2", "10.0.0.2", nil, nil},
+		{"db1", "db", "192.0.2.3", "10.0.0.3", nil, []inventory.Interface{{Name: "wg0", Addresses: []string{"10.66.0.3/24"}}}},
 	} {
 		c.Hosts = append(c.Hosts, config.Host{Name: h.name, Address: config.Addr{Addr: netip.MustParseAddr(h.public)}, Roles: []string{h.role}})
 		require.NoError(t, inventory.Save(m.inventoryDir(), &inventory.Host{
 			Version: inventory.Version, Name: h.name, Roles: []string{h.role}, OS: inventory.OS{ID: "debian"}, CPU: inventory.CPU{Count: i},
-			Network: inventory.Network{Interfaces: []inventory.Interface{
-				{Name: "eth0", Addresses: []string{h.public + "/24", h.private + "/24", "fe80::1/64"}}, {Name: "docker0", Addresses: []string{"172.17.0.1/16"}},
-			}},
+			Network: inventory.Network{
+				Interfaces: append([]inventory.Interface{
+					{Name: "eth0", Addresses: append([]string{h.public + "/24", h.private + "/24", "fe80::1/64"}, h.virtual...)}, {Name: "docker0", Addresses: []string{"172.17.0.1/16"}},
+				}, h.more...),
+				Routes: []string{"10.66.0.0/24 dev wg0 scope link", "default via 192.0.2.254 dev eth0 proto static"},
+			},
 			Configuration: []inventory.File{{Path: "/etc/site.conf", Kind: "file", Mode: "0644", Owner: "root", Group: "root", Content: content}},
 		}))
 	}
@@ -69,6 +77,9 @@ func TestExportKnowsNewAddresses(t *testing.T) {
 	require.Contains(t, string(report), "- `/etc/site.conf:1`: `192.0.2.1` → `198.51.100.1` on web1\n")
 	require.Contains(t, string(report), "- `/etc/site.conf:1`: `192.0.2.2` on db1, web1, web2\n")
 	require.NotContains(t, string(report), "172.17")
+	for _, old := range []string{"10.66.0.3", "10.0.0.100"} { // a tunnel's, and one that goes from host to host
+		require.Contains(t, string(report), "- `/etc/site.conf:1`: `"+old+"` on db1, web1, web2\n")
+	}
 }
 
 // An export of some hosts has no others in it.

@@ -94,6 +94,29 @@ func TestExportRewritesAddresses(t *testing.T) {
 	}, r.Rewritten)
 }
 
+// An address that stands for a network or is an end of a range stays, and is listed.
+func TestExportKeepsNetworksAndRanges(t *testing.T) {
+	m := newMade(t)
+	h := m.host("db1", "db")
+	for text, want := range map[string]string{
+		"allow 192.0.2.30/24;":               "allow 192.0.2.30/24;",
+		"allow 192.0.2.30/255.255.255.0":     "allow 192.0.2.30/255.255.255.0",
+		"allow 192.0.2.30/32;":               "allow 10.0.0.3/32;",
+		"http://192.0.2.30/8080":             "http://10.0.0.3/8080",
+		"http://192.0.2.30/24h":              "http://10.0.0.3/24h",
+		"192.0.2.30-192.0.2.99":              "192.0.2.30-192.0.2.99",
+		"192.0.2.1-192.0.2.30":               "192.0.2.1-192.0.2.30",
+		"192.0.2.1 - 192.0.2.30":             "192.0.2.1 - 192.0.2.30",
+		"192.0.2.30-40":                      "192.0.2.30-40",
+		"listen 192.0.2.30 -p 80 192.0.2.30": "listen 10.0.0.3 -p 80 10.0.0.3",
+	} {
+		h.Configuration = []inventory.File{m.file("/etc/net", text)}
+		r := m.export(export.Ansible, h)
+		require.Equal(t, want, r.Files["roles/db/files/etc/net"])
+		require.Contains(t, r.Files["REWRITTEN.md"], "`/etc/net:1`: `192.0.2.30`", text)
+	}
+}
+
 // What is not exported is listed with the reason.
 func TestExportListsWhatIsLeft(t *testing.T) {
 	m := newMade(t)

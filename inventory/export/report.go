@@ -96,7 +96,7 @@ func rewritten(list []Rewrite) string {
 		}
 	}
 	part("Replaced", true)
-	part("Not replaced: no new one is known before migrate apply", false)
+	part("Not replaced: no new one is known, or it stands for a network or a range", false)
 	if len(list) == 0 {
 		b.WriteString("None stands in what is exported.\n")
 	}

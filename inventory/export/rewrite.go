@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -16,7 +18,8 @@ type Rewrite struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Old  string `json:"old"`
-	// New is what stands there now. Empty: none is known yet, and the old stays.
+	// New is what stands there now. Empty: none is known, or it is part of a
+	// network or range, and the old stays.
 	New   string   `json:"new,omitempty"`
 	Hosts hostList `json:"hosts"`
 }
@@ -94,11 +97,15 @@ func (c *collector) rewrite(h *inventory.Host, name string, number int, line str
 			continue
 		}
 		old := olds[i]
+		replacement := w.to[old]
+		if ofMany(line[:at], old, line[at+len(old):]) {
+			replacement = ""
+		}
 		b.WriteString(line[last:at])
-		b.WriteString(cmp.Or(w.to[old], old))
+		b.WriteString(cmp.Or(replacement, old))
 		last = at + len(old)
 		at = last - 1
-		key := Rewrite{File: name, Line: number, Old: old, New: w.to[old]}
+		key := Rewrite{File: name, Line: number, Old: old, New: replacement}
 		c.changed[key] = append(c.changed[key], h.Name)
 	}
 	if last == 0 {
@@ -129,6 +136,27 @@ func alone(line string, from int, old string) bool {
 		return before != ':' && after != ':'
 	}
 	return true
+}
+
+var (
+	network    = regexp.MustCompile(`^/([0-9]{1,3})(\.[0-9]+\.[0-9]+\.[0-9]+)?([^0-9A-Za-z_]|$)`)
+	rangeAfter = regexp.MustCompile(`^(-| - )[0-9]`)
+	rangeBegun = regexp.MustCompile(`[0-9](-| - )$`)
+)
+
+// ofMany reports whether an address between two texts stands for more than a
+// host: 10.0.0.5/24 and 10.0.0.5-10.0.0.20. A new one there would be another
+// network, or a range from one network to another.
+func ofMany(before, old, after string) bool {
+	address, err := netip.ParseAddr(old)
+	if err != nil {
+		return false
+	}
+	if m := network.FindStringSubmatch(after); m != nil {
+		length, _ := strconv.Atoi(m[1])
+		return m[2] != "" || length < address.BitLen()
+	}
+	return rangeAfter.MatchString(after) || rangeBegun.MatchString(before)
 }
 
 func isWord(b byte) bool {
