@@ -55,7 +55,7 @@ func (f files) ansible(s *site) error {
 	if err := f.document("hosts.yml", "---", mapping{{"all", mapping{{"children", groups}}}}); err != nil {
 		return err
 	}
-	f.put("ansible.cfg", "[defaults]\ninventory = hosts.yml\n")
+	f.put("ansible.cfg", "[defaults]\ninventory = hosts.yml\n# a task that fails must not lose the restarts of what changed before it\nforce_handlers = True\n")
 	if len(s.Secrets) > 0 {
 		f.put("group_vars/all/vault.example.yml", vaultExample(s.Secrets))
 	}

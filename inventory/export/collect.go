@@ -112,17 +112,11 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 		}
 	}
 	for _, p := range h.Packages {
-		switch {
-		case !p.Manual && !p.Held, ofTheSystem.MatchString(p.Name):
+		if !p.Manual && !p.Held || ofTheSystem.MatchString(p.Name) {
 			continue
-		case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
-			c.leave(h, "package "+p.Name, "its name, version or architecture is none that apt takes")
-			continue
-		case ofTheMachine.MatchString(p.Name):
-			c.leave(h, "package "+p.Name, "it belongs to the machine, and the new one has its own")
-			continue
-		case p.Origin == inventory.Local:
-			c.leave(h, "package "+p.Name, "no repository offers it: install it by hand")
+		}
+		if why := whyLeft(p); why != "" {
+			c.leave(h, "package "+p.Name, why)
 			continue
 		}
 		one := pkg{Name: p.Name, Held: p.Held}
@@ -136,6 +130,19 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 	}
 	slices.SortFunc(r.Packages, func(a, b pkg) int { return cmp.Compare(a.Name, b.Name) })
 	r.Packages = slices.Compact(r.Packages)
+}
+
+// whyLeft says why a package is not exported; empty: it is.
+func whyLeft(p inventory.Package) string {
+	switch {
+	case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
+		return "its name, version or architecture is none that apt takes"
+	case ofTheMachine.MatchString(p.Name):
+		return "it belongs to the machine, and the new one has its own"
+	case p.Origin == inventory.Local:
+		return "no repository offers it: install it by hand"
+	}
+	return ""
 }
 
 // names reads the lines of /etc/hosts that are not the host's own.

@@ -25,10 +25,13 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 			one.State, one.Running, one.Package = unitMasked, false, ""
 		case strings.HasPrefix(enabled, "masked"), ofTheSystem.MatchString(pkg), ofTheMachine.MatchString(pkg):
 			return // a package's own doing
+		case c.leftPackage(h, pkg):
+			if enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv" {
+				c.leave(h, "unit "+name, "its package is not exported: enable and start it once that is installed")
+			}
+			return
 		case enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv":
 			one.State = unitEnabled
-		case enabled == "disabled" && c.local(h, pkg):
-			return // it is not installed, and cannot start
 		case enabled == "disabled":
 			one.State = unitDisabled
 		default:
@@ -64,9 +67,9 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 	r.Units = slices.Compact(r.Units)
 }
 
-// local reports whether a package is one that no repository offers.
-func (c *collector) local(h *inventory.Host, name string) bool {
-	return slices.ContainsFunc(h.Packages, func(p inventory.Package) bool { return p.Name == name && p.Origin == inventory.Local })
+// leftPackage reports whether a package is one that is not exported.
+func (c *collector) leftPackage(h *inventory.Host, name string) bool {
+	return slices.ContainsFunc(h.Packages, func(p inventory.Package) bool { return p.Name == name && whyLeft(p) != "" })
 }
 
 // restarts finds which units read each file, and so must start again when it
@@ -74,12 +77,12 @@ func (c *collector) local(h *inventory.Host, name string) bool {
 func (c *collector) restarts(h *inventory.Host, r *recipe) {
 	running := map[string]string{} // unit to the package that brings it
 	for _, s := range h.Services {
-		if s.Active == "active" && unitName.MatchString(s.Unit) {
+		if s.Active == "active" && unitName.MatchString(s.Unit) && !c.leftPackage(h, s.Package) {
 			running[s.Unit] = s.Package
 		}
 	}
 	for _, t := range h.Timers {
-		if t.Active == "active" && unitName.MatchString(t.Unit) {
+		if t.Active == "active" && (t.Cause.Kind != inventory.ByPackage || !c.leftPackage(h, t.Cause.Name)) && unitName.MatchString(t.Unit) {
 			running[t.Unit] = ""
 		}
 	}
