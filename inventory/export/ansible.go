@@ -23,7 +23,7 @@ func (f files) ansible(s *site) error {
 		if !r.recipe.empty() {
 			roles = append(roles, r.Name)
 		}
-		members, alone := mapping{}, false
+		members, alone, masked := mapping{}, false, len(s.Common.masked())+len(r.masked()) > 0
 		for _, h := range r.Hosts {
 			var value any = flow{}
 			if address := s.connect[h.Name]; address != "" {
@@ -33,7 +33,7 @@ func (f files) ansible(s *site) error {
 			if h.recipe.empty() {
 				continue
 			}
-			alone = true
+			alone, masked = true, masked || len(h.masked()) > 0
 			extra.add(h.recipe)
 			vars := append(mapping{}, f.layerVars("host", "roles/host/", h.Name+"/", &h.recipe, s.names)...)
 			if err := f.document("host_vars/"+h.Name+".yml", "# What "+h.Name+" has besides its role.", vars); err != nil {
@@ -44,7 +44,7 @@ func (f files) ansible(s *site) error {
 			roles = append(roles, "host")
 		}
 		groups = append(groups, pair{r.Name, mapping{{"hosts", members}}})
-		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, secretsFirst(roles), {"roles", roles}})
+		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, before(roles, masked), {"roles", roles}})
 	}
 	if err := f.ansibleRoles(s, &extra); err != nil {
 		return err
@@ -63,25 +63,38 @@ func (f files) ansible(s *site) error {
 	return nil
 }
 
-// secretsFirst stops a play before it changes anything when a secret of its
-// roles is missing.
-func secretsFirst(roles []string) pair {
-	var lists []string
-	for _, r := range roles {
-		lists = append(lists, r+"_secrets | default([])")
-	}
-	if len(lists) == 0 {
+// before is what a play does before its roles. It stops before it changes
+// anything when a secret of its roles is missing. Units are masked before any
+// package is installed, which would start them.
+func before(roles []string, masked bool) pair {
+	if len(roles) == 0 {
 		return pair{}
 	}
-	return pair{"pre_tasks", list{mapping{
+	all := func(key string) string {
+		var lists []string
+		for _, r := range roles {
+			lists = append(lists, r+"_"+key+" | default([])")
+		}
+		return "{{ (" + strings.Join(lists, ") + (") + ") }}"
+	}
+	tasks := list{mapping{
 		{"name", "Check that each secret is supplied"},
 		{builtin + "assert", mapping{
 			{"that", "hostvars[inventory_hostname][item] is defined"},
 			{"fail_msg", "{{ item }} is missing: group_vars/all/vault.example.yml says what it is"},
 			{"quiet", true},
 		}},
-		{"loop", "{{ (" + strings.Join(lists, ") + (") + ") }}"},
-	}}}
+		{"loop", all("secrets")},
+	}}
+	if masked { // one that is not installed can be masked, and only then be stopped
+		tasks = append(tasks, mapping{
+			{"name", "Mask units"}, {builtin + "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}}, {"register", "now_masked"}, {"loop", all("masked")},
+		}, mapping{
+			{"name", "Stop what was masked just now"}, {builtin + "systemd", mapping{{"name", "{{ item.item }}"}, {"state", "stopped"}}},
+			{"when", "item is changed and not ansible_check_mode"}, {"loop", "{{ now_masked.results }}"}, {"loop_control", mapping{{"label", "{{ item.item }}"}}},
+		})
+	}
+	return pair{"pre_tasks", tasks}
 }
 
 // ansibleRoles writes the roles; extra is what single hosts have.

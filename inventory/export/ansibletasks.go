@@ -16,7 +16,6 @@ func (f files) ansibleTasks(name string, r *recipe, names map[string]string) err
 	t.loop("hosts_lines", "Name other hosts", "lineinfile", mapping{
 		{"path", "/etc/hosts"}, {"line", "{{ item.address }} {{ item.names }}"}, {"regexp", `\s{{ item.names | regex_escape }}(\s*#.*)?$`},
 	})
-	t.mask()
 	t.loop("units", "Enable and start units", "systemd", mapping{
 		{"name", "{{ item.name }}"}, {"enabled", "{{ item.enabled }}"}, {"state", "{{ item.state | default(omit) }}"},
 	})
@@ -59,7 +58,7 @@ func (t *tasks) loop(key, title, module string, args mapping, more ...pair) {
 	}
 	more = append(more, pair{"loop", t.variable(key)})
 	switch key {
-	case "held", "masked":
+	case "held":
 	case "absent", "folders":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.path }}"}}})
 	case "hosts_lines":
@@ -152,17 +151,6 @@ func (t *tasks) changed(use string) any {
 		return nil
 	}
 	return condition
-}
-
-// mask keeps units from starting, and stops those that it just masked: one that
-// is not installed can be masked, not stopped.
-func (t *tasks) mask() {
-	if !t.has[t.name+"_masked"] {
-		return
-	}
-	t.loop("masked", "Mask units", "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}, pair{"register", t.name + "_now_masked"})
-	t.add("Stop what was masked just now", "systemd", mapping{{"name", "{{ item.item }}"}, {"state", "stopped"}},
-		pair{"when", "item is changed"}, pair{"loop", "{{ " + t.name + "_now_masked.results }}"}, pair{"loop_control", mapping{{"label", "{{ item.item }}"}}})
 }
 
 func (t *tasks) reload() {

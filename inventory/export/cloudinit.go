@@ -64,7 +64,7 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 	if err != nil {
 		return err
 	}
-	doc := mapping{{"package_update", true}}
+	doc := mapping{c.masks(), {"package_update", true}}
 	if packages := c.packages(); len(packages) > 0 {
 		doc = append(doc, pair{"packages", packages})
 	}
@@ -87,6 +87,18 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 // cloudConfig makes the parts of a document.
 // https://cloudinit.readthedocs.io/en/latest/reference/modules.html
 type cloudConfig struct{ *recipe }
+
+// masks keeps packages from starting units: boot commands come before packages.
+func (c cloudConfig) masks() pair {
+	words := []string{"cloud-init-per", "once", "migrate-masks", "systemctl", "mask", "--"}
+	for _, u := range c.masked() {
+		words = append(words, u.Name)
+	}
+	if len(c.masked()) == 0 {
+		return pair{}
+	}
+	return pair{"bootcmd", list{words}}
+}
 
 func (c cloudConfig) packages() list {
 	var l list

@@ -182,7 +182,7 @@ func (s *states) units() {
 	for _, u := range s.Units {
 		require := s.installed()
 		if u.State == unitMasked {
-			s.add(u.Name, "service.masked", pair{"require", require})
+			s.add(u.Name, "service.masked", pair{"order", "first"}) // or its package would start it
 			s.add("stop_"+u.Name, "service.dead", pair{"name", u.Name}, pair{"require", list{requisite("service", u.Name)}})
 			continue
 		}

@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +32,24 @@ func TestExportLeavesUnitsOfPackagesThatAreLeft(t *testing.T) {
 		}
 	}
 	require.Contains(t, m.export(export.Ansible, h).Files["ansible.cfg"], "force_handlers = True\n")
+}
+
+// Units are masked before packages are installed, which start what they bring;
+// also those that only a role or a host masks.
+func TestExportMasksBeforeItInstalls(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	hosts[0].Configuration = append(hosts[0].Configuration, inventory.File{Path: "/etc/systemd/system/cron.service", Kind: "link", Target: "/dev/null"})
+	before := func(text, first, then string) {
+		t.Helper()
+		at := strings.Index(text, first)
+		require.Positive(t, at, first)
+		require.Less(t, at, strings.Index(text, then))
+	}
+	r := m.export(export.Ansible, hosts...)
+	before(r.Files["site.yml"], "name: Mask units", "\n  roles:")
+	require.Contains(t, r.Files["site.yml"], "(common_masked | default([])) + (web_masked | default([])) + (host_masked | default([]))")
+	require.Contains(t, r.Files["host_vars/web1.yml"], "host_masked:\n  - cron.service\n")
+	require.Contains(t, m.export(export.Salt, hosts...).Files["salt/host_web1/init.sls"], "cron.service:\n  service.masked:\n    - order: first\n")
+	before(m.export(export.CloudInit, hosts...).Files["hosts/web1.yaml"], "bootcmd:\n  - - cloud-init-per\n    - once\n    - migrate-masks\n    - systemctl\n    - mask\n    - --\n    - systemd-timesyncd.service\n    - cron.service\n", "\npackages:")
 }
