@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func (p *parser) configuration() {
 		file := p.tree[name]
 		owner := p.owner(name)
 		switch {
-		case owner == "" && generated(name, file.Kind), file.Kind == kinds["d"] && (owner != "" || usual(file)):
+		case owner == "" && generated(name, file.Kind, sums[name]), file.Kind == kinds["d"] && (owner != "" || usual(file)):
 			continue
 		case owner != "":
 			if !p.changed(name, md5s, sums) {
@@ -108,11 +107,6 @@ var made = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`resolv\.conf`, `hostname`, `adjtime`, `issue.*`, `motd`, `networks`, `X11/.*`, `ldap/ldap\.conf`, `gss/.*`, `cloud/build\.info`, `crypto-policies/.*`, `authselect/.*`, `dnf/modules\.d/.*`, `init\.d/\.depend\..*`, `modules-load\.d/modules\.conf`,
 	`aliases\.db`, `mailname`, `postfix/.*\.db`, `newt/palette.*`, `perl/.*`, `magic.*`, `java-\d+-openjdk/.*`, `php/[\d.]+/\w+/conf\.d/.*`, `nginx/modules-enabled/\d+-mod.*`, `apache2/mods-enabled/.*`, `apache2/conf-enabled/.*`, `logcheck/.*`, `sv/.*`, `rc\.d/.*`, `opt`, `\.java/.*`, `hosts\.(allow|deny)`, `inputrc`, `subuid`, `subgid`, `runit/.*`, `locale\.gen`, `security/opasswd`, `terminfo/.*`, `binfmt\.d`, `gtk-.*`, `iproute2/.*`, `ssl/openssl\.cnf`,
 }, "|") + `)$`)
-
-// generated reports whether a file of no package is made by packages all the same.
-func generated(name, kind string) bool {
-	return made.MatchString(name) || kind == kinds["l"] && strings.HasPrefix(name, "/etc/systemd/") && strings.HasSuffix(path.Dir(name), ".wants")
-}
 
 // configured reports whether a file is part of the configuration that was captured.
 func (p *parser) configured(name string) bool {

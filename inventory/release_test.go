@@ -139,6 +139,35 @@ func checkConfiguration(t *testing.T, h *Host, objects *Objects) {
 	require.Nil(t, find(h.VirtualHosts, func(v VirtualHost) bool { return slices.Contains(v.Names, "unused.example.com") }))
 }
 
+// A system that nobody changed has none of the files that its packages' scripts
+// make; those that somebody edited, or put beside them, are there.
+func TestCaptureWhatScriptsMake(t *testing.T) {
+	for _, release := range []string{"bookworm", "trixie"} {
+		t.Run(release, func(t *testing.T) {
+			host := debian(t, release)
+			found := func() (names []string) {
+				for _, f := range capture(t, Target{Host: host, only: append([]string{"tree", "tree-sums", "owners", "conffile-sums"}, few...)}).Configuration {
+					if f.Kind == kinds["f"] && edited.MatchString(string(f.Path)) {
+						names = append(names, string(f.Path))
+					}
+				}
+				return names
+			}
+			require.Empty(t, found())
+			changed := []string{
+				"/etc/apparmor.d/local/usr.sbin.mysqld", "/etc/environment", "/etc/hosts.deny", "/etc/nsswitch.conf", "/etc/pam.d/common-auth",
+				"/etc/php/8.2/fpm/conf.d/99-site.ini", "/etc/polkit-1/rules.d/50-site.rules", "/etc/profile", "/etc/ssl/certs/shop.pem",
+			}
+			for _, name := range changed {
+				host.write(t, name, "# ours\n", 0o644)
+			}
+			require.NoError(t, os.Symlink("/usr/share/x.pem", host.root+"/etc/ssl/certs/x.pem"))
+			require.NoError(t, os.Symlink("/etc/php/8.2/mods-available/x.ini", host.root+"/etc/php/8.2/fpm/conf.d/20-x.ini"))
+			require.Equal(t, changed, found())
+		})
+	}
+}
+
 // checkUnits is for releases whose tree has systemd.
 func checkUnits(t *testing.T, h *Host) {
 	t.Helper()

@@ -5,7 +5,7 @@ set --
 for p in /etc /usr/local/etc /var/lib/acme /var/lib/caddy; do
 	[ -d "$p" ] && set -- "$@" "$p"
 done
-find "$@" -xdev -type f -size -256k ! -path '/etc/ssl/certs/*' ! -path '/etc/pki/ca-trust/*' \
+find "$@" -xdev -type f -size -256k ! -path /etc/ssl/certs/ca-certificates.crt ! -path /etc/ssl/certs/ssl-cert-snakeoil.pem ! -path '/etc/pki/ca-trust/*' \
 	\( -name '*.pem' -o -name '*.crt' -o -name '*.cer' -o -name '*.cert' \) -exec awk '
 BEGIN {
 	for (i = 1; i < ARGC; i++) {
