@@ -51,5 +51,5 @@ func TestExportMasksBeforeItInstalls(t *testing.T) {
 	require.Contains(t, r.Files["site.yml"], "(common_masked | default([])) + (web_masked | default([])) + (host_masked | default([]))")
 	require.Contains(t, r.Files["host_vars/web1.yml"], "host_masked:\n  - cron.service\n")
 	require.Contains(t, m.export(export.Salt, hosts...).Files["salt/host_web1/init.sls"], "cron.service:\n  service.masked:\n    - order: first\n")
-	before(m.export(export.CloudInit, hosts...).Files["hosts/web1.yaml"], "bootcmd:\n  - - cloud-init-per\n    - once\n    - migrate-masks\n    - systemctl\n    - mask\n    - --\n    - systemd-timesyncd.service\n    - cron.service\n", "\npackages:")
+	before(m.export(export.CloudInit, hosts...).Files["hosts/web1.yaml"], "bootcmd:\n  - - cloud-init-per\n    - once\n    - migrate-masks\n    - systemctl\n    - mask\n    - \"--\"\n    - systemd-timesyncd.service\n    - cron.service\n", "\npackages:")
 }
