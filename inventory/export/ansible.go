@@ -177,6 +177,9 @@ const ansibleReadme = `# Ansible, as exported
 Only modules of ansible-core are used. The role ` + "`common`" + ` is what all hosts have, each other role what
 its hosts have, ` + "`host`" + ` does what ` + "`host_vars`" + ` says of single hosts. A second run changes nothing.
 
+Crontabs and timers start on the new host as soon as this is applied, while the old one still serves:
+stop those that must run once only. A service that is only disabled may run until its package is set up.
+
 NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
 were replaced, and those that still stand in files.
 `

@@ -181,6 +181,9 @@ quotes. Whoever is root on the host can read user-data again: change secrets tha
 A host whose secrets are not filled in stops its first boot there, and says so in
 /var/log/cloud-init-output.log.
 
+Crontabs and timers start on the new host as soon as this is applied, while the old one still serves:
+stop those that must run once only. A service that is only disabled may run until its package is set up.
+
 NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
 were replaced, and those that still stand in files.
 `

@@ -111,6 +111,8 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 		return "it is the machine's own, and the new one has its own"
 	case name == "/etc/hosts", accountFiles.MatchString(name):
 		return ""
+	case strings.HasPrefix(name, "/var/spool/cron/atjobs/"), strings.HasPrefix(name, "/var/spool/at/"):
+		return "it is a job that at runs once: it would run on both hosts, so give it to at again on the one that is to run it"
 	case f.Kind == "link":
 		return linkFit(name, string(f.Target))
 	case f.Kind == "removed", f.Kind == "folder":

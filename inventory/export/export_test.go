@@ -126,6 +126,7 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 		inventory.File{Path: "/etc/../etc/sneaky", Kind: "file", Content: "x"},
 		inventory.File{Path: "/etc/apt/keyrings/vendor.gpg", Kind: "file", Size: 2000, Mode: "0644", Owner: "root", Group: "root"},
 		inventory.File{Path: "/etc/large", Kind: "file", Size: 1 << 20, Mode: "0644", Owner: "root", Group: "root"},
+		m.file("/var/spool/cron/atjobs/a0001201d4f5c3", "#!/bin/sh\n"), inventory.File{Path: "/var/spool/cron/atjobs/link", Kind: "link", Target: "x"},
 		inventory.File{Path: "/etc/denied", Kind: "file", Mode: "0600", Owner: "root", Group: "root"})
 	hosts[0].Missing = []inventory.Missing{{What: "/etc/denied", Reason: inventory.Denied, Detail: "no permission"}}
 	hosts[0].Packages = append(hosts[0].Packages, inventory.Package{Name: "ours", Version: "1", Manual: true, Origin: inventory.Local})
@@ -133,21 +134,27 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 		{SignedBy: []string{"/usr/share/keyrings/vendor.gpg"}}, {SignedBy: []string{"/usr/share/keyrings/debian-archive-keyring.gpg"}},
 	}
 	why := map[string]string{}
-	for _, l := range m.export(export.Ansible, hosts...).Left {
-		why[l.What] = l.Why
+	for _, format := range export.Formats {
+		r := m.export(format, hosts...)
+		for _, l := range r.Left {
+			why[l.What] = l.Why
+		}
+		require.Contains(t, r.Files["README.md"], "while the old one still serves")
 	}
 	for what, reason := range map[string]string{
-		`"/etc/bad\xff"`:                 "not UTF-8",
-		"/etc/../etc/sneaky":             "not a clean absolute one",
-		"/etc/apt/keyrings/vendor.gpg":   "it is no text",
-		"/usr/share/keyrings/vendor.gpg": "signs a repository",
-		"/etc/large":                     "larger than 256 KiB",
-		"/etc/denied":                    "denied",
-		"/etc/ssl/private/blog.key":      "never read",
-		"/etc/fstab":                     "machine's own",
-		"package linux-image-amd64":      "belongs to the machine",
-		"package ours":                   "no repository offers it",
-		"password of deploy":             "no password is captured",
+		`"/etc/bad\xff"`:                                    "not UTF-8",
+		"/etc/../etc/sneaky":                                "not a clean absolute one",
+		"/etc/apt/keyrings/vendor.gpg":                      "it is no text",
+		"/usr/share/keyrings/vendor.gpg":                    "signs a repository",
+		"/etc/large":                                        "larger than 256 KiB",
+		"/etc/denied":                                       "denied",
+		"/etc/ssl/private/blog.key":                         "never read",
+		"/etc/fstab":                                        "machine's own",
+		"/var/spool/cron/atjobs/a0001201d4f5c3":             "at runs once",
+		"/var/spool/cron/atjobs/link":                       "at runs once",
+		"package linux-image-amd64":                         "belongs to the machine",
+		"package ours":                                      "no repository offers it",
+		"password of deploy":                                "no password is captured",
 		"authorized key SHA256:abc of deploy (ssh-ed25519)": "fingerprints",
 		"databases and accounts of MySQL or MariaDB":        "seeds them",
 	} {

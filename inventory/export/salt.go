@@ -124,6 +124,9 @@ Copy pillar/secrets.example.sls to pillar/secrets.sls and fill in the secrets. T
 The state ` + "`common`" + ` is what all hosts have, each other one what a role's hosts have, ` + "`host_…`" + ` what a
 single host has besides. The states hold no Jinja; files that need a secret are templates.
 
+Crontabs and timers start on the new host as soon as this is applied, while the old one still serves:
+stop those that must run once only. A service that is only disabled may run until its package is set up.
+
 NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
 were replaced, and those that still stand in files.
 `
