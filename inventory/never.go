@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -17,25 +18,23 @@ var neverRead = patterns{
 	"passdb.tdb", "ssl-cert-snakeoil.key", "wg*.key", "tls.key", "rndc.key", "*.kek", "master.key", "credentials.yml.key",
 }
 
-// publicKeys are folders whose keys are for everybody: those of repositories.
-var publicKeys = []string{"/etc/apt/", "/etc/pki/rpm-gpg/"}
+// publicKeys are folders of the keys that sign repositories: there, and only
+// there, a *.key is for everybody.
+var publicKeys = append([]string{"/etc/pki/rpm-gpg/"}, repositoryKeys...)
+
+const publicKey = "*.key"
 
 // patterns are shell patterns of the last part of a path.
 type patterns []string
 
 func (p patterns) match(file string) bool {
-	for _, dir := range publicKeys {
-		if strings.HasPrefix(file, dir) {
-			return false
-		}
-	}
 	base := path.Base(file)
-	for _, pattern := range p {
-		if ok, err := path.Match(pattern, base); err == nil && ok {
-			return true
-		}
+	is := func(pattern string) bool {
+		ok, err := path.Match(pattern, base)
+		return err == nil && ok
 	}
-	return false
+	isIn := func(dir string) bool { return strings.HasPrefix(file, dir) }
+	return slices.ContainsFunc(p, is) && !(is(publicKey) && slices.ContainsFunc(publicKeys, isIn))
 }
 
 // find returns the arguments of find(1) that leave these files out.
@@ -43,7 +42,7 @@ func (p patterns) find() string {
 	var b strings.Builder
 	b.WriteString(`\(`)
 	for _, dir := range publicKeys {
-		b.WriteString(" -path '" + dir + "*' -o")
+		b.WriteString(" -path '" + dir + "*' -name '" + publicKey + "' -o")
 	}
 	b.WriteString(` \(`)
 	for _, pattern := range p {
