@@ -49,7 +49,7 @@ func (c *collector) site(all []roles.Role) (*site, error) {
 	common, byRole, byHost := layered(recipes)
 	s.Common = common
 	for i, r := range all {
-		one := role{Name: identifier(r.Name), Title: r.Name, recipe: byRole[i]}
+		one := role{Name: unlike(s.Roles, identifier(r.Name)), Title: r.Name, recipe: byRole[i]}
 		for j, h := range r.Hosts {
 			one.Hosts = append(one.Hosts, host{h.Name, byHost[i][j]})
 		}
@@ -61,6 +61,15 @@ func (c *collector) site(all []roles.Role) (*site, error) {
 		s.names[n.Token] = n.Name
 	}
 	return s, nil
+}
+
+// unlike makes a name that no role has: web-a and web.a would both be web_a.
+func unlike(roles []role, plain string) string {
+	name := plain
+	for n := 2; slices.ContainsFunc(roles, func(r role) bool { return r.Name == name }); n++ {
+		name = fmt.Sprintf("%s_%d", plain, n)
+	}
+	return name
 }
 
 // host reads one host.

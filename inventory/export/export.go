@@ -80,6 +80,9 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if path, ok := out[twice]; ok {
+		return nil, plan.WithHint(fmt.Errorf("export: two files or layers would both be %s", path), "export these hosts one by one")
+	}
 	r := &Result{Files: out, Secrets: site.Secrets, Rewritten: c.rewrites(), Left: c.left()}
 	out["NOT-EXPORTED.md"] = notExported(r.Left)
 	out["REWRITTEN.md"] = rewritten(r.Rewritten)
@@ -90,13 +93,16 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 // files is contents by path below the export's folder.
 type files map[string]string
 
-// put adds a file; two of one path would be a mistake of this package.
+// put adds a file. Two at one path make the export fail: see twice.
 func (f files) put(path, text string) {
 	if _, ok := f[path]; ok {
-		panic("two files at " + path)
+		f[twice] = path
 	}
 	f[path] = text
 }
+
+// twice is where put notes a path that two files were to have; no file has it.
+const twice = ""
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

@@ -9,6 +9,9 @@ import (
 // left for single hosts, and the pillar that the secrets belong in.
 func (f files) salt(s *site) error {
 	w := &saltWriter{files: f, names: s.names, taken: map[string]bool{}, exported: s.exported()}
+	for _, r := range s.Roles {
+		w.taken[r.Name] = true
+	}
 	common := &part{"common", &s.Common}
 	if err := w.write(common); err != nil {
 		return err
@@ -81,7 +84,7 @@ func filled(layers ...*part) []string {
 type saltWriter struct {
 	files    files
 	names    map[string]string // of secrets, by token
-	taken    map[string]bool   // names of hosts' states
+	taken    map[string]bool   // names of roles' and hosts' states
 	exported map[string]bool   // units
 }
 

@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
@@ -142,6 +144,32 @@ func TestSaltStatesResolve(t *testing.T) {
 	require.Nil(t, pillar["secrets"], "what is not filled in is missing, not wrong")
 }
 
+// Names that look alike do not get into each other's way: a template and a file
+// of its name, a role and a host's own states, two roles.
+func TestSaltKeepsNamesApart(t *testing.T) {
+	m := newMade(t)
+	web, other, alike := m.web("web1"), m.host("web2", "host-web1"), m.host("web3", "host.web1")
+	web.Configuration = append(web.Configuration, m.file("/etc/app.conf", "password "+dbToken+"\n"), m.file("/etc/app.conf.jinja", "{{ x }}\n"))
+	other.Configuration = append(other.Configuration, m.file("/etc/other", "x\n"))
+	alike.Configuration = append(alike.Configuration, m.file("/etc/alike", "x\n"))
+	all := []roles.Role{
+		{Name: "web", Hosts: []*inventory.Host{web, m.web("web4")}}, {Name: "host-web1", Hosts: []*inventory.Host{other}}, {Name: "host.web1", Hosts: []*inventory.Host{alike}},
+	}
+	for _, format := range export.Formats {
+		_, err := export.Export(all, export.Options{Format: format, Objects: m.objects})
+		require.NoError(t, err)
+	}
+	r, err := export.Export(all, export.Options{Format: export.Salt, Objects: m.objects})
+	require.NoError(t, err)
+	top, ok := readSLS(t, r, "salt/top.sls")["base"].(sls)
+	require.True(t, ok)
+	require.Equal(t, []any{"common", "host_web1"}, top["web2"])
+	require.Equal(t, []any{"common", "host_web1_2"}, top["web3"])
+	require.Equal(t, []any{"common", "web", "host_web1_3"}, top["web1"])
+	require.Equal(t, "{{ x }}\n", r.Files["salt/host_web1_3/files/etc/app.conf.jinja"])
+	require.Contains(t, r.Files["salt/host_web1_3/templates/etc/app.conf.jinja"], "pillar[")
+}
+
 // The requisites that matter: a service after its files, a file after its owner.
 func TestSaltOrder(t *testing.T) {
 	m := newMade(t)
@@ -201,7 +229,7 @@ func TestTemplatesKeepWhatJinjaReads(t *testing.T) {
 	}
 	r := m.export(export.Salt, hosts...)
 	for i, text := range troubling {
-		got, ok := r.Files["salt/web/files/etc/trouble/"+string(rune('a'+i))+".jinja"]
+		got, ok := r.Files["salt/web/templates/etc/trouble/"+string(rune('a'+i))+".jinja"]
 		require.True(t, ok, text)
 		require.Equal(t, strings.ReplaceAll(text, "@", secret), render(t, got, secret), "%q", got)
 	}

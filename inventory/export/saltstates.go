@@ -164,7 +164,8 @@ func (s *states) file(f file, require list) {
 	args := []pair{{"user", f.Owner}, {"group", f.Group}, {"mode", f.Mode}, {"makedirs", true}}
 	text := f.Text
 	if withSecrets(text) {
-		at += ".jinja"
+		// in a folder of their own: another file may have that name
+		at = s.name + "/templates/" + stored(f.Path) + ".jinja"
 		text = template(text, func(t string) string { return "pillar['secrets']['" + s.names[t] + "']" })
 		args = append(args, pair{"template", "jinja"}, pair{"show_changes", false})
 	}
