@@ -59,13 +59,21 @@ func (c cloudConfig) holds(run func(...string)) {
 	}
 }
 
+// makeAccount makes a group or user unless there is one of its name and number:
+// files would belong to another one if only the name were the same.
+const makeAccount = `kind=$1 name=$2 id=$3; shift 3
+has=$(getent "$kind" "$name" | cut -d: -f3)
+if [ -z "$has" ]; then exec "$@" "$name"; fi
+if [ "$has" != "$id" ]; then echo "$kind $name has the number $has here, not $id" >&2; exit 1; fi
+`
+
 func (c cloudConfig) accounts(run func(...string)) {
 	for _, g := range c.Groups {
-		run("sh", "-c", `getent group "$1" >/dev/null || groupadd --gid "$2" "$1"`, "group", g.Name, strconv.Itoa(g.GID))
+		run("sh", "-c", makeAccount, "sh", "group", g.Name, strconv.Itoa(g.GID), "groupadd", "--gid", strconv.Itoa(g.GID))
 	}
 	for _, u := range c.Users {
 		words := []string{
-			"sh", "-c", `n=$1; shift; getent passwd "$n" >/dev/null || useradd "$@" "$n"`, "user", u.Name,
+			"sh", "-c", makeAccount, "sh", "passwd", u.Name, strconv.Itoa(u.UID), "useradd",
 			"--uid", strconv.Itoa(u.UID), "--gid", u.Group, "--no-user-group", "--home-dir", u.Home, "--shell", u.Shell, "--comment", u.Gecos,
 		}
 		if u.System {
