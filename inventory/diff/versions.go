@@ -17,9 +17,11 @@ func (p *pair) version(at string, was traits.Item, old, now string) (Class, stri
 		return Expected, "another kernel of the same release", true
 	case p.old.system != p.new.system:
 		return Drift, "another version, of another release of the system", true
+	case older(now, old):
+		return Drift, "the new side's version is lower", true
 	case upstream(old) == upstream(now):
 		return Harmless, "the same version, packaged anew", true
-	case patch(upstream(old), upstream(now)):
+	case at == "packages.version" && dated.MatchString(was.Name), patch(upstream(old), upstream(now)):
 		return Harmless, "a patch of the same version", true
 	}
 	return Drift, "another version upstream", true
@@ -42,12 +44,11 @@ func upstream(version string) string {
 
 var number = regexp.MustCompile(`^\d+`)
 
-// Versions that begin with such a number count releases or are dates, as of
-// systemd 252.6 and ca-certificates 20230311.
-const (
-	countsReleases = 100
-	isYear         = 1990
-)
+// dated are packages of data, whose versions are dates: 20230311, 2024a, 2023.3.
+var dated = regexp.MustCompile(`^(tzdata(-legacy)?|ca-certificates(-java)?|(debian|ubuntu)(-archive)?-keyring|publicsuffix|ieee-data|python3-(certifi|tz)|dns-root-data|hwdata|wireless-regdb|(pci|usb)\.ids|geoip-database|firmware-\S+|linux-firmware\S*)( |$)`)
+
+// Versions that begin with such a number count releases, as of systemd 252.6.
+const countsReleases = 100
 
 // patch reports whether two versions are of one series, in which makers mend
 // and add nothing: all but the third part and what follows agree.
@@ -58,8 +59,6 @@ func patch(a, b string) bool {
 	switch {
 	case err != nil || err2 != nil:
 		return false
-	case first >= isYear && other >= isYear:
-		return true
 	case first >= countsReleases:
 		return first == other
 	}

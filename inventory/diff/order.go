@@ -1,0 +1,65 @@
+package diff
+
+import (
+	"cmp"
+	"strings"
+)
+
+// older reports whether version a comes before b, as dpkg orders them: see
+// deb-version(7), which RPM's order agrees with but for the caret.
+func older(a, b string) bool {
+	epochA, restA := epoch(a)
+	epochB, restB := epoch(b)
+	versionA, revisionA := revision(restA)
+	versionB, revisionB := revision(restB)
+	return cmp.Or(order(epochA, epochB), order(versionA, versionB), order(revisionA, revisionB)) < 0
+}
+
+func epoch(version string) (number, rest string) {
+	if before, after, ok := strings.Cut(version, ":"); ok {
+		return before, after
+	}
+	return "0", version
+}
+
+func revision(version string) (upstream, packaging string) {
+	if i := strings.LastIndexByte(version, '-'); i >= 0 {
+		return version[:i], version[i+1:]
+	}
+	return version, ""
+}
+
+// order compares parts that are no digits and parts that are, in turn.
+func order(a, b string) int {
+	for a != "" || b != "" {
+		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
+			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
+				return c
+			}
+			a, b = a[1:], b[1:]
+		}
+		numberA, numberB := number.FindString(a), number.FindString(b)
+		a, b = a[len(numberA):], b[len(numberB):]
+		numberA, numberB = strings.TrimLeft(numberA, "0"), strings.TrimLeft(numberB, "0")
+		if c := cmp.Or(cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// weight orders what a part begins with: a tilde comes before the end, which
+// comes before letters, which come before the rest.
+func weight(text string) int {
+	switch {
+	case text == "" || isDigit(text[0]):
+		return 0
+	case text[0] == '~':
+		return -1
+	case text[0] >= 'A' && text[0] <= 'Z' || text[0] >= 'a' && text[0] <= 'z':
+		return int(text[0])
+	}
+	return int(text[0]) + 256
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
