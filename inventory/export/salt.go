@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // salt writes states for what all hosts have, for each role and for what is
 // left for single hosts, and the pillar that the secrets belong in.
 func (f files) salt(s *site) error {
-	w := &saltWriter{files: f, names: s.names, taken: map[string]bool{}, exported: s.exported()}
+	w := &saltWriter{files: f, names: s.names, secrets: s.Secrets, taken: map[string]bool{}, exported: s.exported()}
 	for _, r := range s.Roles {
 		w.taken[r.Name] = true
 	}
@@ -16,7 +17,7 @@ func (f files) salt(s *site) error {
 	if err := w.write(common); err != nil {
 		return err
 	}
-	top := mapping{}
+	top, pillar := mapping{}, mapping{}
 	for i := range s.Roles {
 		r := &s.Roles[i]
 		of := &part{r.Name, &r.recipe}
@@ -32,17 +33,19 @@ func (f files) salt(s *site) error {
 			if sls := filled(common, of, own); len(sls) > 0 {
 				top = append(top, pair{h.Name, sls})
 			}
+			if sls := w.pillarOf(common, of, own); len(sls) > 0 {
+				pillar = append(pillar, pair{h.Name, sls})
+			}
 		}
 	}
 	if err := f.document("salt/top.sls", "#!yaml", mapping{{"base", top}}); err != nil {
 		return err
 	}
 	f.put("README.md", saltReadme)
-	if len(s.Secrets) == 0 {
+	if len(pillar) == 0 {
 		return nil
 	}
-	f.put("pillar/secrets.example.sls", pillarExample(s.Secrets))
-	return f.document("pillar/top.sls", "#!yaml", mapping{{"base", mapping{{"*", []string{"secrets"}}}}})
+	return f.document("pillar/top.sls", "#!yaml", mapping{{"base", pillar}})
 }
 
 // exported is the units that some layer starts or stops.
@@ -84,8 +87,9 @@ func filled(layers ...*part) []string {
 type saltWriter struct {
 	files    files
 	names    map[string]string // of secrets, by token
-	taken    map[string]bool   // names of roles' and hosts' states
-	exported map[string]bool   // units
+	secrets  []Needed
+	taken    map[string]bool // names of roles' and hosts' states
+	exported map[string]bool // units
 }
 
 // hostName is the name of a host's own states: a dot there would mean a folder.
@@ -99,6 +103,17 @@ func (w *saltWriter) hostName(host string) string {
 	return name
 }
 
+// pillarOf names what a minion sees of the pillar: the secrets of its own layers.
+func (w *saltWriter) pillarOf(layers ...*part) []string {
+	var names []string
+	for _, l := range layers {
+		if len(l.wanted(w.names)) > 0 {
+			names = append(names, "secrets."+l.name)
+		}
+	}
+	return names
+}
+
 // write writes the last of the layers; those above it are what it may require.
 func (w *saltWriter) write(layers ...*part) error {
 	last := len(layers) - 1
@@ -106,6 +121,11 @@ func (w *saltWriter) write(layers ...*part) error {
 		return nil
 	}
 	s := &states{saltWriter: w, part: layers[last], layers: layers}
+	if len(w.pillarOf(s.part)) > 0 {
+		wanted := s.wanted(w.names)
+		needed := slices.DeleteFunc(slices.Clone(w.secrets), func(n Needed) bool { return !slices.Contains(wanted, n.Name) })
+		w.files.put("pillar/secrets/"+s.name+".example.sls", pillarExample(s.name, needed))
+	}
 	if above := filled(layers[:last]...); len(above) > 0 {
 		s.all = append(s.all, pair{"include", above})
 	}
@@ -119,7 +139,8 @@ func (w *saltWriter) write(layers ...*part) error {
 const saltReadme = `# Salt, as exported
 
 Copy ` + "`salt/`" + ` to the master's file_roots and ` + "`pillar/`" + `, where there is one, to its pillar_roots.
-Copy pillar/secrets.example.sls to pillar/secrets.sls and fill in the secrets. Then, for each host:
+Copy each pillar/secrets/NAME.example.sls to NAME.sls beside it and fill in the secrets: a host sees those
+of its own states only. Then, for each host:
 
     salt web1 state.apply test=True
     salt web1 state.apply
@@ -134,11 +155,11 @@ NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addr
 were replaced, and those that still stand in files.
 `
 
-// pillarExample lists the secrets to fill in. They stand in comments: what is
+// pillarExample lists the secrets to fill in for a layer. They stand in comments: what is
 // not filled in must be missing, not wrong.
-func pillarExample(needed []Needed) string {
+func pillarExample(layer string, needed []Needed) string {
 	var b strings.Builder
-	b.WriteString("#!yaml\n# The secrets that the hosts need, and where they go. Copy this file to secrets.sls and\n# fill in each, without the comment sign.\nsecrets:\n")
+	b.WriteString("#!yaml\n# The secrets that the states " + layer + " need, and where they go. Copy this file to " + layer + ".sls and\n# fill in each, without the comment sign.\nsecrets:\n")
 	for _, n := range needed {
 		for _, w := range n.Where {
 			b.WriteString("  # " + n.Kind + " in " + w + "\n")

@@ -135,11 +135,11 @@ func TestSaltStatesResolve(t *testing.T) {
 		require.Equal(t, minion != "db1", states["nginx.service"] != nil, minion)
 	}
 	for name := range r.Files {
-		if path.Ext(name) == ".sls" && name != "pillar/secrets.example.sls" {
+		if path.Ext(name) == ".sls" && !strings.HasPrefix(name, "pillar/secrets/") {
 			readSLS(t, r, name)
 		}
 	}
-	pillar := readSLS(t, r, "pillar/secrets.example.sls")
+	pillar := readSLS(t, r, "pillar/secrets/web.example.sls")
 	require.Contains(t, pillar, "secrets")
 	require.Nil(t, pillar["secrets"], "what is not filled in is missing, not wrong")
 }
@@ -168,6 +168,22 @@ func TestSaltKeepsNamesApart(t *testing.T) {
 	require.Equal(t, []any{"common", "web", "host_web1_3"}, top["web1"])
 	require.Equal(t, "{{ x }}\n", r.Files["salt/host_web1_3/files/etc/app.conf.jinja"])
 	require.Contains(t, r.Files["salt/host_web1_3/templates/etc/app.conf.jinja"], "pillar[")
+}
+
+// A host sees the secrets of its own layers, and no others.
+func TestSaltPillarIsOfEachHost(t *testing.T) {
+	m := newMade(t)
+	hosts := m.hosts()
+	const token = "migrate-secret-00000000000000cc"
+	hosts[0].Configuration = append(hosts[0].Configuration, m.file("/etc/only.conf", "password "+token+"\n"))
+	r := m.export(export.Salt, hosts...)
+	top, ok := readSLS(t, r, "pillar/top.sls")["base"].(sls)
+	require.True(t, ok)
+	require.Equal(t, sls{"web1": []any{"secrets.web", "secrets.host_web1"}, "web2": []any{"secrets.web"}}, top, "db1 needs none")
+	require.Contains(t, r.Files["pillar/secrets/host_web1.example.sls"], "# only_secret:")
+	require.NotContains(t, r.Files["pillar/secrets/host_web1.example.sls"], "redis")
+	require.NotContains(t, r.Files["pillar/secrets/web.example.sls"], "only_secret")
+	require.Contains(t, r.Files["pillar/secrets/web.example.sls"], "# redis_requirepass:")
 }
 
 // The requisites that matter: a service after its files, a file after its owner.
