@@ -187,6 +187,22 @@ func TestWriteRefusesAFullFolder(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
+// Names that are as long as a file system takes, and longer once they are
+// written in letters, are still told apart.
+func TestExportOfLongNames(t *testing.T) {
+	m := newMade(t)
+	long := "/etc/" + strings.Repeat("é", 100) + "/" + strings.Repeat("é", 126)
+	for _, format := range export.Formats {
+		hosts := m.hosts()
+		hosts[0].Configuration = append(hosts[0].Configuration, m.file(long+"a", "password "+dbToken+"\n"), m.file(long+"b", "password "+dbToken+"\n"), m.file(long+"c", "x\n"))
+		r := m.export(format, hosts...)
+		dir := write(t, r)
+		for _, name := range r.Names {
+			require.FileExists(t, filepath.Join(dir, name))
+		}
+	}
+}
+
 // User-data that the vendor would refuse is refused here.
 func TestCloudInitHasALimit(t *testing.T) {
 	m := newMade(t)

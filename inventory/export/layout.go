@@ -1,6 +1,7 @@
 package export
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"path"
 	"regexp"
@@ -9,7 +10,8 @@ import (
 )
 
 // stored is where a file's contents lie in an export: its own path below a
-// folder, with bytes that trouble shells, archives or people written as %0A.
+// folder, with bytes that trouble shells, archives or people written as %0A. A
+// part that gets too long for a file system ends in its hash.
 func stored(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(strings.TrimPrefix(name, "/")) {
@@ -19,8 +21,18 @@ func stored(name string) string {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
-	return b.String()
+	parts := strings.Split(b.String(), "/")
+	for i, p := range parts {
+		if len(p) > maxPart {
+			parts[i] = fmt.Sprintf("%s%%%x", p[:maxPart-65], sha256.Sum256([]byte(p)))
+		}
+	}
+	return strings.Join(parts, "/")
 }
+
+// maxPart is 255 bytes, which file systems take, without the longest ending that
+// a template gets.
+const maxPart = 255 - len(".jinja")
 
 // usual are folders that every Debian has, or that apt or systemd bring.
 var usual = regexp.MustCompile(`^(/|/etc(/(apt(/(apt\.conf\.d|auth\.conf\.d|preferences\.d|sources\.list\.d|keyrings|trusted\.gpg\.d))?|cron\.(d|hourly|daily|weekly|monthly)|default|dpkg(/dpkg\.cfg\.d)?|init\.d|` +
