@@ -184,6 +184,6 @@ A host whose secrets are not filled in stops its first boot there, and says so i
 Crontabs and timers start on the new host as soon as this is applied, while the old one still serves:
 stop those that must run once only. A service that is only disabled may run until its package is set up.
 
-NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
-were replaced, and those that still stand in files.
+NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses that were
+replaced, and those that still stand in files.
 `

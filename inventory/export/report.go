@@ -72,10 +72,10 @@ func notExported(list []Left) string {
 
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// rewritten is the page of the addresses and names that were replaced.
+// rewritten is the page of the addresses that were replaced, or are still there.
 func rewritten(list []Rewrite) string {
 	var b strings.Builder
-	b.WriteString("# Old addresses and names\n\n")
+	b.WriteString("# Old addresses\n\nNames of hosts, networks and addresses that two hosts have are not looked for: migrate inventory findings\nlists the lines with names.\n\n")
 	part := func(title string, known bool) {
 		lines := 0
 		for _, r := range list {
@@ -98,7 +98,7 @@ func rewritten(list []Rewrite) string {
 	part("Replaced", true)
 	part("Not replaced: no new one is known, or it stands for a network or a range", false)
 	if len(list) == 0 {
-		b.WriteString("None stands in what is exported.\n")
+		b.WriteString("No other old address stands in what is exported.\n")
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

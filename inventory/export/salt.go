@@ -151,8 +151,8 @@ single host has besides. The states hold no Jinja; files that need a secret are 
 Crontabs and timers start on the new host as soon as this is applied, while the old one still serves:
 stop those that must run once only. A service that is only disabled may run until its package is set up.
 
-NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses and names that
-were replaced, and those that still stand in files.
+NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addresses that were
+replaced, and those that still stand in files.
 `
 
 // pillarExample lists the secrets to fill in for a layer. They stand in comments: what is
