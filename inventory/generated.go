@@ -9,7 +9,7 @@ import (
 
 // edited are files that packages' scripts make and that administrators edit, or
 // put beside the links that scripts make: they are left out only as they were made.
-var edited = regexp.MustCompile(`^/etc/(environment|hosts\.(allow|deny)|nsswitch\.conf|profile|pam\.d/common-[^/]+|polkit-1/.*|apparmor\.d/(local|tunables|abstractions)/.*|` +
+var edited = regexp.MustCompile(`^/etc/(environment|hosts\.(allow|deny)|nsswitch\.conf|profile|pam\.d/common-[^/]+|polkit-1/.*|apparmor\.d/local/.*|` +
 	`php/[\d.]+/\w+/conf\.d/.*|nginx/modules-enabled/.*|apache2/(mods|conf)-enabled/.*|ssl/certs/.*)$`)
 
 // bundles are what scripts make in the folder of certificates.
