@@ -34,7 +34,8 @@ func exportSite(t *testing.T) *Move {
 		virtual                     []string
 		more                        []inventory.Interface
 	}{
-		{"web1", "web", "192.0.2.1", "10.0.0.1", []string{"10.0.0.100/32"}, nil}, {"web2", "web", "192.0.2.2", "10.0.0.2", nil, nil},
+		{"web1", "web", "192.0.2.1", "10.0.0.1", []string{"10.0.0.100/32"}, nil},
+		{"web2", "web", "192.0.2.2", "10.0.0.2", nil, nil},
 		{"db1", "db", "192.0.2.3", "10.0.0.3", nil, []inventory.Interface{{Name: "wg0", Addresses: []string{"10.66.0.3/24"}}}},
 	} {
 		c.Hosts = append(c.Hosts, config.Host{Name: h.name, Address: config.Addr{Addr: netip.MustParseAddr(h.public)}, Roles: []string{h.role}})

@@ -88,10 +88,16 @@ func before(roles []string, masked bool) pair {
 	}}
 	if masked { // one that is not installed can be masked, and only then be stopped
 		tasks = append(tasks, mapping{
-			{"name", "Mask units"}, {builtin + "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}}, {"register", "now_masked"}, {"loop", all("masked")},
+			{"name", "Mask units"},
+			{builtin + "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}},
+			{"register", "now_masked"},
+			{"loop", all("masked")},
 		}, mapping{
-			{"name", "Stop what was masked just now"}, {builtin + "systemd", mapping{{"name", "{{ item.item }}"}, {"state", "stopped"}}},
-			{"when", "item is changed and not ansible_check_mode"}, {"loop", "{{ now_masked.results }}"}, {"loop_control", mapping{{"label", "{{ item.item }}"}}},
+			{"name", "Stop what was masked just now"},
+			{builtin + "systemd", mapping{{"name", "{{ item.item }}"}, {"state", "stopped"}}},
+			{"when", "item is changed and not ansible_check_mode"},
+			{"loop", "{{ now_masked.results }}"},
+			{"loop_control", mapping{{"label", "{{ item.item }}"}}},
 		})
 	}
 	return pair{"pre_tasks", tasks}

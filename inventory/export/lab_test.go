@@ -88,6 +88,11 @@ func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Hos
 	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
 	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
 	require.NoError(t, result.Err)
+	for i := range result.Host.Packages { // it is in the lab's image and not in its mirror, where Debian's have it
+		if p := &result.Host.Packages[i]; p.Name == "nftables" {
+			p.Origin = ""
+		}
+	}
 	return result.Host
 }
 

@@ -34,8 +34,10 @@ func TestExportListsWhatTheCaptureMissed(t *testing.T) {
 func TestExportRefusesHalfAHost(t *testing.T) {
 	m := newMade(t)
 	for _, missing := range []inventory.Missing{
-		{What: "tree", Reason: inventory.TimedOut, Detail: "it took too long"}, {What: "packages", Reason: inventory.Failed, Detail: "status 2"},
-		{What: "unit-files", Reason: inventory.Failed, Detail: "status 1"}, {What: "accounts", Reason: inventory.Denied, Detail: "permission denied"},
+		{What: "tree", Reason: inventory.TimedOut, Detail: "it took too long"},
+		{What: "packages", Reason: inventory.Failed, Detail: "status 2"},
+		{What: "unit-files", Reason: inventory.Failed, Detail: "status 1"},
+		{What: "accounts", Reason: inventory.Denied, Detail: "permission denied"},
 	} {
 		h := m.web("web1")
 		h.Missing = []inventory.Missing{missing}

@@ -31,6 +31,9 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 		add("service", s)
 	}
 	for _, x := range h.Timers {
+		if x.Enabled == "masked" { // one that ran when it was masked counts as failed since
+			x.Active = ""
+		}
 		add("timer", x)
 	}
 	for _, c := range h.CronJobs {
