@@ -103,7 +103,7 @@ func TestCaptureIsStable(t *testing.T) {
 	}
 	for _, h := range []*Host{first, second} {
 		h.Programs, h.Connections, h.Coverage = nil, nil, Coverage{} // as above
-		h.Network, h.Firewall = Network{}, nil // and make hosts of the lab
+		h.Network, h.Firewall = Network{}, nil                       // and make hosts of the lab
 	}
 	require.Equal(t, first, second)
 }
