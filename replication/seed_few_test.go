@@ -102,12 +102,12 @@ func TestAskGoesOnAfterAnError(t *testing.T) {
 		var queries []string
 		for i := range 3*askedStatements/2 + 5 {
 			query := fmt.Sprintf("SELECT %d AS n, 'é;' AS t", i)
-			switch {
-			case i == 0 || i == 9 || i == askedStatements-1 || i == askedStatements:
+			switch i {
+			case 0, 9, askedStatements - 1, askedStatements:
 				query = "SHOW CREATE TABLE mysql.nothing"
-			case i == 20:
+			case 20:
 				query = "SELECT '" + strings.Repeat("x", askedBytes) + "' AS n, 'é;' AS t"
-			case i == 30:
+			case 30:
 				query = "SELECT 1 AS n FROM (SELECT 1) x WHERE 1 = 0"
 			}
 			queries = append(queries, query)
