@@ -143,19 +143,6 @@ func (a *answer) take(packet []byte, row bool) error {
 	return nil
 }
 
-// texts takes a row apart; NULL is the empty string.
-func texts(row []byte) ([]string, error) {
-	var line []string
-	for len(row) > 0 {
-		value, rest, err := nextValue(row)
-		if err != nil {
-			return nil, err
-		}
-		line, row = append(line, string(value)), rest
-	}
-	return line, nil
-}
-
 // okFlags are the status flags of the OK packet at hand.
 func (w *wire) okFlags() (uint16, error) {
 	rest := w.packet[1:]
