@@ -80,6 +80,26 @@ func TestSeedOfWideTablesInSmallPackets(t *testing.T) {
 	})
 }
 
+// TestTablesAreNotedBeforeTheyAreMade: of one that a try has begun and the source
+// has dropped before the next, nothing stays on the target.
+func TestTablesAreNotedBeforeTheyAreMade(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	pair.Schemas = nil
+	source.Exec("CREATE DATABASE app", "CREATE TABLE app.a (id INT PRIMARY KEY)", "CREATE TABLE app.b (id INT PRIMARY KEY)")
+	run := newSeedRun(t, pair)
+	c, err := newCreator(t.Context(), pair.Source, pair.Target)
+	require.NoError(t, err)
+	defer c.close()
+	require.NoError(t, run.makeSchemas(t.Context()))
+	broken := &seedTable{table: table{Schema: "app", Name: "b"}, sequence: true, object: object{Kind: kindSequence, Schema: "app", Name: "b", Create: "no SQL"}}
+	made := &seedTable{table: table{Schema: "app", Name: "a"}, sequence: true, object: object{Kind: kindSequence, Schema: "app", Name: "a", Create: "CREATE TABLE a (id INT)"}}
+	require.Error(t, run.makeTables(t.Context(), c, []*seedTable{made, broken}, nil), "it ends in the middle")
+	require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
+	source.Exec("DROP TABLE app.a")
+	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+	require.Equal(t, "b", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
+}
+
 // newSeedRun begins a seed as Apply does, for its parts to be called.
 func newSeedRun(t *testing.T, pair Pair) *seedRun {
 	t.Helper()
