@@ -68,24 +68,29 @@ func (d drainOp) Apply(ctx context.Context) error {
 	return linkOp{d.from, d.to}.reach(ctx, goal)
 }
 
-// settledGoal reads what a fenced server holds, twice alike. Setting the fence
-// waited for commits in progress, and none can follow, so nothing is missed.
+// settledGoal reads what a fenced server holds until nothing came that `to`
+// lacks. Setting the fence waited for commits in progress, and none can follow,
+// so nothing is missed; what `to` itself writes goes on arriving (a rollback of
+// a switch that died before its decision, the window of dual writes).
 func settledGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
 	last, err := fencedGoal(ctx, from, to)
-	for err == nil {
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	for {
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return GTIDSet{}, fmt.Errorf("drain %s: it is still being written to: %w", from.Name(), err)
 		}
-		again, err := fencedGoal(ctx, from, to)
+		goal, err := fencedGoal(ctx, from, to)
 		if err != nil {
 			return GTIDSet{}, err
 		}
-		if again.Equal(last) {
-			return again, nil
+		has, err := executed(ctx, to)
+		if err != nil || has.Contains(goal.Minus(last)) {
+			return goal, err
 		}
-		last = again
+		last = goal
 	}
-	return GTIDSet{}, err
 }
 
 // fencedGoal is linkGoal on a server that must be fenced.

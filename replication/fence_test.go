@@ -190,3 +190,22 @@ func TestDrainCarriesEveryAcknowledgedWrite(t *testing.T) { // I1
 		require.Equal(t, p.source.Value("SELECT COUNT(*) FROM app.notes"), p.target.Value("SELECT COUNT(*) FROM app.notes"))
 	})
 }
+
+// The side that is drained still gets what the other one writes: after a switch
+// that died before its decision, and while both sides take writes.
+func TestDrainOfASideThatGetsTheOthersWrites(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := guardedPair(t, flavor)
+		for _, s := range []*servertest.Instance{p.source, p.target} { // no gap between two commits
+			s.Exec("SET GLOBAL sync_binlog = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 0")
+		}
+		h := startHammer(t, p.source, "w")
+		for range 5 {
+			h.wait(t, 200)
+			n := h.count()
+			require.NoError(t, Drain(p.Target, p.Source, 20*time.Second).Op.Apply(t.Context()))
+			during := h.count() - n
+			require.Less(t, during, 3000, "it waited for a gap between two writes")
+		}
+	})
+}
