@@ -116,6 +116,7 @@ func TestPhysicalSeedExercise(t *testing.T) {
 		requireSeeded(t, source, target)
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'only_here'"))
 		require.DirExists(t, filepath.Join(target.Dir, "data"+besideSuffix, "old"), "kept for undo")
+		require.NoDirExists(t, filepath.Join(target.Dir, "data"+besideSuffix, "old", ownSchema), "with nothing of the seed's in it")
 		requireConverges(t, pair, source, target, stop)
 
 		require.ErrorContains(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`)), "still has a link")
