@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
@@ -17,7 +18,7 @@ func (p *pair) version(at string, was traits.Item, old, now string) (Class, stri
 		return Expected, "another kernel of the same release", true
 	case p.old.system != p.new.system:
 		return Drift, "another version, of another release of the system", true
-	case older(now, old):
+	case inventory.CompareVersions(now, old) < 0:
 		return Drift, "the new side's version is lower", true
 	case upstream(old) == upstream(now):
 		return Harmless, "the same version, packaged anew", true

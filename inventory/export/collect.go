@@ -75,7 +75,7 @@ func unlike(roles []role, plain string) string {
 // host reads one host.
 func (c *collector) host(h *inventory.Host) (*recipe, error) {
 	r := &recipe{}
-	if !isDebian(h) {
+	if !h.OfDebian() {
 		c.leave(h, "host "+h.Name, "it runs "+cmp.Or(h.OS.Name, h.OS.ID)+": an export is for hosts of Debian and Ubuntu")
 		return r, nil
 	}
@@ -98,11 +98,6 @@ func (c *collector) host(h *inventory.Host) (*recipe, error) {
 	return r, nil
 }
 
-func isDebian(h *inventory.Host) bool {
-	like := strings.Fields(h.OS.Like)
-	return h.OS.ID == "debian" || h.OS.ID == "ubuntu" || slices.Contains(like, "debian") || slices.Contains(like, "ubuntu")
-}
-
 var (
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 	versionText = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
@@ -121,7 +116,7 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 		}
 	}
 	for _, p := range h.Packages {
-		if !p.Manual && !p.Held || ofTheSystem.MatchString(p.Name) {
+		if !p.Manual && !p.Held || inventory.OfTheSystem(p.Name) {
 			continue
 		}
 		if why := whyLeft(p); why != "" {
@@ -146,7 +141,7 @@ func whyLeft(p inventory.Package) string {
 	switch {
 	case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
 		return "its name, version or architecture is none that apt takes"
-	case ofTheMachine.MatchString(p.Name):
+	case inventory.OfTheMachine(p.Name):
 		return "it belongs to the machine, and the new one has its own"
 	case p.Origin == inventory.Local:
 		return "no repository offers it: install it by hand"

@@ -23,7 +23,7 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 		switch {
 		case masks[name]:
 			one.State, one.Running, one.Package = unitMasked, false, ""
-		case strings.HasPrefix(enabled, "masked"), ofTheSystem.MatchString(pkg), ofTheMachine.MatchString(pkg):
+		case strings.HasPrefix(enabled, "masked"), inventory.OfTheSystem(pkg), inventory.OfTheMachine(pkg):
 			return // a package's own doing
 		case c.leftPackage(h, pkg):
 			if enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv" {

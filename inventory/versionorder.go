@@ -1,18 +1,18 @@
-package diff
+package inventory
 
 import (
 	"cmp"
 	"strings"
 )
 
-// older reports whether version a comes before b, as dpkg orders them: see
-// deb-version(7), which RPM's order agrees with but for the caret.
-func older(a, b string) bool {
+// CompareVersions orders two versions as dpkg does, see deb-version(7), with
+// which RPM's order agrees but for the caret: negative where a is the older.
+func CompareVersions(a, b string) int {
 	epochA, restA := epoch(a)
 	epochB, restB := epoch(b)
 	versionA, revisionA := revision(restA)
 	versionB, revisionB := revision(restB)
-	return cmp.Or(order(epochA, epochB), order(versionA, versionB), order(revisionA, revisionB)) < 0
+	return cmp.Or(order(epochA, epochB), order(versionA, versionB), order(revisionA, revisionB))
 }
 
 func epoch(version string) (number, rest string) {
@@ -38,7 +38,7 @@ func order(a, b string) int {
 			}
 			a, b = a[1:], b[1:]
 		}
-		numberA, numberB := number.FindString(a), number.FindString(b)
+		numberA, numberB := digits(a), digits(b)
 		a, b = a[len(numberA):], b[len(numberB):]
 		numberA, numberB = strings.TrimLeft(numberA, "0"), strings.TrimLeft(numberB, "0")
 		if c := cmp.Or(cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB)); c != 0 {
@@ -63,3 +63,12 @@ func weight(text string) int {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// digits is the number that text begins with.
+func digits(text string) string {
+	end := 0
+	for end < len(text) && isDigit(text[end]) {
+		end++
+	}
+	return text[:end]
+}
