@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // accounts reads passwd(5) and group(5), and whether there is a password.
@@ -23,6 +21,7 @@ func (p *parser) accounts() {
 		}
 		return p.group(groups)
 	})
+	p.parse("sshd", p.sshd)
 	p.parse("passwords", func(text string) error {
 		state := map[string]string{}
 		for _, line := range lines(text) {
@@ -96,33 +95,6 @@ func (p *parser) group(text string) error {
 // loginShell reports whether a user can log in.
 func (a Account) loginShell() bool {
 	return !strings.HasSuffix(a.Shell, "nologin") && !strings.HasSuffix(a.Shell, "/false") && !strings.HasSuffix(a.Shell, "/sync")
-}
-
-var keyFiles = []string{"/.ssh/authorized_keys", "/.ssh/authorized_keys2"}
-
-// authorizedKeys reads who may log in by key; see sshd(8).
-func (p *parser) authorizedKeys() {
-	for _, u := range p.host.Users {
-		for _, name := range keyFiles {
-			file := strings.TrimSuffix(u.Home, "/") + name
-			for i, line := range strings.Split(p.contents[file], "\n") {
-				line = strings.TrimSpace(line)
-				if line == "" || strings.HasPrefix(line, "#") {
-					continue
-				}
-				key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
-				if err != nil {
-					p.miss(Missing{file, Failed, fmt.Sprintf("line %d is no key", i+1)})
-					continue
-				}
-				comment, _ = p.redactor.Command(comment)
-				all, _ := p.redactor.Command(strings.Join(options, ","))
-				p.host.AuthorizedKeys = append(p.host.AuthorizedKeys, AuthorizedKey{
-					User: u.Name, File: Text(file), Line: i + 1, Kind: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Comment: comment, Options: all,
-				})
-			}
-		}
-	}
 }
 
 // byNumber is a user in sudoers(5) who is named by number, not a comment.

@@ -68,7 +68,7 @@ func (p *parser) toFetch() []string {
 				p.miss(Missing{file, Skipped, "it lies on a network file system"})
 				continue
 			}
-			want[file] = true
+			want[file], p.keyFiles[file] = true, true
 		}
 	}
 	return sortedKeys(want)
@@ -100,43 +100,12 @@ func (p *parser) fetch(ctx context.Context) error {
 		return fmt.Errorf("read contents: %w", err)
 	}
 	for _, name := range names {
-		if _, ok := p.contents[name]; !ok && wanted[name] && !isKeyFile(name) {
+		if _, ok := p.contents[name]; !ok && wanted[name] && (!p.keyFiles[name] || p.tree[name] != nil) {
 			p.miss(Missing{name, Denied, "its contents could not be read"})
 		}
 	}
 	p.missKeys()
 	return nil
-}
-
-// missKeys notes whose authorized keys a plain login may not look for: all
-// others' but its own.
-func (p *parser) missKeys() {
-	if p.host.AsRoot() {
-		return
-	}
-	for _, u := range p.host.Users {
-		for _, name := range p.keyFilesOf(u) {
-			if _, ok := p.contents[name]; !ok && u.Name != p.host.As {
-				p.miss(Missing{name, Denied, "only root may see whether it is there"})
-			}
-		}
-	}
-}
-
-// keyFilesOf are the places of the keys by which a user may log in.
-func (p *parser) keyFilesOf(u Account) []string {
-	if !u.loginShell() || !strings.HasPrefix(u.Home, "/") {
-		return nil
-	}
-	var files []string
-	for _, name := range keyFiles {
-		files = append(files, strings.TrimSuffix(u.Home, "/")+name)
-	}
-	return files
-}
-
-func isKeyFile(name string) bool {
-	return slices.ContainsFunc(keyFiles, func(k string) bool { return strings.HasSuffix(name, k) })
 }
 
 // readArchive keeps the text files of an archive; a name whose file is no text

@@ -28,8 +28,11 @@ type AuthorizedKey struct {
 	Line        int    `json:"line"`
 	Kind        string `json:"kind"`        // "ssh-ed25519"
 	Fingerprint string `json:"fingerprint"` // "SHA256:…"
-	Comment     string `json:"comment,omitempty"`
-	Options     string `json:"options,omitempty"` // without secrets
+	// Public is the key itself, which is no secret, without comment: "ssh-ed25519
+	// AAAA…". Inventories of older programs lack it.
+	Public  string `json:"public,omitempty"`
+	Comment string `json:"comment,omitempty"`
+	Options string `json:"options,omitempty"` // without secrets
 }
 
 // KernelSettings is what was changed of the kernel.

@@ -32,6 +32,8 @@ type parser struct {
 	contents  map[string]string // path to what was fetched
 	keys      map[string][]byte // path to a repository's key, in binary form
 	processes map[int]process
+	keyPlaces []string        // of authorized keys, as sshd_config(5) writes them
+	keyFiles  map[string]bool // those of users, which may or may not be there
 }
 
 func newParser(target Target, a answer, r *redact.Redactor) *parser {
@@ -42,7 +44,7 @@ func newParser(target Target, a answer, r *redact.Redactor) *parser {
 		},
 		target: target, answer: a, redactor: r,
 		owners: map[string]string{}, conffiles: map[string]string{}, digests: map[string]string{},
-		tree: map[string]*File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{},
+		tree: map[string]*File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{}, keyPlaces: usualKeys, keyFiles: map[string]bool{},
 	}
 }
 

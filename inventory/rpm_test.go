@@ -38,6 +38,7 @@ func TestParseRPMHost(t *testing.T) {
 
 	missing := reasons(h)
 	require.Equal(t, Denied, missing["nftables"])
+	require.Equal(t, Denied, missing["sshd"], "where keys are is not known for sure")
 	require.Equal(t, Denied, missing["tree"])
 	require.Equal(t, Denied, missing["tree-sums"])
 	require.Equal(t, Denied, missing["passwords"])

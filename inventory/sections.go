@@ -68,6 +68,7 @@ var sectionSpecs = []sectionSpec{
 	{name: "units", seconds: 30},
 	{name: "accounts"},
 	{name: "passwords", seconds: 20, optional: true},
+	{name: "sshd", optional: true},
 	{name: "sysctl", seconds: 20, optional: true},
 	{name: "modules", optional: true},
 	{name: "addresses", seconds: 20},

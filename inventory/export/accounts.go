@@ -42,7 +42,8 @@ func (c *collector) accounts(h *inventory.Host, r *recipe) {
 		if u.Password == "set" {
 			c.leave(h, "password of "+u.Name, "no password is captured: set one with passwd, or let it log in by key only")
 		}
-		r.Users = append(r.Users, user{u.Name, cmp.Or(groupOf[u.GID], fmt.Sprint(u.GID)), u.Home, u.Shell, u.Gecos, u.UID, u.UID < firstPerson})
+		login := slices.ContainsFunc(h.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.User == u.Name })
+		r.Users = append(r.Users, user{u.Name, cmp.Or(groupOf[u.GID], fmt.Sprint(u.GID)), u.Home, u.Shell, u.Gecos, u.UID, u.UID < firstPerson, u.UID >= firstPerson || login})
 	}
 	for _, g := range h.Groups {
 		for _, m := range g.Members {
@@ -57,9 +58,6 @@ func (c *collector) accounts(h *inventory.Host, r *recipe) {
 	slices.SortFunc(r.Members, func(a, b member) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Group, b.Group))
 	})
-	for _, k := range h.AuthorizedKeys {
-		c.leave(h, fmt.Sprintf("authorized key %s of %s (%s)", k.Fingerprint, k.User, k.Kind), "the inventory holds fingerprints, not keys: take the key from who owns it")
-	}
 }
 
 func (c *collector) nameable(h *inventory.Host, kind, name string) bool {

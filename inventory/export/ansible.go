@@ -155,7 +155,7 @@ func (f files) document(path, first string, value any) error {
 func (r *recipe) add(o recipe) {
 	*r = recipe{
 		slices.Concat(r.Packages, o.Packages), slices.Concat(r.Groups, o.Groups), slices.Concat(r.Users, o.Users), slices.Concat(r.Members, o.Members),
-		slices.Concat(r.Zone, o.Zone), slices.Concat(r.Folders, o.Folders), slices.Concat(r.Files, o.Files), slices.Concat(r.Absent, o.Absent), slices.Concat(r.Lines, o.Lines), slices.Concat(r.Units, o.Units),
+		slices.Concat(r.Zone, o.Zone), slices.Concat(r.Folders, o.Folders), slices.Concat(r.Files, o.Files), slices.Concat(r.Keys, o.Keys), slices.Concat(r.Absent, o.Absent), slices.Concat(r.Lines, o.Lines), slices.Concat(r.Units, o.Units),
 	}
 }
 

@@ -93,15 +93,17 @@ func known(t *testing.T, h labHost) string {
 	return file
 }
 
-// exported captures a prepared host of the lab.
-func exportedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) *inventory.Host {
+// exported captures a prepared host of the lab; the key opens its accounts.
+func exportedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) (captured *inventory.Host, keyFile string) {
 	t.Helper()
+	keyFile, authorized := identity(t)
 	h := bootDroplet(t, n, machine.Spec{Name: "web1", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.11")}})
-	sh(t, h, prepared(t))
+	sh(t, h, prepared(t, authorized))
 	waitBooted(t, h)
+	checkLogins(t, h, keyFile)
 	host := capture(t, h, objects)
 	require.NoError(t, h.Host.Close(context.WithoutCancel(t.Context())))
-	return host
+	return host, keyFile
 }
 
 var recap = regexp.MustCompile(`(?m)^web1 +: ok=(\d+) +changed=(\d+) +unreachable=0 +failed=0`)
@@ -111,7 +113,7 @@ var recap = regexp.MustCompile(`(?m)^web1 +: ok=(\d+) +changed=(\d+) +unreachabl
 func TestAnsibleMakesABareHostEqual(t *testing.T) {
 	n := openLab(t)
 	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
-	original := exportedHost(t, n, objects)
+	original, usersKey := exportedHost(t, n, objects)
 	keyFile, authorized := identity(t)
 	bare := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, AuthorizedKeys: []string{authorized}})
 
@@ -139,8 +141,11 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 
 	waitBooted(t, bare)
 	again := capture(t, bare, objects)
-	again.AuthorizedKeys = original.AuthorizedKeys // the one that lets Ansible in
+	keys := len(again.AuthorizedKeys)
+	again.AuthorizedKeys = slices.DeleteFunc(again.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.Public == authorized })
+	require.Len(t, again.AuthorizedKeys, keys-1, "the one that lets Ansible in is there still")
 	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+	checkLogins(t, bare, usersKey)
 	for name, text := range result.Files {
 		for _, secret := range secretsOf {
 			require.NotContains(t, text, secret, name)

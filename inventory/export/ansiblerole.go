@@ -38,6 +38,7 @@ func (f files) layerVars(name, folder, sub string, r *recipe, names map[string]s
 	v.set("folders", folderVars(r.folders()))
 	f.fileVars(v.set, folder, sub, "unit", pick(rest, func(x file) bool { return x.Use == useUnit }), names)
 	f.fileVars(v.set, folder, sub, "", pick(rest, func(x file) bool { return x.Use == useAny }), names)
+	v.set("authorized_keys", keyVars(r.keyFiles(), names))
 	v.set("absent", absentVars(r.Absent))
 	var lines list
 	for _, l := range r.Lines {
@@ -68,6 +69,9 @@ func (v *roleVars) accounts(r *recipe) {
 	}
 	for _, u := range r.Users {
 		one := mapping{{"name", u.Name}, {"uid", u.UID}, {"group", unsafe(u.Group)}, {"home", unsafe(u.Home)}, {"shell", unsafe(u.Shell)}, {"comment", unsafe(u.Gecos)}, {"system", u.System}}
+		if u.System && u.MakeHome {
+			one = append(one, pair{"create_home", true})
+		}
 		if in := r.groupsOf(u.Name); len(in) > 0 {
 			one = append(one, pair{"groups", in})
 		}
@@ -155,6 +159,23 @@ func absentVars(all []absent) list {
 	var l list
 	for _, a := range all {
 		l = append(l, notify(flow{{"path", unsafe(a.Path)}}, a.Restarts))
+	}
+	return l
+}
+
+// keyVars are the lines of files of keys: those that need a secret are templates.
+func keyVars(all []keyFile, names map[string]string) list {
+	var l list
+	for _, f := range all {
+		var lines list
+		for _, line := range f.Lines {
+			if withSecrets(line) {
+				lines = append(lines, template(line, func(t string) string { return prefix + names[t] }))
+			} else {
+				lines = append(lines, unsafe(line))
+			}
+		}
+		l = append(l, mapping{{"path", unsafe(f.Path)}, {"owner", f.Owner}, {"group", f.Group}, {"mode", f.Mode}, {"lines", lines}})
 	}
 	return l
 }

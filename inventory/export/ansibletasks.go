@@ -1,5 +1,7 @@
 package export
 
+import "slices"
+
 // ansibleTasks writes the tasks and handlers of a role for the variables that
 // layerVars gives it.
 func (f files) ansibleTasks(name string, r *recipe, names map[string]string) error {
@@ -12,6 +14,7 @@ func (f files) ansibleTasks(name string, r *recipe, names map[string]string) err
 	t.files("unit_", "Put units of systemd in place", true)
 	t.reload()
 	t.files("", "Put files in place", false)
+	t.keys(r)
 	t.loop("absent", "Remove what was removed", "file", mapping{{"path", "{{ item.path }}"}, {"state", "absent"}}, notifies)
 	t.loop("hosts_lines", "Name other hosts", "lineinfile", mapping{
 		{"path", "/etc/hosts"}, {"line", "{{ item.address }} {{ item.names }}"}, {"regexp", `\s{{ item.names | regex_escape }}(\s*#.*)?$`},
@@ -59,7 +62,7 @@ func (t *tasks) loop(key, title, module string, args mapping, more ...pair) {
 	more = append(more, pair{"loop", t.variable(key)})
 	switch key {
 	case "held":
-	case "absent", "folders":
+	case "absent", "folders", "authorized_keys":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.path }}"}}})
 	case "hosts_lines":
 		more = append(more, pair{"loop_control", mapping{{"label", "{{ item.names }}"}}})
@@ -95,7 +98,7 @@ func (t *tasks) accounts() {
 		{"shell", "{{ item.shell }}"},
 		{"comment", "{{ item.comment }}"},
 		{"system", "{{ item.system }}"},
-		{"create_home", "{{ not item.system }}"},
+		{"create_home", "{{ item.create_home | default(not item.system) }}"},
 	})
 	t.loop("members", "Add packages' accounts to groups", "user", mapping{
 		{"name", "{{ item.name }}"}, {"groups", "{{ item.groups }}"}, {"append", true}, {"create_home", false},
@@ -115,6 +118,24 @@ func (t *tasks) accounts() {
 		{"group", "{{ item.group | default(omit) }}"},
 		{"mode", "{{ item.mode | default(omit) }}"},
 	})
+}
+
+// keys adds a block to each file of keys, one for each role that has some: what
+// else is in the file stays; see key.
+func (t *tasks) keys(r *recipe) {
+	var more []pair
+	if slices.ContainsFunc(r.keyFiles(), keyFile.secret) {
+		more = append(more, pair{"no_log", true})
+	}
+	t.loop("authorized_keys", "Add authorized keys", "blockinfile", mapping{
+		{"path", "{{ item.path }}"},
+		{"block", "{{ item.lines | join('\n') }}"}, // a newline: Ansible keeps Jinja's escapes as they are
+		{"marker", "# {mark} keys of " + t.name},
+		{"create", true},
+		{"owner", "{{ item.owner }}"},
+		{"group", "{{ item.group }}"},
+		{"mode", "{{ item.mode }}"},
+	}, more...)
 }
 
 // files adds the tasks for files of one use; register keeps whether they changed.

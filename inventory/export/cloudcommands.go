@@ -38,11 +38,18 @@ func (c cloudConfig) commands(secrets bool) list {
 			words = append(words, f.Path)
 		}
 		run(words...)
+	}
+	keys := slices.ContainsFunc(c.keyFiles(), keyFile.secret)
+	if secrets && !keys {
 		run("rm", "-f", secretsFile)
 	}
 	c.holds(run)
 	c.accounts(run)
 	c.places(run)
+	c.keys(run)
+	if keys {
+		run("rm", "-f", secretsFile)
+	}
 	c.starts(run)
 	return l
 }
@@ -77,9 +84,12 @@ func (c cloudConfig) accounts(run func(...string)) {
 			"--uid", strconv.Itoa(u.UID), "--gid", u.Group, "--no-user-group", "--home-dir", u.Home, "--shell", u.Shell, "--comment", u.Gecos,
 		}
 		if u.System {
-			words = append(words, "--system", "--no-create-home")
-		} else {
+			words = append(words, "--system")
+		}
+		if u.MakeHome {
 			words = append(words, "--create-home")
+		} else {
+			words = append(words, "--no-create-home")
 		}
 		run(words...)
 	}
@@ -94,6 +104,25 @@ func (c cloudConfig) accounts(run func(...string)) {
 	for _, z := range c.Zone {
 		run("ln", "-sfn", "/usr/share/zoneinfo/"+z.Name, "/etc/localtime")
 		run("sh", "-c", `echo "$1" >/etc/timezone`, "zone", z.Name)
+	}
+}
+
+// addKeys adds the lines that a file of keys lacks: what is there stays, as the
+// key of who made the host is.
+const addKeys = `file=$1 owner=$2 mode=$3; shift 3
+[ -e "$file" ] || install --mode="$mode" /dev/null "$file"
+[ -z "$(tail -c 1 -- "$file")" ] || echo >>"$file"
+for line; do grep -qxF -e "$line" -- "$file" || printf '%s\n' "$line" >>"$file"; done
+chown -- "$owner" "$file"
+`
+
+// keys adds authorized keys: accounts and their folders are there.
+func (c cloudConfig) keys(run func(...string)) {
+	for _, f := range c.keyFiles() {
+		run(append([]string{"sh", "-c", addKeys, "sh", f.Path, f.Owner + ":" + f.Group, f.Mode}, f.Lines...)...)
+		if f.secret() {
+			run("python3", "-c", fillScript, f.Path)
+		}
 	}
 }
 

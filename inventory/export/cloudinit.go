@@ -72,7 +72,9 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 		doc = append(doc, pair{"write_files", writes})
 	}
 	doc = append(doc, pair{"runcmd", c.commands(len(wanted) > 0)})
-	text, err := document(first, doc)
+	n := node(doc)
+	share(n) // there is a limit
+	text, err := encoded(first, n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -19,7 +19,7 @@ import (
 func TestCloudInitMakesADropletEqual(t *testing.T) {
 	n := openLab(t)
 	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
-	original := exportedHost(t, n, objects)
+	original, usersKey := exportedHost(t, n, objects)
 	result, err := export.Export(roles.Of([]*inventory.Host{original}), export.Options{Format: export.CloudInit, Objects: objects})
 	require.NoError(t, err)
 	require.Len(t, result.Secrets, len(secretsOf))
@@ -36,6 +36,7 @@ func TestCloudInitMakesADropletEqual(t *testing.T) {
 	require.Empty(t, sh(t, h, "ls -A /run/migrate"), "the values are gone once they are filled in")
 	again := capture(t, h, objects)
 	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+	checkLogins(t, h, usersKey)
 }
 
 // A first boot stops, and says so, where a secret is not filled in.

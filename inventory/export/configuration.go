@@ -60,6 +60,7 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 			r.Absent = append(r.Absent, absent{Path: link})
 		}
 	}
+	c.keys(h, r)
 	r.plainFolders()
 	slices.SortFunc(r.Folders, func(a, b folder) int { return cmp.Compare(a.Path, b.Path) })
 	slices.SortFunc(r.Files, func(a, b file) int { return cmp.Compare(a.Path, b.Path) })
@@ -100,13 +101,10 @@ const fit = "fit"
 // as another part of the export stands for it.
 func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 	name := string(f.Path)
+	if why := cmp.Or(unfitPath(name), unfitTarget(string(f.Target))); why != "" {
+		return why
+	}
 	switch {
-	case !utf8.ValidString(name) || !utf8.ValidString(string(f.Target)):
-		return "its name, or where it points to, is not UTF-8"
-	case withSecrets(name), withSecrets(string(f.Target)):
-		return "its name, or where it points to, holds a secret"
-	case path.Clean(name) != name || !path.IsAbs(name) || name == "/" || strings.ContainsRune(name, 0):
-		return "its path is not a clean absolute one"
 	case own.MatchString(name):
 		return "it is the machine's own, and the new one has its own"
 	case name == "/etc/hosts", accountFiles.MatchString(name):
@@ -119,10 +117,31 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 		return fit
 	case f.Kind != "file":
 		return "it is a " + f.Kind
-	case f.Content == "":
-		return c.without(h, f)
+	case f.Content != "":
+		return fit
+	case slices.ContainsFunc(h.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.File == f.Path }):
+		return "" // its keys are exported one by one
 	}
-	return fit
+	return c.without(h, f)
+}
+
+// unfitPath says why no export can name a file.
+func unfitPath(name string) string {
+	if path.Clean(name) != name || !path.IsAbs(name) || name == "/" || strings.ContainsRune(name, 0) {
+		return cmp.Or(unfitTarget(name), "its path is not a clean absolute one")
+	}
+	return unfitTarget(name)
+}
+
+// unfitTarget says why no export can hold a link to a file.
+func unfitTarget(name string) string {
+	switch {
+	case !utf8.ValidString(name):
+		return "its name, or where it points to, is not UTF-8"
+	case withSecrets(name):
+		return "its name, or where it points to, holds a secret"
+	}
+	return ""
 }
 
 // linkFit leaves out the links that enabling, masking and disabling make.

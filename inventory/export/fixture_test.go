@@ -30,6 +30,15 @@ func (m made) owned(f inventory.File, mode, owner, group, pkg string) inventory.
 	return f
 }
 
+// public is a key that somebody has.
+const public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e"
+
+// keyOf lets that one log in as a user.
+func keyOf(user, file string, line int, options, comment string) inventory.AuthorizedKey {
+	const fingerprint = "SHA256:nc3uuhVYUajaUeizLHCa/1tlj9VEm0wd7X7G6fouAuY"
+	return inventory.AuthorizedKey{User: user, File: inventory.Text(file), Line: line, Kind: "ssh-ed25519", Fingerprint: fingerprint, Public: public, Options: options, Comment: comment}
+}
+
 const (
 	dbToken    = "migrate-secret-00000000000000aa"
 	redisToken = "migrate-secret-00000000000000bb"
@@ -56,9 +65,11 @@ func (m made) host(name, role string) *inventory.Host {
 			{Name: "redis", UID: 105, GID: 105, Home: "/var/lib/redis", Shell: "/usr/sbin/nologin"},
 			{Name: "deploy", UID: 1500, GID: 1500, Home: "/home/deploy", Shell: "/bin/bash", Gecos: "Deploys, mostly", Groups: []string{"adm"}, Password: "set"},
 		},
-		Groups: []inventory.Group{{Name: "adm", GID: 4, Members: []string{"deploy"}}, {Name: "redis", GID: 105}, {Name: "deploy", GID: 1500}},
+		Groups: []inventory.Group{{Name: "root"}, {Name: "adm", GID: 4, Members: []string{"deploy"}}, {Name: "redis", GID: 105}, {Name: "deploy", GID: 1500}},
 		AuthorizedKeys: []inventory.AuthorizedKey{
+			keyOf("root", "/root/.ssh/authorized_keys", 1, "", "admin@office"),
 			{User: "deploy", File: "/home/deploy/.ssh/authorized_keys", Line: 1, Kind: "ssh-ed25519", Fingerprint: "SHA256:abc"},
+			keyOf("deploy", "/home/deploy/.ssh/authorized_keys", 2, `restrict,command="/usr/bin/deploy"`, ""),
 		},
 		Time: inventory.TimeSettings{Zone: "Europe/Berlin"},
 		Network: inventory.Network{Hostname: name, Hosts: []inventory.HostsLine{
@@ -80,6 +91,7 @@ func (m made) web(name string) *inventory.Host {
 	h.Services = append(h.Services, inventory.Service{Unit: "nginx.service", Enabled: "enabled", Active: "active", Package: "nginx-common"},
 		inventory.Service{Unit: "redis-server.service", Enabled: "enabled", Active: "active", Package: "redis-server"})
 	h.Users = append(h.Users, inventory.Account{Name: "blog", UID: 650, GID: 650, Home: "/srv/blog", Shell: "/usr/sbin/nologin", Groups: []string{"redis"}})
+	h.AuthorizedKeys = append(h.AuthorizedKeys, keyOf("deploy", "/home/deploy/.ssh/authorized_keys", 3, "", "{{ web }}"), keyOf("blog", "/srv/blog/.ssh/authorized_keys", 1, "", "uploads"))
 	h.Groups = append(h.Groups, inventory.Group{Name: "blog", GID: 650, Members: []string{"www-data"}}, inventory.Group{Name: "redis", GID: 105, Members: []string{"blog"}})
 	h.Configuration = append(h.Configuration,
 		inventory.File{Path: "/etc/blog", Kind: "folder", Mode: "0750", Owner: "root", Group: "blog"},

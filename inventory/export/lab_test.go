@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,24 +89,50 @@ func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Hos
 	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
 	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
 	require.NoError(t, result.Err)
-	for i := range result.Host.Packages { // it is in the lab's image and not in its mirror, where Debian's have it
-		if p := &result.Host.Packages[i]; p.Name == "nftables" {
+	for i := range result.Host.Packages { // they are in the lab's image and not in its mirror, where Debian's have them
+		if p := &result.Host.Packages[i]; p.Name == "nftables" || p.Name == "openssh-server" {
 			p.Origin = ""
 		}
 	}
 	return result.Host
 }
 
-// secretsOf are planted on the prepared host, by the setting that holds them.
-var secretsOf = map[string]string{
-	"requirepass": "pl4nted-Redis-Passw0rd",
-	"DB_PASSWORD": "pl4nted}}DB{{Passw0rd%",
+// loggedIn runs a command on a host as a user whom a key lets in, by ssh itself.
+func loggedIn(t *testing.T, h labHost, keyFile, user, command string) (string, error) {
+	t.Helper()
+	//nolint:gosec // the test's own words
+	cmd := exec.CommandContext(t.Context(), "ssh", "-F", "none", "-i", keyFile, "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
+		"-o", "UserKnownHostsFile="+known(t, h), "-o", "StrictHostKeyChecking=yes", user+"@"+h.Address().String(), command)
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
 }
 
-// prepared is the script that makes a bare host one of the old site.
-func prepared(t *testing.T) string {
+// checkLogins logs in as those whom the key opens on a prepared host, and as
+// root, who may come from another address only.
+func checkLogins(t *testing.T, h labHost, keyFile string) {
+	t.Helper()
+	for user, want := range map[string]string{"deploy": "deploy", "loader": "only this", "auditor": "auditor"} {
+		out, err := loggedIn(t, h, keyFile, user, "id -un")
+		require.NoError(t, err, out)
+		require.Equal(t, want, out, user)
+	}
+	out, err := loggedIn(t, h, keyFile, "root", "id -un")
+	require.Error(t, err)
+	require.Contains(t, out, "Permission denied")
+}
+
+// secretsOf are planted on the prepared host, by the setting that holds them.
+var secretsOf = map[string]string{
+	"requirepass":  "pl4nted-Redis-Passw0rd",
+	"DB_PASSWORD":  "pl4nted}}DB{{Passw0rd%",
+	"DEPLOY_TOKEN": "pl4nted-{{Key}}-Tok3n",
+}
+
+// prepared is the script that makes a bare host one of the old site, whose
+// accounts a key opens.
+func prepared(t *testing.T, authorized string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "prepare.sh"))
 	require.NoError(t, err)
-	return strings.NewReplacer("@REDIS@", secretsOf["requirepass"], "@DB@", secretsOf["DB_PASSWORD"]).Replace(string(text))
+	return strings.NewReplacer("@REDIS@", secretsOf["requirepass"], "@DB@", secretsOf["DB_PASSWORD"], "@TOKEN@", secretsOf["DEPLOY_TOKEN"], "@KEY@", authorized).Replace(string(text))
 }

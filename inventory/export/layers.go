@@ -46,6 +46,7 @@ func layered(roles [][]*recipe) (common recipe, byRole []recipe, byHost [][]reci
 	place(l, at, func(r *recipe) *[]zone { return &r.Zone })
 	place(l, at, func(r *recipe) *[]folder { return &r.Folders })
 	place(l, at, func(r *recipe) *[]file { return &r.Files })
+	place(l, at, func(r *recipe) *[]key { return &r.Keys })
 	place(l, at, func(r *recipe) *[]absent { return &r.Absent })
 	place(l, at, func(r *recipe) *[]hostsLine { return &r.Lines })
 	place(l, at, func(r *recipe) *[]unit { return &r.Units })
@@ -151,6 +152,8 @@ func (l *layering) needs(h *recipe, x any) level {
 		if x.Use == useApt {
 			return inCommon
 		}
+		return max(account("user ", x.Owner), account("group ", x.Group), have["folder "+path.Dir(x.Path)])
+	case key:
 		return max(account("user ", x.Owner), account("group ", x.Group), have["folder "+path.Dir(x.Path)])
 	case folder:
 		return max(account("user ", x.Owner), account("group ", x.Group), have["folder "+path.Dir(x.Path)])

@@ -127,6 +127,11 @@ func (r *recipe) wanted(names map[string]string) []string {
 			all = append(all, names[t])
 		}
 	}
+	for _, k := range r.Keys {
+		for _, t := range token.FindAllString(k.Line, -1) {
+			all = append(all, names[t])
+		}
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -17,6 +17,7 @@ type (
 		Name, Group, Home, Shell, Gecos string
 		UID                             int
 		System                          bool
+		MakeHome                        bool // who is a person or logs in
 	}
 	member struct{ User, Group string }
 	file   struct {
@@ -65,13 +66,14 @@ type recipe struct {
 	Zone     []zone   // one at most
 	Folders  []folder // with an owner or mode of their own
 	Files    []file
+	Keys     []key
 	Absent   []absent
 	Lines    []hostsLine
 	Units    []unit
 }
 
 func (r *recipe) empty() bool {
-	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Folders)+len(r.Files)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
+	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Folders)+len(r.Files)+len(r.Keys)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
 }
 
 // site is what is exported, in layers: a host is made of Common, its role and

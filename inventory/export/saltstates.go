@@ -120,7 +120,7 @@ func (s *states) accounts() {
 		for _, g := range s.groupsOf(u.Name) {
 			require = append(require, s.account("", g)...)
 		}
-		args := []pair{{"name", u.Name}, {"uid", u.UID}, {"gid", u.Group}, {"home", u.Home}, {"shell", u.Shell}, {"fullname", u.Gecos}, {"system", u.System}, {"createhome", !u.System}, {"remove_groups", false}}
+		args := []pair{{"name", u.Name}, {"uid", u.UID}, {"gid", u.Group}, {"home", u.Home}, {"shell", u.Shell}, {"fullname", u.Gecos}, {"system", u.System}, {"createhome", u.MakeHome}, {"remove_groups", false}}
 		if groups := s.groupsOf(u.Name); len(groups) > 0 {
 			args = append(args, pair{"groups", groups})
 		}
@@ -146,11 +146,38 @@ func (s *states) configuration() {
 			s.file(f, s.before(f))
 		}
 	}
+	s.keys()
 	for _, a := range s.Absent {
 		s.add(fileID(a.Path), "file.absent", pair{"name", a.Path}, pair{"require", s.installed()})
 	}
 	for _, l := range s.Lines {
 		s.add(s.name+"_hosts_"+l.Names, "host.present", pair{"ip", l.Address}, pair{"names", strings.Fields(l.Names)})
+	}
+}
+
+// keys adds a block to each file of keys, one for each layer that has some: what
+// else is in the file stays; see key. ssh_auth.present would give a key that is
+// there already, such as the operator's, the options that it had on the old site.
+func (s *states) keys() {
+	for _, f := range s.keyFiles() {
+		id := s.name + "_keys_" + stored(f.Path)
+		require := s.before(file{Path: f.Path, Owner: f.Owner, Group: f.Group})
+		for _, p := range s.layers {
+			if slices.ContainsFunc(p.Folders, func(x folder) bool { return x.Path == path.Dir(f.Path) }) {
+				require = append(require, requisite("file", fileID(path.Dir(f.Path))))
+			}
+		}
+		s.add(id+"_file", "file.managed", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"replace", false}, pair{"require", require})
+		args := []pair{{"name", f.Path}, {"marker_start", "# BEGIN keys of " + s.name}, {"marker_end", "# END keys of " + s.name}, {"append_if_not_found", true}}
+		text := strings.Join(f.Lines, "\n") + "\n"
+		if f.secret() {
+			at := s.name + "/templates/" + stored(f.Path) + ".jinja"
+			s.files.put("salt/"+at, template(text, func(t string) string { return "pillar['secrets']['" + s.names[t] + "']" }))
+			args = append(args, pair{"source", "salt://" + at}, pair{"template", "jinja"}, pair{"show_changes", false})
+		} else {
+			args = append(args, pair{"content", block(text)})
+		}
+		s.add(id, "file.blockreplace", append(args, pair{"require", list{requisite("file", id+"_file")}})...)
 	}
 }
 

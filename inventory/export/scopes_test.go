@@ -45,6 +45,9 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 	for _, g := range h.Groups {
 		add("group", g)
 	}
+	for _, k := range h.AuthorizedKeys { // each is in a block of lines
+		add("key", k.User, k.File, k.Public, k.Options, k.Comment)
+	}
 	for _, l := range h.Sudo {
 		add("sudo", l)
 	}
@@ -90,6 +93,9 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 		add("file", fmt.Sprintf("%q", f.Path), f.Kind, f.Mode, f.Owner, f.Group, f.Target, f.Package, f.SHA256, f.HMAC, fmt.Sprintf("%q", text))
 	}
 	for _, s := range h.Secrets {
+		if strings.HasSuffix(string(s.Path), "/.ssh/authorized_keys") {
+			s.Line = 0
+		}
 		add("secret", s)
 	}
 	require.Greater(t, len(all), 200)

@@ -47,14 +47,18 @@ func (c *collector) meet(h *inventory.Host, name, text string) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		for _, t := range token.FindAllString(line, -1) {
-			at := spot{path: name, line: number}
-			n := c.note(h, t, "secret", at)
-			n.hosts = append(n.hosts, h.Name)
-			for other := range n.places {
-				if other.path == name && other.line == number && other.key != "" {
-					delete(n.places, at) // the manifest says the same, and more
-				}
+		c.meetLine(h, name, number, line)
+	}
+}
+
+func (c *collector) meetLine(h *inventory.Host, name string, number int, line string) {
+	for _, t := range token.FindAllString(line, -1) {
+		at := spot{path: name, line: number}
+		n := c.note(h, t, "secret", at)
+		n.hosts = append(n.hosts, h.Name)
+		for other := range n.places {
+			if other.path == name && other.line == number && other.key != "" {
+				delete(n.places, at) // the manifest says the same, and more
 			}
 		}
 	}

@@ -122,13 +122,45 @@ func literal(text string) bool {
 	return true
 }
 
+// share writes a long text once: where it stands again there is an alias.
+func share(n *yaml.Node) {
+	seen, count := map[string]*yaml.Node{}, 0
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		for i, c := range n.Content {
+			first := seen[c.Value]
+			switch {
+			case c.Kind != yaml.ScalarNode:
+				walk(c)
+			case len(c.Value) < worthSharing:
+			case first == nil:
+				seen[c.Value] = c
+			default:
+				if first.Anchor == "" {
+					count++
+					first.Anchor = fmt.Sprintf("text%d", count)
+				}
+				n.Content[i] = &yaml.Node{Kind: yaml.AliasNode, Value: first.Anchor, Alias: first}
+			}
+		}
+	}
+	walk(n)
+}
+
+// worthSharing is the length from which a text is shared, in bytes.
+const worthSharing = 60
+
 // document is a YAML file that begins with a line of its own: a comment or "---".
 func document(first string, value any) (string, error) {
+	return encoded(first, node(value))
+}
+
+func encoded(first string, n *yaml.Node) (string, error) {
 	var b bytes.Buffer
 	b.WriteString(first + "\n")
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
-	if err := e.Encode(node(value)); err != nil {
+	if err := e.Encode(n); err != nil {
 		return "", fmt.Errorf("write YAML: %w", err)
 	}
 	if err := e.Close(); err != nil {

@@ -68,6 +68,7 @@ var unshown = []string{
 	"OS.ID", "OS.Release", "OS.Codename", "OS.Like", // the table of hosts has the first two; OS.Name says it all
 	"Configuration.SHA256", "Configuration.HMAC", "Configuration.Content", // twelve digits are
 	"Files.SHA256", "Files.HMAC", "Files.Content",
+	"AuthorizedKeys.Public", // its fingerprint is
 	"Unknown",
 }
 

@@ -19,6 +19,7 @@ var NotSaid = map[string]string{
 	"missing":                         "what is not known: see Unknown",
 	"connections.count":               "of the moment",
 	"authorized_keys.kind":            "part of what the fingerprint is of",
+	"authorized_keys.public":          "what the fingerprint is of, and says no more than that",
 	"containers.id":                   "drawn by lot when a container is made",
 	"configuration.uid":               "owner has its name, the users their numbers",
 	"configuration.gid":               "group has its name, the groups their numbers",

@@ -25,7 +25,7 @@ var within = map[string][]string{
 	"listeners":  {"listeners"}, "processes": {"programs", "listeners.unit", "listeners.package", "listeners.cause"},
 	"process-status": {"programs", "listeners.unit", "listeners.package", "listeners.cause"}, "process-groups": {"programs.unit", "listeners.unit"}, "process-words": {"programs"}, "programs": {"programs"},
 	"languages": {"language_packages"}, "unit-files": {"services", "timers"}, "units": {"services", "timers"},
-	"accounts": {"users", "groups"}, "passwords": {"users.password"}, "sysctl": {"kernel.sysctl"}, "modules": {"kernel.modules"},
+	"accounts": {"users", "groups"}, "passwords": {"users.password"}, "sshd": {"authorized_keys"}, "sysctl": {"kernel.sysctl"}, "modules": {"kernel.modules"},
 	"addresses": {"network.interfaces"}, "routes": {"network.routes"}, "resolver": {"network.resolver"},
 	"nftables": {"firewall"}, "iptables": {"firewall"}, "ip6tables": {"firewall"}, "ufw": {"firewall"}, "firewalld": {"firewall"},
 	"tree": append([]string{"configuration"}, fromContents...), "tree-sums": append([]string{"configuration"}, fromContents...), "conffile-sums": {"configuration"},

@@ -10,6 +10,24 @@ useradd --uid 1500 --create-home --shell /bin/bash --comment 'Deploys, mostly' -
 useradd --system --uid 650 --gid blog --home-dir /srv/blog --no-create-home --shell /usr/sbin/nologin blogd
 usermod --append --groups blog www-data
 
+useradd --system --uid 651 --gid blog --home-dir /srv/loader --create-home --shell /bin/sh loader
+useradd --uid 1501 --create-home --shell /bin/bash auditor
+
+# who may log in by key: in a home, in that of an account of the system, and elsewhere
+install --directory --mode=0700 /root/.ssh
+install --directory --mode=0700 --owner=deploy --group=deploy /home/deploy/.ssh
+install --directory --mode=0700 --owner=loader --group=blog /srv/loader/.ssh
+printf '# from the office only\nfrom="192.0.2.20" %s admin\n' '@KEY@' >/root/.ssh/authorized_keys
+printf 'environment="DEPLOY_TOKEN=%s",no-agent-forwarding %s {{ deploy }}\n' '@TOKEN@' '@KEY@' >/home/deploy/.ssh/authorized_keys
+printf 'restrict,command="echo \\"only this\\"" %s\n' '@KEY@' >/srv/loader/.ssh/authorized_keys
+chown deploy:deploy /home/deploy/.ssh/authorized_keys
+chown loader:blog /srv/loader/.ssh/authorized_keys
+chmod 600 /root/.ssh/authorized_keys /home/deploy/.ssh/authorized_keys /srv/loader/.ssh/authorized_keys
+mkdir /etc/ssh/keys
+echo '@KEY@' >/etc/ssh/keys/auditor
+echo 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u' >/etc/ssh/sshd_config.d/10-keys.conf
+systemctl reload ssh.service
+
 # packaged files changed, a default taken away
 sed -i 's/worker_connections 768/worker_connections 4096/' /etc/nginx/nginx.conf
 sed -i 's/^# requirepass .*/requirepass @REDIS@/' /etc/redis/redis.conf

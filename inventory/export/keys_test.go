@@ -1,0 +1,211 @@
+package export_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/export"
+	"github.com/dcmigrate/migrate/inventory/roles"
+)
+
+const (
+	deployKeys = "/home/deploy/.ssh/authorized_keys"
+	operator   = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAhZeg3qFM6Ky6SMTWymRpW2SPnLmXZnKKE8ksFqMPvz operator"
+)
+
+// vars is the keys of a layer as Ansible's variables say them.
+func keyVars(t *testing.T, r *export.Result, file, layer string) map[string][]string {
+	t.Helper()
+	var doc map[string]yaml.Node
+	require.NoError(t, yaml.Unmarshal([]byte(r.Files[file]), &doc))
+	var files []struct {
+		Path, Owner, Group, Mode string
+		Lines                    []string
+	}
+	n := doc[layer+"_authorized_keys"]
+	require.NoError(t, n.Decode(&files))
+	found := map[string][]string{}
+	for _, f := range files {
+		found[strings.Join([]string{f.Path, f.Owner, f.Group, f.Mode}, " ")] = f.Lines
+	}
+	return found
+}
+
+// A key keeps its options, with new addresses; a secret in one is to be
+// supplied, and a comment that holds one is left away.
+func TestExportOfKeyOptions(t *testing.T) {
+	m := newMade(t)
+	h := m.host("web1", "web")
+	h.AuthorizedKeys = []inventory.AuthorizedKey{
+		keyOf("deploy", deployKeys, 1, `restrict,from="192.0.2.30,192.0.2.77,192.0.2.0/24",permitopen="192.0.2.30:3306"`, "192.0.2.30"),
+		keyOf("deploy", deployKeys, 3, `environment="API_TOKEN=`+dbToken+`",command="/bin/x {{ y }}"`, "token "+redisToken),
+	}
+	h.Secrets = []inventory.Secret{{Path: deployKeys, Line: 3, Kind: "token", Key: "API_TOKEN", Token: dbToken}}
+	r := m.export(export.Ansible, h)
+	require.Equal(t, map[string][]string{deployKeys + " deploy deploy 0600": {
+		`restrict,from="10.0.0.3,192.0.2.77,192.0.2.0/24",permitopen="10.0.0.3:3306" ` + public + " 192.0.2.30",
+		`environment="API_TOKEN={{ vault_authorized_keys_api_token }}",command="/bin/x {{ '{{' }} y }}" ` + public,
+	}}, keyVars(t, r, "roles/web/defaults/main.yml", "web"))
+	require.Contains(t, r.Rewritten, export.Rewrite{File: deployKeys, Line: 1, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1"})
+	require.Contains(t, r.Rewritten, export.Rewrite{File: deployKeys, Line: 1, Old: "192.0.2.77", Hosts: "web1"})
+	require.Contains(t, r.Files["roles/web/tasks/main.yml"], "no_log: true")
+	require.Contains(t, r.Files["roles/web/defaults/main.yml"], "web_secrets:\n  - vault_authorized_keys_api_token\n")
+	for _, format := range export.Formats {
+		r := m.export(format, h)
+		require.Len(t, r.Secrets, 1)
+		require.Equal(t, []string{deployKeys + ":3 (API_TOKEN) on web1"}, r.Secrets[0].Where)
+		for name, text := range r.Files {
+			require.NotContains(t, text, redisToken, name)
+			if format != export.CloudInit {
+				require.NotContains(t, text, dbToken, name)
+			}
+		}
+	}
+	salt := m.export(export.Salt, h)
+	require.Contains(t, salt.Files["salt/web/init.sls"], "    - source: \"salt://web/templates/home/deploy/.ssh/authorized_keys.jinja\"\n    - template: jinja\n    - show_changes: false\n")
+	require.Contains(t, salt.Files["salt/web/templates/home/deploy/.ssh/authorized_keys.jinja"], `API_TOKEN={{ pillar['secrets']['authorized_keys_api_token'] }}"`)
+	checkStates(t, salt, highstate(t, salt, []any{"web"}))
+}
+
+// What cannot be written just as it was is listed with the reason, and lets
+// nobody else in.
+func TestExportLeavesOddKeys(t *testing.T) {
+	m := newMade(t)
+	h := m.host("web1", "web")
+	other, _, _ := strings.Cut(operator, " operator")
+	h.Users = append(h.Users, inventory.Account{Name: "odd name", UID: 1600, GID: 1500, Home: "/home/odd"}, inventory.Account{Name: "lost", UID: 1601, GID: 4711, Home: "/home/lost:"})
+	with := func(line int, change func(k *inventory.AuthorizedKey)) inventory.AuthorizedKey {
+		k := keyOf("deploy", deployKeys, line, "", "")
+		change(&k)
+		return k
+	}
+	for why, k := range map[string]inventory.AuthorizedKey{
+		"of an older capture":    with(1, func(k *inventory.AuthorizedKey) { k.Public = "" }),
+		"another key":            with(2, func(k *inventory.AuthorizedKey) { k.Public = other }),
+		"two keys":               with(3, func(k *inventory.AuthorizedKey) { k.Public += "\n" + other }),
+		"another as options":     with(4, func(k *inventory.AuthorizedKey) { k.Options = "restrict " + other }),
+		"half an option":         with(5, func(k *inventory.AuthorizedKey) { k.Options = `from="10.0.0.5` }),
+		"a secret in its place":  with(6, func(k *inventory.AuthorizedKey) { k.Public = dbToken }),
+		"a comment":              with(7, func(k *inventory.AuthorizedKey) { k.Public += " x" }),
+		"a path that leads away": with(8, func(k *inventory.AuthorizedKey) { k.File = "/home/deploy/../root/.ssh/authorized_keys" }),
+		"nobody's":               with(9, func(k *inventory.AuthorizedKey) { k.User = "nobody-here" }),
+		"of no account's name":   with(10, func(k *inventory.AuthorizedKey) { k.User = "odd name" }),
+	} {
+		h.AuthorizedKeys = []inventory.AuthorizedKey{k}
+		for _, format := range export.Formats {
+			r := m.export(format, h)
+			found := false
+			for _, l := range r.Left {
+				found = found || strings.HasPrefix(l.What, "authorized key "+k.Fingerprint)
+			}
+			require.True(t, found, why)
+			for name, text := range r.Files {
+				require.NotContains(t, text, "AAAAC3", "%s: %s", why, name)
+			}
+		}
+	}
+}
+
+// Files of keys outside of homes, and those of many users, are root's: sshd
+// would take them from nobody else.
+func TestExportPlacesKeys(t *testing.T) {
+	m := newMade(t)
+	h := m.host("web1", "web")
+	h.Users = append(h.Users, inventory.Account{Name: "toor", Home: "/root"}, inventory.Account{Name: "other", UID: 1600, GID: 1500, Home: "/home/deploy"})
+	h.AuthorizedKeys = []inventory.AuthorizedKey{
+		keyOf("deploy", "/srv/keys/deploy", 1, "", ""), keyOf("deploy", deployKeys, 1, "", ""), keyOf("other", deployKeys, 1, "", ""), keyOf("deploy", "/etc/ssh/keys/deploy", 1, "", ""),
+	}
+	h.Configuration = append(h.Configuration, m.file("/etc/ssh/keys/deploy", public+"\n"))
+	r := m.export(export.Ansible, h)
+	require.Equal(t, map[string][]string{"/srv/keys/deploy root root 0644": {public}, deployKeys + " root root 0644": {public}}, keyVars(t, r, "roles/web/defaults/main.yml", "web"))
+	require.Contains(t, r.Files["roles/web/defaults/main.yml"], `  - {path: /srv/keys, owner: root, group: root, mode: "0755"}`)
+	require.Equal(t, public+"\n", r.Files["roles/web/files/etc/ssh/keys/deploy"])
+}
+
+// local is a host of this machine's root, whose home is a folder of the test's
+// that has a file of keys: the operator's, without a newline at its end.
+func local(t *testing.T) (h *inventory.Host, file string) {
+	t.Helper()
+	home := t.TempDir()
+	file = filepath.Join(home, ".ssh", "authorized_keys")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o700))
+	require.NoError(t, os.WriteFile(file, []byte(operator), 0o600))
+	return &inventory.Host{
+		Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"},
+		Users: []inventory.Account{{Name: "root", Home: home}}, Groups: []inventory.Group{{Name: "root"}},
+		AuthorizedKeys: []inventory.AuthorizedKey{
+			keyOf("root", file, 1, `restrict,command="echo \"{{ a }}\""`, lookup(home)), keyOf("root", file, 2, `environment="T=`+dbToken+`"`, ""),
+		},
+	}, file
+}
+
+// exportedLines are what a file of keys has, without remarks.
+func exportedLines(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var all []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			all = append(all, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return all
+}
+
+const keySecret = `s{{ x }}`
+
+// Ansible itself adds keys and leaves those that let the operator in.
+func TestAnsibleAddsKeys(t *testing.T) {
+	m := newMade(t)
+	h, file := local(t)
+	r, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.Ansible, Objects: m.objects})
+	require.NoError(t, err)
+	dir := write(t, r)
+	vault := fmt.Sprintf("vault_%s: !unsafe %q\nansible_connection: local\nansible_become: false\nansible_python_interpreter: /usr/bin/python3\n", r.Secrets[0].Name, keySecret)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault), 0o600))
+	require.NotContains(t, playbook(t, dir, "", "--diff", "-vvv"), keySecret)
+	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + lookup(h.Users[0].Home), `environment="T=` + keySecret + `" ` + public}
+	require.Equal(t, want, exportedLines(t, file))
+	require.NoFileExists(t, h.Users[0].Home+"/ran")
+	require.Regexp(t, `changed=0 `, playbook(t, dir, ""))
+	require.Equal(t, want, exportedLines(t, file))
+}
+
+// So do the commands of a user-data, also when they are run again.
+func TestCloudInitAddsKeys(t *testing.T) {
+	m := newMade(t)
+	h, file := local(t)
+	h.AuthorizedKeys = h.AuthorizedKeys[:1]
+	var doc struct {
+		Run []any `yaml:"runcmd"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(m.export(export.CloudInit, h).Files["web.yaml"]), &doc))
+	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + lookup(h.Users[0].Home)}
+	for range 2 {
+		for _, c := range doc.Run {
+			words, ok := c.([]any)
+			if !ok || words[0] == "systemctl" {
+				continue
+			}
+			var args []string
+			for _, w := range words[1:] {
+				args = append(args, text(t, w))
+			}
+			out, err := exec.CommandContext(t.Context(), text(t, words[0]), args...).CombinedOutput() //nolint:gosec // the export's own words
+			require.NoError(t, err, "%s", out)
+		}
+		require.Equal(t, want, exportedLines(t, file))
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+}
