@@ -34,6 +34,7 @@ const (
 	FoundRAID        = "raid"         // degraded
 	FoundHeld        = "held package" // kept from upgrades
 	FoundReplication = "replication"  // a link that does not run
+	FoundCandidate   = "candidate"    // a package that the new host's distribution lacks, or has older
 )
 
 // Limits of findings.
@@ -70,10 +71,15 @@ func Findings(hosts []*Host, site Site) ([]Finding, error) {
 			return nil, fmt.Errorf("look through %s: %w", h.Name, err)
 		}
 	}
-	slices.SortStableFunc(f.found, func(a, b Finding) int {
+	SortFindings(f.found)
+	return f.found, nil
+}
+
+// SortFindings sorts by host and kind.
+func SortFindings(found []Finding) {
+	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Kind, b.Kind))
 	})
-	return f.found, nil
 }
 
 type finder struct {

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
@@ -129,8 +131,10 @@ func named(hosts []*inventory.Host, names []string) ([]*inventory.Host, error) {
 	return only, nil
 }
 
-// ShowFindings prints what is worth a look before the move.
-func (m *Move) ShowFindings(w io.Writer, asJSON bool) error {
+// ShowFindings prints what is worth a look before the move. With options it
+// asks the archives of the new hosts' distribution too, whose image is that of
+// the configuration where they name none.
+func (m *Move) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, o *candidates.Options) error {
 	hosts, err := m.inventory()
 	if err != nil {
 		return err
@@ -139,10 +143,21 @@ func (m *Move) ShowFindings(w io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return inventory.WriteJSON(w, found)
+	var incomplete error
+	if o != nil {
+		image := *o
+		image.Image = cmp.Or(o.Image, m.Config.Provision.DigitalOcean.Image)
+		var offered []inventory.Finding
+		if offered, incomplete = candidates.Find(ctx, hosts, image); incomplete != nil && !errors.Is(incomplete, candidates.ErrIncomplete) {
+			return incomplete
+		}
+		found = append(found, offered...)
+		inventory.SortFindings(found)
 	}
-	return inventory.ShowFindings(w, found)
+	if asJSON {
+		return cmp.Or(incomplete, inventory.WriteJSON(w, found))
+	}
+	return cmp.Or(incomplete, inventory.ShowFindings(w, found))
 }
 
 func (m *Move) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {

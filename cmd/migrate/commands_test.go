@@ -182,6 +182,16 @@ func madeUpInventory(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// serve makes a folder the archive at $ARCHIVE: serve FOLDER
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serve FOLDER")
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(server.Close)
+	ts.Setenv("ARCHIVE", server.URL)
+}
+
 // hold takes the migration's lock, as another operator would, until the script ends: hold WHO
 func hold(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
@@ -136,7 +137,7 @@ func codeOf(err error) int {
 		return exitStopped
 	case errors.As(err, &unknown), errors.As(err, &key), errors.Is(err, remote.ErrAuth),
 		errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrSudo), errors.Is(err, move.ErrVendorLogin),
-		errors.Is(err, dns.ErrNoZone), errors.Is(err, os.ErrDeadlineExceeded), move.VendorRefuses(err):
+		errors.Is(err, dns.ErrNoZone), errors.Is(err, candidates.ErrIncomplete), errors.Is(err, os.ErrDeadlineExceeded), move.VendorRefuses(err):
 		return exitUnreachable
 	}
 	return exitFailed

@@ -29,13 +29,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 		a.inventoryDiffCommand(),
 		a.inventoryRolesCommand(),
 		a.inventoryExportCommand(),
-		&cobra.Command{
-			Use: "findings", Short: "Show what is worth a look before the move",
-			Args: noArgs,
-			RunE: func(*cobra.Command, []string) error {
-				return a.with(func(m *move.Move) error { return m.ShowFindings(a.out, a.json) })
-			},
-		},
+		a.inventoryFindingsCommand(),
 	)
 	return cmd
 }

@@ -69,6 +69,7 @@ func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD, db *servertest.
 			"isjson":    isJSON,
 			"journal":   journal,
 			"record":    record,
+			"serve":     serve,
 			"tear":      tear,
 			"untouched": untouched,
 		},

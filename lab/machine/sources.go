@@ -22,6 +22,13 @@ type source struct {
 	suites, components []string
 }
 
+// Mirrors are the addresses of Debian's archive and of its security archive that
+// this machine's apt uses. The second is empty where it uses none.
+func Mirrors() (archive, security string, err error) {
+	m, err := findMirrors("/")
+	return m.main, m.security, err
+}
+
 // findMirrors reads apt's own sources below root: what the machine is allowed
 // to reach is what the lab uses.
 func findMirrors(root string) (mirrors, error) {

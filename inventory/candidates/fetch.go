@@ -1,0 +1,257 @@
+package candidates
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
+
+	"github.com/dcmigrate/migrate/httpretry"
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/plan"
+)
+
+// Limits of what is taken from an archive. The largest indices are near 20 MiB
+// packed, 80 MiB plain.
+const (
+	maxPacked = 128 << 20
+	maxPlain  = 512 << 20
+	// maxDictionary is what unpacking xz may hold at once: that of xz -9.
+	maxDictionary = 64 << 20
+	connectTime   = 10 * time.Second
+	headerTime    = 30 * time.Second
+	indexTime     = 5 * time.Minute
+	attempts      = 3
+)
+
+// Why a suite could not be compared.
+var (
+	errNoSuite = errors.New("there is no such suite")
+	errLogin   = errors.New("it wants a login")
+	// errChanged: what was read is not what the Release file lists, as happens
+	// while an archive is updated.
+	errChanged = errors.New("its indices do not agree with its Release file")
+)
+
+// reader reads suites.
+type reader struct{ client *http.Client }
+
+func newReader() *reader {
+	base := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: connectTime}).DialContext,
+		TLSHandshakeTimeout:   connectTime,
+		ResponseHeaderTimeout: headerTime,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true, // an index is packed by itself
+	}
+	return &reader{&http.Client{Transport: &httpretry.Transport{Base: base, Attempts: attempts, MaxWait: connectTime, Timeout: indexTime}}}
+}
+
+func (r *reader) close() { r.client.CloseIdleConnections() }
+
+// answer is what a suite has of what is asked for, by component.
+type answer struct {
+	offers map[string]*offers
+	lacks  []string // components
+}
+
+// read reads the indices of components once, and once more where the archive
+// was being updated.
+func (r *reader) read(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
+	a, err := r.once(ctx, s, components, architectures, w)
+	if errors.Is(err, errChanged) && ctx.Err() == nil {
+		plan.Note(ctx, "%s: %s; reading it again", inventory.Printable(s.String()), err)
+		a, err = r.once(ctx, s, components, architectures, w)
+	}
+	return a, err
+}
+
+func (r *reader) once(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
+	rel, err := r.release(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.flat() {
+		components = []string{""}
+	}
+	a := &answer{offers: map[string]*offers{}}
+	for _, c := range components {
+		paths := rel.paths(s, c, architectures)
+		switch {
+		case len(paths) == 0 && s.flat():
+			return nil, errNoSums
+		case len(paths) == 0:
+			a.lacks = append(a.lacks, c)
+			continue
+		}
+		a.offers[c] = newOffers()
+		for _, path := range paths {
+			if err := r.index(ctx, s, rel, path, w, a.offers[c]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return a, nil
+}
+
+func (r *reader) release(ctx context.Context, s suite) (*release, error) {
+	for _, name := range []string{"InRelease", "Release"} {
+		body, err := r.get(ctx, s.folder()+"/"+name)
+		if errors.Is(err, errNoSuite) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		return parseRelease(&limited{from: body, left: maxRelease})
+	}
+	return nil, errNoSuite
+}
+
+// index reads the form of an index that is there and quickest to unpack.
+func (r *reader) index(ctx context.Context, s suite, rel *release, path string, w wanted, o *offers) error {
+	for _, form := range forms {
+		listed, ok := rel.indices[path+form]
+		if !ok {
+			continue
+		}
+		if listed.size > maxPacked {
+			return fmt.Errorf("its index is of %s", inventory.Bytes(listed.size))
+		}
+		address := s.folder() + "/" + path + form
+		urls := []string{address}
+		if rel.byHash {
+			urls = []string{address[:len(address)-len("Packages"+form)] + "by-hash/SHA256/" + listed.sum, address}
+		}
+		for _, u := range urls {
+			body, err := r.get(ctx, u)
+			if errors.Is(err, errNoSuite) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			return unpack(body, form, listed, w, o)
+		}
+	}
+	return fmt.Errorf("%w: an index that is listed is not there", errChanged)
+}
+
+// get asks for a file; errNoSuite means that there is none.
+func (r *reader) get(ctx context.Context, address string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", address, err)
+	}
+	req.Header.Set("User-Agent", "migrate")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, httpretry.Classify(0, nil, err)
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return resp.Body, nil
+	case http.StatusNotFound, http.StatusGone:
+		err = errNoSuite
+	case http.StatusUnauthorized, http.StatusForbidden:
+		err = errLogin
+	default:
+		if err = httpretry.Classify(resp.StatusCode, resp.Header, nil); err == nil {
+			err = fmt.Errorf("answer %s", resp.Status)
+		}
+	}
+	return nil, errors.Join(err, resp.Body.Close())
+}
+
+// unpack reads an index while its sum is made. What it adds to o counts only
+// without an error.
+func unpack(body io.Reader, form string, listed index, w wanted, o *offers) error {
+	sum := sha256.New()
+	packed := io.TeeReader(io.LimitReader(body, listed.size+1), sum)
+	plain, err := unpacked(packed, form)
+	if err == nil {
+		err = parsePackages(&limited{from: plain, left: maxPlain}, w, o)
+	}
+	if errors.Is(err, httpretry.ErrTimeout) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, rest := io.Copy(io.Discard, packed); err == nil { // what unpacking did not need
+		err = rest
+	}
+	switch {
+	case hex.EncodeToString(sum.Sum(nil)) == listed.sum:
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", errChanged, err)
+	}
+	return errChanged
+}
+
+func unpacked(packed io.Reader, form string) (io.Reader, error) {
+	switch form {
+	case ".gz":
+		return gzip.NewReader(packed)
+	case ".xz":
+		return newXZ(packed)
+	}
+	return packed, nil
+}
+
+// newXZ unpacks xz, whose header says how much memory that takes: up to 4 GiB,
+// which would be taken at once. See the .xz file format, section 3.1.
+func newXZ(packed io.Reader) (io.Reader, error) {
+	const streamHeader = 12
+	in := bufio.NewReaderSize(packed, 64<<10)
+	head, err := in.Peek(streamHeader + 1)
+	if err != nil {
+		return nil, fmt.Errorf("unpack xz: %w", err)
+	}
+	head, err = in.Peek(streamHeader + 4*(int(head[streamHeader])+1))
+	if err != nil {
+		return nil, fmt.Errorf("unpack xz: %w", err)
+	}
+	block := head[streamHeader:]
+	if block[0] != 0 { // there is a block
+		at := 2
+		for _, flag := range []byte{0x40, 0x80} { // the sizes that may stand before the filter
+			for more := block[1]&flag != 0; more && at < len(block); at++ {
+				more = block[at]&0x80 != 0
+			}
+		}
+		if at+2 >= len(block) {
+			return nil, errors.New("unpack xz: no filter in its header")
+		}
+		if size, err := lzma.DecodeDictCap(block[at+2]); err != nil || size > maxDictionary {
+			return nil, errors.New("unpack xz: it asks for too much memory")
+		}
+	}
+	return xz.ReaderConfig{SingleStream: true}.NewReader(in)
+}
+
+// limited ends with an error where io.LimitedReader ends as if that were all.
+type limited struct {
+	from io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errors.New("it is too large")
+	}
+	n, err := l.from.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,242 @@
+package candidates
+
+import (
+	"bytes"
+	"crypto/sha256"
+	endian "encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// odd answers of a repository of the host, and what is said of each. The target's
+// own archives are well, so all else is compared.
+var oddAnswers = []struct {
+	name       string
+	make       func(a *archive, folder, index string)
+	want       string
+	incomplete bool // a later run may get an answer
+}{
+	{
+		"no such suite", func(a *archive, folder, _ string) { delete(a.files, folder+"/InRelease") },
+		"URL/odd has nothing for bookworm: there is no bookworm; from there come thing", false,
+	},
+	{"a login is wanted", answers(http.StatusUnauthorized, "/InRelease"), "URL/odd bookworm was not compared: it wants a login; from there come thing", false},
+	{"not for everybody", answers(http.StatusForbidden, "/InRelease"), "it wants a login", false},
+	{"a login for indices only", answers(http.StatusUnauthorized, "/main/binary-amd64/Packages.gz"), "it wants a login", false},
+	{"an error", answers(http.StatusBadGateway, "/InRelease"), "answer 502 Bad Gateway", true},
+	{"nothing of use", answers(http.StatusNoContent, "/InRelease"), "answer 204 No Content", true},
+	{"the page of a hotel", func(a *archive, folder, _ string) {
+		a.files[folder+"/InRelease"] = []byte("<html>\n<body>Welcome! SHA256: please log in\n</html>")
+	}, "its Release file names no index with its SHA-256", true},
+	{"old sums only", func(a *archive, folder, _ string) {
+		a.files[folder+"/InRelease"] = []byte("MD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 main/binary-amd64/Packages\n")
+	}, "its Release file names no index with its SHA-256", true},
+	{"a Release file without an end", func(a *archive, folder, _ string) {
+		a.odd[folder+"/InRelease"] = func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte(" 0123456789 12 main/source/Sources and so on\n"))
+			}
+		}
+	}, "it is too large", true},
+	{"an index cut off", func(a *archive, _, index string) { a.files[index] = a.files[index][:40] }, "its indices do not agree with its Release file: unexpected EOF", true},
+	{
+		"an index of another day", func(a *archive, _, index string) { a.files[index] = pack(a.t, ".gz", stanzas("thing 2")) },
+		"its indices do not agree with its Release file", true,
+	},
+	{"a connection that breaks", func(a *archive, _, index string) {
+		a.odd[index] = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write(a.files[index][:40])
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}, "its indices do not agree with its Release file: unexpected EOF", true},
+	{"an index that is gone", func(a *archive, _, index string) { delete(a.files, index) }, "an index that is listed is not there", true},
+	{"an index that is no gzip", listed(".gz", []byte("<html>404</html>")), "gzip: invalid header", true},
+	{"an index that is no xz", listed(".xz", []byte("<html>404, in some more words</html>")), "xz", true},
+	{"xz that wants 3 GiB", listed(".xz", hungryXZ()), "it asks for too much memory", true},
+	{"a line without an end", listed("", []byte(stanzas("thing 1")+"Package: "+strings.Repeat("x", maxLine+1))), "a line of it is longer than 1 MiB", true},
+	{"an index of a terabyte", func(a *archive, folder, index string) {
+		a.files[folder+"/InRelease"] = []byte(fmt.Sprintf("SHA256:\n %064x %d main/binary-amd64/Packages.gz\n", 1, int64(1)<<40))
+	}, "its index is of 1.00 TiB", true},
+	{"sums that are none", func(a *archive, folder, _ string) {
+		a.files[folder+"/InRelease"] = []byte("SHA256:\n zz 12 main/binary-amd64/Packages.gz\n 00 -1 main/binary-amd64/Packages\n")
+	}, "its Release file names no index", true},
+}
+
+func answers(status int, path string) func(*archive, string, string) {
+	return func(a *archive, folder, _ string) {
+		a.odd[folder+path] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+	}
+}
+
+// listed puts up an index of this body, with the right sum.
+func listed(form string, body []byte) func(*archive, string, string) {
+	return func(a *archive, folder, _ string) {
+		name := "main/binary-amd64/Packages" + form
+		a.files[folder+"/"+name] = body
+		a.files[folder+"/InRelease"] = []byte(fmt.Sprintf("SHA256:\n %x %d %s\n", sha256.Sum256(body), len(body), name))
+	}
+}
+
+// hungryXZ is the beginning of a file whose dictionary is of 3 GiB.
+func hungryXZ() []byte {
+	b := []byte{0xfd, '7', 'z', 'X', 'Z', 0, 0, 4}
+	b = endian.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[6:8]))
+	block := []byte{2, 0, 0x21, 1, 39, 0, 0, 0}
+	b = append(b, block...)
+	b = endian.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(block))
+	return append(b, make([]byte, 64)...)
+}
+
+// TestOddAnswers: what a repository answers costs its own comparison only.
+func TestOddAnswers(t *testing.T) {
+	for _, test := range oddAnswers {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			a := newArchive(t)
+			a.debian("bookworm", stanzas("nginx 1"))
+			folder := "/odd/dists/bookworm"
+			a.suite(folder, map[string]string{"main/binary-amd64": stanzas("thing 1")})
+			test.make(a, folder, folder+"/main/binary-amd64/Packages.gz")
+			h := oldHost("web1", "nginx 2", "thing 1 amd64 "+a.url+"/odd bullseye/main")
+			repository(h, a.url+"/odd", "bullseye", "main")
+
+			found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
+			if test.incomplete {
+				require.ErrorIs(t, err, ErrIncomplete)
+				require.ErrorContains(t, err, a.url+"/odd bookworm: ")
+				require.NotContains(t, err.Error(), "\n")
+			} else {
+				require.NoError(t, err)
+			}
+			text := told(found)
+			require.Contains(t, text, "web1 | repository | /etc/apt/sources.list.d/other.list | "+a.url+"/odd")
+			require.Contains(t, text, strings.ReplaceAll(test.want, "URL", a.url))
+			require.Contains(t, text, "web1 | candidate | nginx 2 | debian 12 offers 1, which is older")
+			if !strings.Contains(text, "has nothing for") {
+				require.NotContains(t, text, "thing 1 |", "what is not compared is not said to be missing")
+			}
+		})
+	}
+}
+
+// TestOddAddresses: what cannot be asked from here is said to be so.
+func TestOddAddresses(t *testing.T) {
+	a := newArchive(t)
+	a.debian("bookworm", stanzas("nginx 1"))
+	for address, want := range map[string]string{
+		"cdrom:[Debian]":         "it is only for the host itself",
+		"file:/srv/apt":          "it is only for the host itself",
+		"http://127.0.0.1:1/apt": "connection refused",
+		"http://[::1":            "missing ']' in host",
+	} {
+		h := oldHost("web1", "nginx 1", "own 1")
+		repository(h, address, "bullseye", "main")
+		found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
+		require.Len(t, found, 2, address)
+		require.Contains(t, found[0].Text, "was not compared: ")
+		require.Contains(t, found[0].Text, want)
+		require.Contains(t, found[1].Text, "debian 12 does not offer it; not compared: ")
+		require.Equal(t, strings.HasPrefix(address, "http"), err != nil)
+	}
+}
+
+// TestUpdatesMayBeMissing: a release that is not out yet has none, nor has a mirror of a part.
+func TestUpdatesMayBeMissing(t *testing.T) {
+	a := newArchive(t)
+	a.debian("bookworm", stanzas("nginx 1"))
+	delete(a.files, "/debian/dists/bookworm-updates/InRelease")
+	found, err := Find(t.Context(), []*inventory.Host{oldHost("web1", "nginx 1")}, a.options("debian-12-x64"))
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
+// TestIndicesAreNotHeld: an index of 16 MiB costs what is asked for, not its size.
+func TestIndicesAreNotHeld(t *testing.T) {
+	one := []byte(stanzas("some-package-or-other 1.2.3-4 all virtual-thing (= 1), other-thing"))
+	w := newWanted()
+	w.add("nginx")
+	w.add("php7.4-fpm")
+	const size = 16 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.NoError(t, parsePackages(io.LimitReader(&again{one: one}, size), w, newOffers()))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/2))
+}
+
+// again reads the same for ever.
+type again struct {
+	one []byte
+	at  int
+}
+
+func (r *again) Read(p []byte) (int, error) {
+	n := copy(p, r.one[r.at:])
+	r.at = (r.at + n) % len(r.one)
+	return n, nil
+}
+
+// FuzzPackages: no index makes the parser fail in another way than by an error,
+// or give what apt would not take.
+func FuzzPackages(f *testing.F) {
+	f.Add([]byte(stanzas("nginx 1:1.22-1", "php8.2-fpm 8.2 all php-fpm (= 8), nginx")))
+	f.Add([]byte("Package: nginx\r\nVersion: 1\nProvides: a,\n nginx\n\n\n\nPackage:\nVersion: ~\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		w, o := newWanted(), newOffers()
+		w.add("nginx")
+		w.add("php7.4-fpm")
+		_ = parsePackages(bytes.NewReader(text), w, o)
+		for b, version := range o.best {
+			require.True(t, w.names[b.name])
+			require.Regexp(t, versionText, version)
+		}
+		for _, names := range []map[string][]string{o.providers, o.alike} {
+			for _, list := range names {
+				require.LessOrEqual(t, len(list), maxNames)
+				for _, name := range list {
+					require.Regexp(t, packageName, name)
+				}
+			}
+		}
+	})
+}
+
+// FuzzRelease: what is kept of a Release file are indices with a sum and a size.
+func FuzzRelease(f *testing.F) {
+	f.Add([]byte("Architectures: all amd64\nSHA256:\n " + strings.Repeat("0a", 32) + " 12 main/binary-amd64/Packages.gz\n"))
+	f.Add([]byte("-----BEGIN PGP SIGNED MESSAGE-----\n\nNo-Support-for-Architecture-all: Packages\nSHA256:\n 00 1 x/Packages\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rel, err := parseRelease(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, rel.indices)
+		for path, i := range rel.indices {
+			require.Contains(t, path, "Packages")
+			require.Len(t, i.sum, 64)
+			require.GreaterOrEqual(t, i.size, int64(0))
+		}
+	})
+}
+
+// FuzzXZ: no header of xz makes it take more memory than is allowed, or panic.
+func FuzzXZ(f *testing.F) {
+	f.Add(hungryXZ())
+	f.Add([]byte("\xfd7zXZ\x00"))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		if r, err := newXZ(bytes.NewReader(data)); err == nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+		}
+	})
+}
