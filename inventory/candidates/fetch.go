@@ -1,7 +1,6 @@
 package candidates
 
 import (
-	"bufio"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -13,9 +12,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ulikunitz/xz"
-	"github.com/ulikunitz/xz/lzma"
-
 	"github.com/dcmigrate/migrate/httpretry"
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/plan"
@@ -24,14 +20,12 @@ import (
 // Limits of what is taken from an archive. The largest indices are near 20 MiB
 // packed, 80 MiB plain.
 const (
-	maxPacked = 128 << 20
-	maxPlain  = 512 << 20
-	// maxDictionary is what unpacking xz may hold at once: that of xz -9.
-	maxDictionary = 64 << 20
-	connectTime   = 10 * time.Second
-	headerTime    = 30 * time.Second
-	indexTime     = 5 * time.Minute
-	attempts      = 3
+	maxPacked   = 128 << 20
+	maxPlain    = 512 << 20
+	connectTime = 10 * time.Second
+	headerTime  = 30 * time.Second
+	indexTime   = 5 * time.Minute
+	attempts    = 3
 )
 
 // Why a suite could not be compared.
@@ -208,37 +202,6 @@ func unpacked(packed io.Reader, form string) (io.Reader, error) {
 		return newXZ(packed)
 	}
 	return packed, nil
-}
-
-// newXZ unpacks xz, whose header says how much memory that takes: up to 4 GiB,
-// which would be taken at once. See the .xz file format, section 3.1.
-func newXZ(packed io.Reader) (io.Reader, error) {
-	const streamHeader = 12
-	in := bufio.NewReaderSize(packed, 64<<10)
-	head, err := in.Peek(streamHeader + 1)
-	if err != nil {
-		return nil, fmt.Errorf("unpack xz: %w", err)
-	}
-	head, err = in.Peek(streamHeader + 4*(int(head[streamHeader])+1))
-	if err != nil {
-		return nil, fmt.Errorf("unpack xz: %w", err)
-	}
-	block := head[streamHeader:]
-	if block[0] != 0 { // there is a block
-		at := 2
-		for _, flag := range []byte{0x40, 0x80} { // the sizes that may stand before the filter
-			for more := block[1]&flag != 0; more && at < len(block); at++ {
-				more = block[at]&0x80 != 0
-			}
-		}
-		if at+2 >= len(block) {
-			return nil, errors.New("unpack xz: no filter in its header")
-		}
-		if size, err := lzma.DecodeDictCap(block[at+2]); err != nil || size > maxDictionary {
-			return nil, errors.New("unpack xz: it asks for too much memory")
-		}
-	}
-	return xz.ReaderConfig{SingleStream: true}.NewReader(in)
 }
 
 // limited ends with an error where io.LimitedReader ends as if that were all.

@@ -3,9 +3,7 @@ package candidates
 import (
 	"bytes"
 	"crypto/sha256"
-	endian "encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"net/http"
 	"runtime"
@@ -86,16 +84,6 @@ func listed(form string, body []byte) func(*archive, string, string) {
 		a.files[folder+"/"+name] = body
 		a.files[folder+"/InRelease"] = []byte(fmt.Sprintf("SHA256:\n %x %d %s\n", sha256.Sum256(body), len(body), name))
 	}
-}
-
-// hungryXZ is the beginning of a file whose dictionary is of 3 GiB.
-func hungryXZ() []byte {
-	b := []byte{0xfd, '7', 'z', 'X', 'Z', 0, 0, 4}
-	b = endian.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[6:8]))
-	block := []byte{2, 0, 0x21, 1, 39, 0, 0, 0}
-	b = append(b, block...)
-	b = endian.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(block))
-	return append(b, make([]byte, 64)...)
 }
 
 // TestOddAnswers: what a repository answers costs its own comparison only.
@@ -226,17 +214,6 @@ func FuzzRelease(f *testing.F) {
 			require.Contains(t, path, "Packages")
 			require.Len(t, i.sum, 64)
 			require.GreaterOrEqual(t, i.size, int64(0))
-		}
-	})
-}
-
-// FuzzXZ: no header of xz makes it take more memory than is allowed, or panic.
-func FuzzXZ(f *testing.F) {
-	f.Add(hungryXZ())
-	f.Add([]byte("\xfd7zXZ\x00"))
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		if r, err := newXZ(bytes.NewReader(data)); err == nil {
-			_, _ = io.Copy(io.Discard, io.LimitReader(r, 1<<20))
 		}
 	})
 }
