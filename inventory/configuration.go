@@ -20,6 +20,7 @@ func (p *parser) configuration() {
 		}
 		p.tree[string(file.Path)] = &file
 	}
+	made := p.scripts()
 	hashed, _ := p.section("tree-sums")
 	p.missPaths("tree-sums", hashed)
 	sums := parseSums(string(hashed.out))
@@ -32,7 +33,7 @@ func (p *parser) configuration() {
 		file := p.tree[name]
 		owner := p.owner(name)
 		switch {
-		case owner == "" && generated(name, file.Kind, sums[name]), file.Kind == kinds["d"] && (owner != "" || usual(file)):
+		case owner == "" && made.as(name, file.Kind, sums[name]), file.Kind == kinds["d"] && (owner != "" || usual(file)):
 			continue
 		case owner != "":
 			if !p.changed(name, md5s, sums) {
@@ -91,22 +92,6 @@ func (p *parser) verified() {
 		return nil
 	})
 }
-
-// made lists what the scripts of stock packages generate in /etc on every host
-// of Debian, Ubuntu or RHEL: dpkg and rpm do not know these files as theirs.
-var made = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
-	`alternatives/.*`, `ssl/certs/.*`, `ca-certificates\.conf(\.\w+-old)?`, `pki/ca-trust/.*`, `pki/java/.*`, `ld\.so\.cache`, `mtab`, `\.pwd\.lock`,
-	`rc[0-9S]\.d/.*`, `systemd/system/[^/]+\.(wants|requires)/.*`, `systemd/user/[^/]+\.(wants|requires)/.*`,
-	`systemd/system/(dbus-org[^/]*|display-manager|default|syslog|sshd|mysqld?|vmtoolsd|iscsi|getty@tty\d)\.(service|target)`,
-	`(passwd|group|shadow|gshadow|subuid|subgid)-`, `machine-id`, `\.updated`, `\.etckeeper`, `\.git/.*`, `selinux/.*/(policy|contexts|active|modules|logins|setrans).*`,
-	`udev/hwdb\.bin`, `lvm/(archive|backup|cache|devices)/.*`, `fonts/conf\.d/.*`, `xml/.*`, `sgml/.*`, `emacs/.*`, `vim/.*`, `python[\d.]*/.*`,
-	`mysql/(my\.cnf(\.fallback)?|mariadb\.cnf)`, `apparmor\.d/(cache|tunables|local|abstractions).*`, `polkit-1/.*`, `dictionaries-common/.*`,
-	`apt/trusted\.gpg~`, `apt/apt\.conf\.d/01autoremove(-kernels)?`, `apt/auth\.conf\.d`, `kernel-img\.conf`, `kernel/postinst\.d/.*`, `initramfs-tools/conf\.d/.*`,
-	`console-setup/cached.*`, `default/(locale|keyboard|console-setup|grub-installer)`, `dpkg/origins/default`, `os-release`, `rmt`, `vtrgb`, `popularity-contest\.conf`, `pam\.d/common-.*`, `pam\.d/.*-auth(-ac)?`, `pam\.d/postlogin(-ac)?`,
-	`nsswitch\.conf`, `ssh/ssh_host_.*\.pub`, `ssh/moduli`, `locale\.alias`, `cron\.daily/\.placeholder`, `debconf\.conf`, `profile`, `bash\.bashrc`, `environment`, `shells`, `skel/.*`, `localtime`, `timezone`,
-	`resolv\.conf`, `hostname`, `adjtime`, `issue.*`, `motd`, `networks`, `X11/.*`, `ldap/ldap\.conf`, `gss/.*`, `cloud/build\.info`, `crypto-policies/.*`, `authselect/.*`, `dnf/modules\.d/.*`, `init\.d/\.depend\..*`, `modules-load\.d/modules\.conf`,
-	`aliases\.db`, `mailname`, `postfix/.*\.db`, `newt/palette.*`, `perl/.*`, `magic.*`, `java-\d+-openjdk/.*`, `php/[\d.]+/\w+/conf\.d/.*`, `nginx/modules-enabled/\d+-mod.*`, `apache2/mods-enabled/.*`, `apache2/conf-enabled/.*`, `logcheck/.*`, `sv/.*`, `rc\.d/.*`, `opt`, `\.java/.*`, `hosts\.(allow|deny)`, `inputrc`, `subuid`, `subgid`, `runit/.*`, `locale\.gen`, `security/opasswd`, `terminfo/.*`, `binfmt\.d`, `gtk-.*`, `iproute2/.*`, `ssl/openssl\.cnf`,
-}, "|") + `)$`)
 
 // configured reports whether a file is part of the configuration that was captured.
 func (p *parser) configured(name string) bool {

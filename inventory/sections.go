@@ -82,6 +82,7 @@ var sectionSpecs = []sectionSpec{
 	{name: "tree", seconds: 120, args: treeArgs},
 	{name: "tree-sums", seconds: 120, args: treeArgs},
 	{name: "conffile-sums", seconds: 120, optional: true},
+	{name: "originals", seconds: 20},
 	{name: "certificates", seconds: 60},
 	{name: "containers", seconds: 60, optional: true},
 	{name: "releases", seconds: 60, args: rootArgs},
@@ -193,6 +194,8 @@ func (t Target) args(kind argsKind) []string {
 // expand fills in what scripts and parsers share.
 func expand(body string) string {
 	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(variables, "', '")+"'", 1)
+	body = strings.Replace(body, "@ORIGINALS@", strings.Join(originalFiles(), " "), 1)
+	body = strings.Replace(body, "@WRITTEN@", strings.Join(sortedKeys(written), " "), 1)
 	return strings.Replace(body, "@NEVER@", neverRead.find(), 1)
 }
 

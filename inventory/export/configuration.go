@@ -111,6 +111,8 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 		return ""
 	case strings.HasPrefix(name, "/var/spool/cron/atjobs/"), strings.HasPrefix(name, "/var/spool/at/"):
 		return "it is a job that at runs once: it would run on both hosts, so give it to at again on the one that is to run it"
+	case f.Kind == "link" && strings.HasPrefix(name, "/etc/alternatives/"):
+		return "somebody chose this alternative: choose it again with update-alternatives --set, once its package is there"
 	case f.Kind == "link":
 		return linkFit(name, string(f.Target))
 	case f.Kind == "removed", f.Kind == "folder":
@@ -206,6 +208,9 @@ func (c *collector) others(h *inventory.Host) {
 		if p.Name == "apache2" {
 			c.leave(h, "modules of Apache", "which are enabled is not captured: compare /etc/apache2/mods-enabled")
 		}
+	}
+	if slices.ContainsFunc(h.Configuration, func(f inventory.File) bool { return f.Path == "/etc/locale.gen" && f.Kind == "file" }) {
+		c.leave(h, "locales of /etc/locale.gen", "the file is exported, which makes none: run locale-gen once it is there, before a database needs one")
 	}
 	if h.MySQL != nil {
 		c.leave(h, "databases and accounts of MySQL or MariaDB", "migrate apply seeds them; settings are exported as files")

@@ -126,7 +126,7 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 		inventory.File{Path: "/etc/../etc/sneaky", Kind: "file", Content: "x"},
 		inventory.File{Path: "/etc/apt/keyrings/vendor.gpg", Kind: "file", Size: 2000, Mode: "0644", Owner: "root", Group: "root"},
 		inventory.File{Path: "/etc/large", Kind: "file", Size: 1 << 20, Mode: "0644", Owner: "root", Group: "root"},
-		m.file("/var/spool/cron/atjobs/a0001201d4f5c3", "#!/bin/sh\n"), inventory.File{Path: "/var/spool/cron/atjobs/link", Kind: "link", Target: "x"},
+		inventory.File{Path: "/etc/alternatives/pager", Kind: "link", Target: "/bin/more"}, m.file("/etc/locale.gen", "de_DE.UTF-8 UTF-8\n"), m.file("/var/spool/cron/atjobs/a0001201d4f5c3", "#!/bin/sh\n"), inventory.File{Path: "/var/spool/cron/atjobs/link", Kind: "link", Target: "x"},
 		inventory.File{Path: "/etc/denied", Kind: "file", Mode: "0600", Owner: "root", Group: "root"})
 	hosts[0].Missing = []inventory.Missing{{What: "/etc/denied", Reason: inventory.Denied, Detail: "no permission"}}
 	hosts[0].Packages = append(hosts[0].Packages, inventory.Package{Name: "ours", Version: "1", Manual: true, Origin: inventory.Local})
@@ -151,6 +151,8 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 		"/etc/ssl/private/blog.key":                         "never read",
 		"/etc/fstab":                                        "machine's own",
 		"/var/spool/cron/atjobs/a0001201d4f5c3":             "at runs once",
+		"locales of /etc/locale.gen":                        "run locale-gen",
+		"/etc/alternatives/pager":                           "update-alternatives --set",
 		"/var/spool/cron/atjobs/link":                       "at runs once",
 		"package linux-image-amd64":                         "belongs to the machine",
 		"package ours":                                      "no repository offers it",

@@ -28,7 +28,7 @@ var within = map[string][]string{
 	"accounts": {"users", "groups"}, "passwords": {"users.password"}, "sshd": {"authorized_keys"}, "sysctl": {"kernel.sysctl"}, "modules": {"kernel.modules"},
 	"addresses": {"network.interfaces"}, "routes": {"network.routes"}, "resolver": {"network.resolver"},
 	"nftables": {"firewall"}, "iptables": {"firewall"}, "ip6tables": {"firewall"}, "ufw": {"firewall"}, "firewalld": {"firewall"},
-	"tree": append([]string{"configuration"}, fromContents...), "tree-sums": append([]string{"configuration"}, fromContents...), "conffile-sums": {"configuration"},
+	"tree": append([]string{"configuration"}, fromContents...), "tree-sums": append([]string{"configuration"}, fromContents...), "conffile-sums": {"configuration"}, "originals": {"configuration"},
 	"verify": {"configuration"}, "contents": fromContents,
 	"certificates": {"certificates"}, "containers": {"containers", "images", "compose"}, "releases": {"releases"},
 	"redis": {"redis", "redis.settings"}, "postgresql": {"postgresql", "postgresql.settings", "postgresql.databases", "postgresql.roles", "postgresql.replicas"},

@@ -28,7 +28,10 @@ echo '@KEY@' >/etc/ssh/keys/auditor
 echo 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u' >/etc/ssh/sshd_config.d/10-keys.conf
 systemctl reload ssh.service
 
-# packaged files changed, a default taken away
+# packaged files and files of packages' scripts changed, a default taken away
+echo 'no trespassing' >/etc/motd
+echo 'history -c' >>/etc/skel/.bash_logout
+echo /usr/bin/git-shell >>/etc/shells
 sed -i 's/worker_connections 768/worker_connections 4096/' /etc/nginx/nginx.conf
 sed -i 's/^# requirepass .*/requirepass @REDIS@/' /etc/redis/redis.conf
 rm /etc/nginx/sites-enabled/default
