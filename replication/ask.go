@@ -29,6 +29,16 @@ func (s *Server) asker(ctx context.Context, settings ...string) (*wire, error) {
 	return s.wire(ctx, settings...)
 }
 
+// askAll asks on a connection of its own.
+func (s *Server) askAll(ctx context.Context, queries []string, take func(i int, rows []record, err error) error) error {
+	w, err := s.asker(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return w.ask(ctx, queries, take)
+}
+
 // ask sends queries with small results, many to a packet, and hands the answer
 // of each to take, in their order. A query that the server refuses is handed
 // over with its error; if take returns nil, the next ones are asked.

@@ -98,25 +98,31 @@ func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(k
 		if err != nil {
 			return err
 		}
-		queries := make([]string, len(listed))
-		for i, o := range listed {
-			queries[i] = showCreate(o.Kind, tableName{o.Schema, o.Name})
-		}
-		err = w.ask(ctx, queries, func(i int, rows []record, err error) error {
-			o := listed[i]
-			if err != nil || len(rows) == 0 {
-				return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
-			}
-			if o, err = newObject(o.Kind, tableName{o.Schema, o.Name}, rows[0]); err != nil {
+		for part := range slices.Chunk(listed, askedStatements) {
+			if err := readListed(ctx, w, part, take); err != nil {
 				return err
 			}
-			return take(o)
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// readListed reads the texts of objects.
+func readListed(ctx context.Context, w *wire, listed []object, take func(object) error) error {
+	queries := make([]string, len(listed))
+	for i, o := range listed {
+		queries[i] = showCreate(o.Kind, tableName{o.Schema, o.Name})
+	}
+	return w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		o := listed[i]
+		if err != nil || len(rows) == 0 {
+			return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
+		}
+		if o, err = newObject(o.Kind, tableName{o.Schema, o.Name}, rows[0]); err != nil {
+			return err
+		}
+		return take(o)
+	})
 }
 
 // listObjects lists the objects that are wanted, without their texts.

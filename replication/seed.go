@@ -26,6 +26,7 @@ type SeedOptions struct {
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 
 	prepareFrom int64 // bytes of a table that are worth a prepared statement; default 256 KiB
+	waveTables  int   // that are taken up together; default mostWave
 }
 
 func (o SeedOptions) withDefaults() SeedOptions {
@@ -40,6 +41,9 @@ func (o SeedOptions) withDefaults() SeedOptions {
 	}
 	if o.prepareFrom <= 0 {
 		o.prepareFrom = 256 << 10
+	}
+	if o.waveTables <= 0 {
+		o.waveTables = mostWave
 	}
 	return o
 }

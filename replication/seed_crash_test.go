@@ -42,7 +42,7 @@ func TestSeedToBeKilled(t *testing.T) {
 	}
 	rate, err := strconv.ParseInt(cmp.Or(os.Getenv(crashRate), "6291456"), 10, 64)
 	require.NoError(t, err)
-	require.NoError(t, SeedWith(pair, SeedOptions{BytesPerSecond: rate, prepareFrom: 1}).Op.Apply(t.Context()))
+	require.NoError(t, SeedWith(pair, SeedOptions{BytesPerSecond: rate, prepareFrom: 1, waveTables: 7}).Op.Apply(t.Context()))
 	status, err := os.ReadFile("/proc/self/status")
 	require.NoError(t, err)
 	t.Log(string(status[bytes.Index(status, []byte("VmHWM")):])) // the most memory that was resident

@@ -30,7 +30,7 @@ func seedHeld(t *testing.T, pair Pair, source *servertest.Instance) (goOn func()
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
-		done <- SeedWith(pair, SeedOptions{BytesPerSecond: 4 << 20, prepareFrom: 1}).Op.Apply(t.Context())
+		done <- SeedWith(pair, SeedOptions{BytesPerSecond: 4 << 20, prepareFrom: 1, waveTables: 3}).Op.Apply(t.Context())
 	}()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)

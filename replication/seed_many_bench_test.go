@@ -6,7 +6,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
+	"regexp"
+	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,14 +155,74 @@ func manyTables(b *testing.B, tool, address string, source, target *servertest.I
 		}
 		return spent, err
 	}
-	server := func(side Side, address string) *Server {
-		out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
-		b.Cleanup(func() { _ = out.Close() })
-		return out
-	}
-	pair := Pair{Name: "main", Source: server(Source, address), Target: server(Target, target.Addr())}
+	pair := pairOf(b, address, target.Addr())
 	err := Seed(pair).Op.Apply(b.Context())
 	spent := time.Since(began)
 	require.NoError(b, Seed(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
 	return spent, err
+}
+
+// tablesServers tells the process that is measured its servers' addresses.
+const tablesServers = "MIGRATE_BENCH_TABLES"
+
+// BenchmarkMemoryOfTables is what a seed of many small tables has resident at
+// most, and a verify of them, in a process of their own.
+func BenchmarkMemoryOfTables(b *testing.B) {
+	blogs := benchSetting(b, benchBlogs, 500, strconv.Atoi)
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			fast := servertest.Set("innodb_flush_log_at_trx_commit", "0")
+			source, target := servertest.Start(b, flavor, fast, servertest.Set("sync_binlog", "0")), servertest.Start(b, flavor, fast)
+			makeBlogs(source, blogs)
+			crashLogin(source, target)
+			for b.Loop() {
+				cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestTablesToBeMeasured$", "-test.count=1", "-test.v") //nolint:gosec // this very program
+				cmd.Env = append(os.Environ(), tablesServers+"="+source.Addr()+","+target.Addr())
+				out, err := cmd.CombinedOutput()
+				require.NoError(b, err, string(out))
+				found := regexp.MustCompile(`(\w+) VmHWM:\s*(\d+) kB`).FindAllSubmatch(out, -1)
+				require.Len(b, found, 2, string(out))
+				for _, m := range found {
+					kilobytes, err := strconv.ParseFloat(string(m[2]), 64)
+					require.NoError(b, err)
+					b.ReportMetric(kilobytes/1024, string(m[1])+"-MiB")
+				}
+				require.NoError(b, Seed(pairOf(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+			}
+			b.ReportMetric(float64(blogs*12), "tables")
+		})
+	}
+}
+
+// TestTablesToBeMeasured is not a test: it is the process that BenchmarkMemoryOfTables starts.
+func TestTablesToBeMeasured(t *testing.T) {
+	source, target, ok := strings.Cut(os.Getenv(tablesServers), ",")
+	if !ok {
+		return // it is not the process to be measured
+	}
+	debug.SetGCPercent(50) // as cmd/migrate has it
+	pair := pairOf(t, source, target)
+	peak := func(of string) {
+		status, err := os.ReadFile("/proc/self/status")
+		require.NoError(t, err)
+		t.Log(of, string(regexp.MustCompile(`VmHWM:.*kB`).Find(status)))
+		debug.FreeOSMemory()
+		require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the peak begins anew, see proc(5)
+	}
+	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+	peak("seed")
+	report, err := Verify(t.Context(), pair, VerifyOptions{})
+	require.NoError(t, err)
+	require.Zero(t, report.Found)
+	peak("verify")
+}
+
+// pairOf is a pair by the login that crashLogin makes.
+func pairOf(t testing.TB, source, target string) Pair {
+	server := func(side Side, address string) *Server {
+		out := NewServer(ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
+		t.Cleanup(func() { _ = out.Close() })
+		return out
+	}
+	return Pair{Name: "main", Source: server(Source, source), Target: server(Target, target)}
 }

@@ -16,9 +16,10 @@ import (
 // rows, by their keys, and which tables as a whole. Values of rows are not
 // taken from the log: they are read again from the source, exactly.
 type changes struct {
-	tables  map[tableName]*seedTable
+	known   *knownTables
 	schemas []string
 
+	at       map[tableName]*seedTable // of this stretch
 	rows     map[*seedTable]map[string]bound
 	values   map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
 	count    int
@@ -41,8 +42,8 @@ type cascadeValue struct {
 // mostMisfits is how often a table is copied again because its events are of another shape.
 const mostMisfits = 3
 
-func newChanges(tables map[tableName]*seedTable, schemas []string, misfits map[tableName]int) *changes {
-	c := &changes{tables: tables, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
+func newChanges(known *knownTables, schemas []string, misfits map[tableName]int) *changes {
+	c := &changes{known: known, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
 	c.forget()
 	return c
 }
@@ -50,6 +51,26 @@ func newChanges(tables map[tableName]*seedTable, schemas []string, misfits map[t
 // forget begins a new stretch of rows.
 func (c *changes) forget() {
 	c.rows, c.values, c.count = map[*seedTable]map[string]bound{}, map[*seedTable]map[string]cascadeValue{}, 0
+	c.at = map[tableName]*seedTable{}
+}
+
+// table is one that is known; the same in all of a stretch.
+func (c *changes) table(id tableName) (*seedTable, bool) {
+	t, ok := c.at[id]
+	if !ok {
+		if t, ok = c.known.get(id); ok {
+			c.at[id] = t
+		}
+	}
+	return t, ok
+}
+
+// tablesAtOnce is how many tables a stretch is about.
+const tablesAtOnce = 5000
+
+// many reports whether it is time to deal with what was found, with so many times the usual.
+func (c *changes) many(times int) bool {
+	return c.count >= times*changesAtOnce || len(c.at) >= times*tablesAtOnce
 }
 
 func (c *changes) add(t *seedTable, key bound) {
@@ -80,7 +101,7 @@ func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 	if !slices.Contains(c.schemas, id.schema) || (object{Schema: id.schema, Name: id.name}).isSeedTable() || c.dirty[id] {
 		return
 	}
-	t, ok := c.tables[id]
+	t, ok := c.table(id)
 	switch {
 	case !ok:
 		c.dirty[id] = true
@@ -177,7 +198,7 @@ func (c *changes) addKeys(t *seedTable, row logRow) bool {
 func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
 	for i := range t.cascades {
 		k := &t.cascades[i]
-		child, ok := c.tables[k.child]
+		child, ok := c.table(k.child)
 		if !ok || !child.chunked() || update && !k.onUpdate || !update && !k.onDelete {
 			continue
 		}
@@ -266,9 +287,14 @@ func (c *changes) statement(schema, text string) {
 		}
 		return
 	}
-	for id := range c.tables {
-		if mentions(lower, id.name) && (strings.EqualFold(schema, id.schema) || mentions(lower, id.schema)) {
-			c.dirty[id] = true
+	for _, s := range c.schemas {
+		if !strings.EqualFold(schema, s) && !mentions(lower, s) {
+			continue
+		}
+		for id := range c.known.of(s) {
+			if mentions(lower, id.name) {
+				c.dirty[id] = true
+			}
 		}
 	}
 	c.dirty[tableName{}] = true // a table may be new

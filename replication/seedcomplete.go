@@ -15,32 +15,34 @@ import (
 
 // complete adds indexes, foreign keys and counters to the tables.
 func (r *seedRun) complete(ctx context.Context) error {
-	noted, err := r.notes.read(ctx)
-	if err != nil {
-		return err
-	}
-	var whole []string
 	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
-		group, limited := errgroup.WithContext(ctx)
-		group.SetLimit(tableMakers)
-		for id, note := range noted {
-			t := r.tables[id]
-			if note.phase != phaseMade || t == nil || t.sequence {
-				continue
-			}
-			group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
-			if keys {
-				whole = append(whole, phaseNote(id, phaseWhole, nil))
-			}
-		}
-		if err := group.Wait(); err != nil {
+		err := r.notes.eachMade(ctx, func(list []lateNote) error { return r.addToEach(ctx, list, keys) })
+		if err != nil {
 			return err
 		}
 	}
-	if err := r.notes.note(ctx, whole...); err != nil {
+	return r.setCounters(ctx)
+}
+
+// addToEach adds the indexes of tables, or their foreign keys, which makes them whole.
+func (r *seedRun) addToEach(ctx context.Context, list []lateNote, keys bool) error {
+	var whole []tableName
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(tableMakers)
+	for _, note := range list {
+		t, ok := r.known.get(note.table)
+		if !ok || t.sequence {
+			continue
+		}
+		group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
+		if keys {
+			whole = append(whole, note.table)
+		}
+	}
+	if err := group.Wait(); err != nil || len(whole) == 0 {
 		return err
 	}
-	return r.setCounters(ctx)
+	return r.notes.note(ctx, wholeNote(whole))
 }
 
 // addLate adds what a table lacks of its indexes or of its foreign keys. An
@@ -117,12 +119,20 @@ func counter(create string) uint64 {
 
 // setCounters lets AUTO_INCREMENT go on where the source's is.
 func (r *seedRun) setCounters(ctx context.Context) error {
-	var ids []tableName
-	for id, t := range r.tables {
-		if t.counts {
-			ids = append(ids, id)
+	var some []tableName
+	for id := range r.known.counting() {
+		if some = append(some, id); len(some) < notesAtOnce {
+			continue
 		}
+		if err := r.setCountersOf(ctx, some); err != nil {
+			return err
+		}
+		some = some[:0]
 	}
+	return r.setCountersOf(ctx, some)
+}
+
+func (r *seedRun) setCountersOf(ctx context.Context, ids []tableName) error {
 	here, err := counters(ctx, r.pair.Source, ids)
 	if err != nil {
 		return err

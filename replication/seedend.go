@@ -85,7 +85,7 @@ func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 func (r *seedRun) announce(ctx context.Context) {
 	var bytes int64
 	var titles []string
-	for _, t := range r.tables {
+	for _, t := range r.known.whole {
 		if !t.chunked() && !t.sequence {
 			bytes, titles = bytes+t.Bytes, append(titles, t.title())
 		}

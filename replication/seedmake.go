@@ -1,9 +1,9 @@
 package replication
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -13,37 +13,62 @@ import (
 // tableMakers is how many connections a side make tables, and complete them.
 const tableMakers = 4
 
-// listTables reads the source's tables, and makes on the target those that are
-// not there or must be made anew; what the source has not got any more is dropped.
-func (r *seedRun) listTables(ctx context.Context) error {
-	noted, err := r.notes.read(ctx)
-	if err != nil {
-		return err
-	}
+// copyTables takes up the source's tables and copies their rows, wave by wave.
+func (r *seedRun) copyTables(ctx context.Context) error {
+	return r.eachTaken(ctx, func(ctx context.Context, t taken) error {
+		r.progress.enter("copies")
+		defer r.progress.enter("tables")
+		return r.copyRanges(ctx, t)
+	})
+}
+
+// taken is a wave whose tables stand on the target, and what the notes say of them.
+type taken struct {
+	tables map[tableName]*seedTable // those that were read now
+	noted  map[tableName]*tableNote
+}
+
+// eachTaken makes on the target the tables that are not there or must be made
+// anew, wave by wave, and hands over each. What the source has not got any more is dropped.
+func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken) error) error {
+	r.progress.enter("tables")
 	if err := r.makeSchemas(ctx); err != nil {
 		return err
 	}
-	found, err := listSource(ctx, r.pair.Source, r.schemas)
+	bonds, err := r.readBonds(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.dropGone(ctx, found.kinds, noted); err != nil {
+	r.known.cascades = bonds.cascades
+	waves, err := newWaves(ctx, r.pair.Source, r.schemas, r.options.waveTables)
+	if err != nil {
 		return err
 	}
-	for _, kind := range []string{kindSequence, kindTable} { // a column's default may ask a sequence
-		if err := r.takeUp(ctx, found, noted, kind); err != nil {
+	stale := maps.Clone(r.dirty)
+	if bonds.sequences { // before any table: a column's default may ask one of another schema
+		err := waves.each(ctx, func(w wave) error {
+			_, err := r.takeUp(ctx, w, kindSequence, bonds, stale)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
-	for id, t := range r.tables {
-		t.cascades = found.cascades[id]
-	}
 	clear(r.dirty)
-	if noted, err = r.notes.read(ctx); err != nil {
-		return err
-	}
-	r.progress.take(r.tables, noted)
-	return nil
+	r.progress.expect(waves.all())
+	return waves.each(ctx, func(w wave) error {
+		var t taken
+		var err error
+		if t.tables, err = r.takeUp(ctx, w, kindTable, bonds, stale); err != nil {
+			return err
+		}
+		if t.noted, err = r.notes.read(ctx, w); err != nil {
+			return err
+		}
+		maps.DeleteFunc(t.noted, func(id tableName, _ *tableNote) bool { return w.kinds[id] != kindTable })
+		r.progress.take(w.size, t.tables, t.noted)
+		return do(ctx, t)
+	})
 }
 
 func (r *seedRun) makeSchemas(ctx context.Context) error {
@@ -69,47 +94,10 @@ func (r *seedRun) makeSchemas(ctx context.Context) error {
 	})
 }
 
-// sourceTables is which tables a source has, and how foreign keys bind them.
-type sourceTables struct {
-	kinds    map[tableName]string // kindTable, kindSequence
-	cascades map[tableName][]cascade
-}
-
-// listSource lists the tables and foreign keys of schemas.
-func listSource(ctx context.Context, source *Server, schemas []string) (sourceTables, error) {
-	found := sourceTables{map[tableName]string{}, map[tableName][]cascade{}}
-	w, err := source.asker(ctx)
-	if err != nil {
-		return found, err
-	}
-	defer w.close()
-	var queries []string
-	for _, schema := range schemas {
-		queries = append(queries, `SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES
-			WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE') AND TABLE_SCHEMA = `+literal(schema), cascadesOf(schema))
-	}
-	return found, w.ask(ctx, queries, func(i int, rows []record, err error) error {
-		schema := schemas[i/2]
-		switch {
-		case err != nil:
-			return source.wrap("list the tables of "+schema, err)
-		case i%2 == 0:
-			for _, t := range rows {
-				if o := (object{Schema: schema, Name: t["name"]}); !o.isSeedTable() {
-					found.kinds[tableName{schema, t["name"]}] = tableKinds[t["kind"]]
-				}
-			}
-		default:
-			found.bind(rows)
-		}
-		return nil
-	})
-}
-
 // dropGone drops what the seed has made and the source has not got any more.
-func (r *seedRun) dropGone(ctx context.Context, there map[tableName]string, noted map[tableName]*tableNote) error {
+func (r *seedRun) dropGone(ctx context.Context, w wave, noted map[tableName]*tableNote) error {
 	for id := range noted {
-		if _, ok := there[id]; ok {
+		if _, ok := w.kinds[id]; ok {
 			continue
 		}
 		if err := r.dropTable(ctx, id); err != nil {
@@ -119,9 +107,11 @@ func (r *seedRun) dropGone(ctx context.Context, there map[tableName]string, note
 			return err
 		}
 	}
-	for id := range r.tables {
-		if _, ok := there[id]; !ok {
-			delete(r.tables, id)
+	for _, schema := range w.schemas {
+		for _, id := range slices.Collect(r.known.of(schema)) {
+			if _, ok := w.kinds[id]; !ok && w.covers(id.name) {
+				r.known.drop(id)
+			}
 		}
 	}
 	return nil
@@ -139,30 +129,36 @@ func (r *seedRun) dropTable(ctx context.Context, id tableName) error {
 	})
 }
 
-// takeUp reads the tables of a kind and makes those that are not made.
-func (r *seedRun) takeUp(ctx context.Context, found sourceTables, noted map[tableName]*tableNote, kind string) error {
-	stale := func(id tableName) bool {
-		note := noted[id]
-		return note == nil || note.phase == phaseNew || note.phase == phaseLoose || r.dirty[id]
+// takeUp reads the tables of a kind in a wave that are not known, or are to be
+// made anew, makes those that are not made, and returns what it has read.
+func (r *seedRun) takeUp(ctx context.Context, w wave, kind string, bonds bonds, dirty map[tableName]bool) (map[tableName]*seedTable, error) {
+	noted, err := r.notes.read(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.dropGone(ctx, w, noted); err != nil {
+		return nil, err
 	}
 	dialect, err := r.pair.Source.Dialect(ctx)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	stale := func(id tableName) bool {
+		note := noted[id]
+		return note == nil || note.phase == phaseNew || note.phase == phaseLoose || dirty[id]
 	}
 	var wanted []tableName
-	for id, is := range found.kinds {
-		if is == kind && (r.tables[id] == nil || stale(id)) {
+	for id, is := range w.kinds {
+		if is == kind && (!r.known.has(id) || stale(id)) {
 			wanted = append(wanted, id)
 		}
 	}
-	lookups, alike := found.lookups(), alikeTables{}
-	slices.SortFunc(wanted, func(a, b tableName) int { return cmp.Or(cmp.Compare(a.schema, b.schema), cmp.Compare(a.name, b.name)) })
 	var mu sync.Mutex
-	var taken []*seedTable
-	err = r.inBatches(ctx, wanted, func(ctx context.Context, from *wire, c *creator, ids []tableName) error {
+	read := map[tableName]*seedTable{}
+	err = r.inBatches(ctx, sortedIDs(wanted), func(ctx context.Context, from *wire, c *creator, ids []tableName) error {
 		var tables, make []*seedTable
 		err := readSeedTables(ctx, from, dialect, ids, kind, func(t *seedTable) error {
-			t.lookups = lookups[t.id()]
+			t.lookups = bonds.lookups[t.id()]
 			if note := noted[t.id()]; note != nil && note.phase == phaseLoose {
 				t.keyName, t.keyCols, t.keyAt = "", nil, nil
 			}
@@ -178,15 +174,15 @@ func (r *seedRun) takeUp(ctx context.Context, found sourceTables, noted map[tabl
 		mu.Lock()
 		defer mu.Unlock()
 		for _, t := range tables {
-			alike.share(t)
-			taken = append(taken, t)
+			if t.chunked() && !t.sequence {
+				t.object.Create = "" // it is not made again
+			}
+			r.known.put(t)
+			read[t.id()] = t
 		}
 		return err
 	})
-	for _, t := range taken {
-		r.tables[t.id()] = t
-	}
-	return err
+	return read, err
 }
 
 // mostBatch is how many tables are read at a time, in one or two round trips.
@@ -289,7 +285,7 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 		return err
 	}
 	defer c.close()
-	for _, t := range r.tables {
+	for _, t := range r.known.whole {
 		if t.sequence {
 			if err := c.copySequence(ctx, l.from, t.object); err != nil {
 				return err

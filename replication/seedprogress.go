@@ -97,7 +97,9 @@ type progress struct {
 
 	mu      sync.Mutex
 	phase   string
-	tables  map[tableName]*tableCount
+	tables  map[tableName]*tableCount // of this wave, and those of earlier ones that are not done
+	past    pastCount
+	later   waveSize // of waves that are not taken up yet
 	workers int
 	came    []sample // of the bytes that came in this try, oldest first
 	total   int64    // bytes that came in this try
@@ -109,6 +111,13 @@ type tableCount struct {
 	estBytes, estRows int64 // by the source's statistics
 	bytes, rows       int64
 	done              bool
+}
+
+// pastCount is what was copied of tables that are done.
+type pastCount struct {
+	tables      int
+	bytes, rows int64
+	came, files float64 // of these, and of the source's files: see scale
 }
 
 type sample struct {
@@ -127,11 +136,29 @@ func (p *progress) enter(phase string) {
 	p.phase = phase
 }
 
-// take counts the tables that there are, and what earlier tries have copied of them.
-func (p *progress) take(tables map[tableName]*seedTable, noted map[tableName]*tableNote) {
+// expect begins to count anew, with all that there is.
+func (p *progress) expect(all waveSize) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tables = map[tableName]*tableCount{}
+	p.tables, p.past, p.later = map[tableName]*tableCount{}, pastCount{}, all
+}
+
+// take counts the tables of a wave, and what earlier tries have copied of them.
+func (p *progress) take(size waveSize, tables map[tableName]*seedTable, noted map[tableName]*tableNote) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = p.later.minus(size)
+	for id, c := range p.tables {
+		if c.done {
+			p.past.add(c)
+			delete(p.tables, id)
+		}
+	}
+	for id, note := range noted {
+		if tables[id] == nil && len(note.parts) == 0 { // it was not read again
+			p.past.add(&tableCount{bytes: note.bytes, rows: note.rows})
+		}
+	}
 	for id, t := range tables {
 		if t.sequence {
 			continue
@@ -142,6 +169,21 @@ func (p *progress) take(tables map[tableName]*seedTable, noted map[tableName]*ta
 		}
 		p.tables[id] = c
 	}
+}
+
+func (p *pastCount) add(c *tableCount) {
+	p.tables, p.bytes, p.rows = p.tables+1, p.bytes+c.bytes, p.rows+c.rows
+	if files := c.files(); files > 0 {
+		p.came, p.files = p.came+float64(c.bytes), p.files+files
+	}
+}
+
+// files is what of the source's files the rows that came were.
+func (c *tableCount) files() float64 {
+	if c.rows <= 0 || c.estRows <= 0 {
+		return 0
+	}
+	return float64(c.estBytes) * min(1, float64(c.rows)/float64(c.estRows))
 }
 
 // add counts rows of a table that are on the target.
@@ -184,8 +226,10 @@ func (p *progress) now() SeedProgress {
 	out.Running, out.History, out.AtFirst = p.watch.seen()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out.Phase, out.Workers, out.Tables = p.phase, p.workers, len(p.tables)
+	out.Phase, out.Workers, out.Tables, out.Done = p.phase, p.workers, p.past.tables+len(p.tables)+p.later.tables, p.past.tables
 	scale := p.scale()
+	out.Bytes, out.Rows = p.past.bytes, p.past.rows
+	out.TotalBytes, out.TotalRows = p.past.bytes+int64(float64(p.later.bytes)*scale), p.past.rows+p.later.rows
 	for _, c := range p.tables {
 		t := c.progress(scale)
 		out.Bytes, out.Rows = out.Bytes+t.Bytes, out.Rows+t.Rows
@@ -209,11 +253,10 @@ func (p *progress) now() SeedProgress {
 // scale is how many bytes come of a byte of the source's files: they are not
 // full, and rows travel in another form.
 func (p *progress) scale() float64 {
-	var came, files float64
+	came, files := p.past.came, p.past.files
 	for _, c := range p.tables {
-		if c.rows > 0 && c.estRows > 0 {
-			came += float64(c.bytes)
-			files += float64(c.estBytes) * min(1, float64(c.rows)/float64(c.estRows))
+		if f := c.files(); f > 0 {
+			came, files = came+float64(c.bytes), files+f
 		}
 	}
 	if files == 0 || came == 0 {

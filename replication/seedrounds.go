@@ -70,7 +70,7 @@ func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
 // catchUp brings the target from what is reached to goal, held back by a
 // throttle, if any.
 func (r *seedRun) catchUp(ctx context.Context, lanes []lane, goal GTIDSet, held *throttle) error {
-	found := newChanges(r.tables, r.schemas, r.misfits)
+	found := newChanges(r.known, r.schemas, r.misfits)
 	c := &rowSync{changes: found, lanes: lanes, throttle: held, record: func(ctx context.Context, set GTIDSet) error {
 		if found.restart != "" {
 			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.pair.Name, errSchemaChanged)

@@ -22,7 +22,7 @@ type seedRun struct {
 	notes    notes
 	marker   marker
 	schemas  []string
-	tables   map[tableName]*seedTable
+	known    *knownTables
 	dirty    map[tableName]bool // to be made and copied anew
 	misfits  map[tableName]int  // see changes
 	reached  GTIDSet            // up to here the target's copy has all changes
@@ -73,7 +73,7 @@ func (s *seed) newRun() *seedRun {
 	limit := newThrottle(s.options.limits())
 	watch := newSourceWatch(s.pair.Source, limit, newReplicaWatch(s.pair.Source))
 	return &seedRun{
-		seed: s, notes: notes{s.pair.Target}, tables: map[tableName]*seedTable{}, dirty: map[tableName]bool{}, misfits: map[tableName]int{},
+		seed: s, notes: notes{s.pair.Target}, known: newKnownTables(), dirty: map[tableName]bool{}, misfits: map[tableName]int{},
 		throttle: limit, progress: newProgress(limit, watch),
 	}
 }
@@ -210,7 +210,7 @@ func (r *seedRun) resume(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
-	if err := r.listTables(ctx); err != nil {
+	if err := r.eachTaken(ctx, func(context.Context, taken) error { return nil }); err != nil {
 		return err
 	}
 	_, err := r.round(ctx)
@@ -227,12 +227,7 @@ func (r *seedRun) copyAll(ctx context.Context) error {
 		if err := r.sameSchemas(ctx); err != nil {
 			return err
 		}
-		r.progress.enter("tables")
-		if err := r.listTables(ctx); err != nil {
-			return err
-		}
-		r.progress.enter("copies")
-		if err := r.copyRanges(ctx); err != nil {
+		if err := r.copyTables(ctx); err != nil {
 			return err
 		}
 		r.progress.enter("catches up")
@@ -261,19 +256,21 @@ func (r *seedRun) sameSchemas(ctx context.Context) error {
 	return nil
 }
 
-// copyRanges copies all ranges that the notes name.
-func (r *seedRun) copyRanges(ctx context.Context) error {
-	noted, err := r.notes.read(ctx)
-	if err != nil {
-		return err
-	}
+// copyRanges copies all ranges of a wave that the notes name.
+func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
 	c := &copier{
 		source: r.pair.Source, target: r.pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
 		prepareFrom: r.options.prepareFrom, numbers: map[tableName]int{},
 	}
 	var ranges []*keyRange
-	for id, note := range noted {
-		t, ok := r.tables[id]
+	for id, note := range w.noted {
+		if len(note.parts) == 0 {
+			continue
+		}
+		t, ok := w.tables[id]
+		if !ok {
+			t, ok = r.known.get(id)
+		}
 		if !ok || !t.chunked() {
 			continue
 		}
@@ -295,7 +292,7 @@ func (r *seedRun) copyRanges(ctx context.Context) error {
 func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool) error {
 	var statements []string
 	for id := range loose {
-		if t, ok := r.tables[id]; ok && t.chunked() {
+		if t, ok := r.known.get(id); ok && t.chunked() {
 			plan.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.title())
 		}
 	}
@@ -303,7 +300,7 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 		if r.dirty[id] {
 			continue
 		}
-		if t, ok := r.tables[id]; ok && !loose[id] {
+		if t, ok := r.known.get(id); ok && !loose[id] {
 			plan.Note(ctx, "%s changed by DDL: it is copied again", t.title())
 		}
 		r.dirty[id] = true

@@ -107,6 +107,16 @@ func phaseNote(t tableName, phase string, late []string) string {
 		strings.Join([]string{literal(t.schema), literal(t.name), literal(phase), literal(string(text))}, ",") + ")"
 }
 
+// wholeNote notes that tables have their indexes and keys.
+func wholeNote(tables []tableName) string {
+	list := make([]string, len(tables))
+	for i, t := range tables {
+		list[i] = "(" + literal(t.schema) + "," + literal(t.name) + ")"
+	}
+	return "UPDATE " + QuoteTable(ownSchema, notesTables) + " SET phase = " + literal(phaseWhole) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
+		strings.Join(list, ",") + ")"
+}
+
 func forgetParts(t tableName) string {
 	return "DELETE FROM " + QuoteTable(ownSchema, notesParts) + whereTable(t)
 }
@@ -146,32 +156,27 @@ func (p *keyRange) upperNote(upper bound) string {
 // tableNote is what the notes say of a table.
 type tableNote struct {
 	phase string
-	late  []string
 	parts []keyRange // of those not done
 	split int        // the highest number of a part
 
 	rows, bytes int64 // that were copied
 }
 
-// read reads all notes.
-func (n notes) read(ctx context.Context) (map[tableName]*tableNote, error) {
+// read reads the notes of a wave.
+func (n notes) read(ctx context.Context, w wave) (map[tableName]*tableNote, error) {
 	db, err := n.target.DB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tables, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, phase, late FROM "+QuoteTable(ownSchema, notesTables))
+	tables, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+QuoteTable(ownSchema, notesTables)+w.where())
 	if err != nil {
 		return nil, n.target.wrap("read the seed's notes", err)
 	}
 	out := map[tableName]*tableNote{}
 	for _, r := range tables {
-		note := &tableNote{phase: r["phase"]}
-		if err := json.Unmarshal([]byte(r["late"]), &note.late); err != nil {
-			return nil, fmt.Errorf("read the seed's notes: %w", err)
-		}
-		out[tableName{r["s"], r["t"]}] = note
+		out[tableName{r["s"], r["t"]}] = &tableNote{phase: r["phase"]}
 	}
-	parts, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+QuoteTable(ownSchema, notesParts)+" ORDER BY part")
+	parts, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+QuoteTable(ownSchema, notesParts)+w.where()+" ORDER BY part")
 	if err != nil {
 		return nil, n.target.wrap("read the seed's notes", err)
 	}
@@ -194,4 +199,40 @@ func (n notes) read(ctx context.Context) (map[tableName]*tableNote, error) {
 		}
 	}
 	return out, nil
+}
+
+// lateNote is what is to be added to a table when its rows are there.
+type lateNote struct {
+	table tableName
+	late  []string
+}
+
+// notesAtOnce is how many of them are in memory.
+const notesAtOnce = 1000
+
+// eachMade hands over the tables that are made and not whole, some at a time.
+func (n notes) eachMade(ctx context.Context, do func([]lateNote) error) error {
+	db, err := n.target.DB(ctx)
+	if err != nil {
+		return err
+	}
+	for last := (tableName{}); ; {
+		records, err := queryRecords(ctx, db, "SELECT table_schema AS s, table_name AS t, late FROM "+QuoteTable(ownSchema, notesTables)+
+			" WHERE phase = ? AND (table_schema > ? OR table_schema = ? AND table_name > ?) ORDER BY table_schema, table_name LIMIT ?",
+			phaseMade, last.schema, last.schema, last.name, notesAtOnce)
+		if err != nil {
+			return n.target.wrap("read the seed's notes", err)
+		}
+		list := make([]lateNote, len(records))
+		for i, r := range records {
+			last = tableName{r["s"], r["t"]}
+			list[i].table = last
+			if err := json.Unmarshal([]byte(r["late"]), &list[i].late); err != nil {
+				return fmt.Errorf("read the seed's notes: %w", err)
+			}
+		}
+		if err := do(list); err != nil || len(list) < notesAtOnce {
+			return err
+		}
+	}
 }

@@ -68,7 +68,7 @@ func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet)
 // begin implements binlogVisitor.
 func (c *rowSync) begin(t transaction) (wanted bool) {
 	c.prepared, c.now = false, t.id
-	if c.err == nil && (c.count >= changesAtOnce || c.count > 0 && time.Since(c.recorded) > recordEvery) {
+	if c.err == nil && (c.many(1) || c.count > 0 && time.Since(c.recorded) > recordEvery) {
 		if c.err = c.flush(c.ctx); c.err == nil {
 			c.err = c.recordSeen()
 		}
@@ -84,7 +84,7 @@ func (c *rowSync) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) er
 		return c.err
 	}
 	c.event(e, broken)
-	if c.count >= 2*changesAtOnce {
+	if c.many(2) {
 		return c.flush(ctx)
 	}
 	return nil
@@ -317,7 +317,7 @@ func (c *rowSync) childrenOn(ctx context.Context, child *seedTable, w *wire, whe
 			k := &child.cascades[i]
 			referred := values[at : at+len(k.parent)]
 			at += len(k.parent)
-			if grandchild, ok := c.tables[k.child]; ok && grandchild.chunked() && !slices.Contains(referred, "") {
+			if grandchild, ok := c.table(k.child); ok && grandchild.chunked() && !slices.Contains(referred, "") {
 				c.refer(grandchild, cascadeValue{cascade: k, before: referred})
 				c.refer(grandchild, cascadeValue{cascade: k, after: referred})
 			}

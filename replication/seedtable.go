@@ -318,7 +318,7 @@ func cascadesOf(schema string) string {
 
 // bind takes the foreign keys whose actions change rows of a child when its
 // parent's change.
-func (s *sourceTables) bind(records []record) {
+func (s *bonds) bind(records []record) {
 	acts := func(rule string) bool { return rule != "RESTRICT" && rule != "NO ACTION" }
 	last := ""
 	for _, r := range records {
@@ -334,15 +334,4 @@ func (s *sourceTables) bind(records []record) {
 		c := &list[len(list)-1]
 		c.columns, c.parent = append(c.columns, r["child_column"]), append(c.parent, r["parent_column"])
 	}
-}
-
-// lookups are the columns by which the rows of children must be found, by table.
-func (s *sourceTables) lookups() map[tableName][][]string {
-	out := map[tableName][][]string{}
-	for _, list := range s.cascades {
-		for _, c := range list {
-			out[c.child] = append(out[c.child], c.columns)
-		}
-	}
-	return out
 }

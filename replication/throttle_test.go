@@ -153,8 +153,8 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		from := servertest.Start(t, flavor)
 		replica := servertest.Start(t, flavor, servertest.Set("report_host", "127.0.0.1"))
-		from.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)",
-			"CREATE USER watcher@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO watcher@'%'")
+		from.Exec("CREATE USER watcher@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO watcher@'%'",
+			"CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)") // the last is what is waited for
 		replicate(t, flavor, from, replica)
 		source := NewServer(ServerConfig{Name: "db1 (source)", Side: Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")})
 		t.Cleanup(func() { _ = source.Close() })
@@ -352,7 +352,7 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 func TestTotalsFollowTheRows(t *testing.T) {
 	p := newProgress(newThrottle(Limits{}), newSourceWatch(nil, nil, nil))
 	half, rest := tableName{"a", "half"}, tableName{"a", "rest"}
-	p.take(map[tableName]*seedTable{
+	p.take(waveSize{}, map[tableName]*seedTable{
 		half: {table: table{Schema: "a", Name: "half", Bytes: 1000}, rows: 100, keyName: "PRIMARY"},
 		rest: {table: table{Schema: "a", Name: "rest", Bytes: 500}, rows: 10, keyName: "PRIMARY"},
 	}, map[tableName]*tableNote{half: {phase: phaseMade, rows: 25, bytes: 100, parts: make([]keyRange, 1)}})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -171,13 +172,16 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := v.tables(ctx, schemas)
+	waves, err := newWaves(ctx, v.from, schemas, mostWave)
 	if err != nil {
+		return err
+	}
+	if err := v.known(ctx, waves); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return v.compareDefinitions(ctx, schemas) })
-	group.Go(func() error { return v.compareTables(ctx, tables) })
+	group.Go(func() error { return v.compareWaves(ctx, waves) })
 	return group.Wait()
 }
 
@@ -200,23 +204,38 @@ const (
 	definitionReaders = 4  // of those connections
 )
 
-// tables reads the shapes of the tables to compare.
-func (v *verifier) tables(ctx context.Context, schemas []string) ([]*verifyTable, error) {
-	tables, err := readVerifyTables(ctx, v.from, schemas)
-	if err != nil {
-		return nil, err
-	}
-	tables = slices.DeleteFunc(tables, func(t *verifyTable) bool { return !v.asked(t.title()) })
-	for _, t := range tables {
-		v.total += t.rows
-	}
-	for _, name := range v.opts.Tables {
-		if !slices.ContainsFunc(tables, func(t *verifyTable) bool { return t.title() == name }) {
-			return nil, plan.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), name),
-				"name it as schema.table, of a schema that databases[].schemas lists")
+// compareWaves compares the tables, so many at a time as there is memory for.
+func (v *verifier) compareWaves(ctx context.Context, waves *waves) error {
+	return waves.each(ctx, func(w wave) error {
+		tables, err := readVerifyTables(ctx, v.from, w)
+		if err != nil {
+			return err
 		}
+		tables = slices.DeleteFunc(tables, func(t *verifyTable) bool { return !v.asked(t.title()) })
+		return v.compareTables(ctx, tables)
+	})
+}
+
+// known refuses a table that is asked for and is not there.
+func (v *verifier) known(ctx context.Context, waves *waves) error {
+	v.total = waves.all().rows
+	if len(v.opts.Tables) == 0 {
+		return nil
 	}
-	return tables, nil
+	missing := slices.Clone(v.opts.Tables)
+	err := waves.each(ctx, func(w wave) error {
+		missing = slices.DeleteFunc(missing, func(title string) bool {
+			return slices.ContainsFunc(w.schemas, func(schema string) bool {
+				name, ok := strings.CutPrefix(title, schema+".")
+				return ok && w.kinds[tableName{schema, name}] == kindTable
+			})
+		})
+		return nil
+	})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return plan.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), missing[0]), "name it as schema.table, of a schema that databases[].schemas lists")
 }
 
 // asked reports whether a table is to be compared.

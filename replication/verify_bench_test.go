@@ -90,7 +90,7 @@ type bareChunk struct {
 
 // bareWork cuts the tables into chunks of 32 MB.
 func bareWork(b *testing.B, pair Pair) []bareChunk {
-	tables, err := readVerifyTables(b.Context(), pair.Source, []string{"bench"})
+	tables, err := allVerifyTables(b.Context(), pair.Source, "bench")
 	require.NoError(b, err)
 	v := newVerifier(pair, VerifyOptions{})
 	w, err := v.wire(b.Context(), pair.Source)

@@ -146,7 +146,7 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 		w, err := v.both(t.Context())
 		require.NoError(t, err)
 		defer w.close()
-		tables, err := readVerifyTables(t.Context(), p.Source, []string{"load1"})
+		tables, err := allVerifyTables(t.Context(), p.Source, "load1")
 		require.NoError(t, err)
 		for _, s := range []*servertest.Instance{p.source, p.target} {
 			ids, err := queryStrings(t.Context(), s.Root(), "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep' AND ID <> CONNECTION_ID()")
@@ -159,5 +159,17 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 		require.Equal(t, "load1.posts", run.title())
 		require.NoError(t, v.compareSpan(t.Context(), w, newSpans(nil, 1000), span{run: run}))
 		require.Equal(t, []Difference{{Object: "load1.posts", Key: "7", What: "missing on main (target)"}}, v.report.Differences)
+	})
+}
+
+// allVerifyTables are the tables of a schema, all in one wave.
+func allVerifyTables(ctx context.Context, s *Server, schema string) (tables []*verifyTable, err error) {
+	waves, err := newWaves(ctx, s, []string{schema}, mostWave)
+	if err != nil {
+		return nil, err
+	}
+	return tables, waves.each(ctx, func(w wave) error {
+		tables, err = readVerifyTables(ctx, s, w)
+		return err
 	})
 }

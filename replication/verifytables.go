@@ -19,29 +19,24 @@ type verifyTable struct {
 	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
 }
 
-// readVerifyTables reads the shapes of schemas' tables, by three queries a
+// readVerifyTables reads the shapes of a wave's tables, by three queries a
 // schema however many they are, sorted by name.
-func readVerifyTables(ctx context.Context, s *Server, schemas []string) ([]*verifyTable, error) {
-	w, err := s.asker(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer w.close()
+func readVerifyTables(ctx context.Context, s *Server, w wave) ([]*verifyTable, error) {
 	var queries []string
-	for _, schema := range schemas {
-		queries = append(queries, verifyQueries(schema)...)
+	for _, schema := range w.schemas {
+		queries = append(queries, verifyQueries(schema, w)...)
 	}
 	var tables []*verifyTable
 	byName := map[string]*verifyTable{} // of the schema at hand
-	err = w.ask(ctx, queries, func(i int, rows []record, err error) error {
-		schema := schemas[i/3]
+	err := s.askAll(ctx, queries, func(i int, rows []record, err error) error {
+		schema := w.schemas[i/3]
 		switch {
 		case err != nil:
 			return s.wrap("read the tables of "+schema, err)
 		case i%3 == 0:
 			clear(byName)
 			for _, r := range rows {
-				if t := newVerifyTable(schema, r); !t.isMarker() {
+				if t := newVerifyTable(schema, r); w.kinds[tableName{schema, t.Name}] != "" {
 					tables, byName[t.Name] = append(tables, t), t
 				}
 			}
@@ -55,9 +50,17 @@ func readVerifyTables(ctx context.Context, s *Server, schemas []string) ([]*veri
 	return tables, err
 }
 
-// verifyQueries ask for a schema's tables, their columns and their unique keys.
-func verifyQueries(schema string) []string {
+// verifyQueries ask for a schema's tables, their columns and their unique keys;
+// by their names, where the wave is not all of them.
+func verifyQueries(schema string, w wave) []string {
 	of := literal(schema)
+	if w.from != "" || w.to != "" {
+		var names []string
+		for id := range w.kinds {
+			names = append(names, literal(id.name))
+		}
+		of += " AND TABLE_NAME IN (" + strings.Join(names, ",") + ")"
+	}
 	return []string{
 		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",

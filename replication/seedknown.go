@@ -1,0 +1,112 @@
+package replication
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"iter"
+)
+
+// knownTables is what the seed knows of the source's tables when they are made:
+// all that following the binlog needs. A host of blogs has hundreds of thousands
+// of tables of a dozen shapes: of each there is its name, and which shape.
+type knownTables struct {
+	shapes   []*seedTable // the first table of each
+	numbers  map[[sha256.Size]byte]int32
+	names    map[string]map[string]int32 // by schema and name: the shape
+	whole    map[tableName]*seedTable    // those that need more: copied in a snapshot, sequences
+	cascades map[tableName][]cascade     // of a parent
+}
+
+func newKnownTables() *knownTables {
+	return &knownTables{
+		numbers: map[[sha256.Size]byte]int32{}, names: map[string]map[string]int32{}, whole: map[tableName]*seedTable{}, cascades: map[tableName][]cascade{},
+	}
+}
+
+// put takes in a table, in place of what it was before.
+func (k *knownTables) put(t *seedTable) {
+	id := t.id()
+	k.drop(id)
+	if t.sequence || !t.chunked() {
+		k.whole[id] = t
+		return
+	}
+	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v", t.Columns, t.log.columns, t.log.keys, t.log.unused, t.keyName, t.keyAt, t.log.hidden, t.counts))
+	n, ok := k.numbers[shape]
+	if !ok {
+		first := *t
+		first.table = table{Columns: t.Columns}
+		first.rows, first.object, first.cascades, first.lookups = 0, object{}, nil, nil
+		n = int32(len(k.shapes)) //nolint:gosec // a table each, at most
+		k.shapes, k.numbers[shape] = append(k.shapes, &first), n
+	}
+	if k.names[id.schema] == nil {
+		k.names[id.schema] = map[string]int32{}
+	}
+	k.names[id.schema][id.name] = n
+}
+
+func (k *knownTables) drop(id tableName) {
+	delete(k.whole, id)
+	delete(k.names[id.schema], id.name)
+}
+
+// get makes a table of what is known: without the server's estimates and its
+// definition, unless the table is one that needs them at the end.
+func (k *knownTables) get(id tableName) (*seedTable, bool) {
+	if t, ok := k.whole[id]; ok {
+		t.cascades = k.cascades[id]
+		return t, true
+	}
+	n, ok := k.names[id.schema][id.name]
+	if !ok {
+		return nil, false
+	}
+	t, log := *k.shapes[n], *k.shapes[n].log
+	t.Schema, t.Name, t.log, t.cascades = id.schema, id.name, &log, k.cascades[id]
+	log.title = t.title()
+	return &t, true
+}
+
+// has is get without the table.
+func (k *knownTables) has(id tableName) bool {
+	if _, ok := k.whole[id]; ok {
+		return true
+	}
+	_, ok := k.names[id.schema][id.name]
+	return ok
+}
+
+// of lists what is known of a schema.
+func (k *knownTables) of(schema string) iter.Seq[tableName] {
+	return func(yield func(tableName) bool) {
+		for id := range k.whole {
+			if id.schema == schema && !yield(id) {
+				return
+			}
+		}
+		for name := range k.names[schema] {
+			if !yield(tableName{schema, name}) {
+				return
+			}
+		}
+	}
+}
+
+// counting lists the tables that have an AUTO_INCREMENT.
+func (k *knownTables) counting() iter.Seq[tableName] {
+	return func(yield func(tableName) bool) {
+		for id, t := range k.whole {
+			if t.counts && !yield(id) {
+				return
+			}
+		}
+		for schema, names := range k.names {
+			for name, n := range names {
+				if k.shapes[n].counts && !yield(tableName{schema, name}) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package replication
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	// mostWave is about how many tables are taken up together: what is needed of
+	// one while it is copied is a few kilobytes.
+	mostWave = 2000
+	// pageWaves is how many waves of one schema are listed together: a server
+	// looks at all tables of the schema for each list.
+	pageWaves = 10
+)
+
+// wave is tables that are taken up together: those of some schemas, or of one
+// schema those whose names are from `from` on and before `to`.
+type wave struct {
+	schemas  []string
+	from, to string               // "" is no bound
+	kinds    map[tableName]string // kindTable, kindSequence
+	size     waveSize
+}
+
+// waves cuts what a server has into parts that fit in memory.
+type waves struct {
+	server  *Server
+	schemas []string
+	most    int // tables
+	sizes   map[string]waveSize
+}
+
+// waveSize is what there is to copy, by the source's statistics.
+type waveSize struct {
+	tables      int
+	bytes, rows int64
+}
+
+func (s waveSize) plus(o waveSize) waveSize {
+	return waveSize{s.tables + o.tables, s.bytes + o.bytes, s.rows + o.rows}
+}
+
+func (s waveSize) minus(o waveSize) waveSize {
+	return waveSize{max(s.tables-o.tables, 0), max(s.bytes-o.bytes, 0), max(s.rows-o.rows, 0)}
+}
+
+// where is the condition for a wave's notes. Names are compared by their bytes,
+// as Go does: a collation would leave spaces at their ends out of account.
+func (w wave) where() string {
+	list := make([]string, len(w.schemas))
+	for i, name := range w.schemas {
+		list[i] = literal(name)
+	}
+	out := " WHERE table_schema IN (" + strings.Join(list, ",") + ")"
+	if w.from != "" {
+		out += fmt.Sprintf(" AND CAST(table_name AS BINARY) >= 0x%X", w.from)
+	}
+	if w.to != "" {
+		out += fmt.Sprintf(" AND CAST(table_name AS BINARY) < 0x%X", w.to)
+	}
+	return out
+}
+
+// covers reports whether a table's name is one of the wave's.
+func (w wave) covers(name string) bool {
+	return name >= w.from && (w.to == "" || name < w.to)
+}
+
+const isTable = "TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
+
+// newWaves asks how many tables there are.
+func newWaves(ctx context.Context, server *Server, schemas []string, most int) (*waves, error) {
+	w := &waves{server, schemas, most, map[string]waveSize{}}
+	queries := make([]string, len(schemas))
+	for i, schema := range schemas {
+		queries[i] = `SELECT COUNT(*) AS number, COALESCE(SUM(DATA_LENGTH), 0) AS bytes, COALESCE(SUM(TABLE_ROWS), 0) AS n
+			FROM information_schema.TABLES WHERE ` + isTable + ` AND TABLE_SCHEMA = ` + literal(schema)
+	}
+	return w, server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+		if err != nil || len(rows) == 0 {
+			return server.wrap("count the tables of "+schemas[i], firstError(err, errGone))
+		}
+		w.sizes[schemas[i]] = waveSize{int(estimate(rows[0]["number"])), estimate(rows[0]["bytes"]), estimate(rows[0]["n"])}
+		return nil
+	})
+}
+
+// all is what there is.
+func (w *waves) all() waveSize {
+	var all waveSize
+	for _, s := range w.sizes {
+		all = all.plus(s)
+	}
+	return all
+}
+
+// each lists the tables, wave by wave, without the seed's own.
+func (w *waves) each(ctx context.Context, do func(wave) error) error {
+	for schemas := w.schemas; len(schemas) > 0; {
+		n, size := 0, waveSize{}
+		for n == 0 || n < len(schemas) && n < askedStatements && size.tables+w.sizes[schemas[n]].tables <= w.most {
+			size = size.plus(w.sizes[schemas[n]])
+			n++
+		}
+		some := schemas[:n]
+		schemas = schemas[n:]
+		if size.tables > 2*w.most {
+			if err := w.eachOf(ctx, some[0], do); err != nil {
+				return err
+			}
+			continue
+		}
+		one := wave{schemas: some, size: size, kinds: map[tableName]string{}}
+		if err := w.list(ctx, some, "", func(schema string, t listed) { one.kinds[tableName{schema, t.name}] = t.kind }); err != nil {
+			return err
+		}
+		if err := do(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachOf cuts a schema of many tables by their names.
+func (w *waves) eachOf(ctx context.Context, schema string, do func(wave) error) error {
+	for from, more := "", true; more; {
+		page, err := w.page(ctx, schema, from)
+		if err != nil {
+			return err
+		}
+		if more = len(page) > pageWaves*w.most; !more {
+			page = append(page, listed{}) // where the last wave ends: nowhere
+		}
+		for end := len(page) - 1; ; {
+			n := min(w.most, end)
+			if err := do(w.part(schema, from, page[:n], page[n].name)); err != nil {
+				return err
+			}
+			from, page, end = page[n].name, page[n:], end-n
+			if end == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// listed is a table in a list.
+type listed struct{ name, kind string }
+
+// page lists tables of a schema from a name on, by their names' bytes: one more
+// than are asked for, if there are as many.
+func (w *waves) page(ctx context.Context, schema, from string) ([]listed, error) {
+	more := fmt.Sprintf(" ORDER BY CAST(TABLE_NAME AS BINARY) LIMIT %d", pageWaves*w.most+1)
+	if from != "" {
+		more = fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from) + more
+	}
+	var page []listed
+	return page, w.list(ctx, []string{schema}, more, func(_ string, t listed) { page = append(page, t) })
+}
+
+func (w *waves) part(schema, from string, tables []listed, to string) wave {
+	one := wave{schemas: []string{schema}, from: from, to: to, kinds: map[tableName]string{}}
+	for _, t := range tables {
+		one.kinds[tableName{schema, t.name}] = t.kind
+	}
+	all, n := w.sizes[schema], int64(len(tables))
+	of := int64(max(all.tables, 1))
+	one.size = waveSize{len(tables), all.bytes * n / of, all.rows * n / of}
+	return one
+}
+
+// list lists the tables of schemas.
+func (w *waves) list(ctx context.Context, schemas []string, more string, take func(schema string, t listed)) error {
+	queries := make([]string, len(schemas))
+	for i, schema := range schemas {
+		queries[i] = "SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE " + isTable + " AND TABLE_SCHEMA = " + literal(schema) + more
+	}
+	return w.server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+		if err != nil {
+			return w.server.wrap("list the tables of "+schemas[i], err)
+		}
+		for _, t := range rows {
+			if o := (object{Schema: schemas[i], Name: t["name"]}); !o.isSeedTable() {
+				take(schemas[i], listed{t["name"], tableKinds[t["kind"]]})
+			}
+		}
+		return nil
+	})
+}
+
+// bonds are the foreign keys of the source whose actions change rows, and its sequences.
+type bonds struct {
+	cascades  map[tableName][]cascade  // of a parent
+	lookups   map[tableName][][]string // the columns by which a child's rows must be found
+	sequences bool
+}
+
+// readBonds asks for them; there are few on most servers, and any may lead from one schema to another.
+func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
+	source, found := r.pair.Source, bonds{cascades: map[tableName][]cascade{}, lookups: map[tableName][][]string{}}
+	var queries []string
+	for _, schema := range r.schemas {
+		queries = append(queries, cascadesOf(schema),
+			"SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = "+literal(schema)+" LIMIT 1")
+	}
+	err := source.askAll(ctx, queries, func(i int, rows []record, err error) error {
+		if err != nil {
+			return source.wrap("read the foreign keys of "+r.schemas[i/2], err)
+		}
+		if i%2 == 0 {
+			found.bind(rows)
+		} else {
+			found.sequences = found.sequences || len(rows) > 0
+		}
+		return nil
+	})
+	for _, list := range found.cascades {
+		for _, c := range list {
+			found.lookups[c.child] = append(found.lookups[c.child], c.columns)
+		}
+	}
+	return found, err
+}
+
+// sortedIDs are table names in their order.
+func sortedIDs(ids []tableName) []tableName {
+	slices.SortFunc(ids, func(a, b tableName) int { return cmp.Or(cmp.Compare(a.schema, b.schema), cmp.Compare(a.name, b.name)) })
+	return ids
+}
