@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,12 +37,7 @@ func TestSeedInWaves(t *testing.T) {
 		source.Exec("CREATE TABLE blog3.child (id INT PRIMARY KEY, parent INT, CONSTRAINT c FOREIGN KEY (parent) REFERENCES crowd.t2 (id) ON DELETE CASCADE)",
 			"INSERT INTO blog3.child VALUES (1, 50)")
 
-		step := SeedWith(pair, SeedOptions{waveTables: 3})
-		op, ok := step.Op.(*seed)
-		require.True(t, ok)
-		run := op.newRun()
-		_, err := run.begin(t.Context())
-		require.NoError(t, err)
+		run := wavesRun(t, pair, 3)
 		waves, enough := 0, errors.New("enough")
 		require.ErrorIs(t, run.eachTaken(t.Context(), func(ctx context.Context, w taken) error {
 			if waves++; waves == 20 {
@@ -57,13 +53,133 @@ func TestSeedInWaves(t *testing.T) {
 
 		source.Exec("DROP TABLE crowd.t0", "DROP TABLE crowd.`a\tb`", "CREATE TABLE crowd.m (id INT PRIMARY KEY)", "INSERT INTO crowd.m VALUES (1)",
 			"DELETE FROM crowd.t2 WHERE id = 50", "UPDATE blog1.wp_3 SET name = 'changed'", "DROP TABLE blog0.wp_0", "INSERT INTO crowd.t22 (v) VALUES (1)")
-		require.NoError(t, step.Op.Apply(t.Context()))
-		for _, schema := range []string{"crowd", "blog0", "blog1", "blog2", "blog3"} {
-			require.Equal(t, checksums(t, source, schema), checksums(t, target, schema))
-			const tables = "SELECT GROUP_CONCAT(HEX(TABLE_NAME) ORDER BY HEX(TABLE_NAME)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
-			require.Equal(t, source.Value(tables+literal(schema)), target.Value(tables+literal(schema)))
-		}
+		require.NoError(t, SeedWith(pair, SeedOptions{waveTables: 3}).Op.Apply(t.Context()))
+		requireSameTables(t, source, target, "crowd", "blog0", "blog1", "blog2", "blog3")
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM blog3.child"))
 		require.Equal(t, "52", target.Value("SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'crowd' AND TABLE_NAME = '_'"))
+	})
+}
+
+// wavesRun begins a seed of waves of so many tables, for its parts to be called.
+func wavesRun(t *testing.T, pair Pair, most int) *seedRun {
+	t.Helper()
+	op, ok := SeedWith(pair, SeedOptions{waveTables: most}).Op.(*seed)
+	require.True(t, ok)
+	run := op.newRun()
+	_, err := run.begin(t.Context())
+	require.NoError(t, err)
+	return run
+}
+
+// requireSameTables compares rows and names of schemas.
+func requireSameTables(t *testing.T, source, target *servertest.Instance, schemas ...string) {
+	t.Helper()
+	for _, schema := range schemas {
+		require.Equal(t, checksums(t, source, schema), checksums(t, target, schema))
+		tables := "SELECT GROUP_CONCAT(HEX(TABLE_NAME) ORDER BY HEX(TABLE_NAME)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + literal(schema)
+		require.Equal(t, source.Value(tables), target.Value(tables))
+	}
+}
+
+// TestSeedWhereNamesAreSortedByTheirBeginnings: max_sort_length of the source
+// must not make a wave end where the next one does not begin.
+func TestSeedWhereNamesAreSortedByTheirBeginnings(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor, servertest.Set("max_sort_length", "64"))
+		pair.Schemas = nil
+		source.Exec("CREATE DATABASE s")
+		for i := range 45 {
+			table := QuoteTable("s", strings.Repeat("日", 22)+fmt.Sprintf("%02d", i*37%45))
+			source.Exec("CREATE TABLE "+table+" (id INT PRIMARY KEY)", "INSERT INTO "+table+" VALUES (1)")
+		}
+		require.NoError(t, SeedWith(pair, SeedOptions{waveTables: 2}).Op.Apply(t.Context()))
+		require.Equal(t, "45", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 's'"))
+		requireSameTables(t, source, target, "s")
+	})
+}
+
+// TestSeedDoesNotEndWithoutATable: whatever was lost on the way, the end misses it.
+func TestSeedDoesNotEndWithoutATable(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	pair.Schemas = nil
+	makeBlogs(source, 1)
+	run := wavesRun(t, pair, 3)
+	require.NoError(t, run.eachTaken(t.Context(), func(context.Context, taken) error { return nil }))
+	lost, err := run.lostTable(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, lost)
+	target.Exec("DELETE FROM migrate.seed_tables WHERE table_name = 'wp_7'")
+	lost, err = run.lostTable(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, tableName{"blog0", "wp_7"}, lost)
+}
+
+// TestDDLBetweenWaves: tables that are renamed, made anew and changed when some
+// of them are copied and others not, and rows that foreign keys change over waves.
+func TestDDLBetweenWaves(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		pair.Schemas = nil
+		source.Exec("CREATE DATABASE s", "CREATE DATABASE z")
+		for i := range 20 {
+			table := fmt.Sprintf("s.t%02d", i)
+			source.Exec("CREATE TABLE "+table+" (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20), UNIQUE KEY v (v))", "INSERT INTO "+table+" (v) VALUES ('a'), ('b'), ('c')")
+		}
+		source.Exec("CREATE TABLE z.parent (id INT PRIMARY KEY)", "INSERT INTO z.parent VALUES (1),(2),(3)",
+			"CREATE TABLE s.a_child (id INT PRIMARY KEY, p INT, CONSTRAINT f FOREIGN KEY (p) REFERENCES z.parent (id) ON DELETE CASCADE ON UPDATE CASCADE)",
+			"INSERT INTO s.a_child VALUES (1,1),(2,2),(3,3)", "CREATE TABLE s.keyless (v INT)", "INSERT INTO s.keyless VALUES (1),(1)")
+		run := wavesRun(t, pair, 2)
+		var err error
+		run.reader, err = openBinlog(t.Context(), pair.Source)
+		require.NoError(t, err)
+		defer func() { _ = run.reader.close(t.Context()) }()
+		n := 0
+		require.NoError(t, run.eachTaken(t.Context(), func(ctx context.Context, w taken) error {
+			switch n++; n {
+			case 3:
+				source.Exec("DELETE FROM z.parent WHERE id = 1", "UPDATE z.parent SET id = 9 WHERE id = 2",
+					"RENAME TABLE s.t15 TO s.a_first, s.t00 TO s.t19b", "DROP TABLE s.t01", "CREATE TABLE s.t01 (x BIGINT PRIMARY KEY, v INT)",
+					"INSERT INTO s.t01 VALUES (77, 1)", "ALTER TABLE s.t14 ADD COLUMN more INT FIRST", "UPDATE s.t14 SET more = 3, v = CONCAT(v, 'x')",
+					"DROP TABLE s.t13", "CREATE TABLE s.`T13` (id INT PRIMARY KEY)", "INSERT INTO s.`T13` VALUES (5)")
+			case 6:
+				source.Exec("DELETE FROM s.t02 WHERE id = 2", "UPDATE s.t12 SET v = 'zzz' WHERE id = 1", "TRUNCATE TABLE s.t03", "INSERT INTO s.keyless VALUES (2)",
+					"ALTER TABLE s.t04 DROP PRIMARY KEY, MODIFY id INT", "INSERT INTO s.t04 VALUES (8, 'eight')", "INSERT INTO s.t05 (id, v) VALUES (100, 'h')")
+			}
+			return run.copyRanges(ctx, w)
+		}))
+		require.NoError(t, run.catchUpRounds(t.Context()))
+		require.NoError(t, run.attempts(t.Context(), false))
+		requireSameTables(t, source, target, "s", "z")
+	})
+}
+
+// TestResumedSeedKnowsHowMuchIsLeft: what a table has is known in the pass that
+// copies it, though an earlier one has read it.
+func TestResumedSeedKnowsHowMuchIsLeft(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, _ := startPair(t, flavor)
+		pair.Schemas = nil
+		source.Exec("CREATE DATABASE s")
+		for i := range 6 {
+			source.Exec(fmt.Sprintf("CREATE TABLE s.t%d (id INT PRIMARY KEY, v LONGBLOB)", i),
+				fmt.Sprintf("INSERT INTO s.t%d VALUES (1, REPEAT('x', 1000000)), (2, REPEAT('y', 1000000)), (3, REPEAT('y', 1000000))", i), fmt.Sprintf("ANALYZE TABLE s.t%d", i))
+		}
+		run := wavesRun(t, pair, 10)
+		nothing := func(context.Context, taken) error { return nil }
+		require.NoError(t, run.eachTaken(t.Context(), nothing))
+		before := run.progress.now()
+		require.Greater(t, before.TotalBytes, int64(10e6))
+		require.NoError(t, run.eachTaken(t.Context(), func(ctx context.Context, w taken) error {
+			require.Len(t, w.tables, 6)
+			for _, table := range w.tables {
+				require.False(t, (&keyRange{table: table}).isFew(), "%d bytes, %d rows", table.Bytes, table.rows)
+			}
+			now := run.progress.now()
+			require.Equal(t, before.TotalBytes, now.TotalBytes)
+			require.Equal(t, before.TotalRows, now.TotalRows)
+			return run.copyRanges(ctx, w)
+		}))
+		now := run.progress.now()
+		require.Equal(t, []int64{6, 6, 18}, []int64{int64(now.Tables), int64(now.Done), now.Rows})
 	})
 }

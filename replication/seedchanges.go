@@ -18,6 +18,7 @@ import (
 type changes struct {
 	known   *knownTables
 	schemas []string
+	ours    map[string]bool // the schemas
 
 	at       map[tableName]*seedTable // of this stretch
 	rows     map[*seedTable]map[string]bound
@@ -43,7 +44,11 @@ type cascadeValue struct {
 const mostMisfits = 3
 
 func newChanges(known *knownTables, schemas []string, misfits map[tableName]int) *changes {
-	c := &changes{known: known, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
+	ours := map[string]bool{}
+	for _, schema := range schemas {
+		ours[schema] = true
+	}
+	c := &changes{known: known, ours: ours, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
 	c.forget()
 	return c
 }
@@ -98,7 +103,7 @@ func (c *changes) refer(child *seedTable, v cascadeValue) {
 // event takes the rows of one event.
 func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 	id := tableName{string(e.Table.Schema), string(e.Table.Table)}
-	if !slices.Contains(c.schemas, id.schema) || (object{Schema: id.schema, Name: id.name}).isSeedTable() || c.dirty[id] {
+	if !c.ours[id.schema] || (object{Schema: id.schema, Name: id.name}).isSeedTable() || c.dirty[id] {
 		return
 	}
 	t, ok := c.table(id)

@@ -133,6 +133,9 @@ func (r *seedRun) setCounters(ctx context.Context) error {
 }
 
 func (r *seedRun) setCountersOf(ctx context.Context, ids []tableName) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	here, err := counters(ctx, r.pair.Source, ids)
 	if err != nil {
 		return err

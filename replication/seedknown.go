@@ -12,15 +12,21 @@ import (
 type knownTables struct {
 	shapes   []*seedTable // the first table of each
 	numbers  map[[sha256.Size]byte]int32
-	names    map[string]map[string]int32 // by schema and name: the shape
-	whole    map[tableName]*seedTable    // those that need more: copied in a snapshot, sequences
-	cascades map[tableName][]cascade     // of a parent
+	names    map[string]map[string]knownTable // by schema and name
+	whole    map[tableName]*seedTable         // those that need more: copied in a snapshot, sequences
+	cascades map[tableName][]cascade          // of a parent
 }
 
 func newKnownTables() *knownTables {
 	return &knownTables{
-		numbers: map[[sha256.Size]byte]int32{}, names: map[string]map[string]int32{}, whole: map[tableName]*seedTable{}, cascades: map[tableName][]cascade{},
+		numbers: map[[sha256.Size]byte]int32{}, names: map[string]map[string]knownTable{}, whole: map[tableName]*seedTable{}, cascades: map[tableName][]cascade{},
 	}
+}
+
+// knownTable is what tells a table from others of its shape.
+type knownTable struct {
+	shape       int32
+	rows, bytes int64 // the server's estimates
 }
 
 // put takes in a table, in place of what it was before.
@@ -41,9 +47,9 @@ func (k *knownTables) put(t *seedTable) {
 		k.shapes, k.numbers[shape] = append(k.shapes, &first), n
 	}
 	if k.names[id.schema] == nil {
-		k.names[id.schema] = map[string]int32{}
+		k.names[id.schema] = map[string]knownTable{}
 	}
-	k.names[id.schema][id.name] = n
+	k.names[id.schema][id.name] = knownTable{n, t.rows, t.Bytes}
 }
 
 func (k *knownTables) drop(id tableName) {
@@ -51,19 +57,20 @@ func (k *knownTables) drop(id tableName) {
 	delete(k.names[id.schema], id.name)
 }
 
-// get makes a table of what is known: without the server's estimates and its
-// definition, unless the table is one that needs them at the end.
+// get makes a table of what is known: without its definition, unless it is one
+// that is made at the end.
 func (k *knownTables) get(id tableName) (*seedTable, bool) {
 	if t, ok := k.whole[id]; ok {
 		t.cascades = k.cascades[id]
 		return t, true
 	}
-	n, ok := k.names[id.schema][id.name]
+	this, ok := k.names[id.schema][id.name]
 	if !ok {
 		return nil, false
 	}
-	t, log := *k.shapes[n], *k.shapes[n].log
+	t, log := *k.shapes[this.shape], *k.shapes[this.shape].log
 	t.Schema, t.Name, t.log, t.cascades = id.schema, id.name, &log, k.cascades[id]
+	t.rows, t.Bytes = this.rows, this.bytes
 	log.title = t.title()
 	return &t, true
 }
@@ -102,8 +109,8 @@ func (k *knownTables) counting() iter.Seq[tableName] {
 			}
 		}
 		for schema, names := range k.names {
-			for name, n := range names {
-				if k.shapes[n].counts && !yield(tableName{schema, name}) {
+			for name, this := range names {
+				if k.shapes[this.shape].counts && !yield(tableName{schema, name}) {
 					return
 				}
 			}

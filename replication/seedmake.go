@@ -24,7 +24,7 @@ func (r *seedRun) copyTables(ctx context.Context) error {
 
 // taken is a wave whose tables stand on the target, and what the notes say of them.
 type taken struct {
-	tables map[tableName]*seedTable // those that were read now
+	tables map[tableName]*seedTable // those that were read now, or are not copied yet
 	noted  map[tableName]*tableNote
 }
 
@@ -44,6 +44,12 @@ func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken)
 	if err != nil {
 		return err
 	}
+	if r.sizes == nil { // once: it makes the server open every table
+		if r.sizes, err = schemaSizes(ctx, r.pair.Source, r.schemas); err != nil {
+			return err
+		}
+	}
+	waves.sizes = r.sizes
 	stale := maps.Clone(r.dirty)
 	if bonds.sequences { // before any table: a column's default may ask one of another schema
 		err := waves.each(ctx, func(w wave) error {
@@ -55,8 +61,12 @@ func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken)
 		}
 	}
 	clear(r.dirty)
-	r.progress.expect(waves.all())
-	return waves.each(ctx, func(w wave) error {
+	var all waveSize
+	for _, size := range r.sizes {
+		all = all.plus(size)
+	}
+	r.progress.expect(all)
+	err = waves.each(ctx, func(w wave) error {
 		var t taken
 		var err error
 		if t.tables, err = r.takeUp(ctx, w, kindTable, bonds, stale); err != nil {
@@ -66,9 +76,18 @@ func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken)
 			return err
 		}
 		maps.DeleteFunc(t.noted, func(id tableName, _ *tableNote) bool { return w.kinds[id] != kindTable })
+		for id, note := range t.noted {
+			if known, ok := r.known.get(id); ok && t.tables[id] == nil && len(note.parts) > 0 {
+				t.tables[id] = known // an earlier pass has read it
+			}
+		}
 		r.progress.take(w.size, t.tables, t.noted)
 		return do(ctx, t)
 	})
+	if err == nil {
+		r.progress.expectNoMore()
+	}
+	return err
 }
 
 func (r *seedRun) makeSchemas(ctx context.Context) error {

@@ -143,6 +143,13 @@ func (p *progress) expect(all waveSize) {
 	p.tables, p.past, p.later = map[tableName]*tableCount{}, pastCount{}, all
 }
 
+// expectNoMore says that all waves are taken up: tables may have gone since they were counted.
+func (p *progress) expectNoMore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = waveSize{}
+}
+
 // take counts the tables of a wave, and what earlier tries have copied of them.
 func (p *progress) take(size waveSize, tables map[tableName]*seedTable, noted map[tableName]*tableNote) {
 	p.mu.Lock()

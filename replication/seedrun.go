@@ -23,10 +23,11 @@ type seedRun struct {
 	marker   marker
 	schemas  []string
 	known    *knownTables
-	dirty    map[tableName]bool // to be made and copied anew
-	misfits  map[tableName]int  // see changes
-	reached  GTIDSet            // up to here the target's copy has all changes
-	caughtUp time.Time          // when the last round began
+	sizes    map[string]waveSize // of schemas, when this try began
+	dirty    map[tableName]bool  // to be made and copied anew
+	misfits  map[tableName]int   // see changes
+	reached  GTIDSet             // up to here the target's copy has all changes
+	caughtUp time.Time           // when the last round began
 	reader   *binlogReader
 	throttle *throttle
 	progress *progress
@@ -117,6 +118,10 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.createRest(ctx); err != nil {
 		return false, err
 	}
+	lost, err := r.lostTable(ctx)
+	if err != nil {
+		return false, err
+	}
 	after, err := r.fingerprint(ctx)
 	if err != nil {
 		return false, err
@@ -124,6 +129,9 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 	if after != definitions {
 		plan.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.pair.Source.Name())
 		return false, r.dropPrograms(ctx)
+	}
+	if lost != (tableName{}) {
+		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.pair.Name, lost.schema, lost.name) // a fault of ours: never in silence
 	}
 	return true, r.finish(ctx)
 }
@@ -268,9 +276,6 @@ func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
 			continue
 		}
 		t, ok := w.tables[id]
-		if !ok {
-			t, ok = r.known.get(id)
-		}
 		if !ok || !t.chunked() {
 			continue
 		}

@@ -30,8 +30,9 @@ type wave struct {
 type waves struct {
 	server  *Server
 	schemas []string
-	most    int // tables
-	sizes   map[string]waveSize
+	most    int                 // tables
+	tables  map[string]int      // of each schema
+	sizes   map[string]waveSize // what there is to copy, where that is of interest
 }
 
 // waveSize is what there is to copy, by the source's statistics.
@@ -72,50 +73,79 @@ func (w wave) covers(name string) bool {
 
 const isTable = "TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"
 
-// newWaves asks how many tables there are.
+// newWaves asks how many tables there are, views among them: servers know that
+// without opening any.
 func newWaves(ctx context.Context, server *Server, schemas []string, most int) (*waves, error) {
-	w := &waves{server, schemas, most, map[string]waveSize{}}
+	w := &waves{server: server, schemas: schemas, most: most, tables: map[string]int{}}
 	queries := make([]string, len(schemas))
 	for i, schema := range schemas {
-		queries[i] = `SELECT COUNT(*) AS number, COALESCE(SUM(DATA_LENGTH), 0) AS bytes, COALESCE(SUM(TABLE_ROWS), 0) AS n
-			FROM information_schema.TABLES WHERE ` + isTable + ` AND TABLE_SCHEMA = ` + literal(schema)
+		queries[i] = "SELECT COUNT(*) AS number FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + literal(schema)
 	}
 	return w, server.askAll(ctx, queries, func(i int, rows []record, err error) error {
 		if err != nil || len(rows) == 0 {
 			return server.wrap("count the tables of "+schemas[i], firstError(err, errGone))
 		}
-		w.sizes[schemas[i]] = waveSize{int(estimate(rows[0]["number"])), estimate(rows[0]["bytes"]), estimate(rows[0]["n"])}
+		w.tables[schemas[i]] = int(estimate(rows[0]["number"]))
 		return nil
 	})
 }
 
-// all is what there is.
-func (w *waves) all() waveSize {
-	var all waveSize
-	for _, s := range w.sizes {
-		all = all.plus(s)
+// schemaSizes is what there is to copy of each schema.
+func schemaSizes(ctx context.Context, server *Server, schemas []string) (map[string]waveSize, error) {
+	out := map[string]waveSize{}
+	queries := make([]string, len(schemas))
+	for i, schema := range schemas {
+		queries[i] = `SELECT COUNT(*) AS number, COALESCE(SUM(DATA_LENGTH), 0) AS bytes, COALESCE(SUM(TABLE_ROWS), 0) AS n
+			FROM information_schema.TABLES WHERE ` + isTable + ` AND TABLE_SCHEMA = ` + literal(schema)
 	}
-	return all
+	return out, server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+		if err != nil || len(rows) == 0 {
+			return server.wrap("read the size of "+schemas[i], firstError(err, errGone))
+		}
+		out[schemas[i]] = waveSize{int(estimate(rows[0]["number"])), estimate(rows[0]["bytes"]), estimate(rows[0]["n"])}
+		return nil
+	})
+}
+
+// all is how many tables there are, about: views count as well.
+func (w *waves) all() int {
+	n := 0
+	for _, tables := range w.tables {
+		n += tables
+	}
+	return n
+}
+
+// count is how many of them a wave is.
+func (w *waves) count(one wave) int {
+	if one.from != "" || one.to != "" {
+		return len(one.kinds)
+	}
+	n := 0
+	for _, schema := range one.schemas {
+		n += w.tables[schema]
+	}
+	return n
 }
 
 // each lists the tables, wave by wave, without the seed's own.
 func (w *waves) each(ctx context.Context, do func(wave) error) error {
 	for schemas := w.schemas; len(schemas) > 0; {
-		n, size := 0, waveSize{}
-		for n == 0 || n < len(schemas) && n < askedStatements && size.tables+w.sizes[schemas[n]].tables <= w.most {
-			size = size.plus(w.sizes[schemas[n]])
+		n, tables, size := 0, 0, waveSize{}
+		for n == 0 || n < len(schemas) && n < askedStatements && tables+w.tables[schemas[n]] <= w.most {
+			tables, size = tables+w.tables[schemas[n]], size.plus(w.sizes[schemas[n]])
 			n++
 		}
 		some := schemas[:n]
 		schemas = schemas[n:]
-		if size.tables > 2*w.most {
+		if tables > 2*w.most {
 			if err := w.eachOf(ctx, some[0], do); err != nil {
 				return err
 			}
 			continue
 		}
 		one := wave{schemas: some, size: size, kinds: map[tableName]string{}}
-		if err := w.list(ctx, some, "", func(schema string, t listed) { one.kinds[tableName{schema, t.name}] = t.kind }); err != nil {
+		if err := w.list(ctx, some, "", one.take); err != nil {
 			return err
 		}
 		if err := do(one); err != nil {
@@ -153,20 +183,30 @@ func (w *waves) eachOf(ctx context.Context, schema string, do func(wave) error) 
 type listed struct{ name, kind string }
 
 // page lists tables of a schema from a name on, by their names' bytes: one more
-// than are asked for, if there are as many.
+// than are asked for, if there are as many. In another order tables would be
+// passed over, so it is looked at.
 func (w *waves) page(ctx context.Context, schema, from string) ([]listed, error) {
 	more := fmt.Sprintf(" ORDER BY CAST(TABLE_NAME AS BINARY) LIMIT %d", pageWaves*w.most+1)
 	if from != "" {
 		more = fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from) + more
 	}
 	var page []listed
-	return page, w.list(ctx, []string{schema}, more, func(_ string, t listed) { page = append(page, t) })
+	err := w.list(ctx, []string{schema}, more, func(_ string, t listed) { page = append(page, t) })
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range page {
+		if t.name < from || i > 0 && t.name <= page[i-1].name {
+			return nil, fmt.Errorf("list the tables of %s: %s does not sort them by the bytes of their names: %q", schema, w.server.Name(), t.name)
+		}
+	}
+	return page, nil
 }
 
 func (w *waves) part(schema, from string, tables []listed, to string) wave {
 	one := wave{schemas: []string{schema}, from: from, to: to, kinds: map[tableName]string{}}
 	for _, t := range tables {
-		one.kinds[tableName{schema, t.name}] = t.kind
+		one.take(schema, t)
 	}
 	all, n := w.sizes[schema], int64(len(tables))
 	of := int64(max(all.tables, 1))
@@ -185,12 +225,17 @@ func (w *waves) list(ctx context.Context, schemas []string, more string, take fu
 			return w.server.wrap("list the tables of "+schemas[i], err)
 		}
 		for _, t := range rows {
-			if o := (object{Schema: schemas[i], Name: t["name"]}); !o.isSeedTable() {
-				take(schemas[i], listed{t["name"], tableKinds[t["kind"]]})
-			}
+			take(schemas[i], listed{t["name"], tableKinds[t["kind"]]})
 		}
 		return nil
 	})
+}
+
+// take takes in a table that is none of the seed's own.
+func (w wave) take(schema string, t listed) {
+	if o := (object{Schema: schema, Name: t.name}); !o.isSeedTable() {
+		w.kinds[tableName{schema, t.name}] = t.kind
+	}
 }
 
 // bonds are the foreign keys of the source whose actions change rows, and its sequences.
@@ -203,12 +248,19 @@ type bonds struct {
 // readBonds asks for them; there are few on most servers, and any may lead from one schema to another.
 func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 	source, found := r.pair.Source, bonds{cascades: map[tableName][]cascade{}, lookups: map[tableName][][]string{}}
+	dialect, err := source.Dialect(ctx)
+	if err != nil {
+		return found, err
+	}
+	sequences := "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = %s LIMIT 1"
+	if !dialect.mariadb() {
+		sequences = "SELECT 1 AS name FROM DUAL WHERE 1 = 0 AND '' = %s"
+	}
 	var queries []string
 	for _, schema := range r.schemas {
-		queries = append(queries, cascadesOf(schema),
-			"SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = "+literal(schema)+" LIMIT 1")
+		queries = append(queries, cascadesOf(schema), fmt.Sprintf(sequences, literal(schema)))
 	}
-	err := source.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	err = source.askAll(ctx, queries, func(i int, rows []record, err error) error {
 		if err != nil {
 			return source.wrap("read the foreign keys of "+r.schemas[i/2], err)
 		}
@@ -225,6 +277,24 @@ func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 		}
 	}
 	return found, err
+}
+
+// lostTable is a table of the source that the seed has not noted, if there is
+// one. It looks once more at what is there, beside all that the seed knows.
+func (r *seedRun) lostTable(ctx context.Context) (lost tableName, err error) {
+	waves, err := newWaves(ctx, r.pair.Source, r.schemas, r.options.waveTables)
+	if err != nil {
+		return lost, err
+	}
+	return lost, waves.each(ctx, func(w wave) error {
+		noted, err := r.notes.read(ctx, w)
+		for id := range w.kinds {
+			if err == nil && noted[id] == nil {
+				lost = id
+			}
+		}
+		return err
+	})
 }
 
 // sortedIDs are table names in their order.

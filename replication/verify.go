@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -206,19 +207,34 @@ const (
 
 // compareWaves compares the tables, so many at a time as there is memory for.
 func (v *verifier) compareWaves(ctx context.Context, waves *waves) error {
+	all, seen, rows := waves.all(), 0, int64(0)
 	return waves.each(ctx, func(w wave) error {
+		seen += waves.count(w)
+		if len(v.opts.Tables) > 0 {
+			maps.DeleteFunc(w.kinds, func(id tableName, _ string) bool { return !v.asked(id.schema + "." + id.name) })
+		}
+		if len(w.kinds) == 0 {
+			return nil
+		}
 		tables, err := readVerifyTables(ctx, v.from, w)
 		if err != nil {
 			return err
 		}
-		tables = slices.DeleteFunc(tables, func(t *verifyTable) bool { return !v.asked(t.title()) })
+		for _, t := range tables {
+			rows += t.rows
+		}
+		v.mu.Lock()
+		v.total = rows
+		if len(v.opts.Tables) == 0 && seen > 0 && all > seen {
+			v.total = int64(float64(rows) * float64(all) / float64(seen)) // the later ones as those so far
+		}
+		v.mu.Unlock()
 		return v.compareTables(ctx, tables)
 	})
 }
 
 // known refuses a table that is asked for and is not there.
 func (v *verifier) known(ctx context.Context, waves *waves) error {
-	v.total = waves.all().rows
 	if len(v.opts.Tables) == 0 {
 		return nil
 	}
