@@ -63,6 +63,19 @@ func benchFiles(b *testing.B, source, target *servertest.Instance) *physical {
 	return step
 }
 
+// chosen is the way that `seed: auto`, the default, takes between the servers of a step.
+func chosen(b *testing.B, files *physical) string {
+	auto := *files
+	auto.options.Way = WayAuto
+	c, err := auto.choose(b.Context(), true)
+	require.NoError(b, err)
+	b.Log("a full copy is made", c.text())
+	if c.way == WayPhysical {
+		return "files"
+	}
+	return "seed"
+}
+
 // BenchmarkSeedStall writes single rows to the source without pause, alone and
 // while its files are taken: how long the longest commit takes.
 func BenchmarkSeedStall(b *testing.B) {

@@ -94,6 +94,7 @@ func BenchmarkSeed(b *testing.B) {
 			for _, way := range ways {
 				b.ReportMetric(medianOf(took[way.name]).Seconds(), way.name+"-s")
 			}
+			b.ReportMetric(medianOf(took[chosen(b, benchFiles(b, source, target))]).Seconds(), "auto-s")
 		})
 	}
 }
