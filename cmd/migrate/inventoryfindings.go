@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,9 @@ nothing is installed from what is read, and apt checks on the new host. Exit cod
 			for _, address := range []string{o.Mirror, o.SecurityMirror} {
 				if address != "" && !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
 					return wrongUsage(c, fmt.Errorf("%q is no mirror: its URL begins with http:// or https://", address))
+				}
+				if u, err := url.Parse(address); err != nil || u.User != nil {
+					return wrongUsage(c, errors.New("a mirror is named without a login: it would be shown"))
 				}
 			}
 			return a.with(func(m *move.Move) error {

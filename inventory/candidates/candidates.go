@@ -158,9 +158,15 @@ func (s *search) ask(ctx context.Context) error {
 	return nil
 }
 
-var errNotAskable = errors.New("it is only for the host itself")
+var (
+	errNotAskable = errors.New("it is only for the host itself")
+	errQuery      = errors.New("its address has a query, as no archive's has")
+)
 
 func askable(s suite) error {
+	if strings.ContainsAny(s.url+s.name, "?#") {
+		return errQuery // what follows would not be part of the path
+	}
 	if strings.HasPrefix(s.url, "http://") || strings.HasPrefix(s.url, "https://") {
 		return nil
 	}
@@ -192,5 +198,6 @@ func (s *search) incomplete() error {
 
 // failed: another try, or another mirror, may get an answer.
 func (q *question) failed() bool {
-	return q.err != nil && q.needed || q.err != nil && !errors.Is(q.err, errNoSuite) && !errors.Is(q.err, errLogin) && !errors.Is(q.err, errNotAskable)
+	return q.err != nil && q.needed || q.err != nil && !errors.Is(q.err, errNoSuite) && !errors.Is(q.err, errLogin) && !errors.Is(q.err, errRefused) &&
+		!errors.Is(q.err, errNotAskable) && !errors.Is(q.err, errQuery)
 }

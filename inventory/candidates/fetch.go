@@ -26,12 +26,18 @@ const (
 	headerTime  = 30 * time.Second
 	indexTime   = 5 * time.Minute
 	attempts    = 3
+
+	mostRedirects = 4
+	maxText       = 256 // of a version, or an architecture
+
+	mostArchitectures = 32 // that have a package of one name
 )
 
 // Why a suite could not be compared.
 var (
 	errNoSuite = errors.New("there is no such suite")
 	errLogin   = errors.New("it wants a login")
+	errRefused = errors.New("it refuses to answer (403): it wants a login, or has no such suite")
 	// errChanged: what was read is not what the Release file lists, as happens
 	// while an archive is updated.
 	errChanged = errors.New("its indices do not agree with its Release file")
@@ -49,7 +55,15 @@ func newReader() *reader {
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true, // an index is packed by itself
 	}
-	return &reader{&http.Client{Transport: &httpretry.Transport{Base: base, Attempts: attempts, MaxWait: connectTime, Timeout: indexTime}}}
+	return &reader{&http.Client{CheckRedirect: redirect, Transport: &httpretry.Transport{Base: base, Attempts: attempts, MaxWait: connectTime, Timeout: indexTime}}}
+}
+
+// redirect follows a mirror's own, never to where it can be listened to.
+func redirect(req *http.Request, via []*http.Request) error {
+	if len(via) > mostRedirects || via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return fmt.Errorf("it sends on to %s://%s", req.URL.Scheme, req.URL.Host)
+	}
+	return nil
 }
 
 func (r *reader) close() { r.client.CloseIdleConnections() }
@@ -100,9 +114,13 @@ func (r *reader) once(ctx context.Context, s suite, components, architectures []
 }
 
 func (r *reader) release(ctx context.Context, s suite) (*release, error) {
+	missing := errNoSuite
 	for _, name := range []string{"InRelease", "Release"} {
 		body, err := r.get(ctx, s.folder()+"/"+name)
-		if errors.Is(err, errNoSuite) {
+		if errors.Is(err, errNoSuite) || errors.Is(err, errRefused) { // what is not there some refuse
+			if !errors.Is(missing, errRefused) {
+				missing = err
+			}
 			continue
 		}
 		if err != nil {
@@ -111,7 +129,7 @@ func (r *reader) release(ctx context.Context, s suite) (*release, error) {
 		defer body.Close()
 		return parseRelease(&limited{from: body, left: maxRelease})
 	}
-	return nil, errNoSuite
+	return nil, missing
 }
 
 // index reads the form of an index that is there and quickest to unpack.
@@ -160,8 +178,10 @@ func (r *reader) get(ctx context.Context, address string) (io.ReadCloser, error)
 		return resp.Body, nil
 	case http.StatusNotFound, http.StatusGone:
 		err = errNoSuite
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		err = errLogin
+	case http.StatusForbidden:
+		err = errRefused
 	default:
 		if err = httpretry.Classify(resp.StatusCode, resp.Header, nil); err == nil {
 			err = fmt.Errorf("answer %s", resp.Status)

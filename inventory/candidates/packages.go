@@ -107,9 +107,13 @@ func (s *stanza) end(w wanted, o *offers) {
 	if !packageName.Match(s.name) || !versionText.Match(s.version) {
 		return
 	}
-	if w.names[string(s.name)] {
+	if w.names[string(s.name)] && len(s.version) <= maxText && len(s.architecture) <= maxText {
 		key, version := binary{string(s.name), string(s.architecture)}, string(s.version)
-		if best, ok := o.best[key]; !ok || inventory.CompareVersions(version, best) > 0 {
+		best, ok := o.best[key]
+		if !ok && len(o.best) >= mostArchitectures*len(w.names) {
+			return // no archive has so many
+		}
+		if !ok || inventory.CompareVersions(version, best) > 0 {
 			o.best[key] = version
 		}
 	}

@@ -114,7 +114,7 @@ var (
 	debianOwn = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*debian\.org|httpredir\.debian\.net|http\.debian\.net)/(archive/)?(debian|debian-security)(/|$)|^[a-z]+://security\.debian\.org/?$`)
 	ubuntuOwn = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*archive|security|ports|old-releases)\.ubuntu\.com/ubuntu(-ports)?/?$`)
 	cloudOwn  = regexp.MustCompile(`^[a-z]+://ubuntu-cloud\.archive\.`) // OpenStack's, for whoever asks for it
-	keyOwn    = regexp.MustCompile(`(debian|ubuntu)-archive-`)
+	keyOwn    = regexp.MustCompile(`(^|/)(debian|ubuntu)-archive-[^/]*$`)
 )
 
 // stock reports whether a repository is the distribution's own archive or a

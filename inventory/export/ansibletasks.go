@@ -108,7 +108,10 @@ func (t *tasks) accounts() {
 		if t.name == "host" {
 			when = []pair{{"when", "host_zone != ''"}}
 		}
-		t.add("Set the time zone", "file", mapping{{"src", "/usr/share/zoneinfo/" + t.variable("zone")}, {"dest", "/etc/localtime"}, {"state", "link"}, {"force", true}, {"follow", false}}, when...)
+		t.add("Set the time zone", "file", mapping{{"src", "/usr/share/zoneinfo/" + t.variable("zone")}, {"dest", "/etc/localtime"}, {"state", "link"}, {"force", true}, {"follow", false}},
+			append(slices.Clone(when), pair{"register", t.name + "_zone_set"})...)
+		t.add("Let cron begin anew: it would run the jobs between the old and the new time", "command", mapping{{"cmd", "systemctl try-restart cron.service"}},
+			pair{"when", t.name + "_zone_set is changed"}, pair{"failed_when", false})
 		t.add("Name the time zone", "copy", mapping{{"content", t.variable("zone") + "\n"}, {"dest", "/etc/timezone"}, {"mode", "0644"}}, when...)
 	}
 	t.loop("folders", "Make folders", "file", mapping{

@@ -104,6 +104,7 @@ func (c cloudConfig) accounts(run func(...string)) {
 	for _, z := range c.Zone {
 		run("ln", "-sfn", "/usr/share/zoneinfo/"+z.Name, "/etc/localtime")
 		run("sh", "-c", `echo "$1" >/etc/timezone`, "zone", z.Name)
+		run("sh", "-c", "systemctl try-restart cron.service || :") // it would run the jobs between the old and the new time
 	}
 }
 

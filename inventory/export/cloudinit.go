@@ -130,7 +130,8 @@ func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
 			continue
 		}
 		one := mapping{{"path", f.Path}, {"permissions", f.Mode}}
-		if f.Use != useApt {
+		// update-alternatives leaves a file alone, and cloud-init would write through its link
+		if f.Use != useApt && f.Path != "/etc/mysql/my.cnf" {
 			one = append(one, pair{"defer", true})
 		}
 		packed, err := pack(f.Text)

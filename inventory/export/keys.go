@@ -41,10 +41,7 @@ func (c *collector) keys(h *inventory.Host, r *recipe) {
 		if !slices.Contains(r.Keys, one) {
 			r.Keys = append(r.Keys, one)
 		}
-		dir := folder{path.Dir(one.Path), "0755", "root", "root"}
-		if one.Mode == privateKeys {
-			dir = folder{path.Dir(one.Path), "0700", one.Owner, one.Group}
-		}
+		dir := folder{path.Dir(one.Path), "0700", one.Owner, one.Group}
 		if !slices.ContainsFunc(r.Folders, func(f folder) bool { return f.Path == dir.Path }) {
 			r.Folders = append(r.Folders, dir)
 		}
@@ -61,26 +58,51 @@ func (c *collector) keyPlace(h *inventory.Host, r *recipe, k inventory.Authorize
 		return key{}, "its account is none that is exported"
 	}
 	u := h.Users[i]
-	if !c.makes(h, u.Name, u.UID) && !slices.ContainsFunc(r.Users, func(x user) bool { return x.Name == u.Name }) {
+	// an account that only may be a package's may be nobody's on the new host
+	if u.UID >= 100 && !static[u.Name] && !packaged[u.Name] && !slices.ContainsFunc(r.Users, func(x user) bool { return x.Name == u.Name }) {
 		return key{}, "its account is none that is exported"
 	}
 	if why := unfitPath(string(k.File)); why != "" {
 		return key{}, why
 	}
-	one = key{Path: string(k.File), Owner: "root", Group: "root", Mode: "0644"}
+	one = key{Path: string(k.File), Owner: u.Name, Group: strconv.Itoa(u.GID), Mode: privateKeys}
 	shared := slices.ContainsFunc(h.AuthorizedKeys, func(other inventory.AuthorizedKey) bool { return other.File == k.File && other.User != k.User })
-	// sshd takes keys only from a file, and folders above it, that nobody but
-	// root and the user can write
-	if inHome := strings.HasPrefix(one.Path, strings.TrimSuffix(u.Home, "/")+"/"); inHome && !shared && path.Dir(one.Path) != path.Clean(u.Home) {
-		one.Owner, one.Mode = u.Name, privateKeys
-		one.Group = strconv.Itoa(u.GID)
-		for _, g := range h.Groups {
-			if g.GID == u.GID {
-				one.Group = ownerName(g.Name, g.GID)
-			}
+	// A folder that is made or changed must be the account's alone: sshd takes keys
+	// only from below folders that nobody but root and the user can write, and a
+	// home, or a folder that several have keys in, is not ours to give away.
+	home := strings.TrimSuffix(u.Home, "/")
+	if shared || home == "" || path.Dir(one.Path) != home+"/.ssh" {
+		return key{}, "its file is not in the .ssh of its account's home, or is another's, too: put it there by hand"
+	}
+	if c.reorders(h, k) {
+		return key{}, "the same key stands there with other rights, the first one counts, and hosts differ: put them there by hand, in their order"
+	}
+	for _, g := range h.Groups {
+		if g.GID == u.GID {
+			one.Group = ownerName(g.Name, g.GID)
 		}
 	}
 	return one, ""
+}
+
+// reorders reports whether a key stands in its file more than once, with other
+// rights, on a host that is unlike another: what is common to hosts is written
+// before what one of them has, and sshd takes the first line of a key.
+func (c *collector) reorders(h *inventory.Host, k inventory.AuthorizedKey) bool {
+	lines := func(of *inventory.Host) (all []string, twice bool) {
+		for _, other := range of.AuthorizedKeys {
+			if other.File == k.File {
+				all = append(all, withOptions(other.Options, other.Public))
+				twice = twice || other.Public == k.Public && other.Options != k.Options
+			}
+		}
+		return all, twice
+	}
+	own, twice := lines(h)
+	return twice && slices.ContainsFunc(c.hosts, func(other *inventory.Host) bool {
+		all, _ := lines(other)
+		return len(all) > 0 && !slices.Equal(all, own)
+	})
 }
 
 // unfitKey says why a key cannot be written as it is. What an inventory says is
@@ -109,7 +131,7 @@ func (c *collector) keyLine(h *inventory.Host, k inventory.AuthorizedKey) string
 	options := c.rewrite(h, string(k.File), k.Line, k.Options)
 	c.meetLine(h, string(k.File), k.Line, options)
 	line := withOptions(options, k.Public)
-	if plainText(k.Comment) && !withSecrets(k.Comment) {
+	if plainText(k.Comment) && !withSecrets(k.Comment) && !strings.Contains(k.Comment, "keys of ") { // as the markers of a block are
 		line = strings.TrimSpace(line + " " + k.Comment)
 	}
 	return line

@@ -114,20 +114,43 @@ func TestExportLeavesOddKeys(t *testing.T) {
 	}
 }
 
-// Files of keys outside of homes, and those of many users, are root's: sshd
-// would take them from nobody else.
-func TestExportPlacesKeys(t *testing.T) {
+// Keys outside of their account's own .ssh, in one that is another's, too, and of
+// accounts that are not exported are listed: folders of others are not given away.
+func TestExportLeavesKeysInPlacesOfOthers(t *testing.T) {
 	m := newMade(t)
 	h := m.host("web1", "web")
-	h.Users = append(h.Users, inventory.Account{Name: "toor", Home: "/root"}, inventory.Account{Name: "other", UID: 1600, GID: 1500, Home: "/home/deploy"})
+	h.Packages = append(h.Packages, inventory.Package{Name: "git", Version: "1", Architecture: "amd64", Manual: true})
+	h.Users = append(h.Users, inventory.Account{Name: "toor", Home: "/root"}, inventory.Account{Name: "other", UID: 1600, GID: 1500, Home: "/home/deploy"},
+		inventory.Account{Name: "git", UID: 998, GID: 1500, Home: "/home/git", Shell: "/bin/bash"}, inventory.Account{Name: "slash", UID: 1601, GID: 1500, Home: "/"})
 	h.AuthorizedKeys = []inventory.AuthorizedKey{
 		keyOf("deploy", "/srv/keys/deploy", 1, "", ""), keyOf("deploy", deployKeys, 1, "", ""), keyOf("other", deployKeys, 1, "", ""), keyOf("deploy", "/etc/ssh/keys/deploy", 1, "", ""),
+		keyOf("deploy", "/home/deploy/keys", 1, "", ""), keyOf("git", "/home/git/.ssh/authorized_keys", 1, "", ""), keyOf("slash", "/.ssh/authorized_keys", 1, "", ""),
 	}
 	h.Configuration = append(h.Configuration, m.file("/etc/ssh/keys/deploy", public+"\n"))
 	r := m.export(export.Ansible, h)
-	require.Equal(t, map[string][]string{"/srv/keys/deploy root root 0644": {public}, deployKeys + " root root 0644": {public}}, keyVars(t, r, "roles/web/defaults/main.yml", "web"))
-	require.Contains(t, r.Files["roles/web/defaults/main.yml"], `  - {path: /srv/keys, owner: root, group: root, mode: "0755"}`)
+	require.Empty(t, keyVars(t, r, "roles/web/defaults/main.yml", "web"))
+	require.NotContains(t, r.Files["roles/web/defaults/main.yml"], "/srv/keys")
 	require.Equal(t, public+"\n", r.Files["roles/web/files/etc/ssh/keys/deploy"])
+	left := 0
+	for _, l := range r.Left {
+		if strings.HasPrefix(l.What, "authorized key ") {
+			left += strings.Count(l.What, "authorized key ")
+		}
+	}
+	require.GreaterOrEqual(t, left, 4, "%v", r.Left)
+}
+
+// The first line of a key counts: one that restricts it must not come after
+// one that does not, because other hosts have only that.
+func TestExportKeepsTheOrderOfRights(t *testing.T) {
+	m := newMade(t)
+	web1, web2 := m.host("web1", "web"), m.host("web2", "web")
+	web1.AuthorizedKeys = []inventory.AuthorizedKey{keyOf("deploy", deployKeys, 1, "restrict", ""), keyOf("deploy", deployKeys, 2, "", "")}
+	web2.AuthorizedKeys = []inventory.AuthorizedKey{keyOf("deploy", deployKeys, 1, "", "")}
+	r := m.export(export.Ansible, web1, web2)
+	require.NotContains(t, r.Files["host_vars/web1.yml"], public)
+	require.NotContains(t, r.Files["roles/web/defaults/main.yml"], public)
+	require.Contains(t, r.Files["host_vars/web2.yml"], public)
 }
 
 // local is a host of this machine's root, whose home is a folder of the test's

@@ -133,6 +133,8 @@ func (s *states) accounts() {
 	}
 	for _, z := range s.Zone {
 		s.add(s.name+"_time_zone", "timezone.system", pair{"name", z.Name})
+		// it would run the jobs between the old and the new time
+		s.add(s.name+"_time_zone_of_cron", "cmd.run", pair{"name", "systemctl try-restart cron.service || :"}, pair{"onchanges", list{requisite("timezone", s.name+"_time_zone")}})
 	}
 }
 
@@ -168,7 +170,7 @@ func (s *states) keys() {
 			}
 		}
 		s.add(id+"_file", "file.managed", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"replace", false}, pair{"require", require})
-		args := []pair{{"name", f.Path}, {"marker_start", "# BEGIN keys of " + s.name}, {"marker_end", "# END keys of " + s.name}, {"append_if_not_found", true}}
+		args := []pair{{"name", f.Path}, {"marker_start", "# BEGIN keys of " + s.name + ":"}, {"marker_end", "# END keys of " + s.name + ":"}, {"backup", false}, {"append_if_not_found", true}}
 		text := strings.Join(f.Lines, "\n") + "\n"
 		if f.secret() {
 			at := s.name + "/templates/" + stored(f.Path) + ".jinja"
@@ -188,7 +190,8 @@ func (s *states) file(f file, require list) {
 		return
 	}
 	at := s.name + "/files/" + stored(f.Path)
-	args := []pair{{"user", f.Owner}, {"group", f.Group}, {"mode", f.Mode}, {"makedirs", true}}
+	// a package may have made a link there, to a file that is not meant
+	args := []pair{{"user", f.Owner}, {"group", f.Group}, {"mode", f.Mode}, {"makedirs", true}, {"follow_symlinks", false}}
 	text := f.Text
 	if withSecrets(text) {
 		// in a folder of their own: another file may have that name

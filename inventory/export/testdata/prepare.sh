@@ -80,5 +80,6 @@ cp "$(ls /usr/share/keyrings/debian-archive-*-stable.gpg | head -n 1)" /etc/apt/
 printf 'Package: *\nPin: release a=bookworm-backports\nPin-Priority: 100\n' >/etc/apt/preferences.d/backports
 ln -sf /usr/share/zoneinfo/Europe/Berlin /etc/localtime
 echo Europe/Berlin >/etc/timezone
+systemctl try-restart cron.service || :
 printf '#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 6380 ip saddr != 192.0.2.20 drop\n\t}\n}\n' >/etc/nftables.conf
 systemctl restart nftables.service systemd-sysctl.service nginx.service redis-server.service
