@@ -30,8 +30,6 @@ func estimate(text string) int64 {
 	return n
 }
 
-func (t table) isMarker() bool { return object{Schema: t.Schema, Name: t.Name}.isSeedTable() }
-
 // storedColumns are the columns that are stored, of logColumnsOf and logKeysOf.
 func storedColumns(columns, keys []record) []column {
 	primary := map[string]int{}
