@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,6 +128,7 @@ func TestOddAddresses(t *testing.T) {
 		"file:/srv/apt":          "it is only for the host itself",
 		"http://127.0.0.1:1/apt": "connection refused",
 		"http://[::1":            "missing ']' in host",
+		a.url + "/delete?id=1&x": "its address has a query",
 	} {
 		h := oldHost("web1", "nginx 1", "own 1")
 		repository(h, address, "bullseye", "main")
@@ -135,8 +137,59 @@ func TestOddAddresses(t *testing.T) {
 		require.Contains(t, found[0].Text, "was not compared: ")
 		require.Contains(t, found[0].Text, want)
 		require.Contains(t, found[1].Text, "debian 12 does not offer it; not compared: ")
-		require.Equal(t, strings.HasPrefix(address, "http"), err != nil)
+		require.Equal(t, strings.HasPrefix(address, "http") && !strings.Contains(address, "?"), err != nil)
 	}
+}
+
+// TestReleaseWhereInReleaseIsRefused: some archives refuse what they have not.
+func TestReleaseWhereInReleaseIsRefused(t *testing.T) {
+	a := newArchive(t)
+	a.debian("bookworm", stanzas("nginx 1"))
+	const folder = "/odd/dists/bookworm"
+	a.suite(folder, map[string]string{"main/binary-amd64": stanzas("thing 1")})
+	a.files[folder+"/Release"] = a.files[folder+"/InRelease"]
+	answers(http.StatusForbidden, "/InRelease")(a, folder, "")
+	h := oldHost("web1", "nginx 1", "thing 1")
+	repository(h, a.url+"/odd", "bullseye", "main")
+	found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
+// TestRedirectsAreBounded: a mirror sends on to another, but not for ever, and
+// not to where everybody can read along.
+func TestRedirectsAreBounded(t *testing.T) {
+	request := func(address string) *http.Request {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		require.NoError(t, err)
+		return r
+	}
+	secure, plain := request("https://a.test/"), request("http://b.test/")
+	require.NoError(t, redirect(plain, []*http.Request{plain}))
+	require.NoError(t, redirect(secure, []*http.Request{plain}))
+	require.ErrorContains(t, redirect(plain, []*http.Request{secure}), "it sends on to http://b.test")
+	require.Error(t, redirect(secure, slices.Repeat([]*http.Request{secure}, mostRedirects+1)))
+
+	a := newArchive(t)
+	a.odd["/x"] = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }
+	r := newReader()
+	defer r.close()
+	_, err := r.get(t.Context(), a.url+"/x")
+	require.ErrorContains(t, err, "it sends on to")
+}
+
+// TestOneNameOfManyArchitectures: what an index says of itself does not fill memory.
+func TestOneNameOfManyArchitectures(t *testing.T) {
+	w, o := newWanted(), newOffers()
+	w.add("nginx")
+	var index strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&index, "Package: nginx\nVersion: 1\nArchitecture: a%d\n\n", i)
+	}
+	fmt.Fprintf(&index, "Package: nginx\nVersion: %s\nArchitecture: a0\n\n", strings.Repeat("9", maxText+1))
+	require.NoError(t, parsePackages(strings.NewReader(index.String()), w, o))
+	require.Len(t, o.best, mostArchitectures)
+	require.Equal(t, "1", o.best[binary{"nginx", "a0"}])
 }
 
 // TestUpdatesMayBeMissing: a release that is not out yet has none, nor has a mirror of a part.
