@@ -25,6 +25,8 @@ type made struct {
 	Accounts []madeAccount `json:"accounts"`
 	// Target is the identity of the server that it was made on.
 	Target string `json:"target,omitempty"`
+	// Extend is what extendVariable was there, if the seed changed it.
+	Extend string `json:"extend,omitempty"`
 }
 
 type madeAccount struct {

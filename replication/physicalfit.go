@@ -46,6 +46,7 @@ type choice struct {
 	why         string
 	bytes       int64 // of the source's files
 	files, rows time.Duration
+	extends     bool // the target, see reserveSpace, as far as the source tells
 	hazards     []plan.Hazard
 	notes       physicalNotes // what is known of the target
 }
@@ -56,8 +57,12 @@ func (c choice) text() string {
 	if c.way == WayPhysical {
 		way, took, other, otherTakes = "by its files", c.files, "rows", c.rows
 	}
-	return fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
+	text := fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
 		way, c.why, roughly(took), other, roughly(otherTakes), sizeText(c.bytes))
+	if c.way != WayPhysical && c.extends {
+		text += "; the target's " + extendVariable + " is off meanwhile"
+	}
+	return text
 }
 
 func roughly(d time.Duration) string {
@@ -93,6 +98,7 @@ func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 		return c, err
 	}
 	c.estimate(dialect.Flavor, p.options.BytesPerSecond)
+	c.extends = dialect.extends()
 	if p.options.Way == WayCopy {
 		c.why = "as migration.yaml has it"
 		return c, nil

@@ -87,6 +87,9 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 		require.NoError(t, SeedWith(pair, SeedOptions{}).Op.Apply(t.Context()))
 	}
 	require.NoError(t, Seed(pair).Op.Verify(t.Context()))
+	if flavor == servertest.MySQL {
+		require.Equal(t, "1", extends(target))
+	}
 	replicate(t, flavor, source, target)
 	writes := stop()
 	require.Positive(t, writes)

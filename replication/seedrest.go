@@ -126,6 +126,9 @@ func (r *seedRun) finish(ctx context.Context) error {
 	if err := setPosition(ctx, r.pair.Target, r.reached); err != nil {
 		return err
 	}
+	if err := r.restoreSpace(ctx, r.marker); err != nil {
+		return err
+	}
 	r.marker.Finished = true
 	if err := r.mark(ctx); err != nil {
 		return err

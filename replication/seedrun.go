@@ -63,6 +63,9 @@ func (s *seed) copy(ctx context.Context, control *seedControl) (err error) {
 	watchers.Go(func() error { r.progress.watch.watch(led); return nil })
 	watchers.Go(func() error { r.progress.show(led); return nil })
 	err = r.attempts(led, resumed)
+	if err != nil {
+		r.restoreAfter(ctx)
+	}
 	end(nil)
 	if lost := watchers.Wait(); lost != nil && err != nil {
 		return lost // that the seed was ended says nothing
@@ -81,6 +84,9 @@ func (s *seed) newRun() *seedRun {
 
 // attempts goes on until the seed has ended with nothing changed by DDL meanwhile.
 func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
+	if err := r.reserveSpace(ctx); err != nil {
+		return err
+	}
 	if resumed {
 		if err := r.resume(ctx); err != nil {
 			return err

@@ -89,6 +89,11 @@ func (s *seed) clear(ctx context.Context) error {
 	if err := dropAccounts(ctx, session, m.Made.Accounts); err != nil {
 		return s.pair.Target.wrap("undo the seed", err)
 	}
+	if !m.Finished {
+		if err := s.restoreSpace(ctx, m); err != nil {
+			return err
+		}
+	}
 	if err := setPosition(ctx, s.pair.Target, GTIDSet{}); err != nil {
 		return err
 	}

@@ -1,0 +1,59 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// extends is extendVariable as the server has it.
+func extends(s *servertest.Instance) string { return s.Value("SELECT @@GLOBAL." + extendVariable) }
+
+// TestSpaceIsReservedOnlyWhileTheSeedRuns: the target's variable comes back after
+// the end, after a failure, and after a seed that was killed, by the next try or the undo.
+func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MySQL)
+	makeLoadSchema(source)
+	makeBig(source)
+	killed := func() { // what a SIGKILL leaves
+		op, ok := Seed(pair).Op.(*seed)
+		require.True(t, ok)
+		run := op.newRun()
+		_, err := run.begin(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, run.reserveSpace(t.Context()))
+		require.Equal(t, "0", extends(target))
+	}
+	undo := func() { require.NoError(t, Seed(pair).Op.Undo(t.Context(), json.RawMessage(`{}`))) }
+
+	killed()
+	undo()
+	require.Equal(t, "1", extends(target), "undone")
+
+	killed()
+	killed() // what was there is still known
+	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+	require.Equal(t, "1", extends(target), "finished")
+	target.Exec("SET GLOBAL " + extendVariable + " = OFF")
+	undo()
+	require.Equal(t, "0", extends(target), "it is not the seed's any more")
+
+	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
+	require.Equal(t, "0", extends(target), "it was off before")
+	undo()
+
+	target.Exec("SET GLOBAL " + extendVariable + " = ON")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- SeedWith(pair, SeedOptions{BytesPerSecond: 1 << 20}).Op.Apply(ctx) }()
+	require.Eventually(t, func() bool { return extends(target) == "0" }, 30*time.Second, 5*time.Millisecond, "it is off while the seed runs")
+	cancel()
+	require.Error(t, <-done)
+	require.Equal(t, "1", extends(target), "failed")
+}
