@@ -9,8 +9,8 @@ import (
 // The hash of a row is the server's own cryptographic hash of a text in which
 // every value of the row is spelled out exactly and without ambiguity:
 //
-//	which columns are NULL, the values that hold no comma, the lengths of all
-//	texts but the last, the texts themselves
+//	which columns are NULL, the values that hold no comma or have one length, the
+//	lengths of all texts but the last, the texts themselves
 //
 // all separated by commas. CONCAT_WS leaves NULLs out; the first part says
 // which they are. A reader could take the text apart again, so two rows that
@@ -37,7 +37,7 @@ func (d *Dialect) hashFunction(expression string) string {
 	return "SHA2(" + expression + ",256)"
 }
 
-// holdsNoComma reports whether the column's plain text cannot be taken for
+// holdsNoComma reports whether what plain says of the column cannot be taken for
 // more than one part.
 func (c column) holdsNoComma() bool {
 	switch c.Type {
@@ -58,18 +58,16 @@ func (c column) isLong() bool {
 	return false
 }
 
-// plain is the exact text of a column that holds no comma, in a session whose
-// character set is binary.
+// plain spells a column that holds no comma, or has one length, exactly, in a
+// session whose character set is binary.
 func (c column) plain(d *Dialect) string {
 	name := Quote(c.Name)
 	switch c.Type {
-	case "float":
-		// Its own text hides some of its bits; as the double that it is, it has them all.
-		return "CAST(" + name + " AS DOUBLE)"
-	case "double":
-		if strings.Contains(c.FullType, "(") { // DOUBLE(10,3): its text is rounded
-			return "CAST(" + name + " AS DOUBLE)"
-		}
+	case "float", "double":
+		// The text of a FLOAT hides some of its bits, that of a DOUBLE(10,3) is rounded, and to
+		// make one costs the server more than a hash. A point has the bits themselves: 25 bytes
+		// of SRID, order of bytes, type, and two doubles.
+		return "POINT(" + name + ",0)"
 	case "bit", "enum", "set":
 		return "CAST(" + name + " AS UNSIGNED)"
 	case "uuid", "inet4", "inet6":
