@@ -3,6 +3,7 @@ package replication
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,14 +17,10 @@ import (
 // rows, by their keys, and which tables as a whole. Values of rows are not
 // taken from the log: they are read again from the source, exactly.
 type changes struct {
-	known   *knownTables
+	*stretch
 	schemas []string
 	ours    map[string]bool // the schemas
 
-	at       map[tableName]*seedTable // of this stretch
-	rows     map[*seedTable]map[string]bound
-	values   map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
-	count    int
 	dirty    map[tableName]bool // to be copied again as a whole
 	loose    map[tableName]bool // whose rows the log cannot tell: copied in a snapshot from now on
 	misfits  map[tableName]int  // how often its events were of another shape, in all stretches
@@ -31,6 +28,22 @@ type changes struct {
 	stray    error              // a statement in place of rows: errStatement
 	now      gtid               // the transaction at hand
 	prepared bool               // it is prepared only (XA)
+}
+
+// stretch is the rows that a part of the log is about.
+type stretch struct {
+	known  *knownTables
+	at     map[tableName]*seedTable
+	rows   map[*seedTable]map[string]bound
+	values map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
+	count  int
+	anew   map[tableName]bool // tables that are copied anew
+}
+
+func newStretch(known *knownTables) *stretch {
+	return &stretch{
+		known: known, at: map[tableName]*seedTable{}, rows: map[*seedTable]map[string]bound{}, values: map[*seedTable]map[string]cascadeValue{},
+	}
 }
 
 // cascadeValue is what a key of a child referred to.
@@ -48,19 +61,20 @@ func newChanges(known *knownTables, schemas []string, misfits map[tableName]int)
 	for _, schema := range schemas {
 		ours[schema] = true
 	}
-	c := &changes{known: known, ours: ours, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
-	c.forget()
-	return c
+	return &changes{stretch: newStretch(known), ours: ours, schemas: schemas, misfits: misfits, dirty: map[tableName]bool{}, loose: map[tableName]bool{}}
 }
 
-// forget begins a new stretch of rows.
-func (c *changes) forget() {
-	c.rows, c.values, c.count = map[*seedTable]map[string]bound{}, map[*seedTable]map[string]cascadeValue{}, 0
-	c.at = map[tableName]*seedTable{}
+// take takes the stretch that has been read; another one begins.
+func (c *changes) take() *stretch {
+	out := c.stretch
+	out.anew = maps.Clone(c.dirty)
+	maps.Copy(out.anew, c.loose)
+	c.stretch = newStretch(out.known)
+	return out
 }
 
 // table is one that is known; the same in all of a stretch.
-func (c *changes) table(id tableName) (*seedTable, bool) {
+func (c *stretch) table(id tableName) (*seedTable, bool) {
 	t, ok := c.at[id]
 	if !ok {
 		if t, ok = c.known.get(id); ok {
@@ -74,11 +88,11 @@ func (c *changes) table(id tableName) (*seedTable, bool) {
 const tablesAtOnce = 5000
 
 // many reports whether it is time to deal with what was found, with so many times the usual.
-func (c *changes) many(times int) bool {
+func (c *stretch) many(times int) bool {
 	return c.count >= times*changesAtOnce || len(c.at) >= times*tablesAtOnce
 }
 
-func (c *changes) add(t *seedTable, key bound) {
+func (c *stretch) add(t *seedTable, key bound) {
 	if c.rows[t] == nil {
 		c.rows[t] = map[string]bound{}
 	}
@@ -89,7 +103,7 @@ func (c *changes) add(t *seedTable, key bound) {
 	}
 }
 
-func (c *changes) refer(child *seedTable, v cascadeValue) {
+func (c *stretch) refer(child *seedTable, v cascadeValue) {
 	if c.values[child] == nil {
 		c.values[child] = map[string]cascadeValue{}
 	}

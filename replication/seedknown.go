@@ -61,8 +61,9 @@ func (k *knownTables) drop(id tableName) {
 // that is made at the end.
 func (k *knownTables) get(id tableName) (*seedTable, bool) {
 	if t, ok := k.whole[id]; ok {
-		t.cascades = k.cascades[id]
-		return t, true
+		whole := *t
+		whole.cascades = k.cascades[id]
+		return &whole, true
 	}
 	this, ok := k.names[id.schema][id.name]
 	if !ok {

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	changesAtOnce = 50_000 // keys in memory
+	changesAtOnce = 25_000 // keys of a stretch; there are two
 	keysAtOnce    = 500    // of one statement
 	manyKeys      = 100    // that are worth a prepared statement
 	recordEvery   = 5 * time.Second
@@ -30,7 +31,8 @@ func (l lane) close() {
 }
 
 // rowSync brings the rows up to date that the log says have changed: it reads
-// each again from the source by its key, and makes the target's equal.
+// each again from the source by its key, and makes the target's equal, while it
+// reads the log's next stretch.
 //
 // A row is read after its change is visible, so what is written is its state
 // then or a later one; every later change is in a later stretch of the log.
@@ -44,22 +46,36 @@ type rowSync struct {
 	ctx      context.Context //nolint:containedctx // the reader calls back without one
 	goal     GTIDSet
 	seen     GTIDSet // what the target has
-	pending  []gtid  // transactions since
+	pending  []gtid  // transactions that were read since
+	flight   *flight // the stretch before
 	recorded time.Time
 	err      error
 }
 
+// flight is a stretch whose rows are being brought up to date.
+type flight struct {
+	pending []gtid // the transactions that the target has in the end
+	done    chan error
+}
+
 // run reads the log from start to goal, which must be visible, and does what it says.
-func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet) error {
+func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c.ctx, c.goal, c.seen, c.recorded = ctx, goal, start, time.Now()
-	err := r.read(ctx, start, goal, c)
-	if c.err != nil {
+	if err = r.read(ctx, start, goal, c); c.err != nil {
 		err = c.err
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.fly(ctx, nil)
 	}
-	if err := c.flush(ctx); err != nil {
+	if err != nil {
+		cancel() // a flight that waits for the throttle is not to be waited for
+	}
+	if landed := c.land(ctx); err == nil {
+		err = landed
+	}
+	if err != nil {
 		return err
 	}
 	return c.record(ctx, start.Union(goal))
@@ -68,13 +84,44 @@ func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet)
 // begin implements binlogVisitor.
 func (c *rowSync) begin(t transaction) (wanted bool) {
 	c.prepared, c.now = false, t.id
+	if c.err == nil && c.landed() {
+		c.err = c.land(c.ctx)
+	}
 	if c.err == nil && (c.many(1) || c.count > 0 && time.Since(c.recorded) > recordEvery) {
-		if c.err = c.flush(c.ctx); c.err == nil {
-			c.err = c.recordSeen()
+		if c.err = c.fly(c.ctx, c.pending); c.err == nil {
+			c.pending, c.recorded = nil, time.Now()
 		}
 	}
 	c.pending = append(c.pending, t.id)
 	return c.err == nil
+}
+
+// fly lets the rows of what was read be brought up to date, once those of the
+// stretch before are; the target then has the transactions that pend.
+func (c *rowSync) fly(ctx context.Context, pending []gtid) error {
+	if err := c.land(ctx); err != nil {
+		return err
+	}
+	f, s := &flight{pending, make(chan error, 1)}, c.take()
+	c.flight = f
+	go func() { f.done <- c.flush(ctx, s) }()
+	return nil
+}
+
+// landed reports whether a stretch's rows are up to date, and it is not recorded.
+func (c *rowSync) landed() bool { return c.flight != nil && len(c.flight.done) > 0 }
+
+// land waits for the stretch whose rows are being brought up to date, and notes it.
+func (c *rowSync) land(ctx context.Context) error {
+	f := c.flight
+	if f == nil {
+		return nil
+	}
+	c.flight = nil
+	if err := <-f.done; err != nil || f.pending == nil {
+		return err
+	}
+	return c.recordSeen(ctx, f.pending)
 }
 
 // rows implements binlogVisitor. A transaction larger than memory is dealt with
@@ -85,7 +132,7 @@ func (c *rowSync) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) er
 	}
 	c.event(e, broken)
 	if c.many(2) {
-		return c.flush(ctx)
+		return c.fly(ctx, nil)
 	}
 	return nil
 }
@@ -98,11 +145,11 @@ func (c *rowSync) statement(schema, text string) {
 	}
 }
 
-// recordSeen notes the transactions before the one that begins now. Those that
-// are not of the goal may not be visible yet: they will be read again.
-func (c *rowSync) recordSeen() error {
+// recordSeen notes transactions that the target has. Those that are not of the
+// goal may not be visible yet: they will be read again.
+func (c *rowSync) recordSeen(ctx context.Context, pending []gtid) error {
 	set := GTIDSet{flavor: c.goal.flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
-	for _, id := range c.pending {
+	for _, id := range pending {
 		if set.flavor == MariaDB {
 			if last, ok := c.goal.domains[id.domain]; ok && id.sequence <= last.sequence {
 				set.domains[id.domain] = mariaGTID{id.server, id.sequence}
@@ -117,8 +164,8 @@ func (c *rowSync) recordSeen() error {
 	for key, list := range set.intervals {
 		set.intervals[key] = normalize(list)
 	}
-	c.seen, c.pending, c.recorded = c.seen.Union(set), nil, time.Now()
-	return c.record(c.ctx, c.seen)
+	c.seen = c.seen.Union(set)
+	return c.record(ctx, c.seen)
 }
 
 // batch is keys of one table that are dealt with in one transaction.
@@ -127,20 +174,20 @@ type batch struct {
 	keys  []bound
 }
 
-// flush brings all rows up to date that wait.
-func (c *rowSync) flush(ctx context.Context) error {
-	if err := c.spread(ctx); err != nil {
+// flush brings all rows of a stretch up to date.
+func (c *rowSync) flush(ctx context.Context, s *stretch) error {
+	if err := c.spread(ctx, s); err != nil {
 		return err
 	}
 	work := make(chan batch)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(work)
-		for t, keys := range c.changes.rows {
-			if c.dirty[t.id()] || c.loose[t.id()] {
+		for t, keys := range s.rows {
+			if s.anew[t.id()] {
 				continue
 			}
-			for some := range slices.Chunk(slices.Collect(maps.Values(keys)), keysAtOnce) {
+			for some := range slices.Chunk(t.inOrder(keys), keysAtOnce) {
 				select {
 				case work <- batch{t, some}:
 				case <-ctx.Done():
@@ -165,11 +212,24 @@ func (c *rowSync) flush(ctx context.Context) error {
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	c.forget()
-	return nil
+	return group.Wait()
+}
+
+// inOrder sorts keys about as the server has them: neighbours of one statement
+// are on few pages.
+func (t *seedTable) inOrder(keys map[string]bound) []bound {
+	return slices.SortedFunc(maps.Values(keys), func(a, b bound) int {
+		for i, c := range t.keyCols {
+			order := cmp.Compare(a[i], b[i])
+			if strings.HasSuffix(c.Type, "int") {
+				order = cmp.Or(cmp.Compare(len(a[i]), len(b[i])), order)
+			}
+			if order != 0 {
+				return order
+			}
+		}
+		return 0
+	})
 }
 
 // sync makes the target's rows of some keys equal to the source's: those that the
@@ -228,11 +288,11 @@ func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
 // spread follows foreign keys: it finds the rows that their actions have
 // changed, which the log does not name. On the target they still refer to what
 // was there before; on the source they refer to what is there now.
-func (c *rowSync) spread(ctx context.Context) error {
+func (c *rowSync) spread(ctx context.Context, s *stretch) error {
 	known := map[*seedTable]map[string]bool{}
-	for len(c.values) > 0 {
-		todo := c.values
-		c.values = map[*seedTable]map[string]cascadeValue{}
+	for len(s.values) > 0 {
+		todo := s.values
+		s.values = map[*seedTable]map[string]cascadeValue{}
 		for child, values := range todo {
 			if known[child] == nil {
 				known[child] = map[string]bool{}
@@ -244,11 +304,11 @@ func (c *rowSync) spread(ctx context.Context) error {
 					fresh = append(fresh, v)
 				}
 			}
-			if c.dirty[child.id()] || c.loose[child.id()] {
+			if s.anew[child.id()] {
 				continue
 			}
 			for some := range slices.Chunk(fresh, keysAtOnce) {
-				if err := c.children(ctx, child, some); err != nil {
+				if err := c.children(ctx, s, child, some); err != nil {
 					return err
 				}
 			}
@@ -259,7 +319,7 @@ func (c *rowSync) spread(ctx context.Context) error {
 
 // children adds the rows of a child that refer to one of the values, and what
 // refers to those.
-func (c *rowSync) children(ctx context.Context, child *seedTable, values []cascadeValue) error {
+func (c *rowSync) children(ctx context.Context, s *stretch, child *seedTable, values []cascadeValue) error {
 	type group struct{ before, after []bound }
 	groups := map[*cascade]*group{}
 	for _, v := range values {
@@ -282,7 +342,7 @@ func (c *rowSync) children(ctx context.Context, child *seedTable, values []casca
 			if len(side.list) == 0 {
 				continue
 			}
-			if err := c.childrenOn(ctx, child, side.w, " WHERE "+oneOf(k.columns, side.list)); err != nil {
+			if err := s.childrenOn(ctx, child, side.w, " WHERE "+oneOf(k.columns, side.list)); err != nil {
 				return err
 			}
 		}
@@ -290,7 +350,7 @@ func (c *rowSync) children(ctx context.Context, child *seedTable, values []casca
 	return nil
 }
 
-func (c *rowSync) childrenOn(ctx context.Context, child *seedTable, w *wire, where string) error {
+func (c *stretch) childrenOn(ctx context.Context, child *seedTable, w *wire, where string) error {
 	columns := slices.Clone(child.keyCols)
 	for _, k := range child.cascades {
 		columns = append(columns, child.columnsNamed(k.parent)...)
