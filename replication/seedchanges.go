@@ -194,6 +194,10 @@ func (r logRow) bounds(columns []column) (all []bound, ok bool) {
 		if len(values) == 0 {
 			return nil, false
 		}
+		if len(values) == 1 && len(all) == 1 {
+			all[0] = append(all[0], values[0])
+			continue
+		}
 		var next []bound
 		for _, head := range all {
 			for _, v := range values {

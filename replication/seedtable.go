@@ -230,6 +230,9 @@ func plainLiteral(value []byte) string {
 	return "'" + string(value) + "'"
 }
 
+// integerBits is how many bits the log has of a number.
+var integerBits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64, "bit": 64, "set": 64}
+
 // logLiterals are the literals that a value of the binlog may stand for; more
 // than one where its bytes can be read in two ways. None: it cannot be read.
 func (c column) logLiterals(value any) []string {
@@ -249,7 +252,7 @@ func (c column) logLiterals(value any) []string {
 	if !ok {
 		return nil
 	}
-	bits := map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64, "bit": 64, "set": 64}[c.Type]
+	bits := integerBits[c.Type]
 	if bits > 0 && (strings.Contains(c.FullType, "unsigned") || c.Type == "bit" || c.Type == "set") {
 		return []string{strconv.FormatUint(uint64(n)&(^uint64(0)>>(64-bits)), 10)}
 	}
