@@ -114,6 +114,31 @@ func TestSeedDoesNotEndWithoutATable(t *testing.T) {
 	require.Equal(t, tableName{"blog0", "wp_7"}, lost)
 }
 
+// TestWavesKeepToTheirTables: what one wave does not have is another's, and not gone.
+func TestWavesKeepToTheirTables(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	pair.Schemas = nil
+	source.Exec("CREATE DATABASE s")
+	for i := range 20 {
+		source.Exec(fmt.Sprintf("CREATE TABLE s.t%02d (id INT PRIMARY KEY)", i))
+	}
+	nothing := func(context.Context, taken) error { return nil }
+	require.NoError(t, wavesRun(t, pair, 2).eachTaken(t.Context(), nothing))
+	mark := []string{"SET sql_log_bin = 0"}
+	for i := range 20 {
+		mark = append(mark, fmt.Sprintf("INSERT INTO s.t%02d VALUES (7)", i))
+	}
+	target.Exec(mark...)
+	source.Exec("DROP TABLE s.t05", "CREATE TABLE s.t20 (id INT PRIMARY KEY)")
+	require.NoError(t, wavesRun(t, pair, 2).eachTaken(t.Context(), nothing))
+	for i := range 20 {
+		if i != 5 {
+			require.Equal(t, "7", target.Value(fmt.Sprintf("SELECT MAX(id) FROM s.t%02d", i)), "t%02d was made already", i)
+		}
+	}
+	require.Equal(t, "t20", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 's' AND TABLE_NAME IN ('t05', 't20')"))
+}
+
 // TestDDLBetweenWaves: tables that are renamed, made anew and changed when some
 // of them are copied and others not, and rows that foreign keys change over waves.
 func TestDDLBetweenWaves(t *testing.T) {

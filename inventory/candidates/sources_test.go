@@ -107,6 +107,8 @@ func TestStock(t *testing.T) {
 		one("https://people.debian.org/~someone/apt", "./", ""),
 		one("https://deb.debian.org.example.com/debian", "bookworm", ""),
 		one("https://mirror.example.org/repo/10.11/debian", "bookworm", "/etc/apt/keyrings/mariadb-keyring.pgp"),
+		one("https://apt.example.org/corp", "bookworm", "/etc/apt/keyrings/corp-debian-archive-keyring.gpg"),
+		one("https://apt.example.org/corp", "bookworm", "/etc/debian-archive-keys/corp.gpg"),
 	} {
 		require.False(t, stock(h, h.Repositories[0]), h.Repositories[0].URL)
 		require.Len(t, Target{"debian", "13", "trixie"}.others(h), 1)
