@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // TransientError says that trying again is right: the Runner waits (at least
@@ -96,11 +100,32 @@ func WithNotes(ctx context.Context, show func(text string)) context.Context {
 
 // Note records something that the operator should see while a step runs: a
 // retry, a skip, a throttle, a fallback, with its reason. It is a journal
-// event. Outside a Runner it goes where WithNotes says.
+// event. Outside a Runner it goes where WithNotes says. It is one line without
+// control characters: what a server or a host has said in it drives no terminal.
 func Note(ctx context.Context, format string, args ...any) {
 	if r, ok := ctx.Value(reporterKey{}).(reporter); ok {
-		r.note(fmt.Sprintf(format, args...))
+		r.note(oneLine(fmt.Sprintf(format, args...)))
 	}
+}
+
+// oneLine joins a text's lines, and escapes what is not printable.
+func oneLine(text string) string {
+	text = strings.ReplaceAll(text, "\n", "; ")
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return text
+	}
+	var out strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
+			out.WriteString(text[:size])
+		} else {
+			quoted := strconv.Quote(text[:size])
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return out.String()
 }
 
 // Report shows progress of the running step. Outside a Runner it does nothing.
