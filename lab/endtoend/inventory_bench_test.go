@@ -140,13 +140,23 @@ func (c *capturing) commands() {
 	require.NoError(c.b, group.Wait())
 }
 
-// facts is Ansible's three modules on all hosts at once.
-func (c *capturing) facts(pipelining bool) {
+// facts is Ansible's three modules on all hosts at once, in one play.
+func (c *capturing) facts(pipelining bool) { c.runAnsible(pipelining, "ansible-playbook", c.playbook) }
+
+// adhoc is the same by three commands: ansible -m setup, and so on.
+func (c *capturing) adhoc() {
+	for _, module := range []string{"setup", "package_facts", "service_facts"} {
+		c.runAnsible(false, "ansible", "all", "-m", module)
+	}
+}
+
+func (c *capturing) runAnsible(pipelining bool, program string, args ...string) {
 	limit := "all"
 	if len(c.hosts) == 1 {
 		limit = c.hosts[0].Name()
 	}
-	cmd := exec.CommandContext(c.b.Context(), "ansible-playbook", "-f", fmt.Sprint(benchHosts), "-l", limit, "-i", c.ansible, "-u", "root", c.playbook) //nolint:gosec // of the bench
+	args = append(args, "-f", fmt.Sprint(benchHosts), "-l", limit, "-i", c.ansible, "-u", "root")
+	cmd := exec.CommandContext(c.b.Context(), program, args...) //nolint:gosec // of the bench
 	cmd.Env = append(os.Environ(), "ANSIBLE_LOCAL_TEMP="+c.dir, "ANSIBLE_SSH_CONTROL_PATH_DIR="+c.dir, "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3",
 		"ANSIBLE_SSH_EXTRA_ARGS="+strings.Join(c.sshOptions, " "), "LC_ALL=C.UTF-8", fmt.Sprintf("ANSIBLE_PIPELINING=%t", pipelining),
 		"ANSIBLE_SSH_ARGS=-C -o ControlMaster=auto -o ControlPersist=60s")
@@ -201,6 +211,7 @@ func BenchmarkInventory(b *testing.B) {
 		{"commands", c.commands},
 		{"ansible", func() { c.facts(false) }},
 		{"ansible-pipelining", func() { c.facts(true) }},
+		{"ansible-adhoc", c.adhoc},
 	}
 	c.commands() // into the page cache
 	c.capture()
