@@ -18,20 +18,16 @@ import (
 // binary: every value goes in as the bytes that are stored, whatever its
 // character set, without the cost of a cast of its own (a third of the time).
 //
-// MySQL: a chunk's hash is the XOR of its rows' hashes: independent of their
-// order, and, unlike that of a CRC, not linear, so that values which change places
+// A chunk's hash is the XOR of its rows' hashes: independent of their order,
+// and, unlike that of a CRC, not linear, so that values which change places
 // between two rows are seen. XOR is right where rows are distinct by a key.
-// Where equal rows may come in pairs, hashes are summed. It is SHA2(256), whole,
-// because BIT_XOR takes binary strings, and because SHA1() and MD5() are there
-// with a component only from 9.6 on.
+// Where equal rows may come in pairs, hashes are summed.
 //
-// MariaDB: its BIT_XOR takes 64 bits, and to make a number of a hash costs it as much
-// as the hash. So a chunk's hash is that of its rows' hashes in a line, where the
-// server reads them in the order of the key: it does so from InnoDB by the primary
-// key. That is nothing which SQL promises; should it read in another order, chunks
-// differ whose rows do not, and are compared row by row. Elsewhere it is the XOR of 64
-// bits of them: two chunks that differ have the same once in 10^19. SHA1 was 1.9
-// times as fast as MD5.
+// MySQL: SHA2(256), whole, because BIT_XOR takes binary strings, and because
+// SHA1() and MD5() are there with a component only from 9.6 on. MariaDB: 64
+// bits of SHA1: its BIT_XOR takes 64 bits, SHA1 was 1.9 times as fast as MD5,
+// and a second half costs a temporary table of all hashes, 50 % more time. Two
+// chunks that differ have the same 64 bits once in 10^19.
 
 // hashFunction is the server's hash of an expression, in hex.
 func (d *Dialect) hashFunction(expression string) string {
@@ -124,31 +120,15 @@ func (t *verifyTable) chunkHash(d *Dialect) string {
 	switch {
 	case len(t.keyCols) == 0:
 		return "COUNT(*),COALESCE(SUM(" + number + "DECIMAL(20))),0)"
-	case t.inOrder(d):
-		return "COUNT(*),COALESCE(" + d.hashFunction("GROUP_CONCAT("+t.rowHash(d)+" SEPARATOR '')") + ",'')"
 	case d.mariadb():
 		return "COUNT(*),BIT_XOR(" + number + "UNSIGNED))"
 	}
 	return "COUNT(*),HEX(BIT_XOR(UNHEX(" + t.rowHash(d) + ")))"
 }
 
-// inOrder reports whether a chunk's rows are hashed in their order.
-func (t *verifyTable) inOrder(d *Dialect) bool {
-	return d.mariadb() && t.keyName == "PRIMARY" && strings.EqualFold(t.engine, "InnoDB")
-}
-
-// hashedFrom is the table as a query of chunkHash names it: another index that
-// has all columns would have them in another order.
-func (t *verifyTable) hashedFrom(d *Dialect) string {
-	if t.inOrder(d) {
-		return t.quoted() + " USE INDEX (PRIMARY)"
-	}
-	return t.quoted()
-}
-
 // hashQuery hashes the rows of a table where condition holds.
 func (t *verifyTable) hashQuery(d *Dialect, condition string) string {
-	return "SELECT " + t.chunkHash(d) + " FROM " + t.hashedFrom(d) + " WHERE " + condition
+	return "SELECT " + t.chunkHash(d) + " FROM " + t.quoted() + " WHERE " + condition
 }
 
 // rowsQuery lists the rows where condition holds: the key's values, then the

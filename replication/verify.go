@@ -24,7 +24,7 @@ type VerifyOptions struct {
 	// Tables are the tables to compare, as schema.table; none: everything. A
 	// report of some tables is no clean verify for the gate.
 	Tables []string
-	// ChunkRows is the most rows that are hashed at a time; default 500,000. How
+	// ChunkRows is the most rows that are hashed at a time; default 2,000,000. How
 	// many they are depends on the time that they take.
 	ChunkRows int
 	// Parallel is the number of chunks compared side by side, each on a
@@ -103,7 +103,7 @@ func Verify(ctx context.Context, pair Pair, opts VerifyOptions) (VerifyReport, e
 // newVerifier makes a verifier with the options' defaults.
 func newVerifier(pair Pair, opts VerifyOptions) *verifier {
 	opts.From = cmp.Or(opts.From, Source)
-	opts.ChunkRows = cmp.Or(opts.ChunkRows, 500_000)
+	opts.ChunkRows = cmp.Or(opts.ChunkRows, 2_000_000)
 	opts.Parallel = cmp.Or(opts.Parallel, 2)
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)

@@ -10,8 +10,7 @@ import (
 // verifyTable is what comparing needs of a table's shape.
 type verifyTable struct {
 	table
-	rows      int64 // the server's estimate
-	engine    string
+	rows      int64           // the server's estimate
 	versioned bool            // keeps its rows' history
 	hashed    []column        // all that is stored: Columns, and stored generated ones
 	nullable  map[string]bool // by column
@@ -63,7 +62,7 @@ func verifyQueries(schema string, w wave) []string {
 		of += " AND TABLE_NAME IN (" + strings.Join(names, ",") + ")"
 	}
 	return []string{
-		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n, COALESCE(ENGINE, '') AS engine
+		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",
 		`SELECT TABLE_NAME AS name, COLUMN_NAME AS col, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full_type, CHARACTER_SET_NAME AS charset,
 			IS_NULLABLE AS nullable, COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra
@@ -78,7 +77,7 @@ func verifyQueries(schema string, w wave) []string {
 func newVerifyTable(schema string, r record) *verifyTable {
 	return &verifyTable{
 		table: table{Schema: schema, Name: r["name"], Bytes: estimate(r["bytes"])},
-		rows:  estimate(r["n"]), engine: r["engine"], versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
+		rows:  estimate(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
 	}
 }
 
