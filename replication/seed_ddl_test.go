@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,4 +135,20 @@ func TestSeedFollowsForeignKeys(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, report.Differences, "indexes and keys are in the source's order")
 	})
+}
+
+// TestTableIsDirtyOnlyOnceThatIsNoted: where the note could not be written, the next one is.
+func TestTableIsDirtyOnlyOnceThatIsNoted(t *testing.T) {
+	pair, source, target := startPair(t, servertest.MariaDB)
+	pair.Schemas = nil
+	source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY)", "CREATE TABLE s.u (id INT PRIMARY KEY)")
+	run := wavesRun(t, pair, 7)
+	require.NoError(t, run.eachTaken(t.Context(), func(context.Context, taken) error { return nil }))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	dirty, loose := map[tableName]bool{{"s", "t"}: true}, map[tableName]bool{{"s", "u"}: true}
+	require.Error(t, run.markDirty(ended, dirty, loose))
+	require.NoError(t, run.markDirty(t.Context(), dirty, loose))
+	require.Equal(t, "new,loose", target.Value("SELECT GROUP_CONCAT(phase ORDER BY table_name) FROM migrate.seed_tables"))
+	require.Len(t, run.dirty, 2)
 }

@@ -46,6 +46,11 @@ func (s *seed) copy(ctx context.Context, control *seedControl) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			r.restoreAfter(ctx)
+		}
+	}()
 	if err := control.make(ctx); err != nil {
 		return err
 	}
@@ -63,9 +68,6 @@ func (s *seed) copy(ctx context.Context, control *seedControl) (err error) {
 	watchers.Go(func() error { r.progress.watch.watch(led); return nil })
 	watchers.Go(func() error { r.progress.show(led); return nil })
 	err = r.attempts(led, resumed)
-	if err != nil {
-		r.restoreAfter(ctx)
-	}
 	end(nil)
 	if lost := watchers.Wait(); lost != nil && err != nil {
 		return lost // that the seed was ended says nothing
@@ -299,9 +301,11 @@ func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
 }
 
 // markDirty notes that tables must be made anew; loose ones are copied in a
-// snapshot from now on.
+// snapshot from now on. Not before it is noted it is known here, too: a position
+// behind the DDL must not be noted without it.
 func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool) error {
 	var statements []string
+	var fresh []tableName
 	for id := range loose {
 		if t, ok := r.known.get(id); ok && t.chunked() {
 			plan.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.title())
@@ -314,7 +318,7 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 		if t, ok := r.known.get(id); ok && !loose[id] {
 			plan.Note(ctx, "%s changed by DDL: it is copied again", t.title())
 		}
-		r.dirty[id] = true
+		fresh = append(fresh, id)
 		if id != (tableName{}) {
 			phase := phaseNew
 			if loose[id] {
@@ -323,8 +327,13 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 			statements = append(statements, phaseNote(id, phase, nil), forgetParts(id))
 		}
 	}
-	if len(statements) == 0 {
-		return nil
+	if len(statements) > 0 {
+		if err := r.notes.note(ctx, statements...); err != nil {
+			return err
+		}
 	}
-	return r.notes.note(ctx, statements...)
+	for _, id := range fresh {
+		r.dirty[id] = true
+	}
+	return nil
 }

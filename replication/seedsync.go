@@ -69,13 +69,14 @@ func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet)
 	if err == nil {
 		err = c.fly(ctx, nil)
 	}
+	if err == nil {
+		err = c.land(ctx)
+	}
 	if err != nil {
 		cancel() // a flight that waits for the throttle is not to be waited for
-	}
-	if landed := c.land(ctx); err == nil {
-		err = landed
-	}
-	if err != nil {
+		if c.flight != nil {
+			<-c.flight.done // its connections are to be closed; what it did is not noted
+		}
 		return err
 	}
 	return c.record(ctx, start.Union(goal))
