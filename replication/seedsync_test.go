@@ -1,0 +1,58 @@
+package replication
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// TestPositionIsNotedOnlyBehindItsRows: the log is read on while rows of it wait
+// to be written; the target's position must wait with them.
+func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := startPair(t, flavor)
+		pair.Schemas = nil
+		source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL)", "INSERT INTO s.t (v) VALUES (0), (0)")
+		for range 14 {
+			source.Exec("INSERT INTO s.t (v) SELECT v FROM s.t")
+		}
+		run := wavesRun(t, pair, 10)
+		var err error
+		run.reader, err = openBinlog(t.Context(), pair.Source)
+		require.NoError(t, err)
+		defer func() { _ = run.reader.close(t.Context()) }()
+		require.NoError(t, run.copyAll(t.Context()))
+		source.Exec("UPDATE s.t SET v = 1", "UPDATE s.t SET v = 2 WHERE id < 100", "UPDATE s.t SET v = 3 WHERE id < 50", "UPDATE s.t SET v = 4")
+
+		goal, err := visiblePosition(t.Context(), pair.Source)
+		require.NoError(t, err)
+		lanes, err := run.lanes(t.Context())
+		require.NoError(t, err)
+		defer func() {
+			for _, l := range lanes {
+				l.close()
+			}
+		}()
+		limits := run.throttle.current()
+		limits.Paused = true
+		run.throttle.set(limits)
+		noted := target.Value("SELECT gtids FROM migrate.seed")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- run.catchUp(ctx, lanes, goal, run.throttle) }()
+		time.Sleep(time.Second) // for the reader, to be behind the first of them
+		require.Equal(t, noted, target.Value("SELECT gtids FROM migrate.seed"))
+		require.Equal(t, "0", target.Value("SELECT MAX(v) FROM s.t"))
+
+		limits.Paused = false
+		run.throttle.set(limits)
+		require.NoError(t, <-done)
+		require.Equal(t, goal.String(), target.Value("SELECT gtids FROM migrate.seed"))
+		require.Equal(t, "4", target.Value("SELECT MIN(v) FROM s.t"))
+	})
+}
