@@ -45,8 +45,8 @@ func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- run.catchUp(ctx, lanes, goal, run.throttle) }()
-		time.Sleep(time.Second) // for the reader, to be behind the first of them
-		require.Equal(t, noted, target.Value("SELECT gtids FROM migrate.seed"))
+		require.Never(t, func() bool { return noted != target.Value("SELECT gtids FROM migrate.seed") }, time.Second, 50*time.Millisecond,
+			"the reader is behind the first of them by now")
 		require.Equal(t, "0", target.Value("SELECT MAX(v) FROM s.t"))
 
 		limits.Paused = false
