@@ -110,7 +110,7 @@ func Note(ctx context.Context, format string, args ...any) {
 
 // oneLine joins a text's lines, and escapes what is not printable.
 func oneLine(text string) string {
-	text = strings.ReplaceAll(text, "\n", "; ")
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "; ")
 	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return text
 	}
