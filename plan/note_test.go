@@ -10,7 +10,7 @@ import (
 func TestNoteDrivesNoTerminal(t *testing.T) {
 	for said, want := range map[string]string{
 		"plain, `quoted` \"text\" \\ ünïcode": "plain, `quoted` \"text\" \\ ünïcode",
-		"a\nb":                                "a; b",
+		"a\nb\n":                              "a; b",
 		"\x1b[2Kgone\r\x07":                   `\x1b[2Kgone\r\a`,
 		"tab\tand \xff\u202e":                 `tab\tand \xff\u202e`,
 	} {

@@ -173,7 +173,7 @@ func TestFollowerMissesNothing(t *testing.T) {
 	events.note("zwei: ü\n")
 	first := &follower{seedOnTarget: s}
 	_, notes := look(first)
-	require.Equal(t, "one\nzwei: ü\n", notes)
+	require.Equal(t, "one\nzwei: ü", notes, "a note is one line")
 	events.note("three")
 	_, notes = look(first)
 	require.Equal(t, "three", notes)
