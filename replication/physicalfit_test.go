@@ -146,6 +146,8 @@ func TestSeedChoosesItsWay(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, state.Want, tt.says)
 			require.Contains(t, state.Want, "the speed of the network between the sites is not known")
+			shown := strings.Contains(state.Want, "the target's innodb_extend_and_initialize is off meanwhile")
+			require.Equal(t, flavor == servertest.MySQL && tt.way != WayPhysical, shown, "what is changed is shown: %s", state.Want)
 			require.NotEmpty(t, state.Before)
 		}
 		p := &physical{pair: pair, rows: Seed(pair).Op, options: options}
