@@ -8,23 +8,40 @@ import (
 )
 
 // Ports of FreePort are taken from below those that Linux gives to outgoing connections
-// (32768 and up): a server that is down for a moment finds its port still free.
+// (32768 and up).
 const lowestPort, highestPort = 12000, 32000
 
-// FreePort returns a port of 127.0.0.1 that nothing listens on.
+// FreePort returns a port of 127.0.0.1 that nothing listens on, and that no other call, also of
+// another test program, gets before this test has ended: a server that starts slowly, or is down
+// for a moment, finds its port still free.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue // it is taken: try another
+		if reserve(t, port) {
+			return port
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
 	}
 	t.Fatal("no port is free")
 	return 0
+}
+
+// reserve keeps port for this test by the name of an abstract socket: it belongs to the network
+// namespace, as the port does, and goes with its process.
+func reserve(t testing.TB, port int) bool {
+	t.Helper()
+	reserved, err := net.Listen("unix", fmt.Sprintf("@migrate-test-port-%d", port))
+	if err != nil {
+		return false
+	}
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		_ = reserved.Close()
+		return false
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = reserved.Close() })
+	return true
 }

@@ -18,3 +18,13 @@ func TestFreePort(t *testing.T) {
 		require.NoError(t, l.Close())
 	}
 }
+
+// A MySQL server binds its port seconds after it was started; meanwhile another test asked for one.
+func TestPortIsOfOneTestUntilItEnds(t *testing.T) {
+	var port int
+	t.Run("a test", func(t *testing.T) {
+		port = FreePort(t)
+		require.False(t, reserve(t, port), "another test got it, too")
+	})
+	require.True(t, reserve(t, port), "it is free again")
+}
