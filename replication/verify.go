@@ -222,6 +222,7 @@ func (v *verifier) compareWaves(ctx context.Context, waves *waves) error {
 		}
 		for _, t := range tables {
 			rows += t.rows
+			t.crc32c = v.dialect.hasCRC32C() && v.other.hasCRC32C()
 		}
 		v.mu.Lock()
 		v.total = rows

@@ -24,6 +24,7 @@ type exactCase struct {
 var exactCases = []exactCase{
 	{name: "one flipped bit", table: "id INT PRIMARY KEY, b VARBINARY(100)", rows: "(1, REPEAT(x'00', 99)), (2, 'x')", damage: []string{"UPDATE @ SET b = CONCAT(REPEAT(x'00', 49), x'01', REPEAT(x'00', 49)) WHERE id = 1"}, want: " key 1: differs"},
 	{name: "two rows' values swapped", table: "id INT PRIMARY KEY, a INT, b VARCHAR(10)", rows: "(1, 1, 'one'), (2, 2, 'two'), (3, 3, 'six')", damage: []string{"UPDATE @ SET b = ELT(id, 'two', 'one', 'six')"}, want: " key 1: differs| key 2: differs"},
+	{name: "the same change of an even number of rows", table: "id INT PRIMARY KEY, a INT, b BINARY(3)", rows: "(1, 7, 'abc'), (2, 7, 'abc'), (3, 7, 'abc'), (4, 7, 'abc')", damage: []string{"UPDATE @ SET a = 6", "UPDATE @ SET b = 'abd' WHERE id < 3"}, want: " key 1: differs| key 2: differs| key 3: differs| key 4: differs"},
 	{name: "two columns' values swapped", table: "id INT PRIMARY KEY, a VARCHAR(10), b VARCHAR(10)", rows: "(1, 'x', 'y')", damage: []string{"UPDATE @ SET a = 'y', b = 'x'"}, want: " key 1: differs"},
 	{name: "a text that moves its end", table: "id INT PRIMARY KEY, a VARCHAR(10), b VARCHAR(10)", rows: "(1, 'x,1', 'y'), (2, 'ab', 'c')", damage: []string{"UPDATE @ SET a = 'x', b = '1,y' WHERE id = 1", "UPDATE @ SET a = 'a', b = 'bc' WHERE id = 2"}, want: " key 1: differs| key 2: differs"},
 	{name: "the last bit of a FLOAT", table: "id INT PRIMARY KEY, f FLOAT", rows: "(1, 0.1), (2, 0.2)", damage: []string{"UPDATE @ SET f = 0.10000000894069672e0 WHERE id = 1"}, want: " key 1: differs"},

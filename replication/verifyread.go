@@ -46,7 +46,7 @@ func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*ve
 		return nil, err
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
-	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", dialect.readLimit(v.limit), mark}, settings...)
+	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.readLimit(v.limit), mark}, settings...)
 	w, err := s.wire(ctx, settings...)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ type verifyTable struct {
 	hashed    []column        // all that is stored: Columns, and stored generated ones
 	nullable  map[string]bool // by column
 	huge      atomic.Bool     // a row of it does not fit in a packet
+	crc32c    bool            // both servers have that function
 	keyName   string
 	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
 }
