@@ -120,6 +120,7 @@ func (t *tasks) accounts() {
 		{"owner", "{{ item.owner | default(omit) }}"},
 		{"group", "{{ item.group | default(omit) }}"},
 		{"mode", "{{ item.mode | default(omit) }}"},
+		{"follow", "{{ not item.path.endswith('/.ssh') }}"}, // or at a second run the link of a user would choose what becomes the user's
 	})
 }
 
@@ -129,6 +130,12 @@ func (t *tasks) keys(r *recipe) {
 	var more []pair
 	if slices.ContainsFunc(r.keyFiles(), keyFile.secret) {
 		more = append(more, pair{"no_log", true})
+	}
+	if t.has[t.name+"_authorized_keys"] { // by the paths alone: the lines may hold secrets, and would be shown
+		t.add("Look where authorized keys go", "stat", mapping{{"path", "{{ item }}"}, {"get_checksum", false}},
+			pair{"loop", t.variable("authorized_keys | map(attribute='path')")}, pair{"register", t.name + "_keys_at"})
+		t.add("Refuse links: root would write where a user says", "fail", mapping{{"msg", "{{ item.item }} is a link"}},
+			pair{"when", "item.stat.islnk | default(false)"}, pair{"loop", t.variable("keys_at.results")}, pair{"loop_control", mapping{{"label", "{{ item.item }}"}}})
 	}
 	t.loop("authorized_keys", "Add authorized keys", "blockinfile", mapping{
 		{"path", "{{ item.path }}"},

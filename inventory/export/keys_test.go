@@ -72,7 +72,15 @@ func TestExportOfKeyOptions(t *testing.T) {
 	salt := m.export(export.Salt, h)
 	require.Contains(t, salt.Files["salt/web/init.sls"], "    - source: \"salt://web/templates/home/deploy/.ssh/authorized_keys.jinja\"\n    - template: jinja\n    - show_changes: false\n")
 	require.Contains(t, salt.Files["salt/web/templates/home/deploy/.ssh/authorized_keys.jinja"], `API_TOKEN={{ pillar['secrets']['authorized_keys_api_token'] }}"`)
-	checkStates(t, salt, highstate(t, salt, []any{"web"}))
+	states := highstate(t, salt, []any{"web"})
+	checkStates(t, salt, states)
+	for _, where := range []string{"/home/deploy/.ssh", deployKeys} {
+		links := 0
+		for _, state := range states {
+			links += strings.Count(fmt.Sprint(state["cmd.run"]), "onlyif:test -L '"+where+"'")
+		}
+		require.Equal(t, 1, links, "%s", where)
+	}
 }
 
 // What cannot be written just as it was is listed with the reason, and lets
@@ -201,6 +209,21 @@ func TestAnsibleAddsKeys(t *testing.T) {
 	require.NoFileExists(t, h.Users[0].Home+"/ran")
 	require.Regexp(t, `changed=0 `, playbook(t, dir, ""))
 	require.Equal(t, want, exportedLines(t, file))
+
+	// a user's links do not choose where root writes, at a later run
+	other := filepath.Join(t.TempDir(), "of-root")
+	require.NoError(t, os.Rename(file, other))
+	require.NoError(t, os.Symlink(other, file))
+	require.NoError(t, os.WriteFile(other, []byte("kept\n"), 0o644))
+	require.Contains(t, playbookFails(t, dir), file+" is a link")
+	require.NoError(t, os.Rename(filepath.Dir(file), filepath.Dir(file)+"-moved"))
+	require.NoError(t, os.Symlink(filepath.Dir(other), filepath.Dir(file)))
+	require.NoError(t, os.Chmod(filepath.Dir(other), 0o755))
+	require.Contains(t, playbookFails(t, dir), filepath.Dir(file)+" already exists as a link")
+	info, err := os.Stat(filepath.Dir(other))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+	require.Equal(t, []string{"kept"}, exportedLines(t, other))
 }
 
 // So do the commands of a user-data, also when they are run again.

@@ -140,8 +140,11 @@ func (s *states) accounts() {
 
 func (s *states) configuration() {
 	for _, f := range s.Folders {
-		s.add(fileID(f.Path), "file.directory", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"makedirs", true},
-			pair{"require", s.before(file{Path: f.Path, Owner: f.Owner, Group: f.Group})})
+		require := s.before(file{Path: f.Path, Owner: f.Owner, Group: f.Group})
+		if path.Base(f.Path) == ".ssh" {
+			require = append(require, s.noLink(fileID(f.Path), f.Path))
+		}
+		s.add(fileID(f.Path), "file.directory", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"makedirs", true}, pair{"require", require})
 	}
 	for _, f := range s.Files {
 		if f.Use != useApt {
@@ -169,6 +172,7 @@ func (s *states) keys() {
 				require = append(require, requisite("file", fileID(path.Dir(f.Path))))
 			}
 		}
+		require = append(require, s.noLink(id, f.Path))
 		s.add(id+"_file", "file.managed", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"replace", false}, pair{"require", require})
 		args := []pair{{"name", f.Path}, {"marker_start", "# BEGIN keys of " + s.name + ":"}, {"marker_end", "# END keys of " + s.name + ":"}, {"backup", false}, {"append_if_not_found", true}}
 		text := strings.Join(f.Lines, "\n") + "\n"
@@ -181,6 +185,14 @@ func (s *states) keys() {
 		}
 		s.add(id, "file.blockreplace", append(args, pair{"require", list{requisite("file", id+"_file")}})...)
 	}
+}
+
+// noLink adds a state that fails where path is a link, and returns what requires
+// it: root would write where a user says.
+func (s *states) noLink(id, path string) any {
+	word := "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	s.add(id+"_no_link", "cmd.run", pair{"name", "echo " + word + " is a link >&2; exit 1"}, pair{"onlyif", "test -L " + word})
+	return requisite("cmd", id+"_no_link")
 }
 
 // file puts a file in place; its state is known by its path.
