@@ -3,33 +3,132 @@ package replication
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
+// compareDefinitions compares all that is not rows. It mostly waits for
+// answers, so it goes beside the rows, a few schemas at a time.
+func (v *verifier) compareDefinitions(ctx context.Context, waves *waves) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(definitionReaders)
+	for schemas := waves.schemas; len(schemas) > 0; {
+		n, tables := 0, 0
+		for n == 0 || n < len(schemas) && n < schemasAtATime && tables+waves.tables[schemas[n]] <= waves.most {
+			tables += waves.tables[schemas[n]]
+			n++
+		}
+		some := schemas[:n]
+		schemas = schemas[n:]
+		if tables <= 2*waves.most {
+			group.Go(func() error { return v.compareObjects(ctx, some, anyKind) })
+			continue
+		}
+		group.Go(func() error { return v.compareObjects(ctx, some, programs) })
+		group.Go(func() error { return v.compareCrowd(ctx, some[0]) })
+	}
+	if len(v.opts.Tables) == 0 {
+		group.Go(func() error { return v.compareAccounts(ctx) })
+	}
+	return group.Wait()
+}
+
+const (
+	schemasAtATime    = 50 // whose definitions are read by one connection
+	definitionReaders = 4  // of those connections
+)
+
+// defined is the hashes of definitions, by the objects' titles.
+type defined map[string][sha256.Size]byte
+
 // compareObjects compares the definitions of schemas: tables, views,
 // programs, triggers and events; whether an event is on is not compared,
 // because it is off on the passive side.
-func (v *verifier) compareObjects(ctx context.Context, schemas []string) error {
-	type hash [sha256.Size]byte
-	read := func(s *Server) (map[string]hash, error) {
-		out := map[string]hash{}
-		err := readObjects(ctx, s, schemas, anyKind, func(o object) error {
-			if v.asked(o.Schema + "." + o.Name) {
-				out[o.title()] = sha256.Sum256([]byte(v.definition(o)))
-			}
-			return nil
-		})
-		return out, err
-	}
-	var here, there map[string]hash
+func (v *verifier) compareObjects(ctx context.Context, schemas []string, wanted func(kind string) bool) error {
+	var here, there defined
 	var group errgroup.Group
-	group.Go(func() (err error) { here, err = read(v.from); return err })
-	group.Go(func() (err error) { there, err = read(v.to); return err })
+	read := func(s *Server, into *defined) func() error {
+		*into = defined{}
+		return func() error { return readObjects(ctx, s, schemas, wanted, pageWaves*v.wave, v.hashInto(*into)) }
+	}
+	group.Go(read(v.from, &here))
+	group.Go(read(v.to, &there))
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	v.compareDefined(here, there)
+	return nil
+}
+
+// hashInto takes in what is to be compared.
+func (v *verifier) hashInto(out defined) func(object) error {
+	return func(o object) error {
+		if v.asked(o.Schema + "." + o.Name) {
+			out[o.title()] = sha256.Sum256([]byte(v.definition(o)))
+		}
+		return nil
+	}
+}
+
+// compareCrowd compares the tables of a schema that has very many, by parts: each
+// ends where the first of both sides' lists does.
+func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
+	here, err := v.from.asker(ctx)
+	if err != nil {
+		return err
+	}
+	defer here.close()
+	there, err := v.to.asker(ctx)
+	if err != nil {
+		return err
+	}
+	defer there.close()
+	for from, more := "", true; more; {
+		if from, err = v.compareCrowdFrom(ctx, here, there, schema, from); err != nil {
+			return err
+		}
+		more = from != ""
+	}
+	return nil
+}
+
+// compareCrowdFrom compares the tables from a name on, and returns the next name.
+func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire, schema, from string) (next string, err error) {
+	sides := []*struct {
+		wire   *wire
+		tables []object
+		next   string
+		found  defined
+	}{{wire: here, found: defined{}}, {wire: there, found: defined{}}}
+	var group errgroup.Group
+	for _, s := range sides {
+		group.Go(func() (err error) {
+			s.tables, s.next, err = listTables(ctx, s.wire, schema, from, pageWaves*v.wave)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return "", err
+	}
+	for _, s := range sides {
+		if s.next != "" && (next == "" || s.next < next) {
+			next = s.next
+		}
+	}
+	for _, s := range sides {
+		within := slices.DeleteFunc(s.tables, func(o object) bool { return next != "" && o.Name >= next })
+		group.Go(func() error { return readListed(ctx, s.wire, within, v.hashInto(s.found)) })
+	}
+	if err := group.Wait(); err != nil {
+		return "", err
+	}
+	v.compareDefined(sides[0].found, sides[1].found)
+	return next, nil
+}
+
+func (v *verifier) compareDefined(here, there defined) {
 	v.count(func(r *VerifyReport) { r.Objects += int64(len(here)) })
 	for title, definition := range here {
 		other, ok := there[title]
@@ -45,7 +144,6 @@ func (v *verifier) compareObjects(ctx context.Context, schemas []string) error {
 			v.differ(Difference{Object: title, What: "only on " + v.to.Name()})
 		}
 	}
-	return nil
 }
 
 // definition is an object's text for comparing. Servers of other versions print

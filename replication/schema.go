@@ -72,11 +72,11 @@ var tableKinds = map[string]string{
 	"BASE TABLE": kindTable, "SYSTEM VERSIONED": kindTable, "SEQUENCE": kindSequence, "VIEW": kindView,
 }
 
-// objectLists list the objects of a schema: tables and sequences, then views,
-// programs, triggers (in the order in which they fire) and events.
+// objectLists list the objects of a schema: tables and sequences by the bytes of
+// their names, views, programs, triggers (in the order in which they fire) and events.
 var objectLists = []struct{ kind, query, order string }{
-	{"", `SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES
-		WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE', 'VIEW') AND TABLE_SCHEMA = `, " ORDER BY TABLE_TYPE = 'VIEW', TABLE_NAME"},
+	{kindTable, "SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES WHERE " + isTable + " AND TABLE_SCHEMA = ", byBytes},
+	{kindView, "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA = ", " ORDER BY TABLE_NAME"},
 	{"", "SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ", " ORDER BY ROUTINE_TYPE, ROUTINE_NAME"},
 	{
 		kindTrigger, "SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ",
@@ -86,21 +86,32 @@ var objectLists = []struct{ kind, query, order string }{
 }
 
 // readObjects reads the objects of schemas that are wanted by their kind, and
-// hands them over, schema by schema in the order of objectLists.
-func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(kind string) bool, take func(object) error) error {
+// hands them over: some schemas at a time in the order of objectLists, then the tables that
+// each of them has beyond so many.
+func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(kind string) bool, most int, take func(object) error) error {
 	w, err := s.asker(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close()
 	for some := range slices.Chunk(schemas, askedStatements/len(objectLists)) {
-		listed, err := listObjects(ctx, w, some, wanted)
+		listed, more, err := listObjects(ctx, w, some, wanted, most)
 		if err != nil {
 			return err
 		}
-		for part := range slices.Chunk(listed, askedStatements) {
-			if err := readListed(ctx, w, part, take); err != nil {
-				return err
+		if err := readListed(ctx, w, listed, take); err != nil {
+			return err
+		}
+		for _, first := range more {
+			for from := first.name; from != ""; {
+				tables, next, err := listTables(ctx, w, first.schema, from, most)
+				if err != nil {
+					return err
+				}
+				if err := readListed(ctx, w, tables, take); err != nil {
+					return err
+				}
+				from = next
 			}
 		}
 	}
@@ -109,49 +120,113 @@ func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(k
 
 // readListed reads the texts of objects.
 func readListed(ctx context.Context, w *wire, listed []object, take func(object) error) error {
-	queries := make([]string, len(listed))
-	for i, o := range listed {
-		queries[i] = showCreate(o.Kind, tableName{o.Schema, o.Name})
-	}
-	return w.ask(ctx, queries, func(i int, rows []record, err error) error {
-		o := listed[i]
-		if err != nil || len(rows) == 0 {
-			return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
+	for some := range slices.Chunk(listed, askedStatements) {
+		queries := make([]string, len(some))
+		for i, o := range some {
+			queries[i] = showCreate(o.Kind, tableName{o.Schema, o.Name})
 		}
-		if o, err = newObject(o.Kind, tableName{o.Schema, o.Name}, rows[0]); err != nil {
+		err := w.ask(ctx, queries, func(i int, rows []record, err error) error {
+			o := some[i]
+			if err != nil || len(rows) == 0 {
+				return fmt.Errorf("read %s: %w", o.title(), firstError(err, errGone))
+			}
+			if o, err = newObject(o.Kind, tableName{o.Schema, o.Name}, rows[0]); err != nil {
+				return err
+			}
+			return take(o)
+		})
+		if err != nil {
 			return err
 		}
-		return take(o)
-	})
+	}
+	return nil
 }
 
-// listObjects lists the objects that are wanted, without their texts.
-func listObjects(ctx context.Context, w *wire, schemas []string, wanted func(kind string) bool) ([]object, error) {
+// listObjects lists the objects that are wanted, without their texts; more are
+// the first tables of those beyond `most` of a schema.
+func listObjects(ctx context.Context, w *wire, schemas []string, wanted func(kind string) bool, most int) (out []object, more []tableName, err error) {
+	type list struct {
+		schema, kind string
+		tables       bool
+	}
 	var queries []string
+	var lists []list
 	for _, schema := range schemas {
-		for _, list := range objectLists {
-			queries = append(queries, list.query+literal(schema)+list.order)
+		for _, l := range objectLists {
+			if l.kind != "" && !wanted(l.kind) {
+				continue
+			}
+			query := l.query + literal(schema) + l.order
+			if l.kind == kindTable {
+				query += fmt.Sprintf(" LIMIT %d", most+1)
+			}
+			queries, lists = append(queries, query), append(lists, list{schema, l.kind, l.kind == kindTable})
 		}
 	}
-	var out []object
-	err := w.ask(ctx, queries, func(i int, rows []record, err error) error {
-		schema, list := schemas[i/len(objectLists)], objectLists[i%len(objectLists)]
+	err = w.ask(ctx, queries, func(i int, rows []record, err error) error {
+		l := lists[i]
 		if err != nil {
-			return fmt.Errorf("list the objects of %s: %w", schema, err)
+			return fmt.Errorf("list the objects of %s: %w", l.schema, err)
+		}
+		if l.tables {
+			tables, next, err := takeTables(w, l.schema, "", rows, most)
+			if next != "" {
+				more = append(more, tableName{l.schema, next})
+			}
+			out = append(out, tables...)
+			return err
 		}
 		for _, r := range rows {
-			kind := cmp.Or(list.kind, tableKinds[r["kind"]], r["kind"])
-			if wanted(kind) {
-				out = append(out, object{Kind: kind, Schema: schema, Name: r["name"]})
+			if kind := cmp.Or(l.kind, r["kind"]); wanted(kind) {
+				out = append(out, object{Kind: kind, Schema: l.schema, Name: r["name"]})
 			}
 		}
 		return nil
 	})
-	return out, err
+	return out, more, err
+}
+
+// byBytes sorts tables by the bytes of their names, as Go does.
+const byBytes = " ORDER BY CAST(TABLE_NAME AS BINARY)"
+
+// listTables lists so many tables and sequences of a schema from a name on, by
+// their names' bytes; next is the first that is left out, if one is.
+func listTables(ctx context.Context, w *wire, schema, from string, most int) (tables []object, next string, err error) {
+	query := objectLists[0].query + literal(schema)
+	if from != "" {
+		query += fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from)
+	}
+	err = w.ask(ctx, []string{query + byBytes + fmt.Sprintf(" LIMIT %d", most+1)}, func(_ int, rows []record, err error) error {
+		if err == nil {
+			tables, next, err = takeTables(w, schema, from, rows, most)
+		}
+		return err
+	})
+	return tables, next, wrapErr("list the tables of "+schema, err)
+}
+
+// takeTables takes in a list of tables. In another order some would be passed
+// over, so it is looked at.
+func takeTables(w *wire, schema, from string, rows []record, most int) (tables []object, next string, err error) {
+	last := ""
+	for i, r := range rows {
+		name := r["name"]
+		if name < from || i > 0 && name <= last {
+			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", w.server.Name(), name)
+		}
+		if last = name; i == most {
+			return tables, name, nil
+		}
+		tables = append(tables, object{Kind: tableKinds[r["kind"]], Schema: schema, Name: name})
+	}
+	return tables, "", nil
 }
 
 // anyKind wants all objects.
 func anyKind(string) bool { return true }
+
+// programs wants all but tables and sequences.
+func programs(kind string) bool { return !(object{Kind: kind}).isData() }
 
 func showCreate(kind string, id tableName) string {
 	return "SHOW CREATE " + kind + " " + QuoteTable(id.schema, id.name)

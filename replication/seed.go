@@ -248,7 +248,7 @@ func (s *seed) fingerprint(ctx context.Context) (string, error) {
 	for _, schema := range schemas {
 		fmt.Fprintf(hash, "%q", defaults[schema])
 	}
-	err = readObjects(ctx, s.pair.Source, schemas, anyKind, func(o object) error {
+	err = readObjects(ctx, s.pair.Source, schemas, anyKind, pageWaves*s.options.waveTables, func(o object) error {
 		fmt.Fprintf(hash, "%q%q%q%q%q", o.Schema, o.Kind, o.Name, o.definition(), o.status())
 		return nil
 	})

@@ -95,8 +95,7 @@ func (s *seed) createPrograms(ctx context.Context, schemas []string) error {
 	}
 	defer c.close()
 	var views, late []object
-	programs := func(kind string) bool { return !(object{Kind: kind}).isData() }
-	err = readObjects(ctx, s.pair.Source, schemas, programs, func(o object) error {
+	err = readObjects(ctx, s.pair.Source, schemas, programs, pageWaves*s.options.waveTables, func(o object) error {
 		switch o.Kind {
 		case kindView:
 			views = append(views, o)

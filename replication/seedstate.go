@@ -47,10 +47,10 @@ func (n notes) make(ctx context.Context) error {
 	defer session.Close()
 	for _, statement := range []string{
 		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, notesTables) + ` (
-			table_schema VARCHAR(64) NOT NULL, table_name VARCHAR(64) NOT NULL, phase VARCHAR(8) NOT NULL,
+			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, phase VARCHAR(8) NOT NULL,
 			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 		"CREATE TABLE IF NOT EXISTS " + QuoteTable(ownSchema, notesParts) + ` (
-			table_schema VARCHAR(64) NOT NULL, table_name VARCHAR(64) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
+			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
 			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 	} {
 		if _, err := session.ExecContext(ctx, statement); err != nil {

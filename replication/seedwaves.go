@@ -49,8 +49,8 @@ func (s waveSize) minus(o waveSize) waveSize {
 	return waveSize{max(s.tables-o.tables, 0), max(s.bytes-o.bytes, 0), max(s.rows-o.rows, 0)}
 }
 
-// where is the condition for a wave's notes. Names are compared by their bytes,
-// as Go does: a collation would leave spaces at their ends out of account.
+// where is the condition for a wave's notes, whose names are bytes: a collation would
+// leave spaces at their ends out of account.
 func (w wave) where() string {
 	list := make([]string, len(w.schemas))
 	for i, name := range w.schemas {
@@ -58,10 +58,10 @@ func (w wave) where() string {
 	}
 	out := " WHERE table_schema IN (" + strings.Join(list, ",") + ")"
 	if w.from != "" {
-		out += fmt.Sprintf(" AND CAST(table_name AS BINARY) >= 0x%X", w.from)
+		out += fmt.Sprintf(" AND table_name >= 0x%X", w.from)
 	}
 	if w.to != "" {
-		out += fmt.Sprintf(" AND CAST(table_name AS BINARY) < 0x%X", w.to)
+		out += fmt.Sprintf(" AND table_name < 0x%X", w.to)
 	}
 	return out
 }
@@ -145,7 +145,7 @@ func (w *waves) each(ctx context.Context, do func(wave) error) error {
 			continue
 		}
 		one := wave{schemas: some, size: size, kinds: map[tableName]string{}}
-		if err := w.list(ctx, some, "", one.take); err != nil {
+		if err := w.list(ctx, some, one.take); err != nil {
 			return err
 		}
 		if err := do(one); err != nil {
@@ -158,19 +158,18 @@ func (w *waves) each(ctx context.Context, do func(wave) error) error {
 // eachOf cuts a schema of many tables by their names.
 func (w *waves) eachOf(ctx context.Context, schema string, do func(wave) error) error {
 	for from, more := "", true; more; {
-		page, err := w.page(ctx, schema, from)
+		page, next, err := w.page(ctx, schema, from)
 		if err != nil {
 			return err
 		}
-		if more = len(page) > pageWaves*w.most; !more {
-			page = append(page, listed{}) // where the last wave ends: nowhere
-		}
+		more = next != ""
+		page = append(page, object{Name: next}) // where the last wave ends, or nowhere
 		for end := len(page) - 1; ; {
 			n := min(w.most, end)
-			if err := do(w.part(schema, from, page[:n], page[n].name)); err != nil {
+			if err := do(w.part(schema, from, page[:n], page[n].Name)); err != nil {
 				return err
 			}
-			from, page, end = page[n].name, page[n:], end-n
+			from, page, end = page[n].Name, page[n:], end-n
 			if end == 0 {
 				break
 			}
@@ -179,34 +178,20 @@ func (w *waves) eachOf(ctx context.Context, schema string, do func(wave) error) 
 	return nil
 }
 
-// listed is a table in a list.
-type listed struct{ name, kind string }
-
-// page lists tables of a schema from a name on, by their names' bytes: one more
-// than are asked for, if there are as many. In another order tables would be
-// passed over, so it is looked at.
-func (w *waves) page(ctx context.Context, schema, from string) ([]listed, error) {
-	more := fmt.Sprintf(" ORDER BY CAST(TABLE_NAME AS BINARY) LIMIT %d", pageWaves*w.most+1)
-	if from != "" {
-		more = fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from) + more
-	}
-	var page []listed
-	err := w.list(ctx, []string{schema}, more, func(_ string, t listed) { page = append(page, t) })
+// page lists tables of a schema from a name on, for some waves.
+func (w *waves) page(ctx context.Context, schema, from string) (tables []object, next string, err error) {
+	asker, err := w.server.asker(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	for i, t := range page {
-		if t.name < from || i > 0 && t.name <= page[i-1].name {
-			return nil, fmt.Errorf("list the tables of %s: %s does not sort them by the bytes of their names: %q", schema, w.server.Name(), t.name)
-		}
-	}
-	return page, nil
+	defer asker.close()
+	return listTables(ctx, asker, schema, from, pageWaves*w.most)
 }
 
-func (w *waves) part(schema, from string, tables []listed, to string) wave {
+func (w *waves) part(schema, from string, tables []object, to string) wave {
 	one := wave{schemas: []string{schema}, from: from, to: to, kinds: map[tableName]string{}}
 	for _, t := range tables {
-		one.take(schema, t)
+		one.take(t)
 	}
 	all, n := w.sizes[schema], int64(len(tables))
 	of := int64(max(all.tables, 1))
@@ -215,26 +200,26 @@ func (w *waves) part(schema, from string, tables []listed, to string) wave {
 }
 
 // list lists the tables of schemas.
-func (w *waves) list(ctx context.Context, schemas []string, more string, take func(schema string, t listed)) error {
+func (w *waves) list(ctx context.Context, schemas []string, take func(object)) error {
 	queries := make([]string, len(schemas))
 	for i, schema := range schemas {
-		queries[i] = "SELECT TABLE_NAME AS name, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE " + isTable + " AND TABLE_SCHEMA = " + literal(schema) + more
+		queries[i] = objectLists[0].query + literal(schema)
 	}
 	return w.server.askAll(ctx, queries, func(i int, rows []record, err error) error {
 		if err != nil {
 			return w.server.wrap("list the tables of "+schemas[i], err)
 		}
 		for _, t := range rows {
-			take(schemas[i], listed{t["name"], tableKinds[t["kind"]]})
+			take(object{Kind: tableKinds[t["kind"]], Schema: schemas[i], Name: t["name"]})
 		}
 		return nil
 	})
 }
 
 // take takes in a table that is none of the seed's own.
-func (w wave) take(schema string, t listed) {
-	if o := (object{Schema: schema, Name: t.name}); !o.isSeedTable() {
-		w.kinds[tableName{schema, t.name}] = t.kind
+func (w wave) take(t object) {
+	if !t.isSeedTable() {
+		w.kinds[tableName{t.Schema, t.Name}] = t.Kind
 	}
 }
 

@@ -108,7 +108,7 @@ func newVerifier(pair Pair, opts VerifyOptions) *verifier {
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)
 	return &verifier{
-		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit,
+		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit, wave: mostWave,
 		report: VerifyReport{Pair: pair.Name, From: opts.From, Part: opts.Tables},
 	}
 }
@@ -120,6 +120,7 @@ type verifier struct {
 	dialect, other *Dialect
 	ownDomain      uint32        // of to
 	limit          time.Duration // of a statement
+	wave           int           // tables that are taken up together
 
 	mu     sync.Mutex
 	report VerifyReport
@@ -173,7 +174,7 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	waves, err := newWaves(ctx, v.from, schemas, mostWave)
+	waves, err := newWaves(ctx, v.from, schemas, v.wave)
 	if err != nil {
 		return err
 	}
@@ -181,29 +182,10 @@ func (v *verifier) compare(ctx context.Context) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return v.compareDefinitions(ctx, schemas) })
+	group.Go(func() error { return v.compareDefinitions(ctx, waves) })
 	group.Go(func() error { return v.compareWaves(ctx, waves) })
 	return group.Wait()
 }
-
-// compareDefinitions compares all that is not rows. It mostly waits for
-// answers, so it goes beside the rows, and takes a few schemas at a time.
-func (v *verifier) compareDefinitions(ctx context.Context, schemas []string) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(definitionReaders)
-	for some := range slices.Chunk(schemas, schemasAtATime) {
-		group.Go(func() error { return v.compareObjects(ctx, some) })
-	}
-	if len(v.opts.Tables) == 0 {
-		group.Go(func() error { return v.compareAccounts(ctx) })
-	}
-	return group.Wait()
-}
-
-const (
-	schemasAtATime    = 50 // whose definitions are read by one connection
-	definitionReaders = 4  // of those connections
-)
 
 // compareWaves compares the tables, so many at a time as there is memory for.
 func (v *verifier) compareWaves(ctx context.Context, waves *waves) error {
