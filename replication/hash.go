@@ -28,7 +28,7 @@ import (
 // BIT_XOR takes 64 bits, and to make them of a SHA1 takes most of a verify's time.
 // Where both servers can, they are made of two checksums instead, of different
 // polynomials; see rowNumber. Two chunks that differ have the same 64 bits once
-// in 10^19. That somebody forges rows is none of what a verify is for (ADR 11).
+// in 10^16 at most. That somebody forges rows is none of what a verify is for (ADR 11).
 // Rows one by one are always compared by the cryptographic hash.
 
 // hashFunction is the server's hash of an expression, in hex.
@@ -59,6 +59,9 @@ func (c column) isLong() bool {
 	}
 	return false
 }
+
+// isLarge reports whether they may be of many megabytes.
+func (c column) isLarge() bool { return c.isLong() && c.Type != "text" && c.Type != "blob" }
 
 // plain spells a column that holds no comma, or has one length, exactly, in a
 // session whose character set is binary.
@@ -133,13 +136,29 @@ func (t *verifyTable) chunkHash(d *Dialect) string {
 // side they tell texts apart as 64 bits can, but are linear: what changes in an even
 // number of rows alike, or changes places between rows, is gone from the XOR of them. It is
 // not from that of the products. Only IF promises what it evaluates first; the operators
-// do not: MariaDB's ^ begins on the right.
+// do not: MariaDB's ^ begins on the right. Each use of the variable is a copy of the text,
+// so a row of large values is hashed without it.
 func (t *verifyTable) rowNumber(d *Dialect) string {
-	if t.crc32c {
-		return "IF(LENGTH(@row:=" + t.rowText(d) + ")<0,NULL,(CRC32(@row)*CRC32C(@row))^(CRC32(@row)<<32|CRC32C(@row)))"
+	hashed := "CAST(CONV(LEFT(" + t.rowHash(d) + ",16),16,10) AS UNSIGNED)"
+	if !t.crc32c {
+		return hashed
 	}
-	return "CAST(CONV(LEFT(" + t.rowHash(d) + ",16),16,10) AS UNSIGNED)"
+	text := t.rowText(d)
+	summed := "IF(LENGTH(@row:=" + text + ")<0,NULL,(CRC32(@row)*CRC32C(@row))^(CRC32(@row)<<32|CRC32C(@row)))"
+	var long []string
+	for _, c := range t.hashed {
+		if c.isLarge() && !t.huge.Load() {
+			long = append(long, "COALESCE(LENGTH("+Quote(c.Name)+"),0)")
+		}
+	}
+	if len(long) == 0 {
+		return summed
+	}
+	return fmt.Sprintf("IF(%s>%d,%s,%s)", strings.Join(long, "+"), summedMost, hashed, summed)
 }
+
+// summedMost is the bytes of long values up to which a row is hashed by rowNumber's checksums.
+const summedMost = 256 << 10
 
 // rowVariable is that of rowNumber, as the type that it has in it.
 const rowVariable = "SET @row = ''"

@@ -23,7 +23,8 @@ import (
 // Of BenchmarkSeedManyTables: how many blogs of twelve tables, and how far the source is.
 const (
 	benchBlogs     = "MIGRATE_BENCH_BLOGS"
-	benchRoundTrip = "MIGRATE_BENCH_RTT" // a duration
+	benchRoundTrip = "MIGRATE_BENCH_RTT"   // a duration
+	benchCrowd     = "MIGRATE_BENCH_CROWD" // of BenchmarkMemoryOfTables: tables of one schema, in place of blogs
 )
 
 // benchSetting is a setting of a benchmark from the environment.
@@ -42,12 +43,26 @@ func makeBlogs(s *servertest.Instance, blogs int) {
 	for i := range blogs {
 		statements := []string{fmt.Sprintf("CREATE DATABASE blog%d", i)}
 		for j := range 12 {
-			table := fmt.Sprintf("blog%d.wp_%d", i, j)
-			statements = append(statements, "CREATE TABLE "+table+` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, post BIGINT NOT NULL DEFAULT 0,
-				name VARCHAR(191), value LONGTEXT, KEY post (post), KEY name (name))`,
-				"INSERT INTO "+table+" (post, name, value) VALUES (1, 'a', 'x'), (2, 'b', REPEAT('y', 200)), (3, 'c', NULL)")
+			statements = append(statements, blogTable(fmt.Sprintf("blog%d.wp_%d", i, j))...)
 		}
 		s.Exec(statements...)
+	}
+}
+
+// makeCrowd makes one database of all blogs' tables.
+func makeCrowd(s *servertest.Instance, tables int) {
+	statements := []string{"CREATE DATABASE crowd"}
+	for i := range tables {
+		statements = append(statements, blogTable(fmt.Sprintf("crowd.wp_%d_%d", i/12, i%12))...)
+	}
+	s.Exec(statements...)
+}
+
+func blogTable(table string) []string {
+	return []string{
+		"CREATE TABLE " + table + ` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, post BIGINT NOT NULL DEFAULT 0,
+			name VARCHAR(191), value LONGTEXT, KEY post (post), KEY name (name))`,
+		"INSERT INTO " + table + " (post, name, value) VALUES (1, 'a', 'x'), (2, 'b', REPEAT('y', 200)), (3, 'c', NULL)",
 	}
 }
 
@@ -168,12 +183,18 @@ const tablesServers = "MIGRATE_BENCH_TABLES"
 // BenchmarkMemoryOfTables is what a seed of many small tables has resident at
 // most, and a verify of them, in a process of their own.
 func BenchmarkMemoryOfTables(b *testing.B) {
-	blogs := benchSetting(b, benchBlogs, 500, strconv.Atoi)
+	blogs, crowd := benchSetting(b, benchBlogs, 500, strconv.Atoi), benchSetting(b, benchCrowd, 0, strconv.Atoi)
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
 			fast := servertest.Set("innodb_flush_log_at_trx_commit", "0")
 			source, target := servertest.Start(b, flavor, fast, servertest.Set("sync_binlog", "0")), servertest.Start(b, flavor, fast)
-			makeBlogs(source, blogs)
+			tables := crowd
+			if crowd > 0 {
+				makeCrowd(source, crowd)
+			} else {
+				makeBlogs(source, blogs)
+				tables = blogs * 12
+			}
 			crashLogin(source, target)
 			for b.Loop() {
 				cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestTablesToBeMeasured$", "-test.count=1", "-test.v") //nolint:gosec // this very program
@@ -189,7 +210,7 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 				}
 				require.NoError(b, Seed(pairOf(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
 			}
-			b.ReportMetric(float64(blogs*12), "tables")
+			b.ReportMetric(float64(tables), "tables")
 		})
 	}
 }

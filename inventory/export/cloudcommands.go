@@ -111,6 +111,7 @@ func (c cloudConfig) accounts(run func(...string)) {
 // addKeys adds the lines that a file of keys lacks: what is there stays, as the
 // key of who made the host is.
 const addKeys = `file=$1 owner=$2 mode=$3; shift 3
+for at in "$file" "${file%/*}"; do [ ! -L "$at" ] || { echo "$at is a link" >&2; exit 1; }; done
 [ -e "$file" ] || install --mode="$mode" /dev/null "$file"
 [ -z "$(tail -c 1 -- "$file")" ] || echo >>"$file"
 for line; do grep -qxF -e "$line" -- "$file" || printf '%s\n' "$line" >>"$file"; done

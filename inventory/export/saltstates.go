@@ -172,7 +172,7 @@ func (s *states) keys() {
 				require = append(require, requisite("file", fileID(path.Dir(f.Path))))
 			}
 		}
-		require = append(require, s.noLink(id, f.Path))
+		require = append(require, s.noLink(id, path.Dir(f.Path), f.Path))
 		s.add(id+"_file", "file.managed", pair{"name", f.Path}, pair{"user", f.Owner}, pair{"group", f.Group}, pair{"mode", f.Mode}, pair{"replace", false}, pair{"require", require})
 		args := []pair{{"name", f.Path}, {"marker_start", "# BEGIN keys of " + s.name + ":"}, {"marker_end", "# END keys of " + s.name + ":"}, {"backup", false}, {"append_if_not_found", true}}
 		text := strings.Join(f.Lines, "\n") + "\n"
@@ -187,11 +187,15 @@ func (s *states) keys() {
 	}
 }
 
-// noLink adds a state that fails where path is a link, and returns what requires
+// noLink adds a state that fails where a path is a link, and returns what requires
 // it: root would write where a user says.
-func (s *states) noLink(id, path string) any {
-	word := "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	s.add(id+"_no_link", "cmd.run", pair{"name", "echo " + word + " is a link >&2; exit 1"}, pair{"onlyif", "test -L " + word})
+func (s *states) noLink(id string, paths ...string) any {
+	var tests, words []string
+	for _, p := range paths {
+		word := "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
+		tests, words = append(tests, "test -L "+word), append(words, word)
+	}
+	s.add(id+"_no_link", "cmd.run", pair{"name", "echo link: " + strings.Join(words, " or ") + " >&2; exit 1"}, pair{"onlyif", strings.Join(tests, " || ")})
 	return requisite("cmd", id+"_no_link")
 }
 
