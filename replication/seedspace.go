@@ -51,7 +51,12 @@ func (s *seed) restoreSpace(ctx context.Context, m marker) error {
 	if err != nil {
 		return err
 	}
-	if err := setGlobal(ctx, db, extendVariable, m.Made.Extend); err != nil {
+	err = setGlobal(ctx, db, extendVariable, m.Made.Extend)
+	if errorNumber(err) == 1193 { // it has been replaced by a build that does not know it
+		plan.Note(ctx, "%s has no %s any more: nothing to restore", s.pair.Target.Name(), extendVariable)
+		return nil
+	}
+	if err != nil {
 		return s.pair.Target.wrap("restore "+extendVariable, err)
 	}
 	return nil

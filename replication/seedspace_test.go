@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -56,4 +57,16 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	cancel()
 	require.Error(t, <-done)
 	require.Equal(t, "1", extends(target), "failed")
+}
+
+// A target that has been replaced by a build without the variable has nothing to restore.
+func TestSpaceIsRestoredWhereTheServerKnowsIt(t *testing.T) {
+	pair, _, target := startPair(t, servertest.MariaDB)
+	var notes []string
+	ctx := plan.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })
+	require.NoError(t, (&seed{pair: pair}).restoreSpace(ctx, marker{Made: made{Extend: "ON"}}))
+	require.Len(t, notes, 1)
+	require.Contains(t, notes[0], "has no "+extendVariable+" any more")
+	target.Kill()
+	require.Error(t, (&seed{pair: pair}).restoreSpace(ctx, marker{Made: made{Extend: "ON"}}))
 }
