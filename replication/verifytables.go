@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,24 +21,35 @@ type verifyTable struct {
 	keyCols   []column // of the key by which its rows are told apart, in its order; none: keyless
 }
 
-// readVerifyTables reads the shapes of a wave's tables, by three queries a
-// schema however many they are, sorted by name.
+// readVerifyTables reads the shapes of a wave's tables, sorted by name: by three
+// queries a schema however many they are, or a table where the wave is a part of one:
+// MariaDB opens all tables of a schema for anything but a single name.
 func readVerifyTables(ctx context.Context, s *Server, w wave) ([]*verifyTable, error) {
 	var queries []string
-	for _, schema := range w.schemas {
-		queries = append(queries, verifyQueries(schema, w)...)
+	var asked []tableName // by every three
+	ask := func(id tableName, of string) {
+		asked, queries = append(asked, id), append(queries, verifyQueries(of)...)
+	}
+	if w.from == "" && w.to == "" {
+		for _, schema := range w.schemas {
+			ask(tableName{schema: schema}, literal(schema))
+		}
+	} else {
+		for _, id := range sortedIDs(slices.Collect(maps.Keys(w.kinds))) {
+			ask(id, literal(id.schema)+" AND TABLE_NAME = "+literal(id.name))
+		}
 	}
 	var tables []*verifyTable
-	byName := map[string]*verifyTable{} // of the schema at hand
+	byName := map[string]*verifyTable{} // of the queries at hand
 	err := s.askAll(ctx, queries, func(i int, rows []record, err error) error {
-		schema := w.schemas[i/3]
+		schema, only := asked[i/3].schema, asked[i/3].name // a server may take A for a
 		switch {
 		case err != nil:
 			return s.wrap("read the tables of "+schema, err)
 		case i%3 == 0:
 			clear(byName)
 			for _, r := range rows {
-				if t := newVerifyTable(schema, r); w.kinds[tableName{schema, t.Name}] != "" {
+				if t := newVerifyTable(schema, r); w.kinds[tableName{schema, t.Name}] != "" && (only == "" || t.Name == only) {
 					tables, byName[t.Name] = append(tables, t), t
 				}
 			}
@@ -51,17 +63,8 @@ func readVerifyTables(ctx context.Context, s *Server, w wave) ([]*verifyTable, e
 	return tables, err
 }
 
-// verifyQueries ask for a schema's tables, their columns and their unique keys;
-// by their names, where the wave is not all of them.
-func verifyQueries(schema string, w wave) []string {
-	of := literal(schema)
-	if w.from != "" || w.to != "" {
-		var names []string
-		for id := range w.kinds {
-			names = append(names, literal(id.name))
-		}
-		of += " AND TABLE_NAME IN (" + strings.Join(names, ",") + ")"
-	}
+// verifyQueries ask for the tables of a schema, or one, their columns and their unique keys.
+func verifyQueries(of string) []string {
 	return []string{
 		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",
