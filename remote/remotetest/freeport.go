@@ -2,8 +2,10 @@ package remotetest
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"testing"
 )
 
@@ -26,13 +28,17 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// reserve keeps port for this test by the name of an abstract socket: it belongs to the network
-// namespace, as the port does, and goes with its process.
+// reserve keeps port for this test by the name of an abstract socket, which only Linux has: it
+// belongs to the network namespace, as the port does, and goes with its process.
 func reserve(t testing.TB, port int) bool {
 	t.Helper()
-	reserved, err := net.Listen("unix", fmt.Sprintf("@migrate-test-port-%d", port))
-	if err != nil {
-		return false
+	reserved := io.Closer(io.NopCloser(nil))
+	if runtime.GOOS == "linux" {
+		l, err := net.Listen("unix", fmt.Sprintf("@migrate-test-port-%d", port))
+		if err != nil {
+			return false
+		}
+		reserved = l
 	}
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
