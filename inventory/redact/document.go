@@ -90,7 +90,7 @@ func (d *document) lines() {
 	at := 0
 	var name string // of a pair "name: X", "value: Y" on two lines
 	for line := range strings.Lines(d.text) {
-		if interesting.MatchString(line) || name != "" {
+		if interesting(line) || name != "" {
 			d.assignments(at, line)
 			d.directive(at, line)
 			d.argv(at, line)
