@@ -26,7 +26,7 @@ func newKnownTables() *knownTables {
 // knownTable is what tells a table from others of its shape.
 type knownTable struct {
 	shape       int32
-	rows, bytes int64 // the server's estimates
+	rows, bytes float32 // the server's estimates
 }
 
 // put takes in a table, in place of what it was before.
@@ -49,7 +49,7 @@ func (k *knownTables) put(t *seedTable) {
 	if k.names[id.schema] == nil {
 		k.names[id.schema] = map[string]knownTable{}
 	}
-	k.names[id.schema][id.name] = knownTable{n, t.rows, t.Bytes}
+	k.names[id.schema][id.name] = knownTable{n, float32(t.rows), float32(t.Bytes)}
 }
 
 func (k *knownTables) drop(id tableName) {
@@ -71,7 +71,7 @@ func (k *knownTables) get(id tableName) (*seedTable, bool) {
 	}
 	t, log := *k.shapes[this.shape], *k.shapes[this.shape].log
 	t.Schema, t.Name, t.log, t.cascades = id.schema, id.name, &log, k.cascades[id]
-	t.rows, t.Bytes = this.rows, this.bytes
+	t.rows, t.Bytes = int64(this.rows), int64(this.bytes)
 	log.title = t.title()
 	return &t, true
 }
