@@ -1,8 +1,11 @@
 package redact
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 
@@ -67,7 +70,7 @@ func matches(rule *config.Rule, text, lower string) []string {
 		return nil
 	}
 	var all []string
-	for _, m := range rule.Regex.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range findAll(rule, text) {
 		match, secret := text[m[0]:m[1]], caught(rule, text, m)
 		if secret == "" || rule.Entropy > 0 && entropy(secret) <= rule.Entropy || excepted(rule, match, secret) {
 			continue
@@ -75,6 +78,82 @@ func matches(rule *config.Rule, text, lower string) []string {
 		all = append(all, secret)
 	}
 	return all
+}
+
+// nearKeywords are the rules that find something in nearly every text. They look for a value
+// behind a name that holds one of their keywords: all that they match is near one.
+var nearKeywords = []string{"generic-api-key", "hashicorp-tf-password"}
+
+// What such an expression matches at most before a keyword's beginning, and behind it without
+// the end of the value.
+const beforeKeyword, behindKeyword = 50, 400
+
+// findAll is FindAllStringSubmatchIndex. Where that would try every letter of the text as the
+// beginning of a name, a hundred times the price of all other rules, it looks near the keywords only.
+func findAll(rule *config.Rule, text string) (all [][]int) {
+	// (?i) knows other letters for k and s
+	if !slices.Contains(nearKeywords, rule.RuleID) || strings.ContainsAny(text, "\u212a\u017f") {
+		return rule.Regex.FindAllStringSubmatchIndex(text, -1)
+	}
+	at := 0
+	for _, part := range near(rule.Keywords, text) {
+		for at = max(at, part.start); at < part.end; {
+			m := rule.Regex.FindStringSubmatchIndex(text[at:part.end])
+			if m == nil {
+				break
+			}
+			for i := range m {
+				if m[i] >= 0 {
+					m[i] += at
+				}
+			}
+			all = append(all, m)
+			at = m[1]
+		}
+	}
+	return all
+}
+
+// near are the parts of the text around keywords, each up to the end of a value that
+// begins in it, in order and apart from each other.
+func near(keywords []string, text string) (parts []span) {
+	lower := []byte(text)
+	for i, c := range lower { // every letter stays where it is, as it would not by strings.ToLower
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	for _, k := range keywords {
+		k = strings.ToLower(k)
+		for from := 0; ; {
+			i := bytes.Index(lower[from:], []byte(k))
+			if i < 0 {
+				break
+			}
+			from += i
+			end := min(len(text), from+behindKeyword)
+			for end < len(text) && ofValue(text[end-1]) {
+				end++
+			}
+			parts = append(parts, span{start: max(0, from-beforeKeyword), end: min(len(text), end+4)})
+			from += len(k)
+		}
+	}
+	slices.SortFunc(parts, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	whole := parts[:0]
+	for _, p := range parts {
+		if last := len(whole) - 1; last >= 0 && p.start <= whole[last].end {
+			whole[last].end = max(whole[last].end, p.end)
+			continue
+		}
+		whole = append(whole, p)
+	}
+	return whole
+}
+
+// ofValue reports whether a value may hold c.
+func ofValue(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("_.=-+/", c) >= 0
 }
 
 func hasKeyword(rule *config.Rule, lower string) bool {
