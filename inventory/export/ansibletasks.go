@@ -132,9 +132,9 @@ func (t *tasks) keys(r *recipe) {
 		more = append(more, pair{"no_log", true})
 	}
 	if t.has[t.name+"_authorized_keys"] { // by the paths alone: the lines may hold secrets, and would be shown
-		paths := t.name + "_authorized_keys | map(attribute='path')"
+		paths := t.name + "_authorized_keys | map(attribute='path') | list"
 		t.add("Look where authorized keys go", "stat", mapping{{"path", "{{ item }}"}, {"get_checksum", false}},
-			pair{"loop", "{{ " + paths + " | map('dirname') | unique + " + paths + " }}"}, pair{"register", t.name + "_keys_at"})
+			pair{"loop", "{{ (" + paths + " | map('dirname') | unique | list) + (" + paths + ") }}"}, pair{"register", t.name + "_keys_at"})
 		// right before the write: who swaps them in between still could
 		t.add("Refuse links: root would write where a user says", "fail", mapping{{"msg", "{{ item.item }} is a link"}},
 			pair{"when", "item.stat.islnk | default(false)"}, pair{"loop", t.variable("keys_at.results")}, pair{"loop_control", mapping{{"label", "{{ item.item }}"}}})
