@@ -75,7 +75,7 @@ func (c *rowSync) run(ctx context.Context, r *binlogReader, start, goal GTIDSet)
 	if err != nil {
 		cancel() // a flight that waits for the throttle is not to be waited for
 		if c.flight != nil {
-			<-c.flight.done // its connections are to be closed; what it did is not noted
+			<-c.flight.done //nolint:errcheck // its connections are to be closed; what it did is not noted
 		}
 		return err
 	}
