@@ -35,7 +35,7 @@ func TestFindingNearKeywordsFindsAll(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{
 		"key", "API", "Token", "password", "passwd", "creds", "auth_", "sec", "secret", "administrator_login_password",
-		" ", "=", ":", "\"", "'", "\n", " := ", "\\n", ";", "x", "-", ".", "é", "\u212a", "ab12", "aB3dE5fG7hI9jK1l",
+		" ", "=", ":", "\"", "'", "\n", " := ", "\\n", ";", "x", "-", ".", "é", "\u212aey", "ab12", "aB3dE5fG7hI9jK1l",
 		strings.Repeat("z9", 90), strings.Repeat("q8/+", 120), strings.Repeat("w.", 30), strings.Repeat(" ", 15),
 	}
 	for range 1500 {
