@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,10 +37,17 @@ func TestVerifyOfACrowdOfTables(t *testing.T) {
 				damage = append(damage, "CREATE TABLE "+QuoteTable("crowd", name+"x")+" (id INT)")
 			}
 		}
+		tables := 0 // of the source, those that the damage takes from the target, too
+		for _, s := range []string{"few", "crowd", "app"} {
+			n, err := strconv.Atoi(p.source.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE <> 'VIEW' AND TABLE_SCHEMA = ?", s))
+			require.NoError(t, err)
+			tables += n
+		}
 		compared := func(wave int) (out []string, objects int64) {
 			v := newVerifier(p.Pair, VerifyOptions{MaxDifferences: 1000})
 			v.wave = wave
 			require.NoError(t, v.run(t.Context()))
+			require.EqualValues(t, tables, v.report.Tables, "each once")
 			for _, d := range v.report.Differences {
 				out = append(out, d.String())
 			}

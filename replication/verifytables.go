@@ -26,30 +26,30 @@ type verifyTable struct {
 // MariaDB opens all tables of a schema for anything but a single name.
 func readVerifyTables(ctx context.Context, s *Server, w wave) ([]*verifyTable, error) {
 	var queries []string
-	var asked []tableName // by every three
-	ask := func(id tableName, of string) {
-		asked, queries = append(asked, id), append(queries, verifyQueries(of)...)
+	var asked []string // the schemas, by every three
+	ask := func(schema, of string) {
+		asked, queries = append(asked, schema), append(queries, verifyQueries(of)...)
 	}
 	if w.from == "" && w.to == "" {
 		for _, schema := range w.schemas {
-			ask(tableName{schema: schema}, literal(schema))
+			ask(schema, literal(schema))
 		}
 	} else {
 		for _, id := range sortedIDs(slices.Collect(maps.Keys(w.kinds))) {
-			ask(id, literal(id.schema)+" AND TABLE_NAME = "+literal(id.name))
+			ask(id.schema, literal(id.schema)+" AND TABLE_NAME = "+literal(id.name))
 		}
 	}
 	var tables []*verifyTable
 	byName := map[string]*verifyTable{} // of the queries at hand
 	err := s.askAll(ctx, queries, func(i int, rows []record, err error) error {
-		schema, only := asked[i/3].schema, asked[i/3].name // a server may take A for a
+		schema := asked[i/3]
 		switch {
 		case err != nil:
 			return s.wrap("read the tables of "+schema, err)
 		case i%3 == 0:
 			clear(byName)
 			for _, r := range rows {
-				if t := newVerifyTable(schema, r); w.kinds[tableName{schema, t.Name}] != "" && (only == "" || t.Name == only) {
+				if t := newVerifyTable(schema, r); w.kinds[tableName{schema, t.Name}] != "" {
 					tables, byName[t.Name] = append(tables, t), t
 				}
 			}
