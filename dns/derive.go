@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // RestWave is the wave of every record that no other wave names. It comes last.
@@ -147,10 +148,10 @@ func (d *deriver) learnAddresses() error {
 		case err != nil:
 			return fmt.Errorf("find target address for %s: %w", old, err)
 		case to.Is4() != old.Is4():
-			return plan.WithHint(fmt.Errorf("source address %s would become %s: a record cannot change its type", old, to),
+			return report.WithHint(fmt.Errorf("source address %s would become %s: a record cannot change its type", old, to),
 				"give the host an address of the same family at the target, or exclude its records under dns.exclude")
 		case slices.Contains(d.sel.Old, to): // after a flip nobody could tell which host a record was for
-			return plan.WithHint(fmt.Errorf("target address %s for %s is a source host's address", to, old),
+			return report.WithHint(fmt.Errorf("target address %s for %s is a source host's address", to, old),
 				"give the target host an address of its own")
 		}
 		d.sources[to] = old
@@ -167,7 +168,7 @@ func (d *deriver) readConfig() error {
 		name, kind, _ := strings.Cut(text, "/")
 		e := exclusion{text, canonical(name), strings.ToUpper(strings.TrimSpace(kind))}
 		if !slices.ContainsFunc(d.world.records, e.matches) {
-			return plan.WithHint(&SettingError{fmt.Sprintf("dns.exclude[%d]", i), fmt.Errorf("dns.exclude: no record %q in the zones", text)},
+			return report.WithHint(&SettingError{fmt.Sprintf("dns.exclude[%d]", i), fmt.Errorf("dns.exclude: no record %q in the zones", text)},
 				"correct the name, or take it out of dns.exclude: a misspelt exclusion would flip the record that it means")
 		}
 		d.excluded = append(d.excluded, e)
@@ -177,7 +178,7 @@ func (d *deriver) readConfig() error {
 			name = canonical(name)
 			if other, ok := d.waves[name]; ok && other != wave.Name {
 				err := fmt.Errorf("cutover.waves: %s is in the waves %s and %s", name, other, wave.Name)
-				return plan.WithHint(&SettingError{"cutover.waves", err}, "keep it in one")
+				return report.WithHint(&SettingError{"cutover.waves", err}, "keep it in one")
 			}
 			d.waves[name] = wave.Name
 		}
@@ -233,7 +234,7 @@ func (d *deriver) collide(e Entry, after map[string]Record) {
 	}
 	key := e.Record.String() + " " + to.String()
 	if other, ok := after[key]; ok && other.ID != e.Record.ID {
-		d.errs = append(d.errs, plan.WithHint(
+		d.errs = append(d.errs, report.WithHint(
 			fmt.Errorf("%s: two records would both become %s (%s now, and %s)", e.Record, to, e.Record.Content, other.Content),
 			"delete one of the two, or name it in dns.exclude"))
 	}
@@ -243,14 +244,14 @@ func (d *deriver) collide(e Entry, after map[string]Record) {
 func (d *deriver) problems(zones []ZoneRecords, flipping int) error {
 	if flipping == 0 {
 		err := fmt.Errorf("no record of %s has a source host's address (%s)", zoneNames(zones), addressList(d.sel.Old))
-		return plan.WithHint(&SettingError{"dns.zones", err},
+		return report.WithHint(&SettingError{"dns.zones", err},
 			"compare hosts[].address with the zones' A and AAAA records; dns.zones and dns.exclude say where to look")
 	}
 	for i, wave := range d.sel.Waves {
 		for j, name := range wave.Records {
 			if name = canonical(name); !d.flips[name] {
 				err := fmt.Errorf("cutover.waves: %s of wave %s does not flip: %s", name, wave.Name, d.world.why(name))
-				d.errs = append(d.errs, plan.WithHint(&SettingError{fmt.Sprintf("cutover.waves[%d].records[%d]", i, j), err},
+				d.errs = append(d.errs, report.WithHint(&SettingError{fmt.Sprintf("cutover.waves[%d].records[%d]", i, j), err},
 					"name only records with a source host's address; a CNAME flips with the record that it points at"))
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/dns"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -211,7 +211,7 @@ func TestDeriveRefuses(t *testing.T) {
 			c.change(&sel, zones)
 			_, err := dns.Derive(zones, sel)
 			require.ErrorContains(t, err, c.err)
-			require.Contains(t, plan.Hint(err), c.hint)
+			require.Contains(t, report.Hint(err), c.hint)
 		})
 	}
 }

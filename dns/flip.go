@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // FlipSpec is what a flip of one zone and wave needs.
@@ -223,7 +224,7 @@ func (f *flip) bring(ctx context.Context, goals []goal, despiteRefused bool) err
 		return errors.Join(refused...)
 	}
 	for _, note := range s.notes {
-		plan.Note(ctx, "%s", note)
+		report.Note(ctx, "%s", note)
 	}
 	err = f.Records.Change(ctx, f.Zone, s.todo)
 	if errors.Is(err, ErrRecordGone) { // deleted between the reading and the change: say which

@@ -13,6 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func TestFlipExercise(t *testing.T) {
@@ -218,7 +219,7 @@ func TestFlipRefusesWhatSomebodyElseChanged(t *testing.T) {
 	was := s.bytes(t)
 	err := dns.FlipToTarget(s.flipSpec(z)).Op.Apply(t.Context())
 	require.ErrorContains(t, err, "auto.example.com A was changed by somebody else: it is 198.51.100.7, neither 203.0.113.10 (this move's value) nor 192.0.2.10 (before the move)")
-	require.Contains(t, plan.Hint(err), "--force")
+	require.Contains(t, report.Hint(err), "--force")
 	require.JSONEq(t, was, s.bytes(t), "nothing was flipped")
 
 	spec := s.flipSpec(z)
@@ -241,7 +242,7 @@ func TestRollbackRefusesWhatSomebodyElseChanged(t *testing.T) {
 	require.NoError(t, err)
 	for name, err := range map[string]error{"undo": step.Op.Undo(t.Context(), before), "rollback": back.Op.Apply(t.Context())} {
 		require.ErrorContains(t, err, "it is 198.51.100.7, neither 203.0.113.10 (this move's value) nor 192.0.2.10 (before the move)", name)
-		require.Contains(t, plan.Hint(err), "--force", name)
+		require.Contains(t, report.Hint(err), "--force", name)
 	}
 	want := start
 	want[changed.ID] = elsewhere
@@ -269,7 +270,7 @@ func TestFlipOfAVanishedRecord(t *testing.T) {
 	_, err = step.Op.Check(t.Context())
 	require.ErrorIs(t, err, dns.ErrRecordGone)
 	require.ErrorContains(t, err, "auto.example.com A")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 
 	err = step.Op.Undo(t.Context(), before)
 	require.ErrorIs(t, err, dns.ErrRecordGone)
@@ -322,7 +323,7 @@ func TestVerifyAsksTheNameServers(t *testing.T) {
 	err := step.Op.Verify(t.Context())
 	require.ErrorContains(t, err, "4 of 7 names not yet as wanted")
 	require.ErrorContains(t, err, "answers 192.0.2.10 for *.blogs.example.com A, not 203.0.113.10")
-	require.Contains(t, plan.Hint(err), s.propagation.Server)
+	require.Contains(t, report.Hint(err), s.propagation.Server)
 
 	spec.Propagation.Server = "127.0.0.1:1"
 	err = dns.FlipToTarget(spec).Op.Verify(t.Context())

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Probe is one URL of the service and the source address whose target must
@@ -135,13 +136,13 @@ func (h *healthy) Apply(ctx context.Context) error {
 			return fmt.Errorf("wait for a healthy %s: %w", h.Side, err)
 		}
 		if len(bad) > 0 && good > 0 {
-			plan.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
+			report.Note(ctx, "healthy %d times in a row, then not: %s", good, bad[0])
 		}
 		good++
 		if len(bad) > 0 {
 			good = 0
 		}
-		plan.Report(ctx, plan.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: h.Side + " healthy"})
+		report.Show(ctx, report.Progress{Done: int64(good), Total: int64(h.InARow), Unit: "rounds", What: h.Side + " healthy"})
 		if good >= h.InARow {
 			return nil
 		}
@@ -155,7 +156,7 @@ func (h *healthy) Apply(ctx context.Context) error {
 		if len(bad) == 0 {
 			bad = []error{fmt.Errorf("only the last %d answers were good", good)}
 		}
-		return plan.WithHint(fmt.Errorf("%s not healthy within %s: %w", h.Side, h.Within, errors.Join(bad...)),
+		return report.WithHint(fmt.Errorf("%s not healthy within %s: %w", h.Side, h.Within, errors.Join(bad...)),
 			"no record points at the %s before it is healthy: repair the service there, then run the same command again", h.Side)
 	}
 }

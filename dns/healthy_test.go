@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/dns"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var loopback = dns.AddressMap{oldWeb: netip.MustParseAddr("127.0.0.1")}
@@ -107,7 +107,7 @@ func TestHealthyKeepsTheFlipBack(t *testing.T) {
 	require.Contains(t, state.Now, "0 of 1 probes healthy: probe "+probe.URL)
 	err = step.Op.Apply(t.Context())
 	require.ErrorContains(t, err, "answer 404 Not Found")
-	require.Contains(t, plan.Hint(err), "repair the service")
+	require.Contains(t, report.Hint(err), "repair the service")
 	require.ErrorContains(t, step.Op.Verify(t.Context()), "404")
 
 	server.Close()

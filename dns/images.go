@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Image is the before-image of one flipped record: what its undo puts back, and
@@ -63,13 +63,13 @@ func TTLImagesOf(before json.RawMessage) ([]TTLImage, error) { return decode[TTL
 // goneError names records that no longer exist.
 func goneError(zone Zone, names []string) error {
 	slices.Sort(names)
-	return plan.WithHint(fmt.Errorf("%s: %s: %w", zone.Name, strings.Join(names, ", "), ErrRecordGone),
+	return report.WithHint(fmt.Errorf("%s: %s: %w", zone.Name, strings.Join(names, ", "), ErrRecordGone),
 		"somebody deleted it after it was derived: make it again by hand, or run migrate plan to leave it out")
 }
 
 // changedError says that somebody else changed a record.
 func changedError(name, kind, now, ours, before string) error {
-	return plan.WithHint(
+	return report.WithHint(
 		fmt.Errorf("%s %s was changed by somebody else: it is %s, neither %s (this move's value) nor %s (before the move)", name, kind, now, ours, before),
 		"look at the record; to overwrite it all the same, run the same command with --force")
 }

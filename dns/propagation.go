@@ -14,7 +14,7 @@ import (
 	mdns "github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Propagation asks name servers until a change is in force.
@@ -100,7 +100,7 @@ func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) err
 	defer tick.Stop()
 	for {
 		wrong := ask(round, servers, answers)
-		plan.Report(ctx, plan.Progress{Done: int64(len(answers) - len(wrong)), Total: int64(len(answers)), Unit: "names", What: "name servers of " + zone.Name})
+		report.Show(ctx, report.Progress{Done: int64(len(answers) - len(wrong)), Total: int64(len(answers)), Unit: "names", What: "name servers of " + zone.Name})
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, err)
 		}
@@ -114,7 +114,7 @@ func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) err
 			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, ctx.Err())
 		case <-deadline.C:
 		}
-		return plan.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(wrong), len(answers), firstOf(wrong)),
+		return report.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(wrong), len(answers), firstOf(wrong)),
 			"the API has the change, the name servers (%s) do not answer it: see their status, then run the same command again", strings.Join(servers, ", "))
 	}
 }
@@ -136,7 +136,7 @@ func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 	for _, ns := range zone.NameServers {
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", ns)
 		if err != nil {
-			return nil, plan.WithHint(fmt.Errorf("find name server %s of %s: %w", ns, zone.Name, err), "set dns.resolver to a server that answers for the zones")
+			return nil, report.WithHint(fmt.Errorf("find name server %s of %s: %w", ns, zone.Name, err), "set dns.resolver to a server that answers for the zones")
 		}
 		// all of its IPv4 addresses; IPv6, which not every operator's network has, where there are no others
 		if v4 := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !a.Unmap().Is4() }); len(v4) > 0 {
@@ -147,7 +147,7 @@ func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, plan.WithHint(fmt.Errorf("zone %s has no name servers", zone.Name), "set dns.resolver to a server that answers for the zones")
+		return nil, report.WithHint(fmt.Errorf("zone %s has no name servers", zone.Name), "set dns.resolver to a server that answers for the zones")
 	}
 	return out, nil
 }

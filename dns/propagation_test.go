@@ -8,7 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/lab/cfsim"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // An answer too long for one datagram is asked for again over TCP.
@@ -48,6 +48,6 @@ func TestVerifyWithoutNameServers(t *testing.T) {
 		spec.Zone.NameServers = servers
 		err := dns.FlipToTarget(spec).Op.Verify(t.Context())
 		require.ErrorContains(t, err, "name server")
-		require.Contains(t, plan.Hint(err), "set dns.resolver")
+		require.Contains(t, report.Hint(err), "set dns.resolver")
 	}
 }

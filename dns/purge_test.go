@@ -12,8 +12,8 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/lab/cfsim"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // purges are the bodies of the purges that arrived.
@@ -121,7 +121,7 @@ func TestPurgeBeyondTheRate(t *testing.T) {
 		require.NoError(t, step.Op.Apply(t.Context()))
 	}
 	err = step.Op.Apply(t.Context())
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.True(t, errors.As(err, &transient), "%v", err)
 	require.Greater(t, transient.After, 30*time.Second)
 	require.ErrorContains(t, err, "1134")

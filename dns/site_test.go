@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/spec"
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -184,7 +185,7 @@ func runStep(ctx context.Context, step plan.Step) (before json.RawMessage, retri
 	again := func(f func() error) error {
 		for {
 			err := f()
-			var transient *plan.TransientError
+			var transient *report.TransientError
 			if !errors.As(err, &transient) || retries > 10 {
 				return err
 			}

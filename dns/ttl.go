@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // MinTTL is the lowest TTL that every plan of the vendor takes.
@@ -203,10 +204,10 @@ func (s *ttlStep) bring(ctx context.Context, goals []ttlGoal, all bool) error {
 		return goneError(s.Zone, got.gone)
 	}
 	for _, note := range got.notes {
-		plan.Note(ctx, "%s", note)
+		report.Note(ctx, "%s", note)
 	}
 	for _, name := range got.gone {
-		plan.Note(ctx, "%s is gone: no TTL to restore", name)
+		report.Note(ctx, "%s is gone: no TTL to restore", name)
 	}
 	if len(got.todo) == 0 {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Lowering is what the journal knows of one LowerTTL step.
@@ -124,7 +125,7 @@ func (g *ttlElapsed) refuse(ctx context.Context) error {
 	if err != nil || len(high) == 0 {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("not lowered to %s: %s: added, or raised, after the others were lowered", lowered(g.TTL), shortList(high)),
+	return report.WithHint(fmt.Errorf("not lowered to %s: %s: added, or raised, after the others were lowered", lowered(g.TTL), shortList(high)),
 		"migrate plan, then migrate apply: it lowers them, and this gate waits until the old TTL has passed; or leave them out: dns.exclude")
 }
 
@@ -162,13 +163,13 @@ func (g *ttlElapsed) Apply(ctx context.Context) error {
 		if err != nil || left <= 0 {
 			return err
 		}
-		plan.Report(ctx, plan.Progress{Done: int64((total - left) / time.Second), Total: int64(total / time.Second), Unit: "s", What: "old TTL of " + record})
+		report.Show(ctx, report.Progress{Done: int64((total - left) / time.Second), Total: int64(total / time.Second), Unit: "s", What: "old TTL of " + record})
 		timer := time.NewTimer(min(left, most))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return plan.WithHint(fmt.Errorf("wait for the old TTL of %s: %w", record, ctx.Err()), "run the same command again: it goes on waiting for the %s that are left", left.Round(time.Second))
+			return report.WithHint(fmt.Errorf("wait for the old TTL of %s: %w", record, ctx.Err()), "run the same command again: it goes on waiting for the %s that are left", left.Round(time.Second))
 		}
 	}
 }

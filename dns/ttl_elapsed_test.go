@@ -12,8 +12,8 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/lab/cfsim"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // lowerings is a journal.
@@ -52,7 +52,7 @@ func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 		defer cancel()
 		err = step.Op.Apply(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Contains(t, plan.Hint(err), "goes on waiting")
+		require.Contains(t, report.Hint(err), "goes on waiting")
 
 		// a restart: nothing but the journal is left, and the rest of the wait
 		again := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone}, Lowerings: journal})
@@ -97,7 +97,7 @@ func TestTTLElapsedStopsAtWhatWasNotLowered(t *testing.T) {
 	require.Equal(t, "not lowered: new.example.com A has TTL 24h0m0s", state.Now)
 	for _, err := range []error{step.Op.Apply(t.Context()), step.Op.Verify(t.Context())} {
 		require.ErrorContains(t, err, "new.example.com A has TTL 24h0m0s")
-		require.Contains(t, plan.Hint(err), "migrate apply: it lowers them")
+		require.Contains(t, report.Hint(err), "migrate apply: it lowers them")
 	}
 	for _, e := range z.Entries() {
 		if e.Record.Name == "new.example.com" {

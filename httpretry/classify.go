@@ -15,10 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
-// Classify returns err as a plan.Transient where trying the whole step again is
+// Classify returns err as a report.Transient where trying the whole step again is
 // right: 408, 429, any 5xx, or no answer at all (status 0) because of the
 // connection. The wait is the answer's Retry-After. Other errors, the end of the
 // caller's context and a wrong certificate among them, are returned unchanged.
@@ -35,9 +35,9 @@ func Classify(statusCode int, header http.Header, err error) error {
 		if ended(err) {
 			return err
 		}
-		return plan.Transient(err, RetryAfter(header))
+		return report.Transient(err, RetryAfter(header))
 	case statusCode < 400 && isConnection(err):
-		return plan.Transient(plan.WithHint(noAnswer(err),
+		return report.Transient(report.WithHint(noAnswer(err),
 			"check the network from this machine and the vendor's status page, then run the same command again"), 0)
 	}
 	return err

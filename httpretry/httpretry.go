@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/time/rate"
 )
 
@@ -36,7 +36,7 @@ var ErrTimeout = errors.New("attempt timed out")
 // Transport retries requests of Base. GET and HEAD are retried on connection
 // errors, 429 and 5xx; every other method only on 429, where the request was
 // refused and not done: after any other failure of a write only the caller can
-// know, by looking, whether it was done. Each retry is a plan.Note on the
+// know, by looking, whether it was done. Each retry is a report.Note on the
 // request's context. It is safe for concurrent use.
 type Transport struct {
 	// Base makes the requests; nil is http.DefaultTransport.
@@ -45,7 +45,7 @@ type Transport struct {
 	Attempts int
 	// MaxWait is the longest wait between two attempts; 0 is DefaultMaxWait. An
 	// answer whose Retry-After is longer is returned as it is: Classify turns it
-	// into a plan.Transient that carries the wait.
+	// into a report.Transient that carries the wait.
 	MaxWait time.Duration
 	// Timeout bounds each attempt up to the end of its body; 0 is DefaultTimeout.
 	Timeout time.Duration
@@ -74,7 +74,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil {
 			discard(resp.Body)
 		}
-		plan.Note(ctx, "%s %s%s: %s; trying again in %s (attempt %d of %d)",
+		report.Note(ctx, "%s %s%s: %s; trying again in %s (attempt %d of %d)",
 			req.Method, req.URL.Host, req.URL.Path, reason, wait.Round(time.Millisecond), try+1, attempts)
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
@@ -152,7 +152,7 @@ func (t *Transport) throttle(ctx context.Context, req *http.Request) error {
 	}
 	wait := r.Delay()
 	if wait >= time.Second {
-		plan.Note(ctx, "%s %s%s: held back %s by our own rate limit",
+		report.Note(ctx, "%s %s%s: held back %s by our own rate limit",
 			req.Method, req.URL.Host, req.URL.Path, wait.Round(time.Millisecond))
 	}
 	if err := sleep(ctx, wait); err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/httpretry"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
 )
@@ -196,7 +196,7 @@ func TestTimeoutBoundsEachAttempt(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 	require.ErrorIs(t, err, httpretry.ErrTimeout)
 	require.EqualValues(t, 2, n.Load())
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.ErrorAs(t, httpretry.Classify(200, nil, err), &transient, "a cut body is worth another try")
 }
 
@@ -233,7 +233,7 @@ func TestClassify(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			err := httpretry.Classify(tt.status, tt.header, tt.err)
 			require.Error(t, err)
-			var transient *plan.TransientError
+			var transient *report.TransientError
 			require.Equal(t, tt.transient, errors.As(err, &transient), "%v", err)
 			if tt.transient {
 				require.Equal(t, tt.after, transient.After)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/remote/remotetest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // plainUser runs what it is told as nobody.
@@ -87,7 +87,7 @@ func TestCaptureRefusedLogins(t *testing.T) {
 	require.NotEmpty(t, results[0].Host.Packages)
 	for i, name := range map[int]string{1: "wrong1", 2: "stranger1"} {
 		require.ErrorContains(t, results[i].Err, "capture "+name)
-		require.NotEmpty(t, plan.Hint(results[i].Err), "%v", results[i].Err)
+		require.NotEmpty(t, report.Hint(results[i].Err), "%v", results[i].Err)
 	}
 }
 

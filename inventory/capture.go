@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/inventory/redact"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -139,7 +139,7 @@ func captureHost(ctx context.Context, target Target, o Options) (*Host, error) {
 	if err != nil {
 		name := target.Host.Name()
 		err = fmt.Errorf("read answer: %w", err)
-		return nil, plan.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
+		return nil, report.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
 	}
 	p := newParser(target, a, o.Redactor)
 	p.now, p.took = time.Now().UTC(), time.Since(begin)

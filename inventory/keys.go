@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/dcmigrate/migrate/inventory/redact"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // OpenKey reads the project's key, which makes the tokens in place of secrets,
@@ -21,7 +21,7 @@ func OpenKey(file string) ([]byte, error) {
 		return key, nil
 	case err == nil:
 		err := fmt.Errorf("read key %s: it has %d bytes, not %d", file, len(key), redact.KeySize)
-		return nil, plan.WithHint(err, "restore it; with a new key, the tokens of earlier captures cannot be compared")
+		return nil, report.WithHint(err, "restore it; with a new key, the tokens of earlier captures cannot be compared")
 	case !errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("read key: %w", err)
 	}

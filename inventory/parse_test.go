@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/inventory/redact"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -210,7 +210,7 @@ func TestLoad(t *testing.T) {
 			_, err := Load(dir)
 			require.ErrorContains(t, err, c.err)
 			require.ErrorContains(t, err, "x.json")
-			require.Contains(t, plan.Hint(err), c.hint)
+			require.Contains(t, report.Hint(err), c.hint)
 		})
 	}
 }
@@ -250,7 +250,7 @@ func TestOpenKey(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, key[:5], 0o600))
 	_, err = OpenKey(file)
 	require.ErrorContains(t, err, "it has 5 bytes, not 32")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }
 
 func TestProgramsOf(t *testing.T) {

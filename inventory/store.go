@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -106,20 +106,20 @@ func LoadFile(file string) (*Host, error) {
 		Compatible int `json:"compatible"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
+		return nil, report.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
 	}
 	switch {
 	case head.Version > Version && (head.Compatible == 0 || head.Compatible > Version):
 		err := fmt.Errorf("load inventory %s: version %d is newer than this program's %d", file, head.Version, Version)
-		return nil, plan.WithHint(err, "use the newer migrate, or run: migrate inventory capture")
+		return nil, report.WithHint(err, "use the newer migrate, or run: migrate inventory capture")
 	case head.Version > 0 && head.Version < Version:
 		err := fmt.Errorf("load inventory %s: version %d is older than this program's %d", file, head.Version, Version)
-		return nil, plan.WithHint(err, "run again: migrate inventory capture")
+		return nil, report.WithHint(err, "run again: migrate inventory capture")
 	}
 	host := &Host{}
 	if err := json.Unmarshal(text, host); err != nil || host.Version < Version || !hostName.MatchString(host.Name) {
 		err = cmp.Or(err, errors.New("it is no inventory of a host"))
-		return nil, plan.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
+		return nil, report.WithHint(fmt.Errorf("load inventory %s: %w", file, err), again)
 	}
 	var all any
 	if err := json.Unmarshal(text, &all); err == nil {

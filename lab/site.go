@@ -15,7 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/machine"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -110,7 +110,7 @@ func buildBlog(ctx context.Context, out string) ([]byte, error) {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Dir = moduleRoot()
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, plan.WithHint(fmt.Errorf("build the blog: %w: %s", err, text), "run the lab from a folder of its checkout, with go in PATH")
+		return nil, report.WithHint(fmt.Errorf("build the blog: %w: %s", err, text), "run the lab from a folder of its checkout, with go in PATH")
 	}
 	binary, err := os.ReadFile(out)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // asBegun leaves out of waves that a cutover has begun to flip what was not in
@@ -43,7 +44,7 @@ func onlyHad(ctx context.Context, waves []dns.WaveFlip, wave string, had map[str
 				waves[i].Entries = append(waves[i].Entries, e)
 				continue
 			}
-			plan.Note(ctx, "%s %s was added after wave %s was begun: the cutover leaves it at %s", e.Record.Name, e.Record.Type, wave, e.Record.Content)
+			report.Note(ctx, "%s %s was added after wave %s was begun: the cutover leaves it at %s", e.Record.Name, e.Record.Type, wave, e.Record.Content)
 		}
 	}
 	return waves

@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/diff"
 	"github.com/dcmigrate/migrate/inventory/roles"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // CompareInventory prints how two sides differ, each a host of the inventory, a
@@ -134,7 +134,7 @@ func captureIn(folder string) (diff.Side, error) {
 // notOurs says what to name instead: a file that the operator named by mistake
 // is not to be removed, as one of the state folder is.
 func notOurs(err error) error {
-	return plan.WithHint(err, "name what migrate inventory capture wrote: HOST.json, or the folder of those")
+	return report.WithHint(err, "name what migrate inventory capture wrote: HOST.json, or the folder of those")
 }
 
 // ShowRoles prints which hosts are alike, what is odd on one, and which must

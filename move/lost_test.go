@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // serverPair is a pair of real servers on this machine.
@@ -38,7 +39,7 @@ func TestFinishWithoutASource(t *testing.T) {
 	var refused *RefusedError
 	require.ErrorAs(t, err, &refused, "while it answers")
 	require.EqualError(t, err, "the source is not lost: db1 (source) answers")
-	require.Contains(t, plan.Hint(err), "without --source-lost")
+	require.Contains(t, report.Hint(err), "without --source-lost")
 
 	source.Kill()
 	stages, err = m.finishStages(t.Context())

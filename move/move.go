@@ -22,6 +22,7 @@ import (
 	"github.com/dcmigrate/migrate/provision/digitalocean"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ErrVendorLogin is wrapped when a vendor's token is missing or refused.
@@ -37,7 +38,7 @@ func (e *RefusedError) Error() string { return e.Reason }
 const vendorWait = 75 * time.Second
 
 func refuse(hint, format string, args ...any) error {
-	return plan.WithHint(&RefusedError{fmt.Sprintf(format, args...)}, "%s", hint)
+	return report.WithHint(&RefusedError{fmt.Sprintf(format, args...)}, "%s", hint)
 }
 
 // Move is one migration, wired. Nothing is connected until it is needed.
@@ -116,7 +117,7 @@ func (m *Move) provider() (provision.Cloud, error) {
 }
 
 func noToken(env string) error {
-	return plan.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, env), "export %s=…", env)
+	return report.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, env), "export %s=…", env)
 }
 
 // Source is a host of the old site, by its name in the configuration.

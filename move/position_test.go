@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func events(list ...plan.Event) *plan.History {
@@ -61,7 +62,7 @@ func TestVerbsAreRefusedWhereTheyDoNotFit(t *testing.T) {
 			}
 			var refused *RefusedError
 			require.ErrorAs(t, err, &refused, "%s at %s", kind, at)
-			require.NotEmpty(t, plan.Hint(err))
+			require.NotEmpty(t, report.Hint(err))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // addresses implements dns.Addresses on the directory of the new hosts.
@@ -45,7 +46,7 @@ func (m *Move) records(ctx context.Context) (dns.Derivation, error) {
 func (m *Move) located(err error) error {
 	var wrong *dns.SettingError
 	if errors.As(err, &wrong) {
-		return m.Config.Wrong(wrong.Setting, wrong.Error(), plan.Hint(err))
+		return m.Config.Wrong(wrong.Setting, wrong.Error(), report.Hint(err))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // RunOptions are what the operator chose for one verb.
@@ -79,7 +80,7 @@ func hasStage(p plan.Plan, name string) error {
 	case isWave:
 		what, name = "wave", wave
 	}
-	return plan.WithHint(&NoStageError{fmt.Sprintf("%s has no %s %q", p.Kind, what, name)}, "%ss are %s", what, strings.Join(have, ", "))
+	return report.WithHint(&NoStageError{fmt.Sprintf("%s has no %s %q", p.Kind, what, name)}, "%ss are %s", what, strings.Join(have, ", "))
 }
 
 // Run runs the reviewed plan of a kind, under the lock and with the journal.
@@ -93,7 +94,7 @@ func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o Run
 		return err
 	}
 	if kind == Cutover && at == OnTarget || kind == Finish && at == Finished {
-		plan.Note(ctx, "%s is done already: %s", kind, at)
+		report.Note(ctx, "%s is done already: %s", kind, at)
 		return nil
 	}
 	reviewed, err := m.reviewed(kind)
@@ -112,8 +113,8 @@ func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o Run
 	}
 	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: waveEnd(p, o.To)})
 	var stale *plan.StaleError
-	if errors.As(err, &stale) && plan.Hint(err) == "" {
-		return plan.WithHint(err, "review it anew: %s", reviewVerb[kind])
+	if errors.As(err, &stale) && report.Hint(err) == "" {
+		return report.WithHint(err, "review it anew: %s", reviewVerb[kind])
 	}
 	return err
 }
@@ -147,7 +148,7 @@ func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
 		case Applying, Applied:
 		case NotStarted:
 			if r.Journal.History().LastRun(Apply) != nil {
-				plan.Note(ctx, "everything was taken back already")
+				report.Note(ctx, "everything was taken back already")
 				return nil
 			}
 			return refuse("nothing to do", "nothing was applied")
@@ -180,7 +181,7 @@ func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
 			return r.Undo(ctx, p)
 		}
 		if at == Applied && h.InForce(Rollback) {
-			plan.Note(ctx, "rolled back already: traffic is on the source")
+			report.Note(ctx, "rolled back already: traffic is on the source")
 			return nil
 		}
 		return m.runLocked(ctx, r, Rollback, o)

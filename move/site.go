@@ -16,9 +16,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/inventory/redact"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -73,7 +73,7 @@ func (m *Move) saveInventory(h *inventory.Host) error {
 	file := filepath.Join(m.inventoryDir(), h.Name+".json")
 	if earlier, err := inventory.LoadFile(file); err == nil && earlier.AsRoot() && !h.AsRoot() {
 		err = fmt.Errorf("capture %s: %w: the inventory of %s, captured as root, is kept", h.Name, remote.ErrSudo, earlier.CapturedAt.Format(time.DateTime))
-		return plan.WithHint(err, "let %s run sudo without a password on %s, or remove %s to keep what a plain login sees", m.Config.SSH.User, h.Name, file)
+		return report.WithHint(err, "let %s run sudo without a password on %s, or remove %s to keep what a plain login sees", m.Config.SSH.User, h.Name, file)
 	}
 	return inventory.Save(m.inventoryDir(), h)
 }
@@ -85,7 +85,7 @@ func (m *Move) auditInventory(r *redact.Redactor) error {
 		return err
 	}
 	err = fmt.Errorf("%d secrets were written, the first a %s in %s", len(leaks), leaks[0].Kind, leaks[0].Path)
-	return plan.WithHint(err, "remove %s, do not commit it, and report the kind of file", m.inventoryDir())
+	return report.WithHint(err, "remove %s, do not commit it, and report the kind of file", m.inventoryDir())
 }
 
 func (m *Move) objects() *inventory.Objects {
@@ -124,7 +124,7 @@ func named(hosts []*inventory.Host, names []string) ([]*inventory.Host, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(hosts, func(h *inventory.Host) bool { return h.Name == name })
 		if i < 0 {
-			return nil, plan.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
+			return nil, report.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
 		}
 		only = append(only, hosts[i])
 	}
@@ -166,13 +166,13 @@ func (m *Move) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {
 		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
 	}
 	found, err := inventory.Findings(hosts, site)
-	return found, plan.WithHint(err, "migrate inventory capture")
+	return found, report.WithHint(err, "migrate inventory capture")
 }
 
 func (m *Move) inventory() ([]*inventory.Host, error) {
 	hosts, err := inventory.Load(m.inventoryDir())
 	if err == nil && len(hosts) == 0 {
-		return nil, plan.WithHint(&RefusedError{"there is no inventory yet"}, "migrate inventory capture")
+		return nil, report.WithHint(&RefusedError{"there is no inventory yet"}, "migrate inventory capture")
 	}
 	return hosts, err
 }
@@ -194,7 +194,7 @@ func (m *Move) site() (provision.Site, error) {
 	c, do := m.Config, m.Config.Provision.DigitalOcean
 	key, err := os.ReadFile(c.SSH.IdentityFile + ".pub")
 	if err != nil {
-		return provision.Site{}, plan.WithHint(fmt.Errorf("read the operator's public key: %w", err), "ssh-keygen -y -f %s > %s.pub", c.SSH.IdentityFile, c.SSH.IdentityFile)
+		return provision.Site{}, report.WithHint(fmt.Errorf("read the operator's public key: %w", err), "ssh-keygen -y -f %s > %s.pub", c.SSH.IdentityFile, c.SSH.IdentityFile)
 	}
 	site := provision.Site{
 		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, PublicPorts: do.PublicPorts,
@@ -211,7 +211,7 @@ func (m *Move) site() (provision.Site, error) {
 	for _, h := range c.Hosts {
 		f, ok := facts[h.Name]
 		if !ok {
-			return site, plan.WithHint(&RefusedError{"host " + h.Name + " is not in the inventory"}, "migrate inventory capture")
+			return site, report.WithHint(&RefusedError{"host " + h.Name + " is not in the inventory"}, "migrate inventory capture")
 		}
 		site.Hosts = append(site.Hosts, provision.HostSpec{
 			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, Size: h.Size, Facts: factsOf(f),

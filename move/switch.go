@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // direction is which way a switch goes: a cutover enters the target, a rollback
@@ -57,10 +58,10 @@ func (m *Move) rollbackStages(ctx context.Context, o RunOptions) ([]plan.Stage, 
 	}
 	now, err := m.records(ctx)
 	if err != nil {
-		plan.Note(ctx, "the zones are not searched for records that lead to the target by other hands: %v", err)
+		report.Note(ctx, "the zones are not searched for records that lead to the target by other hands: %v", err)
 	}
 	for _, name := range m.strays(now, h) {
-		plan.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
+		report.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
 	}
 	dir := direction{replication.Source}
 	gates := plan.Stage{Name: "gates", Summary: "the source is ready to take over again", Steps: m.linkGates(dir)}

@@ -7,9 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // SeedWorkerVerb is the hidden verb of a seed's worker on the target's host.
@@ -77,7 +77,7 @@ func (m *Move) eachSeed(ctx context.Context, database string, ask func(context.C
 		}
 	}
 	if !known {
-		return nil, plan.WithHint(&NoDatabaseError{database}, "databases are %s", strings.Join(names, ", "))
+		return nil, report.WithHint(&NoDatabaseError{database}, "databases are %s", strings.Join(names, ", "))
 	}
 	return states, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // DifferenceError is a verify that found differences; the reports have them.
@@ -78,7 +79,7 @@ type VerifyOptions struct {
 	Tables   []string // as schema.table; none: everything
 	Parallel int      // chunks side by side; 0: replication's default
 	// Progress is told how far the verify of a pair is; may be nil.
-	Progress func(pair string, p plan.Progress)
+	Progress func(pair string, p report.Progress)
 }
 
 // chosen are the pairs that the operator asks for.
@@ -103,7 +104,7 @@ func (m *Move) chosen(o VerifyOptions) ([]replication.Pair, error) {
 func (o VerifyOptions) of(p replication.Pair, from replication.Side) replication.VerifyOptions {
 	out := replication.VerifyOptions{From: from, Tables: o.Tables, Parallel: o.Parallel}
 	if o.Progress != nil {
-		out.Progress = func(progress plan.Progress) { o.Progress(p.Name, progress) }
+		out.Progress = func(progress report.Progress) { o.Progress(p.Name, progress) }
 	}
 	return out
 }
@@ -141,7 +142,7 @@ func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.Verif
 		differences += r.Found
 	}
 	if differences > 0 {
-		return out, plan.WithHint(&DifferenceError{differences}, "%s", hint)
+		return out, report.WithHint(&DifferenceError{differences}, "%s", hint)
 	}
 	return out, nil
 }
@@ -189,7 +190,7 @@ func (m *Move) Repair(ctx context.Context, o RepairOptions) (out []replication.R
 			differences += report.After.Found
 		}
 		if differences > 0 {
-			return plan.WithHint(&DifferenceError{differences}, "what is left is named with the reason; definitions and accounts are never repaired: make them alike by hand, or seed the target again")
+			return report.WithHint(&DifferenceError{differences}, "what is left is named with the reason; definitions and accounts are never repaired: make them alike by hand, or seed the target again")
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // linkedPair is a pair of real servers with the forward link; the target is fenced.
@@ -60,7 +61,7 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 		return state.Done
 	}
 	var shown []string
-	_, err = m.Verify(t.Context(), VerifyOptions{Progress: func(pair string, p plan.Progress) { shown = append(shown, pair+" "+p.What) }})
+	_, err = m.Verify(t.Context(), VerifyOptions{Progress: func(pair string, p report.Progress) { shown = append(shown, pair+" "+p.What) }})
 	require.NoError(t, err)
 	require.Equal(t, []string{"main s.t"}, shown)
 	require.True(t, fresh())
@@ -73,7 +74,7 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 	_, err = m.Verify(t.Context(), VerifyOptions{Tables: []string{"s.t"}})
 	var differ *DifferenceError
 	require.ErrorAs(t, err, &differ)
-	require.Contains(t, plan.Hint(err), "--repair")
+	require.Contains(t, report.Hint(err), "--repair")
 	require.Equal(t, int64(1), saved().Found)
 	require.False(t, fresh())
 

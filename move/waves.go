@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // HealthyStage and PurgeStage are the names of the stages before and after a
@@ -204,7 +205,7 @@ func (m *Move) journaled(ctx context.Context, h *plan.History) (dns.Derivation, 
 	}
 	snapshot, err := dns.Snapshot(ctx, m.zones, m.zones, all)
 	if err != nil && len(all) > len(names) {
-		plan.Note(ctx, "names that follow in other zones are not purged: %v", err)
+		report.Note(ctx, "names that follow in other zones are not purged: %v", err)
 		snapshot, err = dns.Snapshot(ctx, m.zones, m.zones, names)
 	}
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // EventType is what happened.
@@ -46,9 +48,9 @@ type Event struct {
 	// Reverts is set on run-finished: the kind whose steps count as undone from here on.
 	Reverts string `json:"reverts,omitempty"`
 	// Final is set on run-finished: the run\'s own steps are forgotten from here on.
-	Final    bool      `json:"final,omitempty"`
-	Millis   int64     `json:"ms,omitempty"` // how long the step or run took
-	Progress *Progress `json:"-"`
+	Final    bool             `json:"final,omitempty"`
+	Millis   int64            `json:"ms,omitempty"` // how long the step or run took
+	Progress *report.Progress `json:"-"`
 }
 
 // Phase is how far a step has come.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Journal is the append-only record of a migration: JSON lines, each fsynced
@@ -106,7 +108,7 @@ func parseEvents(data []byte, path string) ([]Event, error) {
 		}
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, WithHint(fmt.Errorf("%s:%d: damaged journal line: %w", path, n+1, err),
+			return nil, report.WithHint(fmt.Errorf("%s:%d: damaged journal line: %w", path, n+1, err),
 				"the journal is append-only: restore it from a copy, nothing was changed")
 		}
 		events = append(events, e)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func TestTornLastLineIsCutOffAtEveryLength(t *testing.T) {
@@ -49,7 +50,7 @@ func TestDamagedLineIsNamed(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("{\"seq\":1}\nrubbish\n{\"seq\":3}\n"), 0o600))
 	_, err := plan.OpenJournal(path, "tester")
 	require.ErrorContains(t, err, "journal.jsonl:2: damaged")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }
 
 func TestJournalIsPrivate(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Holder is who holds a migration's lock.
@@ -50,7 +52,7 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 		if data, err := io.ReadAll(f); err == nil {
 			_ = json.Unmarshal(data, &first) // half written: the holder is named by what there is
 		}
-		return nil, WithHint(&LockedError{first}, "wait for it to end, or watch it: migrate status")
+		return nil, report.WithHint(&LockedError{first}, "wait for it to end, or watch it: migrate status")
 	}
 	data, err := json.Marshal(h)
 	if err == nil {

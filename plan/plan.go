@@ -21,7 +21,7 @@ type Op interface {
 	// side effects, and it must work (or return Unknown) before earlier steps of
 	// the plan have run.
 	Check(ctx context.Context) (State, error)
-	// Apply makes the change. It returns a Transient error where trying again
+	// Apply makes the change. It returns a report.TransientError where trying again
 	// (after another Check) is right.
 	Apply(ctx context.Context) error
 	// Verify asks the world, not memory, whether the change is in force.

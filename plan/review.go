@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // checksAtOnce bounds how many Checks run side by side in a survey.
@@ -189,7 +191,7 @@ func LoadReview(path string) (Review, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&r); err != nil {
-		return Review{}, WithHint(fmt.Errorf("%s: not a plan of migrate: %w", path, err), "make it anew: migrate plan --out %s", path)
+		return Review{}, report.WithHint(fmt.Errorf("%s: not a plan of migrate: %w", path, err), "make it anew: migrate plan --out %s", path)
 	}
 	return r, nil
 }

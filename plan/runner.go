@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ErrStopped is returned by a run that a signal (or RunOptions.To) ended
@@ -131,7 +133,7 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 // depend on moving it back.
 func (x *run) mayGoOn(h *History) error {
 	if !x.sectionDone() {
-		return WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
+		return report.WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
 			"put the configuration back and finish it, or take it back: migrate rollback")
 	}
 	return coversOurs(h, x.plan)
@@ -154,7 +156,7 @@ func knownStage(p Plan, to string) error {
 	if to == "" || slices.Contains(names, to) {
 		return nil
 	}
-	return WithHint(fmt.Errorf("%s has no stage %s", p.Kind, to), "its stages are %s", strings.Join(names, ", "))
+	return report.WithHint(fmt.Errorf("%s has no stage %s", p.Kind, to), "its stages are %s", strings.Join(names, ", "))
 }
 
 func (x *run) stages(ctx context.Context, to string) error {
@@ -183,8 +185,8 @@ func (x *run) abort(ctx context.Context, i int, cause error) error {
 	x.insist = true
 	if err := x.undo(ctx, x.plan.Stages[first:last]); err != nil {
 		err = fmt.Errorf("undo of the critical section: %w", err)
-		if Hint(err) == "" {
-			err = WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
+		if report.Hint(err) == "" {
+			err = report.WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
 		}
 		return errors.Join(cause, err, x.unsaid)
 	}

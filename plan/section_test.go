@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // failVerify is a step whose proof fails, for a moment.
@@ -155,7 +156,7 @@ func TestUnknownStageToStopAfterIsRefused(t *testing.T) {
 	dir := newWorld(t)
 	err := (&plan.Runner{Journal: open(t, dir)}).Run(t.Context(), world(dir), plan.RunOptions{To: "flipp"})
 	require.ErrorContains(t, err, "cutover has no stage flipp")
-	require.Contains(t, plan.Hint(err), "flip")
+	require.Contains(t, report.Hint(err), "flip")
 	require.Empty(t, content(dir, "log"))
 }
 
@@ -240,7 +241,7 @@ func TestUndoOfTheSectionInsists(t *testing.T) {
 		full  bool
 	}{
 		"a host that restarts":      {err: errors.New("connection refused"), fails: 9, calls: 10},
-		"something that is decided": {err: plan.Permanent(errors.New("decided")), fails: 9, calls: 1},
+		"something that is decided": {err: report.Permanent(errors.New("decided")), fails: 9, calls: 1},
 		"a full disk":               {full: true, calls: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -266,7 +267,7 @@ func TestUndoOfTheSectionInsists(t *testing.T) {
 					return
 				}
 				require.ErrorContains(t, err, "decided")
-				require.Contains(t, plan.Hint(err), "migrate rollback")
+				require.Contains(t, report.Hint(err), "migrate rollback")
 			})
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // execution is one step in one run.
@@ -14,13 +16,13 @@ type execution struct {
 	id   string
 }
 
-// note and progress make the execution the reporter that the step's context carries.
-func (e *execution) note(text string) {
-	// The note's own failure shows at the step's next event: the journal is broken then.
+// Note and Progress make the execution the Reporter that the step's context carries.
+func (e *execution) Note(text string) {
+	// A note that cannot be written shows at the step's next event: the journal is broken then.
 	_ = e.event(Event{Step: e.id, Type: StepNote, Text: text})
 }
 
-func (e *execution) progress(p Progress) {
+func (e *execution) Progress(p report.Progress) {
 	e.Journal.Show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.id, Type: StepProgress, Progress: &p})
 }
 
@@ -28,7 +30,7 @@ func (e *execution) progress(p Progress) {
 // crashed run left of it.
 func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
 	e := &execution{x, s, x.plan.ID(stage, s)}
-	ctx = context.WithValue(ctx, reporterKey{}, reporter(e))
+	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
 	rec := x.Journal.History().Step(e.id)
 	if s.Gate && rec.Phase == Verified && x.passed(i) {
@@ -72,7 +74,7 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 	}
 	if !state.Done || e.step.Gate {
 		if rec.Ours && rec.Phase != Started && !e.step.Gate {
-			e.note("no longer in force, applied again: " + state.Now)
+			e.Note("no longer in force, applied again: " + state.Now)
 		}
 		if err := e.event(Event{Step: e.id, Type: StepStarted, Before: compact(state.Before), Gate: e.step.Gate}); err != nil {
 			return err
@@ -147,12 +149,12 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 // again reports whether attempt n is followed by another, and how long the
 // other side wants to be left alone before.
 func (e *execution) again(err error, n, attempts int) (after time.Duration, again bool) {
-	var transient *TransientError
+	var transient *report.TransientError
 	if errors.As(err, &transient) {
 		after = transient.After
 	}
 	if e.insist {
-		var permanent *PermanentError
+		var permanent *report.PermanentError
 		return after, !errors.As(err, &permanent)
 	}
 	return after, transient != nil && n < attempts

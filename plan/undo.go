@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Undo takes back, in reverse order of their start, the steps of p that this
@@ -47,7 +49,7 @@ func coversOurs(h *History, p Plan) error {
 	if len(lost) == 0 {
 		return nil
 	}
-	return WithHint(&StaleError{p.Kind, "the configuration no longer has what was applied: " + strings.Join(lost, ", ")},
+	return report.WithHint(&StaleError{p.Kind, "the configuration no longer has what was applied: " + strings.Join(lost, ", ")},
 		"put the configuration back as it was when it was applied")
 }
 
@@ -99,10 +101,10 @@ func (x *run) undoStep(ctx context.Context, t undoTarget) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	e := &execution{x, t.step, t.rec.ID}
-	ctx = context.WithValue(ctx, reporterKey{}, reporter(e))
+	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
 	if t.step.CannotUndo != "" {
-		e.note("cannot be undone: " + t.step.CannotUndo)
+		e.Note("cannot be undone: " + t.step.CannotUndo)
 		return x.event(Event{Step: e.id, Type: StepUndone, Text: t.step.CannotUndo})
 	}
 	if err := x.event(Event{Step: e.id, Type: StepUndoing}); err != nil {

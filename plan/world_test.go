@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // fileOp wants a file to hold text: the smallest real world there is. Every
@@ -54,7 +55,7 @@ func (o *fileOp) Apply(ctx context.Context) error {
 	}
 	if o.transient > 0 {
 		o.transient--
-		return plan.Transient(errors.New("answer lost"), time.Millisecond)
+		return report.Transient(errors.New("answer lost"), time.Millisecond)
 	}
 	return o.err
 }

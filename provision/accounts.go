@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // missingAccountsScript prints the lines of passwd and group that the source has
@@ -90,7 +90,7 @@ func ensureAccounts(ctx context.Context, source, target remote.Host, folder stri
 		return fmt.Errorf("make accounts on %s: %w", target.Name(), err)
 	}
 	if made.Len() > 0 {
-		plan.Note(ctx, "made on %s: %s", target.Name(), strings.Join(strings.Split(strings.TrimSpace(made.String()), "\n"), ", "))
+		report.Note(ctx, "made on %s: %s", target.Name(), strings.Join(strings.Split(strings.TrimSpace(made.String()), "\n"), ", "))
 	}
 	return nil
 }

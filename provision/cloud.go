@@ -6,7 +6,7 @@ import (
 )
 
 // Cloud is the vendor's API, as far as this package needs it. Lists are
-// complete (all pages). Errors that are worth another try are plan.Transient;
+// complete (all pages). Errors that are worth another try are report.Transient;
 // deleting what is not there is no error.
 type Cloud interface {
 	Droplets

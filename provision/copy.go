@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -163,6 +163,6 @@ func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewri
 		if _, err := io.Copy(out, content); err != nil {
 			return fmt.Errorf("write %s: %w", h.Name, err)
 		}
-		plan.Report(ctx, plan.Progress{Done: done, Total: total, Unit: "files", What: "/" + h.Name})
+		report.Show(ctx, report.Progress{Done: done, Total: total, Unit: "files", What: "/" + h.Name})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -61,7 +62,7 @@ func OpenDirectory(folder string, port int) (*Directory, error) {
 		return nil, fmt.Errorf("read new hosts: %w", err)
 	}
 	if err := json.Unmarshal(data, &d.machines); err != nil {
-		return nil, plan.WithHint(fmt.Errorf("read new hosts: %s: %w", d.path(), err),
+		return nil, report.WithHint(fmt.Errorf("read new hosts: %s: %w", d.path(), err),
 			"move the file away: migrate apply writes it again from the vendor's API and the known_hosts file")
 	}
 	return d, nil
@@ -78,7 +79,7 @@ func (d *Directory) Lookup(name string) (Machine, error) {
 	defer d.mu.Unlock()
 	m, ok := d.machines[name]
 	if !ok {
-		return Machine{}, plan.WithHint(fmt.Errorf("new host %s: %w", name, ErrNotProvisioned), "run migrate apply first")
+		return Machine{}, report.WithHint(fmt.Errorf("new host %s: %w", name, ErrNotProvisioned), "run migrate apply first")
 	}
 	return m, nil
 }

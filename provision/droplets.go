@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -106,11 +107,11 @@ func (op *dropletsOp) find(ctx context.Context) (map[string]Droplet, error) {
 			continue
 		}
 		if twin, ok := found[d.Name]; ok {
-			return nil, plan.WithHint(fmt.Errorf("two droplets of this migration are named %s: %d and %d", d.Name, twin.ID, d.ID),
+			return nil, report.WithHint(fmt.Errorf("two droplets of this migration are named %s: %d and %d", d.Name, twin.ID, d.ID),
 				"delete the one that hosts.json does not name")
 		}
 		if h.Size != "" && d.Size != h.Size {
-			return nil, plan.WithHint(fmt.Errorf("droplet %s is of size %s, the configuration says %s", d.Name, d.Size, h.Size),
+			return nil, report.WithHint(fmt.Errorf("droplet %s is of size %s, the configuration says %s", d.Name, d.Size, h.Size),
 				"resize it in the control panel, or correct the size")
 		}
 		found[d.Name] = d
@@ -158,7 +159,7 @@ func (op *dropletsOp) checkLimit(ctx context.Context, missing int) error {
 		return fmt.Errorf("read droplet limit: %w", err)
 	}
 	if used+missing > limit {
-		return plan.WithHint(fmt.Errorf("the account may have %d droplets and has %d: %d more do not fit", limit, used, missing),
+		return report.WithHint(fmt.Errorf("the account may have %d droplets and has %d: %d more do not fit", limit, used, missing),
 			"ask the vendor for a higher limit in the control panel (Settings, Droplet limit), or delete droplets that nobody needs")
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -62,9 +62,9 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 	for _, r := range requests {
 		if err := op.cloud.CreateDroplets(ctx, r); err != nil {
 			err = fmt.Errorf("make droplets %s: %w", strings.Join(r.Names, ", "), err)
-			var transient *plan.TransientError
+			var transient *report.TransientError
 			if errors.As(err, &transient) {
-				return plan.Transient(err, max(settle, transient.After))
+				return report.Transient(err, max(settle, transient.After))
 			}
 			return err
 		}
@@ -137,11 +137,11 @@ func (op *dropletsOp) started(ctx context.Context) (map[string]Droplet, error) {
 			}
 		}
 		total := len(op.site.Hosts)
-		plan.Report(ctx, plan.Progress{Done: int64(total - len(late)), Total: int64(total), Unit: "droplets"})
+		report.Show(ctx, report.Progress{Done: int64(total - len(late)), Total: int64(total), Unit: "droplets"})
 		return len(late) == 0, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, plan.WithHint(fmt.Errorf("droplets did not start within %s: %s", op.createBudget, strings.Join(late, ", ")),
+		return nil, report.WithHint(fmt.Errorf("droplets did not start within %s: %s", op.createBudget, strings.Join(late, ", ")),
 			"look at them in the control panel, then run the command again")
 	}
 	return found, err
@@ -165,7 +165,7 @@ func (op *dropletsOp) record(found map[string]Droplet) error {
 			m.HostKey, m.Bootstrap = key.Public, true
 		}
 		if m.HostKey == "" {
-			return plan.WithHint(fmt.Errorf("the host key of droplet %s (%d) is not on record", d.Name, d.ID),
+			return report.WithHint(fmt.Errorf("the host key of droplet %s (%d) is not on record", d.Name, d.ID),
 				"put back %s, or delete the droplet and run the command again", op.directory.KnownHosts())
 		}
 		m.Public, m.Private = d.Public, d.Private

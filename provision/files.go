@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // filesOp copies an application's files from a source host to its clone, with
@@ -72,7 +73,7 @@ func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 		return c, err
 	}
 	if len(c.want.Missing) > 0 {
-		return c, plan.WithHint(fmt.Errorf("application %s: not on the source %s: %s", op.app.Name, op.host, strings.Join(c.want.Missing, ", ")),
+		return c, report.WithHint(fmt.Errorf("application %s: not on the source %s: %s", op.app.Name, op.host, strings.Join(c.want.Missing, ", ")),
 			"correct the application's files or hosts")
 	}
 	if c.rewrite, err = rewrittenHashes(ctx, source, c.want.Matches, c.rewriter); err != nil {
@@ -106,9 +107,9 @@ func (op *filesOp) passOver(ctx context.Context, want manifest) {
 		case e.Kind == "f" && e.Hash != "", e.Kind == "d", e.Kind == "l":
 			continue
 		case e.Kind == "f":
-			plan.Note(ctx, "%s of %s is left out: it vanished, or could not be read", p, op.host)
+			report.Note(ctx, "%s of %s is left out: it vanished, or could not be read", p, op.host)
 		default:
-			plan.Note(ctx, "%s of %s is left out: not a file, folder or link", p, op.host)
+			report.Note(ctx, "%s of %s is left out: not a file, folder or link", p, op.host)
 		}
 		delete(want.Entries, p)
 	}
@@ -169,7 +170,7 @@ func (op *filesOp) noteRewritten(ctx context.Context, c comparison) {
 		}
 	}
 	if len(rewritten) > 0 {
-		plan.Note(ctx, "new addresses written into %s on %s", some(rewritten), op.host)
+		report.Note(ctx, "new addresses written into %s on %s", some(rewritten), op.host)
 	}
 }
 
@@ -181,7 +182,7 @@ func (op *filesOp) Verify(ctx context.Context) error {
 		return err
 	}
 	if len(c.differing) > 0 {
-		return plan.WithHint(fmt.Errorf("files of %s on %s differ from the source's: %s", op.app.Name, op.host, some(c.differing)),
+		return report.WithHint(fmt.Errorf("files of %s on %s differ from the source's: %s", op.app.Name, op.host, some(c.differing)),
 			"run the command again; if they change all the time, leave them out of the application's files")
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // firstBootBudget bounds the installation of the packages.
@@ -115,11 +116,11 @@ func (op *firstBootOp) Apply(ctx context.Context) error {
 func (op *firstBootOp) judge(ctx context.Context, s status) error {
 	if strings.HasPrefix(s.Word, "done") || strings.HasPrefix(s.Word, "degraded") {
 		if s.Exit == "2" {
-			plan.Note(ctx, "first boot of %s ended with recoverable errors: %s", op.host.Name, s.Detail)
+			report.Note(ctx, "first boot of %s ended with recoverable errors: %s", op.host.Name, s.Detail)
 		}
 		return nil
 	}
-	return plan.WithHint(fmt.Errorf("first boot of %s: cloud-init says %q: %s", op.host.Name, s.Word, s.Detail),
+	return report.WithHint(fmt.Errorf("first boot of %s: cloud-init says %q: %s", op.host.Name, s.Word, s.Detail),
 		"see /var/log/cloud-init-output.log on the droplet; migrate rollback --all, then apply, makes it again")
 }
 
@@ -151,7 +152,7 @@ func (op *firstBootOp) Verify(ctx context.Context) error {
 	}
 	missing := slices.DeleteFunc(slices.Clone(packages), func(p string) bool { return installed[p] })
 	if len(missing) > 0 {
-		return plan.WithHint(fmt.Errorf("packages are not installed on %s: %s", op.host.Name, strings.Join(missing, ", ")),
+		return report.WithHint(fmt.Errorf("packages are not installed on %s: %s", op.host.Name, strings.Join(missing, ", ")),
 			"the image may not offer them: see /var/log/cloud-init-output.log on the droplet")
 	}
 	return nil

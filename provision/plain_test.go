@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -57,7 +57,7 @@ func TestUserDataHasALimit(t *testing.T) {
 	u.Files = []provision.UserFile{{Path: "/x", Content: strings.Repeat("x", provision.MaxUserData)}}
 	_, err := u.Render()
 	require.ErrorContains(t, err, "the vendor takes 65536")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }
 
 func TestChooseSize(t *testing.T) {
@@ -91,7 +91,7 @@ func TestChooseSize(t *testing.T) {
 			choice, err := provision.ChooseSize(sizes, tt.region, tt.host)
 			if tt.fail != "" {
 				require.ErrorContains(t, err, tt.fail)
-				require.NotEmpty(t, plan.Hint(err))
+				require.NotEmpty(t, report.Hint(err))
 				return
 			}
 			require.NoError(t, err)
@@ -199,5 +199,5 @@ func TestDirectory(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "hosts.json"), []byte("{"), 0o600))
 	_, err = provision.OpenDirectory(folder, 22)
 	require.ErrorContains(t, err, "hosts.json")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // healthBudget is how long a started application may take to be healthy.
@@ -166,7 +167,7 @@ func (op *servicesOp) Apply(ctx context.Context) error {
 	// The mark of the files is copied last: a crash before it restarts once more.
 	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", quote(op.files()), quote(op.started()), quote(startedFolder))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
-		return plan.WithHint(fmt.Errorf("start %s on %s: %w", op.app.Name, op.host, err), "on the droplet: %s", op.journalctl())
+		return report.WithHint(fmt.Errorf("start %s on %s: %w", op.app.Name, op.host, err), "on the droplet: %s", op.journalctl())
 	}
 	return nil
 }
@@ -191,7 +192,7 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return plan.WithHint(fmt.Errorf("%s on %s: %w", op.app.Name, op.host, errOr(last, err)), "on the droplet: %s", op.journalctl())
+		return report.WithHint(fmt.Errorf("%s on %s: %w", op.app.Name, op.host, errOr(last, err)), "on the droplet: %s", op.journalctl())
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -130,7 +130,7 @@ func (s Site) validateHost(h HostSpec) error {
 		bad("a droplet's name has only letters, digits, dots and dashes, at most 63")
 	}
 	if s.VPCRange.IsValid() && s.VPCRange.Contains(h.OldAddress) {
-		errs = append(errs, plan.WithHint(fmt.Errorf("host %s: its address %s is inside the new VPC's range %s, so the new hosts could not reach it", h.Name, h.OldAddress, s.VPCRange),
+		errs = append(errs, report.WithHint(fmt.Errorf("host %s: its address %s is inside the new VPC's range %s, so the new hosts could not reach it", h.Name, h.OldAddress, s.VPCRange),
 			"choose another vpc_range"))
 	}
 	for _, r := range h.Roles {
@@ -218,7 +218,7 @@ func (s Site) sshPort() int {
 func (s Site) publicKey() (ssh.PublicKey, error) {
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s.SSHPublicKey))
 	if err != nil {
-		return nil, plan.WithHint(fmt.Errorf("read the operator's public key: %w", err),
+		return nil, report.WithHint(fmt.Errorf("read the operator's public key: %w", err),
 			"ssh.identity_file needs its .pub beside it, in OpenSSH's format")
 	}
 	return key, nil

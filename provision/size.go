@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Choice is the size of a host's clone and why it is that one.
@@ -26,7 +26,7 @@ func ChooseSize(sizes []Size, region string, h HostSpec) (Choice, error) {
 		return explicitSize(sizes, region, h)
 	}
 	if need.CPUs < 1 || need.MemoryMiB < 1 || need.DiskGiB < 1 {
-		return Choice{}, plan.WithHint(fmt.Errorf("choose a size for %s: the inventory knows %d CPUs, %d MiB memory, %d GiB disk", h.Name, need.CPUs, need.MemoryMiB, need.DiskGiB),
+		return Choice{}, report.WithHint(fmt.Errorf("choose a size for %s: the inventory knows %d CPUs, %d MiB memory, %d GiB disk", h.Name, need.CPUs, need.MemoryMiB, need.DiskGiB),
 			"run migrate inventory capture, or set the host's size")
 	}
 	var fits []Size
@@ -36,7 +36,7 @@ func ChooseSize(sizes []Size, region string, h HostSpec) (Choice, error) {
 		}
 	}
 	if len(fits) == 0 {
-		return Choice{}, plan.WithHint(fmt.Errorf("choose a size for %s: no size in region %s has %s", h.Name, region, need),
+		return Choice{}, report.WithHint(fmt.Errorf("choose a size for %s: no size in region %s has %s", h.Name, region, need),
 			"set the host's size if less is enough, or choose another region")
 	}
 	best := slices.MinFunc(fits, func(a, b Size) int {
@@ -49,11 +49,11 @@ func ChooseSize(sizes []Size, region string, h HostSpec) (Choice, error) {
 func explicitSize(sizes []Size, region string, h HostSpec) (Choice, error) {
 	i := slices.IndexFunc(sizes, func(s Size) bool { return s.Slug == h.Size })
 	if i < 0 {
-		return Choice{}, plan.WithHint(fmt.Errorf("size of %s: the vendor has no size %s", h.Name, h.Size),
+		return Choice{}, report.WithHint(fmt.Errorf("size of %s: the vendor has no size %s", h.Name, h.Size),
 			"leave the host's size out to have one chosen")
 	}
 	if !sizes[i].offered(region) {
-		return Choice{}, plan.WithHint(fmt.Errorf("size of %s: %s is not available in region %s", h.Name, h.Size, region),
+		return Choice{}, report.WithHint(fmt.Errorf("size of %s: %s is not available in region %s", h.Name, h.Size, region),
 			"leave the host's size out to have one chosen, or choose another region")
 	}
 	return Choice{Size: sizes[i], Reason: "as configured", Smaller: smaller(sizes[i], h.Facts)}, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -88,7 +89,7 @@ func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
 		return nil
 	}
 	if found.Name != op.name {
-		plan.Note(ctx, "ssh key %s is left in the account: it is named %q, not %q", ssh.FingerprintSHA256(op.key), found.Name, op.name)
+		report.Note(ctx, "ssh key %s is left in the account: it is named %q, not %q", ssh.FingerprintSHA256(op.key), found.Name, op.name)
 		return nil
 	}
 	if err := op.cloud.DeleteSSHKey(ctx, found.ID); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // applied applies a stage's steps as the Runner does: after a Transient error it
@@ -32,7 +33,7 @@ func tryApply(ctx context.Context, step plan.Step) error {
 		if err == nil && !state.Done {
 			err = step.Op.Apply(ctx)
 		}
-		var transient *plan.TransientError
+		var transient *report.TransientError
 		if !errors.As(err, &transient) {
 			return err
 		}
@@ -180,7 +181,7 @@ func TestNetworkSurvivesFaults(t *testing.T) {
 				l.sim.Inject(dosim.Fault{Method: "DELETE", Kind: kind, Delay: time.Second})
 				undone := func() error { return step.Op.Undo(t.Context(), befores[i].Before) }
 				if err := undone(); err != nil {
-					var transient *plan.TransientError
+					var transient *report.TransientError
 					require.ErrorAs(t, err, &transient)
 					require.NoError(t, undone())
 				}
@@ -199,7 +200,7 @@ func TestDropletLimitIsCheckedFirst(t *testing.T) {
 	step := stagesOf(t, testSite(public), deps(t, l, file))[provision.StageDroplets].Steps[0]
 	_, err := step.Op.Check(t.Context())
 	require.ErrorContains(t, err, "2 more do not fit")
-	require.Contains(t, plan.Hint(err), "higher limit")
+	require.Contains(t, report.Hint(err), "higher limit")
 	require.Empty(t, l.sim.Machines())
 }
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 )
@@ -145,7 +145,7 @@ func (op *dropletsOp) answers(ctx context.Context, host remote.Host) error {
 		return last == nil, nil
 	})
 	if err != nil && last != nil {
-		return plan.WithHint(fmt.Errorf("no answer over SSH within %s: %w", op.bootBudget, last),
+		return report.WithHint(fmt.Errorf("no answer over SSH within %s: %w", op.bootBudget, last),
 			"look at the droplet's console in the control panel; migrate rollback --all deletes it, and apply makes it again")
 	}
 	return err

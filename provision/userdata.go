@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 	"go.yaml.in/yaml/v3"
 )
@@ -103,7 +103,7 @@ func (u UserData) Render() (string, error) {
 		return "", fmt.Errorf("write user-data: %w", err)
 	}
 	if b.Len() > MaxUserData {
-		return "", plan.WithHint(fmt.Errorf("user-data is %d bytes, the vendor takes %d", b.Len(), MaxUserData),
+		return "", report.WithHint(fmt.Errorf("user-data is %d bytes, the vendor takes %d", b.Len(), MaxUserData),
 			"build an image with the packages and set provision.digitalocean.image")
 	}
 	return b.String(), nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ErrInUse is wrapped by Networks.DeleteVPC while the VPC has members.
@@ -63,7 +64,7 @@ func (op *vpcOp) find(ctx context.Context) (VPC, bool, error) {
 		return found, false, err
 	}
 	if found.Region != op.want.Region || op.want.Range.IsValid() && found.Range != op.want.Range {
-		return found, false, plan.WithHint(fmt.Errorf("the account has a VPC %s, but the site wants %s", found, op.want),
+		return found, false, report.WithHint(fmt.Errorf("the account has a VPC %s, but the site wants %s", found, op.want),
 			"run migrate rollback --all with the earlier configuration, or choose another id")
 	}
 	return found, true, nil
@@ -118,13 +119,13 @@ func (op *vpcOp) Undo(ctx context.Context, before json.RawMessage) error {
 			return err == nil, err
 		}
 		if !noted {
-			plan.Note(ctx, "VPC %s still has members; waiting for the vendor to let go of them", found.Name)
+			report.Note(ctx, "VPC %s still has members; waiting for the vendor to let go of them", found.Name)
 			noted = true
 		}
 		return false, nil
 	})
 	if err != nil {
-		return plan.WithHint(fmt.Errorf("delete VPC %s: %w", found.Name, err), "something that is not ours may be in it: see the control panel")
+		return report.WithHint(fmt.Errorf("delete VPC %s: %w", found.Name, err), "something that is not ours may be in it: see the control panel")
 	}
 	return nil
 }

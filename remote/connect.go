@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // connect dials the host and logs in.
@@ -70,9 +70,9 @@ func (s *SSH) unreachable(address string, err error) error {
 		return err
 	}
 	err = fmt.Errorf("connect to %s (%s): %w: %w", s.cfg.Name, address, ErrUnreachable, reason(err))
-	err = plan.WithHint(err, "check that %s is up, that its address and ssh port are right, and that a firewall lets this machine in: ssh -p %d %s",
+	err = report.WithHint(err, "check that %s is up, that its address and ssh port are right, and that a firewall lets this machine in: ssh -p %d %s",
 		s.cfg.Name, s.cfg.Port, s.login(address))
-	return plan.Transient(err, 0)
+	return report.Transient(err, 0)
 }
 
 // reason is the system's own word for why a connection was not made, without
@@ -101,18 +101,18 @@ func (s *SSH) explainHandshake(address string, err error) error {
 	var netErr net.Error
 	switch {
 	case errors.As(err, &unknown):
-		return plan.WithHint(unknown, "compare the fingerprint with the host's own, then add it: ssh-keyscan -p %d %s >>%s",
+		return report.WithHint(unknown, "compare the fingerprint with the host's own, then add it: ssh-keyscan -p %d %s >>%s",
 			s.cfg.Port, hostOf(address), append(unknown.Files, "~/.ssh/known_hosts")[0])
 	case errors.As(err, &changed):
-		return plan.WithHint(changed, "find out why; if the new key is right, remove line %d of %s and add the new key", changed.Line, changed.File)
+		return report.WithHint(changed, "find out why; if the new key is right, remove line %d of %s and add the new key", changed.Line, changed.File)
 	case strings.Contains(err.Error(), "unable to authenticate"):
 		err = fmt.Errorf("log in to %s (%s) as %s with %s: %w", s.cfg.Name, address, s.cfg.User, s.keyNames(), ErrAuth)
-		return plan.WithHint(err, "add the public key to authorized_keys of %s on %s", s.cfg.User, s.cfg.Name)
+		return report.WithHint(err, "add the public key to authorized_keys of %s on %s", s.cfg.User, s.cfg.Name)
 	case errors.As(err, &netErr) || errors.Is(err, context.DeadlineExceeded):
 		return s.unreachable(address, err)
 	default:
 		err = fmt.Errorf("speak SSH with %s (%s): %w", s.cfg.Name, address, err)
-		return plan.WithHint(err, "check that port %d of %s is sshd's", s.cfg.Port, s.cfg.Name)
+		return report.WithHint(err, "check that port %d of %s is sshd's", s.cfg.Port, s.cfg.Name)
 	}
 }
 
@@ -151,11 +151,11 @@ func (s *SSH) openKeys(ctx context.Context) (*keys, error) {
 	}
 	if s.cfg.AgentSocket != "" {
 		if k.agent, err = new(net.Dialer).DialContext(ctx, "unix", s.cfg.AgentSocket); err != nil && k.file == nil {
-			return nil, plan.WithHint(fmt.Errorf("ask ssh-agent: %w", err), "start ssh-agent and ssh-add the key, or set ssh.identity_file")
+			return nil, report.WithHint(fmt.Errorf("ask ssh-agent: %w", err), "start ssh-agent and ssh-add the key, or set ssh.identity_file")
 		}
 	}
 	if k.file == nil && k.agent == nil {
-		return nil, plan.WithHint(fmt.Errorf("log in to %s: no private key is configured", s.cfg.Name), "set ssh.identity_file")
+		return nil, report.WithHint(fmt.Errorf("log in to %s: no private key is configured", s.cfg.Name), "set ssh.identity_file")
 	}
 	return k, nil
 }
@@ -165,7 +165,7 @@ func (s *SSH) openKeys(ctx context.Context) (*keys, error) {
 func (s *SSH) readIdentity() (ssh.Signer, error) {
 	pem, err := os.ReadFile(s.cfg.IdentityFile)
 	if err != nil {
-		return nil, plan.WithHint(fmt.Errorf("read private key: %w", err), "set ssh.identity_file to the key that opens %s", s.cfg.Name)
+		return nil, report.WithHint(fmt.Errorf("read private key: %w", err), "set ssh.identity_file to the key that opens %s", s.cfg.Name)
 	}
 	signer, err := ssh.ParsePrivateKey(pem)
 	var locked *ssh.PassphraseMissingError
@@ -176,10 +176,10 @@ func (s *SSH) readIdentity() (ssh.Signer, error) {
 		return nil, nil
 	case errors.As(err, &locked):
 		err = fmt.Errorf("private key %s has a passphrase", s.cfg.IdentityFile)
-		return nil, plan.WithHint(err, "start ssh-agent and run ssh-add %s", s.cfg.IdentityFile)
+		return nil, report.WithHint(err, "start ssh-agent and run ssh-add %s", s.cfg.IdentityFile)
 	default:
 		err = fmt.Errorf("parse private key %s: %w", s.cfg.IdentityFile, err)
-		return nil, plan.WithHint(err, "set ssh.identity_file to a private key in OpenSSH or PEM format")
+		return nil, report.WithHint(err, "set ssh.identity_file to a private key in OpenSSH or PEM format")
 	}
 }
 

@@ -8,10 +8,10 @@ import (
 
 var (
 	// ErrUnreachable is wrapped by errors of the network before SSH speaks: no
-	// route, refused, timed out. It comes as a plan.TransientError.
+	// route, refused, timed out. It comes as a report.TransientError.
 	ErrUnreachable = errors.New("host is unreachable")
 	// ErrLost is wrapped when a connection ended in the middle of a command: what
-	// the command did is not known. It comes as a plan.TransientError.
+	// the command did is not known. It comes as a report.TransientError.
 	ErrLost = errors.New("connection lost")
 	// ErrAuth is wrapped when the host accepts none of the keys.
 	ErrAuth = errors.New("the host accepts none of the keys")

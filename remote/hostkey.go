@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // hostKeys returns the check of the host's key, and the key algorithms to
@@ -33,7 +33,7 @@ func (s *SSH) hostKeys(address string) (ssh.HostKeyCallback, []string, error) {
 	}
 	known, err := knownhosts.New(files...)
 	if err != nil {
-		return nil, nil, plan.WithHint(fmt.Errorf("read known hosts: %w", err), "correct or remove that line")
+		return nil, nil, report.WithHint(fmt.Errorf("read known hosts: %w", err), "correct or remove that line")
 	}
 	verify := func(hostname string, remote net.Addr, key ssh.PublicKey) error {
 		return s.explainKey(address, key, known(hostname, remote, key))

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/remote/remotetest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func open(t *testing.T, cfg remote.SSHConfig) *remote.SSH {
@@ -54,7 +54,7 @@ func TestSudo(t *testing.T) {
 	err := open(t, cfg).Run(t.Context(), "id -u", nil, nil)
 	require.ErrorIs(t, err, remote.ErrSudo)
 	require.ErrorContains(t, err, "become root on web1 as user visitor")
-	require.Contains(t, plan.Hint(err), "NOPASSWD")
+	require.Contains(t, report.Hint(err), "NOPASSWD")
 
 	guest := open(t, cfg)
 	out.Reset()
@@ -101,7 +101,7 @@ func TestReconnect(t *testing.T) {
 	err = <-ended
 	require.ErrorIs(t, err, remote.ErrLost)
 	require.ErrorContains(t, err, "web1")
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.ErrorAs(t, err, &transient)
 	_, err = io.ReadAll(conn)
 	require.NoError(t, err) // the end of the stream
@@ -146,7 +146,7 @@ func TestHostKeys(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, strings.ReplaceAll(c.err, "ADDRESS", sshd.Address()))
-			require.Contains(t, plan.Hint(err), c.hint)
+			require.Contains(t, report.Hint(err), c.hint)
 		})
 	}
 
@@ -205,7 +205,7 @@ func TestKeys(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, c.err)
-			require.Contains(t, plan.Hint(err), c.hint)
+			require.Contains(t, report.Hint(err), c.hint)
 		})
 	}
 }
@@ -256,8 +256,8 @@ func TestUnreachable(t *testing.T) {
 			require.Less(t, time.Since(begin), 2*time.Second)
 			require.ErrorIs(t, err, remote.ErrUnreachable)
 			require.ErrorContains(t, err, "connect to db1 ("+l.Addr().String()+")")
-			require.Contains(t, plan.Hint(err), "ssh -p")
-			var transient *plan.TransientError
+			require.Contains(t, report.Hint(err), "ssh -p")
+			var transient *report.TransientError
 			require.ErrorAs(t, err, &transient)
 		})
 	}

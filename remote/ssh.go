@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -181,7 +181,7 @@ func openSession(ctx context.Context, l *link) (*ssh.Session, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, plan.WithHint(err, "sshd must allow %d sessions of a connection (MaxSessions)", maxSessions+2)
+			return nil, report.WithHint(err, "sshd must allow %d sessions of a connection (MaxSessions)", maxSessions+2)
 		case <-ticker.C:
 		}
 	}
@@ -255,10 +255,10 @@ func (s *SSH) result(err error, stderr *tail, asRoot bool) error {
 		return nil
 	case !errors.As(err, &exit):
 		err = fmt.Errorf("run command on %s: %w: %w", s.cfg.Name, ErrLost, err)
-		return plan.Transient(plan.WithHint(err, "check the network to %s, then run the same command again", s.cfg.Name), 0)
+		return report.Transient(report.WithHint(err, "check the network to %s, then run the same command again", s.cfg.Name), 0)
 	case asRoot && !stderr.started() && !s.isRoot():
 		err = fmt.Errorf("become root on %s as user %s: %w: %s", s.cfg.Name, s.cfg.User, ErrSudo, lastLine(stderr.String()))
-		return plan.WithHint(err, "log in as root, or let %s run sudo without a password on %s: %s ALL=(ALL) NOPASSWD: ALL",
+		return report.WithHint(err, "log in as root, or let %s run sudo without a password on %s: %s ALL=(ALL) NOPASSWD: ALL",
 			s.cfg.User, s.cfg.Name, s.cfg.User)
 	}
 	return &ExitError{Host: s.cfg.Name, Status: exit.ExitStatus(), Stderr: stderr.String()}
@@ -315,7 +315,7 @@ func viaLink[T io.Closer](ctx context.Context, s *SSH, open func(*link) (T, erro
 		case errors.As(err, &refused):
 			return v, err
 		case retried:
-			return v, plan.Transient(fmt.Errorf("%w: %w", ErrLost, err), 0)
+			return v, report.Transient(fmt.Errorf("%w: %w", ErrLost, err), 0)
 		}
 		l.close()
 	}
@@ -324,9 +324,9 @@ func viaLink[T io.Closer](ctx context.Context, s *SSH, open func(*link) (T, erro
 func (s *SSH) explainRefused(err *ssh.OpenChannelError) error {
 	switch err.Reason {
 	case ssh.Prohibited:
-		return plan.WithHint(err, "sshd on %s must allow forwarding (AllowTcpForwarding, AllowStreamLocalForwarding)", s.cfg.Name)
+		return report.WithHint(err, "sshd on %s must allow forwarding (AllowTcpForwarding, AllowStreamLocalForwarding)", s.cfg.Name)
 	case ssh.ConnectionFailed:
-		return plan.WithHint(err, "check that the address is right and that its service runs on %s", s.cfg.Name)
+		return report.WithHint(err, "check that the address is right and that its service runs on %s", s.cfg.Name)
 	default:
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // armOp starts the guard before the critical section.
@@ -93,7 +94,7 @@ func (a armOp) Apply(ctx context.Context) error {
 		return nil // the switch is done, perhaps by what was settled
 	}
 	if !to.closed {
-		return plan.WithHint(fmt.Errorf("guard of %s: %s accepts application writes already", a.From.Name(), a.To.Name()),
+		return report.WithHint(fmt.Errorf("guard of %s: %s accepts application writes already", a.From.Name(), a.To.Name()),
 			"a switch starts with the other side fenced: see migrate status")
 	}
 	if state.alive {
@@ -130,7 +131,7 @@ func (a armOp) Verify(ctx context.Context) error {
 		return err
 	}
 	if !state.Done {
-		return plan.Transient(fmt.Errorf("verify the guard of %s: %s", a.From.Name(), state.Now), time.Second)
+		return report.Transient(fmt.Errorf("verify the guard of %s: %s", a.From.Name(), state.Now), time.Second)
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (a armOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	}
 	switch state.token {
 	case tokenHandover, tokenReverting, tokenGuarding:
-		return plan.WithHint(fmt.Errorf("guard of %s: it is handing over to %s", a.From.Name(), a.To.Name()),
+		return report.WithHint(fmt.Errorf("guard of %s: it is handing over to %s", a.From.Name(), a.To.Name()),
 			"run migrate cutover again to complete it, then migrate rollback")
 	case tokenArmed, tokenReleased, tokenReturning:
 		err := a.change(ctx, tokenDone, false, tokenArmed, tokenReturning, tokenReleased)

@@ -14,7 +14,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	binlog "github.com/go-mysql-org/go-mysql/replication"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -188,11 +188,11 @@ func (r *binlogReader) explain(err error) error {
 	}
 	var refused *gomysql.MyError
 	if !errors.As(err, &refused) {
-		return plan.Transient(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err), time.Second)
+		return report.Transient(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err), time.Second)
 	}
 	if refused.Code == 1236 && strings.Contains(refused.Message, "purged") { // ER_MASTER_FATAL_ERROR_READING_BINLOG
 		err = fmt.Errorf("%w: %w", ErrBinlogPurged, err)
-		return plan.WithHint(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err),
+		return report.WithHint(fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err),
 			"compare the rows with migrate verify, and keep binlogs longer; docs/conflicts.md says how to go on without a report")
 	}
 	return fmt.Errorf("read the binlog of %s: %w", r.server.Name(), err)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // bypass is one way past a server's fence (H14).
@@ -223,7 +223,7 @@ func (f fenceOp) refuseLeaks(ctx context.Context) (named []string, err error) {
 	if len(texts) == 0 {
 		return named, nil
 	}
-	return named, plan.WithHint(fmt.Errorf("fence %s: %s", f.server.Name(), strings.Join(texts, "; ")),
+	return named, report.WithHint(fmt.Errorf("fence %s: %s", f.server.Name(), strings.Join(texts, "; ")),
 		"%s; or name the accounts in cutover.admins, and keep them from writing", strings.Join(fixes, "; "))
 }
 

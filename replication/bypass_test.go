@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // apply applies and verifies a step.
@@ -54,7 +55,7 @@ func TestFixOfAPrivilegedAccountReachesItsOpenSessions(t *testing.T) {
 	fence := Fence(p.Source, FenceOptions{Wait: time.Second})
 	err = apply(t, fence)
 	require.ErrorContains(t, err, "'pool'@'%'")
-	require.Contains(t, plan.Hint(err), revoke+"; then "+kill)
+	require.Contains(t, report.Hint(err), revoke+"; then "+kill)
 	require.Contains(t, hazards(t, p.Pair, PreflightOptions{}, Refuse), revoke+"; then "+kill)
 
 	p.source.Exec(revoke, kill)
@@ -82,7 +83,7 @@ func TestFenceRefusesRoutinesThatLendAPrivilege(t *testing.T) {
 	require.ErrorContains(t, err, "procedure `app`.`say` (definer root@localhost), function `other`.`f n` (definer chief)")
 	require.NotContains(t, err.Error(), "tame")
 	require.NotContains(t, err.Error(), "weak")
-	require.Contains(t, plan.Hint(err), fixes)
+	require.Contains(t, report.Hint(err), fixes)
 	require.Equal(t, "0", p.source.Value("SELECT @@GLOBAL.read_only"))
 
 	require.Contains(t, hazards(t, p.Pair, PreflightOptions{}, Refuse), fixes)
@@ -113,7 +114,7 @@ func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 		if passes {
 			err := apply(t, fence)
 			require.ErrorContains(t, err, "(root from localhost, sleep for ")
-			require.Contains(t, plan.Hint(err), "cutover.admins")
+			require.Contains(t, report.Hint(err), "cutover.admins")
 			require.Equal(t, "0", p.source.Value("SELECT @@GLOBAL.read_only"))
 			require.Contains(t, hazards(t, p.Pair, PreflightOptions{}, Refuse), "root from localhost")
 			require.Contains(t, hazards(t, p.Pair, PreflightOptions{Dual: true}, Warn), "root from localhost")

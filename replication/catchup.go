@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // errLoginRefused is a link whose user the other server does not let in.
@@ -39,13 +39,13 @@ func (l linkOp) mend(ctx context.Context, err error, status ReplicaStatus) error
 	case dialectErr != nil:
 		return errors.Join(err, dialectErr)
 	case !status.Configured && l.from.Side() == Source:
-		return plan.WithHint(err, "before the cutover run migrate apply, which makes the link")
+		return report.WithHint(err, "before the cutover run migrate apply, which makes the link")
 	case !status.Configured:
-		return plan.WithHint(err, "before the cutover run migrate apply, which makes the link; after it, without this link there is no way back")
+		return report.WithHint(err, "before the cutover run migrate apply, which makes the link; after it, without this link there is no way back")
 	case running(status):
-		return plan.WithHint(err, "it runs and does not keep up: wait until migrate status shows that it has caught up")
+		return report.WithHint(err, "it runs and does not keep up: wait until migrate status shows that it has caught up")
 	}
-	return plan.WithHint(err, "remove what has stopped it and run %s on %s; before the cutover migrate apply does so, too",
+	return report.WithHint(err, "remove what has stopped it and run %s on %s; before the cutover migrate apply does so, too",
 		dialect.StartReplica(), l.to.Name())
 }
 
@@ -123,7 +123,7 @@ func (l linkOp) reach(ctx context.Context, goal GTIDSet) error {
 			return fmt.Errorf("catch up on %s: it does not replicate", l.to.Name())
 		case errors.Is(failure, errLoginRefused), failure != nil && status.SQLRunning == "No",
 			failure != nil && time.Since(start) > connectPatience:
-			return plan.WithHint(fmt.Errorf("%s link on %s: %w", linkName(l.from), l.to.Name(), failure),
+			return report.WithHint(fmt.Errorf("%s link on %s: %w", linkName(l.from), l.to.Name(), failure),
 				"see %s in its error log; then run the same command again", dialect.StartReplica())
 		}
 		if err := ctx.Err(); err != nil {
@@ -148,6 +148,6 @@ func (l linkOp) progress(ctx context.Context, goal GTIDSet, total int64) (int64,
 	}
 	missing := goal.Ahead(has)
 	total = max(total, missing)
-	plan.Report(ctx, plan.Progress{Done: total - missing, Total: total, Unit: "transactions", What: linkName(l.from) + " link"})
+	report.Show(ctx, report.Progress{Done: total - missing, Total: total, Unit: "transactions", What: linkName(l.from) + " link"})
 	return total, nil
 }

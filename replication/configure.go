@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -209,7 +210,7 @@ func (c *configureTarget) Apply(ctx context.Context) error {
 		return c.setDynamic(ctx, wrong)
 	}
 	if value, ok := wrong["lower_case_table_names"]; ok && dialect.Flavor == MySQL {
-		return plan.WithHint(fmt.Errorf("%s was initialised with another lower_case_table_names than %s", c.pair.Target.Name(), value),
+		return report.WithHint(fmt.Errorf("%s was initialised with another lower_case_table_names than %s", c.pair.Target.Name(), value),
 			"initialise the target's data directory again with lower_case_table_names=%s", value)
 	}
 	want, err := c.wanted(ctx)
@@ -233,7 +234,7 @@ func (c *configureTarget) restartWith(ctx context.Context, path string) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	plan.Note(ctx, "%s does not start with %s, which is taken away again", c.pair.Target.Name(), path)
+	report.Note(ctx, "%s does not start with %s, which is taken away again", c.pair.Target.Name(), path)
 	if undo := c.pair.Target.Host().Run(ctx, "rm -f "+shellQuote(path)+"\n", nil, nil); undo != nil {
 		return errors.Join(err, undo)
 	}
@@ -275,7 +276,7 @@ func (c *configureTarget) setDynamic(ctx context.Context, wrong map[string]strin
 		}
 	}
 	if len(left) > 0 {
-		return plan.WithHint(fmt.Errorf("%s must be restarted with other settings: %s", c.pair.Target.Name(), strings.Join(left, ", ")),
+		return report.WithHint(fmt.Errorf("%s must be restarted with other settings: %s", c.pair.Target.Name(), strings.Join(left, ", ")),
 			"put them into the server's option file; migrate does it itself where it reaches the server's host")
 	}
 	return nil
@@ -292,7 +293,7 @@ func (c *configureTarget) Verify(ctx context.Context) error {
 		list = append(list, fmt.Sprintf("%s is %q, wanted %q", name, have[name], wrong[name]))
 	}
 	if len(list) > 0 {
-		return plan.WithHint(fmt.Errorf("verify the configuration of %s: %s", c.pair.Target.Name(), strings.Join(list, "; ")),
+		return report.WithHint(fmt.Errorf("verify the configuration of %s: %s", c.pair.Target.Name(), strings.Join(list, "; ")),
 			"look for an option file that is read after the drop-in zz-migrate-%s.cnf", baseTopic)
 	}
 	return nil

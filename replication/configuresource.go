@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ConfigureSource returns the step that makes the running source safe to
@@ -164,7 +165,7 @@ func (c *configureSource) Apply(ctx context.Context) error {
 			return err
 		}
 	} else {
-		plan.Note(ctx, "the binlog's settings of %s do not survive its restart: its machine cannot be reached", c.server.Name())
+		report.Note(ctx, "the binlog's settings of %s do not survive its restart: its machine cannot be reached", c.server.Name())
 	}
 	if err := c.set(ctx, want); err != nil {
 		return c.server.wrap("configure the binlog", err)

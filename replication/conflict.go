@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ConflictReport is what both sides wrote while both took writes. It holds no
@@ -319,22 +319,22 @@ func commonGTIDs(a, b GTIDSet) GTIDSet {
 // they may be tokens; the report is for the operator alone.
 func noteConflicts(ctx context.Context, r ConflictReport, where string) {
 	const most = 5
-	plan.Note(ctx, "%s: %s", r.Pair, r.Summary())
+	report.Note(ctx, "%s: %s", r.Pair, r.Summary())
 	tables := map[string]int{}
 	for _, c := range r.Conflicts {
 		tables[c.Table]++
 	}
 	for i, name := range slices.Sorted(maps.Keys(tables)) {
 		if i == most {
-			plan.Note(ctx, "%s: H1: and %d more tables", r.Pair, len(tables)-most)
+			report.Note(ctx, "%s: H1: and %d more tables", r.Pair, len(tables)-most)
 			break
 		}
-		plan.Note(ctx, "%s: H1: %s: %d keys", r.Pair, name, tables[name])
+		report.Note(ctx, "%s: H1: %s: %d keys", r.Pair, name, tables[name])
 	}
 	if r.Found > int64(len(r.Conflicts)) {
-		plan.Note(ctx, "%s: the report lists the first %d of %d keys", r.Pair, len(r.Conflicts), r.Found)
+		report.Note(ctx, "%s: the report lists the first %d of %d keys", r.Pair, len(r.Conflicts), r.Found)
 	}
 	if r.Found > 0 || len(r.Unsure) > 0 {
-		plan.Note(ctx, "%s: see %s; docs/conflicts.md says what to do", r.Pair, where)
+		report.Note(ctx, "%s: see %s; docs/conflicts.md says what to do", r.Pair, where)
 	}
 }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // memoryConflicts keeps windows and reports as the workspace does: as JSON.
@@ -271,7 +271,7 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 		require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 		err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
 		require.ErrorIs(t, err, ErrBinlogPurged)
-		require.Contains(t, plan.Hint(err), "migrate verify")
+		require.Contains(t, report.Hint(err), "migrate verify")
 		require.Error(t, Conflicts(p.Pair, Target, store, time.Second).Op.Verify(t.Context()))
 		require.NoError(t, store.SaveConflictWindow(t.Context(), "main", nil))
 		plantest.Exercise(t, Conflicts(p.Pair, Target, store, 3*time.Second)) // the operator goes on without

@@ -14,7 +14,7 @@ import (
 
 	binlog "github.com/go-mysql-org/go-mysql/replication"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -105,11 +105,11 @@ func (c *conflictScan) run(ctx context.Context) error {
 		err := c.passes(ctx)
 		switch {
 		case errors.Is(err, errUnordered):
-			plan.Note(ctx, "%s: a link does not keep the order of commits: every row that both sides wrote is listed", c.report.Pair)
+			report.Note(ctx, "%s: a link does not keep the order of commits: every row that both sides wrote is listed", c.report.Pair)
 			c.unordered = true
 		case errors.Is(err, errTooManyKeys) && c.of < mostShares:
 			c.of *= 8
-			plan.Note(ctx, "%s: more writes than fit in memory: the logs are read in %d passes", c.report.Pair, c.of)
+			report.Note(ctx, "%s: more writes than fit in memory: the logs are read in %d passes", c.report.Pair, c.of)
 		default:
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // openWindowOp notes where the logs stand before both sides take writes.
@@ -129,20 +130,20 @@ func (c conflictsOp) Apply(ctx context.Context) error {
 		return err
 	}
 	if !ok { // the operator has given the report up: nothing else forgets an open window here
-		plan.Note(ctx, "%s: conflicting writes are not reported: it is not known where the logs stood when both sides began to take writes", c.pair.Name)
+		report.Note(ctx, "%s: conflicting writes are not reported: it is not known where the logs stood when both sides began to take writes", c.pair.Name)
 		return nil
 	}
-	report, err := reportConflicts(ctx, c.pair, w, c.enter, c.wait)
-	if report.Finished.IsZero() {
+	found, err := reportConflicts(ctx, c.pair, w, c.enter, c.wait)
+	if found.Finished.IsZero() {
 		return err
 	}
-	where, saveErr := c.store.SaveConflictReport(ctx, report)
+	where, saveErr := c.store.SaveConflictReport(ctx, found)
 	if saveErr != nil {
 		return errors.Join(err, saveErr)
 	}
-	noteConflicts(ctx, report, where)
+	noteConflicts(ctx, found, where)
 	if err != nil {
-		return plan.WithHint(fmt.Errorf("report conflicts of %s: the link stopped, %s has what is known: %w", c.pair.Name, where, err),
+		return report.WithHint(fmt.Errorf("report conflicts of %s: the link stopped, %s has what is known: %w", c.pair.Name, where, err),
 			"see docs/conflicts.md for a link that has stopped; then run the same command again")
 	}
 	w.Closed = true

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // errGone says that something was listed and then was not there any more.
@@ -172,7 +172,7 @@ func (c *creator) explainViews(ctx context.Context, views []object, failed []err
 			wrong = append(wrong, failed[i])
 			continue
 		}
-		plan.Note(ctx, "%s is broken on the source and is left out: %v", view.title(), failed[i])
+		report.Note(ctx, "%s is broken on the source and is left out: %v", view.title(), failed[i])
 	}
 	return errors.Join(wrong...)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -21,7 +21,7 @@ func againAfterDeadlock(ctx context.Context, what string, do func() error) error
 		if n := errorNumber(err); n != 1213 && n != 1205 || try == deadlockTries {
 			return err
 		}
-		plan.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, deadlockTries)
+		report.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, deadlockTries)
 		if err := pause(ctx, deadlockPause); err != nil {
 			return err
 		}

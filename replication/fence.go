@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // FenceOptions are the limits of a fence.
@@ -170,7 +171,7 @@ func (f fenceOp) Apply(ctx context.Context) (err error) {
 		return err
 	}
 	for _, way := range named {
-		plan.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), way)
+		report.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), way)
 	}
 	// What the proof needs is made before: once the fence is set, time counts.
 	probe, err := openProbe(ctx, f.server)
@@ -255,7 +256,7 @@ func (f fenceOp) close(ctx context.Context) (err error) {
 			return err
 		}
 	} else {
-		plan.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.server.Name())
+		report.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.server.Name())
 	}
 	if before.closed {
 		return nil

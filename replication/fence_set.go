@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Error numbers of both flavors.
@@ -33,7 +33,7 @@ func (f fenceOp) set(ctx context.Context, lock *Session, deadline time.Time) err
 			return err
 		}
 		if !f.opt.Kill || attempt > 1 {
-			return plan.WithHint(
+			return report.WithHint(
 				fmt.Errorf("fence %s: still running after %s: %s", f.server.Name(), f.opt.wait(), describeSessions(blocked)),
 				"let it end or end it, or allow migrate to kill what blocks the fence; then run the same command again")
 		}
@@ -135,7 +135,7 @@ func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) err
 	case f.opt.Kill:
 		return killSessions(ctx, f.server, left, "its write transaction is still open at the fence")
 	}
-	plan.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), describeSessions(left))
+	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), describeSessions(left))
 	return nil
 }
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // hammer writes rows, each in a transaction of its own, from several sessions
@@ -140,7 +140,7 @@ func TestFenceIsTakenBackWhenAStatementRunsOn(t *testing.T) { // H15
 
 		err := Fence(p.Source, FenceOptions{Wait: time.Second}).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "writer from localhost")
-		require.NotEmpty(t, plan.Hint(err))
+		require.NotEmpty(t, report.Hint(err))
 		_, err = app.ExecContext(t.Context(), "INSERT INTO app.notes (text) VALUES ('not fenced')")
 		require.NoError(t, err)
 		p.source.Restart()

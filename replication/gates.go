@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // lagOp is the gate that a link has kept up for a while.
@@ -63,7 +64,7 @@ func (l lagOp) Apply(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		plan.Report(ctx, plan.Progress{Done: lag.Behind.Milliseconds(), Unit: "ms behind", What: linkName(l.from) + " link"})
+		report.Show(ctx, report.Progress{Done: lag.Behind.Milliseconds(), Unit: "ms behind", What: linkName(l.from) + " link"})
 		switch {
 		case lag.Behind >= l.limit || lag.Stopped:
 			good = time.Time{}
@@ -82,7 +83,7 @@ func (l lagOp) Verify(ctx context.Context) error {
 		return err
 	}
 	if !lag.below(l.limit) {
-		return plan.Transient(fmt.Errorf("the %s link is %s behind, %d transactions", linkName(l.from), lag, lag.Transactions), time.Second)
+		return report.Transient(fmt.Errorf("the %s link is %s behind, %d transactions", linkName(l.from), lag, lag.Transactions), time.Second)
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 	}
 	start := time.Now()
 	if err := write(ctx, "INSERT INTO "+table+" (run, side, stamp) VALUES (?, ?, ?)", run, side, 1); err != nil {
-		return plan.WithHint(r.from.wrap("write the row of the round trip", err),
+		return report.WithHint(r.from.wrap("write the row of the round trip", err),
 			"the table `migrate.heartbeat` and a free server are needed there; before the cutover migrate apply makes the table")
 	}
 	defer func() {
@@ -158,7 +159,7 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 			return r.to.wrap("read the row of the round trip", err)
 		}
 		if seen == "1" {
-			plan.Note(ctx, "a row went from %s to %s in %s", r.from.Name(), r.to.Name(), time.Since(start).Round(time.Millisecond))
+			report.Note(ctx, "a row went from %s to %s in %s", r.from.Name(), r.to.Name(), time.Since(start).Round(time.Millisecond))
 			return nil
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func TestLagIsMeasured(t *testing.T) {
@@ -47,7 +48,7 @@ func TestLagIsMeasured(t *testing.T) {
 		}, 20*time.Second, 50*time.Millisecond, "the lag of a stopped applier grows")
 		err = LagBelow(p.Source, p.Target, time.Second, time.Second).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "has stopped")
-		require.Contains(t, plan.Hint(err), dialect.StartReplica()+" on "+p.Target.Name(), "holds after the cutover, too")
+		require.Contains(t, report.Hint(err), dialect.StartReplica()+" on "+p.Target.Name(), "holds after the cutover, too")
 		lag, err = Measure(t.Context(), p.Source, p.Target)
 		require.NoError(t, err)
 		require.True(t, lag.AtLeast && lag.Stopped)
@@ -81,7 +82,7 @@ func TestIncrementAndOldSessions(t *testing.T) { // H5
 		err = OldSessions(p.Target, false).Op.Apply(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "writer from localhost")
-		require.NotEmpty(t, plan.Hint(err))
+		require.NotEmpty(t, report.Hint(err))
 
 		fresh, err := writer(t, p.target).Conn(t.Context())
 		require.NoError(t, err)

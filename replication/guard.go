@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Guard is the safety of one switch of writers from one server of a pair to the
@@ -115,7 +115,7 @@ end() {
 func (g Guard) run(ctx context.Context, script string) (string, error) {
 	host := g.From.Host()
 	if host == nil {
-		return "", plan.WithHint(fmt.Errorf("guard of %s: its machine cannot be reached", g.From.Name()),
+		return "", report.WithHint(fmt.Errorf("guard of %s: its machine cannot be reached", g.From.Name()),
 			"the guard runs on the machine of the server: configure its host")
 	}
 	var out bytes.Buffer
@@ -227,7 +227,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 		}
 		_, err = g.run(ctx, startScript(files, dialect.clientPrograms(), initial))
 		if exitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
-			plan.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), account.name)
+			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), account.name)
 			continue
 		}
 		return g.explain(ctx, err)
@@ -239,17 +239,17 @@ func (g Guard) start(ctx context.Context, initial token) error {
 func (g Guard) explain(ctx context.Context, err error) error {
 	switch exitStatus(err) {
 	case exitNoClient:
-		return plan.WithHint(fmt.Errorf("no mariadb or mysql client on the machine of %s: %w", g.From.Name(), err),
+		return report.WithHint(fmt.Errorf("no mariadb or mysql client on the machine of %s: %w", g.From.Name(), err),
 			"install the package mariadb-client or mysql-client there")
 	case exitLocalLogin:
-		return plan.WithHint(fmt.Errorf("the guard cannot log in to %s: %w", g.From.Name(), err),
+		return report.WithHint(fmt.Errorf("the guard cannot log in to %s: %w", g.From.Name(), err),
 			"the client there must accept the login that migrate uses")
 	case exitNetworkLogin:
 		endpoint, endpointErr := g.To.Endpoint(ctx)
 		if endpointErr != nil {
 			return errors.Join(err, endpointErr)
 		}
-		return plan.WithHint(fmt.Errorf("the guard cannot log in to %s at %s: %w", g.To.Name(), endpoint, err),
+		return report.WithHint(fmt.Errorf("the guard cannot log in to %s at %s: %w", g.To.Name(), endpoint, err),
 			"let the machine of %s reach that port", g.From.Name())
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // handoverOp gives the writers to the other side.
@@ -132,7 +133,7 @@ func (h handoverOp) tooLate(ctx context.Context) error {
 	if now.token == tokenReleased {
 		cause = ErrReleased
 	}
-	return plan.WithHint(fmt.Errorf("hand over from %s: %w", h.From.Name(), cause),
+	return report.WithHint(fmt.Errorf("hand over from %s: %w", h.From.Name(), cause),
 		"the switch took longer than its budget of %s, or the controller was gone: run it again", h.budget())
 }
 
@@ -164,7 +165,7 @@ func (h handoverOp) decide(ctx context.Context) error {
 
 // awaitGuard waits until the guard has opened `to`.
 func (h handoverOp) awaitGuard(ctx context.Context) error {
-	plan.Note(ctx, "the guard has taken over the handover to %s", h.To.Name())
+	report.Note(ctx, "the guard has taken over the handover to %s", h.To.Name())
 	ctx, cancel := context.WithTimeout(ctx, restoreTimeout)
 	defer cancel()
 	for {
@@ -235,7 +236,7 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 		}
 	}
 	if !w.from.closed {
-		return plan.Permanent(fmt.Errorf("take the writers back: both %s and %s accept application writes", h.From.Name(), h.To.Name()))
+		return report.Permanent(fmt.Errorf("take the writers back: both %s and %s accept application writes", h.From.Name(), h.To.Name()))
 	}
 	if err := h.revert(ctx, w); err != nil {
 		return err
@@ -266,6 +267,6 @@ func (h handoverOp) keepDecision(err error) error {
 	if !errors.Is(err, errLost) {
 		return err
 	}
-	return plan.WithHint(plan.Permanent(fmt.Errorf("take the writers back: the guard has handed over to %s: %w", h.To.Name(), err)),
+	return report.WithHint(report.Permanent(fmt.Errorf("take the writers back: the guard has handed over to %s: %w", h.To.Name(), err)),
 		"%s serves the writes: run the same command again to complete the switch, then migrate rollback", h.To.Name())
 }

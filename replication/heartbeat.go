@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // heartbeatInterval is how often the stamp is written and read.
@@ -152,7 +153,7 @@ func (h *Heartbeat) Open(ctx context.Context) error {
 		return err
 	}
 	if !table {
-		return plan.WithHint(fmt.Errorf("start the heartbeat: `migrate.heartbeat` is not on %s", h.to.Name()), "run migrate apply")
+		return report.WithHint(fmt.Errorf("start the heartbeat: `migrate.heartbeat` is not on %s", h.to.Name()), "run migrate apply")
 	}
 	writable, err := h.writable(ctx)
 	if err != nil {

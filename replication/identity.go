@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // identity tells servers apart, also one from another that was put in its
@@ -47,7 +47,7 @@ func (r *seedRun) sameTarget(ctx context.Context, noted string) error {
 	if err != nil || noted == "" || sameServer(noted, now) {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("%s is not the server that the seed began on (it is %s, and was %s): its data directory was replaced or restored",
+	return report.WithHint(fmt.Errorf("%s is not the server that the seed began on (it is %s, and was %s): its data directory was replaced or restored",
 		r.pair.Target.Name(), now, noted),
 		"run migrate rollback --all to take the seed back, and migrate apply to begin a new one")
 }

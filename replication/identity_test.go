@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // TestSeedNoticesAServerPutInAnothersPlace has a fresh MariaDB at the place of
@@ -34,7 +34,7 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 		moved.Target = server(t, Target, other)
 		err := Seed(moved).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "is not the server that the seed began on")
-		require.Contains(t, plan.Hint(err), "rollback")
+		require.Contains(t, report.Hint(err), "rollback")
 		target.Restart()
 
 		before, err := identity(t.Context(), pair.Source)

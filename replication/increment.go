@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // incrementNames are the variables that keep the sides' new ids apart.
@@ -106,7 +107,7 @@ func (i incrementOp) Apply(ctx context.Context) error {
 			return err
 		}
 	} else {
-		plan.Note(ctx, "the increments of %s do not survive its restart: its machine cannot be reached", i.server.Name())
+		report.Note(ctx, "the increments of %s do not survive its restart: its machine cannot be reached", i.server.Name())
 	}
 	db, err := i.server.DB(ctx)
 	if err != nil {
@@ -271,7 +272,7 @@ func (o oldSessionsOp) old(ctx context.Context) ([]client, error) {
 		return nil, err
 	}
 	if mark == 0 {
-		return nil, plan.WithHint(fmt.Errorf("find old sessions on %s: the increments were not set by migrate", o.server.Name()), "run migrate apply")
+		return nil, report.WithHint(fmt.Errorf("find old sessions on %s: the increments were not set by migrate", o.server.Name()), "run migrate apply")
 	}
 	if restarted {
 		return nil, nil
@@ -314,11 +315,11 @@ func (o oldSessionsOp) Apply(ctx context.Context) error {
 				return err
 			}
 		} else if text := fmt.Sprintf("%d old sessions are left, the oldest is %d of %s", len(old), old[0].ID, old[0].User); text != said {
-			plan.Note(ctx, "%s", text)
+			report.Note(ctx, "%s", text)
 			said = text
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return plan.WithHint(fmt.Errorf("wait for old sessions of %s to end: %s: %w", o.server.Name(), describeSessions(old), err),
+			return report.WithHint(fmt.Errorf("wait for old sessions of %s to end: %s: %w", o.server.Name(), describeSessions(old), err),
 				"restart those clients, or allow migrate to end their sessions")
 		}
 	}

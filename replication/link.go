@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // linkOp is the step that makes a server replicate from another.
@@ -108,7 +109,7 @@ func (l linkOp) Apply(ctx context.Context) error {
 	}
 	for i, host := range l.accountHosts(ctx) {
 		if i > 0 {
-			plan.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", l.to.Name(), l.account().name)
+			report.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", l.to.Name(), l.account().name)
 		}
 		err = l.connect(ctx, host, origin, first)
 		if err == nil {
@@ -216,7 +217,7 @@ func (l linkOp) Verify(ctx context.Context) error {
 		return err
 	}
 	if !state.Done {
-		return plan.Transient(fmt.Errorf("verify the %s link: %s %s", linkName(l.from), l.to.Name(), state.Now), time.Second)
+		return report.Transient(fmt.Errorf("verify the %s link: %s %s", linkName(l.from), l.to.Name(), state.Now), time.Second)
 	}
 	return l.caughtUp(ctx)
 }
@@ -277,7 +278,7 @@ func (l linkOp) foreign(status ReplicaStatus) error {
 	if status.User == l.account().name {
 		return nil
 	}
-	return plan.WithHint(
+	return report.WithHint(
 		fmt.Errorf("%s already replicates from %s as user %q", l.to.Name(), status.Origin, status.User),
 		"a server of a pair can have no other origin: end that replication first, or migrate its origin")
 }
@@ -317,7 +318,7 @@ func (l linkOp) logsReplicated(ctx context.Context) error {
 		return l.to.wrap("read "+name, err)
 	}
 	if !isOn(v[name]) {
-		return plan.WithHint(fmt.Errorf("%s is off on %s", name, l.to.Name()), "set %s=1 in its option file and restart it", name)
+		return report.WithHint(fmt.Errorf("%s is off on %s", name, l.to.Name()), "set %s=1 in its option file and restart it", name)
 	}
 	return nil
 }
@@ -339,7 +340,7 @@ func refuseErrant(ctx context.Context, a, b *Server) error {
 		return err
 	}
 	if errant := has.Minus(known); !errant.IsEmpty() {
-		return plan.WithHint(fmt.Errorf("%s has transactions that %s lacks: %s", target.Name(), source.Name(), errant),
+		return report.WithHint(fmt.Errorf("%s has transactions that %s lacks: %s", target.Name(), source.Name(), errant),
 			"something wrote to the target itself: fence it and seed it again")
 	}
 	return nil

@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func TestLinkBothWays(t *testing.T) {
@@ -56,7 +56,7 @@ func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
 		p.target.Exec("INSERT INTO app.notes (text) VALUES ('errant')")
 		err := Link(p.Target, p.Source).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "lacks")
-		require.NotEmpty(t, plan.Hint(err))
+		require.NotEmpty(t, report.Hint(err))
 		require.Equal(t, "0", p.target.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"), "refused before anything was made")
 	})
 }

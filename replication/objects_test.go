@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // programStatements make views, routines, triggers, events and accounts that
@@ -90,7 +91,7 @@ func TestSeedRefusesATargetWithData(t *testing.T) {
 	step := Seed(pair)
 	_, err := step.Op.Check(t.Context())
 	require.ErrorContains(t, err, "already holds load1")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 	require.Error(t, step.Op.Apply(t.Context()))
 	require.NoError(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`)))
 	require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'precious'"))

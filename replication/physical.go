@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Way is how the first full copy of a pair is made.
@@ -144,14 +145,14 @@ func (p *physical) Apply(ctx context.Context) error {
 			return err
 		}
 		if !sameServer(notes.Origin, origin) {
-			return plan.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), notes.Origin),
+			return report.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), notes.Origin),
 				"undo that migration first (migrate rollback --all)")
 		}
 		if notes.Phase == phaseSwapping {
-			plan.Note(ctx, "the files of %s have all been received: the seed goes on with their start", p.pair.Source.Name())
+			report.Note(ctx, "the files of %s have all been received: the seed goes on with their start", p.pair.Source.Name())
 			return p.complete(ctx, notes)
 		}
-		plan.Note(ctx, "%s; it begins again", notes.Phase.text())
+		report.Note(ctx, "%s; it begins again", notes.Phase.text())
 		if err := p.takeBack(ctx, notes); err != nil {
 			return err
 		}
@@ -170,7 +171,7 @@ func (p *physical) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan.Note(ctx, "%s is copied %s", p.pair.Source.Name(), choice.text())
+	report.Note(ctx, "%s is copied %s", p.pair.Source.Name(), choice.text())
 	if choice.way == WayCopy {
 		return p.rows.Apply(ctx)
 	}
@@ -181,7 +182,7 @@ func (p *physical) Apply(ctx context.Context) error {
 	control.close()
 	notes, err = p.receive(ctx, choice)
 	if err != nil {
-		return plan.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)
+		return report.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)
 	}
 	return p.complete(ctx, notes)
 }

@@ -17,9 +17,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // physicalKill tells a process how to seed and when to die: JSON of killOrder.
@@ -125,7 +125,7 @@ func TestPhysicalSeedToBeKilled(t *testing.T) {
 		Endpoint: func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", order.Port}, nil },
 	}), Target: NewServer(ServerConfig{Name: "target", Side: Target, Host: host, Network: "unix", Address: order.Target, User: "root"})}
 	options := PhysicalOptions{Way: WayPhysical, Dir: order.Dir, Service: remoteService{order.Service, order.At}, BytesPerSecond: 24 << 20}
-	ctx := plan.WithNotes(t.Context(), func(text string) { fmt.Fprintln(os.Stdout, "note:", text) })
+	ctx := report.WithNotes(t.Context(), func(text string) { fmt.Fprintln(os.Stdout, "note:", text) })
 	require.NoError(t, SeedBy(pair, Seed(pair), options).Op.Apply(ctx))
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -87,7 +87,7 @@ func install(ctx context.Context, s *Server) error {
 	if err != nil {
 		return s.wrap("install the plugin clone", err)
 	}
-	plan.Note(ctx, "the plugin clone is installed on %s, and uninstalled after", s.Name())
+	report.Note(ctx, "the plugin clone is installed on %s, and uninstalled after", s.Name())
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 	defer func() { stop(); _ = follower.Wait() }() // it has no error
 	for i, host := range clientHosts(ctx, p.pair.Target) {
 		if i > 0 {
-			plan.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.account().name)
+			report.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.account().name)
 		}
 		password := newPassword()
 		if err = p.account().create(ctx, host, password); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // physicalTopic names the kept settings under which the target's server starts
@@ -144,7 +144,7 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	plan.Note(ctx, "%s received from %s; the files are made ready", sizeText(f.progress.received()), p.pair.Source.Name())
+	report.Note(ctx, "%s received from %s; the files are made ready", sizeText(f.progress.received()), p.pair.Source.Name())
 	out, err := p.onTarget(ctx, "dir="+shellQuote(n.Dir)+"; new="+shellQuote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
@@ -158,7 +158,7 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 func backupPosition(text string) (string, error) {
 	fields := strings.Fields(text)
 	if len(fields) < 2 {
-		return "", plan.WithHint(fmt.Errorf("the backup tells no position in the binlog: %q", text), "turn the source's binlog on (log_bin)")
+		return "", report.WithHint(fmt.Errorf("the backup tells no position in the binlog: %q", text), "turn the source's binlog on (log_bin)")
 	}
 	set, err := ParseGTIDSet(MariaDB, strings.Join(fields[2:], ""))
 	if err != nil {

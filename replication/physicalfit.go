@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // speed is what a way takes: the same whatever the size, and bytes of the
@@ -145,7 +146,7 @@ func cannotTake(pair Pair, obstacles []obstacle) error {
 		}
 	}
 	fixes = append(fixes, "or set seed: copy for "+pair.Name)
-	return plan.WithHint(fmt.Errorf("%s %w: %s", pair.Target.Name(), errNoFiles, strings.Join(texts, "; ")),
+	return report.WithHint(fmt.Errorf("%s %w: %s", pair.Target.Name(), errNoFiles, strings.Join(texts, "; ")),
 		"%s", strings.Join(fixes, "; "))
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -104,8 +105,8 @@ func TestObstaclesToFiles(t *testing.T) {
 			p.options.Way = WayPhysical
 			_, err = p.choose(t.Context(), true)
 			require.ErrorContains(t, err, tt.says, tt.name)
-			require.Contains(t, plan.Hint(err), tt.fix, tt.name)
-			require.Contains(t, plan.Hint(err), "seed: copy", tt.name)
+			require.Contains(t, report.Hint(err), tt.fix, tt.name)
+			require.Contains(t, report.Hint(err), "seed: copy", tt.name)
 			p.options.Way = WayAuto
 			c, err := p.choose(t.Context(), true)
 			require.NoError(t, err, tt.name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // file is where the notes of the pair stand on the target's machine.
@@ -36,7 +37,7 @@ func (p *physical) read(ctx context.Context) (n physicalNotes, found bool, err e
 		return n, false, nil
 	}
 	if err := json.Unmarshal([]byte(text), &n); err != nil {
-		return n, false, plan.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.file(), p.pair.Target.Name(), err),
+		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.file(), p.pair.Target.Name(), err),
 			"look at the file: it says which data directory the server is to start with")
 	}
 	return n, true, nil

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Service stops and starts the service that a server runs as. Stop and Start
@@ -53,7 +53,7 @@ func (d Systemd) Stop(ctx context.Context, unit string) error {
 // Start starts the unit; that it has failed too often before is forgotten.
 func (d Systemd) Start(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl reset-failed "+shellQuote(unit)+" 2>/dev/null || :\nsystemctl start "+shellQuote(unit))
-	return plan.WithHint(wrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
+	return report.WithHint(wrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
 }
 
 func (d Systemd) run(ctx context.Context, script string) (string, error) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // passiveGlobals is what the target's server starts with the source's files
@@ -55,7 +55,7 @@ func (p *physical) complete(ctx context.Context, n physicalNotes) error {
 		}
 	}
 	if received {
-		plan.Note(ctx, "%s is stopped, and started again with the files of %s", t.Name(), p.pair.Source.Name())
+		report.Note(ctx, "%s is stopped, and started again with the files of %s", t.Name(), p.pair.Source.Name())
 		_ = t.Close() // what its connections have to say
 		if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
 			return err
@@ -65,7 +65,7 @@ func (p *physical) complete(ctx context.Context, n physicalNotes) error {
 		}
 	}
 	if err := p.up(ctx, n); err != nil {
-		return plan.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
+		return report.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
 	}
 	if err := p.settle(ctx, &n); err != nil {
 		return err
@@ -148,7 +148,7 @@ func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
 	if err != nil {
 		return err
 	}
-	plan.Note(ctx, "the files hold %s of %s", set, p.pair.Source.Name())
+	report.Note(ctx, "the files hold %s of %s", set, p.pair.Source.Name())
 	return p.restoreGlobals(ctx, *n)
 }
 
@@ -179,7 +179,7 @@ func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
 		return err
 	}
 	if !have.Contains(set) || !set.Contains(have) {
-		return plan.WithHint(fmt.Errorf("the clone on %s says that it holds %s, and the server has %s", t.Name(), set, have),
+		return report.WithHint(fmt.Errorf("the clone on %s says that it holds %s, and the server has %s", t.Name(), set, have),
 			"migrate rollback --all gives the server its old data back; set seed: copy then")
 	}
 	n.GTIDs = set.String()
@@ -281,7 +281,7 @@ func (p *physical) discard(ctx context.Context, n physicalNotes) error {
 		}
 	}
 	if err := (&seed{pair: p.pair}).writable(ctx, p.dropControl); err != nil {
-		plan.Note(ctx, "the schema %s may be left on %s: %v", ownSchema, p.pair.Target.Name(), err)
+		report.Note(ctx, "the schema %s may be left on %s: %v", ownSchema, p.pair.Target.Name(), err)
 	}
 	// A process of the earlier try that still writes there does so to no end.
 	_, err := p.onTarget(ctx, "beside="+shellQuote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
@@ -331,7 +331,7 @@ func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
 		return err
 	}
 	if !received && !kept {
-		return plan.WithHint(fmt.Errorf("the data that %s had before the seed is gone from %s", t.Name(), n.beside()),
+		return report.WithHint(fmt.Errorf("the data that %s had before the seed is gone from %s", t.Name(), n.beside()),
 			"make the target anew, or drop the schemas on it by hand and remove %s", p.file())
 	}
 	if db, dialect, err := t.Open(ctx); err == nil {
@@ -340,7 +340,7 @@ func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
 			return t.wrap("undo the seed", err)
 		}
 		if status.Configured {
-			return plan.WithHint(fmt.Errorf("%s still has a link from %s", t.Name(), status.Origin), "remove the link before the seed")
+			return report.WithHint(fmt.Errorf("%s still has a link from %s", t.Name(), status.Origin), "remove the link before the seed")
 		}
 	} else if ctx.Err() != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // fileSeed is the receiving of a server's files while it runs: what holds it
@@ -39,7 +39,7 @@ func (f *fileSeed) show(ctx context.Context) {
 		if p.Throttle != "" {
 			what += ", " + p.Throttle
 		}
-		plan.Report(ctx, plan.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "B", What: what})
+		report.Show(ctx, report.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "B", What: what})
 	}
 }
 
@@ -64,7 +64,7 @@ func (p *physical) throttled(ctx context.Context, total int64, do func(context.C
 		watchers.Go(func() error { f.show(led); return nil })
 		watchers.Go(func() error {
 			if err := control.lead(led, p.pair.Name, p.options.limits(), limit, f.now); err != nil {
-				plan.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // no reason to begin anew
+				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // no reason to begin anew
 			}
 			return nil
 		})
@@ -143,13 +143,13 @@ func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
 		if now := f.limit.cloneRate(); now != rate {
 			if err := p.setCloneRate(ctx, now); err != nil {
 				if ctx.Err() == nil {
-					plan.Note(ctx, "the clone keeps its rate: %v", err)
+					report.Note(ctx, "the clone keeps its rate: %v", err)
 				}
 				continue
 			}
 			rate = now
 			if f.limit.current().Paused {
-				plan.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", leastClone)
+				report.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", leastClone)
 			}
 		}
 		if done, err := p.cloned(ctx); err == nil { // the next look will tell

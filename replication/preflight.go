@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Severity is how much a finding matters.
@@ -118,7 +119,7 @@ func (p *preflight) Apply(ctx context.Context) error {
 	}
 	_, warned := split(findings)
 	for _, warning := range warned {
-		plan.Note(ctx, "%s", warning)
+		report.Note(ctx, "%s", warning)
 	}
 	return refusal(p.pair, findings)
 }
@@ -148,7 +149,7 @@ func refusal(pair Pair, findings []Finding) error {
 	if len(refused) == 0 {
 		return nil
 	}
-	return plan.WithHint(fmt.Errorf("%s cannot be moved as it is: %s", pair.Name, strings.Join(refused, "; ")),
+	return report.WithHint(fmt.Errorf("%s cannot be moved as it is: %s", pair.Name, strings.Join(refused, "; ")),
 		"apply the fixes, then run the same command again")
 }
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -157,7 +157,7 @@ func (i *inspection) unreadable(ctx context.Context, hazard string, s *side, wha
 	}
 	var exit *remote.ExitError
 	if !errors.As(err, &exit) {
-		return plan.Transient(err, 0)
+		return report.Transient(err, 0)
 	}
 	i.add(hazard, Warn, s, "look yourself", "%s cannot be told: %v", what, err)
 	return nil

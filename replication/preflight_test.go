@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // hazards lists the findings of a severity as "H7 text".
@@ -49,7 +49,7 @@ func TestPreflightListsAllThatItRefuses(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want, "a refusal lists all")
 	}
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }
 
 func TestPreflightRefusesAnotherFlavor(t *testing.T) {

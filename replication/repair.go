@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Limits of a repair.
@@ -104,7 +104,7 @@ func requireFenced(ctx context.Context, target *Server) error {
 		return err
 	}
 	if !fence.closed {
-		return plan.WithHint(fmt.Errorf("%s is not fenced: what differs there may have been written by an application", target.Name()),
+		return report.WithHint(fmt.Errorf("%s is not fenced: what differs there may have been written by an application", target.Name()),
 			"repair only before the cutover, while the target is fenced; migrate apply fences it")
 	}
 	return nil
@@ -228,7 +228,7 @@ func (r *repairer) batch(ctx context.Context, t *verifyTable, rows []rowDifferen
 		case errorNumber(err) == 0:
 			return err
 		case errorNumber(err) == 1213 || errorNumber(err) == 1205:
-			plan.Note(ctx, "repair of %s: again after %v", t.title(), err)
+			report.Note(ctx, "repair of %s: again after %v", t.title(), err)
 			refused = err
 			continue
 		}

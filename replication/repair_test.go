@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // fencedPair is a seeded, linked pair whose target is fenced.
@@ -100,7 +100,7 @@ func TestRepairIsRefusedWhileTheTargetIsOpen(t *testing.T) {
 	unlogged(p.target, "INSERT INTO app.notes (text) VALUES ('stray')")
 	_, err := Repair(t.Context(), p.Pair, RepairOptions{})
 	require.ErrorContains(t, err, "is not fenced")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 	require.Equal(t, "1", p.target.Value("SELECT COUNT(*) FROM app.notes"))
 }
 

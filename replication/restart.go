@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // restartWithin bounds how long a server may take to answer again.
@@ -21,9 +21,9 @@ exit 1
 
 // restart restarts the server's service and waits until it answers.
 func restart(ctx context.Context, s *Server) error {
-	plan.Note(ctx, "%s is restarted", s.Name())
+	report.Note(ctx, "%s is restarted", s.Name())
 	if err := s.Host().Run(ctx, restartScript, nil, nil); err != nil {
-		return plan.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
+		return report.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
 	}
 	return answers(ctx, s)
 }

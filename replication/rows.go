@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -298,7 +298,7 @@ func (p *pump) write(ctx context.Context, statement request) error {
 	warnings, err := p.to.request(ctx, statement)
 	switch {
 	case errorNumber(err) == 1153 || errorNumber(err) == 1301:
-		return plan.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
+		return report.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
 	case err != nil || warnings == 0:
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // SameColumns returns the gate that holds while every table of the pair's
@@ -53,14 +54,14 @@ func (g sameColumns) Apply(ctx context.Context) error {
 	if err != nil || len(differ) == 0 {
 		return err
 	}
-	plan.Note(ctx, "%d tables have other columns on the two sides, and are compared again when the link has caught up: %s", len(differ), some(differ))
+	report.Note(ctx, "%d tables have other columns on the two sides, and are compared again when the link has caught up: %s", len(differ), some(differ))
 	if err := (linkOp{g.pair.Of(g.from), g.pair.Of(g.from.Other())}).caughtUp(ctx); err != nil {
 		return err
 	}
 	if differ, err = g.differ(ctx); err != nil || len(differ) == 0 {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("%s: these tables have other columns on the two sides (H3): %s", g.pair.Name, some(differ)),
+	return report.WithHint(fmt.Errorf("%s: these tables have other columns on the two sides (H3): %s", g.pair.Name, some(differ)),
 		"run on one side, with sql_log_bin = 0, what only the other side has; then migrate verify: rows that went by the link meanwhile may be wrong")
 }
 

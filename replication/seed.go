@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ErrNotProvisioned is what a Server's Host or Endpoint returns (wrapped) while
@@ -89,7 +90,7 @@ type seed struct {
 func (s *seed) Check(ctx context.Context) (plan.State, error) {
 	state, err := s.inspect(ctx)
 	if connectionLost(err) {
-		err = plan.Transient(err, 0)
+		err = report.Transient(err, 0)
 	}
 	return state, err
 }
@@ -115,7 +116,7 @@ func (s *seed) inspect(ctx context.Context) (plan.State, error) {
 	case ok && m.Finished && sameServer(m.Origin, origin):
 		state.Done, state.Now = true, "seeded at "+m.GTIDs
 	case ok && !sameServer(m.Origin, origin):
-		return state, plan.WithHint(fmt.Errorf("%s was seeded from another server (%s) than %s is now (%s)",
+		return state, report.WithHint(fmt.Errorf("%s was seeded from another server (%s) than %s is now (%s)",
 			s.pair.Target.Name(), m.Origin, s.pair.Source.Name(), origin),
 			"a target belongs to one source: undo the other migration, or give this one a target of its own")
 	case ok:
@@ -133,7 +134,7 @@ func (s *seed) refuseData(ctx context.Context, target queryer) error {
 	if err != nil || len(there) == 0 {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("%s already holds %s, which migrate did not make", s.pair.Target.Name(), strings.Join(there, ", ")),
+	return report.WithHint(fmt.Errorf("%s already holds %s, which migrate did not make", s.pair.Target.Name(), strings.Join(there, ", ")),
 		"drop those schemas on the target if nobody needs them, or leave them out in databases[].schemas")
 }
 
@@ -141,7 +142,7 @@ func (s *seed) refuseData(ctx context.Context, target queryer) error {
 func (s *seed) Apply(ctx context.Context) error {
 	err := s.once(ctx)
 	if errors.Is(err, errSchemaChanged) || errors.Is(err, errTableChanged) || connectionLost(err) {
-		return plan.Transient(err, 0)
+		return report.Transient(err, 0)
 	}
 	return s.advise(err)
 }
@@ -223,7 +224,7 @@ func (s *seed) schemas(ctx context.Context, source queryer) ([]string, error) {
 	}
 	for _, name := range s.pair.Schemas {
 		if !slices.Contains(schemas, name) {
-			return nil, plan.WithHint(fmt.Errorf("%s has no schema %q", s.pair.Source.Name(), name), "correct databases[].schemas")
+			return nil, report.WithHint(fmt.Errorf("%s has no schema %q", s.pair.Source.Name(), name), "correct databases[].schemas")
 		}
 	}
 	return append(schemas, own...), nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -22,11 +23,11 @@ import (
 func requireHint(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	require.Error(t, err)
-	require.NotEmpty(t, plan.Hint(err), "%v", err)
-	var transient *plan.TransientError
+	require.NotEmpty(t, report.Hint(err), "%v", err)
+	var transient *report.TransientError
 	require.False(t, errors.As(err, &transient), "%v", err)
 	for _, part := range parts {
-		require.Contains(t, err.Error()+"\nhint: "+plan.Hint(err), part)
+		require.Contains(t, err.Error()+"\nhint: "+report.Hint(err), part)
 	}
 }
 
@@ -135,7 +136,7 @@ func wrongCredentials(t *testing.T, pair Pair, source *servertest.Instance) {
 		}
 		err := Seed(wrong).Op.Apply(t.Context())
 		requireHint(t, err, "on db1 ("+string(side)+")", "Access denied", "databases[]."+string(side)+".user and password_env")
-		require.NotContains(t, err.Error()+plan.Hint(err), "hunter2")
+		require.NotContains(t, err.Error()+report.Hint(err), "hunter2")
 		_, err = Findings(t.Context(), wrong, PreflightOptions{})
 		requireHint(t, err, "password_env")
 	}
@@ -277,7 +278,7 @@ func TestSeedOutlivesKilledSessions(t *testing.T) {
 			if err == nil {
 				break
 			}
-			var transient *plan.TransientError
+			var transient *report.TransientError
 			require.ErrorAs(t, err, &transient, "a retry is right, and is shown: %v", err)
 			require.Less(t, tries, 40)
 		}

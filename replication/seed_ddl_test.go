@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // makeBig makes load1.big with about 16 MB, so that a copy of it takes a while.
@@ -94,7 +94,7 @@ func TestSeedBeginsAgainWhenASchemaIsMade(t *testing.T) {
 		goOn := seedHeld(t, pair, source)
 		source.Exec("CREATE DATABASE late", "CREATE TABLE late.t (id INT PRIMARY KEY)")
 		err := goOn()
-		var transient *plan.TransientError
+		var transient *report.TransientError
 		require.ErrorAs(t, err, &transient)
 		require.ErrorIs(t, err, errSchemaChanged)
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()), "the next try begins from scratch")

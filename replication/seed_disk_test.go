@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // smallDisk is a file system of its own in memory; the servers that are started
@@ -64,7 +64,7 @@ func TestSeedNamesTheDiskThatIsFull(t *testing.T) {
 			err := Seed(pair).Op.Apply(t.Context())
 			require.ErrorContains(t, err, "cannot hold the copy (H29)")
 			require.ErrorContains(t, err, dir)
-			require.NotEmpty(t, plan.Hint(err))
+			require.NotEmpty(t, report.Hint(err))
 			require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ('load1', 'migrate')"), "nothing was begun")
 			empty()
 
@@ -78,8 +78,8 @@ func TestSeedNamesTheDiskThatIsFull(t *testing.T) {
 			err = <-done
 			require.ErrorContains(t, err, "the disk of main (target) is full: ")
 			require.ErrorContains(t, err, dir)
-			require.Contains(t, plan.Hint(err), "make room there")
-			var transient *plan.TransientError
+			require.Contains(t, report.Hint(err), "make room there")
+			var transient *report.TransientError
 			require.NotErrorAs(t, err, &transient, "to try again at once is no use")
 			empty()
 			require.NoError(t, Seed(pair).Op.Apply(t.Context()), "it goes on")

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // halfSeeded begins a seed and ends it in the middle of the copy.
@@ -59,7 +59,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 		other := servertest.Start(t, flavor)
 		err := Seed(Pair{Name: "main", Source: server(t, Source, other), Target: pair.Target}).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "was seeded from another server")
-		require.NotEmpty(t, plan.Hint(err))
+		require.NotEmpty(t, report.Hint(err))
 
 		source.Exec("FLUSH BINARY LOGS", "DELETE FROM load1.posts WHERE id = 1", "FLUSH BINARY LOGS", "DELETE FROM load1.posts WHERE id = 2")
 		require.Eventually(t, func() bool { // a log that is still needed is not purged
@@ -71,7 +71,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 		err = Seed(pair).Op.Apply(t.Context())
 		require.ErrorIs(t, err, ErrBinlogPurged)
 		require.ErrorContains(t, err, "cannot go on")
-		require.Contains(t, plan.Hint(err), "rollback")
+		require.Contains(t, report.Hint(err), "rollback")
 
 		require.NoError(t, Seed(pair).Op.Undo(t.Context(), json.RawMessage(`{}`)))
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()), "a new one")

@@ -10,7 +10,7 @@ import (
 
 	binlog "github.com/go-mysql-org/go-mysql/replication"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // changes is what a stretch of the source's binlog says has changed: which
@@ -278,7 +278,7 @@ func strayed(word, schema string, id gtid) error {
 	if schema == "" {
 		schema = "none"
 	}
-	return plan.WithHint(fmt.Errorf("%w: transaction %s has %s, default schema %s", errStatement, id, word, schema),
+	return report.WithHint(fmt.Errorf("%w: transaction %s has %s, default schema %s", errStatement, id, word, schema),
 		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
 }
 

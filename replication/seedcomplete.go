@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // complete adds indexes, foreign keys and counters to the tables.
@@ -78,7 +78,7 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 	if len(add) == 0 {
 		return nil
 	}
-	plan.Report(ctx, plan.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.title()})
+	report.Show(ctx, report.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.title()})
 	err = againAfterDeadlock(ctx, t.title(), func() error {
 		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.quoted()+" "+strings.Join(add, ", "))
 		return err

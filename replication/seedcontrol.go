@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // A seed that runs is led by what stands on the target: a named lock that its
@@ -130,7 +130,7 @@ func Throttle(ctx context.Context, pair Pair, change LimitsChange) (SeedState, e
 			return SeedState{}, err
 		}
 		if pause(ctx, controlEvery) != nil { // it begins or ends this moment: there is no table yet, or none any more
-			return SeedState{}, plan.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
+			return SeedState{}, report.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
 		}
 	}
 }
@@ -228,7 +228,7 @@ func takeSeedLock(ctx context.Context, session *Session) error {
 		}
 		before = now
 	}
-	return plan.WithHint(plan.Transient(errors.New("another seed runs there"), controlEvery),
+	return report.WithHint(report.Transient(errors.New("another seed runs there"), controlEvery),
 		"two seeds never write to one target: see what runs with migrate throttle --show")
 }
 
@@ -252,7 +252,7 @@ func (c *seedControl) lead(ctx context.Context, pair string, configured Limits, 
 			if ctx.Err() != nil {
 				return nil
 			}
-			return plan.Transient(c.target.wrap("lead the seed", err), controlEvery)
+			return report.Transient(c.target.wrap("lead the seed", err), controlEvery)
 		}
 		select {
 		case <-ctx.Done():
@@ -268,7 +268,7 @@ func (c *seedControl) step(ctx context.Context, pair string, configured Limits, 
 		return err
 	}
 	if limits := wanted.of(configured); t.set(limits) {
-		plan.Note(ctx, "migrate throttle: %s", limits)
+		report.Note(ctx, "migrate throttle: %s", limits)
 	}
 	err := writeControl(ctx, c.session, controlState, SeedState{Pair: pair, Limits: t.current(), Progress: now()})
 	if errorNumber(err) == 1146 {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -85,7 +85,7 @@ func (r *seedRun) enoughDisk(ctx context.Context) error {
 	if d.free >= need {
 		return nil
 	}
-	return plan.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.pair.Target.Name(), d, megabytes(need)),
+	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.pair.Target.Name(), d, megabytes(need)),
 		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
 }
 
@@ -138,11 +138,11 @@ func (s *seed) explainFull(ctx context.Context, err error) error {
 	full := isFull(err)
 	switch {
 	case diskErr != nil && full:
-		return plan.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.pair.Target.Name(), err), diskErr), roomHint)
+		return report.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.pair.Target.Name(), err), diskErr), roomHint)
 	case diskErr != nil || !full && d.free >= diskFull:
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is
+	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is
 }
 
 const roomHint = "make room there, then run migrate apply: the seed goes on from where it is"

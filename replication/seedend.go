@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -36,7 +36,7 @@ func (r *seedRun) lastRounds(ctx context.Context) error {
 		if !errors.Is(err, errSnapshotLong) {
 			return err
 		}
-		plan.Note(ctx, "the last snapshot of %s would have been open for longer than %s: it is given up, and taken again after another round (%d of %d)",
+		report.Note(ctx, "the last snapshot of %s would have been open for longer than %s: it is given up, and taken again after another round (%d of %d)",
 			r.pair.Source.Name(), snapshotTime, try, mostSnapshots-1)
 	}
 }
@@ -76,7 +76,7 @@ func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 		return nil
 	}
 	if err == nil {
-		plan.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.pair.Source.Name())
+		report.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.pair.Source.Name())
 	}
 	return err
 }
@@ -96,6 +96,6 @@ func (r *seedRun) announce(ctx context.Context) {
 	slices.Sort(titles)
 	r.progress.enter("tables without a key, in one snapshot")
 	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
-	plan.Note(ctx, "%s can only be copied in one snapshot (H7), about %.1f MB: %s keeps old versions of rows for about %s",
+	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %.1f MB: %s keeps old versions of rows for about %s",
 		some(titles), float64(bytes)/1e6, r.pair.Source.Name(), max(took, time.Second))
 }

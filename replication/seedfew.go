@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // A site of many blogs has most of its rows' tables nearly empty. What such a
@@ -81,7 +81,7 @@ func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire
 	case ctx.Err() != nil || connectionLost(err):
 		return nil, err
 	case err != nil:
-		plan.Note(ctx, "%d small tables are copied one by one: %v", len(ranges), err)
+		report.Note(ctx, "%d small tables are copied one by one: %v", len(ranges), err)
 		return ranges, nil
 	}
 	return c.took(ranges, got), nil

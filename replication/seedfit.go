@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // logWanted is what the log of a source must be for a copy under writes: every
@@ -34,7 +34,7 @@ func (s *seed) refuseLog(ctx context.Context) error {
 	}
 	for _, want := range logWanted {
 		if value, ok := have[want.name]; ok && !sameValue(value, want.value) {
-			return plan.WithHint(fmt.Errorf("%s cannot be copied while it is written to: %s is %q, needed is %q",
+			return report.WithHint(fmt.Errorf("%s cannot be copied while it is written to: %s is %q, needed is %q",
 				s.pair.Source.Name(), want.name, value, want.value), "%s", want.fix)
 		}
 	}
@@ -43,7 +43,7 @@ func (s *seed) refuseLog(ctx context.Context) error {
 
 // advise adds a hint to what a server says of something that it lacks.
 func (s *seed) advise(err error) error {
-	if plan.Hint(err) != "" {
+	if report.Hint(err) != "" {
 		return err
 	}
 	switch errorNumber(plainError(err)) {
@@ -56,7 +56,7 @@ func (s *seed) advise(err error) error {
 		1911,       // MariaDB: unknown option
 		3185, 3825, // MySQL: no keyring, encryption of the schema
 		4161: // MariaDB: unknown data type
-		return plan.WithHint(err, "%s lacks what that definition names: migrate plan lists it with the fix (H17, H21, H26); then run the same command again, and the seed goes on",
+		return report.WithHint(err, "%s lacks what that definition names: migrate plan lists it with the fix (H17, H21, H26); then run the same command again, and the seed goes on",
 			s.pair.Target.Name())
 	}
 	return err

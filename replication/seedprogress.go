@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -86,8 +86,8 @@ func (p SeedProgress) parts() []string {
 }
 
 // Progress is p as a running step reports it: the reader works out the rate.
-func (p SeedProgress) Progress() plan.Progress {
-	return plan.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
+func (p SeedProgress) Progress() report.Progress {
+	return report.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
 }
 
 // progress counts how far the copy is.
@@ -321,7 +321,7 @@ func (p *progress) show(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			plan.Report(ctx, p.now().Progress())
+			report.Show(ctx, p.now().Progress())
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // mostEndings is how many last rounds DDL may make worthless.
@@ -100,7 +100,7 @@ func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
 			return err
 		}
 		if ending == mostEndings {
-			return plan.WithHint(fmt.Errorf("seed %s: %w", r.pair.Name, errTableChanged), "freeze schema changes until the seed is done")
+			return report.WithHint(fmt.Errorf("seed %s: %w", r.pair.Name, errTableChanged), "freeze schema changes until the seed is done")
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	if after != definitions {
-		plan.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.pair.Source.Name())
+		report.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.pair.Source.Name())
 		return false, r.dropPrograms(ctx)
 	}
 	if lost != (tableName{}) {
@@ -181,7 +181,7 @@ func (r *seedRun) takeUpMarker(ctx context.Context, m marker) error {
 	if err := r.enoughDisk(ctx); err != nil {
 		return err
 	}
-	plan.Note(ctx, "the seed goes on; it has what %s had at %s", r.pair.Source.Name(), r.reached)
+	report.Note(ctx, "the seed goes on; it has what %s had at %s", r.pair.Source.Name(), r.reached)
 	return nil
 }
 
@@ -210,7 +210,7 @@ func (r *seedRun) beginMarker(ctx context.Context) error {
 		return err
 	}
 	r.marker.Made.Schemas = r.schemas
-	plan.Note(ctx, "the copy begins at %s of %s", r.reached, r.pair.Source.Name())
+	report.Note(ctx, "the copy begins at %s of %s", r.reached, r.pair.Source.Name())
 	return r.mark(ctx)
 }
 
@@ -231,7 +231,7 @@ func (r *seedRun) resume(ctx context.Context) error {
 	}
 	_, err := r.round(ctx)
 	if errors.Is(err, ErrBinlogPurged) {
-		return plan.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
+		return report.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
 			"run migrate rollback to take the seed back and migrate apply to begin a new one; keep binlogs longer on the source (binlog_expire_logs_seconds)")
 	}
 	return err
@@ -308,7 +308,7 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 	var fresh []tableName
 	for id := range loose {
 		if t, ok := r.known.get(id); ok && t.chunked() {
-			plan.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.title())
+			report.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.title())
 		}
 	}
 	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(loose))) {
@@ -316,7 +316,7 @@ func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[tableName]bool
 			continue
 		}
 		if t, ok := r.known.get(id); ok && !loose[id] {
-			plan.Note(ctx, "%s changed by DDL: it is copied again", t.title())
+			report.Note(ctx, "%s changed by DDL: it is copied again", t.title())
 		}
 		fresh = append(fresh, id)
 		if id != (tableName{}) {

@@ -3,7 +3,7 @@ package replication
 import (
 	"context"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // extendVariable says whether MySQL fills a table's new pages with zeroes before
@@ -38,7 +38,7 @@ func (r *seedRun) reserveSpace(ctx context.Context) error {
 	if err := setGlobal(ctx, db, extendVariable, "OFF"); err != nil {
 		return r.pair.Target.wrap("let tables grow without zeroes", err)
 	}
-	plan.Note(ctx, "%s: %s is off until the seed ends", r.pair.Target.Name(), extendVariable)
+	report.Note(ctx, "%s: %s is off until the seed ends", r.pair.Target.Name(), extendVariable)
 	return nil
 }
 
@@ -53,7 +53,7 @@ func (s *seed) restoreSpace(ctx context.Context, m marker) error {
 	}
 	err = setGlobal(ctx, db, extendVariable, m.Made.Extend)
 	if errorNumber(err) == 1193 { // it has been replaced by a build that does not know it
-		plan.Note(ctx, "%s has no %s any more: nothing to restore", s.pair.Target.Name(), extendVariable)
+		report.Note(ctx, "%s has no %s any more: nothing to restore", s.pair.Target.Name(), extendVariable)
 		return nil
 	}
 	if err != nil {
@@ -68,6 +68,6 @@ func (r *seedRun) restoreAfter(ctx context.Context) {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
 	defer cancel()
 	if err := r.restoreSpace(after, r.marker); err != nil {
-		plan.Note(ctx, "%v; its restart restores it too", err)
+		report.Note(ctx, "%v; its restart restores it too", err)
 	}
 }

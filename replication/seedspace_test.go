@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // extends is extendVariable as the server has it.
@@ -63,7 +63,7 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 func TestSpaceIsRestoredWhereTheServerKnowsIt(t *testing.T) {
 	pair, _, target := startPair(t, servertest.MariaDB)
 	var notes []string
-	ctx := plan.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })
+	ctx := report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })
 	require.NoError(t, (&seed{pair: pair}).restoreSpace(ctx, marker{Made: made{Extend: "ON"}}))
 	require.Len(t, notes, 1)
 	require.Contains(t, notes[0], "has no "+extendVariable+" any more")

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Verify asks the target for the marker and whether its position holds the snapshot.
@@ -71,7 +71,7 @@ func (s *seed) clear(ctx context.Context) error {
 		return s.pair.Target.wrap("clear the seed", err)
 	}
 	if status.Configured {
-		return plan.WithHint(fmt.Errorf("%s still has a link from %s", s.pair.Target.Name(), status.Origin), "remove the link before the seed")
+		return report.WithHint(fmt.Errorf("%s still has a link from %s", s.pair.Target.Name(), status.Origin), "remove the link before the seed")
 	}
 	session, err := s.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // SeedWorker is how a seed runs on the target's own host, so that the rows pass
@@ -98,7 +99,7 @@ func (d *Dialect) seedPrivileges() string {
 func (s *seedOnTarget) host() (remote.Host, error) {
 	host := s.pair.Target.Host()
 	if host == nil {
-		return nil, plan.WithHint(fmt.Errorf("run the seed of %s on its target: the machine cannot be reached", s.pair.Name),
+		return nil, report.WithHint(fmt.Errorf("run the seed of %s on its target: the machine cannot be reached", s.pair.Name),
 			"set databases[].run_on: controller")
 	}
 	return host, nil
@@ -142,10 +143,10 @@ func (s *seedOnTarget) Apply(ctx context.Context) error {
 		return err
 	}
 	if seen.alive {
-		plan.Note(ctx, "the worker %s runs on the target's host: it is followed", s.unit())
+		report.Note(ctx, "the worker %s runs on the target's host: it is followed", s.unit())
 	} else {
 		if seen.end != nil && seen.end.Error != "" {
-			plan.Note(ctx, "the worker %s had ended: %s", s.unit(), seen.end.Error)
+			report.Note(ctx, "the worker %s had ended: %s", s.unit(), seen.end.Error)
 		}
 		if err := s.start(ctx); err != nil {
 			return err

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // onTarget is a seed of a pair by a worker, with folders of the test's own.
@@ -133,7 +133,7 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.ErrorContains(t, err, "log in")
 	end := lastEvent(t, dir).err()
 	require.EqualError(t, end, err.Error())
-	require.Equal(t, plan.Hint(err), plan.Hint(end))
+	require.Equal(t, report.Hint(err), report.Hint(end))
 
 	other := Pair{Name: "main", Source: pair.Source, Target: server(t, Target, servertest.Start(t, servertest.MariaDB))}
 	require.NoError(t, Seed(other).Op.Apply(t.Context()))
@@ -152,7 +152,7 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
 	_, err = receiveJob(filepath.Join(dir, "job"), 20*time.Millisecond)
 	require.ErrorContains(t, err, "nobody has written it")
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.ErrorAs(t, err, &transient)
 }
 
@@ -185,12 +185,12 @@ func TestFollowerMissesNothing(t *testing.T) {
 	require.Empty(t, notes, "the next controller goes on where the first was")
 	_, err = events.file.WriteString(" short\"}\n")
 	require.NoError(t, err)
-	require.NoError(t, events.close(plan.WithHint(plan.Transient(io.ErrUnexpectedEOF, time.Minute), "again")))
+	require.NoError(t, events.close(report.WithHint(report.Transient(io.ErrUnexpectedEOF, time.Minute), "again")))
 	seen, notes := look(&follower{seedOnTarget: s})
 	require.Equal(t, "cut short", notes)
 	require.False(t, seen.alive)
 	require.EqualError(t, seen.end.err(), io.ErrUnexpectedEOF.Error())
-	require.Equal(t, "again", plan.Hint(seen.end.err()))
+	require.Equal(t, "again", report.Hint(seen.end.err()))
 	require.ErrorContains(t, (&follower{seedOnTarget: s}).vanished(t.Context(), sight{last: "panic"}), "said: panic")
 }
 
@@ -207,7 +207,7 @@ func TestSeedWorkerNeedsAHostLikeThis(t *testing.T) {
 	s := SeedOnTarget(pair, SeedOptions{}, SeedWorker{}).Op.(*seedOnTarget)
 	err := s.fits(t.Context())
 	require.ErrorContains(t, err, "the host is sparc64")
-	require.Contains(t, plan.Hint(err), "run_on: controller")
+	require.Contains(t, report.Hint(err), "run_on: controller")
 	s.pair.Target = NewServer(ServerConfig{})
 	_, err = s.host()
 	require.ErrorContains(t, err, "cannot be reached")

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -38,8 +38,8 @@ func newWorkerEnd(err error) *workerEnd {
 	if err == nil {
 		return &workerEnd{}
 	}
-	end := &workerEnd{Error: err.Error(), Hint: plan.Hint(err)}
-	var transient *plan.TransientError
+	end := &workerEnd{Error: err.Error(), Hint: report.Hint(err)}
+	var transient *report.TransientError
 	if errors.As(err, &transient) {
 		end.Transient, end.After = true, transient.After
 	}
@@ -53,10 +53,10 @@ func (e *workerEnd) err() error {
 	}
 	err := errors.New(e.Error)
 	if e.Transient {
-		err = plan.Transient(err, e.After)
+		err = report.Transient(err, e.After)
 	}
 	if e.Hint != "" {
-		err = plan.WithHint(err, "%s", e.Hint)
+		err = report.WithHint(err, "%s", e.Hint)
 	}
 	return err
 }
@@ -117,7 +117,7 @@ func (f *follower) pass(ctx context.Context, events []byte, s *sight) error {
 			return fmt.Errorf("follow the worker %s: %w", f.unit(), err)
 		}
 		if e.Note != "" {
-			plan.Note(ctx, "%s", e.Note)
+			report.Note(ctx, "%s", e.Note)
 		}
 		if e.End != nil {
 			s.end = e.End
@@ -139,9 +139,9 @@ func (f *follower) follow(ctx context.Context) error {
 			return fmt.Errorf("follow the worker %s, which goes on: %w", f.unit(), context.Cause(ctx))
 		case err != nil:
 			if failed++; failed == followTries {
-				return plan.Transient(err, followEvery)
+				return report.Transient(err, followEvery)
 			}
-			plan.Note(ctx, "the worker %s is not seen (%d of %d): %v", f.unit(), failed, followTries, err)
+			report.Note(ctx, "the worker %s is not seen (%d of %d): %v", f.unit(), failed, followTries, err)
 		case seen.end != nil:
 			return seen.end.err()
 		case !seen.alive:
@@ -168,13 +168,13 @@ func (f *follower) vanished(ctx context.Context, seen sight) error {
 	if seen.last != "" {
 		text = "said: " + seen.last
 	}
-	return plan.Transient(fmt.Errorf("the worker %s has ended before the seed was done: it %s", f.unit(), text), followEvery)
+	return report.Transient(fmt.Errorf("the worker %s has ended before the seed was done: it %s", f.unit(), text), followEvery)
 }
 
 // report shows how far the seed is, as the target knows.
 func (f *follower) report(ctx context.Context) {
 	state, ok, err := RunningSeed(ctx, f.pair)
 	if err == nil && ok { // else the next look will do: it is only shown
-		plan.Report(ctx, state.Progress.Progress())
+		report.Show(ctx, state.Progress.Progress())
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -68,7 +68,7 @@ func readJob(r io.Reader) (seedJob, error) {
 	var job seedJob
 	if err := json.NewDecoder(r).Decode(&job); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return job, plan.Transient(errors.New("read the job: nobody has written it"), 0)
+			return job, report.Transient(errors.New("read the job: nobody has written it"), 0)
 		}
 		return job, errors.New("read the job: it is not one")
 	}
@@ -109,9 +109,9 @@ func RunSeedWorker(ctx context.Context, dir string) (err error) {
 	pair := job.pair()
 	defer pair.Source.Close() //nolint:errcheck // of a process that ends
 	defer pair.Target.Close() //nolint:errcheck // as above
-	err = applyAgain(plan.WithNotes(ctx, events.note), &seed{pair: pair, options: job.Options.withDefaults()})
+	err = applyAgain(report.WithNotes(ctx, events.note), &seed{pair: pair, options: job.Options.withDefaults()})
 	if ctx.Err() != nil { // its host restarts, perhaps
-		return plan.Transient(errors.New("the worker was told to end before the seed was done"), 0)
+		return report.Transient(errors.New("the worker was told to end before the seed was done"), 0)
 	}
 	return err
 }
@@ -138,7 +138,7 @@ func applyAgain(ctx context.Context, s *seed) error {
 	for n := 1; ; n++ {
 		began := time.Now()
 		err := s.Apply(ctx)
-		var transient *plan.TransientError
+		var transient *report.TransientError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &transient) {
 			return err
 		}
@@ -149,7 +149,7 @@ func applyAgain(ctx context.Context, s *seed) error {
 			return err
 		}
 		rest := max(backoff, transient.After)
-		plan.Note(ctx, "attempt %d of %d, again in %s: %v", n, workerTries, rest, err)
+		report.Note(ctx, "attempt %d of %d, again in %s: %v", n, workerTries, rest, err)
 		if err := pause(ctx, rest); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -77,11 +77,11 @@ systemd-run --quiet --collect --unit="$unit" --description="migrate: the seed of
 timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitWorkerRuns, shellWords(s.worker.Command)), bytes.NewReader(job))
 	switch {
 	case exitStatus(err) == exitWorkerRuns:
-		return plan.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), controlEvery)
+		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), controlEvery)
 	case err != nil:
 		return fmt.Errorf("start the worker %s: %w", s.unit(), err)
 	}
-	plan.Note(ctx, "the seed runs on the target's host as %s; it goes on when this controller ends, and migrate apply follows it again", s.unit())
+	report.Note(ctx, "the seed runs on the target's host as %s; it goes on when this controller ends, and migrate apply follows it again", s.unit())
 	return nil
 }
 
@@ -93,11 +93,11 @@ func (s *seedOnTarget) fits(ctx context.Context) error {
 	case err != nil && exitStatus(err) != exitNoSystemd:
 		return fmt.Errorf("look at the host of %s: %w", s.pair.Target.Name(), err)
 	case runtime.GOOS != "linux":
-		return plan.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host runs linux", s.pair.Name, runtime.GOOS), instead)
+		return report.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host runs linux", s.pair.Name, runtime.GOOS), instead)
 	case machines[out] != runtime.GOARCH:
-		return plan.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host is %s", s.pair.Name, runtime.GOARCH, out), instead)
+		return report.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host is %s", s.pair.Name, runtime.GOARCH, out), instead)
 	case err != nil:
-		return plan.WithHint(fmt.Errorf("run the seed of %s on its target: that host does not run systemd", s.pair.Name), "set databases[].run_on: controller")
+		return report.WithHint(fmt.Errorf("run the seed of %s on its target: that host does not run systemd", s.pair.Name), "set databases[].run_on: controller")
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ umask 077
 mkdir -p "$lib" && cat >"$lib/new" && chmod 700 "$lib/new" &&
 	[ "$(sha256sum "$lib/new" | cut -d ' ' -f 1)" = `+sum+` ] && mv -f "$lib/new" "$lib/migrate"`, program)
 	if err != nil {
-		return plan.WithHint(fmt.Errorf("copy the program to the target's host: %w", err), "it needs 100 MB at %s there", s.libDir())
+		return report.WithHint(fmt.Errorf("copy the program to the target's host: %w", err), "it needs 100 MB at %s there", s.libDir())
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
 		}
 		_, err = s.run(ctx, `exec "$lib/migrate" `+shellWords(s.worker.Command)+" --check", bytes.NewReader(job))
 		if exitStatus(err) == exitWorkerSource && i < len(hosts)-1 {
-			plan.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.pair.Source.Name(), account.name)
+			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.pair.Source.Name(), account.name)
 			continue
 		}
 		return job, s.explain(ctx, err)
@@ -165,17 +165,17 @@ func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
 func (s *seedOnTarget) explain(ctx context.Context, err error) error {
 	switch exitStatus(err) {
 	case exitWorkerTarget:
-		return plan.WithHint(fmt.Errorf("the worker cannot log in to %s: %w", s.pair.Target.Name(), err), "databases[].target says how it does")
+		return report.WithHint(fmt.Errorf("the worker cannot log in to %s: %w", s.pair.Target.Name(), err), "databases[].target says how it does")
 	case exitWorkerSource:
 		endpoint, endpointErr := s.pair.Source.Endpoint(ctx)
 		if endpointErr != nil {
 			return endpointErr
 		}
-		return plan.WithHint(fmt.Errorf("the worker cannot log in to %s at %s: %w", s.pair.Source.Name(), endpoint, err),
+		return report.WithHint(fmt.Errorf("the worker cannot log in to %s at %s: %w", s.pair.Source.Name(), endpoint, err),
 			"let the target's host reach that port: the forward link needs it, too")
 	}
 	if err != nil {
-		return plan.WithHint(fmt.Errorf("try the program on the target's host: %w", err), "set databases[].run_on: controller if it cannot run there")
+		return report.WithHint(fmt.Errorf("try the program on the target's host: %w", err), "set databases[].run_on: controller if it cannot run there")
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -270,9 +270,9 @@ func (s *Server) wrap(what string, err error) error {
 	err = fmt.Errorf("%s on %s: %w", what, s.cfg.Name, err)
 	switch errorNumber(err) {
 	case 1045, 1698:
-		return plan.WithHint(err, "set databases[].%s.user and password_env to a login with administrative rights", s.cfg.Side)
+		return report.WithHint(err, "set databases[].%s.user and password_env to a login with administrative rights", s.cfg.Side)
 	case 1044, 1142, 1143, 1227, 1370: // access denied to a schema, table, column, privilege, routine
-		return plan.WithHint(err, "grant the login %q what the server names; migrate plan has the whole statement (H30)", s.cfg.User)
+		return report.WithHint(err, "grant the login %q what the server names; migrate plan has the whole statement (H30)", s.cfg.User)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Every session of migrate's own login holds a lock that is named after it, so
@@ -110,7 +110,7 @@ func killSessions(ctx context.Context, s *Server, list []client, why string) err
 		if c.ID == 0 {
 			continue
 		}
-		plan.Note(ctx, "session %s on %s is killed: %s", c, s.Name(), why)
+		report.Note(ctx, "session %s on %s is killed: %s", c, s.Name(), why)
 		_, err := db.ExecContext(ctx, "KILL "+strconv.FormatInt(c.ID, 10))
 		if err != nil && errorNumber(err) != 1094 { // unknown thread
 			return s.wrap(fmt.Sprintf("kill session %d", c.ID), err)

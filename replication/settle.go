@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // opposite is the guard of a switch the other way: on the other machine.
@@ -50,7 +50,7 @@ func (g Guard) left(ctx context.Context) (string, error) {
 
 // unseen explains why nothing goes on while the guard's machine does not answer.
 func (g Guard) unseen(err error) error {
-	return plan.WithHint(fmt.Errorf("look for the guard of an earlier switch: %w", err),
+	return report.WithHint(fmt.Errorf("look for the guard of an earlier switch: %w", err),
 		"make the machine of %s reachable for migrate: a guard that is left there would open %s or %s by itself",
 		g.From.Name(), g.From.Name(), g.To.Name())
 }
@@ -68,7 +68,7 @@ func (g Guard) settle(ctx context.Context) error {
 		if err := g.keepPromise(ctx, promised); err != nil {
 			return err
 		}
-		plan.Note(ctx, "the guard that an earlier switch left on the machine of %s (%s) is settled and taken away", g.From.Name(), now.token)
+		report.Note(ctx, "the guard that an earlier switch left on the machine of %s (%s) is settled and taken away", g.From.Name(), now.token)
 		// The guard may have acted meanwhile, but it never changes its promise.
 		err := g.change(ctx, tokenDone, false,
 			tokenArmed, tokenReturning, tokenReleased, tokenHandover, tokenReverting, tokenGuarding)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Limits of the brief lock that a MySQL snapshot needs.
@@ -110,7 +110,7 @@ func startCommitOrdered(ctx context.Context, w *wire) (GTIDSet, error) {
 	}
 	file := position["Binlog_snapshot_file"]
 	if file == "" {
-		return GTIDSet{}, plan.WithHint(fmt.Errorf("the server shows no binlog_snapshot_file"), "turn the binlog on (log_bin)")
+		return GTIDSet{}, report.WithHint(fmt.Errorf("the server shows no binlog_snapshot_file"), "turn the binlog on (log_bin)")
 	}
 	text, err := w.texts(ctx, "SELECT BINLOG_GTID_POS("+literal(file)+", "+position["Binlog_snapshot_position"]+")")
 	if err != nil || len(text) == 0 {
@@ -137,10 +137,10 @@ func startLocked(ctx context.Context, s *Server, w *wire, dialect *Dialect) (GTI
 			return GTIDSet{}, err // the caller ends the connection, and with it the lock
 		}
 		if try == snapshotTries {
-			return GTIDSet{}, plan.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
+			return GTIDSet{}, report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
 				"look for long statements in SHOW PROCESSLIST and try again when they are done")
 		}
-		plan.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
+		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
 		if err := pause(ctx, snapshotPause); err != nil {
 			return GTIDSet{}, err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // stragglersOp is the gate that nobody writes to a server any more.
@@ -122,7 +123,7 @@ func (s stragglersOp) Apply(ctx context.Context) error {
 			return err
 		}
 		if text := strings.Join(origins, ", "); text != said {
-			plan.Note(ctx, "%s is still written to; connected: %s", s.server.Name(), text)
+			report.Note(ctx, "%s is still written to; connected: %s", s.server.Name(), text)
 			said = text
 		}
 		quiet, last = time.Now(), now
@@ -141,7 +142,7 @@ func (s stragglersOp) Verify(ctx context.Context) error {
 	}
 	again, err := native(ctx, s.server)
 	if err == nil && !again.Equal(first) {
-		err = plan.Transient(fmt.Errorf("verify: %s was written to again", s.server.Name()), s.quietFor)
+		err = report.Transient(fmt.Errorf("verify: %s was written to again", s.server.Name()), s.quietFor)
 	}
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Limits is what a seed takes from the source at most.
@@ -179,11 +179,11 @@ func (t *throttle) because(ctx context.Context, cause, text, now string) {
 	case text != "" && before == "":
 		if t.silent[cause] = time.Since(t.noted[cause]) < noteAgain; !t.silent[cause] {
 			t.noted[cause] = time.Now()
-			plan.Note(ctx, "the seed waits: %s", text)
+			report.Note(ctx, "the seed waits: %s", text)
 		}
 	case text == "" && before != "":
 		if !t.silent[cause] {
-			plan.Note(ctx, "the seed goes on: %s", now)
+			report.Note(ctx, "the seed goes on: %s", now)
 		}
 		delete(t.causes, cause)
 		t.tell()

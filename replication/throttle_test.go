@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -23,7 +23,7 @@ type said struct {
 }
 
 func (s *said) context(ctx context.Context) context.Context {
-	return plan.WithNotes(ctx, func(text string) {
+	return report.WithNotes(ctx, func(text string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.notes = append(s.notes, text)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -78,7 +78,7 @@ func (w *replicaWatch) watch(ctx context.Context, t *throttle) {
 func (w *replicaWatch) sayOnce(ctx context.Context, about, format string, args ...any) {
 	if !w.said[about] {
 		w.said[about] = true
-		plan.Note(ctx, format, args...)
+		report.Note(ctx, format, args...)
 	}
 }
 
@@ -121,7 +121,7 @@ func (w *replicaWatch) look(ctx context.Context, t *throttle) {
 		}
 		if w.said[address] {
 			delete(w.said, address)
-			plan.Note(ctx, "the lag of the %s can be read now: %s", s.Name(), lag)
+			report.Note(ctx, "the lag of the %s can be read now: %s", s.Name(), lag)
 		}
 		if lag > longest {
 			longest, late = lag, s.Name()

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const throttleEvery = time.Second
@@ -40,7 +40,7 @@ func (w *sourceWatch) watch(ctx context.Context) {
 	for {
 		if err := w.look(ctx); err != nil && ctx.Err() == nil && !w.silent {
 			w.silent = true // said once, until it answers again
-			plan.Note(ctx, "%s does not say how busy it is: %v", w.source.Name(), err)
+			report.Note(ctx, "%s does not say how busy it is: %v", w.source.Name(), err)
 		} else if err == nil {
 			w.silent = false
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -186,7 +186,7 @@ func missingAccounts(source, target []appUser) ([]appUser, error) {
 			wrong = append(wrong, fmt.Errorf("account %s is on the target already, with another password or other grants", a.name()))
 		}
 	}
-	return missing, plan.WithHint(errors.Join(wrong...), "drop the account on the target, or make it equal to the source's")
+	return missing, report.WithHint(errors.Join(wrong...), "drop the account on the target, or make it equal to the source's")
 }
 
 // createAccounts makes accounts without their grants. One may name another as
@@ -201,7 +201,7 @@ func createAccounts(ctx context.Context, session *Session, accounts []appUser) e
 			}
 		}
 		if len(left) == len(accounts) {
-			return plan.WithHint(errors.Join(failed...), "the target may lack the account's authentication plugin (H26)")
+			return report.WithHint(errors.Join(failed...), "the target may lack the account's authentication plugin (H26)")
 		}
 		accounts = left
 	}

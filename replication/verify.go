@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // VerifyOptions say how a verify runs; the zero value is good.
@@ -34,8 +34,8 @@ type VerifyOptions struct {
 	Wait time.Duration
 	// MaxDifferences stops the listing, not the counting; default 100.
 	MaxDifferences int
-	// Progress is told how far the verify is, twice a second; nil is plan.Report.
-	Progress func(plan.Progress)
+	// Progress is told how far the verify is, twice a second; nil is report.Show.
+	Progress func(report.Progress)
 }
 
 // VerifyReport is what a verify found. It holds no row's content but its key.
@@ -234,7 +234,7 @@ func (v *verifier) known(ctx context.Context, waves *waves) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	return plan.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), missing[0]), "name it as schema.table, of a schema that databases[].schemas lists")
+	return report.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), missing[0]), "name it as schema.table, of a schema that databases[].schemas lists")
 }
 
 // asked reports whether a table is to be compared.
@@ -246,7 +246,7 @@ func (v *verifier) asked(title string) bool {
 func (v *verifier) caughtUp(ctx context.Context) (GTIDSet, error) {
 	set, missing, err := v.await(ctx, v.opts.Wait)
 	if err == nil && !missing.IsEmpty() {
-		err = plan.WithHint(fmt.Errorf("%s has not executed %s within %s", v.to.Name(), missing, v.opts.Wait),
+		err = report.WithHint(fmt.Errorf("%s has not executed %s within %s", v.to.Name(), missing, v.opts.Wait),
 			"look at the link with migrate status; verify needs it to run")
 	}
 	return set, err
@@ -307,12 +307,12 @@ func (v *verifier) compared(ctx context.Context, t *verifyTable, rows int64) {
 		return
 	}
 	v.shown = now
-	p := plan.Progress{Done: v.report.Rows, Total: max(v.total, v.report.Rows), Unit: "rows", What: t.title()}
+	p := report.Progress{Done: v.report.Rows, Total: max(v.total, v.report.Rows), Unit: "rows", What: t.title()}
 	if v.opts.Progress != nil {
 		v.opts.Progress(p)
 		return
 	}
-	plan.Report(ctx, p)
+	report.Show(ctx, p)
 }
 
 // showEvery is how often progress is shown.

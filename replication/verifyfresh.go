@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // VerifyStore keeps the last verify of a pair.
@@ -81,15 +82,15 @@ func (g *verifyFresh) Apply(ctx context.Context) error {
 	if !errors.As(err, &stale) {
 		return err
 	}
-	plan.Note(ctx, "%s: %s; verifying now", g.pair.Name, stale.why)
-	report, err := Verify(ctx, g.pair, VerifyOptions{From: g.from})
+	report.Note(ctx, "%s: %s; verifying now", g.pair.Name, stale.why)
+	verified, err := Verify(ctx, g.pair, VerifyOptions{From: g.from})
 	if err != nil {
 		return err
 	}
-	if err := g.store.SaveVerify(ctx, report); err != nil {
+	if err := g.store.SaveVerify(ctx, verified); err != nil {
 		return fmt.Errorf("save the verify of %s: %w", g.pair.Name, err)
 	}
-	plan.Note(ctx, "%s: %s", g.pair.Name, report.Summary())
+	report.Note(ctx, "%s: %s", g.pair.Name, verified.Summary())
 	return g.Verify(ctx)
 }
 
@@ -107,5 +108,5 @@ func (g *verifyFresh) Verify(ctx context.Context) error {
 		}
 		err = fmt.Errorf("%w: %s", err, strings.Join(lines, "; "))
 	}
-	return plan.WithHint(fmt.Errorf("%s: %w", g.pair.Name, err), "migrate verify lists every difference")
+	return report.WithHint(fmt.Errorf("%s: %w", g.pair.Name, err), "migrate verify lists every difference")
 }

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // readLimit bounds a statement of verify, and with it its transaction, on the
@@ -88,14 +88,14 @@ func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, beg
 		if err == nil && w.warningCount() > 0 {
 			err = w.explain(ctx)
 		}
-		var lost *plan.TransientError
+		var lost *report.TransientError
 		switch {
 		case err == nil:
 			return nil
 		case !errors.As(err, &lost) || try == readTries:
 			return w.server.wrap("read "+t.title(), err)
 		}
-		plan.Note(ctx, "verify of %s: again after %v (%d of %d)", t.title(), err, try, readTries)
+		report.Note(ctx, "verify of %s: again after %v (%d of %d)", t.title(), err, try, readTries)
 		if err := pause(ctx, readPause); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (w *verifyWire) explain(ctx context.Context) error {
 	}
 	for _, line := range warnings {
 		if len(line) > 2 && line[1] == "1301" {
-			return plan.WithHint(fmt.Errorf("%w: %s", errHuge, line[2]), "raise max_allowed_packet on %s", w.server.Name())
+			return report.WithHint(fmt.Errorf("%w: %s", errHuge, line[2]), "raise max_allowed_packet on %s", w.server.Name())
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -170,7 +170,7 @@ func (w *wire) fail(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	return plan.Transient(fmt.Errorf("the connection to %s is lost: %w", w.server.Name(), err), time.Second)
+	return report.Transient(fmt.Errorf("the connection to %s is lost: %w", w.server.Name(), err), time.Second)
 }
 
 // exec runs a statement that has no result, and returns its number of warnings.

@@ -14,7 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/lab"
 	"github.com/dcmigrate/migrate/lab/check"
 	"github.com/dcmigrate/migrate/lab/traffic"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // site is what the demo needs of a lab.
@@ -173,7 +173,7 @@ func failure(problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return plan.WithHint(fmt.Errorf("the demo failed: %s", strings.Join(problems, "; ")),
+	return report.WithHint(fmt.Errorf("the demo failed: %s", strings.Join(problems, "; ")),
 		"the workspace has the clients' log, traffic.jsonl, and the journal, .migrate/journal.jsonl")
 }
 

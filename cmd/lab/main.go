@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/lab/machine"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -45,7 +45,7 @@ Exit codes:
 		return 0
 	}
 	_, _ = fmt.Fprintln(stderr, "lab: error:", err)
-	if hint := plan.Hint(err); hint != "" {
+	if hint := report.Hint(err); hint != "" {
 		_, _ = fmt.Fprintln(stderr, "lab: hint:", hint)
 	}
 	return 1

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/lab"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // closeTimeout bounds the tear-down of a lab.
@@ -113,7 +113,7 @@ func withWorkspace(dir string, out io.Writer, f func(dir string) error) error {
 		return fmt.Errorf("make workspace: %w", err)
 	}
 	if len(entries) > 0 {
-		return plan.WithHint(fmt.Errorf("workspace %s is not empty", dir), "a workspace is of one lab: name a new folder")
+		return report.WithHint(fmt.Errorf("workspace %s is not empty", dir), "a workspace is of one lab: name a new folder")
 	}
 	return f(dir)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Exit codes; exitCodes says them to the operator.
@@ -47,7 +48,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 // wrongUsage is a command line that c does not understand.
 func wrongUsage(c *cobra.Command, err error) error {
-	return plan.WithHint(usageError{err}, "%s --help", c.CommandPath())
+	return report.WithHint(usageError{err}, "%s --help", c.CommandPath())
 }
 
 // noArgs refuses arguments: every verb is told what to do by flags.
@@ -68,7 +69,7 @@ func group(c *cobra.Command) *cobra.Command {
 		}
 		err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return plan.WithHint(usageError{err}, "did you mean %s %s?", c.CommandPath(), near[0])
+			return report.WithHint(usageError{err}, "did you mean %s %s?", c.CommandPath(), near[0])
 		}
 		return wrongUsage(c, err)
 	}
@@ -105,7 +106,7 @@ func hintOf(err error) string {
 	if errors.As(err, &c) {
 		return c.Hint
 	}
-	return plan.Hint(err)
+	return report.Hint(err)
 }
 
 func codeOf(err error) int {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/move"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func (a *app) inventoryFindingsCommand() *cobra.Command {
@@ -45,7 +45,7 @@ nothing is installed from what is read, and apt checks on the new host. Exit cod
 				if ask {
 					return m.ShowFindings(c.Context(), a.out, a.json, &o)
 				}
-				plan.Note(c.Context(), "whether the new hosts' distribution offers the packages was not looked at: add --candidates, which asks its archives")
+				report.Note(c.Context(), "whether the new hosts' distribution offers the packages was not looked at: add --candidates, which asks its archives")
 				return m.ShowFindings(c.Context(), a.out, a.json, nil)
 			})
 		},

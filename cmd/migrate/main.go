@@ -15,7 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // version is set by the build.
@@ -40,7 +40,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	ctx, stop := a.signals()
 	defer stop()
-	err := root.ExecuteContext(plan.WithNotes(ctx, func(text string) { _, _ = fmt.Fprintln(stderr, "migrate: note:", text) }))
+	err := root.ExecuteContext(report.WithNotes(ctx, func(text string) { _, _ = fmt.Fprintln(stderr, "migrate: note:", text) }))
 	return a.report(err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // printJSON prints v indented, or reports why it cannot.
@@ -175,7 +176,7 @@ func (w *watcher) progress(e plan.Event, name string) {
 
 // describe says done, total, rate and what time is left; first was done before
 // the elapsed time.
-func describe(p plan.Progress, first int64, elapsed time.Duration) string {
+func describe(p report.Progress, first int64, elapsed time.Duration) string {
 	text := amount(p.Done, p.Unit)
 	if p.Total > 0 {
 		if p.Unit != "B" {

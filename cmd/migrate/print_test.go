@@ -19,6 +19,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -93,8 +94,8 @@ func events() []plan.Event {
 		}
 		out = append(out, e)
 	}
-	copied := func(n int64) *plan.Progress {
-		return &plan.Progress{Done: n << 20, Total: 1 << 30, Unit: "B", What: "blog.posts"}
+	copied := func(n int64) *report.Progress {
+		return &report.Progress{Done: n << 20, Total: 1 << 30, Unit: "B", What: "blog.posts"}
 	}
 	add(0, plan.Event{Type: plan.RunStarted, Digest: strings.Repeat("ab", 32)})
 	add(0, plan.Event{Step: "network/vpc", Type: plan.StepSkipped, Text: "10.20.0.0/20"})
@@ -157,7 +158,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	for n := range int64(1001) {
 		w.event(plan.Event{
 			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: move.Apply, Step: "apply/seed/main:seed", Type: plan.StepProgress,
-			Progress: &plan.Progress{Done: n, Total: 1000, Unit: "rows", What: strings.Repeat("a long name ", 20)},
+			Progress: &report.Progress{Done: n, Total: 1000, Unit: "rows", What: strings.Repeat("a long name ", 20)},
 		})
 	}
 	require.Equal(t, 10, strings.Count(out.String(), "\r\x1b[K"))
@@ -172,17 +173,17 @@ func TestProgressOnATerminal(t *testing.T) {
 
 func TestProgressIsDescribed(t *testing.T) {
 	for want, c := range map[string]struct {
-		p       plan.Progress
+		p       report.Progress
 		elapsed time.Duration
 	}{
-		"0 rows":                      {plan.Progress{Unit: "rows"}, time.Minute},
-		"2 of 4 (50%)":                {plan.Progress{Done: 2, Total: 4}, time.Minute},
-		"1 of 3 droplets (33%)  web1": {plan.Progress{Done: 1, Total: 3, Unit: "droplets", What: "web1"}, time.Minute},
-		"500 of 1000 rows (50%)":      {plan.Progress{Done: 500, Total: 1000, Unit: "rows"}, time.Millisecond},
-		"500 rows, 50 rows/s  a.b":    {plan.Progress{Done: 500, Unit: "rows", What: "a.b"}, 10 * time.Second},
-		"1.0 GiB of 4.0 GiB (25%), 17.1 MiB/s, 3m0s left": {plan.Progress{Done: 1 << 30, Total: 4 << 30, Unit: "B"}, time.Minute},
-		"0.5 KiB":                   {plan.Progress{Done: 512, Unit: "B"}, 0},
-		"5.0 MiB of 4.0 MiB (125%)": {plan.Progress{Done: 5 << 20, Total: 4 << 20, Unit: "B"}, 0},
+		"0 rows":                      {report.Progress{Unit: "rows"}, time.Minute},
+		"2 of 4 (50%)":                {report.Progress{Done: 2, Total: 4}, time.Minute},
+		"1 of 3 droplets (33%)  web1": {report.Progress{Done: 1, Total: 3, Unit: "droplets", What: "web1"}, time.Minute},
+		"500 of 1000 rows (50%)":      {report.Progress{Done: 500, Total: 1000, Unit: "rows"}, time.Millisecond},
+		"500 rows, 50 rows/s  a.b":    {report.Progress{Done: 500, Unit: "rows", What: "a.b"}, 10 * time.Second},
+		"1.0 GiB of 4.0 GiB (25%), 17.1 MiB/s, 3m0s left": {report.Progress{Done: 1 << 30, Total: 4 << 30, Unit: "B"}, time.Minute},
+		"0.5 KiB":                   {report.Progress{Done: 512, Unit: "B"}, 0},
+		"5.0 MiB of 4.0 MiB (125%)": {report.Progress{Done: 5 << 20, Total: 4 << 20, Unit: "B"}, 0},
 	} {
 		require.Equal(t, want, describe(c.p, 0, c.elapsed))
 	}
@@ -227,10 +228,10 @@ func TestReportedErrors(t *testing.T) {
 		"none":          {nil, exitOK, ""},
 		"changes":       {errChanges, exitChanges, ""},
 		"plain":         {errors.New("it broke"), exitFailed, "migrate: error: it broke\n"},
-		"hint":          {fmt.Errorf("outer: %w", plan.WithHint(errors.New("it broke"), "mend it")), exitFailed, "migrate: error: outer: it broke\nmigrate: hint: mend it\n"},
+		"hint":          {fmt.Errorf("outer: %w", report.WithHint(errors.New("it broke"), "mend it")), exitFailed, "migrate: error: outer: it broke\nmigrate: hint: mend it\n"},
 		"configuration": {&config.Error{File: "m.yaml", Line: 3, Text: "no", Hint: "yes"}, exitConfig, "migrate: error: m.yaml:3: no\nmigrate: hint: yes\n"},
-		"transient":     {plan.Transient(fmt.Errorf("connect: %w", remote.ErrUnreachable), time.Second), exitUnreachable, "migrate: error: connect: host is unreachable\n"},
-		"journal error": {errors.Join(plan.WithHint(errors.New("a"), "first"), errors.New("b")), exitFailed, "migrate: error: a\nmigrate: error: b\nmigrate: hint: first\n"},
+		"transient":     {report.Transient(fmt.Errorf("connect: %w", remote.ErrUnreachable), time.Second), exitUnreachable, "migrate: error: connect: host is unreachable\n"},
+		"journal error": {errors.Join(report.WithHint(errors.New("a"), "first"), errors.New("b")), exitFailed, "migrate: error: a\nmigrate: error: b\nmigrate: hint: first\n"},
 		"said twice":    {errors.Join(errors.New("same"), errors.New("same")), exitFailed, "migrate: error: same\n"},
 		"locked":        {&plan.LockedError{Holder: plan.Holder{Who: "bob", PID: 3, Verb: "apply"}}, exitLocked, "migrate: error: bob holds the lock of this migration (pid 3, apply since 00:00:00)\n"},
 		"stale":         {&plan.StaleError{Kind: "apply", Reason: "because"}, exitRefused, "migrate: error: the reviewed apply plan does not hold any more: because\n"},

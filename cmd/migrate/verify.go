@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -56,9 +57,9 @@ A verify of some tables only is no clean verify for the cutover.`,
 }
 
 // verifyProgress shows how far a verify is, as the long verbs show theirs.
-func (a *app) verifyProgress() func(pair string, p plan.Progress) {
+func (a *app) verifyProgress() func(pair string, p report.Progress) {
 	w := a.watcher()
-	return func(pair string, p plan.Progress) {
+	return func(pair string, p report.Progress) {
 		w.event(plan.Event{Time: time.Now(), Kind: "verify", Step: "verify/" + pair, Type: plan.StepProgress, Progress: &p})
 	}
 }

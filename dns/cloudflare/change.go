@@ -9,7 +9,7 @@ import (
 	cfdns "github.com/cloudflare/cloudflare-go/v7/dns"
 
 	"github.com/dcmigrate/migrate/dns"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Change implements dns.Records with PATCH in one batch, which Cloudflare
@@ -24,7 +24,7 @@ func (c *Client) Change(ctx context.Context, zone dns.Zone, changes []dns.Change
 	batches := slices.Collect(slices.Chunk(changes, limit))
 	for i, batch := range batches {
 		if len(batches) > 1 {
-			plan.Note(ctx, "%s: %d changes are more than the plan's %d a batch: batch %d of %d", zone.Name, len(changes), limit, i+1, len(batches))
+			report.Note(ctx, "%s: %d changes are more than the plan's %d a batch: batch %d of %d", zone.Name, len(changes), limit, i+1, len(batches))
 		}
 		patches := make([]cfdns.BatchPatchUnionParam, 0, len(batch))
 		for _, change := range batch {
@@ -82,7 +82,7 @@ const purgeLimit = 100
 func (c *Client) PurgeLimit() int { return purgeLimit }
 
 // Purge implements dns.Cache. Beyond the zone's rate (5 a minute on Free) the
-// error is plan.Transient with the wait that Cloudflare asks for.
+// error is report.Transient with the wait that Cloudflare asks for.
 func (c *Client) Purge(ctx context.Context, zone dns.Zone, hosts []string) error {
 	params := cache.CachePurgeParams{}
 	set(&params.ZoneID.Value, &params.ZoneID.Present, zone.ID)

@@ -17,7 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/dns/cloudflare"
 	"github.com/dcmigrate/migrate/lab/cfsim"
 	"github.com/dcmigrate/migrate/lab/spec"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -79,7 +79,7 @@ func TestZonesReadsEveryPage(t *testing.T) {
 	_, err = c.Zones(t.Context(), []string{"zone000.com", "nowhere.com"})
 	require.ErrorIs(t, err, dns.ErrNoZone)
 	require.ErrorContains(t, err, "nowhere.com")
-	require.Contains(t, plan.Hint(err), "and 110 more")
+	require.Contains(t, report.Hint(err), "and 110 more")
 }
 
 func TestZonesOfOtherPlans(t *testing.T) {
@@ -196,7 +196,7 @@ func TestErrors(t *testing.T) {
 
 	err = c.Change(t.Context(), zones[0], []dns.Change{{ID: id, Type: "A", Content: "192.0.2.2"}})
 	require.ErrorContains(t, err, "81058")
-	require.Contains(t, plan.Hint(err), "delete one of the two")
+	require.Contains(t, report.Hint(err), "delete one of the two")
 	final(t, err)
 
 	err = c.Change(t.Context(), zones[0], []dns.Change{{ID: id, Type: "A", TTL: 7}})
@@ -205,7 +205,7 @@ func TestErrors(t *testing.T) {
 
 	_, err = c.Records(t.Context(), dns.Zone{ID: unknown, Name: "gone.com"})
 	require.ErrorContains(t, err, "list records of gone.com")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 	final(t, err)
 }
 
@@ -224,7 +224,7 @@ func TestATokenThatIsRefused(t *testing.T) {
 	_, reading := client(t, api.URL(), "wrong-"+token, nil).Zones(t.Context(), []string{"example.com"})
 	for _, err := range []error{writing, reading} {
 		final(t, err)
-		require.Contains(t, plan.Hint(err), "DNS Edit")
+		require.Contains(t, report.Hint(err), "DNS Edit")
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), token, "I7")
 	}
 }
@@ -317,9 +317,9 @@ func page(status int, media, body string) http.HandlerFunc {
 	}
 }
 
-func transient(t *testing.T, err error) *plan.TransientError {
+func transient(t *testing.T, err error) *report.TransientError {
 	t.Helper()
-	var found *plan.TransientError
+	var found *report.TransientError
 	require.True(t, errors.As(err, &found), "transient: %v", err)
 	return found
 }
@@ -327,6 +327,6 @@ func transient(t *testing.T, err error) *plan.TransientError {
 func final(t *testing.T, err error) {
 	t.Helper()
 	require.Error(t, err)
-	var found *plan.TransientError
+	var found *report.TransientError
 	require.False(t, errors.As(err, &found), "not transient: %v", err)
 }

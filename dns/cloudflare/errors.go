@@ -14,7 +14,7 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/httpretry"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Codes of Cloudflare's errors that matter here.
@@ -88,7 +88,7 @@ func (e *Error) Is(target error) bool {
 
 // checkAnswer sits above the retries and turns every answer that is no success
 // into an error: a status of 400 and more, success:false whatever the status,
-// and what is not JSON. Errors worth another try are plan.Transient.
+// and what is not JSON. Errors worth another try are report.Transient.
 func checkAnswer(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 	res, err := next(req)
 	if err != nil {
@@ -117,17 +117,17 @@ func checkAnswer(req *http.Request, next option.MiddlewareNext) (*http.Response,
 func explain(e *Error, header http.Header, isJSON bool) error {
 	switch {
 	case e.Has(codeSlowDown) || e.Has(codePurgeRate):
-		return plan.Transient(e, httpretry.RetryAfter(header))
+		return report.Transient(e, httpretry.RetryAfter(header))
 	case e.Status < 300 && (!isJSON || e.Has(codeUnknownError)): // not JSON: a proxy in between
-		return plan.Transient(e, 0)
+		return report.Transient(e, 0)
 	case e.Has(codeBadToken) || e.Has(codeTokenFormat) || e.Has(codeAuthentication) || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
-		return plan.WithHint(e, "the token needs Zone Read, DNS Edit and Cache Purge for these zones, and must not have expired: see dns.cloudflare.token_env")
+		return report.WithHint(e, "the token needs Zone Read, DNS Edit and Cache Purge for these zones, and must not have expired: see dns.cloudflare.token_env")
 	case e.Has(codeNoSuchRecord):
-		return plan.WithHint(e, "somebody deleted a record after the plan was made: run migrate plan again")
+		return report.WithHint(e, "somebody deleted a record after the plan was made: run migrate plan again")
 	case e.Has(codeIdentical):
-		return plan.WithHint(e, "a record with the same name, type and content exists: delete one of the two")
+		return report.WithHint(e, "a record with the same name, type and content exists: delete one of the two")
 	case e.Has(codeCouldNotRoute):
-		return plan.WithHint(e, "the zone is not in this account, or dns.cloudflare.endpoint is not Cloudflare's API v4")
+		return report.WithHint(e, "the zone is not in this account, or dns.cloudflare.endpoint is not Cloudflare's API v4")
 	}
 	return httpretry.Classify(e.Status, header, e)
 }
@@ -135,9 +135,9 @@ func explain(e *Error, header http.Header, isJSON bool) error {
 // describe names the action in front of an error and keeps its hint and its
 // transience.
 func describe(action string, err error) error {
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	if errors.As(err, &transient) {
-		return plan.Transient(fmt.Errorf("%s: %w", action, transient.Err), transient.After)
+		return report.Transient(fmt.Errorf("%s: %w", action, transient.Err), transient.After)
 	}
 	return fmt.Errorf("%s: %w", action, err)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/zones"
 
 	"github.com/dcmigrate/migrate/dns"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Page sizes: the largest that zones allow; for records one that takes most
@@ -49,7 +49,7 @@ func list(ctx context.Context, fetch func(ctx context.Context, number int, into 
 			continue
 		}
 		if total := p.ResultInfo.TotalCount; total > 0 && len(all) != total {
-			return nil, plan.Transient(fmt.Errorf("the list changed while it was read: %d of %d", len(all), total), 0)
+			return nil, report.Transient(fmt.Errorf("the list changed while it was read: %d of %d", len(all), total), 0)
 		}
 		return all, nil
 	}
@@ -95,7 +95,7 @@ func (c *Client) Zones(ctx context.Context, names []string) ([]dns.Zone, error) 
 		zone, ok := have[strings.ToLower(strings.TrimSuffix(name, "."))]
 		if !ok {
 			err := &dns.SettingError{Setting: fmt.Sprintf("dns.zones[%d]", i), Err: fmt.Errorf("zone %s: %w", name, dns.ErrNoZone)}
-			return nil, plan.WithHint(err,
+			return nil, report.WithHint(err,
 				"the token sees %s: correct dns.zones, or give the token Zone Read for the zone", seen(all))
 		}
 		out = append(out, zone)

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/inventory"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Options say what the new hosts will be.
@@ -138,7 +138,7 @@ func (s *search) ask(ctx context.Context) error {
 	r := newReader()
 	defer r.close()
 	if len(s.questions) > 0 {
-		plan.Note(ctx, "reading the indices of %d suites for %s", len(s.questions), s.target)
+		report.Note(ctx, "reading the indices of %d suites for %s", len(s.questions), s.target)
 	}
 	var g errgroup.Group
 	g.SetLimit(suitesAtOnce)
@@ -192,7 +192,7 @@ func (s *search) incomplete() error {
 		all = append(all, inventory.Printable(fmt.Sprintf("%s %s: %s", key[0], strings.Join(names, ", "), key[1])))
 	}
 	slices.Sort(all)
-	return plan.WithHint(fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(all, "; ")),
+	return report.WithHint(fmt.Errorf("%w: %s", ErrIncomplete, strings.Join(all, "; ")),
 		"run it again; --mirror and --security-mirror name other mirrors of the distribution's archives")
 }
 

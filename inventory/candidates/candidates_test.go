@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/inventory"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // TestFind: what each package of a host is told.
@@ -97,7 +97,7 @@ func TestFindReadsOnce(t *testing.T) {
 		hosts = append(hosts, h)
 	}
 	var notes []string
-	found, err := Find(plan.WithNotes(t.Context(), func(text string) { notes = append(notes, text) }), hosts, a.options("debian-13-x64"))
+	found, err := Find(report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) }), hosts, a.options("debian-13-x64"))
 	require.NoError(t, err)
 	require.Len(t, found, 20)
 	require.Equal(t, []string{"reading the indices of 4 suites for debian 13"}, notes)
@@ -199,7 +199,7 @@ func TestFindWhileTheArchiveChanges(t *testing.T) {
 		_, _ = w.Write(a.files[r.URL.Path])
 	}
 	var notes []string
-	found, err := Find(plan.WithNotes(t.Context(), func(text string) { notes = append(notes, text) }),
+	found, err := Find(report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) }),
 		[]*inventory.Host{oldHost("web1", "nginx 1", "curl 1")}, a.options("debian-12-x64"))
 	require.NoError(t, err)
 	require.Equal(t, "web1 | candidate | curl 1 | debian 12 does not offer it\n", told(found), "nothing is kept of the index that was wrong")

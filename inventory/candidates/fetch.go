@@ -14,7 +14,7 @@ import (
 
 	"github.com/dcmigrate/migrate/httpretry"
 	"github.com/dcmigrate/migrate/inventory"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Limits of what is taken from an archive. The largest indices are near 20 MiB
@@ -79,7 +79,7 @@ type answer struct {
 func (r *reader) read(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
 	a, err := r.once(ctx, s, components, architectures, w)
 	if errors.Is(err, errChanged) && ctx.Err() == nil {
-		plan.Note(ctx, "%s: %s; reading it again", inventory.Printable(s.String()), err)
+		report.Note(ctx, "%s: %s; reading it again", inventory.Printable(s.String()), err)
 		a, err = r.once(ctx, s, components, architectures, w)
 	}
 	return a, err

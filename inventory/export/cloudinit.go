@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -79,7 +79,7 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if len(text) > maxUserData {
-		return plan.WithHint(fmt.Errorf("user-data %s is %d bytes, and DigitalOcean takes %d", name, len(text), maxUserData),
+		return report.WithHint(fmt.Errorf("user-data %s is %d bytes, and DigitalOcean takes %d", name, len(text), maxUserData),
 			"export as ansible or salt, which have no such limit")
 	}
 	f.put(name, text)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/roles"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Format is what an export is for.
@@ -64,7 +64,7 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 	c := newCollector(o, all)
 	site, err := c.site(all)
 	if err != nil {
-		return nil, plan.WithHint(fmt.Errorf("export: %w", err), "migrate inventory capture")
+		return nil, report.WithHint(fmt.Errorf("export: %w", err), "migrate inventory capture")
 	}
 	out := files{}
 	switch o.Format {
@@ -75,13 +75,13 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 	case CloudInit:
 		err = out.cloudInit(site)
 	default:
-		err = plan.WithHint(fmt.Errorf("%q is no format of an export", o.Format), "use one of: ansible, salt, cloud-init")
+		err = report.WithHint(fmt.Errorf("%q is no format of an export", o.Format), "use one of: ansible, salt, cloud-init")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if path, ok := out[twice]; ok {
-		return nil, plan.WithHint(fmt.Errorf("export: two files or layers would both be %s", path), "export these hosts one by one")
+		return nil, report.WithHint(fmt.Errorf("export: two files or layers would both be %s", path), "export these hosts one by one")
 	}
 	r := &Result{Files: out, Secrets: site.Secrets, Rewritten: c.rewrites(), Left: c.left()}
 	out["NOT-EXPORTED.md"] = notExported(r.Left)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
 	"github.com/dcmigrate/migrate/inventory/roles"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -183,7 +183,7 @@ func TestWriteRefusesAFullFolder(t *testing.T) {
 	require.NoError(t, r.Write(dir), "an empty folder will do")
 	err := r.Write(dir)
 	require.ErrorContains(t, err, "is not empty")
-	require.Equal(t, "name a new folder, or remove that one", plan.Hint(err))
+	require.Equal(t, "name a new folder, or remove that one", report.Hint(err))
 	info, err := os.Stat(filepath.Join(dir, "salt", "top.sls"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
@@ -216,13 +216,13 @@ func TestCloudInitHasALimit(t *testing.T) {
 	hosts[0].Configuration = append(hosts[0].Configuration, m.file("/etc/noise", noise.String()))
 	_, err := export.Export(byRole(hosts), export.Options{Format: export.CloudInit, Objects: m.objects})
 	require.ErrorContains(t, err, "DigitalOcean takes 65536")
-	require.NotEmpty(t, plan.Hint(err))
+	require.NotEmpty(t, report.Hint(err))
 }
 
 func TestExportRefusesAnUnknownFormat(t *testing.T) {
 	_, err := export.Export(nil, export.Options{Format: "chef"})
 	require.EqualError(t, err, `"chef" is no format of an export`)
-	require.Equal(t, "use one of: ansible, salt, cloud-init", plan.Hint(err))
+	require.Equal(t, "use one of: ansible, salt, cloud-init", report.Hint(err))
 }
 
 // What was redacted outside of a file's contents is not written as if it were

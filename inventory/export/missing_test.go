@@ -8,7 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // What the capture did not see is listed, and not taken for "not there".
@@ -43,6 +43,6 @@ func TestExportRefusesHalfAHost(t *testing.T) {
 		h.Missing = []inventory.Missing{missing}
 		_, err := export.Export(byRole([]*inventory.Host{h}), export.Options{Format: export.Ansible, Objects: m.objects})
 		require.EqualError(t, err, "export: host web1: its "+missing.What+" could not be captured ("+missing.Reason+": "+missing.Detail+"): capture again, or export the other hosts by name")
-		require.Equal(t, "migrate inventory capture", plan.Hint(err))
+		require.Equal(t, "migrate inventory capture", report.Hint(err))
 	}
 }

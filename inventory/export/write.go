@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Write puts the files into a folder of their own, readable by its owner only:
@@ -21,7 +21,7 @@ func (r *Result) Write(dir string) (err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case err == nil && len(entries) > 0:
-		return plan.WithHint(fmt.Errorf("%s is not empty", dir), "name a new folder, or remove that one")
+		return report.WithHint(fmt.Errorf("%s is not empty", dir), "name a new folder, or remove that one")
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return err
 	}

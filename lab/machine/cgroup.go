@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +29,7 @@ func cgroupRoots() ([]string, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, plan.WithHint(errors.New("lab hosts need a cgroup hierarchy for systemd, "+root+" has none"),
+		return nil, report.WithHint(errors.New("lab hosts need a cgroup hierarchy for systemd, "+root+" has none"),
 			"mount cgroup2 on %s", root)
 	}
 	return found, nil

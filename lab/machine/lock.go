@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // lockPoll is how often a waiting lab looks whether a lock is free.
@@ -41,7 +41,7 @@ func lock(ctx context.Context, path string, waiting func(holder string)) (*os.Fi
 		select {
 		case <-ctx.Done():
 			f.Close()
-			return nil, plan.WithHint(fmt.Errorf("lock %s, held by %s: %w", path, holder(path), context.Cause(ctx)),
+			return nil, report.WithHint(fmt.Errorf("lock %s, held by %s: %w", path, holder(path), context.Cause(ctx)),
 				"wait for the other lab to end, or end it")
 		case <-ticker.C:
 		}

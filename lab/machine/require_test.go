@@ -3,7 +3,7 @@ package machine
 import (
 	"testing"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/stretchr/testify/require"
 )
 
@@ -12,7 +12,7 @@ func TestRequireNamesAllThatIsMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	err := Require()
 	require.EqualError(t, err, "lab hosts need debootstrap, dpkg-deb, ip, nft, nsenter, systemd-nspawn, unshare")
-	require.Equal(t, "apt-get install --no-install-recommends debootstrap dpkg iproute2 nftables systemd-container util-linux", plan.Hint(err))
+	require.Equal(t, "apt-get install --no-install-recommends debootstrap dpkg iproute2 nftables systemd-container util-linux", report.Hint(err))
 	require.ErrorContains(t, NewNetwork("").Open(t.Context()), "lab hosts need")
 	_, err = Base(t.Context(), t.TempDir(), func(string) {})
 	require.ErrorContains(t, err, "lab hosts need")

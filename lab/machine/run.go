@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // tailLines is how much of a failed command's output an error shows.
@@ -116,7 +116,7 @@ var tools = map[string]string{
 func Require() error {
 	var missing, packages []string
 	if syscall.Geteuid() != 0 {
-		return plan.WithHint(fmt.Errorf("lab hosts need root, this is user %d", syscall.Geteuid()), "run it with sudo")
+		return report.WithHint(fmt.Errorf("lab hosts need root, this is user %d", syscall.Geteuid()), "run it with sudo")
 	}
 	for _, tool := range sortedKeys(tools) {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -125,7 +125,7 @@ func Require() error {
 		}
 	}
 	if len(missing) > 0 {
-		return plan.WithHint(fmt.Errorf("lab hosts need %s", strings.Join(missing, ", ")),
+		return report.WithHint(fmt.Errorf("lab hosts need %s", strings.Join(missing, ", ")),
 			"apt-get install --no-install-recommends %s", strings.Join(uniq(packages), " "))
 	}
 	_, err := cgroupRoots()

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // mirrors are the addresses of the Debian archives that this machine uses.
@@ -52,7 +52,7 @@ func findMirrors(root string) (mirrors, error) {
 	}
 	m := chooseMirrors(found)
 	if m.main == "" {
-		return m, plan.WithHint(fmt.Errorf("no Debian archive in %s", filepath.Join(root, "etc/apt")),
+		return m, report.WithHint(fmt.Errorf("no Debian archive in %s", filepath.Join(root, "etc/apt")),
 			"add a deb line for Debian's main component to /etc/apt/sources.list")
 	}
 	return m, nil

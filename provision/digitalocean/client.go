@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/httpretry"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 	"github.com/digitalocean/godo"
 	"golang.org/x/time/rate"
@@ -52,7 +52,7 @@ var _ provision.Cloud = (*Client)(nil)
 // New returns a client; it sends nothing yet.
 func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
-		return nil, plan.WithHint(errors.New("DigitalOcean: there is no token"), "set the environment variable that provision.digitalocean.token_env names")
+		return nil, report.WithHint(errors.New("DigitalOcean: there is no token"), "set the environment variable that provision.digitalocean.token_env names")
 	}
 	if o.Limit == nil {
 		o.Limit = rate.NewLimiter(rate.Every(time.Minute/perMinute), burst)
@@ -111,7 +111,7 @@ func (e *APIError) Error() string {
 }
 
 // explain turns godo's error into ours: short, with a hint where there is one,
-// and a plan.Transient where another try is right.
+// and a report.Transient where another try is right.
 func explain(resp *godo.Response, err error) error {
 	if err == nil {
 		return nil
@@ -131,14 +131,14 @@ func explain(resp *godo.Response, err error) error {
 	switch status {
 	case http.StatusUnprocessableEntity:
 		if strings.Contains(err.Error(), "pending event") {
-			return plan.Transient(err, 5*time.Second)
+			return report.Transient(err, 5*time.Second)
 		}
 	case http.StatusUnauthorized:
-		return plan.WithHint(err, "the token is wrong or expired: set the environment variable that provision.digitalocean.token_env names")
+		return report.WithHint(err, "the token is wrong or expired: set the environment variable that provision.digitalocean.token_env names")
 	case http.StatusForbidden:
-		return plan.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
+		return report.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
 	case http.StatusTooManyRequests:
-		return plan.Transient(err, tooMany(header))
+		return report.Transient(err, tooMany(header))
 	}
 	return httpretry.Classify(status, header, err)
 }

@@ -17,9 +17,9 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/lab/spec"
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/provision/digitalocean"
+	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -112,7 +112,7 @@ func TestACreateIsSentOnce(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			var transient *plan.TransientError
+			var transient *report.TransientError
 			require.ErrorAs(t, err, &transient, "the step looks, then tries again")
 			require.NotContains(t, err.Error(), "<html", "a proxy's page is not an error message")
 			require.NotContains(t, err.Error(), "\n")
@@ -136,7 +136,7 @@ func TestALongRetryAfterIsTheRunners(t *testing.T) {
 	sim, url := newSim(t, dosim.Options{})
 	sim.Inject(dosim.Fault{Kind: dosim.TooManyRequests, Delay: 90 * time.Second})
 	_, err := newClient(t, url, token).Sizes(t.Context())
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.ErrorAs(t, err, &transient)
 	require.Equal(t, 90*time.Second, transient.After)
 }
@@ -150,7 +150,7 @@ func TestTheHourlyLimitNamesItsReset(t *testing.T) {
 	c, err := digitalocean.New(digitalocean.Options{Token: secret.New(token), Endpoint: server.URL, MaxWait: time.Millisecond})
 	require.NoError(t, err)
 	_, err = c.Sizes(t.Context())
-	var transient *plan.TransientError
+	var transient *report.TransientError
 	require.ErrorAs(t, err, &transient)
 	require.InDelta(t, 20*time.Minute, transient.After, float64(3*time.Second))
 }
@@ -159,9 +159,9 @@ func TestAWrongTokenIsExplainedAndNotShown(t *testing.T) {
 	_, url := newSim(t, dosim.Options{})
 	_, err := newClient(t, url, "dop_v1_wrong").Sizes(t.Context())
 	require.ErrorContains(t, err, "401")
-	require.Contains(t, plan.Hint(err), "token")
-	require.NotContains(t, err.Error()+plan.Hint(err), "dop_v1_wrong")
-	var transient *plan.TransientError
+	require.Contains(t, report.Hint(err), "token")
+	require.NotContains(t, err.Error()+report.Hint(err), "dop_v1_wrong")
+	var transient *report.TransientError
 	require.False(t, errors.As(err, &transient), "another try does not help")
 }
 
