@@ -6,32 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 )
 
-// apply applies and verifies a step.
-func apply(t *testing.T, s plan.Step) error {
-	t.Helper()
-	if err := s.Op.Apply(t.Context()); err != nil {
-		return err
-	}
-	return s.Op.Verify(t.Context())
-}
-
-// session opens a session that lasts as long as the test.
-func session(t *testing.T, s *servertest.Instance, user, password string) *Session {
-	t.Helper()
-	db := s.Open(user, password, "unix")
-	t.Cleanup(func() { _ = db.Close() })
-	c, err := db.Conn(t.Context())
-	require.NoError(t, err)
-	return &Session{c}
-}
-
 func TestFenceRefusesUsersThatPassIt(t *testing.T) { // H14
-	p := newTestPair(t, servertest.MariaDB)
+	p := startApp(t, servertest.MariaDB)
 	p.source.Exec("CREATE USER boss@'10.%'", "GRANT READ_ONLY ADMIN ON *.* TO boss@'10.%'",
 		"CREATE ROLE chief", "GRANT READ_ONLY ADMIN ON *.* TO chief", "GRANT chief TO writer@localhost")
 	_, err := Fence(p.Source, FenceOptions{}).Op.Check(t.Context())
@@ -44,7 +25,7 @@ func TestFenceRefusesUsersThatPassIt(t *testing.T) { // H14
 
 // A session keeps the privileges that its account had when it logged in (H14).
 func TestFixOfAPrivilegedAccountReachesItsOpenSessions(t *testing.T) {
-	p := newTestPair(t, servertest.MariaDB)
+	p := startApp(t, servertest.MariaDB)
 	p.source.Exec("CREATE USER pool@'%' IDENTIFIED BY 'x'", "GRANT ALL ON app.* TO pool@'%'", "GRANT READ_ONLY ADMIN ON *.* TO pool@'%'")
 	pooled := session(t, p.source, "pool", "x")
 	const insert = "INSERT INTO app.notes (text) VALUES (UUID())"
@@ -68,7 +49,7 @@ func TestFixOfAPrivilegedAccountReachesItsOpenSessions(t *testing.T) {
 
 // A routine runs with the privileges of its definer (H14).
 func TestFenceRefusesRoutinesThatLendAPrivilege(t *testing.T) {
-	p := newTestPair(t, servertest.MariaDB)
+	p := startApp(t, servertest.MariaDB)
 	p.source.Exec("CREATE SCHEMA other", "CREATE ROLE chief", "GRANT READ_ONLY ADMIN, INSERT ON *.* TO chief",
 		"CREATE DEFINER=root@localhost PROCEDURE app.say(t VARCHAR(50)) INSERT INTO app.notes (text) VALUES (t)",
 		"CREATE DEFINER=chief FUNCTION other.`f n`() RETURNS INT MODIFIES SQL DATA DETERMINISTIC BEGIN INSERT INTO app.notes (text) VALUES ('f'); RETURN 1; END",
@@ -107,7 +88,7 @@ func TestFenceRefusesRoutinesThatLendAPrivilege(t *testing.T) {
 
 func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		app := session(t, p.source, "root", "")
 		fence := Fence(p.Source, FenceOptions{Wait: time.Second})
 		passes := flavor == servertest.MariaDB
@@ -133,7 +114,7 @@ func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 }
 
 func TestPreflightLooksAtTheTargetsAccounts(t *testing.T) { // H14
-	p := newTestPair(t, servertest.MariaDB)
+	p := startApp(t, servertest.MariaDB)
 	p.target.Exec("CREATE USER boss@'%'", "GRANT READ_ONLY ADMIN ON *.* TO boss@'%'")
 	require.Contains(t, hazards(t, p.Pair, PreflightOptions{}, Refuse), "H14 main (target): these accounts write through read_only: 'boss'@'%'")
 	require.NotContains(t, hazards(t, p.Pair, PreflightOptions{SourceOnly: true}, Refuse), "H14")
@@ -143,9 +124,9 @@ func TestPreflightLooksAtTheTargetsAccounts(t *testing.T) { // H14
 // H5: the account says nothing about whose a session is.
 func TestOldSessionsUnderMigratesLogin(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		app := session(t, p.source, "root", "")
-		other := testServer(t, p.source, Source) // another process of migrate
+		other := testServer(t, p.source, Source, remote.NewLocal("source")) // another process of migrate
 		own, err := other.Session(t.Context())
 		require.NoError(t, err)
 		defer own.Close()

@@ -34,7 +34,7 @@ func (h *instanceHost) Run(ctx context.Context, script string, stdin io.Reader, 
 func onHost(t *testing.T, side Side, s *servertest.Instance) (*Server, *instanceHost) {
 	host := &instanceHost{Host: remote.NewLocal(string(side)), instance: s}
 	out := NewServer(ServerConfig{
-		Name: "db1 (" + string(side) + ")", Side: side, Host: host, Network: "unix", Address: s.Socket, User: "root",
+		Name: "main (" + string(side) + ")", Side: side, Host: host, Network: "unix", Address: s.Socket, User: "root",
 		Endpoint: func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", s.Port}, nil },
 	})
 	t.Cleanup(func() { _ = out.Close() })
@@ -44,7 +44,7 @@ func onHost(t *testing.T, side Side, s *servertest.Instance) (*Server, *instance
 func TestConfigureSourceExercise(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		s := servertest.Start(t, flavor, servertest.Set("sync_binlog", "0"), servertest.Set("binlog_expire_logs_seconds", "3600"))
-		plantest.Exercise(t, ConfigureSource(Pair{Name: "main", Source: server(t, Source, s)}))
+		plantest.Exercise(t, ConfigureSource(Pair{Name: "main", Source: testServer(t, s, Source, nil)}))
 		require.Equal(t, "1", s.Value("SELECT @@GLOBAL.sync_binlog"))
 		require.Equal(t, "1209600", s.Value("SELECT @@GLOBAL.binlog_expire_logs_seconds"))
 	})
@@ -114,7 +114,7 @@ func TestConfigureTargetExercise(t *testing.T) {
 		}
 		target := servertest.Start(t, flavor, options...)
 		s, host := onHost(t, Target, target)
-		plantest.Exercise(t, ConfigureTarget(Pair{Name: "main", Source: server(t, Source, source), Target: s}))
+		plantest.Exercise(t, ConfigureTarget(Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: s}))
 		require.Positive(t, host.restarts)
 		for query, want := range map[string]string{
 			"SELECT @@GLOBAL.server_id": "1007", "SELECT @@GLOBAL.sql_mode": "NO_ENGINE_SUBSTITUTION",
@@ -131,7 +131,7 @@ func TestConfigureTargetExercise(t *testing.T) {
 func TestConfigureTargetWithoutHostNamesWhatNeedsARestart(t *testing.T) {
 	source := servertest.Start(t, servertest.MariaDB)
 	target := servertest.Start(t, servertest.MariaDB, servertest.Unset("log_bin"))
-	step := ConfigureTarget(Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)})
+	step := ConfigureTarget(Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)})
 	err := step.Op.Apply(t.Context())
 	require.ErrorContains(t, err, "log_bin = ON")
 	require.Equal(t, "1", target.Value("SELECT @@GLOBAL.sync_binlog"), "what is dynamic is set")

@@ -59,7 +59,7 @@ func TestConflictsNameWhatLogsCannotTell(t *testing.T) {
 // An account that a crash left is gone after the next window, and after finish.
 func TestReadersAreDropped(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		left := func() {
 			for _, s := range []*Server{p.Source, p.Target} {
 				_, err := openBinlog(t.Context(), s)

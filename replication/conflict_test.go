@@ -49,16 +49,16 @@ func (m *memoryConflicts) SaveConflictReport(_ context.Context, r ConflictReport
 // sides writable. tables are made on both sides, out of the binlog.
 func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options ...servertest.Option) (*testPair, *memoryConflicts) {
 	t.Helper()
-	p := newTestPair(t, flavor, options...)
+	p := startApp(t, flavor, options...)
 	for _, s := range []*servertest.Instance{p.source, p.target} {
 		s.Exec(append([]string{"SET SESSION sql_log_bin = 0"}, tables...)...)
 	}
-	p.linked(t, true)
+	linked(t, p.Pair, true)
 	// Both have logged something before: a position in each log.
 	p.source.Exec("INSERT INTO app.notes VALUES (1, 'before')")
-	p.settle(t, linkOp{p.Source, p.Target})
+	settle(t, p.Source, p.Target)
 	p.target.Exec("UPDATE app.notes SET text = 'seen' WHERE id = 1")
-	p.settle(t, linkOp{p.Target, p.Source})
+	settle(t, p.Target, p.Source)
 	store := &memoryConflicts{}
 	plantest.Exercise(t, OpenWindow(p.Pair, store))
 	return p, store
@@ -84,7 +84,8 @@ func (p *testPair) apart(t *testing.T, f func()) {
 
 func (p *testPair) exchange(t *testing.T) {
 	t.Helper()
-	p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+	settle(t, p.Source, p.Target)
+	settle(t, p.Target, p.Source)
 }
 
 // conflicts fences the source and runs the gate.
@@ -121,9 +122,9 @@ func TestConflictsAreWritesWithoutTheOthers(t *testing.T) {
 		// In turn, over and over: never a conflict.
 		for range 3 {
 			p.source.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 1")
-			p.settle(t, linkOp{p.Source, p.Target})
+			settle(t, p.Source, p.Target)
 			p.target.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 1")
-			p.settle(t, linkOp{p.Target, p.Source})
+			settle(t, p.Target, p.Source)
 		}
 		p.apart(t, func() {
 			p.source.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 2", "INSERT INTO app.notes (id, text) VALUES (11, 's')")

@@ -89,7 +89,7 @@ func (h *hammer) requireOn(t *testing.T, s *servertest.Instance) {
 
 func TestFenceStep(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		app := writer(t, p.source)
 		insert := func() error {
 			_, err := app.ExecContext(t.Context(), "INSERT INTO app.notes (text) VALUES (UUID())")
@@ -113,7 +113,7 @@ func TestFenceStep(t *testing.T) {
 
 func TestOpenTransactionCannotCommitAfterTheFence(t *testing.T) { // H15, I1
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		tx, err := writer(t, p.source).BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		_, err = tx.ExecContext(t.Context(), "INSERT INTO app.notes (text) VALUES ('open')")
@@ -127,7 +127,7 @@ func TestOpenTransactionCannotCommitAfterTheFence(t *testing.T) { // H15, I1
 
 func TestFenceIsTakenBackWhenAStatementRunsOn(t *testing.T) { // H15
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		app := writer(t, p.source)
 		done := make(chan error, 1)
 		go func() {
@@ -151,7 +151,7 @@ func TestFenceIsTakenBackWhenAStatementRunsOn(t *testing.T) { // H15
 
 func TestFenceKillsWhatRunsOn(t *testing.T) { // H15
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		app := writer(t, p.source)
 		done := make(chan error, 1)
 		go func() {
@@ -169,7 +169,7 @@ func TestFenceKillsWhatRunsOn(t *testing.T) { // H15
 
 func TestProofFindsAFenceThatLeaks(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		p.source.Exec("CREATE SCHEMA migrate")
 		require.ErrorContains(t, proveFence(t.Context(), p.Source), "was let in")
 	})
@@ -177,8 +177,8 @@ func TestProofFindsAFenceThatLeaks(t *testing.T) {
 
 func TestDrainCarriesEveryAcknowledgedWrite(t *testing.T) { // I1
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, false)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, false)
 		h := startHammer(t, p.source, "w")
 		h.wait(t, 200)
 		require.ErrorIs(t, Drain(p.Source, p.Target, time.Second).Op.Apply(t.Context()), ErrNotFenced)

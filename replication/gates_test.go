@@ -9,14 +9,15 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 )
 
 func TestLagIsMeasured(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, true)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, true)
 		plantest.Exercise(t, HeartbeatTable(p.Pair))
 		plantest.Exercise(t, LagBelow(p.Source, p.Target, time.Second, 300*time.Millisecond))
 		require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
@@ -25,7 +26,7 @@ func TestLagIsMeasured(t *testing.T) {
 		state, err := readFence(t.Context(), p.Target)
 		require.NoError(t, err)
 		require.True(t, state.closed, "the round trip leaves the fence as it was")
-		p.settle(t, linkOp{p.Target, p.Source})
+		settle(t, p.Target, p.Source)
 		require.Equal(t, "0", p.source.Value("SELECT COUNT(*) FROM migrate.heartbeat"))
 
 		lag, err := Measure(t.Context(), p.Source, p.Target)
@@ -64,7 +65,7 @@ func TestLagIsMeasured(t *testing.T) {
 
 func TestIncrementAndOldSessions(t *testing.T) { // H5
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		state, err := OldSessions(p.Target, false).Op.Check(t.Context())
 		require.NoError(t, err)
 		require.True(t, state.Unknown)
@@ -102,7 +103,7 @@ func TestIncrementAndOldSessions(t *testing.T) { // H5
 
 func TestEventsMoveWithTheWriters(t *testing.T) { // H8
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		p.source.Exec("SET SESSION sql_mode = 'ANSI_QUOTES'", "SET SESSION time_zone = '+02:00'",
 			"CREATE DEFINER = writer@'%' EVENT app.tick ON SCHEDULE EVERY 1 HOUR DO DELETE FROM app.notes WHERE text = 'x'",
 			"CREATE EVENT app.resting ON SCHEDULE EVERY 1 HOUR DISABLE DO SELECT 1")
@@ -129,8 +130,8 @@ func TestEventsMoveWithTheWriters(t *testing.T) { // H8
 
 func TestStragglers(t *testing.T) { // H27
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, true)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, true)
 		late, other := startHammer(t, p.source, "late"), startHammer(t, p.target, "other")
 		late.wait(t, 5)
 		gate := Stragglers(p.Source, 500*time.Millisecond)
@@ -148,8 +149,8 @@ func TestStragglers(t *testing.T) { // H27
 
 func TestStatus(t *testing.T) { // I5
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, false)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, false)
 		s := Status(t.Context(), p.Pair)
 		require.True(t, s.Forward.Running)
 		require.False(t, s.Rollback.Ready)
@@ -187,7 +188,7 @@ func TestLagInWords(t *testing.T) {
 }
 
 func TestStepsAreUnknownBeforeTheirHostIsMade(t *testing.T) {
-	s := testServer(t, servertest.Start(t, servertest.MariaDB), Source)
+	s := testServer(t, servertest.Start(t, servertest.MariaDB), Source, remote.NewLocal("source"))
 	absent := NewServer(ServerConfig{
 		Name: "main (target)", Side: Target, Host: absentHost{}, Network: "unix", Address: "/none", User: "root",
 	})

@@ -30,8 +30,8 @@ func newGuard(t testing.TB, p *testPair, budget time.Duration) Guard {
 // guardedPair is a pair that replicates both ways with its target fenced.
 func guardedPair(t testing.TB, flavor servertest.Flavor) *testPair {
 	t.Helper()
-	p := newTestPair(t, flavor)
-	p.linked(t, true)
+	p := startApp(t, flavor)
+	linked(t, p.Pair, true)
 	require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
 	return p
 }
@@ -158,7 +158,8 @@ func TestSwitchUnderLoad(t *testing.T) { // I1, I2, I3
 		require.Equal(t, before, old.count(), "I2: nothing is acknowledged by the fenced source")
 		old.stop()
 		fresh.stop()
-		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		settle(t, p.Source, p.Target)
+		settle(t, p.Target, p.Source)
 		for _, s := range []*servertest.Instance{p.source, p.target} {
 			old.requireOn(t, s)
 			fresh.requireOn(t, s)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -35,7 +36,7 @@ func TestChunkIsHashedAsItIsSaid(t *testing.T) {
 		"CREATE TABLE long_ones (id INT PRIMARY KEY, a LONGBLOB, b MEDIUMTEXT, c TEXT)",
 		"INSERT INTO long_ones SELECT seq, REPEAT('x', seq * 5000), IF(seq % 2, REPEAT('y', 60000), NULL), REPEAT('z', 60000) FROM seq_1_to_100",
 		"CREATE TABLE whole (t VARBINARY(300) NOT NULL PRIMARY KEY)", "INSERT INTO whole VALUES ('')", "INSERT INTO whole SELECT REPEAT(CHAR(seq), seq) FROM seq_1_to_99")
-	pair := Pair{Name: "main", Source: testServer(t, s, Source), Target: testServer(t, s, Target)}
+	pair := Pair{Name: "main", Source: testServer(t, s, Source, remote.NewLocal("source")), Target: testServer(t, s, Target, remote.NewLocal("target"))}
 	tables, err := allVerifyTables(t.Context(), pair.Source, "app")
 	require.NoError(t, err)
 	require.Len(t, tables, 4)

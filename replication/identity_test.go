@@ -31,7 +31,7 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 		})
 		other.Restart()
 		moved := pair
-		moved.Target = server(t, Target, other)
+		moved.Target = testServer(t, other, Target, nil)
 		err := Seed(moved).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "is not the server that the seed began on")
 		require.Contains(t, report.Hint(err), "rollback")

@@ -14,21 +14,22 @@ import (
 
 func TestLinkBothWays(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		p.source.Exec("INSERT INTO app.notes (text) VALUES ('before the link')")
 
 		plantest.Exercise(t, Link(p.Source, p.Target))
 		p.source.Exec("INSERT INTO app.notes (text) VALUES ('forward')")
-		p.settle(t, linkOp{p.Source, p.Target})
+		settle(t, p.Source, p.Target)
 		require.Equal(t, "2", p.target.Value("SELECT COUNT(*) FROM app.notes"))
 
 		plantest.Exercise(t, Link(p.Target, p.Source))
 		p.target.Exec("INSERT INTO app.notes (text) VALUES ('reverse')")
-		p.settle(t, linkOp{p.Target, p.Source})
+		settle(t, p.Target, p.Source)
 		require.Equal(t, "1", p.source.Value("SELECT COUNT(*) FROM app.notes WHERE text = 'reverse'"))
 
 		p.source.Exec("INSERT INTO app.notes (text) VALUES ('and forward again')")
-		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		settle(t, p.Source, p.Target)
+		settle(t, p.Target, p.Source)
 		require.Equal(t, "4", p.target.Value("SELECT COUNT(*) FROM app.notes"))
 		require.Equal(t, "4", p.source.Value("SELECT COUNT(*) FROM app.notes"))
 	})
@@ -36,14 +37,15 @@ func TestLinkBothWays(t *testing.T) {
 
 func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, true)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, true)
 		p.source.Kill()
 		p.target.Exec("INSERT INTO app.notes (id, text) VALUES (2, 'while the source was down')")
 		p.source.Restart()
 		p.target.Restart()
 		p.source.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'after the restarts')")
-		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		settle(t, p.Source, p.Target)
+		settle(t, p.Target, p.Source)
 		require.Equal(t, "2", p.target.Value("SELECT COUNT(*) FROM app.notes"))
 		require.Equal(t, "2", p.source.Value("SELECT COUNT(*) FROM app.notes"))
 	})
@@ -51,8 +53,8 @@ func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
 
 func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, false)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, false)
 		p.target.Exec("INSERT INTO app.notes (text) VALUES ('errant')")
 		err := Link(p.Target, p.Source).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "lacks")
@@ -63,8 +65,8 @@ func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
 
 func TestLinkNamesTheApplierError(t *testing.T) { // H6
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, false)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, false)
 		p.target.Exec("SET SESSION sql_log_bin = 0", "INSERT INTO app.notes (id, text) VALUES (1, 'in the way')")
 		p.source.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'one')")
 		err := linkOp{p.Source, p.Target}.caughtUp(t.Context())
@@ -73,7 +75,7 @@ func TestLinkNamesTheApplierError(t *testing.T) { // H6
 }
 
 func TestLinkKeepsNoSecret(t *testing.T) { // I7
-	p := newTestPair(t, servertest.MySQL)
+	p := startApp(t, servertest.MySQL)
 	p.source.Exec("SET GLOBAL general_log = 1")
 	p.target.Exec("SET GLOBAL general_log = 1")
 	step := Link(p.Source, p.Target)

@@ -12,11 +12,11 @@ import (
 
 func TestUnlinkLostNeedsTheTargetOnly(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		link := Link(p.Source, p.Target)
 		state, err := link.Op.Check(t.Context())
 		require.NoError(t, err)
-		p.linked(t, true)
+		linked(t, p.Pair, true)
 		how, err := SourceAnswers(t.Context(), p.Pair)
 		require.NoError(t, err)
 		require.Equal(t, "main (source) answers", how)

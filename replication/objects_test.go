@@ -62,10 +62,10 @@ func TestSeedCopiesProgramsAccountsAndGrants(t *testing.T) {
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_NAME = 'broken'"))
 
 		replicate(t, flavor, source, target)
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		report, err := Verify(t.Context(), pair, VerifyOptions{})
 		require.NoError(t, err)
-		require.Equal(t, []Difference{{Object: "view app.broken", What: "missing on db1 (target)"}}, report.Differences)
+		require.Equal(t, []Difference{{Object: "view app.broken", What: "missing on main (target)"}}, report.Differences)
 		require.Equal(t, int64(3), report.Accounts)
 
 		for _, query := range []string{
@@ -114,8 +114,8 @@ func TestSeedRefusesAnAccountThatDiffers(t *testing.T) {
 
 func TestStepsAreUnknownBeforeTheTargetIsMade(t *testing.T) {
 	source := servertest.Start(t, servertest.MariaDB)
-	pair := Pair{Name: "main", Source: server(t, Source, source), Target: NewServer(ServerConfig{
-		Name: "db1 (target)", Side: Target, Host: absentHost{}, Network: "unix", Address: "/none", User: "root",
+	pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: NewServer(ServerConfig{
+		Name: "main (target)", Side: Target, Host: absentHost{}, Network: "unix", Address: "/none", User: "root",
 	})}
 	for _, step := range []plan.Step{Seed(pair), ConfigureTarget(pair), Preflight(pair, PreflightOptions{})} {
 		state, err := step.Op.Check(t.Context())

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
@@ -19,16 +21,16 @@ type testPair struct {
 	source, target *servertest.Instance
 }
 
-// newTestPair starts two servers of a flavor with an empty schema "app" on both,
+// startApp starts two servers of a flavor with an empty schema "app" on both,
 // out of the binlog, and returns them as a pair without links.
-func newTestPair(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) *testPair {
+func startApp(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) *testPair {
 	t.Helper()
 	p := &testPair{}
 	p.source, p.target = servertest.StartTwo(t, flavor, options...)
 	p.Pair = Pair{
 		Name:    "main",
-		Source:  testServer(t, p.source, Source),
-		Target:  testServer(t, p.target, Target),
+		Source:  testServer(t, p.source, Source, remote.NewLocal("source")),
+		Target:  testServer(t, p.target, Target, remote.NewLocal("target")),
 		Schemas: []string{"app"},
 	}
 	for _, s := range []*servertest.Instance{p.source, p.target} {
@@ -40,10 +42,12 @@ func newTestPair(t testing.TB, flavor servertest.Flavor, options ...servertest.O
 	return p
 }
 
-func testServer(t testing.TB, s *servertest.Instance, side Side) *Server {
+// testServer is the server of an instance, logged in to as root by its socket. host is
+// where it runs; nil is none.
+func testServer(t testing.TB, s *servertest.Instance, side Side, host remote.Host) *Server {
 	t.Helper()
 	server := NewServer(ServerConfig{
-		Name: fmt.Sprintf("main (%s)", side), Side: side, Host: remote.NewLocal(string(side)),
+		Name: fmt.Sprintf("main (%s)", side), Side: side, Host: host,
 		Network: "unix", Address: s.Socket, User: "root",
 		Endpoint: func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", s.Port}, nil },
 	})
@@ -51,21 +55,51 @@ func testServer(t testing.TB, s *servertest.Instance, side Side) *Server {
 	return server
 }
 
-// linked starts the forward link, and the reverse one if both is set.
-func (p *testPair) linked(t testing.TB, both bool) {
+// startPair starts two empty servers of a flavor, as a pair without hosts and links.
+func startPair(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) (Pair, *servertest.Instance, *servertest.Instance) {
 	t.Helper()
-	require.NoError(t, Link(p.Source, p.Target).Op.Apply(t.Context()))
-	if both {
-		require.NoError(t, Link(p.Target, p.Source).Op.Apply(t.Context()))
+	source, target := servertest.StartTwo(t, flavor, options...)
+	return Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}, source, target
+}
+
+// settle waits until the server `to` has executed all that `from` has.
+func settle(t testing.TB, from, to *Server) {
+	t.Helper()
+	ctx := t.Context()
+	db, dialect, err := from.Open(ctx)
+	require.NoError(t, err)
+	goal, err := dialect.ExecutedGTIDs(ctx, db)
+	require.NoError(t, err)
+	db, err = to.DB(ctx)
+	require.NoError(t, err)
+	own, err := dialect.NativeDomain(ctx, db)
+	require.NoError(t, err)
+	reached, err := dialect.WaitGTIDs(ctx, db, goal.Without(own), time.Minute)
+	require.NoError(t, err)
+	if !reached {
+		status, err := dialect.ReplicaStatus(ctx, db)
+		require.NoError(t, err)
+		t.Fatalf("%s does not reach %s: %+v", to.Name(), goal, status)
 	}
 }
 
-// settle waits until each side has what the other has.
-func (p *testPair) settle(t testing.TB, links ...linkOp) {
+// apply applies and verifies a step.
+func apply(t testing.TB, s plan.Step) error {
 	t.Helper()
-	for _, l := range links {
-		require.NoError(t, l.caughtUp(t.Context()))
+	if err := s.Op.Apply(t.Context()); err != nil {
+		return err
 	}
+	return s.Op.Verify(t.Context())
+}
+
+// session opens a session that lasts as long as the test.
+func session(t testing.TB, s *servertest.Instance, user, password string) *Session {
+	t.Helper()
+	db := s.Open(user, password, "unix")
+	t.Cleanup(func() { _ = db.Close() })
+	c, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	return &Session{c}
 }
 
 // writer opens sessions of the unprivileged application user.

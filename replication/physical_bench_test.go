@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -56,7 +57,7 @@ func fileWays(b *testing.B, source, target *servertest.Instance) []benchWay {
 
 // benchFiles is the seed by files between two test servers.
 func benchFiles(b *testing.B, source, target *servertest.Instance) *physical {
-	pair := Pair{Name: "bench", Source: testServer(b, source, Source), Target: testServer(b, target, Target)}
+	pair := Pair{Name: "bench", Source: testServer(b, source, Source, remote.NewLocal("source")), Target: testServer(b, target, Target, remote.NewLocal("target"))}
 	options := PhysicalOptions{Way: WayPhysical, Service: testService{target}, Dir: b.TempDir()}
 	step, ok := SeedBy(pair, Seed(pair), options).Op.(*physical)
 	require.True(b, ok)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -44,7 +45,7 @@ func physicalPair(t *testing.T, flavor servertest.Flavor) (Pair, *servertest.Ins
 		t.Skip("mariadb-backup is not installed (Debian package mariadb-backup)")
 	}
 	source, target := servertest.StartTwo(t, flavor, servertest.Set("event_scheduler", "ON"))
-	pair := Pair{Name: "main", Source: testServer(t, source, Source), Target: testServer(t, target, Target)}
+	pair := Pair{Name: "main", Source: testServer(t, source, Source, remote.NewLocal("source")), Target: testServer(t, target, Target, remote.NewLocal("target"))}
 	makeLoadSchema(source)
 	source.Exec("CREATE TABLE load1.ran (id INT AUTO_INCREMENT PRIMARY KEY, server INT)",
 		"CREATE EVENT load1.tells ON SCHEDULE EVERY 1 SECOND DO INSERT INTO load1.ran (server) VALUES (@@server_id)",
@@ -91,7 +92,7 @@ func requireConverges(t *testing.T, pair Pair, source, target *servertest.Instan
 	source.Exec("ALTER EVENT load1.tells DISABLE") // else it goes on
 	writes := stop()
 	require.Positive(t, writes)
-	catchUp(t, pair)
+	settle(t, pair.Source, pair.Target)
 	require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"), "%d writes", writes)
 	report, err := Verify(t.Context(), pair, VerifyOptions{})
 	require.NoError(t, err)

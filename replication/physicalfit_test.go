@@ -97,7 +97,7 @@ func TestObstaclesToFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		_, source, target, options := physicalPair(t, flavor)
 		for _, tt := range obstacleCases(flavor) {
-			pair := Pair{Name: "main", Source: testServer(t, source, Source), Target: testServer(t, target, Target)}
+			pair := Pair{Name: "main", Source: testServer(t, source, Source, remote.NewLocal("source")), Target: testServer(t, target, Target, remote.NewLocal("target"))}
 			p := &physical{pair: pair, rows: Seed(pair).Op, options: options}
 			_, err := pair.Target.Dialect(t.Context())
 			require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestObstaclesToFiles(t *testing.T) {
 			}
 		}
 		// What has been begun by rows goes on by rows.
-		pair := Pair{Name: "main", Source: testServer(t, source, Source), Target: testServer(t, target, Target)}
+		pair := Pair{Name: "main", Source: testServer(t, source, Source, remote.NewLocal("source")), Target: testServer(t, target, Target, remote.NewLocal("target"))}
 		require.NoError(t, asAdmin(t.Context(), pair.Target, []string{Unlogged}, func(ctx context.Context, session *Session) error {
 			return writeMarker(ctx, session, marker{Origin: "here"})
 		}))

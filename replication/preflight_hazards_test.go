@@ -35,7 +35,7 @@ type hazardCase struct {
 // servers, and finds nothing of it once it is taken away.
 func TestPreflightFindsEachHazard(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		quiet := []string{}
 		for _, f := range found(t, p, PreflightOptions{}) {
 			quiet = append(quiet, f.String())

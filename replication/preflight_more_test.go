@@ -23,9 +23,9 @@ func TestPreflightOfServersOfTwoKinds(t *testing.T) { // H17, H21
 	inspect := func(source, target *servertest.Instance) *inspection {
 		i := &inspection{}
 		var err error
-		i.source, err = look(t.Context(), server(t, Source, source), nil)
+		i.source, err = look(t.Context(), testServer(t, source, Source, nil), nil)
 		require.NoError(t, err)
-		i.target, err = look(t.Context(), server(t, Target, target), nil)
+		i.target, err = look(t.Context(), testServer(t, target, Target, nil), nil)
 		require.NoError(t, err)
 		return i
 	}
@@ -37,10 +37,10 @@ func TestPreflightOfServersOfTwoKinds(t *testing.T) { // H17, H21
 	}
 	i := inspect(my, maria)
 	require.NoError(t, i.checkCollations(t.Context()))
-	only(i, "H17 db1 (target): it lacks collations that columns use: utf8mb4_0900_as_cs")
+	only(i, "H17 main (target): it lacks collations that columns use: utf8mb4_0900_as_cs")
 	i = inspect(maria, my)
 	require.NoError(t, i.checkTypes(t.Context()))
-	only(i, "H21 db1 (target): it does not know the types of these columns: app.t.a (inet6), app.t.id (uuid)")
+	only(i, "H21 main (target): it does not know the types of these columns: app.t.a (inet6), app.t.id (uuid)")
 
 	for have, severity := range map[string]Severity{"8192": Refuse, "32768": Warn} {
 		i = inspect(maria, maria)
@@ -48,12 +48,12 @@ func TestPreflightOfServersOfTwoKinds(t *testing.T) { // H17, H21
 		i.checkPageSize()
 		require.Len(t, i.findings, 1)
 		require.Equal(t, severity, i.findings[0].Severity)
-		require.Contains(t, i.findings[0].String(), "H17 db1 (target): innodb_page_size is "+have+", the source's is 16384")
+		require.Contains(t, i.findings[0].String(), "H17 main (target): innodb_page_size is "+have+", the source's is 16384")
 	}
 	i = inspect(maria, maria)
 	i.source.variables["max_binlog_total_size"] = "1000000" // of MariaDB 11.4
 	require.NoError(t, i.checkBinlogGrowth(t.Context()))
-	require.Contains(t, i.findings[0].String(), "H19 db1 (source): max_binlog_total_size is 1000000")
+	require.Contains(t, i.findings[0].String(), "H19 main (source): max_binlog_total_size is 1000000")
 }
 
 // TestPreflightOfAMachineElsewhere has a target whose machine is in another time zone.
@@ -61,21 +61,21 @@ func TestPreflightOfAMachineElsewhere(t *testing.T) { // H28
 	source := servertest.Start(t, servertest.MariaDB)
 	t.Setenv("TZ", "JST-9")
 	target := servertest.Start(t, servertest.MariaDB)
-	pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+	pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 	source.Exec("CREATE DATABASE app")
 	require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse),
-		"H28 db1 (target): NOW() says another time there than on the source: time_zone is SYSTEM on a machine in JST")
+		"H28 main (target): NOW() says another time there than on the source: time_zone is SYSTEM on a machine in JST")
 	for _, s := range []*servertest.Instance{source, target} {
 		s.Exec("SET GLOBAL time_zone = '+00:00'")
 	}
 	require.NotContains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H28")
-	require.Contains(t, hazards(t, pair, PreflightOptions{}, Warn), "H28 db1 (target): its machine is in another time zone")
+	require.Contains(t, hazards(t, pair, PreflightOptions{}, Warn), "H28 main (target): its machine is in another time zone")
 
 	// H26: a PAM service that the target's machine has not.
 	pair.Target.cfg.Host = remote.NewLocal("db1")
 	source.Exec("INSTALL SONAME 'auth_pam'", "CREATE USER worker@'%' IDENTIFIED VIA pam USING 'nowhere'")
 	target.Exec("INSTALL SONAME 'auth_pam'")
-	require.Contains(t, hazards(t, pair, PreflightOptions{}, Warn), "H26 db1 (target): 'worker'@'%' logs in by the PAM service nowhere")
+	require.Contains(t, hazards(t, pair, PreflightOptions{}, Warn), "H26 main (target): 'worker'@'%' logs in by the PAM service nowhere")
 }
 
 // TestPreflightOfASeededTarget has one that was written to after its seed (H12),
@@ -87,17 +87,17 @@ func TestPreflightOfASeededTarget(t *testing.T) {
 			options = append(options, servertest.Set("innodb_native_foreign_keys", "ON"))
 		}
 		source, target := servertest.Start(t, flavor), servertest.Start(t, flavor, options...)
-		pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+		pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 		source.Exec("CREATE DATABASE app", "CREATE TABLE app.p (id INT PRIMARY KEY)",
 			"CREATE TABLE app.c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES app.p (id) ON DELETE CASCADE)")
 		require.NoError(t, apply(t, Seed(pair)))
 		refused := hazards(t, pair, PreflightOptions{}, Refuse)
 		require.NotContains(t, refused, "H12")
 		if flavor == servertest.MySQL {
-			require.Contains(t, refused, "H10 db1 (target): one side logs the rows that cascades change and the other does not: app.c")
+			require.Contains(t, refused, "H10 main (target): one side logs the rows that cascades change and the other does not: app.c")
 		}
 		target.Exec("INSERT INTO app.p VALUES (1)")
-		require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H12 db1 (target): it has transactions that the source lacks: ")
+		require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H12 main (target): it has transactions that the source lacks: ")
 	})
 }
 

@@ -39,13 +39,13 @@ func TestPreflightExercise(t *testing.T) {
 func TestPreflightListsAllThatItRefuses(t *testing.T) {
 	s := servertest.Start(t, servertest.MariaDB, servertest.Set("binlog_do_db", "app"), servertest.Set("log_slave_updates", "0"),
 		servertest.Set("slave_skip_errors", "1062"), servertest.Set("gtid_strict_mode", "0"))
-	pair := Pair{Name: "main", Source: server(t, Source, s)}
+	pair := Pair{Name: "main", Source: testServer(t, s, Source, nil)}
 	s.Exec("CREATE DATABASE app", "SET GLOBAL slave_run_triggers_for_rbr = 'YES'")
-	require.Contains(t, hazards(t, pair, PreflightOptions{SourceOnly: true}, Warn), "H13 db1 (source): gtid_strict_mode is off")
+	require.Contains(t, hazards(t, pair, PreflightOptions{SourceOnly: true}, Warn), "H13 main (source): gtid_strict_mode is off")
 	err := Preflight(pair, PreflightOptions{SourceOnly: true}).Op.Apply(t.Context())
 	for _, want := range []string{
-		"H18 db1 (source): binlog_do_db is set: app", "H12 db1 (source): log_slave_updates", "H23 db1 (source): slave_skip_errors is 1062",
-		"H9 db1 (source): triggers would fire again",
+		"H18 main (source): binlog_do_db is set: app", "H12 main (source): log_slave_updates", "H23 main (source): slave_skip_errors is 1062",
+		"H9 main (source): triggers would fire again",
 	} {
 		require.ErrorContains(t, err, want, "a refusal lists all")
 	}
@@ -54,7 +54,7 @@ func TestPreflightListsAllThatItRefuses(t *testing.T) {
 
 func TestPreflightRefusesAnotherFlavor(t *testing.T) {
 	source, target := servertest.Start(t, servertest.MariaDB), servertest.Start(t, servertest.MySQL)
-	pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+	pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 	require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H25 ")
 }
 

@@ -15,14 +15,14 @@ import (
 // fencedPair is a seeded, linked pair whose target is fenced.
 func fencedPair(t *testing.T, flavor servertest.Flavor, fill func(source *servertest.Instance)) *testPair {
 	t.Helper()
-	p := newTestPair(t, flavor)
+	p := startApp(t, flavor)
 	p.Schemas = nil
 	for _, s := range []*servertest.Instance{p.source, p.target} {
 		s.Exec(Unlogged, "DROP USER writer@'%', writer@localhost", "SET SESSION sql_log_bin = 1") // their salts differ
 	}
-	p.linked(t, true)
+	linked(t, p.Pair, true)
 	fill(p.source)
-	p.settle(t, linkOp{p.Source, p.Target})
+	settle(t, p.Source, p.Target)
 	require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
 	return p
 }
@@ -89,14 +89,15 @@ func TestRepairWritesWhatDiffersAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, closed.closed, "still fenced")
 		p.source.Exec("UPDATE types.texts SET c = 'goes on'", "DELETE FROM types.numbers WHERE id = 1", "INSERT INTO app.uniques VALUES (4, 40)")
-		p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+		settle(t, p.Source, p.Target)
+		settle(t, p.Target, p.Source)
 		requireSameRows(t, "types", p.source, p.target)
 	})
 }
 
 func TestRepairIsRefusedWhileTheTargetIsOpen(t *testing.T) {
-	p := newTestPair(t, servertest.MariaDB)
-	p.linked(t, false)
+	p := startApp(t, servertest.MariaDB)
+	linked(t, p.Pair, false)
 	unlogged(p.target, "INSERT INTO app.notes (text) VALUES ('stray')")
 	_, err := Repair(t.Context(), p.Pair, RepairOptions{})
 	require.ErrorContains(t, err, "is not fenced")
@@ -152,7 +153,7 @@ func TestRepairUnderLoad(t *testing.T) {
 		}
 		require.Positive(t, stop())
 		require.Positive(t, written)
-		p.settle(t, linkOp{p.Source, p.Target})
+		settle(t, p.Source, p.Target)
 		report, err := Repair(t.Context(), p.Pair, RepairOptions{})
 		require.NoError(t, err)
 		require.True(t, report.After.Clean(), "%v", report.After.Differences)

@@ -11,8 +11,8 @@ import (
 
 func TestSameColumns(t *testing.T) { // H3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
-		p.linked(t, false)
+		p := startApp(t, flavor)
+		linked(t, p.Pair, false)
 		gate := SameColumns(p.Pair, Source)
 		plantest.Exercise(t, gate)
 

@@ -75,7 +75,7 @@ func TestSeedOfASourceWithoutBinlog(t *testing.T) {
 			kind, _, _ := strings.Cut(name, " ")
 			flavor := servertest.Flavor(kind)
 			source, target := servertest.Start(t, flavor, options...), targets[flavor]
-			pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+			pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 			source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)")
 			hazard, variable := "H4 ", "log_bin"
 			if strings.HasSuffix(name, "GTIDs") {
@@ -110,7 +110,7 @@ func TestSeedOfBadInput(t *testing.T) {
 			source.Exec("INSERT INTO app.t VALUES (1, REPEAT(x'00275c', 1000000), NULL)", "UPDATE app.t SET b = REPEAT('b', 3000000) WHERE id = 1",
 				"SET GLOBAL max_allowed_packet = 4194304")
 			target.Exec("SET GLOBAL max_allowed_packet = 4194304")
-			requireHint(t, Seed(pair).Op.Apply(t.Context()), "write app.t", "max_allowed_packet of db1 (target), 4194304", "raise max_allowed_packet")
+			requireHint(t, Seed(pair).Op.Apply(t.Context()), "write app.t", "max_allowed_packet of main (target), 4194304", "raise max_allowed_packet")
 			target.Exec("SET GLOBAL max_allowed_packet = 1073741824")
 		})
 		require.NoError(t, apply(t, Seed(pair)))
@@ -126,7 +126,7 @@ func wrongCredentials(t *testing.T, pair Pair, source *servertest.Instance) {
 	for _, side := range []Side{Source, Target} {
 		wrong := pair
 		s := NewServer(ServerConfig{
-			Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: pair.Of(side).cfg.Address, User: "mover", Password: secret.New("hunter2"),
+			Name: "main (" + string(side) + ")", Side: side, Network: "unix", Address: pair.Of(side).cfg.Address, User: "mover", Password: secret.New("hunter2"),
 		})
 		t.Cleanup(func() { _ = s.Close() })
 		if side == Source {
@@ -135,7 +135,7 @@ func wrongCredentials(t *testing.T, pair Pair, source *servertest.Instance) {
 			wrong.Target = s
 		}
 		err := Seed(wrong).Op.Apply(t.Context())
-		requireHint(t, err, "on db1 ("+string(side)+")", "Access denied", "databases[]."+string(side)+".user and password_env")
+		requireHint(t, err, "on main ("+string(side)+")", "Access denied", "databases[]."+string(side)+".user and password_env")
 		require.NotContains(t, err.Error()+report.Hint(err), "hunter2")
 		_, err = Findings(t.Context(), wrong, PreflightOptions{})
 		requireHint(t, err, "password_env")
@@ -155,7 +155,7 @@ func notEmpty(t *testing.T, pair Pair, target *servertest.Instance) {
 // preflight names, and then seeds and links under that login.
 func TestGrantOfThePreflightIsAllThatIsNeeded(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := newTestPair(t, flavor)
+		p := startApp(t, flavor)
 		p.source.Exec("INSERT INTO app.notes (text) VALUES ('a row')", "CREATE EVENT app.e ON SCHEDULE EVERY 1 YEAR DO SET @x = 1",
 			"CREATE PROCEDURE app.p() SQL SECURITY INVOKER SELECT 1", "CREATE VIEW app.v AS SELECT * FROM app.notes")
 		p.target.Exec("DROP SCHEMA app", "DROP USER writer@'%'", "DROP USER writer@localhost")
@@ -215,9 +215,9 @@ func TestSeedOfWhatTheTargetDoesNotKnow(t *testing.T) {
 	})
 	t.Run("encryption of MariaDB", func(t *testing.T) {
 		source, target := servertest.Start(t, servertest.MariaDB, withKeys(t)...), servertest.Start(t, servertest.MariaDB)
-		pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+		pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 		source.Exec("CREATE DATABASE app", "CREATE TABLE app.secret (id INT PRIMARY KEY) ENCRYPTED=YES", "INSERT INTO app.secret VALUES (1)")
-		require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H21 db1 (target): it has no key management, and these tables are encrypted: app.secret")
+		require.Contains(t, hazards(t, pair, PreflightOptions{}, Refuse), "H21 main (target): it has no key management, and these tables are encrypted: app.secret")
 		requireHint(t, Seed(pair).Op.Apply(t.Context()), "app.secret", "H21")
 		require.Equal(t, "ON", source.Value("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'encrypt_binlog'"))
 	})
@@ -241,7 +241,7 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 			options = append(withKeys(t), servertest.Set("log_bin_compress", "ON"), servertest.Set("log_bin_compress_min_len", "10"))
 		}
 		source, target := servertest.Start(t, flavor, options...), servertest.Start(t, flavor)
-		pair := Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}
+		pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, nil)}
 		makeLoadSchema(source)
 		makeBig(source)
 		goOn := seedHeld(t, pair, source)
@@ -251,7 +251,7 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 		replicate(t, flavor, source, target)
 		source.Exec("UPDATE load1.posts SET title = REPEAT('after ', 10) WHERE id < 100")
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 	})
 }
@@ -289,7 +289,7 @@ func TestSeedOutlivesKilledSessions(t *testing.T) {
 		require.NoError(t, Seed(pair).Op.Verify(t.Context()))
 		replicate(t, flavor, source, target)
 		stop()
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 	})
 }

@@ -93,7 +93,7 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	replicate(t, flavor, source, target)
 	writes := stop()
 	require.Positive(t, writes)
-	catchUp(t, pair)
+	settle(t, pair.Source, pair.Target)
 	require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"), "%d writes", writes)
 	return done
 }

@@ -79,7 +79,7 @@ func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
 		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM load1.seen"))
 		replicate(t, flavor, source, target)
 		source.Exec("INSERT INTO load1.late VALUES (2, 'y')")
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		report, err := Verify(t.Context(), pair, VerifyOptions{})
 		require.NoError(t, err)
 		require.Empty(t, report.Differences)

@@ -52,7 +52,7 @@ func TestSeedNamesTheDiskThatIsFull(t *testing.T) {
 			source := servertest.Start(t, flavor)
 			dir := smallDisk(t, "1g")
 			target := servertest.Start(t, flavor)
-			pair := Pair{Name: "main", Source: server(t, Source, source), Target: testServer(t, target, Target)}
+			pair := Pair{Name: "main", Source: testServer(t, source, Source, nil), Target: testServer(t, target, Target, remote.NewLocal("target"))}
 			makeLoadSchema(source)
 			source.Exec("CREATE TABLE load1.fat (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(5000))", "INSERT INTO load1.fat (v) VALUES (REPEAT('x', 5000))")
 			for range 13 { // 40 MB

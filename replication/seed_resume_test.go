@@ -57,7 +57,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 		halfSeeded(t, pair, target)
 
 		other := servertest.Start(t, flavor)
-		err := Seed(Pair{Name: "main", Source: server(t, Source, other), Target: pair.Target}).Op.Apply(t.Context())
+		err := Seed(Pair{Name: "main", Source: testServer(t, other, Source, nil), Target: pair.Target}).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "was seeded from another server")
 		require.NotEmpty(t, report.Hint(err))
 

@@ -19,22 +19,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// server wraps a test instance as a Server, logged in by socket.
-func server(t *testing.T, side Side, s *servertest.Instance) *Server {
-	out := NewServer(ServerConfig{
-		Name: "db1 (" + string(side) + ")", Side: side, Network: "unix", Address: s.Socket, User: "root",
-		Endpoint: func(context.Context) (Endpoint, error) { return Endpoint{"127.0.0.1", s.Port}, nil },
-	})
-	t.Cleanup(func() { _ = out.Close() })
-	return out
-}
-
-// startPair starts two servers of a flavor.
-func startPair(t *testing.T, flavor servertest.Flavor, options ...servertest.Option) (Pair, *servertest.Instance, *servertest.Instance) {
-	source, target := servertest.Start(t, flavor, options...), servertest.Start(t, flavor, options...)
-	return Pair{Name: "main", Source: server(t, Source, source), Target: server(t, Target, target)}, source, target
-}
-
 // replicate starts the server's own replication with plain statements.
 func replicate(t *testing.T, flavor servertest.Flavor, from, to *servertest.Instance) {
 	from.Exec("CREATE USER IF NOT EXISTS 'migrate_test'@'%' IDENTIFIED BY 'pw'",
@@ -47,26 +31,6 @@ func replicate(t *testing.T, flavor servertest.Flavor, from, to *servertest.Inst
 	}
 	to.Exec("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT="+port+
 		", SOURCE_USER='migrate_test', SOURCE_PASSWORD='pw', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1", "START REPLICA")
-}
-
-// catchUp waits until the target has all that the source has.
-func catchUp(t *testing.T, pair Pair) {
-	ctx := t.Context()
-	source, dialect, err := pair.Source.Open(ctx)
-	require.NoError(t, err)
-	g, err := dialect.ExecutedGTIDs(ctx, source)
-	require.NoError(t, err)
-	target, err := pair.Target.DB(ctx)
-	require.NoError(t, err)
-	own, err := dialect.NativeDomain(ctx, target)
-	require.NoError(t, err)
-	reached, err := dialect.WaitGTIDs(ctx, target, g.Without(own), time.Minute)
-	require.NoError(t, err)
-	if !reached {
-		status, err := dialect.ReplicaStatus(ctx, target)
-		require.NoError(t, err)
-		t.Fatalf("the target does not reach %s: %+v", g, status)
-	}
 }
 
 // checksums asks a server for CHECKSUM TABLE of every base table of a schema: the server's own hash, not ours.
@@ -186,7 +150,7 @@ func TestSeedUnderLoadThenLinkLosesNothing(t *testing.T) {
 			replicate(t, flavor, source, target)
 			writes := stop()
 			require.Positive(t, writes)
-			catchUp(t, pair)
+			settle(t, pair.Source, pair.Target)
 			require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"), "round %d, %d writes", round, writes)
 			if flavor == servertest.MariaDB {
 				target.Exec("STOP SLAVE", "RESET SLAVE ALL")

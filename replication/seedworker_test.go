@@ -21,7 +21,7 @@ import (
 
 // onTarget is a seed of a pair by a worker, with folders of the test's own.
 func onTarget(t *testing.T, pair Pair, target *servertest.Instance, host remote.Host) *seedOnTarget {
-	pair.Target = NewServer(ServerConfig{Name: "db1 (target)", Side: Target, Host: host, Network: "unix", Address: target.Socket, User: "root"})
+	pair.Target = NewServer(ServerConfig{Name: "main (target)", Side: Target, Host: host, Network: "unix", Address: target.Socket, User: "root"})
 	t.Cleanup(func() { _ = pair.Target.Close() })
 	step := SeedOnTarget(pair, SeedOptions{}, SeedWorker{Program: os.Args[0], Command: []string{"seed-worker"}, RunDir: t.TempDir(), LibDir: t.TempDir()})
 	return step.Op.(*seedOnTarget)
@@ -120,11 +120,11 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 
 	status, err := CheckSeedWorker(t.Context(), bytes.NewReader(stranger))
 	require.Equal(t, exitWorkerSource, status)
-	require.ErrorContains(t, err, "db1 (source)")
+	require.ErrorContains(t, err, "main (source)")
 	require.NotContains(t, err.Error(), "wrong-secret", "I7")
 	status, err = CheckSeedWorker(t.Context(), bytes.NewReader(lost))
 	require.Equal(t, exitWorkerTarget, status)
-	require.ErrorContains(t, err, "db1 (target)")
+	require.ErrorContains(t, err, "main (target)")
 	status, err = CheckSeedWorker(t.Context(), strings.NewReader(`{"password": "wrong-secret", `))
 	require.Equal(t, 1, status)
 	require.NotContains(t, err.Error(), "wrong-secret", "I7")
@@ -135,7 +135,7 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.EqualError(t, end, err.Error())
 	require.Equal(t, report.Hint(err), report.Hint(end))
 
-	other := Pair{Name: "main", Source: pair.Source, Target: server(t, Target, servertest.Start(t, servertest.MariaDB))}
+	other := Pair{Name: "main", Source: pair.Source, Target: testServer(t, servertest.Start(t, servertest.MariaDB), Target, nil)}
 	require.NoError(t, Seed(other).Op.Apply(t.Context()))
 	require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'migrate_seed'"), "a seed elsewhere takes a worker's account away")
 	good, _ = jobOf(t, s)

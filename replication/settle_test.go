@@ -73,7 +73,8 @@ func requireSwitchBack(t *testing.T, p *testPair, g Guard, die func(handoverOp))
 	for _, h := range hammers {
 		h.stop()
 	}
-	p.settle(t, linkOp{p.Source, p.Target}, linkOp{p.Target, p.Source})
+	settle(t, p.Source, p.Target)
+	settle(t, p.Target, p.Source)
 	total := 0
 	for _, h := range hammers {
 		if total += h.count(); h.count() > 0 {

@@ -66,7 +66,7 @@ func TestSnapshotHoldsItsLockForNoRoundTrip(t *testing.T) {
 // TestSnapshotWaitsForLongStatements: it does not ask for the lock behind one.
 func TestSnapshotWaitsForLongStatements(t *testing.T) {
 	source := servertest.Start(t, servertest.MySQL)
-	s := server(t, Source, source)
+	s := testServer(t, source, Source, nil)
 	ended := make(chan error, 1)
 	go func() {
 		_, err := source.Root().ExecContext(t.Context(), "DO SLEEP(4)")

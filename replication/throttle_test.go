@@ -105,7 +105,7 @@ func TestChunksFitTheRate(t *testing.T) {
 }
 
 func TestSeedWaitsWhileTheSourceIsBusy(t *testing.T) {
-	source := server(t, Source, servertest.Start(t, servertest.MariaDB))
+	source := testServer(t, servertest.Start(t, servertest.MariaDB), Source, nil)
 	busy, idle := context.WithCancel(t.Context())
 	ended := make(chan struct{}, 8)
 	db, err := source.DB(t.Context())
@@ -143,8 +143,8 @@ func TestSeedWaitsWhileTheSourceIsBusy(t *testing.T) {
 	require.NoError(t, <-waited)
 	stop()
 	<-watched
-	require.Contains(t, notes.all(), "the seed waits: db1 (source) runs")
-	require.Contains(t, notes.all(), "the seed goes on: db1 (source) runs")
+	require.Contains(t, notes.all(), "the seed waits: main (source) runs")
+	require.Contains(t, notes.all(), "the seed goes on: main (source) runs")
 }
 
 // TestSeedWaitsForReplicas has a replica of the source fall behind; then one
@@ -156,7 +156,7 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 		from.Exec("CREATE USER watcher@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO watcher@'%'",
 			"CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)") // the last is what is waited for
 		replicate(t, flavor, from, replica)
-		source := NewServer(ServerConfig{Name: "db1 (source)", Side: Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")})
+		source := NewServer(ServerConfig{Name: "main (source)", Side: Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")})
 		t.Cleanup(func() { _ = source.Close() })
 		require.Eventually(t, func() bool {
 			addresses, err := replicasOf(t.Context(), source)
@@ -267,7 +267,7 @@ func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 			source.Exec(fmt.Sprintf("INSERT INTO load1.long1 VALUES (%d, REPEAT('%c', 262144))", i, 'a'+i%26))
 		}
 		pair.Source = NewServer(ServerConfig{
-			Name: "db1 (source)", Side: Source, Host: slowHost{remote.NewLocal("db1"), 1 << 20}, Network: "unix", Address: source.Socket,
+			Name: "main (source)", Side: Source, Host: slowHost{remote.NewLocal("db1"), 1 << 20}, Network: "unix", Address: source.Socket,
 			User: "seeder", Password: secret.New("pw"),
 		})
 		t.Cleanup(func() { _ = pair.Source.Close() })
@@ -280,7 +280,7 @@ func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 		t.Logf("the oldest transaction of the seed: %d s; the history list at most %d", seconds, history)
 		require.Less(t, history, int64(100_000), "purged all the time")
 		replicate(t, flavor, source, target)
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 	})
 }

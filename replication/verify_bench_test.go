@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -26,7 +27,7 @@ func BenchmarkVerify(b *testing.B) {
 			options := []servertest.Option{servertest.Set("innodb_buffer_pool_size", "512M")}
 			source, target := servertest.StartTwo(b, flavor, options...)
 			makeBench(b, source)
-			pair := Pair{Name: "main", Schemas: []string{"bench"}, Source: testServer(b, source, Source), Target: testServer(b, target, Target)}
+			pair := Pair{Name: "main", Schemas: []string{"bench"}, Source: testServer(b, source, Source, remote.NewLocal("source")), Target: testServer(b, target, Target, remote.NewLocal("target"))}
 			require.NoError(b, Seed(pair).Op.Apply(b.Context()))
 			require.NoError(b, Link(pair.Source, pair.Target).Op.Apply(b.Context()))
 			work := bareWork(b, pair)

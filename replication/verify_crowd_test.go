@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -75,7 +76,7 @@ func TestObjectsAreReadInParts(t *testing.T) {
 		s := servertest.Start(t, flavor)
 		makeBlogs(s, 2)
 		s.Exec("CREATE VIEW blog0.v AS SELECT 1 AS one", "CREATE TABLE blog1.`wp_1 1` (id INT)", "CREATE TABLE blog1.WP_1 (id INT)")
-		server := testServer(t, s, Source)
+		server := testServer(t, s, Source, remote.NewLocal("source"))
 		read := func(most int, wanted func(string) bool) (out []string) {
 			require.NoError(t, readObjects(t.Context(), server, []string{"blog0", "blog1"}, wanted, most, func(o object) error {
 				out = append(out, o.title()+o.definition())

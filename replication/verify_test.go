@@ -27,7 +27,7 @@ func TestVerifyFindsEveryDifference(t *testing.T) {
 			"CREATE VIEW types.v AS SELECT 1 AS one", "CREATE TABLE types.pairs (a INT)", "INSERT INTO types.pairs VALUES (1),(1),(2)")
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
 		replicate(t, flavor, source, target)
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		verify := func() VerifyReport {
 			report, err := Verify(t.Context(), pair, VerifyOptions{ChunkRows: 2})
 			require.NoError(t, err)
@@ -77,7 +77,7 @@ func TestVerifySeesOneBitOfAFloat(t *testing.T) {
 		source.Exec("CREATE DATABASE f", "CREATE TABLE f.t (id INT PRIMARY KEY, f FLOAT)", "INSERT INTO f.t VALUES (1, 0.1)")
 		require.NoError(t, Seed(pair).Op.Apply(t.Context()))
 		replicate(t, flavor, source, target)
-		catchUp(t, pair)
+		settle(t, pair.Source, pair.Target)
 		unlogged(target, "UPDATE f.t SET f = 0.10000000894069672e0")
 		require.Equal(t, source.Value("SELECT CAST(f AS CHAR) FROM f.t"), target.Value("SELECT CAST(f AS CHAR) FROM f.t"), "its text hides it")
 		report, err := Verify(t.Context(), pair, VerifyOptions{})
