@@ -53,7 +53,8 @@ func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options .
 	for _, s := range []*servertest.Instance{p.source, p.target} {
 		s.Exec(append([]string{"SET SESSION sql_log_bin = 0"}, tables...)...)
 	}
-	linked(t, p.Pair, true)
+	require.NoError(t, apply(t, Link(p.Source, p.Target)))
+	require.NoError(t, apply(t, Link(p.Target, p.Source)))
 	// Both have logged something before: a position in each log.
 	p.source.Exec("INSERT INTO app.notes VALUES (1, 'before')")
 	settle(t, p.Source, p.Target)

@@ -150,7 +150,7 @@ func TestStragglers(t *testing.T) { // H27
 func TestStatus(t *testing.T) { // I5
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := startApp(t, flavor)
-		linked(t, p.Pair, false)
+		require.NoError(t, apply(t, Link(p.Source, p.Target)))
 		s := Status(t.Context(), p.Pair)
 		require.True(t, s.Forward.Running)
 		require.False(t, s.Rollback.Ready)

@@ -31,7 +31,8 @@ func newGuard(t testing.TB, p *testPair, budget time.Duration) Guard {
 func guardedPair(t testing.TB, flavor servertest.Flavor) *testPair {
 	t.Helper()
 	p := startApp(t, flavor)
-	linked(t, p.Pair, true)
+	require.NoError(t, apply(t, Link(p.Source, p.Target)))
+	require.NoError(t, apply(t, Link(p.Target, p.Source)))
 	require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
 	return p
 }

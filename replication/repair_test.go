@@ -20,7 +20,8 @@ func fencedPair(t *testing.T, flavor servertest.Flavor, fill func(source *server
 	for _, s := range []*servertest.Instance{p.source, p.target} {
 		s.Exec(Unlogged, "DROP USER writer@'%', writer@localhost", "SET SESSION sql_log_bin = 1") // their salts differ
 	}
-	linked(t, p.Pair, true)
+	require.NoError(t, apply(t, Link(p.Source, p.Target)))
+	require.NoError(t, apply(t, Link(p.Target, p.Source)))
 	fill(p.source)
 	settle(t, p.Source, p.Target)
 	require.NoError(t, Fence(p.Target, FenceOptions{}).Op.Apply(t.Context()))
@@ -97,7 +98,7 @@ func TestRepairWritesWhatDiffersAndNothingElse(t *testing.T) {
 
 func TestRepairIsRefusedWhileTheTargetIsOpen(t *testing.T) {
 	p := startApp(t, servertest.MariaDB)
-	linked(t, p.Pair, false)
+	require.NoError(t, apply(t, Link(p.Source, p.Target)))
 	unlogged(p.target, "INSERT INTO app.notes (text) VALUES ('stray')")
 	_, err := Repair(t.Context(), p.Pair, RepairOptions{})
 	require.ErrorContains(t, err, "is not fenced")
