@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
@@ -44,6 +45,16 @@ type flip struct {
 
 // FlipName is the name of FlipToTarget's step: the journal's key of its before-image.
 func FlipName(zone, wave string) string { return stepName("flip", zone, wave) }
+
+// FlipOf returns zone and wave of a name that FlipName made; ok is false for
+// every other name. Neither a zone nor a wave holds a colon.
+func FlipOf(name string) (zone, wave string, ok bool) {
+	rest, ok := strings.CutPrefix(name, stepName("flip", ""))
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, ":")
+}
 
 // FlipToTarget is the step that points one zone's records of a wave at the target.
 func FlipToTarget(spec FlipSpec) plan.Step {

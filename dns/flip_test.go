@@ -342,3 +342,14 @@ func find(z dns.ZoneFlip, name string) dns.Entry {
 	}
 	panic("no entry " + name)
 }
+
+func TestFlipOfReadsWhatFlipNameWrites(t *testing.T) {
+	zone, wave, ok := dns.FlipOf(dns.FlipName("shop.example.com", "canary-2"))
+	require.True(t, ok)
+	require.Equal(t, "shop.example.com", zone)
+	require.Equal(t, "canary-2", wave)
+	for _, name := range []string{"", "flip", "flip:example.com", "flip-back:example.com:rest", "purge:example.com:rest", "main:seed"} {
+		_, _, ok := dns.FlipOf(name)
+		require.False(t, ok, name)
+	}
+}

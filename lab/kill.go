@@ -72,7 +72,7 @@ func eventKey(line []byte) string {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return string(line)
 	}
-	return e.Kind + " " + e.Step + " " + string(e.Type)
+	return e.Kind + " " + e.Step.String() + " " + string(e.Type)
 }
 
 type killLoop struct {

@@ -95,9 +95,9 @@ func TestKillLoopAfterATornLine(t *testing.T) {
 
 func TestKillAt(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
-	script := shell(`echo '{"event":"started","step":"a"}' >>"$1"; echo '{"event":"started","step":"b"}' >>"$1"; sleep 1; echo '{"event":"started","step":"c"}' >>"$1"`, journal)
+	script := shell(`echo '{"event":"started","step":"cutover/stage/a"}' >>"$1"; echo '{"event":"started","step":"cutover/stage/b"}' >>"$1"; sleep 1; echo '{"event":"started","step":"cutover/stage/c"}' >>"$1"`, journal)
 	at := func(step string) func(plan.Event) bool {
-		return func(e plan.Event) bool { return e.Step == step }
+		return func(e plan.Event) bool { return e.Step.Step == step }
 	}
 	start := time.Now()
 	killed, err := KillAt(t.Context(), script, journal, at("b"), 50*time.Millisecond)
@@ -106,7 +106,7 @@ func TestKillAt(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
 	data, err := os.ReadFile(journal)
 	require.NoError(t, err)
-	require.NotContains(t, string(data), `"c"`)
+	require.NotContains(t, string(data), `stage/c"`)
 
 	killed, err = KillAt(t.Context(), script, journal, at("c"), time.Minute)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ func TestAWaveThatWasBegunTakesNobodyIn(t *testing.T) {
 	require.NoError(t, err)
 	h := events(plan.Event{Kind: Cutover, Type: plan.RunStarted}, plan.Event{
 		Kind: Cutover, Type: plan.StepStarted, Before: before,
-		Step: Cutover + "/" + WaveStage("canary") + "/" + dns.FlipName("blog.test", "canary"),
+		Step: flipKey("blog.test", "canary"),
 	})
 	d, err = (&Move{}).asBegun(t.Context(), d, h)
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 	}
 	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		step := replication.Increment(p.Target)
-		return restored(step, "the increments of "+p.Target.Name()+" are again what they were before the move", m.appliedBefore(h, "increments", p, step))
+		return restored(step, "the increments of "+p.Target.Name()+" are again what they were before the move", m.appliedBefore(h, stageIncrements, p, step))
 	})}
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
@@ -55,7 +55,7 @@ func (m *Move) lettingGo(h *plan.History) []plan.Stage {
 	})}
 	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
 	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, "link-reverse", p, replication.Link(p.Target, p.Source)))
+		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, stageReverse, p, replication.Link(p.Target, p.Source)))
 	})...)
 	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
 		return replication.Unlink(p.Source, p.Target, m.forwardBefore(h, p))
@@ -64,7 +64,7 @@ func (m *Move) lettingGo(h *plan.History) []plan.Stage {
 }
 
 func (m *Move) forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
-	return m.appliedBefore(h, "link-forward", p, replication.Link(p.Source, p.Target))
+	return m.appliedBefore(h, stageForward, p, replication.Link(p.Source, p.Target))
 }
 
 // finishDrain bounds the last wait for the source's transactions.
@@ -73,7 +73,7 @@ const finishDrain = time.Minute
 // appliedBefore is the before-image that apply journaled for a pair's step; nil
 // when apply found it done.
 func (m *Move) appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
-	return h.Step(Apply + "/" + stage + "/" + pairStep(p, step).Name).Before
+	return h.Step(plan.Key{Kind: Apply, Stage: stage, Step: pairStep(p, step).Name}).Before
 }
 
 // restoreOp puts a before-image of an earlier plan's step back as a step of its own.

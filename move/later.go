@@ -11,8 +11,8 @@ import (
 type later struct {
 	plan.Op
 	move  *Move
-	stage string   // that has to be done first
-	steps []string // its step ids
+	stage string     // that has to be done first
+	steps []plan.Key // of that stage
 }
 
 // expecter is an Op that can tell some of what it will do while that stage is
@@ -28,8 +28,8 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	for _, id := range l.steps {
-		switch h.Step(id).Phase {
+	for _, key := range l.steps {
+		switch h.Step(key).Phase {
 		case plan.Verified, plan.Skipped:
 		default:
 			state := plan.State{Unknown: true}
@@ -48,14 +48,14 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 // afterStage makes every step of the stages wait, in its Check, for all steps of
 // the stage named first.
 func (m *Move) afterStage(p plan.Plan, first plan.Stage, stages []plan.Stage) []plan.Stage {
-	var ids []string
+	var keys []plan.Key
 	for _, s := range first.Steps {
-		ids = append(ids, p.ID(first, s))
+		keys = append(keys, p.Key(first, s))
 	}
 	for _, stage := range stages {
 		for i := range stage.Steps {
 			s := &stage.Steps[i]
-			s.Op = later{s.Op, m, first.Name, ids}
+			s.Op = later{s.Op, m, first.Name, keys}
 		}
 	}
 	return stages

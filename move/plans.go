@@ -42,9 +42,6 @@ func (m *Move) abandonPlan() plan.Plan {
 	return plan.Plan{Site: m.Config.Site, Kind: Cutover, Config: m.Config.Digest, Reverts: Rollback, Stages: m.abandonStages()}
 }
 
-// WaveStage is the name of the stage that flips a wave.
-func WaveStage(wave string) string { return "flip-" + wave }
-
 // applyStages: all that comes before the cutover, in the order of DESIGN.md.
 func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, error) {
 	site, err := m.site()
@@ -74,15 +71,15 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Preflight(pr, m.preflightOptions(pr, false))
 	})}
-	seed := plan.Stage{Name: "seed", Summary: "the first full copy", Steps: steps(m.seedBy)}
-	forward := plan.Stage{Name: "link-forward", Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
+	seed := plan.Stage{Name: stageSeed, Summary: "the first full copy", Steps: steps(m.seedBy)}
+	forward := plan.Stage{Name: stageForward, Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Source, pr.Target)
 	})}
-	both := plan.Stage{Name: "link-reverse", Summary: "both ways: the source follows the target, which is still fenced", Steps: steps(func(pr replication.Pair) plan.Step {
+	both := plan.Stage{Name: stageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Target, pr.Source)
 	})}
 	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: steps(replication.HeartbeatTable)}
-	increments := plan.Stage{Name: "increments", Summary: "generated keys of the two sides never meet", Steps: m.perServer(replication.Increment)}
+	increments := plan.Stage{Name: stageIncrements, Summary: "generated keys of the two sides never meet", Steps: m.perServer(replication.Increment)}
 	links := []plan.Stage{both, heartbeat, increments}
 	if dual { // with one writer at a time, a session's old increment meets nothing
 		links = append(links, plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: m.perServer(func(s *replication.Server) plan.Step {

@@ -24,7 +24,7 @@ func run(kind string, reverts string, steps ...plan.Event) []plan.Event {
 }
 
 func did(kind, step string) plan.Event {
-	return plan.Event{Kind: kind, Type: plan.StepStarted, Step: kind + "/s/" + step}
+	return plan.Event{Kind: kind, Type: plan.StepStarted, Step: plan.Key{Kind: kind, Stage: "s", Step: step}}
 }
 
 func TestPositionFollowsTheJournal(t *testing.T) {

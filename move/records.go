@@ -71,27 +71,12 @@ func (m *Move) unprobed(entries []dns.Entry) []plan.Hazard {
 	return []plan.Hazard{{ID: "I4", Text: "nothing asks whether the target answers for " + strings.Join(names, ", ") + ": no health URL of an application covers them (wildcards and IPv6 are not asked); try them by hand"}}
 }
 
-// flipOf reads wave and zone off the id of a cutover's flip:
-// cutover/flip-WAVE/flip:ZONE:WAVE.
-func flipOf(id string) (wave, zone string, ok bool) {
-	rest, ok := strings.CutPrefix(id, Cutover+"/"+WaveStage(""))
-	if !ok {
-		return "", "", false
-	}
-	wave, name, ok := strings.Cut(rest, "/")
-	if !ok {
-		return "", "", false
-	}
-	zone, ok = strings.CutSuffix(strings.TrimPrefix(name, "flip:"), ":"+wave)
-	return wave, zone, ok && dns.FlipName(zone, wave) == name
-}
-
 // strays are records that hold a target address already and that no flip of the
 // cutover has a before-image of: somebody pointed them there by hand.
 func (m *Move) strays(d dns.Derivation, h *plan.History) []string {
 	flipped := map[string]bool{}
 	for _, r := range h.Ours(Cutover) {
-		if _, _, ok := flipOf(r.ID); !ok {
+		if _, _, ok := flipOf(r.Key); !ok {
 			continue
 		}
 		images, err := dns.ImagesOf(r.Before)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // RunOptions are what the operator chose for one verb.
 type RunOptions struct {
 	To    string            // the last stage to run
+	Wave  string            // cutover: the last wave to flip
 	Stop  <-chan struct{}   // closed by the first signal
 	Watch func(plan.Event)  // reader of the journal's events
 	Ready func(p plan.Plan) // called once the plan stands, before anything runs; may be nil
@@ -37,7 +39,7 @@ func (m *Move) Review(ctx context.Context, kind string, o RunOptions, path strin
 	if err != nil {
 		return plan.Review{}, err
 	}
-	if err := hasStage(p, o.To); err != nil {
+	if _, err := stopAfter(p, o); err != nil {
 		return plan.Review{}, err
 	}
 	r, err := plan.Survey(ctx, p, time.Now())
@@ -61,26 +63,29 @@ type NoStageError struct{ Text string }
 
 func (e *NoStageError) Error() string { return e.Text }
 
-// hasStage returns a *NoStageError unless the plan has the stage; "" is none.
-func hasStage(p plan.Plan, name string) error {
-	wave, isWave := strings.CutPrefix(name, WaveStage(""))
-	var have []string
+// stopAfter returns the name of the stage that the run is to stop after, "" for
+// none: the one asked for, or the last of the wave asked for, so that what was
+// cached of the wave is purged. One that p does not have is a *NoStageError.
+func stopAfter(p plan.Plan, o RunOptions) (stage string, err error) {
+	var stages, waves []string
 	for _, s := range p.Stages {
-		if s.Name == name {
-			return nil
+		stages = append(stages, s.Name)
+		if s.Wave != "" && !slices.Contains(waves, s.Wave) {
+			waves = append(waves, s.Wave)
 		}
-		if w, ok := strings.CutPrefix(s.Name, WaveStage("")); !isWave || ok {
-			have = append(have, map[bool]string{true: w, false: s.Name}[isWave])
+		if o.Wave != "" && s.Wave == o.Wave {
+			stage = s.Name
 		}
 	}
-	what := "stage"
 	switch {
-	case name == "":
-		return nil
-	case isWave:
-		what, name = "wave", wave
+	case o.Wave != "" && stage == "":
+		return "", report.WithHint(&NoStageError{fmt.Sprintf("%s has no wave %q", p.Kind, o.Wave)}, "waves are %s", strings.Join(waves, ", "))
+	case o.Wave != "":
+		return stage, nil
+	case o.To != "" && !slices.Contains(stages, o.To):
+		return "", report.WithHint(&NoStageError{fmt.Sprintf("%s has no stage %q", p.Kind, o.To)}, "stages are %s", strings.Join(stages, ", "))
 	}
-	return report.WithHint(&NoStageError{fmt.Sprintf("%s has no %s %q", p.Kind, what, name)}, "%ss are %s", what, strings.Join(have, ", "))
+	return o.To, nil
 }
 
 // Run runs the reviewed plan of a kind, under the lock and with the journal.
@@ -105,13 +110,14 @@ func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o Run
 	if err != nil {
 		return err
 	}
-	if err := hasStage(p, o.To); err != nil {
+	to, err := stopAfter(p, o)
+	if err != nil {
 		return err
 	}
 	if o.Ready != nil {
 		o.Ready(p)
 	}
-	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: waveEnd(p, o.To)})
+	err = r.Run(ctx, p, plan.RunOptions{Reviewed: reviewed, To: to})
 	var stale *plan.StaleError
 	if errors.As(err, &stale) && report.Hint(err) == "" {
 		return report.WithHint(err, "review it anew: %s", reviewVerb[kind])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dcmigrate/migrate/config"
@@ -116,7 +115,7 @@ func (m *Move) handOver(dir direction) []plan.Stage {
 		critical("drain", "the side that is entered has every write", func(p replication.Pair) plan.Step {
 			return replication.Drain(dir.from(p), dir.to(p), budget/2)
 		}),
-		critical("handover", "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(guard(p)) }),
+		critical(stageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(guard(p)) }),
 	}
 }
 
@@ -182,6 +181,7 @@ func addrOf(m *Move, host string) netip.Addr {
 // clients' writes, in either way: before that, taking it back is only an undo.
 func handedOver(h *plan.History) bool {
 	return slices.ContainsFunc(h.Ours(Cutover), func(r plan.Record) bool {
-		return !r.Gate && (strings.HasPrefix(r.ID, Cutover+"/handover/") || strings.HasPrefix(r.ID, Cutover+"/"+WaveStage("")))
+		_, _, flipped := flipOf(r.Key)
+		return !r.Gate && (r.Key.Stage == stageHandover || flipped)
 	})
 }

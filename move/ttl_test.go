@@ -90,7 +90,7 @@ func TestWhatIsAddedOrRaisedAfterApplyIsLoweredAgain(t *testing.T) {
 func TestADamagedBeforeImageOfTTLsIsAnError(t *testing.T) {
 	m, _ := waveSite(t)
 	m.Config.StateDir = t.TempDir()
-	line, err := json.Marshal(plan.Event{Seq: 1, Time: time.Now(), Kind: Apply, Step: Apply + "/ttl/ttl:blog.test", Type: plan.StepStarted, Before: json.RawMessage(`{}`)})
+	line, err := json.Marshal(plan.Event{Seq: 1, Time: time.Now(), Kind: Apply, Step: plan.Key{Kind: Apply, Stage: stageTTL, Step: "ttl:blog.test"}, Type: plan.StepStarted, Before: json.RawMessage(`{}`)})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(m.Config.StateDir, "journal.jsonl"), append(line, '\n'), 0o600))
 	_, err = m.ttlStage(t.Context())

@@ -42,11 +42,10 @@ func (s reports) LastVerify(_ context.Context, pair string) (replication.VerifyR
 // another side.
 func seededOrSwitched(h *plan.History) time.Time {
 	var last time.Time
-	for id, r := range h.Steps {
-		if strings.HasPrefix(id, Apply+"/seed/") || strings.HasPrefix(id, Apply+"/link-") {
-			if r.InForceSince.After(last) {
-				last = r.InForceSince
-			}
+	for key, r := range h.Steps {
+		copies := key.Stage == stageSeed || key.Stage == stageForward || key.Stage == stageReverse
+		if key.Kind == Apply && copies && r.InForceSince.After(last) {
+			last = r.InForceSince
 		}
 	}
 	for _, r := range h.Runs {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/plan"
@@ -13,29 +12,12 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// HealthyStage and PurgeStage are the names of the stages before and after a
-// wave's flip; both are left out where there is nothing to ask or to purge.
-func HealthyStage(wave string) string { return "healthy-" + wave }
-
-// PurgeStage is the stage after a wave's flip.
-func PurgeStage(wave string) string { return "purge-" + wave }
-
-// waveEnd is the last stage of the wave that the stage named flips: a run that
-// is to stop after a wave purges what was cached of it. Other names stay.
-func waveEnd(p plan.Plan, to string) string {
-	wave, ok := strings.CutPrefix(to, WaveStage(""))
-	if ok && slices.ContainsFunc(p.Stages, func(s plan.Stage) bool { return s.Name == PurgeStage(wave) }) {
-		return PurgeStage(wave)
-	}
-	return to
-}
-
 // flipsAndPurges are the stages that point the records at the target, wave by
 // wave: the target is healthy (I4), the records flip, the caches forget them.
 func (m *Move) flipsAndPurges(d dns.Derivation) []plan.Stage {
 	var stages []plan.Stage
 	for i, wave := range d.Waves {
-		flip := plan.Stage{Name: WaveStage(wave), Summary: "DNS leads to the target: wave " + wave}
+		flip := plan.Stage{Name: flipStage(wave), Wave: wave, Summary: "DNS leads to the target: wave " + wave}
 		for _, z := range d.Zones {
 			for _, w := range z.Waves {
 				if w.Wave == wave {
@@ -66,7 +48,7 @@ func (m *Move) flipsBackAndPurges(d dns.Derivation, h *plan.History, force bool)
 	}
 	var stages []plan.Stage
 	for i, wave := range wavesOf(flips) {
-		back := plan.Stage{Name: WaveStage(wave), Summary: "DNS leads to the source again: wave " + wave}
+		back := plan.Stage{Name: flipStage(wave), Wave: wave, Summary: "DNS leads to the source again: wave " + wave}
 		for _, f := range flips {
 			if f.Wave != wave {
 				continue
@@ -103,7 +85,7 @@ func (m *Move) waveHealthy(d dns.Derivation, wave string, side replication.Side,
 	if len(spec.Probes) == 0 {
 		return nil
 	}
-	return []plan.Stage{{Name: HealthyStage(wave), Summary: "the " + string(side) + " is still healthy", Steps: []plan.Step{dns.Healthy(spec)}}}
+	return []plan.Stage{{Name: "healthy-" + wave, Wave: wave, Summary: "the " + string(side) + " is still healthy", Steps: []plan.Step{dns.Healthy(spec)}}}
 }
 
 // staying are addresses that are asked themselves: those of the old site.
@@ -121,7 +103,7 @@ func (m *Move) wavePurge(d dns.Derivation, wave string) []plan.Stage {
 	if !m.Config.DNS.Purge {
 		return nil
 	}
-	stage := plan.Stage{Name: PurgeStage(wave), Summary: "caches forget what the other side answered: wave " + wave}
+	stage := plan.Stage{Name: "purge-" + wave, Wave: wave, Summary: "caches forget what the other side answered: wave " + wave}
 	for _, z := range d.Zones {
 		if step, ok := dns.Purge(dns.PurgeSpec{Cache: m.zones, Flip: z, Wave: wave}); ok {
 			stage.Steps = append(stage.Steps, step)
@@ -143,7 +125,7 @@ type journaledFlip struct {
 func journaledFlips(h *plan.History) ([]journaledFlip, error) {
 	var out []journaledFlip
 	for _, r := range slices.Backward(h.Ours(Cutover)) {
-		wave, zone, ok := flipOf(r.ID)
+		zone, wave, ok := flipOf(r.Key)
 		if !ok {
 			continue
 		}

@@ -54,9 +54,9 @@ func flippedHistory(t *testing.T) *plan.History {
 	for _, f := range []struct{ wave, name string }{{"canary", "canary.blog.test"}, {"rest", "www.blog.test"}} {
 		before, err := json.Marshal([]dns.Image{{ID: f.wave, Name: f.name, Type: "A", Proxied: true, Content: "192.0.2.10", To: "203.0.113.7"}})
 		require.NoError(t, err)
-		id := Cutover + "/" + WaveStage(f.wave) + "/" + dns.FlipName("blog.test", f.wave)
-		events = append(events, plan.Event{Time: time.Now(), Kind: Cutover, Step: id, Type: plan.StepStarted, Before: before},
-			plan.Event{Time: time.Now(), Kind: Cutover, Step: id, Type: plan.StepVerified})
+		key := flipKey("blog.test", f.wave)
+		events = append(events, plan.Event{Time: time.Now(), Kind: Cutover, Step: key, Type: plan.StepStarted, Before: before},
+			plan.Event{Time: time.Now(), Kind: Cutover, Step: key, Type: plan.StepVerified})
 	}
 	for i := range events {
 		events[i].Seq = i + 1
@@ -83,13 +83,17 @@ func TestEveryWaveIsProbedFlippedAndPurged(t *testing.T) {
 	require.Len(t, stages[5].Steps, 2, "a name of another zone follows")
 	require.Equal(t, "purge what is cached of 1 hosts of brand.test: brand.test", stages[5].Steps[1].Summary)
 
-	p := plan.Plan{Stages: stages}
-	require.Equal(t, "purge-canary", waveEnd(p, WaveStage("canary")), "cutover --wave canary purges what it flipped")
-	require.Equal(t, "healthy-rest", waveEnd(p, "healthy-rest"))
+	last := func(o RunOptions) string {
+		stage, err := stopAfter(plan.Plan{Stages: stages}, o)
+		require.NoError(t, err)
+		return stage
+	}
+	require.Equal(t, "purge-canary", last(RunOptions{Wave: "canary"}), "cutover --wave canary purges what it flipped")
+	require.Equal(t, "healthy-rest", last(RunOptions{To: "healthy-rest"}))
 	m.Config.DNS.Purge, m.Config.Applications = false, nil
 	stages = m.flipsAndPurges(d)
 	require.Equal(t, []string{"flip-canary", "flip-rest"}, stageNames(stages))
-	require.Equal(t, "flip-canary", waveEnd(plan.Plan{Stages: stages}, "flip-canary"))
+	require.Equal(t, "flip-canary", last(RunOptions{Wave: "canary"}))
 }
 
 // The way back knows from the journal what to probe, to flip and to purge,

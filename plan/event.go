@@ -40,7 +40,7 @@ type Event struct {
 	Run    string          `json:"run"` // e.g. "cutover-2"
 	Kind   string          `json:"kind"`
 	Digest string          `json:"digest,omitempty"` // of the plan; on run events
-	Step   string          `json:"step,omitempty"`   // kind/stage/step
+	Step   Key             `json:"step,omitzero"`
 	Type   EventType       `json:"event"`
 	Text   string          `json:"text,omitempty"`
 	Before json.RawMessage `json:"before,omitempty"`
@@ -68,8 +68,7 @@ const (
 
 // Record is what the journal knows of one step.
 type Record struct {
-	ID     string
-	Kind   string
+	Key    Key
 	Phase  Phase
 	Gate   bool
 	Ours   bool            // this migration started it, and has not undone it
@@ -90,21 +89,21 @@ type RunRecord struct {
 
 // History is the journal, folded.
 type History struct {
-	Steps   map[string]*Record
+	Steps   map[Key]*Record
 	Runs    []*RunRecord
 	inForce map[string]bool
 }
 
 func newHistory() *History {
-	return &History{Steps: map[string]*Record{}, inForce: map[string]bool{}}
+	return &History{Steps: map[Key]*Record{}, inForce: map[string]bool{}}
 }
 
 // Step returns the record of a step; a step without events has an empty one.
-func (h *History) Step(id string) Record {
-	if r, ok := h.Steps[id]; ok {
+func (h *History) Step(key Key) Record {
+	if r, ok := h.Steps[key]; ok {
 		return *r
 	}
-	return Record{ID: id}
+	return Record{Key: key}
 }
 
 // LastRun returns the newest run of a kind, or nil.
@@ -122,7 +121,7 @@ func (h *History) LastRun(kind string) *RunRecord {
 func (h *History) Ours(kind string) []Record {
 	var out []Record
 	for _, r := range h.Steps {
-		if r.Kind == kind && r.Ours {
+		if r.Key.Kind == kind && r.Ours {
 			out = append(out, *r)
 		}
 	}
@@ -134,7 +133,7 @@ func (h *History) Ours(kind string) []Record {
 // the world is not the reviewed one any more, by our own doing.
 func (h *History) Begun(kind string) bool {
 	for _, r := range h.Steps {
-		if r.Kind == kind && r.Ours && !r.Gate {
+		if r.Key.Kind == kind && r.Ours && !r.Gate {
 			return true
 		}
 	}
@@ -146,13 +145,13 @@ func (h *History) Begun(kind string) bool {
 func (h *History) InForce(kind string) bool { return h.inForce[kind] }
 
 func (h *History) add(e Event) {
-	if e.Step == "" {
+	if e.Step.IsZero() {
 		h.addRun(e)
 		return
 	}
 	r, ok := h.Steps[e.Step]
 	if !ok {
-		r = &Record{ID: e.Step, Kind: e.Kind}
+		r = &Record{Key: e.Step}
 		h.Steps[e.Step] = r
 	}
 	switch e.Type {
@@ -178,8 +177,8 @@ func (h *History) add(e Event) {
 			r.InForceSince = e.Time
 		}
 	case StepUndone:
-		h.inForce[r.Kind] = false
-		*r = Record{ID: r.ID, Kind: r.Kind, Phase: Undone}
+		h.inForce[r.Key.Kind] = false
+		*r = Record{Key: r.Key, Phase: Undone}
 	default:
 		return // notes and failures do not move a step
 	}
@@ -218,9 +217,9 @@ func (h *History) addRun(e Event) {
 
 // forget makes steps of a kind count as undone.
 func (h *History) forget(kind string, which func(*Record) bool) {
-	for id, r := range h.Steps {
-		if r.Kind == kind && which(r) {
-			*r = Record{ID: id, Kind: kind, Phase: Undone}
+	for key, r := range h.Steps {
+		if key.Kind == kind && which(r) {
+			*r = Record{Key: key, Phase: Undone}
 		}
 	}
 }

@@ -151,9 +151,9 @@ func (j *Journal) History() *History {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	h := newHistory()
-	for id, r := range j.history.Steps {
+	for key, r := range j.history.Steps {
 		c := *r
-		h.Steps[id] = &c
+		h.Steps[key] = &c
 	}
 	maps.Copy(h.inForce, j.history.inForce)
 	for _, r := range j.history.Runs {

@@ -19,7 +19,7 @@ func TestTornLastLineIsCutOffAtEveryLength(t *testing.T) {
 	require.NoError(t, err)
 	for _, e := range []plan.Event{
 		{Type: plan.RunStarted, Run: "apply-1", Kind: "apply"},
-		{Type: plan.StepStarted, Run: "apply-1", Kind: "apply", Step: "apply/s/x", Before: []byte(`{"v":1}`)},
+		{Type: plan.StepStarted, Run: "apply-1", Kind: "apply", Step: plan.Key{Kind: "apply", Stage: "s", Step: "x"}, Before: []byte(`{"v":1}`)},
 	} {
 		require.NoError(t, j.Append(e))
 	}
@@ -36,7 +36,7 @@ func TestTornLastLineIsCutOffAtEveryLength(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, cut-first, j.Torn)
 		require.Empty(t, j.History().Steps)
-		require.NoError(t, j.Append(plan.Event{Type: plan.StepStarted, Kind: "apply", Step: "apply/s/y"}))
+		require.NoError(t, j.Append(plan.Event{Type: plan.StepStarted, Kind: "apply", Step: plan.Key{Kind: "apply", Stage: "s", Step: "y"}}))
 		require.NoError(t, j.Close())
 		events, err := plan.ReadJournal(path)
 		require.NoError(t, err)

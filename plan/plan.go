@@ -76,7 +76,9 @@ type Step struct {
 // Stage is steps that may run side by side; stages never do.
 type Stage struct {
 	Name, Summary string
-	Steps         []Step
+	// Wave is the wave of records that the stage belongs to; empty for the others.
+	Wave  string
+	Steps []Step
 	// Critical marks a stage of the critical section (fence to unfence). The
 	// section is the consecutive critical stages of a plan: a failure or signal
 	// inside it undoes the section at once, in reverse order, so that a writable
@@ -106,9 +108,9 @@ type Plan struct {
 	Stages []Stage
 }
 
-// ID names a step within a migration: kind/stage/step. It is the journal's key.
-func (p Plan) ID(stage Stage, step Step) string {
-	return p.Kind + "/" + stage.Name + "/" + step.Name
+// Key names a step of the plan.
+func (p Plan) Key(stage Stage, step Step) Key {
+	return Key{p.Kind, stage.Name, step.Name}
 }
 
 // section returns the critical section, as the half-open range of its stages;

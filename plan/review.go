@@ -33,7 +33,7 @@ type Review struct {
 
 // ReviewedStep is one line of a Review.
 type ReviewedStep struct {
-	ID         string          `json:"id"`
+	Key        Key             `json:"id"`
 	Stage      string          `json:"stage"`
 	Name       string          `json:"name"`
 	Summary    string          `json:"summary"`
@@ -57,7 +57,7 @@ func Survey(ctx context.Context, p Plan, now time.Time) (Review, error) {
 	for _, stage := range p.Stages {
 		for _, s := range stage.Steps {
 			r.Steps = append(r.Steps, ReviewedStep{
-				ID: p.ID(stage, s), Stage: stage.Name, Name: s.Name, Summary: s.Summary, Gate: s.Gate,
+				Key: p.Key(stage, s), Stage: stage.Name, Name: s.Name, Summary: s.Summary, Gate: s.Gate,
 				Critical: stage.Critical, Hazards: s.Hazards, CannotUndo: s.CannotUndo, Takes: s.Takes,
 			})
 			ops = append(ops, s.Op)
@@ -70,7 +70,7 @@ func Survey(ctx context.Context, p Plan, now time.Time) (Review, error) {
 		g.Go(func() error {
 			state, err := op.Check(ctx)
 			if err != nil {
-				errs[i] = fmt.Errorf("check %s: %w", r.Steps[i].ID, err)
+				errs[i] = fmt.Errorf("check %s: %w", r.Steps[i].Key, err)
 				return nil
 			}
 			s := &r.Steps[i]
@@ -94,11 +94,11 @@ func compact(raw json.RawMessage) json.RawMessage {
 }
 
 // world is what a run must find again: gates observe moving things and are left out.
-func (r Review) world() map[string]string {
-	w := map[string]string{}
+func (r Review) world() map[Key]string {
+	w := map[Key]string{}
 	for _, s := range r.Steps {
 		if !s.Gate {
-			w[s.ID] = fmt.Sprintf("%t %t %s", s.Done, s.Unknown, compact(s.Before))
+			w[s.Key] = fmt.Sprintf("%t %t %s", s.Done, s.Unknown, compact(s.Before))
 		}
 	}
 	return w
@@ -137,26 +137,26 @@ func (r Review) SamePlan(p Plan) error {
 
 // difference names the first step of p that is not as it was reviewed.
 func (r Review) difference(p Plan) string {
-	reviewed := map[string]ReviewedStep{}
+	reviewed := map[Key]ReviewedStep{}
 	for _, s := range r.Steps {
-		reviewed[s.ID] = s
+		reviewed[s.Key] = s
 	}
 	for _, stage := range p.Stages {
 		for _, s := range stage.Steps {
-			id := p.ID(stage, s)
-			was, ok := reviewed[id]
-			delete(reviewed, id)
+			key := p.Key(stage, s)
+			was, ok := reviewed[key]
+			delete(reviewed, key)
 			switch {
 			case !ok:
-				return fmt.Sprintf("%s was not in it: %s", id, s.Summary)
+				return fmt.Sprintf("%s was not in it: %s", key, s.Summary)
 			case was.Summary != s.Summary:
-				return fmt.Sprintf("%s: reviewed %q, now %q", id, was.Summary, s.Summary)
+				return fmt.Sprintf("%s: reviewed %q, now %q", key, was.Summary, s.Summary)
 			}
 		}
 	}
 	for _, s := range r.Steps {
-		if _, left := reviewed[s.ID]; left {
-			return fmt.Sprintf("%s is not needed any more: %s", s.ID, s.Summary)
+		if _, left := reviewed[s.Key]; left {
+			return fmt.Sprintf("%s is not needed any more: %s", s.Key, s.Summary)
 		}
 	}
 	return "the steps have another order, or other gates and hazards"
@@ -171,8 +171,8 @@ func (r Review) SameWorld(now Review) error {
 	seen := now.world()
 	was := r.world()
 	for i, s := range r.Steps {
-		if !s.Gate && seen[s.ID] != was[s.ID] {
-			return &StaleError{r.Kind, fmt.Sprintf("%s: reviewed %q, now %q", s.ID, s.Now, now.Steps[i].Now)}
+		if !s.Gate && seen[s.Key] != was[s.Key] {
+			return &StaleError{r.Kind, fmt.Sprintf("%s: reviewed %q, now %q", s.Key, s.Now, now.Steps[i].Now)}
 		}
 	}
 	return &StaleError{r.Kind, "the review file was edited"}

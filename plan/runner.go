@@ -202,7 +202,7 @@ func (x *run) sectionDone() bool {
 	}
 	h, stage := x.Journal.History(), x.plan.Stages[last-1]
 	for _, s := range stage.Steps {
-		if h.Step(x.plan.ID(stage, s)).Phase != Verified {
+		if h.Step(x.plan.Key(stage, s)).Phase != Verified {
 			return false
 		}
 	}
@@ -222,7 +222,7 @@ func (x *run) begunIn(first, last int) bool {
 func (x *run) begun(i int) bool {
 	h := x.Journal.History()
 	for _, s := range x.plan.Stages[i].Steps {
-		if r := h.Step(x.plan.ID(x.plan.Stages[i], s)); r.Ours && !r.Gate {
+		if r := h.Step(x.plan.Key(x.plan.Stages[i], s)); r.Ours && !r.Gate {
 			return true
 		}
 	}

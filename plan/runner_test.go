@@ -35,7 +35,7 @@ func TestRunAppliesOnceAndASecondRunChangesNothing(t *testing.T) {
 	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
 	require.Equal(t, log, content(dir, "log"), "the second run applied nothing")
 	require.True(t, j.History().InForce("cutover"))
-	require.Equal(t, plan.Skipped, j.History().Step("cutover/prepare/found").Phase)
+	require.Equal(t, plan.Skipped, j.History().Step(worldKey("prepare", "found")).Phase)
 }
 
 // TestKillAtEveryEvent kills -9 a real process at its n-th journal event, for
@@ -113,7 +113,7 @@ func TestCancelledContextStillUndoesTheCriticalSection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	j := open(t, dir)
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == "cutover/unfence/d" && e.Type == plan.StepStarted {
+		if e.Step == worldKey("unfence", "d") && e.Type == plan.StepStarted {
 			cancel()
 		}
 	})
@@ -127,7 +127,7 @@ func TestSignalStopsBetweenStepsAndTheNextRunGoesOn(t *testing.T) {
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == "cutover/prepare/a" && e.Type == plan.StepVerified {
+		if e.Step == worldKey("prepare", "a") && e.Type == plan.StepVerified {
 			signal()
 		}
 	})

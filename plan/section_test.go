@@ -51,7 +51,7 @@ func TestSignalDoesNotUndoACompletedSection(t *testing.T) {
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == "cutover/fence/c" {
+		if e.Step == worldKey("fence", "c") {
 			signal()
 		}
 	})
@@ -67,9 +67,9 @@ func TestFailureUndoesTheWholeSectionOfAnEarlierRun(t *testing.T) {
 	j := open(t, dir)
 	for _, e := range []plan.Event{
 		{Type: plan.RunStarted, Kind: "cutover", Run: "cutover-1", Digest: world(dir).Digest()},
-		{Type: plan.StepStarted, Kind: "cutover", Step: "cutover/fence/c", Before: []byte(`""`)},
-		{Type: plan.StepVerified, Kind: "cutover", Step: "cutover/fence/c"},
-		{Type: plan.StepStarted, Kind: "cutover", Step: "cutover/unfence/d", Before: []byte(`""`)},
+		{Type: plan.StepStarted, Kind: "cutover", Step: worldKey("fence", "c"), Before: []byte(`""`)},
+		{Type: plan.StepVerified, Kind: "cutover", Step: worldKey("fence", "c")},
+		{Type: plan.StepStarted, Kind: "cutover", Step: worldKey("unfence", "d"), Before: []byte(`""`)},
 	} {
 		require.NoError(t, j.Append(e))
 	}
@@ -92,7 +92,7 @@ func TestFirstSignalAfterTheSectionWaitsForStagesThatMustFollow(t *testing.T) {
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == "cutover/unfence/e" && e.Type == plan.StepVerified {
+		if e.Step == worldKey("unfence", "e") && e.Type == plan.StepVerified {
 			signal()
 		}
 	})
@@ -254,7 +254,7 @@ func TestUndoOfTheSectionInsists(t *testing.T) {
 				p.Stages[3].Steps[0].Op.(*fileOp).err = errors.New("no answer")
 				if c.full {
 					j.Subscribe(func(e plan.Event) {
-						if e.Step == "cutover/unfence/d" && e.Type == plan.StepStarted {
+						if e.Step == worldKey("unfence", "d") && e.Type == plan.StepStarted {
 							require.NoError(t, j.Close()) // every later write fails
 						}
 					})

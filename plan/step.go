@@ -13,32 +13,32 @@ import (
 type execution struct {
 	*run
 	step Step
-	id   string
+	key  Key
 }
 
 // Note and Progress make the execution the Reporter that the step's context carries.
 func (e *execution) Note(text string) {
 	// A note that cannot be written shows at the step's next event: the journal is broken then.
-	_ = e.event(Event{Step: e.id, Type: StepNote, Text: text})
+	_ = e.event(Event{Step: e.key, Type: StepNote, Text: text})
 }
 
 func (e *execution) Progress(p report.Progress) {
-	e.Journal.Show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.id, Type: StepProgress, Progress: &p})
+	e.Journal.Show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.key, Type: StepProgress, Progress: &p})
 }
 
 // step brings one step to verified (or finds it done), whatever an earlier,
 // crashed run left of it.
 func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
-	e := &execution{x, s, x.plan.ID(stage, s)}
+	e := &execution{x, s, x.plan.Key(stage, s)}
 	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
-	rec := x.Journal.History().Step(e.id)
+	rec := x.Journal.History().Step(e.key)
 	if s.Gate && rec.Phase == Verified && x.passed(i) {
 		return nil // what it guarded has begun: asking again could only block the way on
 	}
 	if err := e.bring(ctx, rec); err != nil {
-		err = fmt.Errorf("%s: %w", e.id, err)
-		return errors.Join(err, x.event(Event{Step: e.id, Type: StepFailed, Text: err.Error(), Millis: e.since(start)}))
+		err = fmt.Errorf("%s: %w", e.key, err)
+		return errors.Join(err, x.event(Event{Step: e.key, Type: StepFailed, Text: err.Error(), Millis: e.since(start)}))
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func (x *run) passed(i int) bool {
 	h := x.Journal.History()
 	for _, stage := range x.plan.Stages[i+1:] {
 		for _, s := range stage.Steps {
-			r := h.Step(x.plan.ID(stage, s))
+			r := h.Step(x.plan.Key(stage, s))
 			if r.Ours && !r.Gate && (r.Phase != Started || stage.Critical) {
 				return true
 			}
@@ -70,13 +70,13 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 		return fmt.Errorf("cannot be checked: %s", state.Now)
 	}
 	if state.Done && !e.step.Gate && !rec.Ours {
-		return e.event(Event{Step: e.id, Type: StepSkipped, Text: state.Now})
+		return e.event(Event{Step: e.key, Type: StepSkipped, Text: state.Now})
 	}
 	if !state.Done || e.step.Gate {
 		if rec.Ours && rec.Phase != Started && !e.step.Gate {
 			e.Note("no longer in force, applied again: " + state.Now)
 		}
-		if err := e.event(Event{Step: e.id, Type: StepStarted, Before: compact(state.Before), Gate: e.step.Gate}); err != nil {
+		if err := e.event(Event{Step: e.key, Type: StepStarted, Before: compact(state.Before), Gate: e.step.Gate}); err != nil {
 			return err
 		}
 		if err := e.apply(ctx); err != nil {
@@ -85,7 +85,7 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 		rec.Phase = Started
 	}
 	if rec.Phase == Started {
-		if err := e.event(Event{Step: e.id, Type: StepApplied, Millis: e.since(start)}); err != nil {
+		if err := e.event(Event{Step: e.key, Type: StepApplied, Millis: e.since(start)}); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 	}); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	return e.event(Event{Step: e.id, Type: StepVerified, Millis: e.since(start)})
+	return e.event(Event{Step: e.key, Type: StepVerified, Millis: e.since(start)})
 }
 
 // apply applies; after a Transient error it Checks again first, because the
@@ -137,7 +137,7 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 		if e.insist {
 			text = fmt.Sprintf("%s, attempt %d, again in %s: %v", what, n, pause, err)
 		}
-		if err := e.event(Event{Step: e.id, Type: StepRetry, Text: text}); err != nil {
+		if err := e.event(Event{Step: e.key, Type: StepRetry, Text: text}); err != nil {
 			return v, err
 		}
 		if !wait(ctx, pause) {

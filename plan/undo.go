@@ -34,16 +34,16 @@ func (r *Runner) Undo(ctx context.Context, p Plan) error {
 // coversOurs refuses to take back a part: every step of the kind that is in force
 // must be in the plan, which is built from the configuration as it is now.
 func coversOurs(h *History, p Plan) error {
-	known := map[string]bool{}
+	known := map[Key]bool{}
 	for _, stage := range p.Stages {
 		for _, s := range stage.Steps {
-			known[p.ID(stage, s)] = true
+			known[p.Key(stage, s)] = true
 		}
 	}
 	var lost []string
 	for _, r := range h.Ours(p.Kind) {
-		if !r.Gate && !known[r.ID] {
-			lost = append(lost, r.ID)
+		if !r.Gate && !known[r.Key] {
+			lost = append(lost, r.Key.String())
 		}
 	}
 	if len(lost) == 0 {
@@ -71,7 +71,7 @@ func undoOrder(h *History, p Plan, stages []Stage) []undoTarget {
 	var out []undoTarget
 	for _, stage := range stages {
 		for _, s := range stage.Steps {
-			if rec := h.Step(p.ID(stage, s)); rec.Ours {
+			if rec := h.Step(p.Key(stage, s)); rec.Ours {
 				out = append(out, undoTarget{s, rec})
 			}
 		}
@@ -86,8 +86,8 @@ func (x *run) undo(ctx context.Context, stages []Stage) error {
 	ctx = context.WithoutCancel(ctx)
 	for _, t := range undoOrder(x.Journal.History(), x.plan, stages) {
 		if err := x.undoStep(ctx, t); err != nil {
-			err = fmt.Errorf("undo %s: %w", t.rec.ID, err)
-			return errors.Join(err, x.event(Event{Step: t.rec.ID, Type: StepFailed, Text: err.Error()}))
+			err = fmt.Errorf("undo %s: %w", t.rec.Key, err)
+			return errors.Join(err, x.event(Event{Step: t.rec.Key, Type: StepFailed, Text: err.Error()}))
 		}
 	}
 	return nil
@@ -100,14 +100,14 @@ func (x *run) undoStep(ctx context.Context, t undoTarget) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	e := &execution{x, t.step, t.rec.ID}
+	e := &execution{x, t.step, t.rec.Key}
 	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
 	if t.step.CannotUndo != "" {
 		e.Note("cannot be undone: " + t.step.CannotUndo)
-		return x.event(Event{Step: e.id, Type: StepUndone, Text: t.step.CannotUndo})
+		return x.event(Event{Step: e.key, Type: StepUndone, Text: t.step.CannotUndo})
 	}
-	if err := x.event(Event{Step: e.id, Type: StepUndoing}); err != nil {
+	if err := x.event(Event{Step: e.key, Type: StepUndoing}); err != nil {
 		return err
 	}
 	if _, err := retry(ctx, e, "undo", func(ctx context.Context) (struct{}, error) {
@@ -115,5 +115,5 @@ func (x *run) undoStep(ctx context.Context, t undoTarget) error {
 	}); err != nil {
 		return err
 	}
-	return x.event(Event{Step: e.id, Type: StepUndone, Millis: e.since(start)})
+	return x.event(Event{Step: e.key, Type: StepUndone, Millis: e.since(start)})
 }

@@ -110,6 +110,11 @@ func world(dir string) plan.Plan {
 	}}
 }
 
+// worldKey names a step of the world's plan.
+func worldKey(stage, step string) plan.Key {
+	return plan.Key{Kind: "cutover", Stage: stage, Step: step}
+}
+
 var written = []string{"a", "b", "c", "d", "e", "f"}
 
 func newWorld(t *testing.T) string {

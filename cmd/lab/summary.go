@@ -76,14 +76,13 @@ func stagesOf(events []plan.Event, from, to time.Time) []stage {
 	var out []stage
 	var first, last []time.Time
 	for _, e := range events {
-		parts := strings.Split(e.Step, "/") // kind/stage/step
-		if len(parts) < 3 || e.Time.Before(from) || e.Time.After(to) {
+		if e.Step.IsZero() || e.Time.Before(from) || e.Time.After(to) {
 			continue
 		}
-		i := slices.IndexFunc(out, func(s stage) bool { return s.name == parts[1] })
+		i := slices.IndexFunc(out, func(s stage) bool { return s.name == e.Step.Stage })
 		if i < 0 {
 			i = len(out)
-			out, first, last = append(out, stage{name: parts[1]}), append(first, e.Time), append(last, e.Time)
+			out, first, last = append(out, stage{name: e.Step.Stage}), append(first, e.Time), append(last, e.Time)
 		}
 		last[i] = e.Time
 		out[i].took = last[i].Sub(first[i])

@@ -212,11 +212,12 @@ func journal(ts *testscript.TestScript, neg bool, args []string) {
 	for i, arg := range args {
 		kind, begun, _ := strings.Cut(arg, "/")
 		run := fmt.Sprintf("%s-%d", kind, i+1)
+		key := plan.Key{Kind: kind, Stage: "stage", Step: "step"}
 		events := []plan.Event{
 			{Type: plan.RunStarted, Digest: "0123456789abcdef"},
-			{Type: plan.StepStarted, Step: kind + "/stage/step"},
-			{Type: plan.StepApplied, Step: kind + "/stage/step"},
-			{Type: plan.StepVerified, Step: kind + "/stage/step"},
+			{Type: plan.StepStarted, Step: key},
+			{Type: plan.StepApplied, Step: key},
+			{Type: plan.StepVerified, Step: key},
 			{Type: plan.RunFinished, Reverts: reverts[kind]},
 		}
 		if begun != "" {

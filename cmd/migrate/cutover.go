@@ -9,7 +9,6 @@ import (
 func (a *app) cutoverCommand() *cobra.Command {
 	var o move.RunOptions
 	var dry bool
-	var wave string
 	cmd := &cobra.Command{
 		Use:   "cutover",
 		Short: "Switch the service to the new site",
@@ -19,9 +18,6 @@ before the target takes over gives the source its writes back by itself; after
 that, migrate rollback is one step back.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if wave != "" {
-				o.To = move.WaveStage(wave)
-			}
 			if dry {
 				return a.with(func(m *move.Move) error { return a.dryRun(c, m, move.Cutover, o) })
 			}
@@ -29,6 +25,6 @@ that, migrate rollback is one step back.`,
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
-	cmd.Flags().StringVar(&wave, "wave", "", "stop after this wave of records was flipped and purged")
+	cmd.Flags().StringVar(&o.Wave, "wave", "", "stop after this wave of records was flipped and purged")
 	return cmd
 }

@@ -83,15 +83,15 @@ type watcher struct {
 	json  bool
 	tty   bool
 	mu    sync.Mutex
-	last  map[string]time.Time // of the last progress line of a step
-	start map[string]time.Time // of a step's first progress
-	first map[string]int64     // what was done at that
-	live  bool                 // a progress line stands on the terminal
-	begun map[string]time.Time // of a step
+	last  map[plan.Key]time.Time // of the last progress line of a step
+	start map[plan.Key]time.Time // of a step's first progress
+	first map[plan.Key]int64     // what was done at that
+	live  bool                   // a progress line stands on the terminal
+	begun map[plan.Key]time.Time // of a step
 }
 
 func (a *app) watcher() *watcher {
-	w := &watcher{out: a.out, json: a.json, last: map[string]time.Time{}, start: map[string]time.Time{}, first: map[string]int64{}, begun: map[string]time.Time{}}
+	w := &watcher{out: a.out, json: a.json, last: map[plan.Key]time.Time{}, start: map[plan.Key]time.Time{}, first: map[plan.Key]int64{}, begun: map[plan.Key]time.Time{}}
 	w.tty = a.isTerminal()
 	return w
 }
@@ -100,6 +100,14 @@ func (a *app) watcher() *watcher {
 func (a *app) isTerminal() bool {
 	f, ok := a.out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// shownName is a step's name below its verb's.
+func shownName(key plan.Key) string {
+	if key.Stage == "" {
+		return key.Step
+	}
+	return key.Stage + "/" + key.Step
 }
 
 // event is the journal's reader.
@@ -112,7 +120,7 @@ func (w *watcher) event(e plan.Event) {
 		}
 		return
 	}
-	name := strings.TrimPrefix(e.Step, e.Kind+"/")
+	name := shownName(e.Step)
 	took := time.Duration(e.Millis) * time.Millisecond
 	switch e.Type {
 	case plan.RunStarted:

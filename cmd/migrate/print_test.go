@@ -43,14 +43,14 @@ func review() plan.Review {
 		Site: "blog", Kind: move.Cutover, Digest: strings.Repeat("0123456789abcdef", 4),
 		MadeAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Steps: []plan.ReviewedStep{
-			{ID: "cutover/gates/lag", Stage: "gates", Name: "lag", Summary: "lag of main stays below 1s for 3s", Gate: true, Now: "12ms behind", Want: "below 1s", Takes: 3 * time.Second},
-			{ID: "cutover/gates/healthy", Stage: "gates", Name: "healthy", Summary: "the target answers", Gate: true},
+			{Key: plan.Key{Kind: "cutover", Stage: "gates", Step: "lag"}, Stage: "gates", Name: "lag", Summary: "lag of main stays below 1s for 3s", Gate: true, Now: "12ms behind", Want: "below 1s", Takes: 3 * time.Second},
+			{Key: plan.Key{Kind: "cutover", Stage: "gates", Step: "healthy"}, Stage: "gates", Name: "healthy", Summary: "the target answers", Gate: true},
 			{
-				ID: "cutover/fence/main", Stage: "fence", Name: "main", Summary: "fence db1 (source)", Critical: true, Now: "accepts writes", Want: "fenced", Takes: 2 * time.Second,
+				Key: plan.Key{Kind: "cutover", Stage: "fence", Step: "main"}, Stage: "fence", Name: "main", Summary: "fence db1 (source)", Critical: true, Now: "accepts writes", Want: "fenced", Takes: 2 * time.Second,
 				Hazards: []plan.Hazard{{ID: "H14", Text: "an account with SUPER writes through the fence"}, {Text: "writes fail from here on"}},
 			},
-			{ID: "cutover/flip/zone", Stage: "flip", Name: "blog.test", Summary: "3 records", Unknown: true, Now: "known after stage fence", CannotUndo: "resolvers remember"},
-			{ID: "cutover/flip/other", Stage: "flip", Name: "shop.test", Summary: "1 record", Done: true, Now: "leads to the target", Want: "leads to the target", Takes: time.Hour},
+			{Key: plan.Key{Kind: "cutover", Stage: "flip", Step: "zone"}, Stage: "flip", Name: "blog.test", Summary: "3 records", Unknown: true, Now: "known after stage fence", CannotUndo: "resolvers remember"},
+			{Key: plan.Key{Kind: "cutover", Stage: "flip", Step: "other"}, Stage: "flip", Name: "shop.test", Summary: "1 record", Done: true, Now: "leads to the target", Want: "leads to the target", Takes: time.Hour},
 		},
 	}
 }
@@ -82,6 +82,13 @@ func TestReviewWithoutChangesIsNoError(t *testing.T) {
 	require.NotContains(t, out.String(), "→", "what is done does not change")
 }
 
+// Steps of the events that the tests print.
+var (
+	network  = plan.Key{Kind: move.Apply, Stage: "network", Step: "vpc"}
+	droplets = plan.Key{Kind: move.Apply, Stage: "droplets", Step: "droplets"}
+	seed     = plan.Key{Kind: move.Apply, Stage: "seed", Step: "main:seed"}
+)
+
 // events are those of one run, with one of every type.
 func events() []plan.Event {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -89,32 +96,29 @@ func events() []plan.Event {
 	add := func(after time.Duration, e plan.Event) {
 		at = at.Add(after)
 		e.Seq, e.Time, e.Who, e.Run, e.Kind = len(out)+1, at, "alice@ops1", "apply-1", move.Apply
-		if e.Step != "" {
-			e.Step = move.Apply + "/" + e.Step
-		}
 		out = append(out, e)
 	}
 	copied := func(n int64) *report.Progress {
 		return &report.Progress{Done: n << 20, Total: 1 << 30, Unit: "B", What: "blog.posts"}
 	}
 	add(0, plan.Event{Type: plan.RunStarted, Digest: strings.Repeat("ab", 32)})
-	add(0, plan.Event{Step: "network/vpc", Type: plan.StepSkipped, Text: "10.20.0.0/20"})
-	add(0, plan.Event{Step: "droplets/droplets", Type: plan.StepStarted, Before: json.RawMessage(`{"ids":null}`)})
-	add(time.Second, plan.Event{Step: "droplets/droplets", Type: plan.StepRetry, Text: "apply, attempt 1 of 6, again in 500ms: no answer"})
-	add(time.Second, plan.Event{Step: "droplets/droplets", Type: plan.StepNote, Text: "held back 2s by our own rate limit"})
-	add(83*time.Second, plan.Event{Step: "droplets/droplets", Type: plan.StepApplied, Millis: 85000})
-	add(250*time.Millisecond, plan.Event{Step: "droplets/droplets", Type: plan.StepVerified, Millis: 250})
-	add(0, plan.Event{Step: "seed/main:seed", Type: plan.StepStarted})
+	add(0, plan.Event{Step: network, Type: plan.StepSkipped, Text: "10.20.0.0/20"})
+	add(0, plan.Event{Step: droplets, Type: plan.StepStarted, Before: json.RawMessage(`{"ids":null}`)})
+	add(time.Second, plan.Event{Step: droplets, Type: plan.StepRetry, Text: "apply, attempt 1 of 6, again in 500ms: no answer"})
+	add(time.Second, plan.Event{Step: droplets, Type: plan.StepNote, Text: "held back 2s by our own rate limit"})
+	add(83*time.Second, plan.Event{Step: droplets, Type: plan.StepApplied, Millis: 85000})
+	add(250*time.Millisecond, plan.Event{Step: droplets, Type: plan.StepVerified, Millis: 250})
+	add(0, plan.Event{Step: seed, Type: plan.StepStarted})
 	for _, n := range []int64{0, 1, 128, 256, 257, 600} {
-		add(8*time.Second, plan.Event{Step: "seed/main:seed", Type: plan.StepProgress, Progress: copied(n)})
+		add(8*time.Second, plan.Event{Step: seed, Type: plan.StepProgress, Progress: copied(n)})
 	}
-	add(2*time.Second, plan.Event{Step: "seed/main:seed", Type: plan.StepFailed, Text: "apply/seed/main:seed: connection lost"})
+	add(2*time.Second, plan.Event{Step: seed, Type: plan.StepFailed, Text: "apply/seed/main:seed: connection lost"})
 	add(0, plan.Event{Type: plan.RunFailed, Text: "apply/seed/main:seed: connection lost", Millis: 135250})
 	add(time.Minute, plan.Event{Type: plan.RunResumed, Digest: strings.Repeat("ab", 32)})
-	add(0, plan.Event{Step: "seed/main:seed", Type: plan.StepVerified, Millis: 40})
+	add(0, plan.Event{Step: seed, Type: plan.StepVerified, Millis: 40})
 	add(0, plan.Event{Type: plan.RunFinished, Millis: 61000})
-	add(0, plan.Event{Step: "seed/main:seed", Type: plan.StepUndoing})
-	add(0, plan.Event{Step: "seed/main:seed", Type: plan.StepUndone, Millis: 1500})
+	add(0, plan.Event{Step: seed, Type: plan.StepUndoing})
+	add(0, plan.Event{Step: seed, Type: plan.StepUndone, Millis: 1500})
 	add(0, plan.Event{Type: plan.RunStopped, Text: "undone"})
 	return out
 }
@@ -157,7 +161,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for n := range int64(1001) {
 		w.event(plan.Event{
-			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: move.Apply, Step: "apply/seed/main:seed", Type: plan.StepProgress,
+			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: move.Apply, Step: seed, Type: plan.StepProgress,
 			Progress: &report.Progress{Done: n, Total: 1000, Unit: "rows", What: strings.Repeat("a long name ", 20)},
 		})
 	}
@@ -167,7 +171,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 	require.False(t, strings.HasSuffix(out.String(), "\n"))
 	out.Reset()
-	w.event(plan.Event{Kind: move.Apply, Step: "apply/seed/main:seed", Type: plan.StepNote, Text: "a note"})
+	w.event(plan.Event{Kind: move.Apply, Step: seed, Type: plan.StepNote, Text: "a note"})
 	require.Equal(t, "\r\x1b[K  note    seed/main:seed                       a note\n", out.String())
 }
 
@@ -206,7 +210,7 @@ func TestStatusIsPrinted(t *testing.T) {
 				Opens: "db1 (source)", Deadline: at.Add(8 * time.Second), Left: 8 * time.Second,
 			}},
 		}},
-		Last: &plan.Event{Run: "apply-1", Step: "apply/seed/main:seed", Type: plan.StepVerified, Time: at},
+		Last: &plan.Event{Run: "apply-1", Step: seed, Type: plan.StepVerified, Time: at},
 	}
 	s.Pairs[0].Rollback.Missing = []string{"the reverse link does not run", "no verify of the reverse way"}
 	var out bytes.Buffer

@@ -60,7 +60,7 @@ A verify of some tables only is no clean verify for the cutover.`,
 func (a *app) verifyProgress() func(pair string, p report.Progress) {
 	w := a.watcher()
 	return func(pair string, p report.Progress) {
-		w.event(plan.Event{Time: time.Now(), Kind: "verify", Step: "verify/" + pair, Type: plan.StepProgress, Progress: &p})
+		w.event(plan.Event{Time: time.Now(), Kind: "verify", Step: plan.Key{Kind: "verify", Step: pair}, Type: plan.StepProgress, Progress: &p})
 	}
 }
 

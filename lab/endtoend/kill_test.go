@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -71,7 +70,7 @@ func TestKillAtEveryEventOfWayDual(t *testing.T) {
 	s.run("cutover", "--dry-run")
 	killed, err := lab.KillAt(t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, "cutover") }, s.journal(),
 		func(e plan.Event) bool {
-			return e.Type == plan.StepVerified && strings.HasPrefix(e.Step, "cutover/unfence/")
+			return e.Type == plan.StepVerified && e.Kind == "cutover" && e.Step.Stage == "unfence"
 		}, 0)
 	require.NoError(t, err)
 	require.True(t, killed)
@@ -111,7 +110,7 @@ func TestTheDatabaseMachineRestartsInTheSection(t *testing.T) {
 	require.Eventually(t, func() bool {
 		events, err := plan.ReadJournal(s.journal())
 		return err == nil && slices.ContainsFunc(events, func(e plan.Event) bool {
-			return e.Type == plan.StepStarted && strings.HasPrefix(e.Step, "cutover/fence/")
+			return e.Type == plan.StepStarted && e.Kind == "cutover" && e.Step.Stage == "fence"
 		})
 	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, s.lab.Crash(t.Context(), s.lab.DB))
@@ -141,23 +140,25 @@ func TestTheOperatorIsGone(t *testing.T) {
 	s.run("apply")
 	s.run("verify")
 	for i, round := range []struct {
-		step  string
+		stage string
 		after time.Duration
 	}{
-		{"cutover/fence/", 0},
-		{"cutover/handover/", 0},
-		{"cutover/handover/", 100 * time.Millisecond},
-		{"cutover/handover/", 200 * time.Millisecond},
-		{"cutover/handover/", 400 * time.Millisecond},
-		{"cutover/handover/", 150 * time.Millisecond},
+		{"fence", 0},
+		{"handover", 0},
+		{"handover", 100 * time.Millisecond},
+		{"handover", 200 * time.Millisecond},
+		{"handover", 400 * time.Millisecond},
+		{"handover", 150 * time.Millisecond},
 	} {
 		s.run("cutover", "--dry-run")
 		fenced := s.watchWriters()
 		killed, err := lab.KillAt(t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, "cutover") }, s.journal(),
-			func(e plan.Event) bool { return e.Type == plan.StepStarted && strings.HasPrefix(e.Step, round.step) }, round.after)
+			func(e plan.Event) bool {
+				return e.Type == plan.StepStarted && e.Kind == "cutover" && e.Step.Stage == round.stage
+			}, round.after)
 		require.NoError(t, err)
 		died := time.Now()
-		t.Logf("round %d: cutover, %s after %s started: killed %t", i, round.after, round.step, killed)
+		t.Logf("round %d: cutover, %s after %s started: killed %t", i, round.after, round.stage, killed)
 		if i%2 == 0 {
 			<-time.After(time.Until(died.Add(budget + time.Second)))
 		}
