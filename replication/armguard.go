@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // armOp starts the guard before the critical section.
@@ -118,7 +119,7 @@ func (a armOp) awaitRelease(ctx context.Context) error {
 		if err != nil || !from.closed {
 			return err
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for the guard to open %s: %w", a.From.Name(), err)
 		}
 	}

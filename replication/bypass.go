@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // bypass is one way past a server's fence (H14).
@@ -115,7 +116,7 @@ func lastingSessions(ctx context.Context, s *Server, wanted func(client) bool) (
 		if len(left) == 0 || time.Since(start) > lasting {
 			return left, nil
 		}
-		if err := pause(ctx, lasting/10); err != nil {
+		if err := wait.For(ctx, lasting/10); err != nil {
 			return nil, fmt.Errorf("look for sessions on %s: %w", s.Name(), err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // errLoginRefused is a link whose user the other server does not let in.
@@ -133,7 +134,7 @@ func (l linkOp) reach(ctx context.Context, goal GTIDSet) error {
 			return err
 		}
 		if reached { // applied, but a thread is still starting
-			if err := pause(ctx, 50*time.Millisecond); err != nil {
+			if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -235,7 +236,7 @@ func (c *configureTarget) restartWith(ctx context.Context, path string) error {
 		return err
 	}
 	report.Note(ctx, "%s does not start with %s, which is taken away again", c.pair.Target.Name(), path)
-	if undo := c.pair.Target.Host().Run(ctx, "rm -f "+shellQuote(path)+"\n", nil, nil); undo != nil {
+	if undo := c.pair.Target.Host().Run(ctx, "rm -f "+remote.Quote(path)+"\n", nil, nil); undo != nil {
 		return errors.Join(err, undo)
 	}
 	return errors.Join(err, restart(ctx, c.pair.Target))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const (
@@ -22,7 +23,7 @@ func againAfterDeadlock(ctx context.Context, what string, do func() error) error
 			return err
 		}
 		report.Note(ctx, "%s: again after %v (%d of %d)", what, err, try, deadlockTries)
-		if err := pause(ctx, deadlockPause); err != nil {
+		if err := wait.For(ctx, deadlockPause); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // ErrNotFenced is wrapped where a server accepts application writes and must not.
@@ -78,7 +79,7 @@ func settledGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
 		return GTIDSet{}, err
 	}
 	for {
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return GTIDSet{}, fmt.Errorf("drain %s: it is still being written to: %w", from.Name(), err)
 		}
 		goal, err := fencedGoal(ctx, from, to)

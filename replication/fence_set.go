@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Error numbers of both flavors.
@@ -86,7 +87,7 @@ func (f fenceOp) stopStatement(ctx context.Context, id string) error {
 		if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && errorNumber(err) != 1094 {
 			return f.server.wrap("end the fence's statement", err)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) err
 	}
 	left := first
 	for len(left) > 0 && time.Now().Before(deadline) {
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for open transactions on %s: %w", f.server.Name(), err)
 		}
 		now, err := openWrites(ctx, f.server)

@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // hammer writes rows, each in a transaction of its own, from several sessions
@@ -38,7 +39,7 @@ func startHammer(t *testing.T, s *servertest.Instance, name string) *hammer {
 					h.mu.Lock()
 					h.acked[text], h.last = true, time.Now()
 					h.mu.Unlock()
-				} else if pause(ctx, 5*time.Millisecond) != nil {
+				} else if wait.For(ctx, 5*time.Millisecond) != nil {
 					return
 				}
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // lagOp is the gate that a link has kept up for a while.
@@ -50,7 +51,7 @@ func (l lagOp) Apply(ctx context.Context) (err error) {
 	}()
 	var good time.Time
 	for {
-		if err := pause(ctx, heartbeatInterval); err != nil {
+		if err := wait.For(ctx, heartbeatInterval); err != nil {
 			return fmt.Errorf("wait for the lag of the %s link: %w", linkName(l.from), err)
 		}
 		status, err := linkOp{l.from, l.to}.status(ctx)
@@ -162,7 +163,7 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 			report.Note(ctx, "a row went from %s to %s in %s", r.from.Name(), r.to.Name(), time.Since(start).Round(time.Millisecond))
 			return nil
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for the row of the round trip: %w", err)
 		}
 	}

@@ -89,7 +89,7 @@ func (g Guard) login(ctx context.Context) (login, error) {
 // prelude defines what every script uses.
 func (g Guard) prelude() string {
 	return `set -u
-dir=` + shellQuote(g.folder()) + `
+dir=` + remote.Quote(g.folder()) + `
 budget=` + strconv.FormatInt(g.budget().Milliseconds()/10, 10) + `
 now() { read -r up _ </proc/uptime; echo "${up%.*}${up#*.}"; }
 alive() {

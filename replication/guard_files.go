@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -31,7 +32,7 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 	unfence := dialect.guardStatements()
 	return map[string]string{
 		"guard.sh": guardScript,
-		"settings": "dropin=" + shellQuote(dropin) + "\n", // the client is added on the machine
+		"settings": "dropin=" + remote.Quote(dropin) + "\n", // the client is added on the machine
 		"from.cnf": localOptions(g.From.cfg),
 		"from.sql": unfence,
 		"to.cnf":   networkOptions(dialect, endpoint, user, password),
@@ -92,9 +93,9 @@ func clientOption(text string) string {
 // it runs, else in a session of its own.
 func startScript(files map[string]string, clients string, initial token) string {
 	var b strings.Builder
-	b.WriteString("umask 077\nend\nclients=" + shellQuote(clients) + "\nrm -rf \"$dir\" && mkdir -p \"$dir\" || exit 1\n")
+	b.WriteString("umask 077\nend\nclients=" + remote.Quote(clients) + "\nrm -rf \"$dir\" && mkdir -p \"$dir\" || exit 1\n")
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(&b, "printf %%s %s >\"$dir/%s\" || exit 1\n", shellQuote(files[name]), name)
+		fmt.Fprintf(&b, "printf %%s %s >\"$dir/%s\" || exit 1\n", remote.Quote(files[name]), name)
 	}
 	fmt.Fprintf(&b, `
 client=

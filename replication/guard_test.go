@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // newGuard returns the guard of a cutover of p and removes what the test leaves of it.
@@ -116,7 +117,7 @@ func startWatch(t testing.TB, p *testPair) *watch {
 				}
 				w.closed = max(w.closed, time.Since(lastOpen))
 			}
-			_ = pause(ctx, 5*time.Millisecond)
+			_ = wait.For(ctx, 5*time.Millisecond)
 		}
 	})
 	return w

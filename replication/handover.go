@@ -11,6 +11,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // handoverOp gives the writers to the other side.
@@ -176,7 +177,7 @@ func (h handoverOp) awaitGuard(ctx context.Context) error {
 		if !to.closed {
 			return nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for the guard to open %s: %w", h.To.Name(), err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // incrementNames are the variables that keep the sides' new ids apart.
@@ -318,7 +319,7 @@ func (o oldSessionsOp) Apply(ctx context.Context) error {
 			report.Note(ctx, "%s", text)
 			said = text
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
 			return report.WithHint(fmt.Errorf("wait for old sessions of %s to end: %s: %w", o.server.Name(), describeSessions(old), err),
 				"restart those clients, or allow migrate to end their sessions")
 		}

@@ -149,7 +149,7 @@ func (p persistence) file(ctx context.Context, script, input string) (string, er
 	}
 	find := `set -eu
 conf=
-if pid=$(cat ` + shellQuote(pidFile) + ` 2>/dev/null); then
+if pid=$(cat ` + remote.Quote(pidFile) + ` 2>/dev/null); then
 	conf=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n 's/^--defaults-file=//p' | head -n 1)
 fi
 file=
@@ -172,9 +172,4 @@ done
 		return "", p.server.wrap("keep variables in a drop-in file", err)
 	}
 	return out.String(), nil
-}
-
-// shellQuote quotes text for a POSIX shell.
-func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // benchWay is a way to make the first copy, and what takes it back.
@@ -88,7 +89,7 @@ func BenchmarkSeedStall(b *testing.B) {
 			step := benchFiles(b, source, target)
 			var alone, taken []time.Duration
 			for b.Loop() {
-				alone = append(alone, longestCommit(b, source, func() { require.NoError(b, pause(b.Context(), 5*time.Second)) }))
+				alone = append(alone, longestCommit(b, source, func() { require.NoError(b, wait.For(b.Context(), 5*time.Second)) }))
 				taken = append(taken, longestCommit(b, source, func() { require.NoError(b, step.Apply(b.Context())) }))
 				require.NoError(b, step.Undo(b.Context(), nil))
 			}

@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const (
@@ -48,7 +50,7 @@ func (p *physical) clonable(ctx context.Context, s *Server) ([]obstacle, error) 
 		return nil, s.wrap("read plugin_dir", err)
 	} else if !there && s.Host() != nil {
 		library := strings.TrimSuffix(v["plugin_dir"], "/") + "/" + cloneLibrary
-		has, err := facts(ctx, s.Host(), "if [ -e "+shellQuote(library)+" ]; then echo clone=yes; fi\n")
+		has, err := facts(ctx, s.Host(), "if [ -e "+remote.Quote(library)+" ]; then echo clone=yes; fi\n")
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +113,7 @@ func uninstall(ctx context.Context, s *Server, had bool) error {
 		if err == nil {
 			continue // it may be gone only once nobody uses it
 		}
-		if pause(waiting, 500*time.Millisecond) != nil {
+		if wait.For(waiting, 500*time.Millisecond) != nil {
 			return s.wrap("uninstall the plugin clone", err)
 		}
 	}
@@ -217,7 +219,7 @@ func (p *physical) endClones(ctx context.Context) error {
 				return p.pair.Target.wrap("end a clone", err)
 			}
 		}
-		if err := pause(waiting, 200*time.Millisecond); err != nil {
+		if err := wait.For(waiting, 200*time.Millisecond); err != nil {
 			return fmt.Errorf("end a clone on %s: %w", p.pair.Target.Name(), err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -66,7 +68,7 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 		return n, err
 	}
 	// The server itself writes there on MySQL, so it is its own.
-	_, err = p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`
+	_, err = p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
 rm -rf "$beside"
 mkdir -m 700 "$beside"
@@ -136,7 +138,7 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 		return wrapErr("read the files of "+p.pair.Source.Name(), err)
 	})
 	group.Go(func() error {
-		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + shellQuote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
+		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
 		err := p.pair.Target.Host().Run(both, script, paced, nil)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		return wrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
@@ -144,8 +146,8 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	report.Note(ctx, "%s received from %s; the files are made ready", sizeText(f.progress.received()), p.pair.Source.Name())
-	out, err := p.onTarget(ctx, "dir="+shellQuote(n.Dir)+"; new="+shellQuote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
+	report.Note(ctx, "%s received from %s; the files are made ready", phrase.Bytes(f.progress.received()), p.pair.Source.Name())
+	out, err := p.onTarget(ctx, "dir="+remote.Quote(n.Dir)+"; new="+remote.Quote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
 	}

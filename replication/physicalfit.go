@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -59,7 +60,7 @@ func (c choice) text() string {
 		way, took, other, otherTakes = "by its files", c.files, "rows", c.rows
 	}
 	text := fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
-		way, c.why, roughly(took), other, roughly(otherTakes), sizeText(c.bytes))
+		way, c.why, roughly(took), other, roughly(otherTakes), phrase.Bytes(c.bytes))
 	if c.way != WayPhysical && c.extends {
 		text += "; the target's " + extendVariable + " is off meanwhile"
 	}
@@ -71,13 +72,6 @@ func roughly(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-}
-
-func sizeText(bytes int64) string {
-	if bytes < 1<<30 {
-		return fmt.Sprintf("%d MiB", (bytes+1<<20-1)>>20)
-	}
-	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
 
 // estimate says how long each way would take.
@@ -226,7 +220,7 @@ func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, er
 			return nil, p.pair.Source.wrap("look at the tables", err)
 		}
 		if len(names) > 0 {
-			found = append(found, obstacle{look.text + someOf(names), look.fix})
+			found = append(found, obstacle{look.text + phrase.FirstOf(3, names), look.fix})
 		}
 	}
 	v, err := variables(ctx, db, logs...)
@@ -247,14 +241,6 @@ func quoteTexts(texts []string) string {
 		out[i] = literal(text)
 	}
 	return strings.Join(out, ", ")
-}
-
-// someOf names at most three.
-func someOf(names []string) string {
-	if more := len(names) - 3; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }
 
 // begun looks for a copy of rows that has not finished: only it can go on with that.
@@ -293,7 +279,7 @@ func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
 	}
 	lost, err := p.lostAccounts(ctx)
 	if err == nil && len(lost) > 0 {
-		c.hazards = append(c.hazards, plan.Hazard{Text: "accounts that only the target has go aside with its data: " + someOf(lost)})
+		c.hazards = append(c.hazards, plan.Hazard{Text: "accounts that only the target has go aside with its data: " + phrase.FirstOf(3, lost)})
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 		{name: "some schemas", says: "databases[].schemas names some schemas", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) { p.pair.Schemas = []string{"load1"} }},
 		{name: "engine", says: "load1.old (MyISAM)", fix: "ALTER TABLE … ENGINE=InnoDB", make: run("CREATE TABLE load1.old (a INT) ENGINE=MyISAM"), unmake: run("DROP TABLE load1.old")},
 		{name: "no machine", says: "the machine of main (target) cannot be reached", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) { p.pair.Target.cfg.Host = nil }},
-		{name: "disk", says: "the disk of target has 1 MiB free", fix: "larger disk", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+		{name: "disk", says: "the disk of target has 1.0 MiB free", fix: "larger disk", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
 			p.pair.Target.cfg.Host = otherHost{remote.NewLocal("target"), "free=$4", "free=1024"}
 		}},
 		{name: "mount", says: "is a mount of its own", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {

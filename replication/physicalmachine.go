@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/remote"
 )
 
@@ -85,12 +86,12 @@ func (p *physical) targetMachine(ctx context.Context, d *Dialect, c *choice) ([]
 	if err != nil {
 		return nil, err
 	}
-	found, err := facts(ctx, t.Host(), toolFacts+`dir=$(readlink -f `+shellQuote(v["datadir"])+`) || exit 1
+	found, err := facts(ctx, t.Host(), toolFacts+`dir=$(readlink -f `+remote.Quote(v["datadir"])+`) || exit 1
 echo "dir=$dir"
 echo "devices=$(stat -c %d "$dir") $(stat -c %d "$(dirname "$dir")")"
 set -- $(df -Pk "$dir" | tail -n 1)
 echo "free=$4"
-echo "confined=$(tr -d '\0' <"/proc/$(cat `+shellQuote(file)+`)/attr/current" 2>/dev/null)"
+echo "confined=$(tr -d '\0' <"/proc/$(cat `+remote.Quote(file)+`)/attr/current" 2>/dev/null)"
 `)
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (p *physical) room(out []obstacle, found map[string]string, c *choice) ([]o
 	need := c.bytes + c.bytes/10 + 512<<20
 	if free<<10 < need {
 		out = append(out, obstacle{
-			fmt.Sprintf("the disk of %s has %s free, and the files take up to %s", p.pair.Target.Host().Name(), sizeText(free<<10), sizeText(need)),
+			fmt.Sprintf("the disk of %s has %s free, and the files take up to %s", p.pair.Target.Host().Name(), phrase.Bytes(free<<10), phrase.Bytes(need)),
 			"give the target a larger disk",
 		})
 	}

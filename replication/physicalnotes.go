@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -29,7 +30,7 @@ func (p *physical) read(ctx context.Context) (n physicalNotes, found bool, err e
 	if p.pair.Target.Host() == nil {
 		return n, false, nil
 	}
-	text, err := p.onTarget(ctx, "if [ -e "+shellQuote(p.file())+" ]; then cat "+shellQuote(p.file())+"; fi", "")
+	text, err := p.onTarget(ctx, "if [ -e "+remote.Quote(p.file())+" ]; then cat "+remote.Quote(p.file())+"; fi", "")
 	if err != nil {
 		return n, false, fmt.Errorf("read the notes of the seed: %w", err)
 	}
@@ -50,7 +51,7 @@ func (p *physical) write(ctx context.Context, n physicalNotes) error {
 		return fmt.Errorf("write the notes of the seed: %w", err)
 	}
 	_, err = p.onTarget(ctx, `umask 077
-dir=`+shellQuote(p.options.Dir)+`; file=`+shellQuote(p.file())+`
+dir=`+remote.Quote(p.options.Dir)+`; file=`+remote.Quote(p.file())+`
 mkdir -p "$dir"
 cat >"$file.new"
 sync "$file.new"
@@ -61,7 +62,7 @@ sync "$dir"`, string(text)+"\n")
 
 // forget removes the notes.
 func (p *physical) forget(ctx context.Context) error {
-	_, err := p.onTarget(ctx, "rm -f "+shellQuote(p.file())+" "+shellQuote(p.file()+".new"), "")
+	_, err := p.onTarget(ctx, "rm -f "+remote.Quote(p.file())+" "+remote.Quote(p.file()+".new"), "")
 	return wrapErr("remove the notes of the seed", err)
 }
 
@@ -98,7 +99,7 @@ func (f forgetOld) Apply(ctx context.Context) error {
 	if n.Phase != phaseSeeded {
 		return fmt.Errorf("remove the old data of %s: %s", f.pair.Target.Name(), n.Phase.text())
 	}
-	if _, err := f.onTarget(ctx, "rm -rf "+shellQuote(n.beside()), ""); err != nil {
+	if _, err := f.onTarget(ctx, "rm -rf "+remote.Quote(n.beside()), ""); err != nil {
 		return fmt.Errorf("remove the old data: %w", err)
 	}
 	return f.forget(ctx)

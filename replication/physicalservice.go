@@ -32,7 +32,7 @@ func (d Systemd) Unit(ctx context.Context, s *Server) (string, error) {
 		return "", err
 	}
 	// The first line is "* mariadb.service - …", with another sign in UTF-8.
-	unit, err := d.run(ctx, `pid=$(cat `+shellQuote(file)+`)
+	unit, err := d.run(ctx, `pid=$(cat `+remote.Quote(file)+`)
 set -- $(LC_ALL=C SYSTEMD_COLORS=0 systemctl status --no-pager --lines=0 "$pid" 2>&1 | head -n 1)
 case ${2-} in
 *.service) printf %s "$2" ;;
@@ -46,13 +46,13 @@ esac`)
 
 // Stop stops the unit.
 func (d Systemd) Stop(ctx context.Context, unit string) error {
-	_, err := d.run(ctx, "systemctl stop "+shellQuote(unit))
+	_, err := d.run(ctx, "systemctl stop "+remote.Quote(unit))
 	return wrapErr("stop "+unit, err)
 }
 
 // Start starts the unit; that it has failed too often before is forgotten.
 func (d Systemd) Start(ctx context.Context, unit string) error {
-	_, err := d.run(ctx, "systemctl reset-failed "+shellQuote(unit)+" 2>/dev/null || :\nsystemctl start "+shellQuote(unit))
+	_, err := d.run(ctx, "systemctl reset-failed "+remote.Quote(unit)+" 2>/dev/null || :\nsystemctl start "+remote.Quote(unit))
 	return report.WithHint(wrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
 }
 

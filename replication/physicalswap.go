@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -26,8 +27,8 @@ func passiveNames(d *Dialect) []string { return slices.Sorted(maps.Keys(passiveG
 // places says where the data directories are: all that is needed to know how
 // far a swap came.
 func (p *physical) places(ctx context.Context, n physicalNotes) (received, kept bool, err error) {
-	out, err := p.onTarget(ctx, "cd "+shellQuote(n.beside())+`
-if [ -e `+shellQuote(n.New)+` ]; then echo received; fi
+	out, err := p.onTarget(ctx, "cd "+remote.Quote(n.beside())+`
+if [ -e `+remote.Quote(n.New)+` ]; then echo received; fi
 if [ -e old ]; then echo kept; fi`, "")
 	if err != nil {
 		return false, false, fmt.Errorf("look for the data directories: %w", err)
@@ -92,7 +93,7 @@ func (p *physical) up(ctx context.Context, n physicalNotes) error {
 // What belongs to the server itself, and not to its data, stays: MySQL keeps
 // its identity, persisted variables and certificates among its data.
 func (p *physical) swap(ctx context.Context, n physicalNotes) error {
-	_, err := p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`; new=`+shellQuote(n.New)+`
+	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`; new=`+remote.Quote(n.New)+`
 if [ ! -e "$beside/old" ]; then
 	for f in "$dir/auto.cnf" "$dir/mysqld-auto.cnf" "$dir"/*.pem "$dir/debian-"*.flag; do
 		if [ -e "$f" ]; then cp -p "$f" "$beside/$new/"; sync "$beside/$new/${f##*/}"; fi
@@ -284,7 +285,7 @@ func (p *physical) discard(ctx context.Context, n physicalNotes) error {
 		report.Note(ctx, "the schema %s may be left on %s: %v", ownSchema, p.pair.Target.Name(), err)
 	}
 	// A process of the earlier try that still writes there does so to no end.
-	_, err := p.onTarget(ctx, "beside="+shellQuote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
+	_, err := p.onTarget(ctx, "beside="+remote.Quote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
 	if err != nil {
 		return fmt.Errorf("remove what was received: %w", err)
 	}
@@ -301,7 +302,7 @@ func (p *physical) giveBack(ctx context.Context, n physicalNotes) error {
 	if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
 		return err
 	}
-	_, err := p.onTarget(ctx, `dir=`+shellQuote(n.Dir)+`; beside=`+shellQuote(n.beside())+`
+	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then
 	rm -rf "$beside/gone"
 	if [ -e "$dir" ]; then mv -T "$dir" "$beside/gone"; fi

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // fileSeed is the receiving of a server's files while it runs: what holds it
@@ -33,7 +34,7 @@ func (f *fileSeed) now() SeedProgress {
 
 // show reports until ctx ends.
 func (f *fileSeed) show(ctx context.Context) {
-	for pause(ctx, time.Second) == nil {
+	for wait.For(ctx, time.Second) == nil {
 		p := f.now()
 		what := "files of " + f.pair
 		if p.Throttle != "" {
@@ -139,7 +140,7 @@ func (p *physical) setCloneRate(ctx context.Context, rate int64) error {
 
 // followClone keeps the clone to the throttle, and counts what has come, until ctx ends.
 func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
-	for pause(ctx, time.Second) == nil {
+	for wait.For(ctx, time.Second) == nil {
 		if now := f.limit.cloneRate(); now != rate {
 			if err := p.setCloneRate(ctx, now); err != nil {
 				if ctx.Err() == nil {

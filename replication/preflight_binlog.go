@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -39,7 +40,7 @@ type binlogFile struct {
 func readBinlogFiles(ctx context.Context, s *side) (binlogFiles, error) {
 	base := s.variables["log_bin_basename"]
 	out, err := hostOutput(ctx, s, `set -eu
-base=`+shellQuote(base)+`
+base=`+remote.Quote(base)+`
 df -Pk -- "$(dirname -- "$base")" | awk 'END { print $4 }'
 stat -c '%s %Y' -- "$base".[0-9]*[0-9]
 `)
@@ -136,9 +137,9 @@ func (i *inspection) checkBinlogGrowth(ctx context.Context) error {
 		return i.unreadable(ctx, "H19", s, "the free disk for the binlog", err)
 	}
 	perDay := b.perDay()
-	fix := fmt.Sprintf("make room for %s where %s is", inBytes(perDay*int64(keepBinlogs/day)), s.variables["log_bin_basename"])
+	fix := fmt.Sprintf("make room for %s where %s is", phrase.Bytes(perDay*int64(keepBinlogs/day)), s.variables["log_bin_basename"])
 	found := fmt.Sprintf("the binlog grows by %s a day and is kept for %d days, and its disk has %s left",
-		inBytes(perDay), int(keepBinlogs/day), inBytes(b.free))
+		phrase.Bytes(perDay), int(keepBinlogs/day), phrase.Bytes(b.free))
 	switch {
 	case b.free < perDay:
 		i.add("H19", Refuse, s, fix, "%s: less than a day", found)
@@ -168,7 +169,7 @@ func (i *inspection) checkPeak(b binlogFiles, perDay int64) {
 	average := perDay / int64(day/time.Second)
 	if peak := b.peak(); peak >= burstLeast && peak > burstFactor*average {
 		i.add("H22", Warn, i.source, "see to it that the network between the sites carries that; keep such jobs away from the cutover, whose gates wait for the link",
-			"the binlog has grown by up to %s a second, %s on the average", inBytes(peak), inBytes(average))
+			"the binlog has grown by up to %s a second, %s on the average", phrase.Bytes(peak), phrase.Bytes(average))
 	}
 }
 
@@ -191,7 +192,7 @@ func (i *inspection) checkSeedTime(ctx context.Context) error {
 		return nil // 0 keeps it for ever
 	}
 	i.add("H19", Refuse, i.source, fmt.Sprintf("raise databases[].throttle.rate, or SET GLOBAL %s = %d", expireVariable, int64(2*takes.Seconds())),
-		"the seed of %s takes %d days at %s a second, and the binlog is kept for %d", inBytes(data), takes/day, inBytes(i.opts.SeedRate), kept/day)
+		"the seed of %s takes %d days at %s a second, and the binlog is kept for %d", phrase.Bytes(data), takes/day, phrase.Bytes(i.opts.SeedRate), kept/day)
 	return nil
 }
 
@@ -252,17 +253,4 @@ func (i *inspection) checkBursts(ctx context.Context) error {
 		i.add("H22", Warn, i.source, fix, "LOAD DATA ran %d times since the server's start", n["Com_load"])
 	}
 	return nil
-}
-
-// inBytes is a size for people.
-func inBytes(n int64) string {
-	const units = "KMGTP"
-	value, unit := float64(n), ""
-	for k := 0; k < len(units) && value >= 1024; k++ {
-		value, unit = value/1024, units[k:k+1]+"i"
-	}
-	if unit == "" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %sB", value, unit)
 }

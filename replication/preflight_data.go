@@ -7,19 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // clockDifference is from where on clocks are worth a warning.
 const clockDifference = 2 * time.Second
 
-// some lists the first names and how many there are.
-func some(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
+// some names the first of a list and counts the others.
+func some(names []string) string { return phrase.FirstOf(5, names) }
 
 // inSchemas is a condition for a schema column and its arguments.
 func (s *side) inSchemas(column string) (string, []any) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // hazardCase makes a hazard on a pair's real servers, and takes it away again.
@@ -114,7 +115,7 @@ func becomes(t *testing.T, limit time.Duration, so func() bool) bool {
 		if time.Since(start) > limit {
 			return false
 		}
-		require.NoError(t, pause(t.Context(), 50*time.Millisecond))
+		require.NoError(t, wait.For(t.Context(), 50*time.Millisecond))
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 
 	protocol "github.com/go-mysql-org/go-mysql/client"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const (
@@ -52,7 +54,7 @@ func (i *inspection) checkPacket(replica, origin *side) {
 	takes, sends := estimate(replica.variables["slave_max_allowed_packet"]), estimate(origin.variables["max_allowed_packet"])
 	if takes > 0 && takes < sends {
 		i.add("H30", Refuse, replica, fmt.Sprintf("SET GLOBAL slave_max_allowed_packet = %d, in the option file too", 1<<30),
-			"slave_max_allowed_packet is %s, and %s may log rows of %s", inBytes(takes), origin.Name(), inBytes(sends))
+			"slave_max_allowed_packet is %s, and %s may log rows of %s", phrase.Bytes(takes), origin.Name(), phrase.Bytes(sends))
 	}
 }
 
@@ -166,7 +168,7 @@ func (i *inspection) isGreeter(ctx context.Context, s *side, greeting []byte) (b
 		if err != nil || n != "0" {
 			return err == nil, err
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return false, err
 		}
 	}

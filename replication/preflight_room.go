@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/remote"
 )
 
 // seedMargin is what the data may take more on the target than on the source,
@@ -25,13 +28,13 @@ func (i *inspection) checkRoom(ctx context.Context) error {
 	}
 	pool, wanted := estimate(s.variables["innodb_buffer_pool_size"]), estimate(i.source.variables["innodb_buffer_pool_size"])
 	if s.Host() == nil {
-		i.add("H29", Warn, s, fmt.Sprintf("see to it that %s fit on its disk", inBytes(withMargin(data))),
+		i.add("H29", Warn, s, fmt.Sprintf("see to it that %s fit on its disk", phrase.Bytes(withMargin(data))),
 			"migrate does not reach its machine: its free disk and its memory cannot be told")
 		i.checkPool(pool, wanted, 0)
 		return nil
 	}
 	out, err := hostOutput(ctx, s, `set -eu
-df -Pk -- `+shellQuote(s.variables["datadir"])+` | awk 'END { print $4 }'
+df -Pk -- `+remote.Quote(s.variables["datadir"])+` | awk 'END { print $4 }'
 awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo
 `)
 	if err != nil {
@@ -49,8 +52,8 @@ awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo
 	}
 	free, memory := kilobytes[0]<<10, kilobytes[1]<<10
 	if need := withMargin(data) - there; need > free {
-		i.add("H29", Refuse, s, fmt.Sprintf("give %s a disk with %s free", s.variables["datadir"], inBytes(need)),
-			"the data of %s takes %s with its indexes and a margin, and its disk has %s left", i.source.Name(), inBytes(need), inBytes(free))
+		i.add("H29", Refuse, s, fmt.Sprintf("give %s a disk with %s free", s.variables["datadir"], phrase.Bytes(need)),
+			"the data of %s takes %s with its indexes and a margin, and its disk has %s left", i.source.Name(), phrase.Bytes(need), phrase.Bytes(free))
 	}
 	i.checkPool(pool, wanted, memory)
 	return nil
@@ -65,9 +68,9 @@ func (i *inspection) checkPool(pool, wanted, memory int64) {
 	case pool >= wanted:
 	case memory > 0 && wanted > memory/100*most:
 		i.add("H29", Warn, i.target, "choose a larger size for its host in the configuration",
-			"its machine has %s of memory; the buffer pool of %s alone is %s", inBytes(memory), i.source.Name(), inBytes(wanted))
+			"its machine has %s of memory; the buffer pool of %s alone is %s", phrase.Bytes(memory), i.source.Name(), phrase.Bytes(wanted))
 	default:
 		i.add("H29", Warn, i.target, fmt.Sprintf("innodb_buffer_pool_size = %d in its option file, then restart it", wanted),
-			"innodb_buffer_pool_size is %s, the source's is %s", inBytes(pool), inBytes(wanted))
+			"innodb_buffer_pool_size is %s, the source's is %s", phrase.Bytes(pool), phrase.Bytes(wanted))
 	}
 }

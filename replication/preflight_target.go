@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
 )
 
 // checkCollations looks for collations in use that the target lacks (H17).
@@ -239,14 +241,14 @@ func (i *inspection) checkMachine(ctx context.Context, a authentication) error {
 		if name == "" {
 			name = a.user
 		}
-		script = "getent passwd " + shellQuote(name) + " >/dev/null || echo missing\n"
+		script = "getent passwd " + remote.Quote(name) + " >/dev/null || echo missing\n"
 		found, fix = "logs in as the machine's user "+name+", which is not there", "useradd "+name+" on the target's machine"
 	case strings.HasSuffix(a.plugin, "pam"):
 		service := a.as
 		if service == "" {
 			service = "mysql"
 		}
-		script = "test -e /etc/pam.d/" + shellQuote(service) + " || echo missing\n"
+		script = "test -e /etc/pam.d/" + remote.Quote(service) + " || echo missing\n"
 		found, fix = "logs in by the PAM service "+service+", which is not there", "copy /etc/pam.d/"+service+" to the target's machine"
 	default:
 		return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Limits of a repair.
@@ -257,7 +258,7 @@ func (r *repairer) still(ctx context.Context, t *verifyTable, rows []rowDifferen
 	}
 	// Twice: MySQL shows a row a moment before its transaction is in gtid_executed.
 	for range 2 {
-		if err := pause(ctx, rowPause); err != nil {
+		if err := wait.For(ctx, rowPause); err != nil {
 			return nil, err
 		}
 		if _, err := r.v.caughtUp(ctx); err != nil {

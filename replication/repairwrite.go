@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // errMoved is a row that changed while it was repaired; nothing was written.
@@ -95,7 +97,7 @@ func (r *repairer) writeRows(ctx context.Context, w *verifyWire, t *verifyTable,
 		if _, missing, err := r.v.await(ctx, lockedWait); err != nil || !missing.IsEmpty() {
 			return firstError(err, errMoved)
 		}
-		if err := pause(ctx, rowPause); err != nil {
+		if err := wait.For(ctx, rowPause); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // restartWithin bounds how long a server may take to answer again.
@@ -38,7 +39,7 @@ func answers(ctx context.Context, s *Server) error {
 		if err == nil {
 			return nil
 		}
-		if pause(ctx, 200*time.Millisecond) != nil {
+		if wait.For(ctx, 200*time.Millisecond) != nil {
 			return s.wrap("wait for the restart", err)
 		}
 	}

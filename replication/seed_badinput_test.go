@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // requireHint is an error that the operator can act on, and that no retry hides.
@@ -268,7 +269,7 @@ func TestSeedOutlivesKilledSessions(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var killer sync.WaitGroup
 		killer.Go(func() {
-			for n := 0; n < 16 && pause(ctx, 150*time.Millisecond) == nil; n++ {
+			for n := 0; n < 16 && wait.For(ctx, 150*time.Millisecond) == nil; n++ {
 				killOwn(ctx, []*servertest.Instance{source, target}[n%2])
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // TestSeedKeepsTheHistoryOfVersionedTables copies MariaDB's system-versioned
@@ -44,9 +45,7 @@ func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 		source.Exec("XA START 'one'", "UPDATE load1.x SET n = 10 WHERE id = 1", "XA END 'one'", "XA PREPARE 'one'")
 		done := make(chan error, 1)
 		go func() { done <- goOn() }()
-		timer := time.NewTimer(time.Second / 2)
-		defer timer.Stop()
-		<-timer.C
+		require.NoError(t, wait.For(t.Context(), time.Second/2))
 		source.Exec("XA COMMIT 'one'")
 		require.NoError(t, <-done)
 		require.Equal(t, "10", target.Value("SELECT n FROM load1.x WHERE id = 1"))

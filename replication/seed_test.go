@@ -17,6 +17,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // replicate starts the server's own replication with plain statements.
@@ -96,7 +97,7 @@ func load(t *testing.T, s *servertest.Instance) (stop func() int64) {
 				if err := writeOnce(ctx, s.Root(), random); err == nil {
 					writes.Add(1)
 				} else {
-					_ = pause(ctx, 5*time.Millisecond) // the server may be down
+					_ = wait.For(ctx, 5*time.Millisecond) // the server may be down
 				}
 			}
 		}()

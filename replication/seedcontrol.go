@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // A seed that runs is led by what stands on the target: a named lock that its
@@ -129,7 +130,7 @@ func Throttle(ctx context.Context, pair Pair, change LimitsChange) (SeedState, e
 		if n := errorNumber(err); n != 1146 && n != 1049 {
 			return SeedState{}, err
 		}
-		if pause(ctx, controlEvery) != nil { // it begins or ends this moment: there is no table yet, or none any more
+		if wait.For(ctx, controlEvery) != nil { // it begins or ends this moment: there is no table yet, or none any more
 			return SeedState{}, report.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -30,10 +32,8 @@ type disk struct {
 }
 
 func (d disk) String() string {
-	return fmt.Sprintf("%s on %s (%s) has %s free", d.dir, d.device, d.mount, megabytes(d.free))
+	return fmt.Sprintf("%s on %s (%s) has %s free", d.dir, d.device, d.mount, phrase.Bytes(d.free))
 }
-
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
 
 // readDisk asks the machine of a server; ok is false where that is not reached.
 func readDisk(ctx context.Context, s *Server) (d disk, ok bool, err error) {
@@ -53,7 +53,7 @@ func readDisk(ctx context.Context, s *Server) (d disk, ok bool, err error) {
 // ask reads the file system of the folder.
 func (d *disk) ask(ctx context.Context, s *Server) error {
 	var out bytes.Buffer
-	if err := s.Host().Run(ctx, "LC_ALL=C df -P -k -- "+shellQuote(d.dir)+" | tail -n 1", nil, &out); err != nil {
+	if err := s.Host().Run(ctx, "LC_ALL=C df -P -k -- "+remote.Quote(d.dir)+" | tail -n 1", nil, &out); err != nil {
 		return fmt.Errorf("look at the disk of %s: %w", s.Name(), err)
 	}
 	fields := strings.Fields(out.String()) // device, size, used, free, share, mount point
@@ -85,7 +85,7 @@ func (r *seedRun) enoughDisk(ctx context.Context) error {
 	if d.free >= need {
 		return nil
 	}
-	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.pair.Target.Name(), d, megabytes(need)),
+	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.pair.Target.Name(), d, phrase.Bytes(need)),
 		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
 }
 

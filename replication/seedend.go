@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -96,6 +97,6 @@ func (r *seedRun) announce(ctx context.Context) {
 	slices.Sort(titles)
 	r.progress.enter("tables without a key, in one snapshot")
 	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
-	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %.1f MB: %s keeps old versions of rows for about %s",
-		some(titles), float64(bytes)/1e6, r.pair.Source.Name(), max(took, time.Second))
+	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %s: %s keeps old versions of rows for about %s",
+		some(titles), phrase.Bytes(bytes), r.pair.Source.Name(), max(took, time.Second))
 }

@@ -54,7 +54,7 @@ type TableProgress struct {
 func (p SeedProgress) String() string {
 	parts := p.parts()
 	if p.Rate > 0 {
-		parts = append(parts, rateText(p.Rate))
+		parts = append(parts, rateText(int64(p.Rate)))
 	}
 	if p.Left > 0 {
 		parts = append(parts, "about "+p.Left.String()+" left")

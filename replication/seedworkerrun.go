@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const (
@@ -150,7 +151,7 @@ func applyAgain(ctx context.Context, s *seed) error {
 		}
 		rest := max(backoff, transient.After)
 		report.Note(ctx, "attempt %d of %d, again in %s: %v", n, workerTries, rest, err)
-		if err := pause(ctx, rest); err != nil {
+		if err := wait.For(ctx, rest); err != nil {
 			return err
 		}
 		backoff = min(2*backoff, workerLongest)

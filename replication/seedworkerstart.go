@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
@@ -33,7 +34,7 @@ func (s *seedOnTarget) run(ctx context.Context, script string, stdin io.Reader) 
 	if err != nil {
 		return "", err
 	}
-	prelude := "set -u\nrun=" + shellQuote(s.runDir()) + "\nlib=" + shellQuote(s.libDir()) + "\nunit=" + shellQuote(s.unit()) + `
+	prelude := "set -u\nrun=" + remote.Quote(s.runDir()) + "\nlib=" + remote.Quote(s.libDir()) + "\nunit=" + remote.Quote(s.unit()) + `
 active() {
 	case $(systemctl show -p ActiveState "$unit" 2>/dev/null) in
 	*=active | *=activating | *=deactivating | *=reloading) return 0 ;;
@@ -74,7 +75,7 @@ systemd-run --quiet --collect --unit="$unit" --description="migrate: the seed of
 	-p Type=exec -p UMask=0077 -p LimitCORE=0 -p TimeoutStopSec=30 -p WorkingDirectory=/ \
 	-p StandardInput=null -p StandardOutput=null -p StandardError="append:$run/stderr" \
 	"$lib/migrate" %s "$run" || exit 1
-timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitWorkerRuns, shellWords(s.worker.Command)), bytes.NewReader(job))
+timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitWorkerRuns, remote.QuoteAll(s.worker.Command)), bytes.NewReader(job))
 	switch {
 	case exitStatus(err) == exitWorkerRuns:
 		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), controlEvery)
@@ -129,7 +130,7 @@ umask 077
 mkdir -p "$lib" && cat >"$lib/new" && chmod 700 "$lib/new" &&
 	[ "$(sha256sum "$lib/new" | cut -d ' ' -f 1)" = `+sum+` ] && mv -f "$lib/new" "$lib/migrate"`, program)
 	if err != nil {
-		return report.WithHint(fmt.Errorf("copy the program to the target's host: %w", err), "it needs 100 MB at %s there", s.libDir())
+		return report.WithHint(fmt.Errorf("copy the program to the target's host: %w", err), "it needs 100 MiB at %s there", s.libDir())
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.run(ctx, `exec "$lib/migrate" `+shellWords(s.worker.Command)+" --check", bytes.NewReader(job))
+		_, err = s.run(ctx, `exec "$lib/migrate" `+remote.QuoteAll(s.worker.Command)+" --check", bytes.NewReader(job))
 		if exitStatus(err) == exitWorkerSource && i < len(hosts)-1 {
 			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.pair.Source.Name(), account.name)
 			continue
@@ -200,13 +201,4 @@ func (s *seedOnTarget) job(ctx context.Context, user string, password secret.Val
 		return nil, fmt.Errorf("write the worker's job: %w", err)
 	}
 	return append(data, '\n'), nil
-}
-
-// shellWords quotes words for a command line.
-func shellWords(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = shellQuote(w)
-	}
-	return strings.Join(quoted, " ")
 }

@@ -129,16 +129,11 @@ func (c client) String() string {
 
 // describeSessions names at most five.
 func describeSessions(list []client) string {
-	const most = 5
-	var parts []string
+	names := make([]string, len(list))
 	for i, c := range list {
-		if i == most {
-			parts = append(parts, fmt.Sprintf("and %d more", len(list)-most))
-			break
-		}
-		parts = append(parts, c.String())
+		names[i] = c.String()
 	}
-	return strings.Join(parts, ", ")
+	return some(names)
 }
 
 // openPool opens a small pool of a configuration of its own.

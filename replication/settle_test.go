@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // A switch was killed, and the next command is the switch the other way: the
@@ -66,7 +67,7 @@ func requireSwitchBack(t *testing.T, p *testPair, g Guard, die func(handoverOp))
 	require.Empty(t, guardProcesses(t, g))
 
 	// Past the deadline of the guard that was left, nothing has changed.
-	require.NoError(t, pause(t.Context(), time.Until(start.Add(g.budget()+time.Second))))
+	require.NoError(t, wait.For(t.Context(), time.Until(start.Add(g.budget()+time.Second))))
 	require.True(t, isOpen(t, g.From))
 	require.False(t, isOpen(t, g.To))
 	w.require(t, g.budget()+5*time.Second)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Limits of the brief lock that a MySQL snapshot needs.
@@ -141,7 +142,7 @@ func startLocked(ctx context.Context, s *Server, w *wire, dialect *Dialect) (GTI
 				"look for long statements in SHOW PROCESSLIST and try again when they are done")
 		}
 		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
-		if err := pause(ctx, snapshotPause); err != nil {
+		if err := wait.For(ctx, snapshotPause); err != nil {
 			return GTIDSet{}, err
 		}
 	}
@@ -159,16 +160,4 @@ func (w *wire) quiet(ctx context.Context) error {
 		err = errBusy
 	}
 	return err
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

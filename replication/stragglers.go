@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // stragglersOp is the gate that nobody writes to a server any more.
@@ -108,7 +109,7 @@ func (s stragglersOp) Apply(ctx context.Context) error {
 	}
 	quiet, said := time.Now(), ""
 	for time.Since(quiet) < s.quietFor {
-		if err := pause(ctx, min(200*time.Millisecond, s.quietFor)); err != nil {
+		if err := wait.For(ctx, min(200*time.Millisecond, s.quietFor)); err != nil {
 			return fmt.Errorf("wait for the stragglers of %s: %w", s.server.Name(), err)
 		}
 		now, err := native(ctx, s.server)
@@ -137,7 +138,7 @@ func (s stragglersOp) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := pause(ctx, min(500*time.Millisecond, s.quietFor)); err != nil {
+	if err := wait.For(ctx, min(500*time.Millisecond, s.quietFor)); err != nil {
 		return err
 	}
 	again, err := native(ctx, s.server)

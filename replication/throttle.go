@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -25,7 +26,7 @@ type Limits struct {
 func (l Limits) String() string {
 	rate := "no limit of the rate"
 	if l.BytesPerSecond > 0 {
-		rate = rateText(float64(l.BytesPerSecond))
+		rate = rateText(l.BytesPerSecond)
 	}
 	text := fmt.Sprintf("%d workers, %s, waits above %d running threads and %s of replica lag", l.Workers, rate, l.MostRunning, l.MostLag)
 	if l.Paused {
@@ -34,7 +35,8 @@ func (l Limits) String() string {
 	return text
 }
 
-func rateText(bytesPerSecond float64) string { return fmt.Sprintf("%.1f MB/s", bytesPerSecond/1e6) }
+// rateText is a rate with its unit, such as "1.5 MiB/s".
+func rateText(bytesPerSecond int64) string { return phrase.Bytes(bytesPerSecond) + "/s" }
 
 // Causes for which a seed waits, besides its rate.
 const (
@@ -202,7 +204,7 @@ func (t *throttle) reason() string {
 		return "waits: " + strings.Join(slices.Sorted(maps.Values(t.causes)), "; ")
 	}
 	if t.rest() > 0 {
-		return "held to " + rateText(float64(t.limits.BytesPerSecond))
+		return "held to " + rateText(t.limits.BytesPerSecond)
 	}
 	return ""
 }

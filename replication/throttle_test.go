@@ -245,7 +245,7 @@ func TestThrottleCommand(t *testing.T) {
 		_, err = Throttle(t.Context(), pair, LimitsChange{BytesPerSecond: pointer(int64(0)), Workers: pointer(4)})
 		require.NoError(t, err)
 		require.NoError(t, <-done)
-		require.Contains(t, notes.all(), "migrate throttle: paused; 7 workers, 1.0 MB/s")
+		require.Contains(t, notes.all(), "migrate throttle: paused; 7 workers, 1.0 MiB/s")
 		require.Contains(t, notes.all(), "load1.nokey can only be copied in one snapshot (H7)")
 		require.Equal(t, checksums(t, source, "load1"), checksums(t, target, "load1"))
 		_, err = Throttle(t.Context(), pair, LimitsChange{Paused: pointer(true)})

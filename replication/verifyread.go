@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // readLimit bounds a statement of verify, and with it its transaction, on the
@@ -96,7 +97,7 @@ func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, beg
 			return w.server.wrap("read "+t.title(), err)
 		}
 		report.Note(ctx, "verify of %s: again after %v (%d of %d)", t.title(), err, try, readTries)
-		if err := pause(ctx, readPause); err != nil {
+		if err := wait.For(ctx, readPause); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Limits of following rows that are in flight.
@@ -65,7 +67,7 @@ func (v *verifier) compareRows(ctx context.Context, w both, t *verifyTable, cond
 		if settledAll(suspects) {
 			break
 		}
-		if err := pause(ctx, rowPause*time.Duration(1+try/4)); err != nil {
+		if err := wait.For(ctx, rowPause*time.Duration(1+try/4)); err != nil {
 			return err
 		}
 	}

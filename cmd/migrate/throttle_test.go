@@ -23,8 +23,8 @@ func TestPrintSeed(t *testing.T) {
 	}
 	var b strings.Builder
 	printSeed(&b, state)
-	require.Equal(t, `  seed of main: 4 workers, 20.0 MB/s, waits above 64 running threads and 10s of replica lag
-    3.0 GiB of about 12.0 GiB, copies, waits: db1 (source) runs 70 threads, more than 64, blog.posts 1000 of about 10000 rows, 5 of 7 tables done, 3000 of about 12000 rows, source: 70 threads, history list 120 (100 before), 18.5 MB/s, about 9m0s left
+	require.Equal(t, `  seed of main: 4 workers, 19.1 MiB/s, waits above 64 running threads and 10s of replica lag
+    3.0 GiB of about 12.0 GiB, copies, waits: db1 (source) runs 70 threads, more than 64, blog.posts 1000 of about 10000 rows, 5 of 7 tables done, 3000 of about 12000 rows, source: 70 threads, history list 120 (100 before), 17.6 MiB/s, about 9m0s left
     blog.posts                               1.0 GiB of about 10.0 GiB, 1000 of about 10000 rows
 `, b.String())
 

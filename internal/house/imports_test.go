@@ -18,24 +18,26 @@ import (
 const module = "github.com/dcmigrate/migrate"
 
 // base are the packages at the bottom; what they may import of each other is in allowed.
-var base = []string{"plan", "report", "remote", "secret", "httpretry"}
+var base = []string{"plan", "report", "remote", "secret", "httpretry", "phrase", "wait"}
 
 // allowed says which packages of the module a folder's code may import, besides
 // its own subfolders: docs/adr/0001. A folder that is missing here is an error,
 // so that a new one is placed on purpose.
 var allowed = map[string][]string{
-	"cmd/migrate": {"config", "move", "inventory", "provision", "replication", "dns", "plan", "report", "remote", "secret"},
-	"cmd/lab":     {"lab", "config", "plan", "report", "secret"},
+	"cmd/migrate": {"config", "move", "inventory", "provision", "replication", "dns", "plan", "report", "remote", "secret", "phrase", "wait"},
+	"cmd/lab":     {"lab", "config", "plan", "report", "remote", "secret", "phrase", "wait"},
 	"move":        append([]string{"config", "inventory", "provision", "replication", "dns"}, base...),
 	"inventory":   base,
 	"provision":   base,
 	"replication": base,
 	"dns":         base,
 	"config":      {"secret"},
-	"httpretry":   {"report", "secret"},
+	"httpretry":   {"report", "secret", "wait"},
 	"remote":      {"report", "secret"},
-	"plan":        {"report"}, // knows no vendor and no database
+	"plan":        {"report", "wait"}, // knows no vendor and no database
 	"report":      nil,
+	"phrase":      nil,
+	"wait":        nil,
 	"secret":      nil,
 	"lab":         append([]string{"config"}, base...),
 	"internal":    nil,
@@ -161,6 +163,8 @@ func TestBreachesAreSeen(t *testing.T) {
 		{"remote", "/plan"},
 		{"httpretry", "/plan"},
 		{"report", "/plan"},
+		{"phrase", "/report"},
+		{"wait", "/report"},
 		{"dns", "/replication"},
 		{"dns/cloudflare", "/config"},
 		{"replication", "/move"},

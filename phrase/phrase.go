@@ -1,0 +1,33 @@
+// Package phrase puts values into the words that reports, notes and errors share, so
+// that a size or a long list reads the same wherever it stands. It needs nothing of
+// the module, and it promises that equal values make equal texts.
+package phrase
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Bytes is a number of bytes with one digit behind the point and a binary unit, such
+// as "1.5 GiB". Below 1 KiB it is exact, such as "512 B".
+func Bytes(n int64) string {
+	const units = "KMGTPE"
+	value, unit := float64(n), -1
+	// 1023.95 is the least that would be printed as "1024.0".
+	for least := 1024.0; math.Abs(value) >= least && unit < len(units)-1; least = 1023.95 {
+		value, unit = value/1024, unit+1
+	}
+	if unit < 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}
+
+// FirstOf lists the first n of items and counts the others: "a, b and 3 more".
+func FirstOf(n int, items []string) string {
+	if len(items) <= n {
+		return strings.Join(items, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(items[:n], ", "), len(items)-n)
+}

@@ -1,0 +1,16 @@
+package remote
+
+import "strings"
+
+// Quote makes text one word of a POSIX shell's command line, whatever it holds. A word
+// of a shell cannot hold a NUL: the shell drops it.
+func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// QuoteAll quotes each of the words and joins them with spaces.
+func QuoteAll(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = Quote(word)
+	}
+	return strings.Join(quoted, " ")
+}
