@@ -138,13 +138,7 @@ type Cloudflare struct {
 	Endpoint string       `yaml:"endpoint"` // default https://api.cloudflare.com/client/v4/
 }
 
-// Ways to cut over; see docs/protocols.md.
-const (
-	WayFence = "fence"
-	WayDual  = "dual"
-)
-
-// Cutover is the switch's way and its limits.
+// Cutover is the switch's way (docs/protocols.md) and its limits.
 type Cutover struct {
 	Way        string        `yaml:"way"`        // fence (default) or dual
 	MaxLag     time.Duration `yaml:"max_lag"`    // gate: lag below this …; default 1s

@@ -18,16 +18,22 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+// testWays are ways as the product has them: with a name and an explanation.
+var testWays = Ways{
+	{Name: "fence", Text: "one side takes writes at a time; writes fail on the old site from the fence until its clients follow DNS."},
+	{Name: "dual", Text: "both sides take writes."},
+}
+
 func rendered(t *testing.T) string {
 	t.Helper()
-	data, err := Init{Site: "blog", ID: "blog-x7k2"}.Render()
+	data, err := Init{Site: "blog", ID: "blog-x7k2", Ways: testWays}.Render()
 	require.NoError(t, err)
 	return string(data)
 }
 
 func TestInitWritesAFileThatLoads(t *testing.T) {
 	t.Setenv("DIGITALOCEAN_TOKEN", "do-secret")
-	c, err := Load(write(t, rendered(t)))
+	c, err := Load(write(t, rendered(t)), testWays)
 	require.NoError(t, err)
 	require.Equal(t, "web1", c.Hosts[0].Name)
 	require.Equal(t, "192.0.2.10", c.Hosts[0].Address.String())
@@ -43,14 +49,14 @@ func TestInitWithHostsAndZones(t *testing.T) {
 	require.NoError(t, err)
 	db, err := ParseHost("mysql=[2001:db8::1]:db")
 	require.NoError(t, err)
-	data, err := Init{Site: "shop", Hosts: []Host{web, db}, Zones: []string{"a.example", "b.example"}, Way: WayDual}.Render()
+	data, err := Init{Site: "shop", Hosts: []Host{web, db}, Zones: []string{"a.example", "b.example"}, Way: "dual", Ways: testWays}.Render()
 	require.NoError(t, err)
-	c, err := Load(write(t, string(data)))
+	c, err := Load(write(t, string(data)), testWays)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a.example", "b.example"}, c.DNS.Zones)
 	require.Equal(t, "mysql", c.Databases[0].Host)
 	require.Equal(t, []string{"www"}, c.Applications[0].Hosts)
-	require.Equal(t, WayDual, c.Cutover.Way)
+	require.Equal(t, "dual", c.Cutover.Way)
 	require.True(t, strings.HasPrefix(c.ID, "shop-"))
 	for _, bad := range []string{"www", "www=10.0.0.1", "www=ten:web"} {
 		_, err := ParseHost(bad)
@@ -62,14 +68,14 @@ func TestInitWithHostsAndZones(t *testing.T) {
 func TestDigest(t *testing.T) {
 	text := rendered(t)
 	path := write(t, text)
-	first, err := Load(path)
+	first, err := Load(path, testWays)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, []byte("# a comment\n"+text), 0o600))
-	again, err := Load(path)
+	again, err := Load(path, testWays)
 	require.NoError(t, err)
 	require.Equal(t, first.Digest, again.Digest)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(text, "max_lag: 1s", "max_lag: 2s", 1)), 0o600))
-	other, err := Load(path)
+	other, err := Load(path, testWays)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Digest, other.Digest)
 }
@@ -103,7 +109,7 @@ func TestBadConfigurationIsOneLineWithFileLineAndHint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, text, c.old)
 			path := write(t, strings.Replace(text, c.old, c.new, 1))
-			_, err := Load(path)
+			_, err := Load(path, testWays)
 			var e *Error
 			require.ErrorAs(t, err, &e)
 			require.Contains(t, err.Error(), c.want)
@@ -115,7 +121,7 @@ func TestBadConfigurationIsOneLineWithFileLineAndHint(t *testing.T) {
 }
 
 func TestMissingFileNamesTheNextCommand(t *testing.T) {
-	_, err := Load("nowhere.yaml")
+	_, err := Load("nowhere.yaml", testWays)
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "migrate init", e.Hint)
@@ -134,15 +140,43 @@ func TestParseBytes(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	data, err := Init{Site: "blog", ID: "blog-x7k2"}.Render()
+	data, err := Init{Site: "blog", ID: "blog-x7k2", Ways: testWays}.Render()
 	require.NoError(f, err)
 	f.Add(data)
 	f.Add([]byte("hosts: [{address: 1}]"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parse("migration.yaml", data)
-		if err == nil && c.defaults() == nil {
-			_ = c.validate() // must not panic, whatever it finds
+		if err == nil && c.defaults(testWays) == nil {
+			_ = c.validate(testWays) // must not panic, whatever it finds
 		}
 	})
+}
+
+// The configuration learns from its caller which ways there are.
+func TestWaysArePassedIn(t *testing.T) {
+	text := rendered(t)
+	require.Contains(t, text, `cutover:
+  # fence: one side takes writes at a time; writes fail on the old site from the
+  #        fence until its clients follow DNS.
+  # dual:  both sides take writes.
+  way: fence
+`)
+	other := strings.Replace(text, "way: fence", "way: hold", 1)
+	_, err := Load(write(t, other), testWays)
+	require.ErrorContains(t, err, `unknown way "hold"`)
+	var wrong *Error
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, "ways are fence and dual", wrong.Hint)
+
+	more := append(Ways{{Name: "hold"}}, testWays...)
+	c, err := Load(write(t, other), more)
+	require.NoError(t, err)
+	require.Equal(t, "hold", c.Cutover.Way)
+	c, err = Load(write(t, strings.Replace(text, "way: fence", "", 1)), more)
+	require.NoError(t, err)
+	require.Equal(t, "hold", c.Cutover.Way, "the first is the default")
+	_, err = Load(write(t, strings.Replace(text, "way: fence", "way: none", 1)), more)
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, "ways are hold, fence and dual", wrong.Hint)
 }

@@ -21,6 +21,7 @@ type Init struct {
 	Site, ID, Region, Way string
 	Hosts                 []Host
 	Zones                 []string
+	Ways                  Ways // to choose from
 }
 
 // NewID returns a migration id for site: the site's name and four random
@@ -71,22 +72,22 @@ func (i Init) Render() ([]byte, error) {
 	if i.Region == "" {
 		i.Region = "fra1"
 	}
-	if i.Way == "" {
-		i.Way = WayFence
+	if i.Way == "" && len(i.Ways) > 0 {
+		i.Way = i.Ways[0].Name
 	}
 	var b bytes.Buffer
 	if err := fileTemplate.Execute(&b, i); err != nil {
 		return nil, fmt.Errorf("render migration.yaml: %w", err)
 	}
-	return b.Bytes(), loads(b.Bytes())
+	return b.Bytes(), loads(b.Bytes(), i.Ways)
 }
 
 // loads holds that the file would load: what was filled in is checked before it
 // is written. Its error names no line, as there is no file yet.
-func loads(data []byte) error {
+func loads(data []byte, ways Ways) error {
 	c, err := parse("/migration.yaml", data) // where does not matter here
 	if err == nil {
-		err = errors.Join(c.defaults(), c.validate())
+		err = errors.Join(c.defaults(ways), c.validate(ways))
 	}
 	var wrong *Error
 	if errors.As(err, &wrong) {

@@ -43,10 +43,10 @@ func (c *Config) Wrong(at, text, hint string) error {
 	return &Error{File: c.File, Line: c.lines.of(at), Text: text, Hint: hint}
 }
 
-// Load reads, defaults and validates the configuration file. Its errors are
-// *Error, the first one found; secrets come from the environment variables
+// Load reads, defaults and validates the configuration file of a move by one of
+// ways. Its errors are *Error, the first one found; secrets come from the environment variables
 // that the file names and may be missing: the verbs that need one say so.
-func Load(file string) (*Config, error) {
+func Load(file string, ways Ways) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{File: file, Text: "no such file", Hint: "migrate init"}
@@ -62,10 +62,10 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.defaults(); err != nil {
+	if err := c.defaults(ways); err != nil {
 		return nil, err
 	}
-	if err := c.validate(); err != nil {
+	if err := c.validate(ways); err != nil {
 		return nil, err
 	}
 	c.secrets()
@@ -179,7 +179,7 @@ func (c *Config) digest() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (c *Config) defaults() error {
+func (c *Config) defaults(ways Ways) error {
 	str := func(p *string, v string) {
 		if *p == "" {
 			*p = v
@@ -221,7 +221,9 @@ func (c *Config) defaults() error {
 			num(&s.Port, 3306)
 		}
 	}
-	str(&c.Cutover.Way, WayFence)
+	if len(ways) > 0 {
+		str(&c.Cutover.Way, ways[0].Name)
+	}
 	dur(&c.Cutover.MaxLag, time.Second)
 	dur(&c.Cutover.SteadyFor, 3*time.Second)
 	dur(&c.Cutover.Budget, 10*time.Second)

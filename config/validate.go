@@ -18,8 +18,9 @@ var (
 
 // validator keeps the first error.
 type validator struct {
-	c   *Config
-	err error
+	c    *Config
+	ways Ways
+	err  error
 }
 
 func (v *validator) check(ok bool, at, hint, format string, args ...any) {
@@ -28,8 +29,8 @@ func (v *validator) check(ok bool, at, hint, format string, args ...any) {
 	}
 }
 
-func (c *Config) validate() error {
-	v := &validator{c: c}
+func (c *Config) validate(ways Ways) error {
+	v := &validator{c: c, ways: ways}
 	v.check(siteName.MatchString(c.Site), "site", "site: blog", "site %q: 1 to 32 lower-case letters, digits and dashes", c.Site)
 	v.check(siteName.MatchString(c.ID), "id", "migrate init makes one", "id %q: 1 to 32 lower-case letters, digits and dashes, unique per migration", c.ID)
 	v.check(c.SSH.Port > 0 && c.SSH.Port < 65536, "ssh.port", "", "ssh.port %d is not a port", c.SSH.Port)
@@ -135,7 +136,7 @@ func (v *validator) dns() {
 
 func (v *validator) cutover() {
 	c := v.c.Cutover
-	v.check(c.Way == WayFence || c.Way == WayDual, "cutover.way", "ways are fence and dual", "unknown way %q", c.Way)
+	v.check(slices.Contains(v.ways.names(), c.Way), "cutover.way", "ways are "+List(v.ways.names(), "and"), "unknown way %q", c.Way)
 	for _, d := range []struct {
 		at string
 		d  time.Duration

@@ -9,6 +9,8 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -25,10 +27,9 @@ func TestAWaveThatWasBegunTakesNobodyIn(t *testing.T) {
 	}
 	before, err := json.Marshal([]dns.Image{{ID: "a"}, {ID: "gone"}})
 	require.NoError(t, err)
-	h := events(plan.Event{Kind: Cutover, Type: plan.RunStarted}, plan.Event{
-		Kind: Cutover, Type: plan.StepStarted, Before: before,
-		Step: flipKey("blog.test", "canary"),
-	})
+	h := plan.Fold([]plan.Event{{Seq: 1, Kind: verb.Cutover, Type: plan.RunStarted}, {
+		Seq: 2, Kind: verb.Cutover, Type: plan.StepStarted, Before: before, Step: verb.FlipKey("blog.test", "canary"),
+	}})
 	d, err = (&Move{}).asBegun(t.Context(), d, h)
 	require.NoError(t, err)
 	require.Equal(t, []dns.Entry{record("a")}, d.Zones[0].Waves[0].Entries)
@@ -38,14 +39,14 @@ func TestAWaveThatWasBegunTakesNobodyIn(t *testing.T) {
 // TestTakingBackBeforeTheHandoverAsksNoVendor: neither token is set, and no zone
 // is read.
 func TestTakingBackBeforeTheHandoverAsksNoVendor(t *testing.T) {
-	for way, want := range map[string]string{
+	for name, want := range map[string]string{
 		"fence": "gates events-off guard fence drain handover events-on watch",
 		"dual":  "gates events-off window unfence events-on stragglers fence conflicts drain watch",
 	} {
-		cfg, err := config.Load("../examples/" + way + ".yaml")
+		cfg, err := config.Load("../examples/"+name+".yaml", way.All().Settings())
 		require.NoError(t, err)
 		cfg.StateDir = t.TempDir()
-		m, err := Open(cfg)
+		m, err := Open(cfg, way.All())
 		require.NoError(t, err)
 		var names []string
 		for _, s := range m.abandonPlan().Stages {

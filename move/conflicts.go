@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 )
@@ -84,27 +83,4 @@ func (m *Move) conflictReports(ctx context.Context) ([]replication.ConflictRepor
 		}
 	}
 	return out, nil
-}
-
-// conflictWindow keeps, before both sides take writes, where their logs stand.
-func (m *Move) conflictWindow() plan.Stage {
-	return plan.Stage{Name: "window", Summary: "where the logs of both sides stand is kept", Steps: m.perPair(func(p replication.Pair) plan.Step {
-		return replication.OpenWindow(p, conflictFiles{m})
-	})}
-}
-
-// conflicts comes before the drain: a conflict may have stopped the link that
-// the drain waits for, and then the report says which.
-func (m *Move) conflicts(dir direction) plan.Stage {
-	return plan.Stage{Name: "conflicts", Summary: "what both sides wrote at once is reported", Steps: m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Conflicts(p, dir.enter, conflictFiles{m}, m.Config.Cutover.Budget)
-	})}
-}
-
-// dropReaders are the steps of finish that leave no account behind after way dual.
-func (m *Move) dropReaders() []plan.Step {
-	if m.Config.Cutover.Way != config.WayDual {
-		return nil
-	}
-	return m.perPair(replication.DropReaders)
 }

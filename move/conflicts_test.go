@@ -48,19 +48,3 @@ func TestConflictFilesAreKeptPerDirectionAndPrivate(t *testing.T) {
 	_, _, err = s.ConflictWindow(ctx, "main")
 	require.ErrorContains(t, err, "conflicts-main-window.json")
 }
-
-func TestDualReportsConflictsBeforeItDrains(t *testing.T) {
-	m := &Move{Config: &config.Config{}, pairs: []replication.Pair{{
-		Name: "main", Source: replication.NewServer(replication.ServerConfig{Name: "a", Side: replication.Source}),
-		Target: replication.NewServer(replication.ServerConfig{Name: "b", Side: replication.Target}),
-	}}}
-	var names []string
-	for _, s := range m.leave(direction{replication.Target}) {
-		names = append(names, s.Name)
-	}
-	require.Equal(t, []string{"stragglers", "fence", "conflicts", "drain"}, names)
-	require.Equal(t, "main:window", m.conflictWindow().Steps[0].Name)
-	require.Empty(t, m.dropReaders(), "way fence reads no binlog")
-	m.Config.Cutover.Way = config.WayDual
-	require.Equal(t, "main:readers", m.dropReaders()[0].Name)
-}

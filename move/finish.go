@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dcmigrate/migrate/move/pairs"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 )
@@ -24,18 +26,18 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 			return nil, err
 		}
 	}
-	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.perPair(func(p replication.Pair) plan.Step {
+	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: m.pairs.Steps(func(p replication.Pair) plan.Step {
 		step := replication.Increment(p.Target)
-		return restored(step, "the increments of "+p.Target.Name()+" are again what they were before the move", m.appliedBefore(h, stageIncrements, p, step))
+		return restored(step, "the increments of "+p.Target.Name()+" are again what they were before the move", m.appliedBefore(h, verb.StageIncrements, p, step))
 	})}
-	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.perPair(func(p replication.Pair) plan.Step {
+	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.Forget(p.Target)
 	})}
-	forget.Steps = append(forget.Steps, m.perPair(func(p replication.Pair) plan.Step {
+	forget.Steps = append(forget.Steps, m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.ForgetSeed(p, replication.PhysicalOptions{})
 	})...)
 	if !m.sourceLost {
-		forget.Steps = append(forget.Steps, m.dropReaders()...)
+		forget.Steps = append(forget.Steps, m.way.Finish(m.parts())...)
 	}
 	stages = append(stages, settings, forget)
 	ttl, err := m.restoreTTLs(ctx, h)
@@ -50,21 +52,21 @@ func (m *Move) finishStages(ctx context.Context) ([]plan.Stage, error) {
 
 // lettingGo: what the old site still took must be here before the links end.
 func (m *Move) lettingGo(h *plan.History) []plan.Stage {
-	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.perPair(func(p replication.Pair) plan.Step {
+	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.Drain(p.Source, p.Target, finishDrain)
 	})}
 	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
-	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
-		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, stageReverse, p, replication.Link(p.Target, p.Source)))
+	links.Steps = append(links.Steps, m.pairs.Steps(func(p replication.Pair) plan.Step {
+		return replication.Unlink(p.Target, p.Source, m.appliedBefore(h, verb.StageReverse, p, replication.Link(p.Target, p.Source)))
 	})...)
-	links.Steps = append(links.Steps, m.perPair(func(p replication.Pair) plan.Step {
+	links.Steps = append(links.Steps, m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.Unlink(p.Source, p.Target, m.forwardBefore(h, p))
 	})...)
 	return []plan.Stage{drained, links}
 }
 
 func (m *Move) forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
-	return m.appliedBefore(h, stageForward, p, replication.Link(p.Source, p.Target))
+	return m.appliedBefore(h, verb.StageForward, p, replication.Link(p.Source, p.Target))
 }
 
 // finishDrain bounds the last wait for the source's transactions.
@@ -73,7 +75,7 @@ const finishDrain = time.Minute
 // appliedBefore is the before-image that apply journaled for a pair's step; nil
 // when apply found it done.
 func (m *Move) appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
-	return h.Step(plan.Key{Kind: Apply, Stage: stage, Step: pairStep(p, step).Name}).Before
+	return h.Step(plan.Key{Kind: verb.Apply, Stage: stage, Step: pairs.Named(p, step).Name}).Before
 }
 
 // restoreOp puts a before-image of an earlier plan's step back as a step of its own.

@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/diff"
 	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -27,10 +28,10 @@ func (m *Move) CompareInventory(w io.Writer, before, after string, asJSON, all b
 		return false, err
 	}
 	if old.Kind == diff.Role && now.Kind == diff.Capture || old.Kind == diff.Capture && now.Kind == diff.Role {
-		return false, refuse("migrate inventory diff --help", "a role and the capture of a whole site cannot be compared")
+		return false, verb.Refuse("migrate inventory diff --help", "a role and the capture of a whole site cannot be compared")
 	}
 	if name, ok := diff.NotIn(old, now); ok {
-		return false, refuse("migrate inventory diff --help", "host %s is not in the other side's folder", name)
+		return false, verb.Refuse("migrate inventory diff --help", "host %s is not in the other side's folder", name)
 	}
 	m.addresses(old.Peers, now.Peers)
 	report := diff.Compare(old, now)
@@ -90,7 +91,7 @@ func (m *Move) sideAt(path string) (diff.Side, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return diff.Side{}, refuse("migrate inventory show", "%q is no host of the inventory, no file and no folder", path)
+		return diff.Side{}, verb.Refuse("migrate inventory show", "%q is no host of the inventory, no file and no folder", path)
 	case info.IsDir():
 		return captureIn(path)
 	}
@@ -110,7 +111,7 @@ func (m *Move) role(s diff.Side, hosts []*inventory.Host, role string) (diff.Sid
 	found := roles.Of(hosts)
 	i := slices.IndexFunc(found, func(r roles.Role) bool { return r.Name == role })
 	if i < 0 {
-		return s, refuse("migrate inventory roles", "there is no role %q", role)
+		return s, verb.Refuse("migrate inventory roles", "there is no role %q", role)
 	}
 	s.Kind, s.Hosts = diff.Role, found[i].Hosts
 	return s, nil
@@ -123,7 +124,7 @@ func captureIn(folder string) (diff.Side, error) {
 		return diff.Side{}, notOurs(err)
 	}
 	if len(hosts) == 0 {
-		return diff.Side{}, refuse("name the folder that holds the HOST.json files", "there is no inventory in %s", folder)
+		return diff.Side{}, verb.Refuse("name the folder that holds the HOST.json files", "there is no inventory in %s", folder)
 	}
 	return diff.Side{
 		Label: folder, Kind: diff.Capture, Hosts: hosts, Peers: diff.PeersOf(hosts),

@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory/diff"
 	"github.com/dcmigrate/migrate/inventory/export"
 	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/move/verb"
 )
 
 // ExportInventory writes the inventory to a folder in a format that builds
@@ -23,7 +24,7 @@ func (m *Move) ExportInventory(w io.Writer, format, dir string, asJSON bool, nam
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(hosts, func(h *inventory.Host) bool { return h.Name == name }) {
-			return refuse("migrate inventory show", "host %s is not in the inventory", name)
+			return verb.Refuse("migrate inventory show", "host %s is not in the inventory", name)
 		}
 	}
 	options := export.Options{Format: export.Format(format), Objects: m.objects(), Connect: map[string]string{}}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -30,7 +31,7 @@ var errRefuses = errors.New("cannot be had")
 // the target is not made yet.
 func TestAStepThatWaitsTellsWhatItExpects(t *testing.T) {
 	m := &Move{Config: &config.Config{StateDir: filepath.Join(t.TempDir(), "state")}}
-	stages := m.afterStage(plan.Plan{Kind: Apply}, plan.Stage{Name: "hosts", Steps: []plan.Step{{Name: "db1"}}},
+	stages := m.afterStage(plan.Plan{Kind: verb.Apply}, plan.Stage{Name: "hosts", Steps: []plan.Step{{Name: "db1"}}},
 		[]plan.Stage{{Name: "seed", Steps: []plan.Step{{Name: "far", Op: farOp{}}, {Name: "never", Op: farOp{refuses: errRefuses}}}}})
 	state, err := stages[0].Steps[0].Op.Check(t.Context())
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 )
@@ -20,7 +21,7 @@ func (m *Move) givingUp(ctx context.Context, h *plan.History) ([]plan.Stage, err
 			return nil, err
 		}
 	}
-	lost := plan.Stage{Name: "source-lost", Summary: "the source is given up: nothing is asked of it any more", Steps: m.perPair(func(p replication.Pair) plan.Step {
+	lost := plan.Stage{Name: "source-lost", Summary: "the source is given up: nothing is asked of it any more", Steps: m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return plan.Step{
 			Name:    "source-lost",
 			Gate:    true,
@@ -32,7 +33,7 @@ func (m *Move) givingUp(ctx context.Context, h *plan.History) ([]plan.Stage, err
 			Op: lostOp{pair: p},
 		}
 	})}
-	links := plan.Stage{Name: "links", Summary: "the target lets go of the source", Steps: m.perPair(func(p replication.Pair) plan.Step {
+	links := plan.Stage{Name: "links", Summary: "the target lets go of the source", Steps: m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.UnlinkLost(p, m.forwardBefore(h, p))
 	})}
 	return []plan.Stage{lost, links}, nil
@@ -51,7 +52,7 @@ func (l lostOp) Check(ctx context.Context) (plan.State, error) {
 		return plan.State{}, err
 	}
 	if how != "" {
-		return plan.State{}, refuse("migrate finish, without --source-lost", "the source is not lost: %s", how)
+		return plan.State{}, verb.Refuse("migrate finish, without --source-lost", "the source is not lost: %s", how)
 	}
 	return plan.State{Done: true, Now: "it does not answer", Want: "it does not answer"}, nil
 }

@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -28,7 +29,7 @@ func serverPair(t *testing.T) (p replication.Pair, source, target *servertest.In
 func TestFinishWithoutASource(t *testing.T) {
 	m, _ := waveSite(t)
 	pair, source, _ := serverPair(t)
-	m.pairs, m.Config.StateDir, m.Config.Cutover.Way = []replication.Pair{pair}, t.TempDir(), config.WayDual
+	m.pairs, m.Config.StateDir, m.way = []replication.Pair{pair}, t.TempDir(), way.Dual{}
 	stages, err := m.finishStages(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"drained", "links", "settings", "forget"}, stageNames(stages))
@@ -36,7 +37,7 @@ func TestFinishWithoutASource(t *testing.T) {
 
 	m.GiveUpSource()
 	_, err = m.finishStages(t.Context())
-	var refused *RefusedError
+	var refused *verb.RefusedError
 	require.ErrorAs(t, err, &refused, "while it answers")
 	require.EqualError(t, err, "the source is not lost: db1 (source) answers")
 	require.Contains(t, report.Hint(err), "without --source-lost")
@@ -47,12 +48,12 @@ func TestFinishWithoutASource(t *testing.T) {
 	require.Equal(t, []string{"source-lost", "links", "settings", "forget"}, stageNames(stages))
 	require.Equal(t, "db1 (source) does not answer, and is given up", stages[0].Steps[0].Summary)
 	require.Contains(t, stages[0].Steps[0].Hazards[0].Text, "is lost")
-	p := plan.Plan{Site: "blog", Kind: Finish, Stages: stages}
+	p := plan.Plan{Site: "blog", Kind: verb.Finish, Stages: stages}
 	_, err = plan.Survey(t.Context(), p, time.Now())
 	require.NoError(t, err)
 	j, err := plan.OpenJournal(m.journalPath(), "tester")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, j.Close()) }()
 	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}))
-	require.True(t, j.History().InForce(Finish))
+	require.True(t, j.History().InForce(verb.Finish))
 }

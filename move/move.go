@@ -17,6 +17,8 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/dns/cloudflare"
+	"github.com/dcmigrate/migrate/move/pairs"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/provision/digitalocean"
@@ -28,18 +30,9 @@ import (
 // ErrVendorLogin is wrapped when a vendor's token is missing or refused.
 var ErrVendorLogin = errors.New("the vendor refuses the token")
 
-// RefusedError is a verb that does not fit where the move stands.
-type RefusedError struct{ Reason string }
-
-func (e *RefusedError) Error() string { return e.Reason }
-
 // vendorWait is the longest that a vendor's Retry-After is waited for: a minute's
 // burst limit, and some.
 const vendorWait = 75 * time.Second
-
-func refuse(hint, format string, args ...any) error {
-	return report.WithHint(&RefusedError{fmt.Sprintf(format, args...)}, "%s", hint)
-}
 
 // Move is one migration, wired. Nothing is connected until it is needed.
 type Move struct {
@@ -48,7 +41,9 @@ type Move struct {
 	directory *provision.Directory
 	cloud     provision.Cloud
 	zones     *cloudflare.Client
-	pairs     []replication.Pair
+	pairs     pairs.Pairs
+	ways      way.Ways
+	way       way.Way // the configuration's
 
 	sourceLost bool // see GiveUpSource
 
@@ -57,13 +52,17 @@ type Move struct {
 	journal *plan.Journal          // while a verb that writes runs
 }
 
-// Open wires the move that cfg describes.
-func Open(cfg *config.Config) (*Move, error) {
+// Open wires the move that cfg describes, whose way is one of ways.
+func Open(cfg *config.Config, ways way.Ways) (*Move, error) {
+	chosen, ok := ways.Named(cfg.Cutover.Way)
+	if !ok {
+		return nil, cfg.Wrong("cutover.way", fmt.Sprintf("there is no way %q", cfg.Cutover.Way), "ways are "+config.List(ways.Names(), "and"))
+	}
 	dir, err := provision.OpenDirectory(cfg.StateDir, cfg.SSH.Port)
 	if err != nil {
 		return nil, err
 	}
-	m := &Move{Config: cfg, directory: dir, hosts: map[string]remote.Host{}}
+	m := &Move{Config: cfg, directory: dir, ways: ways, way: chosen, hosts: map[string]remote.Host{}}
 	for _, d := range cfg.Databases {
 		m.pairs = append(m.pairs, m.pair(d))
 	}

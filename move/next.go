@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -16,10 +17,16 @@ func (m *Move) Next(ctx context.Context, out string) ([]plan.Review, error) {
 		return nil, err
 	}
 	var reviews []plan.Review
-	at := PositionOf(h)
-	kinds := map[Position][]string{
-		NotStarted: {Apply}, Applying: {Apply}, Applied: {Apply, Cutover}, SwitchingOver: {Cutover},
-		OnTarget: {Rollback, Finish}, SwitchingBack: {Rollback}, Finishing: {Finish}, Finished: {Finish},
+	at := verb.PositionOf(h)
+	kinds := map[verb.Position][]string{
+		verb.NotStarted:    {verb.Apply},
+		verb.Applying:      {verb.Apply},
+		verb.Applied:       {verb.Apply, verb.Cutover},
+		verb.SwitchingOver: {verb.Cutover},
+		verb.OnTarget:      {verb.Rollback, verb.Finish},
+		verb.SwitchingBack: {verb.Rollback},
+		verb.Finishing:     {verb.Finish},
+		verb.Finished:      {verb.Finish},
 	}[at]
 	for i, kind := range kinds {
 		path := ""
@@ -32,7 +39,7 @@ func (m *Move) Next(ctx context.Context, out string) ([]plan.Review, error) {
 		}
 		reviews = append(reviews, r)
 	}
-	if at == NotStarted || at == Applying {
+	if at == verb.NotStarted || at == verb.Applying {
 		r, err := m.preview(ctx)
 		if err != nil {
 			return reviews, err
@@ -45,7 +52,7 @@ func (m *Move) Next(ctx context.Context, out string) ([]plan.Review, error) {
 // preview is the cutover's plan before apply is done: the steps, without what
 // their Checks will see.
 func (m *Move) preview(ctx context.Context) (plan.Review, error) {
-	p, err := m.Plan(ctx, Cutover, RunOptions{})
+	p, err := m.Plan(ctx, verb.Cutover, RunOptions{})
 	if err != nil {
 		return plan.Review{}, err
 	}
@@ -73,10 +80,10 @@ func (m *Move) WouldTakeBack(ctx context.Context, all bool) (steps []plan.Step, 
 		return nil, false, err
 	}
 	if all {
-		p, err := m.Plan(ctx, Apply, RunOptions{})
+		p, err := m.Plan(ctx, verb.Apply, RunOptions{})
 		return plan.Undoable(h, p), true, err
 	}
-	if PositionOf(h) != SwitchingOver || handedOver(h) {
+	if verb.PositionOf(h) != verb.SwitchingOver || m.ways.HandedOver(h) {
 		return nil, false, nil
 	}
 	return plan.Undoable(h, m.abandonPlan()), true, nil

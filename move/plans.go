@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
@@ -21,15 +21,15 @@ func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, 
 	p := plan.Plan{Site: m.Config.Site, Kind: kind, Config: m.Config.Digest}
 	var err error
 	switch kind {
-	case Apply:
+	case verb.Apply:
 		p.Stages, err = m.applyStages(ctx, p)
-	case Cutover:
-		p.Reverts = Rollback
+	case verb.Cutover:
+		p.Reverts = verb.Rollback
 		p.Stages, err = m.cutoverStages(ctx)
-	case Rollback:
-		p.Reverts, p.Final = Cutover, true
+	case verb.Rollback:
+		p.Reverts, p.Final = verb.Cutover, true
 		p.Stages, err = m.rollbackStages(ctx, o)
-	case Finish:
+	case verb.Finish:
 		p.Stages, err = m.finishStages(ctx)
 	default:
 		err = fmt.Errorf("there is no plan of kind %q", kind)
@@ -39,7 +39,7 @@ func (m *Move) Plan(ctx context.Context, kind string, o RunOptions) (plan.Plan, 
 
 // abandonPlan is a cutover as far as it may have come before the hand-over.
 func (m *Move) abandonPlan() plan.Plan {
-	return plan.Plan{Site: m.Config.Site, Kind: Cutover, Config: m.Config.Digest, Reverts: Rollback, Stages: m.abandonStages()}
+	return plan.Plan{Site: m.Config.Site, Kind: verb.Cutover, Config: m.Config.Digest, Reverts: verb.Rollback, Stages: m.abandonStages()}
 }
 
 // applyStages: all that comes before the cutover, in the order of DESIGN.md.
@@ -60,9 +60,8 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	if err != nil {
 		return nil, err
 	}
-	dual := m.Config.Cutover.Way == config.WayDual
 	// Each part that works on what an earlier one makes says so until it is made.
-	steps := func(make func(replication.Pair) plan.Step) []plan.Step { return m.perPair(make) }
+	steps := m.pairs.Steps
 	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Preflight(pr, m.preflightOptions(pr, true))
 	})}
@@ -71,29 +70,28 @@ func (m *Move) applyStages(ctx context.Context, p plan.Plan) ([]plan.Stage, erro
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Preflight(pr, m.preflightOptions(pr, false))
 	})}
-	seed := plan.Stage{Name: stageSeed, Summary: "the first full copy", Steps: steps(m.seedBy)}
-	forward := plan.Stage{Name: stageForward, Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
+	seed := plan.Stage{Name: verb.StageSeed, Summary: "the first full copy", Steps: steps(m.seedBy)}
+	forward := plan.Stage{Name: verb.StageForward, Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
 		return replication.Link(pr.Source, pr.Target)
 	})}
-	both := plan.Stage{Name: stageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Link(pr.Target, pr.Source)
-	})}
-	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: steps(replication.HeartbeatTable)}
-	increments := plan.Stage{Name: stageIncrements, Summary: "generated keys of the two sides never meet", Steps: m.perServer(replication.Increment)}
-	links := []plan.Stage{both, heartbeat, increments}
-	if dual { // with one writer at a time, a session's old increment meets nothing
-		links = append(links, plan.Stage{Name: "sessions", Summary: "no session uses the old increments any more", Steps: m.perServer(func(s *replication.Server) plan.Step {
-			return replication.OldSessions(s, m.Config.Cutover.RecycleSessions)
-		})})
-	}
-
 	stages := []plan.Stage{check, ttl}
 	stages = append(stages, made[:boot+1]...)
 	stages = append(stages, m.afterStage(p, made[boot], []plan.Stage{prepare})...)
 	stages = append(stages, m.afterStage(p, prepare, []plan.Stage{match, seed})...)
 	stages = append(stages, m.afterStage(p, seed, []plan.Stage{forward})...)
-	stages = append(stages, m.afterStage(p, forward, links)...)
+	stages = append(stages, m.afterStage(p, forward, m.linkStages())...)
 	return append(stages, m.afterStage(p, forward, made[boot+1:])...), nil
+}
+
+// linkStages are what follows the forward link: the way back, and what the way
+// to cut over adds.
+func (m *Move) linkStages() []plan.Stage {
+	both := plan.Stage{Name: verb.StageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: m.pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Link(pr.Target, pr.Source)
+	})}
+	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: m.pairs.Steps(replication.HeartbeatTable)}
+	increments := plan.Stage{Name: verb.StageIncrements, Summary: "generated keys of the two sides never meet", Steps: m.pairs.ServerSteps(replication.Increment)}
+	return append([]plan.Stage{both, heartbeat, increments}, m.way.Linked(m.parts())...)
 }
 
 // database is a pair's entry in the configuration.
@@ -104,12 +102,9 @@ func (m *Move) database(p replication.Pair) config.Database {
 // preflightOptions are what a pair's servers are looked at for.
 func (m *Move) preflightOptions(p replication.Pair, sourceOnly bool) replication.PreflightOptions {
 	o := replication.PreflightOptions{
-		Dual: m.Config.Cutover.Way == config.WayDual, SourceOnly: sourceOnly, Admins: m.Config.Cutover.Admins,
-		SeedRate: int64(m.database(p).Throttle.Rate),
+		SourceOnly: sourceOnly, Admins: m.Config.Cutover.Admins, SeedRate: int64(m.database(p).Throttle.Rate),
 	}
-	if !o.Dual { // as handOver has it
-		o.FenceWait = m.Config.Cutover.Budget / 4
-	}
+	m.way.Preflight(&o, m.Config.Cutover)
 	return o
 }
 
@@ -124,25 +119,4 @@ func (m *Move) seed(p replication.Pair) plan.Step {
 		return replication.SeedOnTarget(p, options, seedWorker())
 	}
 	return replication.SeedWith(p, options)
-}
-
-// perPair makes one step for each pair, with the pair's name in the step's.
-func (m *Move) perPair(make func(replication.Pair) plan.Step) []plan.Step {
-	var steps []plan.Step
-	for _, p := range m.pairs {
-		steps = append(steps, pairStep(p, make(p)))
-	}
-	return steps
-}
-
-// perServer makes one step for each server of each pair.
-func (m *Move) perServer(make func(*replication.Server) plan.Step) []plan.Step {
-	return append(m.perPair(func(p replication.Pair) plan.Step { return make(p.Source) }),
-		m.perPair(func(p replication.Pair) plan.Step { return make(p.Target) })...)
-}
-
-// pairStep puts the pair's name in front of the step's.
-func pairStep(p replication.Pair, s plan.Step) plan.Step {
-	s.Name = p.Name + ":" + strings.Replace(s.Name, "-"+p.Name, "", 1)
-	return s
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/report"
@@ -75,8 +76,8 @@ func (m *Move) unprobed(entries []dns.Entry) []plan.Hazard {
 // cutover has a before-image of: somebody pointed them there by hand.
 func (m *Move) strays(d dns.Derivation, h *plan.History) []string {
 	flipped := map[string]bool{}
-	for _, r := range h.Ours(Cutover) {
-		if _, _, ok := flipOf(r.Key); !ok {
+	for _, r := range h.Ours(verb.Cutover) {
+		if _, _, ok := verb.FlipOf(r.Key); !ok {
 			continue
 		}
 		images, err := dns.ImagesOf(r.Before)

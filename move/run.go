@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -32,7 +33,7 @@ func (m *Move) Review(ctx context.Context, kind string, o RunOptions, path strin
 	if err != nil {
 		return plan.Review{}, err
 	}
-	if err := allowed(kind, PositionOf(h)); err != nil {
+	if err := verb.Allowed(kind, verb.PositionOf(h)); err != nil {
 		return plan.Review{}, err
 	}
 	p, err := m.Plan(ctx, kind, o)
@@ -94,11 +95,11 @@ func (m *Move) Run(ctx context.Context, kind string, o RunOptions) error {
 }
 
 func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o RunOptions) error {
-	at := PositionOf(r.Journal.History())
-	if err := allowed(kind, at); err != nil {
+	at := verb.PositionOf(r.Journal.History())
+	if err := verb.Allowed(kind, at); err != nil {
 		return err
 	}
-	if kind == Cutover && at == OnTarget || kind == Finish && at == Finished {
+	if kind == verb.Cutover && at == verb.OnTarget || kind == verb.Finish && at == verb.Finished {
 		report.Note(ctx, "%s is done already: %s", kind, at)
 		return nil
 	}
@@ -127,41 +128,41 @@ func (m *Move) runLocked(ctx context.Context, r *plan.Runner, kind string, o Run
 
 // reviewVerb is the command that shows and saves a kind's plan.
 var reviewVerb = map[string]string{
-	Apply: "migrate plan", Cutover: "migrate cutover --dry-run",
-	Rollback: "migrate rollback --dry-run", Finish: "migrate finish --dry-run",
+	verb.Apply: "migrate plan", verb.Cutover: "migrate cutover --dry-run",
+	verb.Rollback: "migrate rollback --dry-run", verb.Finish: "migrate finish --dry-run",
 }
 
 // reviewed loads the reviewed plan. A rollback needs none: the way back must
 // not wait for paperwork; its dry run shows it beforehand.
 func (m *Move) reviewed(kind string) (*plan.Review, error) {
-	if kind == Rollback {
+	if kind == verb.Rollback {
 		return nil, nil
 	}
 	r, err := plan.LoadReview(m.ReviewPath(kind))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, refuse(reviewVerb[kind]+", read it, then migrate "+kind, "no reviewed plan for %s", kind)
+		return nil, verb.Refuse(reviewVerb[kind]+", read it, then migrate "+kind, "no reviewed plan for %s", kind)
 	}
 	if err != nil {
-		return nil, refuse("make it anew: "+reviewVerb[kind], "%v", err)
+		return nil, verb.Refuse("make it anew: "+reviewVerb[kind], "%v", err)
 	}
 	return &r, nil
 }
 
 // TakeBack undoes everything that apply made, in reverse order.
 func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
-	return m.locked(Rollback, o, func(r *plan.Runner) error {
-		switch at := PositionOf(r.Journal.History()); at {
-		case Applying, Applied:
-		case NotStarted:
-			if r.Journal.History().LastRun(Apply) != nil {
+	return m.locked(verb.Rollback, o, func(r *plan.Runner) error {
+		switch at := verb.PositionOf(r.Journal.History()); at {
+		case verb.Applying, verb.Applied:
+		case verb.NotStarted:
+			if r.Journal.History().LastRun(verb.Apply) != nil {
 				report.Note(ctx, "everything was taken back already")
 				return nil
 			}
-			return refuse("nothing to do", "nothing was applied")
+			return verb.Refuse("nothing to do", "nothing was applied")
 		default:
-			return allowed(Apply, at)
+			return verb.Allowed(verb.Apply, at)
 		}
-		p, err := m.Plan(ctx, Apply, o)
+		p, err := m.Plan(ctx, verb.Apply, o)
 		if err != nil {
 			return err
 		}
@@ -175,10 +176,10 @@ func (m *Move) TakeBack(ctx context.Context, o RunOptions) error {
 // GoBack is `migrate rollback`: a switch in the other direction where the
 // target has taken over, an undo where it has not.
 func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
-	return m.locked(Rollback, o, func(r *plan.Runner) error {
+	return m.locked(verb.Rollback, o, func(r *plan.Runner) error {
 		h := r.Journal.History()
-		at := PositionOf(h)
-		if at == SwitchingOver && !handedOver(h) {
+		at := verb.PositionOf(h)
+		if at == verb.SwitchingOver && !m.ways.HandedOver(h) {
 			// The source is still the writer: going back is only taking back.
 			p := m.abandonPlan()
 			if o.Ready != nil {
@@ -186,11 +187,11 @@ func (m *Move) GoBack(ctx context.Context, o RunOptions) error {
 			}
 			return r.Undo(ctx, p)
 		}
-		if at == Applied && h.InForce(Rollback) {
+		if at == verb.Applied && h.InForce(verb.Rollback) {
 			report.Note(ctx, "rolled back already: traffic is on the source")
 			return nil
 		}
-		return m.runLocked(ctx, r, Rollback, o)
+		return m.runLocked(ctx, r, verb.Rollback, o)
 	})
 }
 

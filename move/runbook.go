@@ -9,18 +9,44 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/way"
 )
 
 //go:embed runbook.md.tmpl
 var runbookText string
 
-var runbookTemplate = template.Must(template.New("runbook").Parse(runbookText))
+// templateOf is the runbook with what the way says in it.
+func templateOf(t way.Traits) (*template.Template, error) {
+	text := runbookText
+	for name, said := range map[string]string{
+		"way-cutover":    indented(t.Runbook.Cutover),
+		"way-before-dns": t.Runbook.BeforeDNS,
+		"way-after-dns":  paragraph(t.Runbook.AfterDNS),
+	} {
+		text += fmt.Sprintf("{{define %q}}%s{{end}}", name, said)
+	}
+	out, err := template.New("runbook").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("runbook of way %s: %w", t.Name, err)
+	}
+	return out, nil
+}
 
-// prices is what each way costs its users.
-var prices = map[string]string{
-	config.WayFence: "one writer at a time; writes fail on the old site from the fence until its clients follow DNS",
-	config.WayDual:  "both sides take writes while DNS moves; nothing fails; conflicting writes are possible, and reported",
+// indented puts text below the point of a list.
+func indented(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\n   " + strings.ReplaceAll(text, "\n", "\n   ")
+}
+
+// paragraph puts text below another.
+func paragraph(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\n\n" + text
 }
 
 type (
@@ -31,7 +57,7 @@ type (
 
 type runbook struct {
 	Site, File, Config, Now, Way, Price, StateDir string
-	Position                                      Position
+	Position                                      verb.Position
 	MaxLag, Budget, VerifyAge, TTL                time.Duration
 	Hosts                                         []runbookHost
 	Databases                                     []runbookDatabase
@@ -48,10 +74,10 @@ func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := m.Config
+	c, traits := m.Config, m.way.Traits()
 	r := runbook{
-		Site: c.Site, File: c.File, Config: c.Digest, Now: time.Now().UTC().Format(time.RFC3339), Position: PositionOf(h),
-		Way: c.Cutover.Way, Price: prices[c.Cutover.Way], StateDir: c.StateDir,
+		Site: c.Site, File: c.File, Config: c.Digest, Now: time.Now().UTC().Format(time.RFC3339), Position: verb.PositionOf(h),
+		Way: traits.Name, Price: traits.Price(), StateDir: c.StateDir,
 		MaxLag: c.Cutover.MaxLag, Budget: c.Cutover.Budget, VerifyAge: c.Cutover.VerifyAge, TTL: c.DNS.TTL,
 	}
 	for _, host := range c.Hosts {
@@ -76,7 +102,11 @@ func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
 			r.Records = append(r.Records, runbookRecord{z.Zone.Name, e.Record.Name, e.Record.Type, e.Old.String(), to})
 		}
 	}
-	if err := runbookTemplate.Execute(w, r); err != nil {
+	text, err := templateOf(traits)
+	if err != nil {
+		return err
+	}
+	if err := text.Execute(w, r); err != nil {
 		return fmt.Errorf("write runbook: %w", err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/inventory/redact"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
@@ -124,7 +125,7 @@ func named(hosts []*inventory.Host, names []string) ([]*inventory.Host, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(hosts, func(h *inventory.Host) bool { return h.Name == name })
 		if i < 0 {
-			return nil, report.WithHint(&RefusedError{"host " + name + " is not in the inventory"}, "migrate inventory show")
+			return nil, verb.Refuse("migrate inventory show", "host %s is not in the inventory", name)
 		}
 		only = append(only, hosts[i])
 	}
@@ -172,7 +173,7 @@ func (m *Move) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {
 func (m *Move) inventory() ([]*inventory.Host, error) {
 	hosts, err := inventory.Load(m.inventoryDir())
 	if err == nil && len(hosts) == 0 {
-		return nil, report.WithHint(&RefusedError{"there is no inventory yet"}, "migrate inventory capture")
+		return nil, verb.Refuse("migrate inventory capture", "there is no inventory yet")
 	}
 	return hosts, err
 }
@@ -211,7 +212,7 @@ func (m *Move) site() (provision.Site, error) {
 	for _, h := range c.Hosts {
 		f, ok := facts[h.Name]
 		if !ok {
-			return site, report.WithHint(&RefusedError{"host " + h.Name + " is not in the inventory"}, "migrate inventory capture")
+			return site, verb.Refuse("migrate inventory capture", "host %s is not in the inventory", h.Name)
 		}
 		site.Hosts = append(site.Hosts, provision.HostSpec{
 			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, Size: h.Size, Facts: factsOf(f),

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 )
@@ -14,7 +15,7 @@ import (
 type Status struct {
 	Site     string                     `json:"site"`
 	ID       string                     `json:"id"`
-	Position Position                   `json:"position"`
+	Position verb.Position              `json:"position"`
 	Holder   *plan.Holder               `json:"running,omitempty"` // who runs a verb now
 	Hosts    []HostStatus               `json:"hosts"`
 	Pairs    []replication.PairStatus   `json:"pairs,omitempty"` // once the targets are there
@@ -41,7 +42,7 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	h := plan.Fold(events)
-	s := Status{Site: m.Config.Site, ID: m.Config.ID, Position: PositionOf(h), At: time.Now().UTC()}
+	s := Status{Site: m.Config.Site, ID: m.Config.ID, Position: verb.PositionOf(h), At: time.Now().UTC()}
 	if len(events) > 0 {
 		s.Last = &events[len(events)-1]
 	}
@@ -70,10 +71,10 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 	if s.Conflicts, err = m.conflictReports(ctx); err != nil {
 		return s, err
 	}
-	if provisioned && s.Position == Applying {
+	if provisioned && s.Position == verb.Applying {
 		s.Seeds, _ = m.Seeds(ctx) // a target that does not answer says so below
 	}
-	if provisioned && s.Position != Finished {
+	if provisioned && s.Position != verb.Finished {
 		s.Pairs = make([]replication.PairStatus, len(m.pairs))
 		var g errgroup.Group
 		for i, p := range m.pairs {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/report"
@@ -51,7 +52,7 @@ func (m *Move) Throttle(ctx context.Context, database string, change replication
 	if database != "" {
 		what = "no seed of " + database + " is running"
 	}
-	return nil, refuse("migrate apply begins one with the limits of databases[].throttle; a seed by files keeps those", "%s", what)
+	return nil, verb.Refuse("migrate apply begins one with the limits of databases[].throttle; a seed by files keeps those", "%s", what)
 }
 
 // eachSeed asks the targets of all pairs, or of one, that are there.

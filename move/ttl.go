@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -21,7 +22,7 @@ type lowering struct {
 func loweringsOf(h *plan.History, zone string) ([]lowering, error) {
 	var out []lowering
 	for again := 1; ; again++ {
-		r := h.Step(plan.Key{Kind: Apply, Stage: stageTTL, Step: dns.LowerTTLName(zone, again)})
+		r := h.Step(plan.Key{Kind: verb.Apply, Stage: verb.StageTTL, Step: dns.LowerTTLName(zone, again)})
 		if again > 1 && (r.Phase == plan.Untouched || r.Phase == plan.Undone) {
 			return out, nil
 		}
@@ -58,7 +59,7 @@ func loweringFor(all []lowering, r dns.Record, ttl time.Duration) int {
 // a lowering was verified gets another: only so does the journal know its old
 // TTL, which the gate has to wait for, and finish to restore.
 func (m *Move) ttlStage(ctx context.Context) (plan.Stage, error) {
-	stage := plan.Stage{Name: stageTTL, Summary: "DNS-only records expire quickly by the time of the flip"}
+	stage := plan.Stage{Name: verb.StageTTL, Summary: "DNS-only records expire quickly by the time of the flip"}
 	h, err := m.History()
 	if err != nil {
 		return stage, err

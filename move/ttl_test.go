@@ -11,6 +11,7 @@ import (
 
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/lab/cfsim"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -22,7 +23,7 @@ func lowerByJournal(t *testing.T, m *Move) (steps int) {
 	defer func() { require.NoError(t, j.Close()) }()
 	stage, err := m.ttlStage(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), plan.Plan{Site: "blog", Kind: Apply, Stages: []plan.Stage{stage}}, plan.RunOptions{}))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), plan.Plan{Site: "blog", Kind: verb.Apply, Stages: []plan.Stage{stage}}, plan.RunOptions{}))
 	return len(stage.Steps)
 }
 
@@ -90,7 +91,7 @@ func TestWhatIsAddedOrRaisedAfterApplyIsLoweredAgain(t *testing.T) {
 func TestADamagedBeforeImageOfTTLsIsAnError(t *testing.T) {
 	m, _ := waveSite(t)
 	m.Config.StateDir = t.TempDir()
-	line, err := json.Marshal(plan.Event{Seq: 1, Time: time.Now(), Kind: Apply, Step: plan.Key{Kind: Apply, Stage: stageTTL, Step: "ttl:blog.test"}, Type: plan.StepStarted, Before: json.RawMessage(`{}`)})
+	line, err := json.Marshal(plan.Event{Seq: 1, Time: time.Now(), Kind: verb.Apply, Step: plan.Key{Kind: verb.Apply, Stage: verb.StageTTL, Step: "ttl:blog.test"}, Type: plan.StepStarted, Before: json.RawMessage(`{}`)})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(m.Config.StateDir, "journal.jsonl"), append(line, '\n'), 0o600))
 	_, err = m.ttlStage(t.Context())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/report"
@@ -43,13 +44,13 @@ func (s reports) LastVerify(_ context.Context, pair string) (replication.VerifyR
 func seededOrSwitched(h *plan.History) time.Time {
 	var last time.Time
 	for key, r := range h.Steps {
-		copies := key.Stage == stageSeed || key.Stage == stageForward || key.Stage == stageReverse
-		if key.Kind == Apply && copies && r.InForceSince.After(last) {
+		copies := key.Stage == verb.StageSeed || key.Stage == verb.StageForward || key.Stage == verb.StageReverse
+		if key.Kind == verb.Apply && copies && r.InForceSince.After(last) {
 			last = r.InForceSince
 		}
 	}
 	for _, r := range h.Runs {
-		if (r.Kind == Cutover || r.Kind == Rollback) && r.Outcome == plan.RunFinished && r.Ended.After(last) {
+		if (r.Kind == verb.Cutover || r.Kind == verb.Rollback) && r.Outcome == plan.RunFinished && r.Ended.After(last) {
 			last = r.Ended
 		}
 	}
@@ -67,7 +68,7 @@ func (s reports) SaveVerify(_ context.Context, r replication.VerifyReport) error
 }
 
 func (m *Move) verifyFresh() []plan.Step {
-	return m.perPair(func(p replication.Pair) plan.Step {
+	return m.pairs.Steps(func(p replication.Pair) plan.Step {
 		return replication.VerifyFresh(p, replication.Source, reports{m}, m.Config.Cutover.VerifyAge)
 	})
 }
@@ -93,9 +94,9 @@ func (m *Move) chosen(o VerifyOptions) ([]replication.Pair, error) {
 	}
 	switch {
 	case o.Pair != "" && len(out) == 0:
-		return nil, refuse("pairs are "+strings.Join(names, ", "), "there is no pair %q", o.Pair)
+		return nil, verb.Refuse("pairs are "+strings.Join(names, ", "), "there is no pair %q", o.Pair)
 	case len(o.Tables) > 0 && len(out) > 1:
-		return nil, refuse("add --pair, one of "+strings.Join(names, ", "), "it is not clear of which pair the tables are")
+		return nil, verb.Refuse("add --pair, one of "+strings.Join(names, ", "), "it is not clear of which pair the tables are")
 	}
 	return out, nil
 }
@@ -116,12 +117,12 @@ func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.Verif
 		return nil, err
 	}
 	from, hint := replication.Source, "look at the rows that are named; writes past the replication (H24) are the usual cause; migrate verify --repair makes them on the target what they are on the source"
-	switch at := PositionOf(h); at {
-	case Applied:
-	case OnTarget:
+	switch at := verb.PositionOf(h); at {
+	case verb.Applied:
+	case verb.OnTarget:
 		from, hint = replication.Target, "look at the rows that are named; writes past the replication (H24) are the usual cause"
 	default:
-		return nil, refuse("migrate apply comes first; while a switch is unfinished, finish it", "verify does not fit here: %s", at)
+		return nil, verb.Refuse("migrate apply comes first; while a switch is unfinished, finish it", "verify does not fit here: %s", at)
 	}
 	pairs, err := m.chosen(o)
 	if err != nil {
@@ -169,8 +170,8 @@ type RepairOptions struct {
 // it writes is in the journal first. What differs still is a *DifferenceError.
 func (m *Move) Repair(ctx context.Context, o RepairOptions) (out []replication.RepairReport, err error) {
 	err = m.locked("repair", RunOptions{}, func(r *plan.Runner) error {
-		if at := PositionOf(r.Journal.History()); at != Applied {
-			return refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
+		if at := verb.PositionOf(r.Journal.History()); at != verb.Applied {
+			return verb.Refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
 		}
 		pairs, err := m.chosen(o.VerifyOptions)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -39,13 +40,13 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 	pair, source, target := linkedPair(t)
 	m.pairs, m.Config.StateDir = []replication.Pair{pair}, t.TempDir()
 	_, err := m.Repair(t.Context(), RepairOptions{})
-	var refused *RefusedError
+	var refused *verb.RefusedError
 	require.ErrorAs(t, err, &refused)
 	require.EqualError(t, err, "verify --repair does not fit here: not started")
 
 	j, err := plan.OpenJournal(m.journalPath(), "tester")
 	require.NoError(t, err)
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), plan.Plan{Site: "blog", Kind: Apply}, plan.RunOptions{}))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), plan.Plan{Site: "blog", Kind: verb.Apply}, plan.RunOptions{}))
 	require.NoError(t, j.Close())
 	source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY, v INT)", "INSERT INTO s.t VALUES (1,1),(2,2)")
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/report"
@@ -17,7 +18,7 @@ import (
 func (m *Move) flipsAndPurges(d dns.Derivation) []plan.Stage {
 	var stages []plan.Stage
 	for i, wave := range d.Waves {
-		flip := plan.Stage{Name: flipStage(wave), Wave: wave, Summary: "DNS leads to the target: wave " + wave}
+		flip := plan.Stage{Name: verb.FlipStage(wave), Wave: wave, Summary: "DNS leads to the target: wave " + wave}
 		for _, z := range d.Zones {
 			for _, w := range z.Waves {
 				if w.Wave == wave {
@@ -48,7 +49,7 @@ func (m *Move) flipsBackAndPurges(d dns.Derivation, h *plan.History, force bool)
 	}
 	var stages []plan.Stage
 	for i, wave := range wavesOf(flips) {
-		back := plan.Stage{Name: flipStage(wave), Wave: wave, Summary: "DNS leads to the source again: wave " + wave}
+		back := plan.Stage{Name: verb.FlipStage(wave), Wave: wave, Summary: "DNS leads to the source again: wave " + wave}
 		for _, f := range flips {
 			if f.Wave != wave {
 				continue
@@ -124,8 +125,8 @@ type journaledFlip struct {
 // journaledFlips are the flips that the cutover made, last first.
 func journaledFlips(h *plan.History) ([]journaledFlip, error) {
 	var out []journaledFlip
-	for _, r := range slices.Backward(h.Ours(Cutover)) {
-		zone, wave, ok := flipOf(r.Key)
+	for _, r := range slices.Backward(h.Ours(verb.Cutover)) {
+		zone, wave, ok := verb.FlipOf(r.Key)
 		if !ok {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/dns/cloudflare"
 	"github.com/dcmigrate/migrate/lab/cfsim"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/secret"
@@ -54,9 +55,9 @@ func flippedHistory(t *testing.T) *plan.History {
 	for _, f := range []struct{ wave, name string }{{"canary", "canary.blog.test"}, {"rest", "www.blog.test"}} {
 		before, err := json.Marshal([]dns.Image{{ID: f.wave, Name: f.name, Type: "A", Proxied: true, Content: "192.0.2.10", To: "203.0.113.7"}})
 		require.NoError(t, err)
-		key := flipKey("blog.test", f.wave)
-		events = append(events, plan.Event{Time: time.Now(), Kind: Cutover, Step: key, Type: plan.StepStarted, Before: before},
-			plan.Event{Time: time.Now(), Kind: Cutover, Step: key, Type: plan.StepVerified})
+		key := verb.FlipKey("blog.test", f.wave)
+		events = append(events, plan.Event{Time: time.Now(), Kind: verb.Cutover, Step: key, Type: plan.StepStarted, Before: before},
+			plan.Event{Time: time.Now(), Kind: verb.Cutover, Step: key, Type: plan.StepVerified})
 	}
 	for i := range events {
 		events[i].Seq = i + 1

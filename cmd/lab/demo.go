@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/lab"
 	"github.com/dcmigrate/migrate/lab/check"
 	"github.com/dcmigrate/migrate/lab/traffic"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -32,14 +33,15 @@ type checker interface {
 }
 
 func demoCommand() *cobra.Command {
-	var dir, way, program string
+	var dir, name, program string
 	var ttl int
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a whole move in the lab with the real migrate, and prove that nothing was lost",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := knownWay(way); err != nil {
+			w, err := wayNamed(name)
+			if err != nil {
 				return err
 			}
 			program, err := filepath.Abs(program)
@@ -53,11 +55,11 @@ func demoCommand() *cobra.Command {
 					return err
 				}
 				defer func() { err = errors.Join(err, closeLab(c.Context(), l)) }()
-				return newDemo(l, l, dir, way, program, out).run(c.Context())
+				return newDemo(l, l, dir, w, program, out).run(c.Context())
 			})
 		},
 	}
-	cmd.Flags().StringVar(&way, "way", "dual", "how to cut over: fence or dual")
+	cmd.Flags().StringVar(&name, "way", "dual", "how to cut over: "+wayNames())
 	cmd.Flags().IntVar(&ttl, "ttl", 90, "seconds of the hosts' DNS-only records; with 60 no cutover waits for old answers")
 	cmd.Flags().StringVar(&dir, "dir", "", "the workspace, a new or empty folder (default: a temporary one)")
 	cmd.Flags().StringVar(&program, "migrate", "bin/migrate", "the migrate to run")
@@ -69,7 +71,7 @@ type demo struct {
 	site    site
 	checker checker
 	dir     string
-	way     string
+	way     way.Traits
 	out     io.Writer
 	migrate *runner
 	traffic *traffic.Traffic
@@ -85,9 +87,9 @@ type flip struct {
 	seen          time.Time // when writes were seen to be served by the site entered
 }
 
-func newDemo(s site, c checker, dir, way, program string, out io.Writer) *demo {
+func newDemo(s site, c checker, dir string, w way.Traits, program string, out io.Writer) *demo {
 	return &demo{
-		site: s, checker: c, dir: dir, way: way, out: out,
+		site: s, checker: c, dir: dir, way: w, out: out,
 		migrate: &runner{program: program, dir: dir, env: s.Environ(), out: out},
 	}
 }
@@ -112,7 +114,7 @@ func (d *demo) acts() []act {
 	words := func(line string) []string { return strings.Fields(line) }
 	const changes = 2 // exit code of migrate plan when there are some
 	return []act{
-		{args: initArgs(d.way), then: d.edit},
+		{args: initArgs(d.way.Name), then: d.edit},
 		{args: words("inventory capture")},
 		{args: words("plan"), exit: changes},
 		{args: words("apply")},
@@ -131,7 +133,7 @@ func (d *demo) acts() []act {
 // error says everything that is not as it should be.
 func (d *demo) run(ctx context.Context) (err error) {
 	began := time.Now()
-	d.traffic = d.site.Traffic(d.way == "fence")
+	d.traffic = d.site.Traffic(d.way.OneWriter)
 	if err := d.traffic.Open(ctx); err != nil {
 		return err
 	}

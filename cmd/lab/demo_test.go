@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/lab"
 	"github.com/dcmigrate/migrate/lab/check"
 	"github.com/dcmigrate/migrate/lab/traffic"
+	"github.com/dcmigrate/migrate/move/way"
 )
 
 // operated is a migrate that only does what the frame of the demo looks at: it
@@ -84,7 +85,7 @@ func (p *played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // play runs a demo on a played lab with the script as migrate.
-func play(t *testing.T, ctx context.Context, script, way string, change func(*played)) (string, error) {
+func play(t *testing.T, ctx context.Context, script, name string, change func(*played)) (string, error) {
 	t.Helper()
 	p := &played{dir: t.TempDir()}
 	p.edge = httptest.NewServer(p)
@@ -95,8 +96,10 @@ func play(t *testing.T, ctx context.Context, script, way string, change func(*pl
 	program := filepath.Join(t.TempDir(), "migrate")
 	require.NoError(t, os.WriteFile(program, []byte(script), 0o700)) //nolint:gosec // it is run
 	var out bytes.Buffer
-	d := newDemo(p, p, p.dir, way, program, &out)
-	err := d.run(ctx)
+	w, err := wayNamed(name)
+	require.NoError(t, err)
+	d := newDemo(p, p, p.dir, w, program, &out)
+	err = d.run(ctx)
 	_, readErr := traffic.ReadLog(filepath.Join(p.dir, "traffic.jsonl"))
 	require.NoError(t, readErr, "the clients have stopped and their log is closed")
 	return out.String(), err
@@ -192,9 +195,9 @@ func TestPeakMemory(t *testing.T) {
 
 // I2: way fence, no moment has two writers.
 func TestOverlapIsAProblem(t *testing.T) {
-	s := summary{way: "fence", switches: []switched{{name: "cutover", overlap: time.Second}}}
+	s := summary{way: way.Fence{}.Traits(), switches: []switched{{name: "cutover", overlap: time.Second}}}
 	require.Equal(t, []string{"both sides took writes for 1s during cutover"}, s.problems())
-	s.way = "dual"
+	s.way = way.Dual{}.Traits()
 	require.Empty(t, s.problems())
 }
 
@@ -218,7 +221,7 @@ func TestWorkspace(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	for _, args := range [][]string{{"demo", "--way", "hold"}, {"up", "--way", ""}, {"nonsense"}, {"clean", "extra"}} {
+	for _, args := range [][]string{{"demo", "--way", "neither"}, {"up", "--way", ""}, {"nonsense"}, {"clean", "extra"}} {
 		var errs bytes.Buffer
 		require.Equal(t, 1, run(args, &bytes.Buffer{}, &errs), args)
 		require.Contains(t, errs.String(), "lab: error: ")

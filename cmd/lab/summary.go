@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/lab/traffic"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -22,7 +23,7 @@ const memoryLimit = 64 << 20
 
 // summary is what a demo ends with.
 type summary struct {
-	way                        string
+	way                        way.Traits
 	total                      time.Duration
 	traffic                    traffic.Summary
 	lost, doubled, differences []string // as sentences
@@ -101,11 +102,11 @@ func (s summary) problems() []string {
 	count(len(s.lost), "writes lost")
 	count(len(s.doubled), "writes doubled")
 	count(len(s.differences), "differences")
-	if s.way == "dual" {
+	if s.way.NothingFails {
 		count(s.traffic.Failed, "requests failed")
 	}
 	for _, w := range s.switches {
-		if s.way == "fence" && w.overlap > 0 {
+		if s.way.OneWriter && w.overlap > 0 {
 			out = append(out, fmt.Sprintf("both sides took writes for %s during %s", round(w.overlap), w.name))
 		}
 	}
@@ -121,7 +122,7 @@ func (s summary) problems() []string {
 func (s summary) print(w io.Writer) error {
 	var b bytes.Buffer
 	line := func(name string, value any) { fmt.Fprintf(&b, "  %-56s %8v\n", name, value) }
-	fmt.Fprintf(&b, "\nsummary, way %s\n\n", s.way)
+	fmt.Fprintf(&b, "\nsummary, way %s\n\n", s.way.Name)
 	line("requests", s.traffic.Requests)
 	line("failed requests", s.traffic.Failed)
 	for _, cause := range slices.Sorted(maps.Keys(s.traffic.Errors)) {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/lab"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -19,24 +21,25 @@ import (
 const closeTimeout = 2 * time.Minute
 
 func upCommand() *cobra.Command {
-	var dir, way string
+	var dir, name string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the lab and its traffic, and wait for Ctrl-C",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := knownWay(way); err != nil {
+			w, err := wayNamed(name)
+			if err != nil {
 				return err
 			}
-			return withWorkspace(dir, c.OutOrStdout(), func(dir string) error { return up(c.Context(), dir, way, c.OutOrStdout()) })
+			return withWorkspace(dir, c.OutOrStdout(), func(dir string) error { return up(c.Context(), dir, w, c.OutOrStdout()) })
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the workspace, a new or empty folder (default: a temporary one)")
-	cmd.Flags().StringVar(&way, "way", "fence", "the way that the traffic is made for: fence or dual")
+	cmd.Flags().StringVar(&name, "way", "fence", "the way that the traffic is made for: "+wayNames())
 	return cmd
 }
 
-func up(ctx context.Context, dir, way string, out io.Writer) (err error) {
+func up(ctx context.Context, dir string, w way.Traits, out io.Writer) (err error) {
 	l, err := lab.Open(ctx, lab.Options{Dir: dir, Progress: progress(out)})
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func up(ctx context.Context, dir, way string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	tr := l.Traffic(way == "fence")
+	tr := l.Traffic(w.OneWriter)
 	if err := tr.Open(ctx); err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func up(ctx context.Context, dir, way string, out io.Writer) (err error) {
 cd %s
 . %s
 migrate %s
-`, dir, env, shellWords(initArgs(way)))
+`, dir, env, shellWords(initArgs(w.Name)))
 	for _, e := range l.Edits() {
 		_, _ = fmt.Fprint(out, diff(e))
 	}
@@ -80,12 +83,16 @@ func closeLab(ctx context.Context, l *lab.Lab) error {
 	return l.Close(ctx)
 }
 
-func knownWay(way string) error {
-	if way != "fence" && way != "dual" {
-		return fmt.Errorf("way %q: want fence or dual", way)
+// wayNamed is what migrate promises of the way of that name.
+func wayNamed(name string) (way.Traits, error) {
+	w, ok := way.All().Named(name)
+	if !ok {
+		return way.Traits{}, fmt.Errorf("way %q: want %s", name, wayNames())
 	}
-	return nil
+	return w.Traits(), nil
 }
+
+func wayNames() string { return config.List(way.All().Names(), "or") }
 
 // withWorkspace makes the workspace and calls f with its absolute path. A
 // temporary one is removed again, unless f fails.

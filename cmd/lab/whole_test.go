@@ -16,6 +16,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab"
 	"github.com/dcmigrate/migrate/lab/machine"
+	"github.com/dcmigrate/migrate/move/way"
 )
 
 // needLab skips where the lab cannot run, and fails there when CI asks for all.
@@ -44,10 +45,10 @@ func TestWholeMove(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "migrate")
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/dcmigrate/migrate/cmd/migrate").CombinedOutput()
 	require.NoError(t, err, string(built))
-	for _, way := range []string{"fence", "dual"} {
-		t.Run(way, func(t *testing.T) {
+	for _, name := range way.All().Names() {
+		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			code := run([]string{"demo", "--way", way, "--ttl", "60", "--migrate", program, "--dir", filepath.Join(t.TempDir(), "workspace")}, &out, &errs)
+			code := run([]string{"demo", "--way", name, "--ttl", "60", "--migrate", program, "--dir", filepath.Join(t.TempDir(), "workspace")}, &out, &errs)
 			_, summary, _ := strings.Cut(out.String(), "summary, way ")
 			require.Zero(t, code, "%s\n%s", errs.String(), out.String())
 			t.Log(summary)
@@ -81,7 +82,7 @@ func TestUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out, ended := &shared{}, make(chan error, 1)
-	go func() { ended <- up(ctx, dir, "fence", out) }()
+	go func() { ended <- up(ctx, dir, way.Fence{}.Traits(), out) }()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "Ctrl-C ends the lab") || len(ended) > 0 },
 		5*time.Minute, 100*time.Millisecond)
 	require.Empty(t, ended)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -18,7 +19,7 @@ func (a *app) applyCommand() *cobra.Command {
 ways. The old site goes on serving. A run that was interrupted goes on where it
 was; a second run changes nothing. Take it back with migrate rollback --all.`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.runVerb(c, move.Apply, o) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.runVerb(c, verb.Apply, o) },
 	}
 	cmd.Flags().StringVar(&o.To, "to", "", "stop after this stage")
 	return cmd

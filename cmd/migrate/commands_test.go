@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/dcmigrate/migrate/inventory"
-	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -197,7 +197,7 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: hold WHO")
 	}
-	lock, err := plan.TakeLock(ts.MkAbs(".migrate/lock"), plan.Holder{Who: args[0], PID: os.Getpid(), Verb: move.Apply, Since: time.Now()})
+	lock, err := plan.TakeLock(ts.MkAbs(".migrate/lock"), plan.Holder{Who: args[0], PID: os.Getpid(), Verb: verb.Apply, Since: time.Now()})
 	ts.Check(err)
 	ts.Defer(func() { _ = lock.Release() })
 }
@@ -206,7 +206,7 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 // finished, KIND/begun one that has changed something and stands open:
 // journal KIND[/begun]...
 func journal(ts *testscript.TestScript, neg bool, args []string) {
-	reverts := map[string]string{move.Cutover: move.Rollback, move.Rollback: move.Cutover}
+	reverts := map[string]string{verb.Cutover: verb.Rollback, verb.Rollback: verb.Cutover}
 	j, err := plan.OpenJournal(ts.MkAbs(".migrate/journal.jsonl"), "tester")
 	ts.Check(err)
 	for i, arg := range args {

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 )
 
 func (a *app) cutoverCommand() *cobra.Command {
@@ -19,9 +20,9 @@ that, migrate rollback is one step back.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dry {
-				return a.with(func(m *move.Move) error { return a.dryRun(c, m, move.Cutover, o) })
+				return a.with(func(m *move.Move) error { return a.dryRun(c, m, verb.Cutover, o) })
 			}
-			return a.runVerb(c, move.Cutover, o)
+			return a.runVerb(c, verb.Cutover, o)
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")

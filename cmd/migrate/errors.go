@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/dns"
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
@@ -115,7 +116,7 @@ func codeOf(err error) int {
 		usage   usageError
 		locked  *plan.LockedError
 		stale   *plan.StaleError
-		refused *move.RefusedError
+		refused *verb.RefusedError
 		differ  *move.DifferenceError
 		stage   *move.NoStageError
 		noDB    *move.NoDatabaseError

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -29,10 +30,10 @@ asked of them, and what they alone had is lost. It is refused while one answers.
 					m.GiveUpSource()
 				}
 				if dry {
-					return a.dryRun(c, m, move.Finish, o)
+					return a.dryRun(c, m, verb.Finish, o)
 				}
 				a.prepare(&o)
-				return m.Run(c.Context(), move.Finish, o)
+				return m.Run(c.Context(), verb.Finish, o)
 			})
 		},
 	}

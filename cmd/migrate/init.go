@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) initCommand() *cobra.Command {
-	var in config.Init
+	in := config.Init{Ways: a.ways.Settings()}
 	var hosts []string
 	cmd := &cobra.Command{
 		Use:   "init",
@@ -37,7 +37,7 @@ func (a *app) initCommand() *cobra.Command {
 	f.StringArrayVar(&hosts, "host", nil, "a server of the old site: name=address:role,role (repeat)")
 	f.StringArrayVar(&in.Zones, "zone", nil, "a DNS zone to flip (repeat)")
 	f.StringVar(&in.Region, "region", "", "DigitalOcean region (default fra1)")
-	f.StringVar(&in.Way, "way", "", "how to cut over: fence or dual (default fence)")
+	f.StringVar(&in.Way, "way", "", fmt.Sprintf("how to cut over: %s (default %s)", config.List(a.ways.Names(), "or"), a.ways.Names()[0]))
 	return cmd
 }
 

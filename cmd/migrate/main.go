@@ -15,6 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -33,7 +34,7 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr}
+	a := &app{out: stdout, err: stderr, ways: way.All()}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -50,6 +51,7 @@ type app struct {
 	file     string // --config
 	json     bool   // --json
 	stop     chan struct{}
+	ways     way.Ways // to cut over, for an operator to choose from
 }
 
 func (a *app) root() *cobra.Command {
@@ -98,11 +100,11 @@ func (a *app) signals() (context.Context, func()) {
 
 // open reads the configuration and wires the move.
 func (a *app) open() (*move.Move, error) {
-	cfg, err := config.Load(a.file)
+	cfg, err := config.Load(a.file, a.ways.Settings())
 	if err != nil {
 		return nil, err
 	}
-	return move.Open(cfg)
+	return move.Open(cfg, a.ways)
 }
 
 // with runs f on an open move and closes it.

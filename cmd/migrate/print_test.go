@@ -16,6 +16,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
@@ -40,7 +41,7 @@ func golden(t *testing.T, name, got string) {
 // review has a step of every shape.
 func review() plan.Review {
 	return plan.Review{
-		Site: "blog", Kind: move.Cutover, Digest: strings.Repeat("0123456789abcdef", 4),
+		Site: "blog", Kind: verb.Cutover, Digest: strings.Repeat("0123456789abcdef", 4),
 		MadeAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Steps: []plan.ReviewedStep{
 			{Key: plan.Key{Kind: "cutover", Stage: "gates", Step: "lag"}, Stage: "gates", Name: "lag", Summary: "lag of main stays below 1s for 3s", Gate: true, Now: "12ms behind", Want: "below 1s", Takes: 3 * time.Second},
@@ -84,9 +85,9 @@ func TestReviewWithoutChangesIsNoError(t *testing.T) {
 
 // Steps of the events that the tests print.
 var (
-	network  = plan.Key{Kind: move.Apply, Stage: "network", Step: "vpc"}
-	droplets = plan.Key{Kind: move.Apply, Stage: "droplets", Step: "droplets"}
-	seed     = plan.Key{Kind: move.Apply, Stage: "seed", Step: "main:seed"}
+	network  = plan.Key{Kind: verb.Apply, Stage: "network", Step: "vpc"}
+	droplets = plan.Key{Kind: verb.Apply, Stage: "droplets", Step: "droplets"}
+	seed     = plan.Key{Kind: verb.Apply, Stage: "seed", Step: "main:seed"}
 )
 
 // events are those of one run, with one of every type.
@@ -95,7 +96,7 @@ func events() []plan.Event {
 	var out []plan.Event
 	add := func(after time.Duration, e plan.Event) {
 		at = at.Add(after)
-		e.Seq, e.Time, e.Who, e.Run, e.Kind = len(out)+1, at, "alice@ops1", "apply-1", move.Apply
+		e.Seq, e.Time, e.Who, e.Run, e.Kind = len(out)+1, at, "alice@ops1", "apply-1", verb.Apply
 		out = append(out, e)
 	}
 	copied := func(n int64) *report.Progress {
@@ -161,7 +162,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for n := range int64(1001) {
 		w.event(plan.Event{
-			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: move.Apply, Step: seed, Type: plan.StepProgress,
+			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: verb.Apply, Step: seed, Type: plan.StepProgress,
 			Progress: &report.Progress{Done: n, Total: 1000, Unit: "rows", What: strings.Repeat("a long name ", 20)},
 		})
 	}
@@ -171,7 +172,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 	require.False(t, strings.HasSuffix(out.String(), "\n"))
 	out.Reset()
-	w.event(plan.Event{Kind: move.Apply, Step: seed, Type: plan.StepNote, Text: "a note"})
+	w.event(plan.Event{Kind: verb.Apply, Step: seed, Type: plan.StepNote, Text: "a note"})
 	require.Equal(t, "\r\x1b[K  note    seed/main:seed                       a note\n", out.String())
 }
 
@@ -196,8 +197,8 @@ func TestProgressIsDescribed(t *testing.T) {
 func TestStatusIsPrinted(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := move.Status{
-		Site: "blog", ID: "blog-t3st", Position: move.Applied, At: at,
-		Holder: &plan.Holder{Who: "alice@ops1", PID: 7, Verb: move.Cutover, Since: at},
+		Site: "blog", ID: "blog-t3st", Position: verb.Applied, At: at,
+		Holder: &plan.Holder{Who: "alice@ops1", PID: 7, Verb: verb.Cutover, Since: at},
 		Hosts:  []move.HostStatus{{Name: "web1", Old: "192.0.2.10", New: "203.0.113.10"}, {Name: "db1", Old: "192.0.2.11"}},
 		Pairs: []replication.PairStatus{{
 			Pair:    "main",

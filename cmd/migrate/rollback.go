@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/verb"
 )
 
 func (a *app) rollbackCommand() *cobra.Command {
@@ -44,5 +45,5 @@ func (a *app) dryRollback(c *cobra.Command, m *move.Move, all bool, o move.RunOp
 	case ok:
 		return a.printUndo(steps)
 	}
-	return a.dryRun(c, m, move.Rollback, o)
+	return a.dryRun(c, m, verb.Rollback, o)
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/move/way"
 )
 
 func read(t *testing.T, path string) string {
@@ -133,6 +135,15 @@ func TestGuideHasTheVerbs(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile("`migrate ([a-z]+)").FindAllStringSubmatch(guide, -1) {
 		require.True(t, verbs[m[1]], "the guide names migrate %s", m[1])
+	}
+}
+
+// TestReadmeHasTheWays: the README's table has each way to cut over with its price.
+func TestReadmeHasTheWays(t *testing.T) {
+	readme := regexp.MustCompile(`\[([^]]+)\]\([^)]+\)`).ReplaceAllString(read(t, "README.md"), "$1")
+	for _, w := range way.All() {
+		traits := w.Traits()
+		require.Contains(t, readme, fmt.Sprintf("\n| `%s` | %s | %s", traits.Name, traits.Writers, traits.Notice))
 	}
 }
 

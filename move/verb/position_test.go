@@ -1,4 +1,4 @@
-package move
+package verb
 
 import (
 	"strings"
@@ -55,7 +55,7 @@ func TestVerbsAreRefusedWhereTheyDoNotFit(t *testing.T) {
 		OnTarget: "cutover rollback finish", SwitchingBack: "rollback", Finishing: "finish", Finished: "finish",
 	} {
 		for _, kind := range []string{Apply, Cutover, Rollback, Finish} {
-			err := allowed(kind, at)
+			err := Allowed(kind, at)
 			if strings.Contains(fits, kind) {
 				require.NoError(t, err, "%s at %s", kind, at)
 				continue

@@ -1,4 +1,8 @@
-package move
+// Package verb has the verbs that change something (apply, cutover, rollback,
+// finish): where the move stands between them, which of them fits there, and
+// the keys of their plans' stages and steps that later verbs look up in the
+// journal. It reads nothing but a journal that was folded already.
+package verb
 
 import (
 	"github.com/dcmigrate/migrate/plan"
@@ -53,23 +57,8 @@ func unfinished(h *plan.History, kind string) bool {
 	return !h.InForce(kind) && h.Begun(kind)
 }
 
-// History is the journal so far; the live one while a verb runs.
-func (m *Move) History() (*plan.History, error) {
-	m.mu.Lock()
-	j := m.journal
-	m.mu.Unlock()
-	if j != nil {
-		return j.History(), nil
-	}
-	events, err := plan.ReadJournal(m.journalPath())
-	if err != nil {
-		return nil, err
-	}
-	return plan.Fold(events), nil
-}
-
-// allowed refuses a verb that does not fit the position.
-func allowed(kind string, at Position) error {
+// Allowed refuses a verb that does not fit the position.
+func Allowed(kind string, at Position) error {
 	fits := map[string][]Position{
 		Apply:    {NotStarted, Applying, Applied},
 		Cutover:  {Applied, SwitchingOver, OnTarget},
@@ -91,5 +80,5 @@ func allowed(kind string, at Position) error {
 		Finishing:     "finish it: migrate finish",
 		Finished:      "this migration is over; the way back is a new one",
 	}
-	return refuse(hints[at], "%s does not fit here: %s", kind, at)
+	return Refuse(hints[at], "%s does not fit here: %s", kind, at)
 }

@@ -1,0 +1,74 @@
+package way
+
+import (
+	"time"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/pairs"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// Parts are what a way makes its stages of.
+type Parts struct {
+	Pairs     pairs.Pairs
+	Cutover   config.Cutover
+	Conflicts replication.ConflictStore
+}
+
+// Switch is a cutover, which enters the target, or a rollback, which enters the
+// source: both are the same protocol (docs/protocols.md).
+type Switch struct {
+	Parts
+	Enter replication.Side
+	Gates plan.Stage   // what must hold before the switch
+	Flips []plan.Stage // DNS follows, wave by wave
+}
+
+// From is the server that the writers leave.
+func (s Switch) From(p replication.Pair) *replication.Server { return p.Of(s.Enter.Other()) }
+
+// To is the server that the writers enter.
+func (s Switch) To(p replication.Pair) *replication.Server { return p.Of(s.Enter) }
+
+// Lag is the gate of little lag from one server to another.
+func (p Parts) Lag(from, to *replication.Server) plan.Step {
+	return replication.LagBelow(from, to, p.Cutover.MaxLag, p.Cutover.SteadyFor)
+}
+
+// eventsOff turns scheduled events off before the writers leave a side, and
+// eventsOn turns them on as soon as the other side takes writes (H8): waves may
+// be days apart. They are never on where they could pass a fence, with a
+// privileged definer.
+func (s Switch) eventsOff() plan.Stage { return s.events("events-off", s.From, false) }
+
+func (s Switch) eventsOn() plan.Stage { return s.events("events-on", s.To, true) }
+
+func (s Switch) events(name string, side func(replication.Pair) *replication.Server, on bool) plan.Stage {
+	return s.stage(name, "scheduled events run on one side only", func(p replication.Pair) plan.Step {
+		return replication.Events(side(p), p.Schemas, on)
+	})
+}
+
+// watch holds the lag towards the side that was left: the way back is open.
+func (s Switch) watch() plan.Stage {
+	return s.stage("watch", "the way back is open", func(p replication.Pair) plan.Step { return s.Lag(s.To(p), s.From(p)) })
+}
+
+// fence makes the side that is left refuse writes; wait 0 is the default.
+func (s Switch) fence(wait time.Duration) plan.Stage {
+	return s.stage("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
+		return replication.Fence(s.From(p), replication.FenceOptions{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins})
+	})
+}
+
+// drain waits until the side that is entered has every write.
+func (s Switch) drain(wait time.Duration) plan.Stage {
+	return s.stage("drain", "the side that is entered has every write", func(p replication.Pair) plan.Step {
+		return replication.Drain(s.From(p), s.To(p), wait)
+	})
+}
+
+func (p Parts) stage(name, summary string, step func(replication.Pair) plan.Step) plan.Stage {
+	return plan.Stage{Name: name, Summary: summary, Steps: p.Pairs.Steps(step)}
+}
