@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/idna"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Zone is a zone at the vendor.
@@ -196,14 +198,8 @@ func tally(values []string) string {
 	return shortList(keys)
 }
 
-// shortList joins the first few items and counts the rest.
-func shortList(items []string) string {
-	const most = 6
-	if len(items) <= most {
-		return strings.Join(items, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(items[:most], ", "), len(items)-most)
-}
+// shortList lists the first few items and counts the others.
+func shortList(items []string) string { return phrase.FirstOf(6, items) }
 
 // stepName makes a step's name of parts; plan.Step allows letters, digits, '-', '.', ':'.
 func stepName(parts ...string) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Lowering is what the journal knows of one LowerTTL step.
@@ -86,8 +87,8 @@ func (g *ttlElapsed) left() (left, total time.Duration, record string, err error
 					continue // was low enough
 				}
 				old := time.Duration(Record{TTL: i.TTL}.Seconds()) * time.Second
-				if wait := l.At.Add(old).Sub(g.Now()); wait > left {
-					left, total, record = wait, old, i.Name+" "+i.Type
+				if rest := l.At.Add(old).Sub(g.Now()); rest > left {
+					left, total, record = rest, old, i.Name+" "+i.Type
 				}
 			}
 		}
@@ -164,12 +165,8 @@ func (g *ttlElapsed) Apply(ctx context.Context) error {
 			return err
 		}
 		report.Show(ctx, report.Progress{Done: int64((total - left) / time.Second), Total: int64(total / time.Second), Unit: "s", What: "old TTL of " + record})
-		timer := time.NewTimer(min(left, most))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return report.WithHint(fmt.Errorf("wait for the old TTL of %s: %w", record, ctx.Err()), "run the same command again: it goes on waiting for the %s that are left", left.Round(time.Second))
+		if err := wait.For(ctx, min(left, most)); err != nil {
+			return report.WithHint(fmt.Errorf("wait for the old TTL of %s: %w", record, err), "run the same command again: it goes on waiting for the %s that are left", left.Round(time.Second))
 		}
 	}
 }

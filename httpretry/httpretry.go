@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 	"golang.org/x/time/rate"
 )
 
@@ -67,7 +68,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		resp, err := t.once(attempt)
-		reason, wait := t.retry(req, resp, err, try)
+		reason, pause := t.retry(req, resp, err, try)
 		if reason == "" || try == attempts {
 			return resp, err
 		}
@@ -75,8 +76,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			discard(resp.Body)
 		}
 		report.Note(ctx, "%s %s%s: %s; trying again in %s (attempt %d of %d)",
-			req.Method, req.URL.Host, req.URL.Path, reason, wait.Round(time.Millisecond), try+1, attempts)
-		if err := sleep(ctx, wait); err != nil {
+			req.Method, req.URL.Host, req.URL.Path, reason, pause.Round(time.Millisecond), try+1, attempts)
+		if err := wait.For(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
@@ -150,12 +151,12 @@ func (t *Transport) throttle(ctx context.Context, req *http.Request) error {
 	if !r.OK() {
 		return errors.New("reserve a request: the rate limit's burst is 0")
 	}
-	wait := r.Delay()
-	if wait >= time.Second {
+	delay := r.Delay()
+	if delay >= time.Second {
 		report.Note(ctx, "%s %s%s: held back %s by our own rate limit",
-			req.Method, req.URL.Host, req.URL.Path, wait.Round(time.Millisecond))
+			req.Method, req.URL.Host, req.URL.Path, delay.Round(time.Millisecond))
 	}
-	if err := sleep(ctx, wait); err != nil {
+	if err := wait.For(ctx, delay); err != nil {
 		r.Cancel()
 		return err
 	}
@@ -196,23 +197,6 @@ func backoff(try int, most time.Duration) time.Duration {
 	d := firstWait << min(try-1, 20)
 	d = min(d, most)
 	return d/2 + rand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 func restorable(req *http.Request) bool {

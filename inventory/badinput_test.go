@@ -21,7 +21,7 @@ import (
 type plainUser struct{ remote.Host }
 
 func (p plainUser) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return p.Host.Run(ctx, "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "+quote(script), stdin, stdout)
+	return p.Host.Run(ctx, "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "+remote.Quote(script), stdin, stdout)
 }
 
 // A plain user gets what it may see, and a list of what it may not.

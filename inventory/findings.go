@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Finding is something an operator wants to know of a host before it is moved.
@@ -149,7 +151,7 @@ func (f *finder) state() {
 	}
 	for _, d := range h.Disks {
 		if d.Size > 0 && d.Used*100 >= d.Size*DiskFull {
-			f.add(FoundDisk, d.Mount, "%s of %s are in use", Bytes(d.Used), Bytes(d.Size))
+			f.add(FoundDisk, d.Mount, "%s of %s are in use", phrase.Bytes(d.Used), phrase.Bytes(d.Size))
 		}
 	}
 	for _, a := range h.Arrays {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
 )
 
 //go:embed capture.sh
@@ -123,20 +125,20 @@ func (t Target) script() (string, error) {
 		deep = "yes"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "mysql_socket=%s mysql_user=%s deep=%s\n", quote(t.MySQL.Socket), quote(t.MySQL.User), deep)
+	fmt.Fprintf(&b, "mysql_socket=%s mysql_user=%s deep=%s\n", remote.Quote(t.MySQL.Socket), remote.Quote(t.MySQL.User), deep)
 	b.WriteString(captureScript)
-	fmt.Fprintf(&b, "prelude=%s\n", quote(preludeScript))
+	fmt.Fprintf(&b, "prelude=%s\n", remote.Quote(preludeScript))
 	for _, s := range t.sections() {
 		body, err := sectionScripts.ReadFile("sections/" + strings.TrimSuffix(s.name, "-again") + ".sh")
 		if err != nil {
 			return "", fmt.Errorf("read section %s: %w", s.name, err)
 		}
-		command := fmt.Sprintf("run %s %d %s", s.name, s.seconds, quote(expand(string(body))))
+		command := fmt.Sprintf("run %s %d %s", s.name, s.seconds, remote.Quote(expand(string(body))))
 		if s.seconds == 0 {
-			command = fmt.Sprintf("quick %s %s", s.name, quote(string(body)))
+			command = fmt.Sprintf("quick %s %s", s.name, remote.Quote(string(body)))
 		}
 		for _, arg := range t.args(s.args) {
-			command += " " + quote(path.Clean(arg))
+			command += " " + remote.Quote(path.Clean(arg))
 		}
 		b.WriteString(s.unless(string(body), command) + "\n")
 	}
@@ -197,9 +199,4 @@ func expand(body string) string {
 	body = strings.Replace(body, "@ORIGINALS@", strings.Join(originalFiles(), " "), 1)
 	body = strings.Replace(body, "@WRITTEN@", strings.Join(sortedKeys(written), " "), 1)
 	return strings.Replace(body, "@NEVER@", neverRead.find(), 1)
-}
-
-// quote makes one word of text for POSIX sh.
-func quote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Show writes a table with a line per host for the terminal.
@@ -15,11 +17,11 @@ func Show(w io.Writer, hosts []*Host) error {
 	for _, h := range hosts {
 		version, data := "-", "-"
 		if h.MySQL != nil {
-			version, data = h.MySQL.Version, Bytes(h.MySQL.DataSize())
+			version, data = h.MySQL.Version, phrase.Bytes(h.MySQL.DataSize())
 		}
 		used, size := h.DiskSpace()
 		t.row(h.Name, strings.Join(h.Roles, ","), strings.TrimSpace(h.OS.ID+" "+h.OS.Release), strconv.Itoa(h.CPU.Count),
-			Bytes(h.Memory.Total), Bytes(used)+" of "+Bytes(size), strconv.Itoa(len(h.Packages)), strconv.Itoa(len(h.Services)),
+			phrase.Bytes(h.Memory.Total), phrase.Bytes(used)+" of "+phrase.Bytes(size), strconv.Itoa(len(h.Packages)), strconv.Itoa(len(h.Services)),
 			strconv.Itoa(len(h.Listeners)), strconv.Itoa(len(h.Files)+len(h.Configuration)), version, data,
 			h.Coverage.String(), strconv.Itoa(len(h.Secrets)), strconv.Itoa(len(h.Missing)))
 	}
@@ -101,22 +103,3 @@ func Printable(s string) string {
 
 // plainQuotes undoes what strconv.Quote does for a literal only.
 var plainQuotes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
-
-// Bytes shows a size with three digits and a binary unit: "1.23 GiB".
-func Bytes(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	v, i := float64(n), 0
-	for v >= 1000 && i < len(units)-1 {
-		v, i = v/1024, i+1
-	}
-	switch {
-	case i == 0:
-		return fmt.Sprintf("%d B", n)
-	case v < 10:
-		return fmt.Sprintf("%.2f %s", v, units[i])
-	case v < 100:
-		return fmt.Sprintf("%.1f %s", v, units[i])
-	default:
-		return fmt.Sprintf("%.0f %s", v, units[i])
-	}
-}

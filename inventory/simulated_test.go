@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/inventory/redact"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // simulated is a host in this process: it answers as one that was recorded, with
@@ -42,7 +43,7 @@ func (s *simulated) Dial(context.Context, string, string) (net.Conn, error) {
 
 // Connect implements remote.Connector.
 func (s *simulated) Connect(ctx context.Context) error {
-	if err := sleep(ctx, s.connect); err != nil {
+	if err := wait.For(ctx, s.connect); err != nil {
 		return err
 	}
 	return s.dead
@@ -52,7 +53,7 @@ func (s *simulated) Connect(ctx context.Context) error {
 func (s *simulated) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	s.running.Add(1)
 	defer s.running.Add(-1)
-	if err := sleep(ctx, s.run); err != nil {
+	if err := wait.For(ctx, s.run); err != nil {
 		return err
 	}
 	s.done = time.Now()
@@ -65,20 +66,6 @@ func (s *simulated) Run(ctx context.Context, script string, stdin io.Reader, std
 	}
 	_, err := stdout.Write(text)
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // simulate makes hosts of the recorded one, each with 600 packages and 300 files

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Table is a part of a host's inventory as people read it. Its cells are as
@@ -27,7 +29,7 @@ func (h *Host) Facts() Table {
 		{"locale", h.OS.Locale},
 		{"hardware", strings.TrimSpace(strings.Join([]string{h.Hardware.Vendor, h.Hardware.Product, h.Hardware.Virtualization}, " "))},
 		{"cpu", fmt.Sprintf("%d %s", h.CPU.Count, h.CPU.Model)},
-		{"memory", Bytes(h.Memory.Total) + ", swap " + Bytes(h.Memory.Swap)},
+		{"memory", phrase.Bytes(h.Memory.Total) + ", swap " + phrase.Bytes(h.Memory.Swap)},
 		{"time zone", h.Time.Zone},
 		{"explained", h.Coverage.String()},
 	}}
@@ -104,19 +106,19 @@ func yes(is bool) string {
 func (l *tableList) hardware() {
 	h := l.host
 	add(l, "disks", h.Disks, func(d Disk) []string {
-		return []string{d.Mount, d.Device, d.FS, Bytes(d.Used), Bytes(d.Size)}
+		return []string{d.Mount, d.Device, d.FS, phrase.Bytes(d.Used), phrase.Bytes(d.Size)}
 	}, "MOUNT", "DEVICE", "TYPE", "USED", "SIZE")
 	addFull(l, "block devices", h.BlockDevices, func(b BlockDevice) []string {
-		return []string{b.Name, b.Parent, b.Kind, b.FS, b.Model, Bytes(b.Size)}
+		return []string{b.Name, b.Parent, b.Kind, b.FS, b.Model, phrase.Bytes(b.Size)}
 	}, "BLOCK DEVICE", "PARENT", "KIND", "TYPE", "MODEL", "SIZE")
 	addFull(l, "logical volumes", h.Volumes, func(v Volume) []string {
-		return []string{v.Group, v.Name, Bytes(v.Size)}
+		return []string{v.Group, v.Name, phrase.Bytes(v.Size)}
 	}, "VOLUME GROUP", "VOLUME", "SIZE")
 	addFull(l, "arrays", h.Arrays, func(a Array) []string {
 		return []string{a.Name, a.Level, a.State, yes(a.Degraded), strings.Join(a.Members, " ")}
 	}, "ARRAY", "LEVEL", "STATE", "DEGRADED", "MEMBERS")
 	addFull(l, "swap", h.Swaps, func(s Swap) []string {
-		return []string{s.Path, s.Kind, Bytes(s.Size)}
+		return []string{s.Path, s.Kind, phrase.Bytes(s.Size)}
 	}, "SWAP", "KIND", "SIZE")
 	addFull(l, "fstab", h.Mounts, func(m Mount) []string {
 		return []string{m.Device, m.Mount, m.FS, m.Options}
@@ -130,7 +132,7 @@ func (l *tableList) files() {
 		if sum == "" {
 			sum = f.HMAC
 		}
-		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, Bytes(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
+		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, phrase.Bytes(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
 	}
 	full := func(f File) []string { return l.more(file(f), string(f.Target)) }
 	columns := l.more([]string{"KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE"}, "LINK TO")

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // ErrStopped is returned by a run that a signal (or RunOptions.To) ended
@@ -326,7 +327,7 @@ func (x *run) graceful(ctx context.Context) (context.Context, context.CancelFunc
 		case <-ctx.Done():
 			return
 		}
-		wait(ctx, grace)
+		_ = wait.For(ctx, grace) // the step that ends earlier ends the wait, too
 		cancel()
 	}()
 	return ctx, cancel
@@ -340,16 +341,4 @@ func (x *run) event(e Event) error {
 		return nil
 	}
 	return err
-}
-
-// wait waits for d or until ctx ends; it reports whether d passed.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

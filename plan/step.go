@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // execution is one step in one run.
@@ -140,8 +141,8 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 		if err := e.event(Event{Step: e.key, Type: StepRetry, Text: text}); err != nil {
 			return v, err
 		}
-		if !wait(ctx, pause) {
-			return v, errors.Join(err, context.Cause(ctx))
+		if ended := wait.For(ctx, pause); ended != nil {
+			return v, errors.Join(err, ended)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func ensureAccounts(ctx context.Context, source, target remote.Host, folder stri
 	for _, e := range want.Entries {
 		users, groups = append(users, e.User), append(groups, e.Group)
 	}
-	script := fmt.Sprintf(accountsScript, quote(strings.Join(names(users), " ")), quoteAll(names(groups)), quoteAll(units))
+	script := fmt.Sprintf(accountsScript, remote.Quote(strings.Join(names(users), " ")), remote.QuoteAll(names(groups)), remote.QuoteAll(units))
 	var out bytes.Buffer
 	if err := source.Run(ctx, script, nil, &out); err != nil {
 		return fmt.Errorf("read accounts of %s: %w", source.Name(), err)
@@ -86,7 +86,7 @@ func ensureAccounts(ctx context.Context, source, target remote.Host, folder stri
 		return nil
 	}
 	var made bytes.Buffer
-	if err := target.Run(ctx, fmt.Sprintf(makeAccountsScript, quote(folder)), strings.NewReader(lines), &made); err != nil {
+	if err := target.Run(ctx, fmt.Sprintf(makeAccountsScript, remote.Quote(folder)), strings.NewReader(lines), &made); err != nil {
 		return fmt.Errorf("make accounts on %s: %w", target.Name(), err)
 	}
 	if made.Len() > 0 {

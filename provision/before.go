@@ -64,7 +64,7 @@ fi
 
 // keep makes a before-image of what stands at the paths of the host.
 func keep(ctx context.Context, host remote.Host, folder string, paths []string) error {
-	if err := host.Run(ctx, fmt.Sprintf(keepScript, quote(folder)), pathList(paths), nil); err != nil {
+	if err := host.Run(ctx, fmt.Sprintf(keepScript, remote.Quote(folder)), pathList(paths), nil); err != nil {
 		return fmt.Errorf("keep before-images on %s: %w", host.Name(), err)
 	}
 	return nil
@@ -72,8 +72,8 @@ func keep(ctx context.Context, host remote.Host, folder string, paths []string) 
 
 // restore puts back what keep and ensureAccounts found.
 func restore(ctx context.Context, host remote.Host, folder, marker string) error {
-	script := fmt.Sprintf(restoreScript, quote(folder)) + fmt.Sprintf(dropAccountsScript, quote(folder)) +
-		"rm -f -- " + quote(marker) + "\nrm -rf -- " + quote(folder) + "\n"
+	script := fmt.Sprintf(restoreScript, remote.Quote(folder)) + fmt.Sprintf(dropAccountsScript, remote.Quote(folder)) +
+		"rm -f -- " + remote.Quote(marker) + "\nrm -rf -- " + remote.Quote(folder) + "\n"
 	if err := host.Run(ctx, script, nil, nil); err != nil {
 		return fmt.Errorf("put back before-images on %s: %w", host.Name(), err)
 	}
@@ -82,7 +82,7 @@ func restore(ctx context.Context, host remote.Host, folder, marker string) error
 
 // mark writes text to a small file atomically.
 func mark(ctx context.Context, host remote.Host, path, text string) error {
-	script := fmt.Sprintf("set -eu\numask 022\nf=%s\nmkdir -p \"${f%%/*}\"\ncat >\"$f.new\"\nsync \"$f.new\"\nmv \"$f.new\" \"$f\"\n", quote(path))
+	script := fmt.Sprintf("set -eu\numask 022\nf=%s\nmkdir -p \"${f%%/*}\"\ncat >\"$f.new\"\nsync \"$f.new\"\nmv \"$f.new\" \"$f\"\n", remote.Quote(path))
 	if err := host.Run(ctx, script, strings.NewReader(text), nil); err != nil {
 		return fmt.Errorf("write %s on %s: %w", path, host.Name(), err)
 	}

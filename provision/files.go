@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -92,7 +93,7 @@ func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	}
 	c.differing = c.want.differing(have)
 	var marked bytes.Buffer
-	if err := target.Run(ctx, "cat -- "+quote(op.marker())+" 2>/dev/null || true", nil, &marked); err != nil {
+	if err := target.Run(ctx, "cat -- "+remote.Quote(op.marker())+" 2>/dev/null || true", nil, &marked); err != nil {
 		return c, fmt.Errorf("read mark of %s: %w", op.app.Name, err)
 	}
 	c.marked = marked.String() == c.want.digest()
@@ -197,10 +198,4 @@ func (op *filesOp) Undo(ctx context.Context, _ json.RawMessage) error {
 }
 
 // some names the first few of a list.
-func some(list []string) string {
-	const most = 8
-	if len(list) <= most {
-		return strings.Join(list, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(slices.Clone(list[:most]), ", "), len(list)-most)
-}
+func some(list []string) string { return phrase.FirstOf(8, list) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -138,7 +139,7 @@ func (op *firstBootOp) Verify(ctx context.Context) error {
 		return nil
 	}
 	var out bytes.Buffer
-	script := "dpkg-query -W -f='${db:Status-Status} ${Package} ${binary:Package} ${Package}:${Architecture}\\n' -- " + quoteAll(packages) + " 2>/dev/null || true\n"
+	script := "dpkg-query -W -f='${db:Status-Status} ${Package} ${binary:Package} ${Package}:${Architecture}\\n' -- " + remote.QuoteAll(packages) + " 2>/dev/null || true\n"
 	if err := op.deps.Hosts.Target(op.host.Name).Run(ctx, script, nil, &out); err != nil {
 		return fmt.Errorf("list packages of %s: %w", op.host.Name, err)
 	}

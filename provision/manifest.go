@@ -67,11 +67,11 @@ func manifestOf(ctx context.Context, host remote.Host, paths, olds []string) (ma
 	if len(olds) > 0 {
 		grep = fmt.Sprintf(`soft find "$@" -type f -size -%dc -exec grep -lZF`, maxText)
 		for _, o := range olds {
-			grep += " -e " + quote(o)
+			grep += " -e " + remote.Quote(o)
 		}
 		grep += " -- {} + 2>/dev/null"
 	}
-	script := fmt.Sprintf(manifestScript, quoteAll(paths), quoteAll(parentsOf(paths)), grep)
+	script := fmt.Sprintf(manifestScript, remote.QuoteAll(paths), remote.QuoteAll(parentsOf(paths)), grep)
 	var out bytes.Buffer
 	if err := host.Run(ctx, script, nil, &out); err != nil {
 		return manifest{}, fmt.Errorf("list files: %w", err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -79,7 +80,7 @@ type unitState struct {
 
 func (op *servicesOp) units(ctx context.Context) (unitState, error) {
 	var out bytes.Buffer
-	script := fmt.Sprintf(unitsScript, quoteAll(op.app.Services), quote(op.files()), quote(op.started()))
+	script := fmt.Sprintf(unitsScript, remote.QuoteAll(op.app.Services), remote.Quote(op.files()), remote.Quote(op.started()))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, script, nil, &out); err != nil {
 		return unitState{}, fmt.Errorf("read units of %s: %w", op.host, err)
 	}
@@ -160,12 +161,12 @@ func (op *servicesOp) Apply(ctx context.Context) error {
 	b.WriteString("set -eu\nsystemctl daemon-reload\n")
 	for _, unit := range op.app.Services {
 		if !slices.Contains(u.Enabled, unit) {
-			fmt.Fprintf(&b, "systemctl enable -- %s\n", quote(unit))
+			fmt.Fprintf(&b, "systemctl enable -- %s\n", remote.Quote(unit))
 		}
-		fmt.Fprintf(&b, "systemctl reset-failed -- %[2]s 2>/dev/null || true\nsystemctl %[1]s -- %[2]s\n", verb, quote(unit))
+		fmt.Fprintf(&b, "systemctl reset-failed -- %[2]s 2>/dev/null || true\nsystemctl %[1]s -- %[2]s\n", verb, remote.Quote(unit))
 	}
 	// The mark of the files is copied last: a crash before it restarts once more.
-	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", quote(op.files()), quote(op.started()), quote(startedFolder))
+	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", remote.Quote(op.files()), remote.Quote(op.started()), remote.Quote(startedFolder))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
 		return report.WithHint(fmt.Errorf("start %s on %s: %w", op.app.Name, op.host, err), "on the droplet: %s", op.journalctl())
 	}
@@ -239,7 +240,7 @@ func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var b strings.Builder
 	b.WriteString("set -eu\n")
 	for _, unit := range slices.Backward(op.app.Services) {
-		q := quote(unit)
+		q := remote.Quote(unit)
 		fmt.Fprintf(&b, "if systemctl cat -- %s >/dev/null 2>&1; then\n  :\n", q)
 		if !slices.Contains(was.Active, unit) {
 			fmt.Fprintf(&b, "  systemctl stop -- %s\n", q)
@@ -249,7 +250,7 @@ func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
 		}
 		b.WriteString("fi\n")
 	}
-	fmt.Fprintf(&b, "rm -f -- %s\n", quote(op.started()))
+	fmt.Fprintf(&b, "rm -f -- %s\n", remote.Quote(op.started()))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
 		return fmt.Errorf("stop %s on %s: %w", op.app.Name, op.host, err)
 	}

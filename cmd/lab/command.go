@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/dcmigrate/migrate/remote"
 )
 
 // grace is how long an interrupted migrate may take to come to a safe end.
@@ -156,7 +158,7 @@ func shellWords(args []string) string {
 	for i, a := range args {
 		words[i] = a
 		if a == "" || strings.ContainsAny(a, " '\"$*;&|<>(){}[]\\`!?#~\n\t") {
-			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+			words[i] = remote.Quote(a)
 		}
 	}
 	return strings.Join(words, " ")

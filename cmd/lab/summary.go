@@ -15,6 +15,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/traffic"
 	"github.com/dcmigrate/migrate/move/way"
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 )
 
@@ -112,7 +113,7 @@ func (s summary) problems() []string {
 	}
 	for _, c := range s.commands {
 		if c.peak > memoryLimit {
-			out = append(out, fmt.Sprintf("%s took %s of memory, over %s", c.line, mib(c.peak), mib(memoryLimit)))
+			out = append(out, fmt.Sprintf("%s took %s of memory, over %s", c.line, phrase.Bytes(c.peak), phrase.Bytes(memoryLimit)))
 		}
 	}
 	return out
@@ -164,10 +165,10 @@ func (s summary) printCommands(b *bytes.Buffer) {
 		if strings.HasPrefix(name, "migrate init ") {
 			name = "migrate init"
 		}
-		fmt.Fprintf(b, "  %-44s %11s %12s\n", name, round(c.took()), mib(c.peak))
+		fmt.Fprintf(b, "  %-44s %11s %12s\n", name, round(c.took()), phrase.Bytes(c.peak))
 		printStages(b, s.stages[i])
 	}
-	fmt.Fprintf(b, "  %-44s %11s %12s\n", "in all", round(s.total), mib(s.commands[most].peak))
+	fmt.Fprintf(b, "  %-44s %11s %12s\n", "in all", round(s.total), phrase.Bytes(s.commands[most].peak))
 }
 
 // printStages prints a command's stages as a paragraph below it.
@@ -199,8 +200,6 @@ func round(d time.Duration) time.Duration {
 	}
 	return d.Round(time.Millisecond)
 }
-
-func mib(bytes int64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
 
 // stateFolder is where migrate keeps its state, by the lab's configuration.
 const stateFolder = ".migrate"

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -206,14 +207,7 @@ func amount(n int64, unit string) string {
 	if unit != "B" {
 		return strings.TrimSpace(fmt.Sprintf("%d %s", n, unit))
 	}
-	const k = 1024
-	switch {
-	case n >= k*k*k:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(k*k*k))
-	case n >= k*k:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(k*k))
-	}
-	return fmt.Sprintf("%.1f KiB", float64(n)/k)
+	return phrase.Bytes(n)
 }
 
 func round(d time.Duration) string {

@@ -187,7 +187,7 @@ func TestProgressIsDescribed(t *testing.T) {
 		"500 of 1000 rows (50%)":      {report.Progress{Done: 500, Total: 1000, Unit: "rows"}, time.Millisecond},
 		"500 rows, 50 rows/s  a.b":    {report.Progress{Done: 500, Unit: "rows", What: "a.b"}, 10 * time.Second},
 		"1.0 GiB of 4.0 GiB (25%), 17.1 MiB/s, 3m0s left": {report.Progress{Done: 1 << 30, Total: 4 << 30, Unit: "B"}, time.Minute},
-		"0.5 KiB":                   {report.Progress{Done: 512, Unit: "B"}, 0},
+		"512 B":                     {report.Progress{Done: 512, Unit: "B"}, 0},
 		"5.0 MiB of 4.0 MiB (125%)": {report.Progress{Done: 5 << 20, Total: 4 << 20, Unit: "B"}, 0},
 	} {
 		require.Equal(t, want, describe(c.p, 0, c.elapsed))

@@ -11,6 +11,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/zones"
 
 	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -118,14 +119,10 @@ func (z apiZone) zone() dns.Zone {
 }
 
 func seen(names []string) string {
-	const most = 10
-	switch {
-	case len(names) == 0:
+	if len(names) == 0 {
 		return "no zone"
-	case len(names) > most:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
-	return strings.Join(names, ", ")
+	return phrase.FirstOf(10, names)
 }
 
 // Records implements dns.Records.

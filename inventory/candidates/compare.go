@@ -3,12 +3,12 @@ package candidates
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // comparison is of one host.
@@ -118,13 +118,7 @@ func (c *comparison) comeFrom(from source) string {
 }
 
 // some are the first few of names.
-func some(names []string) string {
-	const few = 8
-	if len(names) > few {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	}
-	return strings.Join(names, ", ")
-}
+func some(names []string) string { return phrase.FirstOf(8, names) }
 
 // offer is a version that a source has.
 type offer struct {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dcmigrate/migrate/httpretry"
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -140,7 +141,7 @@ func (r *reader) index(ctx context.Context, s suite, rel *release, path string, 
 			continue
 		}
 		if listed.size > maxPacked {
-			return fmt.Errorf("its index is of %s", inventory.Bytes(listed.size))
+			return fmt.Errorf("its index is of %s", phrase.Bytes(listed.size))
 		}
 		address := s.folder() + "/" + path + form
 		urls := []string{address}

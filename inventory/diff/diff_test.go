@@ -418,3 +418,25 @@ func TestShow(t *testing.T) {
 	require.NoError(t, Show(&out, Compare(one(before), one(after)), true))
 	require.Contains(t, out.String(), "captured at")
 }
+
+// TestShowTellsSizesApart: two sizes that read the same are shown to the byte.
+func TestShowTellsSizesApart(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		old, new int64
+		want     []string
+	}{
+		{"far apart", 1 << 30, 3 << 29, []string{"1.0 GiB", "1.5 GiB"}},
+		{"alike", 1 << 30, 1<<30 + 1, []string{"1073741824 B", "1073741825 B"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before, after := captured(t), captured(t)
+			before.Memory.Total, after.Memory.Total = c.old, c.new
+			var out bytes.Buffer
+			require.NoError(t, Show(&out, Compare(one(before), one(after)), true))
+			for _, want := range c.want {
+				require.Contains(t, out.String(), want)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Show writes a report for the terminal: what has drifted, and with all what
@@ -18,7 +19,8 @@ func Show(w io.Writer, r *Report, all bool) error {
 		if d.Class != Drift && !all {
 			continue
 		}
-		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*widest), cell(d.At, d.Old, d.Only == OnlyNew), cell(d.At, d.New, d.Only == OnlyOld), d.Why})
+		was, is := cells(d)
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*widest), was, is, d.Why})
 		if d.Lines != "" {
 			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
 			for line := range strings.Lines(d.Lines) {
@@ -60,15 +62,30 @@ func (r *Report) Summary() string {
 // widest is how much of a value is shown: the JSON has it whole.
 const widest = 60
 
-func cell(at, text string, none bool) string {
-	if none {
-		return "none"
+// cells are the two values of a difference. Sizes that would read the same are shown exactly.
+func cells(d Difference) (was, is string) {
+	was, is = cell(d.At, d.Old), cell(d.At, d.New)
+	if was == is && isSize(d.At) {
+		was, is = d.Old+" B", d.New+" B"
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strings.HasSuffix(at, "_bytes") {
-		return inventory.Bytes(n)
+	switch d.Only {
+	case OnlyNew:
+		was = "none"
+	case OnlyOld:
+		is = "none"
+	}
+	return was, is
+}
+
+func cell(at, text string) string {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && isSize(at) {
+		return phrase.Bytes(n)
 	}
 	return cut(text, widest)
 }
+
+// isSize reports whether the values of a place are numbers of bytes.
+func isSize(at string) bool { return strings.HasSuffix(at, "_bytes") }
 
 func cut(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {

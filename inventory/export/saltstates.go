@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
 )
 
 // states is the states of one layer.
@@ -192,7 +194,7 @@ func (s *states) keys() {
 func (s *states) noLink(id string, paths ...string) any {
 	var tests, words []string
 	for _, p := range paths {
-		word := "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
+		word := remote.Quote(p)
 		tests, words = append(tests, "test -L "+word), append(words, word)
 	}
 	s.add(id+"_no_link", "cmd.run", pair{"name", "echo link: " + strings.Join(words, " or ") + " >&2; exit 1"}, pair{"onlyif", strings.Join(tests, " || ")})

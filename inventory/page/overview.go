@@ -7,6 +7,7 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // row is a host in the table of all hosts. The numbers are what a column is
@@ -27,7 +28,7 @@ type amount struct {
 	Text  string
 }
 
-func amountOf(n int64) amount { return amount{n, inventory.Bytes(n)} }
+func amountOf(n int64) amount { return amount{n, phrase.Bytes(n)} }
 
 func overview(s Site, portraits []roles.Portrait) []row {
 	roleOf := namesOfRoles(portraits)
@@ -66,7 +67,7 @@ func namesOfRoles(portraits []roles.Portrait) map[string]string {
 func dataText(h *inventory.Host) string {
 	var all []string
 	if h.MySQL != nil {
-		all = append(all, "MySQL "+h.MySQL.Version+" "+inventory.Bytes(h.MySQL.DataSize()))
+		all = append(all, "MySQL "+h.MySQL.Version+" "+phrase.Bytes(h.MySQL.DataSize()))
 	}
 	for _, pg := range h.PostgreSQL {
 		all = append(all, "PostgreSQL "+pg.Version)

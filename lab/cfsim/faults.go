@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Kind is a way to misbehave.
@@ -123,9 +125,9 @@ const gatewayPage = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<b
 func (f *Fault) misbehave(ctx context.Context, w http.ResponseWriter) (answered bool) {
 	switch f.Kind {
 	case TooManyRequests:
-		wait := max(f.Delay, time.Second)
-		budget{quota: standardRequests, window: standardWindow, reset: wait}.describe(w.Header())
-		writeError(w, errSlowDown(wait))
+		pause := max(f.Delay, time.Second)
+		budget{quota: standardRequests, window: standardWindow, reset: pause}.describe(w.Header())
+		writeError(w, errSlowDown(pause))
 	case ServerError:
 		writeError(w, refuse(http.StatusInternalServerError, codeInternal, "Internal server error"))
 	case BadGateway:
@@ -135,11 +137,7 @@ func (f *Fault) misbehave(ctx context.Context, w http.ResponseWriter) (answered 
 	case NotSuccessful:
 		writeError(w, refuse(http.StatusOK, codeNotSuccessful, "An unknown error has occurred"))
 	case Slow:
-		timer := time.NewTimer(f.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
+		if wait.For(ctx, f.Delay) != nil {
 			panic(http.ErrAbortHandler)
 		}
 		return false

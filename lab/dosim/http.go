@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const maxBody = 1 << 20
@@ -88,7 +90,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if faulty && fault.Kind == DropBefore {
 		s.drop(entry)
 	}
-	if faulty && fault.Kind == Slow && pause(r.Context(), fault.Delay) != nil {
+	if faulty && fault.Kind == Slow && wait.For(r.Context(), fault.Delay) != nil {
 		s.drop(entry) // the client did not wait
 	}
 

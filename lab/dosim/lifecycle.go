@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // boot starts a new droplet's machine in the background: its create action is
@@ -27,7 +29,7 @@ func (s *Sim) boot(d *droplet) {
 }
 
 func (s *Sim) bootMachine(ctx context.Context, d *droplet, m Machine) error {
-	if err := pause(ctx, s.opts.BootDelay); err != nil {
+	if err := wait.For(ctx, s.opts.BootDelay); err != nil {
 		return err
 	}
 	d.enforcing.Lock()
@@ -93,7 +95,7 @@ func (s *Sim) switchPower(d *droplet, a *action) {
 }
 
 func (s *Sim) power(ctx context.Context, d *droplet, kind string) error {
-	if err := pause(ctx, s.opts.ActionDelay); err != nil {
+	if err := wait.For(ctx, s.opts.ActionDelay); err != nil {
 		return err
 	}
 	power, ok := s.opts.Booter.(Power)

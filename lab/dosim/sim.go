@@ -200,21 +200,6 @@ func (s *Sim) failed(what string, id int, err error) {
 	s.failures = append(s.failures, fmt.Errorf("%s droplet %d: %w", what, id, err))
 }
 
-// pause waits for d, or until ctx ends and then returns its cause.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // noHosts is the Booter of droplets that exist in the API only.
 type noHosts struct{}
 

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // requestTimeout is how long a client waits for an answer.
@@ -136,14 +138,7 @@ func (t *Traffic) visitor(ctx context.Context) error {
 
 // think waits about d, exponentially distributed; false when ctx ended.
 func think(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(time.Duration(-math.Log(1-mrand.Float64()) * float64(d)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.For(ctx, time.Duration(-math.Log(1-mrand.Float64())*float64(d))) == nil
 }
 
 func (t *Traffic) read(name string) error {
