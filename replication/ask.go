@@ -16,18 +16,14 @@ const (
 )
 
 // asker opens a connection that asks for definitions: names and texts come as
-// UTF-8 and are sorted by all of their bytes, and counters are as they are now
-// (MySQL keeps those for a day).
+// UTF-8 and are sorted by all of their bytes, and counters are as they are now.
 func (s *Server) asker(ctx context.Context, settings ...string) (*wire, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	settings = append(settings, "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET SESSION max_sort_length = 1024")
-	if !dialect.mariadb() {
-		settings = append(settings, "SET SESSION information_schema_stats_expiry = 0")
-	}
-	return s.wire(ctx, settings...)
+	return s.wire(ctx, append(settings, dialect.FreshStatistics()...)...)
 }
 
 // askAll asks on a connection of its own.

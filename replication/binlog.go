@@ -145,12 +145,8 @@ func (r *binlogReader) read(ctx context.Context, start, goal GTIDSet, v binlogVi
 	return r.explain(err)
 }
 
-func (r *binlogReader) flavor() string {
-	if r.dialect.mariadb() {
-		return gomysql.MariaDBFlavor
-	}
-	return gomysql.MySQLFlavor
-}
+// flavor is the server's flavor as go-mysql spells it: in lower case.
+func (r *binlogReader) flavor() string { return strings.ToLower(string(r.dialect.Flavor)) }
 
 func (r *binlogReader) config(pass *binlogPass) (binlog.BinlogSyncerConfig, error) {
 	cfg := binlog.BinlogSyncerConfig{
@@ -201,7 +197,7 @@ func (r *binlogReader) explain(err error) error {
 // binlogGoal is the transactions that have yet to come.
 type binlogGoal struct {
 	set  GTIDSet
-	left int64 // MySQL; MariaDB's domains leave the set
+	left int64 // of intervals; domains leave the set
 }
 
 func newBinlogGoal(set GTIDSet) *binlogGoal {
@@ -211,7 +207,7 @@ func newBinlogGoal(set GTIDSet) *binlogGoal {
 func (g *binlogGoal) reached() bool { return g.left == 0 || g.set.IsEmpty() }
 
 func (g *binlogGoal) seen(id gtid) {
-	if g.set.flavor == MariaDB {
+	if g.set.byDomain() {
 		if last, ok := g.set.domains[id.domain]; ok && id.sequence >= last.sequence {
 			delete(g.set.domains, id.domain)
 		}

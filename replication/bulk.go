@@ -47,7 +47,7 @@ func newRowFormat(to *wire, verb string, t *seedTable, many bool) rowFormat {
 	switch {
 	case !many:
 		return newLiteralRows(verb, t)
-	case to.mariadb:
+	case to.extended:
 		return newBulkRows(verb, t)
 	}
 	return newParameterRows(verb, t)

@@ -41,7 +41,7 @@ func bypasses(ctx context.Context, s *Server, admins []string) ([]bypass, error)
 	if err != nil {
 		return nil, err
 	}
-	privileges := dialect.bypass()
+	privileges := dialect.FenceBypass()
 	if len(privileges) == 0 {
 		return nil, nil
 	}

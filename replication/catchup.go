@@ -89,9 +89,6 @@ func linkGoal(ctx context.Context, from, to *Server) (GTIDSet, error) {
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	if !dialect.mariadb() {
-		return goal, nil
-	}
 	native, err := dialect.NativeDomain(ctx, db)
 	if err != nil {
 		return GTIDSet{}, to.wrap("read gtid_domain_id", err)
@@ -107,7 +104,7 @@ func (l linkOp) reach(ctx context.Context, goal GTIDSet) error {
 	}
 	start, total := time.Now(), int64(-1)
 	for {
-		reached, err := dialect.WaitGTIDs(ctx, db, goal, time.Second)
+		reached, err := waitGTIDs(ctx, db, dialect, goal, time.Second)
 		if err != nil {
 			return l.to.wrap("catch up", err)
 		}

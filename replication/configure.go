@@ -75,10 +75,10 @@ func (c *configureTarget) Check(ctx context.Context) (plan.State, error) {
 		return state, err
 	}
 	var before targetBefore
-	if before.Fence, err = variables(ctx, db, dialect.fenceVariables()...); err != nil {
+	if before.Fence, err = variables(ctx, db, dialect.FenceVariables()...); err != nil {
 		return state, err
 	}
-	if before.Kept, err = c.fencePersistence().read(ctx, dialect.fenceVariables()...); err != nil {
+	if before.Kept, err = c.fencePersistence().read(ctx, dialect.FenceVariables()...); err != nil {
 		return state, err
 	}
 	if c.pair.Target.Host() != nil {
@@ -143,12 +143,9 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 	if err != nil {
 		return nil, c.pair.Source.wrap("read the globals", err)
 	}
-	maps.Copy(want, dialect.replicaGlobals())
+	maps.Copy(want, dialect.ReplicaGlobals())
 	want["max_allowed_packet"] = strconv.Itoa(largestPacket)
-	ids := []string{"server_id"}
-	if dialect.mariadb() {
-		ids = append(ids, "gtid_domain_id")
-	}
+	ids := dialect.ServerIDs()
 	theirs, err := variables(ctx, source, ids...)
 	if err != nil {
 		return nil, err
@@ -174,23 +171,6 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 	return want, nil
 }
 
-// replicaGlobals is what every server of a pair needs, beside its ids.
-func (d *Dialect) replicaGlobals() map[string]string {
-	globals := map[string]string{
-		"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "sync_binlog": "1",
-		"innodb_flush_log_at_trx_commit": "1", "bind_address": "*", "skip_networking": "OFF",
-		d.logsReplicated(): "ON",
-	}
-	if d.mariadb() {
-		globals["gtid_strict_mode"] = "ON"
-		globals["log_bin_compress"] = "OFF"
-	} else {
-		globals["gtid_mode"], globals["enforce_gtid_consistency"] = "ON", "ON"
-		globals["binlog_row_value_options"] = ""
-	}
-	return globals
-}
-
 // Apply fences the target, writes the drop-in file and restarts the server.
 func (c *configureTarget) Apply(ctx context.Context) error {
 	wrong, _, err := c.wrong(ctx)
@@ -210,7 +190,7 @@ func (c *configureTarget) Apply(ctx context.Context) error {
 	if c.pair.Target.Host() == nil {
 		return c.setDynamic(ctx, wrong)
 	}
-	if value, ok := wrong["lower_case_table_names"]; ok && dialect.Flavor == MySQL {
+	if value, ok := wrong["lower_case_table_names"]; ok && dialect.NameCaseIsFixed() {
 		return report.WithHint(fmt.Errorf("%s was initialised with another lower_case_table_names than %s", c.pair.Target.Name(), value),
 			"initialise the target's data directory again with lower_case_table_names=%s", value)
 	}
@@ -258,7 +238,7 @@ func (c *configureTarget) fence(ctx context.Context) error {
 		}
 	}
 	keep := map[string]string{}
-	for _, name := range dialect.fenceVariables() {
+	for _, name := range dialect.FenceVariables() {
 		keep[name] = "ON"
 	}
 	return c.fencePersistence().write(ctx, keep)
@@ -327,7 +307,7 @@ func (c *configureTarget) Undo(ctx context.Context, raw json.RawMessage) error {
 	if db, err = c.pair.Target.DB(ctx); err != nil { // a restart has replaced the pool
 		return err
 	}
-	for _, name := range dialect.fenceVariables() { // the deciding one first: read_only alone cannot go below it
+	for _, name := range dialect.FenceVariables() { // the deciding one first: read_only alone cannot go below it
 		if err := setGlobal(ctx, db, name, before.Fence[name]); err != nil {
 			return c.pair.Target.wrap("restore the fence", err)
 		}
@@ -339,5 +319,5 @@ func (c *configureTarget) restoreKept(ctx context.Context, dialect *Dialect, bef
 	if len(before.Kept) > 0 {
 		return c.fencePersistence().write(ctx, before.Kept)
 	}
-	return c.fencePersistence().forget(ctx, dialect.fenceVariables()...)
+	return c.fencePersistence().forget(ctx, dialect.FenceVariables()...)
 }

@@ -225,7 +225,7 @@ func readServerID(ctx context.Context, s *Server) (serverID, error) {
 	if err != nil {
 		return serverID{}, err
 	}
-	if !dialect.mariadb() {
+	if !dialect.Flavor.GTIDDomains() {
 		uuid, err := queryText(ctx, db, "SELECT @@GLOBAL.server_uuid")
 		return serverID{uuid: uuid}, s.wrapIf("read server_uuid", err)
 	}
@@ -249,21 +249,21 @@ func (s *Server) wrapIf(what string, err error) error {
 	return s.wrap(what, err)
 }
 
-// logged is the transactions of a server's binlog. MariaDB does not log what
-// comes by the link and changes nothing, so this is less than executed there.
+// logged is the transactions of a server's binlog: the executed ones, or less.
 func logged(ctx context.Context, s *Server) (GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	if !dialect.mariadb() {
+	query := dialect.LoggedGTIDs()
+	if query == "" {
 		return executed(ctx, s)
 	}
-	text, err := queryText(ctx, db, "SELECT @@GLOBAL.gtid_binlog_pos")
+	text, err := queryText(ctx, db, query)
 	if err != nil {
 		return GTIDSet{}, s.wrap("read gtid_binlog_pos", err)
 	}
-	return ParseGTIDSet(MariaDB, text)
+	return ParseGTIDSet(dialect.Flavor, text)
 }
 
 // windowStart reads where a window begins: with what is not on both sides yet.
@@ -284,7 +284,7 @@ func windowStart(ctx context.Context, p Pair) (WindowStart, error) {
 	var start [2]string
 	for i, s := range []*Server{p.Source, p.Target} {
 		common := commonGTIDs(has[i], has[1-i])
-		if has[i].flavor == MariaDB {
+		if has[i].byDomain() {
 			id, err := readServerID(ctx, s)
 			if err != nil {
 				return WindowStart{}, err
@@ -299,10 +299,10 @@ func windowStart(ctx context.Context, p Pair) (WindowStart, error) {
 
 // commonGTIDs is the transactions that both sets hold.
 func commonGTIDs(a, b GTIDSet) GTIDSet {
-	if a.flavor != MariaDB {
+	if !a.byDomain() {
 		return a.Minus(a.Minus(b))
 	}
-	out := GTIDSet{flavor: MariaDB, domains: map[uint32]mariaGTID{}}
+	out := GTIDSet{flavor: a.flavor, domains: map[uint32]mariaGTID{}}
 	for domain, g := range a.domains {
 		other, ok := b.domains[domain]
 		switch {

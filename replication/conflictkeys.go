@@ -70,7 +70,7 @@ func readLogTable(ctx context.Context, q queryer, dialect *Dialect, schema, name
 
 // newLogTable is the table's shape by what the server says of its columns and unique keys.
 func newLogTable(id tableName, dialect *Dialect, columns, keys []record) (*logTable, error) {
-	t := &logTable{title: id.schema + "." + id.name, hidden: dialect.mariadb()} // it hashes long unique keys into such columns
+	t := &logTable{title: id.schema + "." + id.name, hidden: dialect.HidesKeyColumns()}
 	for _, r := range columns {
 		c := logColumn{
 			name: r["name"], kind: r["kind"], charset: r["charset"], collation: r["collation"],

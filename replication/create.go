@@ -56,7 +56,7 @@ func (c *creator) create(ctx context.Context, o object) error {
 	}
 	statement := o.Create
 	if o.Kind == kindEvent {
-		statement = o.withStatus(c.dialect.passiveEvent(o.status()))
+		statement = o.withStatus(c.dialect.PassiveEvent(o.status()))
 	}
 	settings := []string{"USE " + Quote(o.Schema)}
 	if o.Charset != "" {
@@ -122,19 +122,6 @@ func (c *creator) inCollation(ctx context.Context, o object, create func() error
 	}
 	err = create()
 	return errors.Join(err, c.exec(ctx, "ALTER DATABASE "+Quote(o.Schema)+" COLLATE "+now))
-}
-
-// passiveEvent is the status on the passive side of an event with the given
-// status on the writer's: what the server's own replication makes of it, so an
-// event that the operator had disabled stays told apart.
-func (d *Dialect) passiveEvent(status string) string {
-	switch {
-	case status == "DISABLE":
-		return status
-	case !d.mariadb() && d.atLeast(8, 4, 0):
-		return "DISABLE ON REPLICA"
-	}
-	return "DISABLE ON SLAVE"
 }
 
 // createViews makes views that may stand on each other: as long as a round

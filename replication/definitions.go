@@ -146,12 +146,11 @@ func (v *verifier) compareDefined(here, there defined) {
 	}
 }
 
-// definition is an object's text for comparing. Servers of other versions print
-// tables and views in another style; there only their presence is compared, and
-// their columns by the hashes of their rows.
+// definition is an object's text for comparing. Where the servers print tables and
+// views in two styles, only their presence is compared, and their columns by the
+// hashes of their rows.
 func (v *verifier) definition(o object) string {
-	sameStyle := v.dialect.Version.Major == v.other.Version.Major && v.dialect.Version.Minor == v.other.Version.Minor
-	if !sameStyle && (o.isData() || o.Kind == kindView) {
+	if !v.dialect.SameStyle(v.other) && (o.isData() || o.Kind == kindView) {
 		return ""
 	}
 	return o.definition()

@@ -119,7 +119,7 @@ func (e eventsOp) alter(ctx context.Context, ev event, on bool) error {
 	}
 	status := "ENABLE"
 	if !on {
-		status = dialect.passiveEvent("ENABLE")
+		status = dialect.PassiveEvent("ENABLE")
 	}
 	user, host := ev.definer, ""
 	if at := strings.LastIndex(ev.definer, "@"); at >= 0 {

@@ -93,7 +93,7 @@ func readFence(ctx context.Context, s *Server) (fenceState, error) {
 	if err != nil {
 		return fenceState{}, err
 	}
-	names := dialect.fenceVariables()
+	names := dialect.FenceVariables()
 	kept, err := persistence{s, fenceTopic}.read(ctx, names...)
 	if err != nil {
 		return fenceState{}, err
@@ -111,7 +111,7 @@ func runningFence(ctx context.Context, s *Server) (fenceState, error) {
 	if err != nil {
 		return fenceState{}, err
 	}
-	names := dialect.fenceVariables()
+	names := dialect.FenceVariables()
 	running, err := variables(ctx, db, names...)
 	if err != nil {
 		return fenceState{}, s.wrap("read the fence", err)
@@ -275,7 +275,7 @@ func (f fenceOp) keep(ctx context.Context) error {
 		return err
 	}
 	values := map[string]string{}
-	for _, name := range dialect.fenceVariables() {
+	for _, name := range dialect.FenceVariables() {
 		values[name] = "ON"
 	}
 	return persistence{f.server, fenceTopic}.write(ctx, values)
@@ -301,17 +301,15 @@ func openFence(ctx context.Context, s *Server) error {
 	return openFenceIn(ctx, s, lock)
 }
 
-// openFenceIn opens in the session that has the fence's lock. On MySQL the kept
-// value goes first, because it says that super_read_only belongs back (see
-// asAdmin); on MariaDB the running one, because that is what the service waits for.
+// openFenceIn opens in the session that has the fence's lock.
 func openFenceIn(ctx context.Context, s *Server, lock *Session) error {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return err
 	}
 	kept := persistence{s, fenceTopic}
-	if !dialect.mariadb() {
-		if err := kept.forget(ctx, dialect.fenceVariables()...); err != nil {
+	if dialect.ForgetFenceFirst() {
+		if err := kept.forget(ctx, dialect.FenceVariables()...); err != nil {
 			return err
 		}
 	}
@@ -320,8 +318,8 @@ func openFenceIn(ctx context.Context, s *Server, lock *Session) error {
 			return s.wrap(statement, err)
 		}
 	}
-	if dialect.mariadb() {
-		return kept.forget(ctx, dialect.fenceVariables()...)
+	if !dialect.ForgetFenceFirst() {
+		return kept.forget(ctx, dialect.FenceVariables()...)
 	}
 	return nil
 }

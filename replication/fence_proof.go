@@ -17,12 +17,13 @@ type probe struct {
 	own    *Session // where the probe's user is made and dropped again
 	login  login
 	made   bool    // the user is, perhaps
-	pool   *sql.DB // its sessions; nil on MySQL
+	pool   *sql.DB // its sessions; nil where a fence stops migrate's own, too
 	writer execer
 }
 
-// openProbe makes everything that the proof needs. On MariaDB the schema that
-// the write names is made, too: the write changes nothing even where it is let in.
+// openProbe makes everything that the proof needs. Where a fence lets privileged
+// sessions pass, that is a user of its own, and the schema that the write names: the
+// write changes nothing even where it is let in.
 func openProbe(ctx context.Context, s *Server) (_ *probe, err error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
@@ -33,7 +34,7 @@ func openProbe(ctx context.Context, s *Server) (_ *probe, err error) {
 		return nil, err
 	}
 	p := &probe{server: s, own: own, writer: own, login: login{s, ownUserPrefix + "probe", "CREATE ON `" + ownSchema + "`.*"}}
-	if !dialect.mariadb() {
+	if dialect.FenceStopsAdmins() {
 		return p, nil
 	}
 	defer func() {

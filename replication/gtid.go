@@ -37,7 +37,7 @@ func ParseGTIDSet(flavor Flavor, text string) (GTIDSet, error) {
 			continue
 		}
 		var err error
-		if flavor == MariaDB {
+		if flavor.GTIDDomains() {
 			err = set.addMaria(part)
 		} else {
 			err = set.addMySQL(part)
@@ -137,7 +137,7 @@ func normalize(list []interval) []interval {
 // String is the set in the server's own notation, in a canonical order.
 func (s GTIDSet) String() string {
 	var parts []string
-	if s.flavor == MariaDB {
+	if s.byDomain() {
 		for _, domain := range slices.Sorted(maps.Keys(s.domains)) {
 			g := s.domains[domain]
 			parts = append(parts, fmt.Sprintf("%d-%d-%d", domain, g.server, g.sequence))
@@ -208,11 +208,7 @@ func subtract(list, minus []interval) []interval {
 
 // Union is what is in either set.
 func (s GTIDSet) Union(o GTIDSet) GTIDSet {
-	flavor := s.flavor
-	if flavor == "" {
-		flavor = o.flavor
-	}
-	out := GTIDSet{flavor: flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
+	out := GTIDSet{flavor: cmp.Or(s.flavor, o.flavor), domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
 	for _, set := range []GTIDSet{s, o} {
 		for domain, g := range set.domains {
 			if old, ok := out.domains[domain]; !ok || old.sequence < g.sequence {
@@ -245,7 +241,7 @@ func (s GTIDSet) Ahead(o GTIDSet) int64 {
 // Without leaves out MariaDB domains, for the wait functions that know only the
 // origin's. On MySQL it changes nothing.
 func (s GTIDSet) Without(domains ...uint32) GTIDSet {
-	if s.flavor != MariaDB {
+	if !s.byDomain() {
 		return s
 	}
 	out := GTIDSet{flavor: s.flavor, domains: maps.Clone(s.domains)}
@@ -254,6 +250,9 @@ func (s GTIDSet) Without(domains ...uint32) GTIDSet {
 	}
 	return out
 }
+
+// byDomain reports whether the set holds positions of domains, not intervals.
+func (s GTIDSet) byDomain() bool { return s.flavor.GTIDDomains() }
 
 // Domains lists the MariaDB domains of the set, sorted.
 func (s GTIDSet) Domains() []uint32 { return slices.Sorted(maps.Keys(s.domains)) }

@@ -83,7 +83,7 @@ func (g Guard) login(ctx context.Context) (login, error) {
 	if err != nil {
 		return login{}, err
 	}
-	return login{g.To, ownUserPrefix + "guard", dialect.unfencePrivilege() + " ON *.*"}, nil
+	return login{g.To, ownUserPrefix + "guard", dialect.UnfencePrivilege() + " ON *.*"}, nil
 }
 
 // prelude defines what every script uses.
@@ -225,7 +225,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 		if err != nil {
 			return err
 		}
-		_, err = g.run(ctx, startScript(files, dialect.clientPrograms(), initial))
+		_, err = g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
 		if exitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
 			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), account.name)
 			continue

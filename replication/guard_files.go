@@ -24,12 +24,12 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 		return nil, err
 	}
 	dropin := ""
-	if dialect.mariadb() {
+	if !dialect.PersistsVariables() {
 		if dropin, err = (persistence{g.From, fenceTopic}).path(ctx); err != nil {
 			return nil, err
 		}
 	}
-	unfence := dialect.guardStatements()
+	unfence := dialect.LiftFence()
 	return map[string]string{
 		"guard.sh": guardScript,
 		"settings": "dropin=" + remote.Quote(dropin) + "\n", // the client is added on the machine
@@ -38,28 +38,6 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 		"to.cnf":   networkOptions(dialect, endpoint, user, password),
 		"to.sql":   unfence,
 	}, nil
-}
-
-// guardStatements lift a fence, kept values included where the server keeps them.
-func (d *Dialect) guardStatements() string {
-	var b strings.Builder
-	if !d.mariadb() {
-		for _, name := range d.fenceVariables() {
-			b.WriteString("RESET PERSIST IF EXISTS " + Quote(name) + ";\n")
-		}
-	}
-	for _, statement := range d.UnfenceStatements() {
-		b.WriteString(statement + ";\n")
-	}
-	return b.String()
-}
-
-// clientPrograms are the command line clients to look for, the best first.
-func (d *Dialect) clientPrograms() string {
-	if d.mariadb() {
-		return "mariadb mysql"
-	}
-	return "mysql mariadb"
 }
 
 // localOptions are the client's options for the server on the same machine.
@@ -72,15 +50,10 @@ func localOptions(cfg ServerConfig) string {
 	return text + "protocol=tcp\nhost=" + clientOption(host) + "\nport=" + port + "\n"
 }
 
-// networkOptions are the client's options for the other server. MySQL's
-// caching_sha2_password wants TLS, by a certificate that the server made itself.
+// networkOptions are the client's options for the other server.
 func networkOptions(d *Dialect, endpoint Endpoint, user string, password secret.Value) string {
-	text := "[client]\nprotocol=tcp\nconnect-timeout=3\nhost=" + clientOption(endpoint.Host) + "\nport=" + strconv.Itoa(endpoint.Port) +
-		"\nuser=" + clientOption(user) + "\npassword=" + clientOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n"
-	if !d.mariadb() {
-		text += "loose-ssl\n"
-	}
-	return text
+	return "[client]\nprotocol=tcp\nconnect-timeout=3\nhost=" + clientOption(endpoint.Host) + "\nport=" + strconv.Itoa(endpoint.Port) +
+		"\nuser=" + clientOption(user) + "\npassword=" + clientOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n" + d.ClientTLS()
 }
 
 // clientOption quotes a value for an option file.

@@ -31,14 +31,6 @@ import (
 // in 10^16 at most. That somebody forges rows is none of what a verify is for (ADR 11).
 // Rows one by one are always compared by the cryptographic hash.
 
-// hashFunction is the server's hash of an expression, in hex.
-func (d *Dialect) hashFunction(expression string) string {
-	if d.mariadb() {
-		return "SHA1(" + expression + ")"
-	}
-	return "SHA2(" + expression + ",256)"
-}
-
 // holdsNoComma reports whether what plain says of the column cannot be taken for
 // more than one part.
 func (c column) holdsNoComma() bool {
@@ -78,10 +70,10 @@ func (c column) plain(d *Dialect) string {
 	case "uuid", "inet4", "inet6":
 		return "CAST(" + name + " AS CHAR)"
 	case "json":
-		return d.hashFunction("CAST(" + name + " AS CHAR CHARACTER SET utf8mb4)")
+		return d.HashFunction("CAST(" + name + " AS CHAR CHARACTER SET utf8mb4)")
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
 		"geometrycollection", "geomcollection", "vector":
-		return d.hashFunction("HEX(" + name + ")")
+		return d.HashFunction("HEX(" + name + ")")
 	}
 	return name
 }
@@ -99,7 +91,7 @@ func (t *verifyTable) rowText(d *Dialect) string {
 		case c.holdsNoComma():
 			plain = append(plain, c.plain(d))
 		case c.isLong() && t.huge.Load():
-			plain = append(plain, d.hashFunction(name))
+			plain = append(plain, d.HashFunction(name))
 		default:
 			lengths = append(lengths, "LENGTH("+name+")")
 			texts = append(texts, name)
@@ -117,14 +109,14 @@ func (t *verifyTable) rowText(d *Dialect) string {
 }
 
 // rowHash is the hash of a row.
-func (t *verifyTable) rowHash(d *Dialect) string { return d.hashFunction(t.rowText(d)) }
+func (t *verifyTable) rowHash(d *Dialect) string { return d.HashFunction(t.rowText(d)) }
 
 // chunkHash is the select list of a set of rows: their number and their hash.
 func (t *verifyTable) chunkHash(d *Dialect) string {
 	switch {
 	case len(t.keyCols) == 0:
 		return "COUNT(*),COALESCE(SUM(" + t.rowNumber(d) + "),0)"
-	case d.mariadb():
+	case d.XorsNumbers():
 		return "COUNT(*),BIT_XOR(" + t.rowNumber(d) + ")"
 	}
 	return "COUNT(*),HEX(BIT_XOR(UNHEX(" + t.rowHash(d) + ")))"
@@ -162,9 +154,6 @@ const summedMost = 256 << 10
 
 // rowVariable is that of rowNumber, as the type that it has in it.
 const rowVariable = "SET @row = ''"
-
-// hasCRC32C reports whether the server has that function.
-func (d *Dialect) hasCRC32C() bool { return d.mariadb() && d.atLeast(10, 8, 0) }
 
 // hashQuery hashes the rows of a table where condition holds.
 func (t *verifyTable) hashQuery(d *Dialect, condition string) string {

@@ -181,7 +181,7 @@ func (h *Heartbeat) Open(ctx context.Context) error {
 // writable reports whether a session of ours can write on the link's origin.
 func (h *Heartbeat) writable(ctx context.Context) (bool, error) {
 	_, dialect, err := h.from.Open(ctx)
-	if err != nil || dialect.mariadb() {
+	if err != nil || !dialect.FenceStopsAdmins() {
 		return err == nil, err
 	}
 	fence, err := runningFence(ctx, h.from)
@@ -260,7 +260,7 @@ func (h *Heartbeat) timeWait(ctx context.Context) error {
 	h.pending = []time.Duration{start}
 	h.mu.Unlock()
 	for ctx.Err() == nil {
-		reached, err := dialect.WaitGTIDs(ctx, db, goal, time.Second)
+		reached, err := waitGTIDs(ctx, db, dialect, goal, time.Second)
 		if err != nil {
 			return h.to.wrap("wait for the replica", err)
 		}

@@ -9,25 +9,19 @@ import (
 )
 
 // identity tells servers apart, also one from another that was put in its
-// place: by server_uuid on MySQL; MariaDB has none, so by its id and the time
-// at which its system tables were made, which neither an upgrade nor a copy of
-// the files moves; on both by its machine, port and data directory. Nothing is
-// written for it.
+// place: by the server's own identity, machine, port and data directory. Nothing
+// is written for it.
 func identity(ctx context.Context, server *Server) (string, error) {
 	db, dialect, err := server.Open(ctx)
 	if err != nil {
 		return "", err
 	}
-	what, installed := "server_uuid", ""
-	if dialect.mariadb() {
-		what = "server_id"
-		installed = `, (SELECT MIN(CREATE_TIME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND ENGINE = 'Aria') AS installed`
-	}
-	r, _, err := queryRecord(ctx, db, "SELECT @@GLOBAL."+what+" AS id, @@GLOBAL.hostname AS host, @@GLOBAL.port AS port, @@GLOBAL.datadir AS dir"+installed)
+	query, variable := dialect.IdentityQuery()
+	r, _, err := queryRecord(ctx, db, query)
 	if err != nil {
 		return "", server.wrap("ask who it is", err)
 	}
-	text := fmt.Sprintf("%s %s, at %s:%s in %s", what, r["id"], r["host"], r["port"], r["dir"])
+	text := fmt.Sprintf("%s %s, at %s:%s in %s", variable, r["id"], r["host"], r["port"], r["dir"])
 	if r["installed"] != "" {
 		text += ", installed " + r["installed"]
 	}

@@ -99,7 +99,7 @@ func Measure(ctx context.Context, from, to *Server) (Lag, error) {
 		if err != nil {
 			return Lag{}, err
 		}
-		reached, err := dialect.WaitGTIDs(ctx, db, goal, measureAtMost)
+		reached, err := waitGTIDs(ctx, db, dialect, goal, measureAtMost)
 		if err != nil {
 			return Lag{}, to.wrap("wait for the replica", err)
 		}

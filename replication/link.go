@@ -167,7 +167,7 @@ func (l linkOp) connect(ctx context.Context, host string, origin Endpoint, first
 		return l.to.wrap("set the appliers", err)
 	}
 	change := dialect.ChangeOrigin(Origin{
-		Endpoint: origin, User: l.account().name, Password: password.Open(), ConnectRetrySeconds: 1,
+		Host: origin.Host, Port: origin.Port, User: l.account().name, Password: password.Open(), ConnectRetrySeconds: 1,
 	})
 	if _, err := session.ExecContext(ctx, change); err != nil {
 		return l.to.wrap("configure the link", conceal(err, password))
@@ -178,13 +178,12 @@ func (l linkOp) connect(ctx context.Context, host string, origin Endpoint, first
 	return nil
 }
 
-// position sets where a reverse link starts on MariaDB: at the target's
-// position. Whatever the target holds of the source's domains came from the
+// position sets where a reverse link starts that starts at a position: at the
+// target's. Whatever the target holds of the source's domains came from the
 // source, and natives of the target were refused as errant, so there is nothing
-// to replay. A forward link starts where the seed left gtid_slave_pos; MySQL's
-// auto-position works by the sets of both servers.
+// to replay. A forward link starts where the seed left gtid_slave_pos.
 func (l linkOp) position(ctx context.Context, session *Session, dialect *Dialect) error {
-	if !dialect.mariadb() || l.from.Side() == Source {
+	if !dialect.LinkStartsAtPosition() || l.from.Side() == Source {
 		return nil
 	}
 	db, err := l.from.DB(ctx)
@@ -192,7 +191,8 @@ func (l linkOp) position(ctx context.Context, session *Session, dialect *Dialect
 		return err
 	}
 	// Since its seed it may have got nothing: then its own position has what is in no binlog of its.
-	there, err := queryText(ctx, db, "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_binlog_pos, ''), NULLIF(@@GLOBAL.gtid_slave_pos, ''))")
+	query, _ := dialect.ExecutedGTIDs()
+	there, err := queryText(ctx, db, query)
 	if err != nil {
 		return l.from.wrap("read its position", err)
 	}
@@ -200,11 +200,11 @@ func (l linkOp) position(ctx context.Context, session *Session, dialect *Dialect
 	if err != nil {
 		return l.to.wrap("read gtid_slave_pos", err)
 	}
-	set, err := ParseGTIDSet(MariaDB, there+","+here)
+	set, err := ParseGTIDSet(dialect.Flavor, there+","+here)
 	if err != nil {
 		return err
 	}
-	if _, err := session.ExecContext(ctx, "SET GLOBAL gtid_slave_pos = "+literal(set.String())); err != nil {
+	if _, err := session.ExecContext(ctx, dialect.SetPosition(set.String())); err != nil {
 		return l.to.wrap("set gtid_slave_pos", err)
 	}
 	return nil
@@ -312,7 +312,7 @@ func (l linkOp) logsReplicated(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := dialect.logsReplicated()
+	name := dialect.LogsReplicated()
 	v, err := variables(ctx, db, name)
 	if err != nil {
 		return l.to.wrap("read "+name, err)
@@ -352,7 +352,7 @@ func executed(ctx context.Context, s *Server) (GTIDSet, error) {
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	set, err := dialect.ExecutedGTIDs(ctx, db)
+	set, err := executedGTIDs(ctx, db, dialect)
 	if err != nil {
 		return GTIDSet{}, s.wrap("read the executed transactions", err)
 	}

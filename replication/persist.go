@@ -36,7 +36,7 @@ func (p persistence) supported(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !dialect.mariadb() || p.server.Host() != nil, nil
+	return dialect.PersistsVariables() || p.server.Host() != nil, nil
 }
 
 // read returns those of the variables that are kept, with their kept values.
@@ -46,7 +46,7 @@ func (p persistence) read(ctx context.Context, names ...string) (map[string]stri
 		return nil, err
 	}
 	kept := map[string]string{}
-	if dialect.mariadb() {
+	if !dialect.PersistsVariables() {
 		text, err := p.file(ctx, `cat "$file" 2>/dev/null || :`, "")
 		if err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func (p persistence) write(ctx context.Context, values map[string]string) error 
 	if err != nil {
 		return err
 	}
-	if dialect.mariadb() {
+	if !dialect.PersistsVariables() {
 		var b strings.Builder
 		b.WriteString("# written by migrate, and removed by it again\n[mysqld]\n")
 		for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -109,7 +109,7 @@ func (p persistence) forget(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
-	if dialect.mariadb() {
+	if !dialect.PersistsVariables() {
 		_, err := p.file(ctx, `rm -f "$file" "$file.new"`, "")
 		return err
 	}

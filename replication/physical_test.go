@@ -163,7 +163,7 @@ func TestBackupPosition(t *testing.T) {
 		{"", "", "no position"},
 		{"binlog.000001\t329\tnonsense", "", "position"},
 	} {
-		got, err := backupPosition(tt.text)
+		got, err := backupPosition(MariaDB, tt.text)
 		if tt.fails != "" {
 			require.ErrorContains(t, err, tt.fails, tt.text)
 			continue

@@ -27,7 +27,7 @@ func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error)
 		return n, err
 	}
 	err = p.throttled(ctx, c.bytes, func(ctx context.Context, f *fileSeed) error {
-		if n.Flavor == MariaDB {
+		if n.Flavor.FilesMethod() == MariaDBBackup {
 			return p.stream(ctx, &n, f)
 		}
 		return p.clone(ctx, n, f)
@@ -49,14 +49,14 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 	if n.Origin, err = identity(ctx, p.pair.Source); err != nil {
 		return n, err
 	}
-	names := append([]string{"event_scheduler"}, dialect.fenceVariables()...)
+	names := append([]string{"event_scheduler"}, dialect.FenceVariables()...)
 	if n.Globals, err = variables(ctx, db, names...); err != nil {
 		return n, p.pair.Target.wrap("read the globals", err)
 	}
 	if n.Kept, err = p.passive().read(ctx, passiveNames(dialect)...); err != nil {
 		return n, err
 	}
-	if !dialect.mariadb() {
+	if dialect.Flavor.FilesMethod() == ClonePlugin {
 		if n.Plugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
 			return n, err
 		}
@@ -67,7 +67,7 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 	if err := p.write(ctx, n); err != nil {
 		return n, err
 	}
-	// The server itself writes there on MySQL, so it is its own.
+	// A server that clones writes there itself, so it is its own.
 	_, err = p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
 rm -rf "$beside"
@@ -151,18 +151,18 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
 	}
-	n.GTIDs, err = backupPosition(out)
+	n.GTIDs, err = backupPosition(n.Flavor, out)
 	return err
 }
 
 // backupPosition reads what mariadb-backup says of the binlog: file, position
 // and GTIDs. The GTIDs are absent while the server has none.
-func backupPosition(text string) (string, error) {
+func backupPosition(flavor Flavor, text string) (string, error) {
 	fields := strings.Fields(text)
 	if len(fields) < 2 {
 		return "", report.WithHint(fmt.Errorf("the backup tells no position in the binlog: %q", text), "turn the source's binlog on (log_bin)")
 	}
-	set, err := ParseGTIDSet(MariaDB, strings.Join(fields[2:], ""))
+	set, err := ParseGTIDSet(flavor, strings.Join(fields[2:], ""))
 	if err != nil {
 		return "", fmt.Errorf("read the backup's position: %w", err)
 	}

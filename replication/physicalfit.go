@@ -14,31 +14,6 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// speed is what a way takes: the same whatever the size, and bytes of the
-// source's InnoDB files a second.
-type speed struct {
-	fixed time.Duration
-	rate  int64
-}
-
-func (s speed) takes(bytes, most int64) time.Duration {
-	rate := s.rate
-	if most > 0 {
-		rate = min(rate, most)
-	}
-	return s.fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
-}
-
-// speeds are both ways on two busy cores without a network between, by
-// MIGRATE_BENCH_MB=400 make bench ONLY=seed (see docs/benchmarks.md: 877 MiB of
-// MariaDB's files in 20 to 28 s, its rows in 16 to 19 s; 860 MiB of MySQL's files in 27
-// to 29 s, its rows in about six sevenths of that: 10.0 and 11.7 s on idle ones). They serve to choose, not to promise. The files'
-// fixed part is recovery, a stop and a start of the server.
-var speeds = map[Flavor]struct{ files, rows speed }{
-	MariaDB: {files: speed{8 * time.Second, 60 << 20}, rows: speed{2 * time.Second, 50 << 20}},
-	MySQL:   {files: speed{10 * time.Second, 48 << 20}, rows: speed{2 * time.Second, 38 << 20}},
-}
-
 // obstacle is why a pair cannot be seeded by its files, and what would change that.
 type obstacle struct{ text, fix string }
 
@@ -62,7 +37,7 @@ func (c choice) text() string {
 	text := fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
 		way, c.why, roughly(took), other, roughly(otherTakes), phrase.Bytes(c.bytes))
 	if c.way != WayPhysical && c.extends {
-		text += "; the target's " + extendVariable + " is off meanwhile"
+		text += "; the target's " + ExtendVariable + " is off meanwhile"
 	}
 	return text
 }
@@ -76,8 +51,8 @@ func roughly(d time.Duration) string {
 
 // estimate says how long each way would take.
 func (c *choice) estimate(flavor Flavor, bytesPerSecond int64) {
-	at := speeds[flavor]
-	c.files, c.rows = at.files.takes(c.bytes, bytesPerSecond), at.rows.takes(c.bytes, bytesPerSecond)
+	files, rows := flavor.SeedSpeeds()
+	c.files, c.rows = files.Takes(c.bytes, bytesPerSecond), rows.Takes(c.bytes, bytesPerSecond)
 }
 
 // choose decides which way the pair takes. It reads, and where the operator has
@@ -93,7 +68,7 @@ func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 		return c, err
 	}
 	c.estimate(dialect.Flavor, p.options.BytesPerSecond)
-	c.extends = dialect.extends()
+	c.extends = dialect.HasExtend()
 	if p.options.Way == WayCopy {
 		c.why = "as migration.yaml has it"
 		return c, nil
@@ -176,11 +151,7 @@ func fileBytes(ctx context.Context, s *Server) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	table := "INNODB_TABLESPACES"
-	if dialect.mariadb() {
-		table = "INNODB_SYS_TABLESPACES"
-	}
-	text, err := queryText(ctx, db, "SELECT CAST(IFNULL(SUM(FILE_SIZE), 0) AS UNSIGNED) FROM information_schema."+table+" WHERE NAME <> 'innodb_temporary'")
+	text, err := queryText(ctx, db, dialect.SumFileSizes())
 	if err != nil {
 		return 0, s.wrap("ask for the size of the files", err)
 	}
@@ -197,14 +168,6 @@ func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, er
 	if err != nil {
 		return nil, err
 	}
-	encrypted := "SELECT NAME FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y' ORDER BY 1"
-	outside := "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
-	logs := []string{"innodb_redo_log_encrypt", "innodb_undo_log_encrypt"}
-	if d.mariadb() {
-		encrypted = "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE ENCRYPTION_SCHEME <> 0 ORDER BY 1"
-		outside = "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' OR FILENAME LIKE '../%' ORDER BY 1"
-		logs = []string{"innodb_encrypt_log", "aria_encrypt_tables"}
-	}
 	var found []obstacle
 	for _, look := range []struct{ query, text, fix string }{
 		{
@@ -212,8 +175,8 @@ func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, er
 			WHERE TABLE_TYPE NOT LIKE '%VIEW' AND IFNULL(ENGINE, 'InnoDB') <> 'InnoDB' AND TABLE_SCHEMA NOT IN (` + quoteTexts(systemSchemas) + ") ORDER BY 1",
 			"tables that are not InnoDB would hold up writers or arrive empty: ", "ALTER TABLE … ENGINE=InnoDB",
 		},
-		{encrypted, "tables are encrypted, and it cannot be seen that the target has the same key: ", ""},
-		{outside, "files lie outside of the source's data directory: ", ""},
+		{d.ListEncrypted(), "tables are encrypted, and it cannot be seen that the target has the same key: ", ""},
+		{d.ListOutsideFiles(), "files lie outside of the source's data directory: ", ""},
 	} {
 		names, err := queryStrings(ctx, db, look.query)
 		if err != nil {
@@ -223,6 +186,7 @@ func (p *physical) sourceTables(ctx context.Context, d *Dialect) ([]obstacle, er
 			found = append(found, obstacle{look.text + phrase.FirstOf(3, names), look.fix})
 		}
 	}
+	logs := d.EncryptionVariables()
 	v, err := variables(ctx, db, logs...)
 	if err != nil {
 		return nil, p.pair.Source.wrap("look at the encryption", err)
@@ -267,7 +231,7 @@ func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
 	if err != nil {
 		return err
 	}
-	if d.mariadb() {
+	if d.Flavor.FilesMethod() == MariaDBBackup {
 		c.hazards = append(c.hazards, plan.Hazard{ID: "H16", Text: "mariadb-backup holds back the source's commits at its end: 0.14 s where that was measured, on a busy machine (make bench ONLY=stall); " +
 			"and its redo log must not wrap around while the files are sent"})
 	} else {

@@ -46,7 +46,7 @@ func tool(found map[string]string, host string, d *Dialect) []obstacle {
 		return []obstacle{{"mariadb-backup is not installed on " + host, install}}
 	}
 	m := toolVersion.FindStringSubmatch(found["backup"])
-	if series := fmt.Sprintf("%d.%d", d.Version.Major, d.Version.Minor); m == nil || m[1]+"."+m[2] != series {
+	if series := d.Series(); m == nil || m[1]+"."+m[2] != series {
 		return []obstacle{{fmt.Sprintf("mariadb-backup on %s is not of MariaDB %s: %s", host, series, found["backup"]), install}}
 	}
 	return nil
@@ -55,7 +55,7 @@ func tool(found map[string]string, host string, d *Dialect) []obstacle {
 // sourceTool looks for what reads the source's files.
 func (p *physical) sourceTool(ctx context.Context, d *Dialect) ([]obstacle, error) {
 	s := p.pair.Source
-	if !d.mariadb() {
+	if d.Flavor.FilesMethod() == ClonePlugin {
 		return p.clonable(ctx, s)
 	}
 	if s.Host() == nil {
@@ -97,7 +97,7 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+remote.Quote(file)+`)/attr/current" 
 		return nil, err
 	}
 	var out []obstacle
-	if d.mariadb() {
+	if d.Flavor.FilesMethod() == MariaDBBackup {
 		out = append(out, tool(found, t.Host().Name(), d)...)
 	} else {
 		more, err := p.clonable(ctx, t)
@@ -120,7 +120,7 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+remote.Quote(file)+`)/attr/current" 
 	return out, nil
 }
 
-// confined looks whether a MySQL server may write beside its data directory, and
+// confined looks whether a server that clones may write beside its data directory, and
 // keeps all that must change places with it inside.
 func (p *physical) confined(found map[string]string, dir, binlog string) []obstacle {
 	var out []obstacle
@@ -160,13 +160,7 @@ func (p *physical) versions(ctx context.Context, from *Dialect) ([]obstacle, err
 	if err != nil {
 		return nil, err
 	}
-	same := from.Flavor == to.Flavor && from.Version.Major == to.Version.Major && from.Version.Minor == to.Version.Minor
-	// CLONE works between the releases of a series since 8.0.37; before, only
-	// between equal ones: dev.mysql.com/doc/refman/8.0/en/clone-plugin-remote.html.
-	if same && !from.mariadb() && from.Version.Major == 8 && from.Version.Minor == 0 {
-		same = from.Version == to.Version || from.atLeast(8, 0, 37) && to.atLeast(8, 0, 37)
-	}
-	if same && to.Version.Compare(from.Version) >= 0 {
+	if to.FilesFit(from) {
 		return nil, nil
 	}
 	return []obstacle{{fmt.Sprintf("the files of %s are not for %s", from, to), fmt.Sprintf("install %s on the target", from)}}, nil
@@ -174,10 +168,7 @@ func (p *physical) versions(ctx context.Context, from *Dialect) ([]obstacle, err
 
 // settings compares what decides over the files' format and places.
 func (p *physical) settings(ctx context.Context, d *Dialect) ([]obstacle, error) {
-	equal := []string{"innodb_page_size", "lower_case_table_names", "innodb_data_file_path"}
-	if d.mariadb() {
-		equal = append(equal, "innodb_undo_tablespaces")
-	}
+	equal := d.FileSettings()
 	inside := []string{"innodb_data_home_dir", "innodb_undo_directory", "innodb_log_group_home_dir"}
 	var values []map[string]string
 	var found []obstacle

@@ -11,18 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// passiveGlobals is what the target's server starts with the source's files
-// under: nobody writes, no event runs, no link of the source's is followed.
-func passiveGlobals(d *Dialect) map[string]string {
-	globals := map[string]string{"event_scheduler": "OFF", d.fenceVariables()[0]: "ON", "skip_slave_start": "ON"}
-	if !d.mariadb() && d.atLeast(8, 0, 26) {
-		delete(globals, "skip_slave_start")
-		globals["skip_replica_start"] = "ON"
-	}
-	return globals
-}
-
-func passiveNames(d *Dialect) []string { return slices.Sorted(maps.Keys(passiveGlobals(d))) }
+func passiveNames(d *Dialect) []string { return slices.Sorted(maps.Keys(d.PassiveGlobals())) }
 
 // places says where the data directories are: all that is needed to know how
 // far a swap came.
@@ -51,7 +40,7 @@ func (p *physical) complete(ctx context.Context, n physicalNotes) error {
 		if err != nil {
 			return err
 		}
-		if err := p.passive().write(ctx, passiveGlobals(dialect)); err != nil {
+		if err := p.passive().write(ctx, dialect.PassiveGlobals()); err != nil {
 			return err
 		}
 	}
@@ -116,7 +105,7 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "
 // to be, fenced and at the files' position, and leaves the marker of a finished seed.
 func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
 	t := p.pair.Target
-	if n.Flavor == MySQL {
+	if n.Flavor.FilesMethod() == ClonePlugin {
 		if err := p.clonedPosition(ctx, n); err != nil {
 			return err
 		}
@@ -131,7 +120,7 @@ func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
 	if err := asAdmin(ctx, t, []string{Unlogged}, p.dropForeign); err != nil {
 		return t.wrap("take away what is the source's own", err)
 	}
-	if n.Flavor == MySQL {
+	if n.Flavor.FilesMethod() == ClonePlugin {
 		if err := p.leaveServers(ctx, *n, n.Plugin); err != nil {
 			return err
 		}
@@ -171,11 +160,11 @@ func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
 	if err != nil {
 		return t.wrap("read the clone's position", err)
 	}
-	set, err := ParseGTIDSet(MySQL, said)
+	set, err := ParseGTIDSet(n.Flavor, said)
 	if err != nil {
 		return err
 	}
-	have, err := dialect.ExecutedGTIDs(ctx, db)
+	have, err := executedGTIDs(ctx, db, dialect)
 	if err != nil {
 		return err
 	}
@@ -245,7 +234,7 @@ func (p *physical) restoreGlobals(ctx context.Context, n physicalNotes) error {
 	if err := p.passive().restore(ctx, n.Kept, passiveNames(dialect)...); err != nil {
 		return err
 	}
-	for _, name := range append([]string{"event_scheduler"}, dialect.fenceVariables()...) {
+	for _, name := range append([]string{"event_scheduler"}, dialect.FenceVariables()...) {
 		if strings.EqualFold(n.Globals[name], "DISABLED") {
 			continue // can only be set at a start, which will do so
 		}
@@ -273,7 +262,7 @@ func (p *physical) leaveServers(ctx context.Context, n physicalNotes, had bool) 
 
 // discard forgets a seed while the target's server has its own data.
 func (p *physical) discard(ctx context.Context, n physicalNotes) error {
-	if n.Flavor == MySQL {
+	if n.Flavor.FilesMethod() == ClonePlugin {
 		if err := p.up(ctx, n); err != nil {
 			return err
 		}

@@ -207,7 +207,7 @@ func Findings(ctx context.Context, pair Pair, opts PreflightOptions) ([]Finding,
 	}
 	i.checkServer(i.target)
 	i.checkVersions()
-	if i.source.dialect.Flavor != i.target.dialect.Flavor {
+	if !i.source.dialect.SameFlavor(i.target.dialect) {
 		return i.findings, nil // nothing else can be compared
 	}
 	i.checkIDs()

@@ -200,11 +200,7 @@ func (i *inspection) checkSeedTime(ctx context.Context) error {
 // the server's statistics.
 func (i *inspection) dataBytes(ctx context.Context, s *side) (int64, error) {
 	condition, args := s.inSchemas("TABLE_SCHEMA")
-	var settings []string
-	if !s.dialect.mariadb() {
-		settings = append(settings, "SET SESSION information_schema_stats_expiry = 0") // or they are a day old
-	}
-	session, err := s.Session(ctx, settings...)
+	session, err := s.Session(ctx, s.dialect.FreshStatistics()...)
 	if err != nil {
 		return 0, err
 	}

@@ -50,7 +50,7 @@ func (i *inspection) checkTables(ctx context.Context) error {
 		i.add("H21", Refuse, i.source, "ALTER TABLE … ENGINE=InnoDB; of an engine that keeps its rows elsewhere (FEDERATED, CONNECT, SPIDER, MERGE), drop the table or leave its schema out",
 			"%d tables are in an engine without consistent snapshots: %s", len(engines), some(engines))
 	}
-	if i.source.dialect.atLeast(10, 11, 0) || !i.source.dialect.mariadb() {
+	if i.source.dialect.CopiesHistory() {
 		return nil // the seed copies the history, too
 	}
 	versioned, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
@@ -111,9 +111,9 @@ func (i *inspection) cascades(ctx context.Context) ([]string, error) {
 }
 
 // logsCascades reports whether the rows that a foreign key changes are in the
-// binlog: on MySQL from 9.6 on, unless it leaves foreign keys to InnoDB.
+// side's binlog.
 func (s *side) logsCascades() bool {
-	return !s.dialect.mariadb() && s.dialect.atLeast(9, 6, 0) && !isOn(s.variables["innodb_native_foreign_keys"])
+	return s.dialect.LogsCascades(s.variables)
 }
 
 // checkCascades refuses a mix of servers that log cascades and that do not (H10).

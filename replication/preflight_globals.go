@@ -134,15 +134,12 @@ func (i *inspection) checkNamedZones(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tool, client := "mysql_tzinfo_to_sql", "mysql"
-	if i.target.dialect.mariadb() {
-		tool, client = "mariadb-tzinfo-to-sql", "mariadb"
-	}
+	printer, client := i.target.dialect.TimeZonePrograms()
 	severity, found := Warn, "it knows no time zones by name, and the source does: an application that names one is refused"
 	if len(used) > 0 {
 		severity, found = Refuse, "it knows no time zones by name, and these name some: "+some(used)
 	}
-	i.add("H17", severity, i.target, fmt.Sprintf("on its machine, before the seed: (echo 'SET sql_log_bin = 0;'; %s /usr/share/zoneinfo) | %s mysql", tool, client), "%s", found)
+	i.add("H17", severity, i.target, fmt.Sprintf("on its machine, before the seed: (echo 'SET sql_log_bin = 0;'; %s /usr/share/zoneinfo) | %s mysql", printer, client), "%s", found)
 	return nil
 }
 
@@ -193,11 +190,7 @@ func (i *inspection) checkErrant(ctx context.Context) error {
 // checkReplicas refuses a target with the id of another replica of the source:
 // the source ends one's connection when the other comes (H11).
 func (i *inspection) checkReplicas(ctx context.Context) error {
-	query := "SHOW SLAVE HOSTS"
-	if !i.source.dialect.mariadb() {
-		query = "SHOW REPLICAS"
-	}
-	records, err := queryRecords(ctx, i.source.db, query)
+	records, err := queryRecords(ctx, i.source.db, i.source.dialect.ListReplicas())
 	if err != nil {
 		return err
 	}

@@ -213,7 +213,7 @@ func asReplica(t *testing.T, p *testPair) func() {
 	reader.id = p.target.ServerID
 	goal, err := ParseGTIDSet(reader.dialect.Flavor, map[Flavor]string{MariaDB: "0-1-99999999", MySQL: "11111111-1111-1111-1111-111111111111:1"}[reader.dialect.Flavor])
 	require.NoError(t, err)
-	start, err := reader.dialect.ExecutedGTIDs(ctx, p.source.Root())
+	start, err := executedGTIDs(ctx, p.source.Root(), reader.dialect)
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() { done <- reader.read(ctx, start, goal, ignoreAll{}) }()

@@ -16,28 +16,9 @@ var ownPrivileges = []string{"INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "CR
 // copyPrivileges are what making the copy needs beside: on the target only.
 var copyPrivileges = []string{"ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE"}
 
-// adminPrivileges are the flavor's and version's names of what changing
-// settings, links and fences needs.
-func (d *Dialect) adminPrivileges() []string {
-	if d.mariadb() {
-		return []string{
-			"SUPER", "BINLOG MONITOR", "BINLOG ADMIN", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN",
-			"READ_ONLY ADMIN", "CONNECTION ADMIN", "SET USER",
-		}
-	}
-	definer := "SET_USER_ID"
-	if d.atLeast(8, 2, 0) {
-		definer = "SET_ANY_DEFINER"
-	}
-	return []string{
-		"REPLICATION CLIENT", "BACKUP_ADMIN", "CONNECTION_ADMIN", "PERSIST_RO_VARIABLES_ADMIN", "REPLICATION_SLAVE_ADMIN",
-		definer, "SYSTEM_USER", "SYSTEM_VARIABLES_ADMIN", "XA_RECOVER_ADMIN",
-	}
-}
-
 // neededPrivileges are what migrate's login needs on a side.
 func neededPrivileges(d *Dialect, side Side) []string {
-	needed := slices.Concat(readPrivileges, ownPrivileges, d.adminPrivileges())
+	needed := slices.Concat(readPrivileges, ownPrivileges, d.AdminPrivileges())
 	if side == Target {
 		needed = append(needed, copyPrivileges...)
 	}

@@ -46,39 +46,19 @@ func (i *inspection) checkBinlog(s *side) {
 	}
 }
 
-// filterVariables are MariaDB's replication filters, which its status shows only
-// once it replicates.
-var filterVariables = []string{
-	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table",
-	"replicate_wild_do_table", "replicate_wild_ignore_table", "replicate_rewrite_db",
-}
-
 // readFilters adds the filters that a server has before it replicates.
 func (s *side) readFilters(ctx context.Context) error {
+	filters, err := s.dialect.GlobalFilters(ctx, s.db)
 	if s.replica.Filters == nil {
 		s.replica.Filters = map[string]string{}
 	}
-	if s.dialect.mariadb() {
-		values, err := variables(ctx, s.db, filterVariables...)
-		for name, value := range values {
-			if value != "" {
-				s.replica.Filters[name] = value
-			}
-		}
-		return err
-	}
-	records, err := queryRecords(ctx, s.db, "SELECT FILTER_NAME AS name, FILTER_RULE AS rule FROM performance_schema.replication_applier_global_filters")
-	for _, r := range records {
-		if r["rule"] != "" {
-			s.replica.Filters[strings.ToLower(r["name"])] = r["rule"]
-		}
-	}
+	maps.Copy(s.replica.Filters, filters)
 	return err
 }
 
 func (i *inspection) checkReplication(s *side) {
 	for _, name := range slices.Sorted(maps.Keys(s.replica.Filters)) {
-		i.add("H18", Refuse, s, "remove the filter, in the option file too: "+s.dialect.removeFilter(name), "%s is set: %s", name, s.replica.Filters[name])
+		i.add("H18", Refuse, s, "remove the filter, in the option file too: "+s.dialect.RemoveFilter(name), "%s is set: %s", name, s.replica.Filters[name])
 	}
 	for _, name := range []string{"slave_exec_mode", "replica_exec_mode"} {
 		if value, ok := s.variables[name]; ok && !strings.EqualFold(value, "STRICT") {
@@ -93,15 +73,6 @@ func (i *inspection) checkReplication(s *side) {
 	if value := s.variables["slave_run_triggers_for_rbr"]; value != "" && !sameValue(value, "NO") {
 		i.add("H9", Refuse, s, "SET GLOBAL slave_run_triggers_for_rbr = 'NO'", "triggers would fire again for replicated rows")
 	}
-}
-
-// removeFilter is the statement that takes a replication filter away; the
-// replica must be stopped for it.
-func (d *Dialect) removeFilter(name string) string {
-	if d.mariadb() {
-		return "SET GLOBAL " + strings.ToLower(name) + " = ''"
-	}
-	return "CHANGE REPLICATION FILTER " + strings.ToUpper(name) + " = ()"
 }
 
 // checkSource looks at what only a source can have wrong.
@@ -130,9 +101,9 @@ func (i *inspection) checkSource() {
 func (i *inspection) checkVersions() {
 	source, target := i.source.dialect, i.target.dialect
 	switch {
-	case source.Flavor != target.Flavor:
+	case !target.SameFlavor(source):
 		i.add("H25", Refuse, i.target, "install "+string(source.Flavor), "it is %s, the source is %s", target, source)
-	case target.Version.Compare(source.Version) < 0:
+	case target.OlderThan(source):
 		i.add("H25", Refuse, i.target, "install "+source.String()+" or newer", "it is %s, the source is %s", target, source)
 	}
 }

@@ -18,10 +18,10 @@ var sessionSettings = []struct{ hazard, name, value, does string }{
 }
 
 // checkSessions looks for sessions that log otherwise than the server's globals
-// say (H4, H24). MySQL tells the variables of its sessions. MariaDB does not: there
-// the accounts are named that may do so.
+// say (H4, H24). Where the server does not tell the variables of its sessions, the
+// accounts are named that may do so.
 func (i *inspection) checkSessions(ctx context.Context) error {
-	if i.source.dialect.mariadb() {
+	if !i.source.dialect.TellsSessionVariables() {
 		return i.checkBinlogAdmins(ctx)
 	}
 	records, err := queryRecords(ctx, i.source.db, `SELECT t.PROCESSLIST_ID AS id, v.VARIABLE_NAME AS name, v.VARIABLE_VALUE AS value
@@ -55,10 +55,7 @@ func (i *inspection) checkSessions(ctx context.Context) error {
 // checkBinlogAdmins names the accounts that may keep a session of theirs out of
 // MariaDB's binlog, or have it log statements.
 func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
-	privileges := []string{"BINLOG ADMIN"}
-	if !i.source.dialect.atLeast(10, 11, 0) {
-		privileges = append(privileges, "SUPER")
-	}
+	privileges := i.source.dialect.BinlogAdmin()
 	all, err := holders(ctx, i.source.db, privileges)
 	if err != nil {
 		return err
@@ -127,11 +124,7 @@ func (i *inspection) checkTransactions(ctx context.Context) error {
 		i.add("H15", Warn, i.source, fmt.Sprintf("let it end before the cutover, or KILL %d; cutover.kill_blockers lets the fence do so", c.ID),
 			"a %s has run for %d s, and a fence waits %s: session %s", what, seconds, wait, c)
 	}
-	query := "XA RECOVER CONVERT XID"
-	if i.source.dialect.mariadb() {
-		query = "XA RECOVER FORMAT='SQL'"
-	}
-	prepared, err := queryRecords(ctx, i.source.db, query)
+	prepared, err := queryRecords(ctx, i.source.db, i.source.dialect.ListPrepared())
 	if err != nil {
 		return err
 	}
@@ -225,15 +218,7 @@ func waitsForMetadata(state string) bool {
 // metadataHolders are, for each session with metadata locks, the sessions that
 // hold one on the same things. known is false where the server does not tell.
 func (i *inspection) metadataHolders(ctx context.Context) (holding map[string][]string, known bool, err error) {
-	query := `SELECT t.PROCESSLIST_ID AS id, CONCAT_WS('.', m.OBJECT_TYPE, m.OBJECT_SCHEMA, m.OBJECT_NAME) AS object, m.LOCK_STATUS = 'GRANTED' AS held
-		FROM performance_schema.metadata_locks m JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID
-		WHERE m.OBJECT_TYPE = 'TABLE' AND t.PROCESSLIST_ID IS NOT NULL`
-	if i.source.dialect.mariadb() {
-		// It lists what is held; who waits holds a weaker lock on the same table.
-		query = `SELECT THREAD_ID AS id, CONCAT_WS('.', TABLE_SCHEMA, TABLE_NAME) AS object, 1 AS held
-			FROM information_schema.METADATA_LOCK_INFO WHERE TABLE_NAME <> ''`
-	}
-	records, err := queryRecords(ctx, i.source.db, query)
+	records, err := queryRecords(ctx, i.source.db, i.source.dialect.ListMetadataLocks())
 	if errorNumber(err) == 1109 { // no such table in information_schema: the plugin is not installed
 		return nil, false, nil
 	}

@@ -124,11 +124,7 @@ func (i *inspection) checkEncryption(ctx context.Context) error {
 	if err != nil || len(encrypted) == 0 {
 		return err
 	}
-	query := "SELECT COUNT(*) FROM performance_schema.keyring_component_status WHERE STATUS_KEY = 'Component_status' AND STATUS_VALUE = 'Active'"
-	if i.target.dialect.mariadb() {
-		query = "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'ENCRYPTION' AND PLUGIN_STATUS = 'ACTIVE'"
-	}
-	keys, err := queryText(ctx, i.target.db, query)
+	keys, err := queryText(ctx, i.target.db, i.target.dialect.CountKeyManagement())
 	if err != nil {
 		return err
 	}
@@ -150,16 +146,7 @@ var socketPlugins = []string{"unix_socket", "auth_socket"}
 
 // authentications lists how the application's accounts log in. No hash is read.
 func (i *inspection) authentications(ctx context.Context) ([]authentication, error) {
-	query := `SELECT User AS user, Host AS host, plugin AS plugin, '[]' AS others,
-		IF(plugin IN ('auth_socket', 'authentication_pam'), authentication_string, '') AS detail
-		FROM mysql.user WHERE plugin <> '' AND Host <> ''`
-	if i.source.dialect.mariadb() {
-		query = `SELECT User AS user, Host AS host, COALESCE(JSON_VALUE(Priv, '$.plugin'), '') AS plugin,
-			COALESCE(JSON_EXTRACT(Priv, '$.auth_or[*].plugin'), '[]') AS others,
-			IF(JSON_VALUE(Priv, '$.plugin') IN ('unix_socket', 'pam'), COALESCE(JSON_VALUE(Priv, '$.authentication_string'), ''), '') AS detail
-			FROM mysql.global_priv WHERE Host <> ''`
-	}
-	records, err := queryRecords(ctx, i.source.db, query)
+	records, err := queryRecords(ctx, i.source.db, i.source.dialect.ListAuthentications())
 	if err != nil {
 		return nil, err
 	}
@@ -182,25 +169,6 @@ func (i *inspection) authentications(ctx context.Context) ([]authentication, err
 	return all, nil
 }
 
-// sonames are the libraries of authentication plugins that come with the servers.
-var sonames = map[string]string{
-	"ed25519": "auth_ed25519", "pam": "auth_pam", "gssapi": "auth_gssapi", "parsec": "auth_parsec",
-	"unix_socket": "auth_socket", "auth_socket": "auth_socket.so", "authentication_webauthn": "authentication_webauthn.so",
-	"mysql_no_login": "mysql_no_login.so",
-}
-
-// installPlugin is the statement that loads an authentication plugin; "" where none does.
-func (d *Dialect) installPlugin(plugin string) string {
-	library, ok := sonames[plugin]
-	switch {
-	case !ok:
-		return ""
-	case d.mariadb():
-		return "INSTALL SONAME " + literal(strings.TrimSuffix(library, ".so"))
-	}
-	return "INSTALL PLUGIN " + plugin + " SONAME " + literal(library)
-}
-
 // checkPlugins looks for accounts that could not log in on the target (H26):
 // their authentication plugin is not there, or what it asks: a user of the
 // machine, a PAM service.
@@ -216,7 +184,7 @@ func (i *inspection) checkPlugins(ctx context.Context) error {
 	for _, a := range all {
 		if !slices.Contains(known, strings.ToLower(a.plugin)) {
 			fix := "ALTER USER on the source to a plugin that both have, with a new password"
-			if install := i.target.dialect.installPlugin(a.plugin); install != "" {
+			if install := i.target.dialect.InstallPlugin(a.plugin); install != "" {
 				fix = install + " on the target; or " + fix
 			}
 			i.add("H26", Refuse, i.target, fix, "it lacks the authentication plugin %s of '%s'@'%s'", a.plugin, a.user, a.host)

@@ -54,7 +54,7 @@ func asAdmin(ctx context.Context, s *Server, settings []string, f func(context.C
 		return err
 	}
 	defer session.Close()
-	if dialect.mariadb() {
+	if !dialect.FenceStopsAdmins() {
 		return f(ctx, session)
 	}
 	lock, err := lockFence(ctx, s)

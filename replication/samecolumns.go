@@ -79,8 +79,7 @@ func (g sameColumns) differ(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Servers of other series spell types in another way.
-	sameStyle := a.Version.Major == b.Version.Major && a.Version.Minor == b.Version.Minor
+	sameStyle := a.SameStyle(b)
 	want, err := shapes(ctx, here, g.pair.Schemas, sameStyle)
 	if err != nil {
 		return nil, err

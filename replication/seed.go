@@ -184,7 +184,7 @@ func (s *seed) writable(ctx context.Context, do func(context.Context) error) err
 	if err != nil {
 		return err
 	}
-	if dialect.mariadb() {
+	if !dialect.FenceStopsAdmins() {
 		return do(ctx)
 	}
 	if _, err := db.ExecContext(ctx, "SET GLOBAL super_read_only = 0"); err != nil {

@@ -56,7 +56,7 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 	if err != nil {
 		return err
 	}
-	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0", dialect.sortMemory())
+	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0", dialect.SortMemory())
 	if err != nil {
 		return err
 	}
@@ -87,15 +87,6 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 		return r.pair.Target.wrap("add indexes and keys to "+t.title(), err)
 	}
 	return nil
-}
-
-// sortMemory gives a session that builds indexes enough memory to sort a large
-// table in few passes: MySQL's default is a megabyte. MariaDB's is not a session's to set.
-func (d *Dialect) sortMemory() string {
-	if d.mariadb() || !d.atLeast(8, 0, 27) {
-		return "DO 0"
-	}
-	return "SET SESSION innodb_ddl_buffer_size = 16777216"
 }
 
 var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)

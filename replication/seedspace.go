@@ -6,39 +6,30 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// extendVariable says whether MySQL fills a table's new pages with zeroes before
-// it uses them, through the file system's cache, and waits for the disk: a fifth
-// of what a copy costs it. Without, it reserves the pages, after a note in its
-// redo log from which a recovery makes them (WL#13782): a crash loses none.
-const extendVariable = "innodb_extend_and_initialize"
-
-// extends reports whether the server has it.
-func (d *Dialect) extends() bool { return !d.mariadb() && d.atLeast(8, 0, 22) }
-
 // reserveSpace lets the target reserve new pages without writing them twice,
 // until restoreSpace. What was there stands in the marker before it is changed.
 func (r *seedRun) reserveSpace(ctx context.Context) error {
 	db, dialect, err := r.pair.Target.Open(ctx)
-	if err != nil || !dialect.extends() {
+	if err != nil || !dialect.HasExtend() {
 		return err
 	}
 	if r.marker.Made.Extend == "" {
-		v, err := variables(ctx, db, extendVariable)
+		v, err := variables(ctx, db, ExtendVariable)
 		if err != nil {
-			return r.pair.Target.wrap("read "+extendVariable, err)
+			return r.pair.Target.wrap("read "+ExtendVariable, err)
 		}
-		if !isOn(v[extendVariable]) {
+		if !isOn(v[ExtendVariable]) {
 			return nil
 		}
-		r.marker.Made.Extend = v[extendVariable]
+		r.marker.Made.Extend = v[ExtendVariable]
 		if err := r.mark(ctx); err != nil {
 			return err
 		}
 	}
-	if err := setGlobal(ctx, db, extendVariable, "OFF"); err != nil {
+	if err := setGlobal(ctx, db, ExtendVariable, "OFF"); err != nil {
 		return r.pair.Target.wrap("let tables grow without zeroes", err)
 	}
-	report.Note(ctx, "%s: %s is off until the seed ends", r.pair.Target.Name(), extendVariable)
+	report.Note(ctx, "%s: %s is off until the seed ends", r.pair.Target.Name(), ExtendVariable)
 	return nil
 }
 
@@ -51,13 +42,13 @@ func (s *seed) restoreSpace(ctx context.Context, m marker) error {
 	if err != nil {
 		return err
 	}
-	err = setGlobal(ctx, db, extendVariable, m.Made.Extend)
+	err = setGlobal(ctx, db, ExtendVariable, m.Made.Extend)
 	if errorNumber(err) == 1193 { // it has been replaced by a build that does not know it
-		report.Note(ctx, "%s has no %s any more: nothing to restore", s.pair.Target.Name(), extendVariable)
+		report.Note(ctx, "%s has no %s any more: nothing to restore", s.pair.Target.Name(), ExtendVariable)
 		return nil
 	}
 	if err != nil {
-		return s.pair.Target.wrap("restore "+extendVariable, err)
+		return s.pair.Target.wrap("restore "+ExtendVariable, err)
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// extends is extendVariable as the server has it.
-func extends(s *servertest.Instance) string { return s.Value("SELECT @@GLOBAL." + extendVariable) }
+// extends is ExtendVariable as the server has it.
+func extends(s *servertest.Instance) string { return s.Value("SELECT @@GLOBAL." + ExtendVariable) }
 
 // TestSpaceIsReservedOnlyWhileTheSeedRuns: the target's variable comes back after
 // the end, after a failure, and after a seed that was killed, by the next try or the undo.
@@ -40,7 +40,7 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	killed() // what was there is still known
 	require.NoError(t, Seed(pair).Op.Apply(t.Context()))
 	require.Equal(t, "1", extends(target), "finished")
-	target.Exec("SET GLOBAL " + extendVariable + " = OFF")
+	target.Exec("SET GLOBAL " + ExtendVariable + " = OFF")
 	undo()
 	require.Equal(t, "0", extends(target), "it is not the seed's any more")
 
@@ -48,7 +48,7 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	require.Equal(t, "0", extends(target), "it was off before")
 	undo()
 
-	target.Exec("SET GLOBAL " + extendVariable + " = ON")
+	target.Exec("SET GLOBAL " + ExtendVariable + " = ON")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
@@ -66,7 +66,7 @@ func TestSpaceIsRestoredWhereTheServerKnowsIt(t *testing.T) {
 	ctx := report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })
 	require.NoError(t, (&seed{pair: pair}).restoreSpace(ctx, marker{Made: made{Extend: "ON"}}))
 	require.Len(t, notes, 1)
-	require.Contains(t, notes[0], "has no "+extendVariable+" any more")
+	require.Contains(t, notes[0], "has no "+ExtendVariable+" any more")
 	target.Kill()
 	require.Error(t, (&seed{pair: pair}).restoreSpace(ctx, marker{Made: made{Extend: "ON"}}))
 }

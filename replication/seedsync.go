@@ -151,7 +151,7 @@ func (c *rowSync) statement(schema, text string) {
 func (c *rowSync) recordSeen(ctx context.Context, pending []gtid) error {
 	set := GTIDSet{flavor: c.goal.flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
 	for _, id := range pending {
-		if set.flavor == MariaDB {
+		if set.byDomain() {
 			if last, ok := c.goal.domains[id.domain]; ok && id.sequence <= last.sequence {
 				set.domains[id.domain] = mariaGTID{id.server, id.sequence}
 			}

@@ -120,15 +120,14 @@ func newSeedTable(dialect *Dialect, id tableName, kind string, answers [seedTabl
 	}
 	if size["kind"] == "BASE TABLE" {
 		t.chooseKey(keys)
-	} else if dialect.atLeast(10, 11, 0) {
+	} else if dialect.CopiesHistory() {
 		t.history = historyColumns(columns)
 	}
 	return t, nil
 }
 
 // historyColumns are the columns by which a system-versioned table keeps its
-// rows' times, the start first. Only MariaDB 10.11 and newer let them be
-// written; before, the history stays behind.
+// rows' times, the start first. Where they cannot be written, the history stays behind.
 func historyColumns(columns []record) []string {
 	history := []string{"row_start", "row_end"} // of a table that names none
 	for _, r := range columns {

@@ -26,7 +26,7 @@ func (s *seed) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have, err := dialect.ExecutedGTIDs(ctx, db)
+	have, err := executedGTIDs(ctx, db, dialect)
 	if err != nil {
 		return s.pair.Target.wrap("verify the seed", err)
 	}
@@ -108,11 +108,8 @@ func setPosition(ctx context.Context, s *Server, set GTIDSet) error {
 		return err
 	}
 	statements := []string{dialect.ResetBinlog()}
-	switch {
-	case dialect.mariadb():
-		statements = append(statements, "SET GLOBAL gtid_slave_pos = "+literal(set.String()))
-	case !set.IsEmpty():
-		statements = append(statements, "SET GLOBAL gtid_purged = "+literal(set.String()))
+	if statement := dialect.SetPosition(set.String()); statement != "" {
+		statements = append(statements, statement)
 	}
 	for _, statement := range statements {
 		if _, err := db.ExecContext(ctx, statement); err != nil {

@@ -237,13 +237,9 @@ func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 	if err != nil {
 		return found, err
 	}
-	sequences := "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = %s LIMIT 1"
-	if !dialect.mariadb() {
-		sequences = "SELECT 1 AS name FROM DUAL WHERE 1 = 0 AND '' = %s"
-	}
 	var queries []string
 	for _, schema := range r.schemas {
-		queries = append(queries, cascadesOf(schema), fmt.Sprintf(sequences, literal(schema)))
+		queries = append(queries, cascadesOf(schema), dialect.SequenceOf(schema))
 	}
 	err = source.askAll(ctx, queries, func(i int, rows []record, err error) error {
 		if err != nil {

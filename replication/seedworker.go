@@ -68,7 +68,7 @@ func workerAccount(ctx context.Context, source *Server) (login, error) {
 	if err != nil {
 		return login{}, err
 	}
-	return login{source, ownUserPrefix + "seed", dialect.seedPrivileges() + " ON *.*"}, nil
+	return login{source, ownUserPrefix + "seed", dialect.SeedPrivileges() + " ON *.*"}, nil
 }
 
 // dropWorkerAccount takes away the account of a worker of an earlier try, where
@@ -82,17 +82,6 @@ func dropWorkerAccount(ctx context.Context, source *Server) error {
 		return err
 	}
 	return account.drop(ctx)
-}
-
-// seedPrivileges are what a seed needs on the source: the rows, the definitions,
-// the accounts (in the schema mysql), the binlog; the locks of a snapshot; and to
-// see the replicas.
-func (d *Dialect) seedPrivileges() string {
-	const common = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE"
-	if d.mariadb() {
-		return common + ", BINLOG MONITOR, REPLICATION MASTER ADMIN"
-	}
-	return common + ", REPLICATION CLIENT, SHOW_ROUTINE"
 }
 
 // host is the target's machine.

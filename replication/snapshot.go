@@ -53,8 +53,8 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	}
 	w.pinned = true
 	var gtids GTIDSet
-	if dialect.mariadb() {
-		gtids, err = startCommitOrdered(ctx, w)
+	if dialect.SnapshotTellsPosition() {
+		gtids, err = startCommitOrdered(ctx, w, dialect)
 	} else {
 		gtids, err = startLocked(ctx, s, w, dialect)
 	}
@@ -65,18 +65,15 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	return &snapshot{w, gtids}, nil
 }
 
-// visiblePosition is transactions whose rows every read sees that begins now.
-//
-// MariaDB: those of a snapshot's position (see takeSnapshot). MySQL:
-// gtid_executed; a transaction enters it after its commit in the engine
-// (MYSQL_BIN_LOG::process_commit_stage_queue, then update_commit_group).
+// visiblePosition is transactions whose rows every read sees that begins now:
+// the executed ones where they are visible, else those of a snapshot's position.
 func visiblePosition(ctx context.Context, s *Server) (GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	if !dialect.mariadb() {
-		return dialect.ExecutedGTIDs(ctx, db)
+	if dialect.ExecutedAreVisible() {
+		return executedGTIDs(ctx, db, dialect)
 	}
 	snap, err := takeSnapshot(ctx, s)
 	if err != nil {
@@ -86,18 +83,9 @@ func visiblePosition(ctx context.Context, s *Server) (GTIDSet, error) {
 	return snap.GTIDs, nil
 }
 
-// unlimited lifts, for one session, the limits that a site may have set on
-// long statements and transactions.
-func (d *Dialect) unlimited() string {
-	if d.mariadb() {
-		return "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
-	}
-	return "SET SESSION max_execution_time = 0"
-}
-
 const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
-func startCommitOrdered(ctx context.Context, w *wire) (GTIDSet, error) {
+func startCommitOrdered(ctx context.Context, w *wire, dialect *Dialect) (GTIDSet, error) {
 	if _, err := w.exec(ctx, startSnapshot); err != nil {
 		return GTIDSet{}, err
 	}
@@ -117,7 +105,7 @@ func startCommitOrdered(ctx context.Context, w *wire) (GTIDSet, error) {
 	if err != nil || len(text) == 0 {
 		return GTIDSet{}, firstError(err, errGone)
 	}
-	return ParseGTIDSet(MariaDB, text[0][0])
+	return ParseGTIDSet(dialect.Flavor, text[0][0])
 }
 
 // startLocked takes the lock, opens the view, reads its transactions and gives

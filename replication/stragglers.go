@@ -40,11 +40,11 @@ func native(ctx context.Context, s *Server) (GTIDSet, error) {
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	set, err := dialect.ExecutedGTIDs(ctx, db)
+	set, err := executedGTIDs(ctx, db, dialect)
 	if err != nil {
 		return GTIDSet{}, s.wrap("read the executed transactions", err)
 	}
-	if !dialect.mariadb() {
+	if !dialect.Flavor.GTIDDomains() {
 		uuid, err := queryText(ctx, db, "SELECT @@GLOBAL.server_uuid")
 		if err != nil {
 			return GTIDSet{}, s.wrap("read server_uuid", err)

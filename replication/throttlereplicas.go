@@ -164,10 +164,7 @@ func replicasOf(ctx context.Context, s *Server) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := "SHOW SLAVE HOSTS"
-	if !dialect.mariadb() && dialect.atLeast(8, 0, 22) {
-		query = "SHOW REPLICAS"
-	}
+	query := dialect.ListReplicas()
 	records, err := queryRecords(ctx, db, query)
 	if err != nil {
 		return nil, s.wrap(query, err)

@@ -82,13 +82,9 @@ func quietSettings(ctx context.Context, s *Server) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var settings []string
+	settings := dialect.ReadableHashes()
 	if !s.cfg.OnlyReads { // whose statements hold none, and who may not
-		settings = append(settings, Quiet)
-	}
-	if !dialect.mariadb() {
-		// A caching_sha2 hash holds arbitrary bytes.
-		settings = append(settings, "SET SESSION print_identified_with_as_hex = 1")
+		settings = append([]string{Quiet}, settings...)
 	}
 	return settings, nil
 }
@@ -104,11 +100,7 @@ func readAccounts(ctx context.Context, s *Server) ([]appUser, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := "SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user ORDER BY 1, 2"
-	if dialect.mariadb() {
-		query = "SELECT User AS user, Host AS host, is_role FROM mysql.user ORDER BY is_role DESC, 1, 2"
-	}
-	records, err := queryRecords(ctx, session, query)
+	records, err := queryRecords(ctx, session, dialect.ListAccounts())
 	if err != nil {
 		return nil, s.wrap("list users", err)
 	}

@@ -204,7 +204,7 @@ func (v *verifier) compareWaves(ctx context.Context, waves *waves) error {
 		}
 		for _, t := range tables {
 			rows += t.rows
-			t.crc32c = v.dialect.hasCRC32C() && v.other.hasCRC32C()
+			t.crc32c = v.dialect.HasCRC32C() && v.other.HasCRC32C()
 		}
 		v.mu.Lock()
 		v.total = rows
@@ -262,14 +262,14 @@ func (v *verifier) await(ctx context.Context, limit time.Duration) (set, missing
 		return set, missing, err
 	}
 	wait := set.Without(v.ownDomain)
-	if have.Contains(wait) && !v.other.mariadb() {
+	if have.Contains(wait) && v.other.ExecutedAreVisible() {
 		return set, missing, nil
 	}
 	to, err := v.to.DB(ctx)
 	if err != nil {
 		return set, missing, err
 	}
-	reached, err := v.other.WaitGTIDs(ctx, to, wait, limit)
+	reached, err := waitGTIDs(ctx, to, v.other, wait, limit)
 	if err != nil {
 		return set, missing, v.to.wrap("wait for the link", err)
 	}

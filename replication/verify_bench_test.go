@@ -101,7 +101,7 @@ func bareWork(b *testing.B, pair Pair) []bareChunk {
 	dialect, err := pair.Source.Dialect(b.Context())
 	require.NoError(b, err)
 	for _, t := range tables {
-		t.crc32c = dialect.hasCRC32C()
+		t.crc32c = dialect.HasCRC32C()
 		for lower := bound(nil); ; {
 			upper, err := w.key(b.Context(), t, lower, nil, 4*t.firstChunk())
 			require.NoError(b, err)

@@ -47,20 +47,12 @@ func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*ve
 		return nil, err
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
-	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.readLimit(v.limit), mark}, settings...)
+	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.ReadLimit(v.limit), mark}, settings...)
 	w, err := s.wire(ctx, settings...)
 	if err != nil {
 		return nil, err
 	}
-	return &verifyWire{w, dialect, dialect.readLimit(v.limit)}, nil
-}
-
-// readLimit bounds the statements of a session that read.
-func (d *Dialect) readLimit(limit time.Duration) string {
-	if d.mariadb() {
-		return fmt.Sprintf("SET SESSION max_statement_time = %g", limit.Seconds())
-	}
-	return fmt.Sprintf("SET SESSION max_execution_time = %d", limit.Milliseconds())
+	return &verifyWire{w, dialect, dialect.ReadLimit(v.limit)}, nil
 }
 
 // tooLong recognises a statement that its limit has ended.
@@ -174,7 +166,7 @@ func (w *verifyWire) key(ctx context.Context, t *verifyTable, lower, upper bound
 
 // unlimited runs do without the limit of statements.
 func (w *verifyWire) unlimited(ctx context.Context, do func() error) error {
-	if _, err := w.exec(ctx, w.dialect.unlimited()); err != nil {
+	if _, err := w.exec(ctx, w.dialect.NoLimits()); err != nil {
 		return w.server.wrap("lift the limit of statements", err)
 	}
 	err := do()

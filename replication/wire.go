@@ -40,7 +40,7 @@ type wire struct {
 
 	most     int // bytes of a command that the server takes
 	settings []string
-	mariadb  bool
+	extended bool // the server's protocol, see Dialect.ExtendedCapabilities
 	prepared struct {
 		statement string
 		id        uint32
@@ -71,7 +71,7 @@ func (w *wire) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.broken, w.mariadb, w.prepared.statement, w.takesSeveral, w.ahead = false, dialect.mariadb(), "", false, nil
+	w.broken, w.extended, w.prepared.statement, w.takesSeveral, w.ahead = false, dialect.ExtendedCapabilities(), "", false, nil
 	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	release := func() bool { return true }
@@ -80,7 +80,7 @@ func (w *wire) open(ctx context.Context) error {
 		if err == nil {
 			w.conn = conn
 			release = context.AfterFunc(limited, func() { _ = conn.Close() }) // not every connection knows deadlines
-			if w.mariadb {
+			if w.extended {
 				conn = &bulkLogin{Conn: conn}
 			}
 		}
@@ -90,8 +90,8 @@ func (w *wire) open(ctx context.Context) error {
 		func(c *protocol.Conn) error {
 			c.UnsetCapability(gomysql.CLIENT_DEPRECATE_EOF)
 			c.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES)
-			if w.mariadb {
-				c.UnsetCapability(gomysql.CLIENT_LONG_PASSWORD) // the bit says: not MariaDB's own
+			if w.extended {
+				c.UnsetCapability(gomysql.CLIENT_LONG_PASSWORD) // the bit says: without the extended ones
 			}
 			return nil
 		})
@@ -108,7 +108,7 @@ func (w *wire) open(ctx context.Context) error {
 	settings := append([]string{
 		"SET time_zone = '+00:00', sql_mode = '" + sessionMode + "', lock_wait_timeout = " + lockWaitSeconds +
 			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600",
-		"SET " + sessionMark + " = " + sessionMarkValue, rowSession, dialect.unlimited(),
+		"SET " + sessionMark + " = " + sessionMarkValue, rowSession, dialect.NoLimits(),
 	}, w.settings...)
 	answers, err := w.several(ctx, append(settings, "SELECT @@max_allowed_packet")...)
 	if n := len(answers); err != nil && n < len(settings) {
