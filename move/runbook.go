@@ -9,8 +9,10 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/dcmigrate/migrate/move/records"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/move/way"
+	"github.com/dcmigrate/migrate/provision"
 )
 
 //go:embed runbook.md.tmpl
@@ -67,26 +69,27 @@ type runbook struct {
 
 // Runbook writes the runbook and rollback runbook with this move's real values.
 func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
-	if err := m.vendors(); err != nil {
-		return err
-	}
-	h, err := m.History()
+	zones, err := records.Open(m.site)
 	if err != nil {
 		return err
 	}
-	c, traits := m.Config, m.way.Traits()
+	h, err := m.site.State.History()
+	if err != nil {
+		return err
+	}
+	c, traits := m.site.Config, m.plans.Way()
 	r := runbook{
 		Site: c.Site, File: c.File, Config: c.Digest, Now: time.Now().UTC().Format(time.RFC3339), Position: verb.PositionOf(h),
 		Way: traits.Name, Price: traits.Price(), StateDir: c.StateDir,
 		MaxLag: c.Cutover.MaxLag, Budget: c.Cutover.Budget, VerifyAge: c.Cutover.VerifyAge, TTL: c.DNS.TTL,
 	}
 	for _, host := range c.Hosts {
-		r.Hosts = append(r.Hosts, runbookHost{host.Name, strings.Join(host.Roles, ", "), host.Address.String(), m.newText(host.Name)})
+		r.Hosts = append(r.Hosts, runbookHost{host.Name, strings.Join(host.Roles, ", "), host.Address.String(), newText(m.site.Directory, host.Name)})
 	}
 	for _, d := range c.Databases {
-		r.Databases = append(r.Databases, runbookDatabase{d.Name, d.Host, addrOf(m, d.Host).String(), m.newText(d.Host)})
+		r.Databases = append(r.Databases, runbookDatabase{d.Name, d.Host, m.site.OldAddress(d.Host).String(), newText(m.site.Directory, d.Host)})
 	}
-	d, err := m.records(ctx)
+	d, err := zones.Derive(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
 	for _, z := range d.Zones {
 		for _, e := range z.Entries() {
 			to := "(not provisioned yet)"
-			if addr, err := m.newAddress(e.Old); err == nil {
+			if addr, err := m.site.NewAddress(e.Old); err == nil {
 				to = addr.String()
 			}
 			r.Records = append(r.Records, runbookRecord{z.Zone.Name, e.Record.Name, e.Record.Type, e.Old.String(), to})
@@ -112,8 +115,8 @@ func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func (m *Move) newText(host string) string {
-	t, err := m.directory.Lookup(host)
+func newText(new *provision.Directory, host string) string {
+	t, err := new.Lookup(host)
 	if err != nil {
 		return "(not provisioned yet)"
 	}

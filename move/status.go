@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/move/state"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
@@ -37,47 +38,49 @@ type HostStatus struct {
 // Status reads where the move stands; it takes no lock, so it works while a
 // verb runs.
 func (m *Move) Status(ctx context.Context) (Status, error) {
-	events, err := plan.ReadJournal(m.journalPath())
+	events, err := m.site.State.Events()
 	if err != nil {
 		return Status{}, err
 	}
 	h := plan.Fold(events)
-	s := Status{Site: m.Config.Site, ID: m.Config.ID, Position: verb.PositionOf(h), At: time.Now().UTC()}
+	s := Status{Site: m.site.Config.Site, ID: m.site.Config.ID, Position: verb.PositionOf(h), At: time.Now().UTC()}
 	if len(events) > 0 {
 		s.Last = &events[len(events)-1]
 	}
-	if holder, ok := plan.LockHolder(m.path("lock")); ok {
+	if holder, ok := m.site.State.Holder(); ok {
 		s.Holder = &holder
 	}
 	provisioned := true
-	for _, host := range m.Config.Hosts {
+	for _, host := range m.site.Config.Hosts {
 		hs := HostStatus{Name: host.Name, Old: host.Address.String()}
-		if t, err := m.directory.Lookup(host.Name); err == nil {
+		if t, err := m.site.Directory.Lookup(host.Name); err == nil {
 			hs.New = t.Public.String()
 		} else {
 			provisioned = false
 		}
 		s.Hosts = append(s.Hosts, hs)
 	}
-	for _, p := range m.pairs {
-		r, ok, err := reports{m}.last(p.Name)
+	for _, p := range m.site.Pairs {
+		r, ok, err := state.Verifies{Folder: m.site.State}.Saved(p.Name)
 		if err != nil {
 			return s, err
 		}
 		if ok {
 			s.Verified = append(s.Verified, r)
 		}
-	}
-	if s.Conflicts, err = m.conflictReports(ctx); err != nil {
-		return s, err
+		found, err := state.Conflicts{Folder: m.site.State}.Reports(ctx, p.Name)
+		if err != nil {
+			return s, err
+		}
+		s.Conflicts = append(s.Conflicts, found...)
 	}
 	if provisioned && s.Position == verb.Applying {
-		s.Seeds, _ = m.Seeds(ctx) // a target that does not answer says so below
+		s.Seeds, _ = m.Seeds.Running(ctx) // a target that does not answer says so below
 	}
 	if provisioned && s.Position != verb.Finished {
-		s.Pairs = make([]replication.PairStatus, len(m.pairs))
+		s.Pairs = make([]replication.PairStatus, len(m.site.Pairs))
 		var g errgroup.Group
-		for i, p := range m.pairs {
+		for i, p := range m.site.Pairs {
 			g.Go(func() error { s.Pairs[i] = replication.Status(ctx, p); return nil })
 		}
 		_ = g.Wait() // its functions return nil: a side that does not answer says so in the status

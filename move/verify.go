@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/dcmigrate/migrate/move/state"
 	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/wiring"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/report"
@@ -19,59 +20,8 @@ func (e *DifferenceError) Error() string {
 	return fmt.Sprintf("the sides differ: %d differences", e.Count)
 }
 
-// reports keeps verify reports in the state folder; it implements
-// replication.VerifyStore.
-type reports struct{ *Move }
-
-func (s reports) file(pair string) string { return s.path("verify-" + pair + ".json") }
-
-// LastVerify returns the last report, unless it is of another seed, or from
-// before the writers changed sides: then it says nothing of the rows as they are.
-func (s reports) LastVerify(_ context.Context, pair string) (replication.VerifyReport, bool, error) {
-	r, ok, err := s.last(pair)
-	if err != nil || !ok {
-		return r, false, err
-	}
-	h, err := s.History()
-	if err != nil {
-		return r, false, err
-	}
-	return r, !r.Started.Before(seededOrSwitched(h)), nil
-}
-
-// seededOrSwitched is when the rows were last copied, linked or written from
-// another side.
-func seededOrSwitched(h *plan.History) time.Time {
-	var last time.Time
-	for key, r := range h.Steps {
-		copies := key.Stage == verb.StageSeed || key.Stage == verb.StageForward || key.Stage == verb.StageReverse
-		if key.Kind == verb.Apply && copies && r.InForceSince.After(last) {
-			last = r.InForceSince
-		}
-	}
-	for _, r := range h.Runs {
-		if (r.Kind == verb.Cutover || r.Kind == verb.Rollback) && r.Outcome == plan.RunFinished && r.Ended.After(last) {
-			last = r.Ended
-		}
-	}
-	return last
-}
-
-// last reads the last report as it was saved.
-func (s reports) last(pair string) (r replication.VerifyReport, ok bool, err error) {
-	ok, err = readState(s.file(pair), &r)
-	return r, ok, err
-}
-
-func (s reports) SaveVerify(_ context.Context, r replication.VerifyReport) error {
-	return plan.WriteJSON(s.file(r.Pair), r)
-}
-
-func (m *Move) verifyFresh() []plan.Step {
-	return m.pairs.Steps(func(p replication.Pair) plan.Step {
-		return replication.VerifyFresh(p, replication.Source, reports{m}, m.Config.Cutover.VerifyAge)
-	})
-}
+// Verifier compares and repairs the rows of pairs.
+type Verifier struct{ site *wiring.Site }
 
 // VerifyOptions are what the operator asks of a verify.
 type VerifyOptions struct {
@@ -83,10 +33,10 @@ type VerifyOptions struct {
 }
 
 // chosen are the pairs that the operator asks for.
-func (m *Move) chosen(o VerifyOptions) ([]replication.Pair, error) {
+func (v *Verifier) chosen(o VerifyOptions) ([]replication.Pair, error) {
 	var names []string
 	var out []replication.Pair
-	for _, p := range m.pairs {
+	for _, p := range v.site.Pairs {
 		names = append(names, p.Name)
 		if o.Pair == "" || o.Pair == p.Name {
 			out = append(out, p)
@@ -111,8 +61,8 @@ func (o VerifyOptions) of(p replication.Pair, from replication.Side) replication
 
 // Verify compares every row of every pair while both sides are live, and keeps
 // the reports. Differences are a *DifferenceError.
-func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.VerifyReport, error) {
-	h, err := m.History()
+func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]replication.VerifyReport, error) {
+	h, err := v.site.State.History()
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +74,7 @@ func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.Verif
 	default:
 		return nil, verb.Refuse("migrate apply comes first; while a switch is unfinished, finish it", "verify does not fit here: %s", at)
 	}
-	pairs, err := m.chosen(o)
+	pairs, err := v.chosen(o)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +85,7 @@ func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.Verif
 		if err != nil {
 			return out, err
 		}
-		if err := m.keep(ctx, r); err != nil {
+		if err := v.keep(ctx, r); err != nil {
 			return out, err
 		}
 		out = append(out, r)
@@ -149,11 +99,11 @@ func (m *Move) Verify(ctx context.Context, o VerifyOptions) ([]replication.Verif
 
 // keep saves a report. One of a part says nothing of the rest, unless it found
 // differences: then no older report is true any more.
-func (m *Move) keep(ctx context.Context, r replication.VerifyReport) error {
+func (v *Verifier) keep(ctx context.Context, r replication.VerifyReport) error {
 	if !r.Whole() && r.Clean() {
 		return nil
 	}
-	return reports{m}.SaveVerify(ctx, r)
+	return state.Verifies{Folder: v.site.State}.SaveVerify(ctx, r)
 }
 
 // RepairOptions are what the operator asks of a repair.
@@ -168,26 +118,26 @@ type RepairOptions struct {
 // Repair verifies every pair, makes the rows that differ on the fenced target
 // what they are on the source, and verifies again. It holds the lock, and what
 // it writes is in the journal first. What differs still is a *DifferenceError.
-func (m *Move) Repair(ctx context.Context, o RepairOptions) (out []replication.RepairReport, err error) {
-	err = m.locked("repair", RunOptions{}, func(r *plan.Runner) error {
-		if at := verb.PositionOf(r.Journal.History()); at != verb.Applied {
+func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []replication.RepairReport, err error) {
+	err = v.site.State.Write("repair", nil, func(j *plan.Journal) error {
+		if at := verb.PositionOf(j.History()); at != verb.Applied {
 			return verb.Refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
 		}
-		pairs, err := m.chosen(o.VerifyOptions)
+		pairs, err := v.chosen(o.VerifyOptions)
 		if err != nil {
 			return err
 		}
 		var differences int64
 		for _, p := range pairs {
-			report, err := replication.Repair(ctx, p, o.ofPair(r.Journal, p))
+			repaired, err := replication.Repair(ctx, p, o.ofPair(j, p))
 			if err != nil {
 				return err
 			}
-			if err := m.keep(ctx, report.After); err != nil {
+			if err := v.keep(ctx, repaired.After); err != nil {
 				return err
 			}
-			out = append(out, report)
-			differences += report.After.Found
+			out = append(out, repaired)
+			differences += repaired.After.Found
 		}
 		if differences > 0 {
 			return report.WithHint(&DifferenceError{differences}, "what is left is named with the reason; definitions and accounts are never repaired: make them alike by hand, or seed the target again")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/move/movetest"
+	"github.com/dcmigrate/migrate/move/state"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
@@ -36,56 +38,57 @@ func linkedPair(t *testing.T) (p replication.Pair, source, target *servertest.In
 }
 
 func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
-	m, _ := waveSite(t)
+	site, _ := movetest.Site(t)
 	pair, source, target := linkedPair(t)
-	m.pairs, m.Config.StateDir = []replication.Pair{pair}, t.TempDir()
-	_, err := m.Repair(t.Context(), RepairOptions{})
+	site.Pairs = []replication.Pair{pair}
+	v, reports := Verifier{site}, state.Verifies{Folder: site.State}
+	_, err := v.Repair(t.Context(), RepairOptions{})
 	var refused *verb.RefusedError
 	require.ErrorAs(t, err, &refused)
 	require.EqualError(t, err, "verify --repair does not fit here: not started")
 
-	j, err := plan.OpenJournal(m.journalPath(), "tester")
+	j, err := plan.OpenJournal(site.State.JournalPath(), "tester")
 	require.NoError(t, err)
 	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), plan.Plan{Site: "blog", Kind: verb.Apply}, plan.RunOptions{}))
 	require.NoError(t, j.Close())
 	source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY, v INT)", "INSERT INTO s.t VALUES (1,1),(2,2)")
 
 	saved := func() replication.VerifyReport {
-		r, ok, err := (reports{m}).LastVerify(t.Context(), "main")
+		r, ok, err := reports.LastVerify(t.Context(), "main")
 		require.NoError(t, err)
 		require.True(t, ok)
 		return r
 	}
 	fresh := func() bool {
-		state, err := replication.VerifyFresh(pair, replication.Source, reports{m}, time.Hour).Op.Check(t.Context())
+		seen, err := replication.VerifyFresh(pair, replication.Source, reports, time.Hour).Op.Check(t.Context())
 		require.NoError(t, err)
-		return state.Done
+		return seen.Done
 	}
 	var shown []string
-	_, err = m.Verify(t.Context(), VerifyOptions{Progress: func(pair string, p report.Progress) { shown = append(shown, pair+" "+p.What) }})
+	_, err = v.Verify(t.Context(), VerifyOptions{Progress: func(pair string, p report.Progress) { shown = append(shown, pair+" "+p.What) }})
 	require.NoError(t, err)
 	require.Equal(t, []string{"main s.t"}, shown)
 	require.True(t, fresh())
 	whole := saved()
-	_, err = m.Verify(t.Context(), VerifyOptions{Tables: []string{"s.t"}})
+	_, err = v.Verify(t.Context(), VerifyOptions{Tables: []string{"s.t"}})
 	require.NoError(t, err)
 	require.Equal(t, whole, saved(), "a clean part takes the place of nothing")
 
 	target.Exec("SET sql_log_bin = 0", "UPDATE s.t SET v = 9 WHERE id = 2")
-	_, err = m.Verify(t.Context(), VerifyOptions{Tables: []string{"s.t"}})
+	_, err = v.Verify(t.Context(), VerifyOptions{Tables: []string{"s.t"}})
 	var differ *DifferenceError
 	require.ErrorAs(t, err, &differ)
 	require.Contains(t, report.Hint(err), "--repair")
 	require.Equal(t, int64(1), saved().Found)
 	require.False(t, fresh())
 
-	_, err = m.Verify(t.Context(), VerifyOptions{Pair: "other"})
+	_, err = v.Verify(t.Context(), VerifyOptions{Pair: "other"})
 	require.ErrorAs(t, err, &refused)
-	_, err = m.Verify(t.Context(), VerifyOptions{Tables: []string{"s.none"}})
+	_, err = v.Verify(t.Context(), VerifyOptions{Tables: []string{"s.none"}})
 	require.ErrorContains(t, err, "has no table s.none")
 
 	var steps []string
-	repaired, err := m.Repair(t.Context(), RepairOptions{
+	repaired, err := v.Repair(t.Context(), RepairOptions{
 		VerifyOptions: VerifyOptions{Tables: []string{"s.t"}},
 		Found:         func(r replication.VerifyReport) { steps = append(steps, r.Differences[0].String()) },
 		Writes:        func(pair, text string) { steps = append(steps, pair+" "+text) },
@@ -95,11 +98,11 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 	require.Len(t, repaired, 1)
 	require.Equal(t, []replication.RepairedRow{{Object: "s.t", Key: "2", What: "replaced"}}, repaired[0].Written)
 	require.Equal(t, "2", target.Value("SELECT v FROM s.t WHERE id = 2"))
-	text, err := os.ReadFile(m.journalPath())
+	text, err := os.ReadFile(site.State.JournalPath())
 	require.NoError(t, err)
 	require.Contains(t, string(text), "main: s.t: key 2 is replaced")
 	require.False(t, fresh(), "the part that is clean now says nothing of the rest")
-	_, err = m.Verify(t.Context(), VerifyOptions{})
+	_, err = v.Verify(t.Context(), VerifyOptions{})
 	require.NoError(t, err)
 	require.True(t, fresh())
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/movetest"
+	"github.com/dcmigrate/migrate/move/plans"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
@@ -30,10 +32,6 @@ func (parked) Traits() way.Traits {
 		},
 	}
 }
-
-func (parked) Preflight(o *replication.PreflightOptions, _ config.Cutover) { o.FenceWait = time.Minute }
-
-func (parked) Linked(way.Parts) []plan.Stage { return []plan.Stage{{Name: "build-parking"}} }
 
 func (p parked) Switch(s way.Switch) []plan.Stage {
 	stages := p.Fence.Switch(s)
@@ -57,39 +55,32 @@ func TestAWayIsOneValue(t *testing.T) {
 	_, err = config.Init{Site: "blog", Way: "parked", Ways: way.All().Settings()}.Render()
 	require.EqualError(t, err, `unknown way "parked"`)
 
-	m, _ := waveSite(t)
-	m.Config.StateDir, m.Config.Cutover.Way, m.Config.Cutover.Budget = t.TempDir(), "parked", 10*time.Second
-	_, err = Open(m.Config, way.All())
+	cfg, _ := movetest.Config(t)
+	cfg.Cutover.Way, cfg.Cutover.Budget, cfg.Databases = "parked", 10*time.Second, []config.Database{{Name: "main", Host: "web1"}}
+	_, err = Open(cfg, way.All())
 	require.ErrorContains(t, err, `there is no way "parked"`)
-	opened, err := Open(m.Config, ways)
+	m, err := Open(cfg, ways)
 	require.NoError(t, err)
-	opened.zones = m.zones
-	opened.pairs = []replication.Pair{{
-		Name: "main", Source: replication.NewServer(replication.ServerConfig{Name: "a", Side: replication.Source}),
-		Target: replication.NewServer(replication.ServerConfig{Name: "b", Side: replication.Target}),
-	}}
-	m = opened
-	m.Config.Databases = []config.Database{{Name: "main"}}
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	built := func(kind string) (names string, stages []plan.Stage) {
+		p, err := m.plans.Plan(t.Context(), kind, plans.Options{})
+		require.NoError(t, err)
+		return strings.Join(movetest.Names(p.Stages), " "), p.Stages
+	}
 
 	const order = "events-off park guard fence drain handover let-go events-on"
-	cutover, err := m.Plan(t.Context(), verb.Cutover, RunOptions{})
-	require.NoError(t, err)
-	require.Contains(t, strings.Join(stageNames(cutover.Stages), " "), "ready gates "+order+" healthy-canary flip-canary")
-	back, err := m.Plan(t.Context(), verb.Rollback, RunOptions{})
-	require.NoError(t, err)
-	require.Contains(t, strings.Join(stageNames(back.Stages), " "), "gates "+order)
-	require.Contains(t, strings.Join(stageNames(m.abandonPlan().Stages), " "), order)
+	cutover, _ := built(verb.Cutover)
+	require.Contains(t, cutover, "ready gates "+order+" healthy-canary flip-canary")
+	back, _ := built(verb.Rollback)
+	require.Contains(t, back, "gates "+order)
+	require.Contains(t, strings.Join(movetest.Names(m.plans.Abandoned().Stages), " "), order)
 
-	require.Equal(t, time.Minute, m.preflightOptions(m.pairs[0], true).FenceWait)
-	require.Equal(t, []string{"link-reverse", "heartbeat", "increments", "build-parking"}, stageNames(m.linkStages()))
-
-	finish, err := m.finishStages(t.Context())
-	require.NoError(t, err)
-	forget := finish[slices.Index(stageNames(finish), "forget")]
+	_, finish := built(verb.Finish)
+	forget := finish[slices.Index(movetest.Names(finish), "forget")]
 	require.Equal(t, "main:remove-parking", forget.Steps[len(forget.Steps)-1].Name)
 
 	letGo := plan.Event{Seq: 1, Kind: verb.Cutover, Type: plan.StepStarted, Step: plan.Key{Kind: verb.Cutover, Stage: "let-go", Step: "main"}}
-	require.True(t, m.ways.HandedOver(plan.Fold([]plan.Event{letGo})))
+	require.True(t, m.plans.HandedOver(plan.Fold([]plan.Event{letGo})))
 	require.False(t, way.All().HandedOver(plan.Fold([]plan.Event{letGo})))
 
 	var book strings.Builder

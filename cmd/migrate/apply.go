@@ -29,7 +29,7 @@ was; a second run changes nothing. Take it back with migrate rollback --all.`,
 func (a *app) runVerb(c *cobra.Command, kind string, o move.RunOptions) error {
 	return a.with(func(m *move.Move) error {
 		a.prepare(&o)
-		return m.Run(c.Context(), kind, o)
+		return m.Runs.Run(c.Context(), kind, o)
 	})
 }
 

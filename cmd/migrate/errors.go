@@ -13,6 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/wiring"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
@@ -138,8 +139,8 @@ func codeOf(err error) int {
 	case errors.Is(err, plan.ErrStopped):
 		return exitStopped
 	case errors.As(err, &unknown), errors.As(err, &key), errors.Is(err, remote.ErrAuth),
-		errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrSudo), errors.Is(err, move.ErrVendorLogin),
-		errors.Is(err, dns.ErrNoZone), errors.Is(err, candidates.ErrIncomplete), errors.Is(err, os.ErrDeadlineExceeded), move.VendorRefuses(err):
+		errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrSudo), errors.Is(err, wiring.ErrVendorLogin),
+		errors.Is(err, dns.ErrNoZone), errors.Is(err, candidates.ErrIncomplete), errors.Is(err, os.ErrDeadlineExceeded), wiring.VendorRefuses(err):
 		return exitUnreachable
 	}
 	return exitFailed

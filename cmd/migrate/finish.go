@@ -12,7 +12,7 @@ import (
 
 func (a *app) finishCommand() *cobra.Command {
 	var o move.RunOptions
-	var dry, lost bool
+	var dry bool
 	cmd := &cobra.Command{
 		Use:   "finish",
 		Short: "Let go of the old site: the point of no return",
@@ -26,19 +26,16 @@ asked of them, and what they alone had is lost. It is refused while one answers.
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
-				if lost {
-					m.GiveUpSource()
-				}
 				if dry {
 					return a.dryRun(c, m, verb.Finish, o)
 				}
 				a.prepare(&o)
-				return m.Run(c.Context(), verb.Finish, o)
+				return m.Runs.Run(c.Context(), verb.Finish, o)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
-	cmd.Flags().BoolVar(&lost, "source-lost", false, "the old site's databases are gone for good: do without them")
+	cmd.Flags().BoolVar(&o.SourceLost, "source-lost", false, "the old site's databases are gone for good: do without them")
 	return cmd
 }
 

@@ -14,11 +14,11 @@ func (a *app) inventoryCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
-				err := m.Capture(c.Context(), deep)
+				err := m.Inventory.Capture(c.Context(), deep)
 				if a.json {
 					return err
 				}
-				return joinShow(m.ShowInventory(a.out, false), err)
+				return joinShow(m.Inventory.Show(a.out, false), err)
 			})
 		},
 	}

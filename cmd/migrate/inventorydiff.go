@@ -33,7 +33,7 @@ Exit code 2 when there is drift.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.with(func(m *move.Move) error {
-				drift, err := m.CompareInventory(a.out, args[0], args[1], a.json, all)
+				drift, err := m.Inventory.Compare(a.out, args[0], args[1], a.json, all)
 				if err == nil && drift {
 					err = errChanges
 				}
@@ -50,7 +50,7 @@ func (a *app) inventoryRolesCommand() *cobra.Command {
 		Use: "roles", Short: "Show which hosts are alike, what is odd on one, and which must move together",
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return a.with(func(m *move.Move) error { return m.ShowRoles(a.out, a.json) })
+			return a.with(func(m *move.Move) error { return m.Inventory.ShowRoles(a.out, a.json) })
 		},
 	}
 }

@@ -26,7 +26,7 @@ those of the new hosts as soon as migrate apply has made them.`,
 			case to == "":
 				return wrongUsage(c, errors.New("--to names the folder to write to"))
 			}
-			return a.with(func(m *move.Move) error { return m.ExportInventory(a.out, format, to, a.json, names...) })
+			return a.with(func(m *move.Move) error { return m.Inventory.Export(a.out, format, to, a.json, names...) })
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "", "ansible, salt or cloud-init")

@@ -43,10 +43,10 @@ nothing is installed from what is read, and apt checks on the new host. Exit cod
 			}
 			return a.with(func(m *move.Move) error {
 				if ask {
-					return m.ShowFindings(c.Context(), a.out, a.json, &o)
+					return m.Inventory.ShowFindings(c.Context(), a.out, a.json, &o)
 				}
 				report.Note(c.Context(), "whether the new hosts' distribution offers the packages was not looked at: add --candidates, which asks its archives")
-				return m.ShowFindings(c.Context(), a.out, a.json, nil)
+				return m.Inventory.ShowFindings(c.Context(), a.out, a.json, nil)
 			})
 		},
 	}

@@ -22,7 +22,7 @@ func (a *app) inventoryShowCommand() *cobra.Command {
 				if html != "" {
 					return writePage(m, html, names)
 				}
-				return m.ShowInventory(a.out, a.json, names...)
+				return m.Inventory.Show(a.out, a.json, names...)
 			})
 		},
 	}
@@ -33,7 +33,7 @@ func (a *app) inventoryShowCommand() *cobra.Command {
 // writePage writes the page whole or not at all.
 func writePage(m *move.Move, file string, names []string) error {
 	var b bytes.Buffer
-	if err := m.InventoryPage(&b, names...); err != nil {
+	if err := m.Inventory.Page(&b, names...); err != nil {
 		return err
 	}
 	return plan.WriteFile(file, b.Bytes())

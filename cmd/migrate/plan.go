@@ -21,7 +21,7 @@ reviewed one any more. Nothing is changed. Exit code 2 when there are changes.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(func(m *move.Move) error {
-				reviews, err := m.Next(c.Context(), out)
+				reviews, err := m.Reviews.Next(c.Context(), out)
 				if err != nil {
 					return err
 				}
@@ -62,7 +62,7 @@ func (a *app) showReviews(reviews []plan.Review) error {
 
 // dryRun reviews one kind: it shows and saves the plan, and changes nothing (I6).
 func (a *app) dryRun(c *cobra.Command, m *move.Move, kind string, o move.RunOptions) error {
-	r, err := m.Review(c.Context(), kind, o, "")
+	r, err := m.Reviews.Review(c.Context(), kind, o, "")
 	if err != nil {
 		return err
 	}

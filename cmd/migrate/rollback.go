@@ -25,9 +25,9 @@ until finish. Before the target has taken over it only takes the cutover back.
 				}
 				a.prepare(&o)
 				if all {
-					return m.TakeBack(c.Context(), o)
+					return m.Runs.TakeBack(c.Context(), o)
 				}
-				return m.GoBack(c.Context(), o)
+				return m.Runs.GoBack(c.Context(), o)
 			})
 		},
 	}
@@ -38,7 +38,7 @@ until finish. Before the target has taken over it only takes the cutover back.
 }
 
 func (a *app) dryRollback(c *cobra.Command, m *move.Move, all bool, o move.RunOptions) error {
-	steps, ok, err := m.WouldTakeBack(c.Context(), all)
+	steps, ok, err := m.Reviews.WouldTakeBack(c.Context(), all)
 	switch {
 	case err != nil:
 		return err

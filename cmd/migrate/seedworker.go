@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dcmigrate/migrate/move"
+	"github.com/dcmigrate/migrate/move/plans"
 	"github.com/dcmigrate/migrate/replication"
 )
 
@@ -15,7 +15,7 @@ import (
 func (a *app) seedWorkerCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
-		Use:    move.SeedWorkerVerb + " FOLDER",
+		Use:    plans.SeedWorkerVerb + " FOLDER",
 		Short:  "The worker of a seed on the target's host; migrate apply starts it",
 		Hidden: true,
 		Args: func(c *cobra.Command, args []string) error {

@@ -43,7 +43,7 @@ meanwhile: this command needs none. What a seed begins with is databases[].throt
 				return wrongUsage(c, err)
 			}
 			return a.with(func(m *move.Move) error {
-				states, err := m.Throttle(c.Context(), strings.Join(args, ""), change)
+				states, err := m.Seeds.Throttle(c.Context(), strings.Join(args, ""), change)
 				if err != nil {
 					return err
 				}

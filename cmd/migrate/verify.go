@@ -38,7 +38,7 @@ A verify of some tables only is no clean verify for the cutover.`,
 				if repair {
 					return a.repair(c, m, o)
 				}
-				reports, err := m.Verify(c.Context(), o)
+				reports, err := m.Verifies.Verify(c.Context(), o)
 				if a.json {
 					return errors.Join(err, a.printJSON(reports))
 				}
@@ -84,7 +84,7 @@ func (a *app) repair(c *cobra.Command, m *move.Move, verify move.VerifyOptions) 
 		o.Found = a.printVerify
 		o.Writes = func(pair, text string) { _, _ = fmt.Fprintf(a.out, "%s: repairs %s\n", pair, text) }
 	}
-	reports, err := m.Repair(c.Context(), o)
+	reports, err := m.Verifies.Repair(c.Context(), o)
 	if a.json {
 		return errors.Join(err, a.printJSON(reports))
 	}

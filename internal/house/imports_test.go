@@ -24,26 +24,32 @@ var base = []string{"plan", "report", "remote", "secret", "httpretry", "phrase",
 // its own subfolders: docs/adr/0001. A folder that is missing here is an error,
 // so that a new one is placed on purpose.
 var allowed = map[string][]string{
-	"cmd/migrate": {"config", "move", "inventory", "provision", "replication", "dns", "plan", "report", "remote", "secret", "phrase", "wait"},
-	"cmd/lab":     {"lab", "move/way", "config", "plan", "report", "remote", "secret", "phrase", "wait"},
-	"move":        append([]string{"config", "inventory", "provision", "replication", "dns"}, base...),
-	"move/verb":   {"dns", "plan", "report"},
-	"move/pairs":  {"replication", "plan"},
-	"move/way":    {"move/verb", "move/pairs", "config", "replication", "plan"},
-	"inventory":   base,
-	"provision":   base,
-	"replication": base,
-	"dns":         base,
-	"config":      {"secret"},
-	"httpretry":   {"report", "secret", "wait"},
-	"remote":      {"report", "secret"},
-	"plan":        {"report", "wait"}, // knows no vendor and no database
-	"report":      nil,
-	"phrase":      nil,
-	"wait":        nil,
-	"secret":      nil,
-	"lab":         append([]string{"config"}, base...),
-	"internal":    nil,
+	"cmd/migrate":      {"config", "move", "inventory", "provision", "replication", "dns", "plan", "report", "remote", "secret", "phrase", "wait"},
+	"cmd/lab":          {"lab", "move/way", "config", "plan", "report", "remote", "secret", "phrase", "wait"},
+	"move":             append([]string{"config", "inventory", "provision", "replication", "dns"}, base...),
+	"move/verb":        {"dns", "plan", "report"},
+	"move/pairs":       {"replication", "plan"},
+	"move/way":         {"move/verb", "move/pairs", "config", "replication", "plan"},
+	"move/state":       {"move/verb", "replication", "plan"},
+	"move/wiring":      append([]string{"move/state", "move/pairs", "config", "provision", "replication", "dns"}, base...),
+	"move/inventories": append([]string{"move/wiring", "move/verb", "config", "inventory", "provision"}, base...),
+	"move/records":     append([]string{"move/wiring", "move/state", "move/verb", "dns", "provision", "replication"}, base...),
+	"move/plans":       append([]string{"move/wiring", "move/state", "move/verb", "move/pairs", "move/way", "move/records", "move/inventories", "config", "provision", "replication"}, base...),
+	"move/movetest":    append([]string{"move/wiring", "config", "replication", "lab"}, base...),
+	"inventory":        base,
+	"provision":        base,
+	"replication":      base,
+	"dns":              base,
+	"config":           {"secret"},
+	"httpretry":        {"report", "secret", "wait"},
+	"remote":           {"report", "secret"},
+	"plan":             {"report", "wait"}, // knows no vendor and no database
+	"report":           nil,
+	"phrase":           nil,
+	"wait":             nil,
+	"secret":           nil,
+	"lab":              append([]string{"config"}, base...),
+	"internal":         nil,
 }
 
 // vendors says which folders alone may use a library; what is in no list is for all.
@@ -58,7 +64,7 @@ var vendors = map[string][]string{
 	"github.com/getkin/kin-openapi":          {"lab/spec"},
 	"github.com/rogpeppe/go-internal":        {"inventory/diff"}, // its unified diffs; testscript is for tests
 	"pgregory.net/rapid":                     nil,
-	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "replication/servertest"},
+	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "move/movetest", "replication/servertest"},
 }
 
 // pkg is what `go list -json` says of a package.

@@ -1,0 +1,126 @@
+package inventories
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/candidates"
+	"github.com/dcmigrate/migrate/inventory/page"
+	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// Show prints what was captured: a line a host, or all of those named.
+func (v *Inventory) Show(w io.Writer, asJSON bool, names ...string) error {
+	hosts, err := v.Hosts()
+	if err != nil {
+		return err
+	}
+	if hosts, err = named(hosts, names); err != nil {
+		return err
+	}
+	switch {
+	case asJSON:
+		return inventory.WriteJSON(w, hosts)
+	case len(names) == 0:
+		return inventory.Show(w, hosts)
+	}
+	for _, h := range hosts {
+		if err := inventory.ShowHost(w, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ShowFindings prints what is worth a look before the move. With options it
+// asks the archives of the new hosts' distribution too, whose image is that of
+// the configuration where they name none.
+func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, o *candidates.Options) error {
+	hosts, err := v.Hosts()
+	if err != nil {
+		return err
+	}
+	found, err := v.findings(hosts)
+	if err != nil {
+		return err
+	}
+	var incomplete error
+	if o != nil {
+		image := *o
+		image.Image = cmp.Or(o.Image, v.site.Config.Provision.DigitalOcean.Image)
+		var offered []inventory.Finding
+		if offered, incomplete = candidates.Find(ctx, hosts, image); incomplete != nil && !errors.Is(incomplete, candidates.ErrIncomplete) {
+			return incomplete
+		}
+		found = append(found, offered...)
+		inventory.SortFindings(found)
+	}
+	if asJSON {
+		return cmp.Or(incomplete, inventory.WriteJSON(w, found))
+	}
+	return cmp.Or(incomplete, inventory.ShowFindings(w, found))
+}
+
+func (v *Inventory) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {
+	site := inventory.Site{Old: map[string][]netip.Addr{}, Objects: v.objects(), Now: time.Now()}
+	for _, h := range v.site.Config.Hosts {
+		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
+	}
+	found, err := inventory.Findings(hosts, site)
+	return found, report.WithHint(err, "migrate inventory capture")
+}
+
+// ShowRoles prints which hosts are alike, what is odd on one, and which must
+// move together.
+func (v *Inventory) ShowRoles(w io.Writer, asJSON bool) error {
+	hosts, err := v.Hosts()
+	if err != nil {
+		return err
+	}
+	survey := roles.SurveyOf(hosts, v.objects())
+	if asJSON {
+		return inventory.WriteJSON(w, survey)
+	}
+	return roles.Show(w, survey)
+}
+
+// Page writes one HTML file of what was captured: of all hosts, or of
+// those named.
+func (v *Inventory) Page(w io.Writer, names ...string) error {
+	all, err := v.Hosts()
+	if err != nil {
+		return err
+	}
+	hosts, err := named(all, names)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(hosts, func(a, b *inventory.Host) int { return strings.Compare(a.Name, b.Name) })
+	hosts = slices.Compact(hosts)
+	found, err := v.findings(all)
+	if err != nil {
+		return err
+	}
+	site := page.Site{Name: v.site.Config.Site, Hosts: hosts, Objects: v.objects(), Addresses: map[string][]netip.Addr{}}
+	shown := map[string]bool{}
+	for _, h := range hosts {
+		shown[h.Name] = true
+	}
+	for _, f := range found {
+		if shown[f.Host] {
+			site.Findings = append(site.Findings, f)
+		}
+	}
+	for _, h := range v.site.Config.Hosts {
+		site.Addresses[h.Name] = []netip.Addr{h.Address.Addr}
+	}
+	return page.Write(w, site)
+}

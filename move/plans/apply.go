@@ -1,0 +1,94 @@
+package plans
+
+import (
+	"context"
+	"slices"
+
+	"github.com/dcmigrate/migrate/config"
+	"github.com/dcmigrate/migrate/move/inventories"
+	"github.com/dcmigrate/migrate/move/records"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// apply: all that comes before the cutover. The new hosts are made, the
+// databases seeded and linked both ways; files and services come last. A part
+// that works on what an earlier one makes says so until it is made.
+func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
+	hosts, err := p.newHosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ttl, err := r.LowerTTLs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	steps := p.site.Pairs.Steps
+	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Preflight(pr, p.preflight(pr, true))
+	})}
+	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
+		steps(replication.ConfigureSource), steps(replication.ConfigureTarget)...)}
+	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Preflight(pr, p.preflight(pr, false))
+	})}
+	seed := plan.Stage{Name: verb.StageSeed, Summary: "the first full copy", Steps: steps(func(pr replication.Pair) plan.Step {
+		return seedOf(pr, p.database(pr))
+	})}
+	forward := plan.Stage{Name: verb.StageForward, Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
+		return replication.Link(pr.Source, pr.Target)
+	})}
+	boot := slices.IndexFunc(hosts, func(s plan.Stage) bool { return s.Name == provision.StageFirstBoot })
+	return slices.Concat(
+		[]plan.Stage{check, ttl}, hosts[:boot+1],
+		p.afterStage(hosts[boot], prepare),
+		p.afterStage(prepare, match, seed),
+		p.afterStage(seed, forward),
+		p.afterStage(forward, p.links()...),
+		p.afterStage(forward, hosts[boot+1:]...),
+	), nil
+}
+
+// newHosts are the stages that make the new site out of the inventory.
+func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
+	captured, err := inventories.Of(p.site).Hosts()
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := p.site.Cloud()
+	if err != nil {
+		return nil, err
+	}
+	site, err := inventories.NewSite(p.site.Config, captured)
+	if err != nil {
+		return nil, err
+	}
+	return provision.Stages(ctx, site, provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory})
+}
+
+// links are what follows the forward link: the way back, and what the way to
+// cut over adds.
+func (p *Planner) links() []plan.Stage {
+	reverse := plan.Stage{Name: verb.StageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Link(pr.Target, pr.Source)
+	})}
+	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: p.site.Pairs.Steps(replication.HeartbeatTable)}
+	increments := plan.Stage{Name: verb.StageIncrements, Summary: "generated keys of the two sides never meet", Steps: p.site.Pairs.ServerSteps(replication.Increment)}
+	return append([]plan.Stage{reverse, heartbeat, increments}, p.way.Linked(p.parts())...)
+}
+
+// preflight is what a pair's servers are looked at for.
+func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) replication.PreflightOptions {
+	c := p.site.Config.Cutover
+	o := replication.PreflightOptions{SourceOnly: sourceOnly, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
+	p.way.Preflight(&o, c)
+	return o
+}
+
+// database is a pair's entry in the configuration.
+func (p *Planner) database(pr replication.Pair) config.Database {
+	all := p.site.Config.Databases
+	return all[slices.IndexFunc(all, func(d config.Database) bool { return d.Name == pr.Name })]
+}

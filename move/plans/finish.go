@@ -1,0 +1,114 @@
+package plans
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/dcmigrate/migrate/move/pairs"
+	"github.com/dcmigrate/migrate/move/records"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// finish lets go of the old site: the links end, what was set for the
+// time of the move is put back on the side that stays.
+func (p *Planner) finish(ctx context.Context, r *records.Records, o Options) ([]plan.Stage, error) {
+	h, err := p.site.State.History()
+	if err != nil {
+		return nil, err
+	}
+	stages := p.lettingGo(h)
+	if o.SourceLost {
+		if stages, err = p.givingUp(ctx, h); err != nil {
+			return nil, err
+		}
+	}
+	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		step := replication.Increment(pr.Target)
+		return restored(step, "the increments of "+pr.Target.Name()+" are again what they were before the move", appliedBefore(h, verb.StageIncrements, pr, step))
+	})}
+	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Forget(pr.Target)
+	})}
+	forget.Steps = append(forget.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.ForgetSeed(pr, replication.PhysicalOptions{})
+	})...)
+	if !o.SourceLost {
+		forget.Steps = append(forget.Steps, p.way.Finish(p.parts())...)
+	}
+	stages = append(stages, settings, forget)
+	ttl, err := r.RestoreTTLs(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if len(ttl.Steps) > 0 {
+		stages = append(stages, ttl)
+	}
+	return stages, nil
+}
+
+// lettingGo: what the old site still took must be here before the links end.
+func (p *Planner) lettingGo(h *plan.History) []plan.Stage {
+	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Drain(pr.Source, pr.Target, finishDrain)
+	})}
+	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
+	links.Steps = append(links.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Unlink(pr.Target, pr.Source, appliedBefore(h, verb.StageReverse, pr, replication.Link(pr.Target, pr.Source)))
+	})...)
+	links.Steps = append(links.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.Unlink(pr.Source, pr.Target, forwardBefore(h, pr))
+	})...)
+	return []plan.Stage{drained, links}
+}
+
+func forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
+	return appliedBefore(h, verb.StageForward, p, replication.Link(p.Source, p.Target))
+}
+
+// finishDrain bounds the last wait for the source's transactions.
+const finishDrain = time.Minute
+
+// appliedBefore is the before-image that apply journaled for a pair's step; nil
+// when apply found it done.
+func appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
+	return h.Step(plan.Key{Kind: verb.Apply, Stage: stage, Step: pairs.Named(p, step).Name}).Before
+}
+
+// restoreOp puts a before-image of an earlier plan's step back as a step of its own.
+type restoreOp struct {
+	of     plan.Op
+	before json.RawMessage
+}
+
+func restored(s plan.Step, summary string, before json.RawMessage) plan.Step {
+	return plan.Step{
+		Name: "restore-" + s.Name, Summary: summary,
+		CannotUndo: "the move is over", Op: restoreOp{s.Op, before},
+	}
+}
+
+func (r restoreOp) Check(ctx context.Context) (plan.State, error) {
+	state, err := r.of.Check(ctx)
+	if err != nil || len(r.before) == 0 {
+		return plan.State{Done: err == nil, Now: "apply changed nothing here"}, err
+	}
+	back := bytes.Equal(state.Before, r.before)
+	return plan.State{Done: back && !state.Done, Now: state.Now, Want: "as before the move"}, nil
+}
+
+func (r restoreOp) Apply(ctx context.Context) error { return r.of.Undo(ctx, r.before) }
+
+func (r restoreOp) Verify(ctx context.Context) error {
+	state, err := r.Check(ctx)
+	if err == nil && !state.Done {
+		err = errors.New("what was there before is not back: " + state.Now)
+	}
+	return err
+}
+
+func (restoreOp) Undo(context.Context, json.RawMessage) error { return nil }

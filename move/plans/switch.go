@@ -1,0 +1,88 @@
+package plans
+
+import (
+	"context"
+	"slices"
+
+	"github.com/dcmigrate/migrate/move/records"
+	"github.com/dcmigrate/migrate/move/state"
+	"github.com/dcmigrate/migrate/move/way"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// cutover: gates, the writers change sides, DNS follows.
+func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
+	d, err := r.Derive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := p.site.State.History()
+	if err != nil {
+		return nil, err
+	}
+	if d, err = records.AsBegun(ctx, d, h); err != nil {
+		return nil, err
+	}
+	s := way.Switch{Parts: p.parts(), Enter: replication.Target, Flips: r.Flips(d)}
+	// What may take long comes first: the last gates measure right before the switch.
+	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(p.verified(), r.TTLGate(d))}
+	s.Gates = plan.Stage{
+		Name: "gates", Summary: "the target is ready to take over",
+		Steps: slices.Concat(linkGates(s), p.sameColumns(), r.Healthy(d, replication.Target)),
+	}
+	return append([]plan.Stage{early}, p.way.Switch(s)...), nil
+}
+
+// rollback: the same way back, with the before-images of the flips.
+func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) ([]plan.Stage, error) {
+	h, err := p.site.State.History()
+	if err != nil {
+		return nil, err
+	}
+	// The way back must not depend on zones that somebody has edited since.
+	d, err := r.Journaled(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	back, err := r.FlipsBack(d, h, o.Force)
+	if err != nil {
+		return nil, err
+	}
+	now, err := r.Derive(ctx)
+	if err != nil {
+		report.Note(ctx, "the zones are not searched for records that lead to the target by other hands: %v", err)
+	}
+	for _, name := range records.Strays(now, h) {
+		report.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
+	}
+	s := way.Switch{Parts: p.parts(), Enter: replication.Source, Flips: back}
+	s.Gates = plan.Stage{
+		Name: "gates", Summary: "the source is ready to take over again",
+		Steps: append(linkGates(s), r.Healthy(d, replication.Source)...),
+	}
+	return p.way.Switch(s), nil
+}
+
+// verified is the gate of a clean verify that is younger than the configuration
+// wants; it verifies anew where there is none.
+func (p *Planner) verified() []plan.Step {
+	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
+		return replication.VerifyFresh(pr, replication.Source, state.Verifies{Folder: p.site.State}, p.site.Config.Cutover.VerifyAge)
+	})
+}
+
+// sameColumns is the gate that rows which travel by position land in their
+// columns. The way back does without: it must not depend on what only the side
+// that is left can mend.
+func (p *Planner) sameColumns() []plan.Step {
+	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step { return replication.SameColumns(pr, replication.Source) })
+}
+
+// linkGates: little lag towards the side that is entered, and a proven way back.
+func linkGates(s way.Switch) []plan.Step {
+	return slices.Concat(
+		s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) }),
+		s.Pairs.Steps(func(p replication.Pair) plan.Step { return replication.RoundTrip(s.To(p), s.From(p)) }))
+}

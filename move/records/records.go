@@ -1,0 +1,165 @@
+// Package records decides which DNS records a move flips, and makes the stages
+// that lower their TTLs, flip them wave by wave, and flip them back. It needs the
+// wired site and the zones' vendor. What a cutover has flipped it reads off the
+// journal, never off the zones: the way back must not depend on what somebody
+// has made of them since.
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/dcmigrate/migrate/dns"
+	"github.com/dcmigrate/migrate/dns/cloudflare"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/move/wiring"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// Records are a site's records at the zones' vendor.
+type Records struct {
+	site  *wiring.Site
+	zones *cloudflare.Client
+	prober
+}
+
+// Open opens the vendor's client; without its token the error wraps
+// wiring.ErrVendorLogin.
+func Open(site *wiring.Site) (*Records, error) {
+	zones, err := site.Zones()
+	if err != nil {
+		return nil, err
+	}
+	return &Records{site, zones, prober{site}}, nil
+}
+
+// Derive derives what flips, from the zones as they are now. A setting that does
+// not fit the zones is an error of the configuration, which names file and line.
+func (r *Records) Derive(ctx context.Context) (dns.Derivation, error) {
+	c := r.site.Config
+	snapshot, err := dns.Snapshot(ctx, r.zones, r.zones, c.DNS.Zones)
+	if err != nil {
+		return dns.Derivation{}, r.located(err)
+	}
+	sel := dns.Selection{Addresses: newAddresses{r.site}, Exclude: c.DNS.Exclude}
+	for _, h := range c.Hosts {
+		sel.Old = append(sel.Old, h.Address.Addr)
+	}
+	for _, w := range c.Cutover.Waves {
+		sel.Waves = append(sel.Waves, dns.Wave{Name: w.Name, Records: w.Records})
+	}
+	d, err := dns.Derive(snapshot, sel)
+	return d, r.located(err)
+}
+
+func (r *Records) located(err error) error {
+	var wrong *dns.SettingError
+	if errors.As(err, &wrong) {
+		return r.site.Config.Wrong(wrong.Setting, wrong.Error(), report.Hint(err))
+	}
+	return err
+}
+
+func (r *Records) propagation() dns.Propagation {
+	return dns.Propagation{Server: r.site.Config.DNS.Resolver}
+}
+
+// Journaled is what the way back means for the zones: the journal says what
+// flips, the zones only which names follow.
+func (r *Records) Journaled(ctx context.Context, h *plan.History) (dns.Derivation, error) {
+	journaled, err := flipsIn(h)
+	if err != nil || len(journaled) == 0 {
+		return dns.Derivation{}, err
+	}
+	var flips []dns.Flipped
+	var names []string
+	for _, f := range journaled {
+		flips = append(flips, f.Flipped)
+		if !slices.Contains(names, f.Zone) {
+			names = append(names, f.Zone)
+		}
+	}
+	all := slices.Clone(names)
+	for _, z := range r.site.Config.DNS.Zones {
+		if !slices.Contains(all, z) {
+			all = append(all, z)
+		}
+	}
+	snapshot, err := dns.Snapshot(ctx, r.zones, r.zones, all)
+	if err != nil && len(all) > len(names) {
+		report.Note(ctx, "names that follow in other zones are not purged: %v", err)
+		snapshot, err = dns.Snapshot(ctx, r.zones, r.zones, names)
+	}
+	if err != nil {
+		return dns.Derivation{}, err
+	}
+	return dns.DeriveFlipped(eachOnce(snapshot), flips), nil
+}
+
+// eachOnce leaves out zones that the configuration names in another spelling.
+func eachOnce(zones []dns.ZoneRecords) []dns.ZoneRecords {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(zones, func(z dns.ZoneRecords) bool {
+		twice := seen[z.Zone.ID]
+		seen[z.Zone.ID] = true
+		return twice
+	})
+}
+
+// Strays are the records of d that hold a target address already and that no
+// flip of the cutover has a before-image of: somebody pointed them there by hand.
+func Strays(d dns.Derivation, h *plan.History) []string {
+	flipped := map[string]bool{}
+	for _, r := range h.Ours(verb.Cutover) {
+		if _, _, ok := verb.FlipOf(r.Key); !ok {
+			continue
+		}
+		images, err := dns.ImagesOf(r.Before)
+		if err != nil {
+			continue // the flip back says it
+		}
+		for _, i := range images {
+			flipped[i.ID] = true
+		}
+	}
+	var out []string
+	for _, e := range entriesOf(d) {
+		if e.Record.Content != e.Old.String() && !flipped[e.Record.ID] {
+			out = append(out, e.Record.Name+" "+e.Record.Type)
+		}
+	}
+	return out
+}
+
+func entriesOf(d dns.Derivation) []dns.Entry {
+	var entries []dns.Entry
+	for _, z := range d.Zones {
+		entries = append(entries, z.Entries()...)
+	}
+	return entries
+}
+
+// newAddresses are the addresses of the new hosts; it implements dns.Addresses.
+type newAddresses struct{ site *wiring.Site }
+
+func (a newAddresses) New(old netip.Addr) (netip.Addr, error) {
+	addr, err := a.site.NewAddress(old)
+	if errors.Is(err, provision.ErrNotProvisioned) {
+		return addr, fmt.Errorf("%w: %w", dns.ErrNotProvisioned, err)
+	}
+	return addr, err
+}
+
+// sameAddresses are the addresses of the old site, which are asked themselves.
+func sameAddresses(site *wiring.Site) dns.Addresses {
+	same := dns.AddressMap{}
+	for _, h := range site.Config.Hosts {
+		same[h.Address.Addr] = h.Address.Addr
+	}
+	return same
+}

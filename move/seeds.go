@@ -1,0 +1,76 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dcmigrate/migrate/move/pairs"
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// NoDatabaseError is a database that the configuration does not name.
+type NoDatabaseError struct{ Name string }
+
+func (e *NoDatabaseError) Error() string { return fmt.Sprintf("no database is named %q", e.Name) }
+
+// Seeds are the seeds that run now, wherever they do. None of its methods takes
+// the lock: the verb that seeds holds it.
+type Seeds struct{ pairs pairs.Pairs }
+
+// Running lists the seeds that run now.
+func (s *Seeds) Running(ctx context.Context) ([]replication.SeedState, error) {
+	return s.each(ctx, "", replication.RunningSeed)
+}
+
+// Throttle changes the limits of the running seed of a database, or of all that
+// run, and returns them.
+func (s *Seeds) Throttle(ctx context.Context, database string, change replication.LimitsChange) ([]replication.SeedState, error) {
+	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (replication.SeedState, bool, error) {
+		state, err := replication.Throttle(ctx, p, change)
+		if errors.Is(err, replication.ErrNoSeed) {
+			return state, false, nil
+		}
+		return state, true, err
+	})
+	if err != nil || len(states) > 0 {
+		return states, err
+	}
+	what := "no seed is running"
+	if database != "" {
+		what = "no seed of " + database + " is running"
+	}
+	return nil, verb.Refuse("migrate apply begins one with the limits of databases[].throttle; a seed by files keeps those", "%s", what)
+}
+
+// each asks the targets of all pairs, or of one, that are there.
+func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (replication.SeedState, bool, error)) ([]replication.SeedState, error) {
+	var states []replication.SeedState
+	var names []string
+	known := database == ""
+	for _, p := range s.pairs {
+		names = append(names, p.Name)
+		if database != "" && p.Name != database {
+			continue
+		}
+		known = true
+		state, ok, err := ask(ctx, p)
+		if errors.Is(err, provision.ErrNotProvisioned) {
+			continue
+		}
+		if err != nil {
+			return states, err
+		}
+		if ok {
+			states = append(states, state)
+		}
+	}
+	if !known {
+		return nil, report.WithHint(&NoDatabaseError{database}, "databases are %s", strings.Join(names, ", "))
+	}
+	return states, nil
+}

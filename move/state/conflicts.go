@@ -1,0 +1,67 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// Conflicts keeps windows and conflict reports, one a pair and direction; it
+// implements replication.ConflictStore.
+type Conflicts struct{ *Folder }
+
+func windowFile(pair string) string { return "conflicts-" + pair + "-window.json" }
+
+func conflictsFile(pair string, entered replication.Side) string {
+	return "conflicts-" + pair + "-" + string(entered) + ".json"
+}
+
+// ConflictWindow implements replication.ConflictStore.
+func (c Conflicts) ConflictWindow(_ context.Context, pair string) (w replication.ConflictWindow, ok bool, err error) {
+	ok, err = c.read(windowFile(pair), &w)
+	return w, ok, err
+}
+
+// SaveConflictWindow implements replication.ConflictStore.
+func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *replication.ConflictWindow) error {
+	path := c.Path(windowFile(pair))
+	if w != nil {
+		return plan.WriteJSON(path, w)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget the window of %s: %w", pair, err)
+	}
+	return nil
+}
+
+// ConflictReport implements replication.ConflictStore.
+func (c Conflicts) ConflictReport(_ context.Context, pair string, entered replication.Side) (r replication.ConflictReport, ok bool, err error) {
+	ok, err = c.read(conflictsFile(pair, entered), &r)
+	return r, ok, err
+}
+
+// SaveConflictReport implements replication.ConflictStore.
+func (c Conflicts) SaveConflictReport(_ context.Context, r replication.ConflictReport) (where string, err error) {
+	where = c.Path(conflictsFile(r.Pair, r.Entered))
+	return where, plan.WriteJSON(where, r)
+}
+
+// Reports are a pair's last reports, the cutover's before the rollback's.
+func (c Conflicts) Reports(ctx context.Context, pair string) ([]replication.ConflictReport, error) {
+	var out []replication.ConflictReport
+	for _, entered := range []replication.Side{replication.Target, replication.Source} {
+		r, ok, err := c.ConflictReport(ctx, pair, entered)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}

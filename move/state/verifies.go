@@ -1,0 +1,60 @@
+package state
+
+import (
+	"context"
+	"time"
+
+	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+)
+
+// Verifies keeps the last verify report of each pair; it implements
+// replication.VerifyStore.
+type Verifies struct{ *Folder }
+
+func verifyFile(pair string) string { return "verify-" + pair + ".json" }
+
+// LastVerify returns the last report, unless it is of another seed or from
+// before the writers changed sides: then it says nothing about the rows as they
+// are.
+func (v Verifies) LastVerify(_ context.Context, pair string) (replication.VerifyReport, bool, error) {
+	r, ok, err := v.Saved(pair)
+	if err != nil || !ok {
+		return r, false, err
+	}
+	h, err := v.History()
+	if err != nil {
+		return r, false, err
+	}
+	return r, !r.Started.Before(seededOrSwitched(h)), nil
+}
+
+// seededOrSwitched is when the rows were last copied, linked or written from
+// another side.
+func seededOrSwitched(h *plan.History) time.Time {
+	var last time.Time
+	for key, r := range h.Steps {
+		copies := key.Stage == verb.StageSeed || key.Stage == verb.StageForward || key.Stage == verb.StageReverse
+		if key.Kind == verb.Apply && copies && r.InForceSince.After(last) {
+			last = r.InForceSince
+		}
+	}
+	for _, r := range h.Runs {
+		if (r.Kind == verb.Cutover || r.Kind == verb.Rollback) && r.Outcome == plan.RunFinished && r.Ended.After(last) {
+			last = r.Ended
+		}
+	}
+	return last
+}
+
+// Saved is the last report as it was saved.
+func (v Verifies) Saved(pair string) (r replication.VerifyReport, ok bool, err error) {
+	ok, err = v.read(verifyFile(pair), &r)
+	return r, ok, err
+}
+
+// SaveVerify implements replication.VerifyStore.
+func (v Verifies) SaveVerify(_ context.Context, r replication.VerifyReport) error {
+	return plan.WriteJSON(v.Path(verifyFile(r.Pair)), r)
+}
