@@ -18,39 +18,39 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Classify returns err as a report.Transient where trying the whole step again is
-// right: 408, 429, any 5xx, or no answer at all (status 0) because of the
-// connection. The wait is the answer's Retry-After. Other errors, the end of the
-// caller's context and a wrong certificate among them, are returned unchanged.
-// With a nil err, a status of 400 and more becomes an error by itself.
+// Classify returns err as a report.Transient if the whole step should be tried
+// again: after 408, 429, any 5xx, or a connection error without an answer
+// (status 0). The wait is the answer's Retry-After. Other errors are returned
+// unchanged, including the end of the caller's context and a wrong certificate.
+// If err is nil, a status of 400 or more becomes an error.
 func Classify(statusCode int, header http.Header, err error) error {
 	if err == nil {
 		if statusCode < 400 {
 			return nil
 		}
-		err = errors.New(status(statusCode))
+		err = errors.New(statusText(statusCode))
 	}
 	switch {
 	case statusCode == http.StatusRequestTimeout, statusCode == http.StatusTooManyRequests, statusCode >= 500:
-		if ended(err) {
+		if isContextEnd(err) {
 			return err
 		}
 		return report.Transient(err, RetryAfter(header))
-	case statusCode < 400 && isConnection(err):
+	case statusCode < 400 && isConnectionError(err):
 		return report.Transient(report.WithHint(noAnswer(err),
 			"check the network from this machine and the vendor's status page, then run the same command again"), 0)
 	}
 	return err
 }
 
-// ErrNoAnswer is wrapped when the other side could not be reached at all.
+// ErrNoAnswer is wrapped when the server could not be reached at all.
 var ErrNoAnswer = errors.New("no answer")
 
 // noAnswer names the host that did not answer and the reason, without the URL.
 func noAnswer(err error) error {
-	var request *url.Error
-	if errors.As(err, &request) {
-		if u, parsed := url.Parse(request.URL); parsed == nil {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		if u, parsed := url.Parse(urlErr.URL); parsed == nil {
 			return &noAnswerError{fmt.Sprintf("%v from %s: %s", ErrNoAnswer, u.Host, reason(err)), err}
 		}
 	}
@@ -65,26 +65,27 @@ type noAnswerError struct {
 func (e *noAnswerError) Error() string   { return e.text }
 func (e *noAnswerError) Unwrap() []error { return []error{ErrNoAnswer, e.err} }
 
-// reason is what went wrong with a connection, without the chain of calls.
+// reason returns what went wrong with a connection, without the chain of calls.
 func reason(err error) string {
 	var (
-		number  syscall.Errno
-		name    *net.DNSError
-		request *url.Error
+		errno  syscall.Errno
+		dnsErr *net.DNSError
+		urlErr *url.Error
 	)
 	switch {
-	case errors.As(err, &number):
-		return number.Error()
-	case errors.As(err, &name):
-		return "the name " + name.Name + " has no address: " + name.Err
-	case errors.As(err, &request):
-		return request.Err.Error()
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &dnsErr):
+		return "the name " + dnsErr.Name + " has no address: " + dnsErr.Err
+	case errors.As(err, &urlErr):
+		return urlErr.Err.Error()
 	}
 	return err.Error()
 }
 
-// RetryAfter is the wait that a Retry-After header asks for, in seconds or as a
-// date (RFC 9110 section 10.2.3); 0 when there is none or it has passed.
+// RetryAfter returns the wait that a Retry-After header asks for, in seconds or as
+// a date (RFC 9110 section 10.2.3). It returns 0 if the header is missing or
+// unreadable, or if the date has passed.
 func RetryAfter(header http.Header) time.Duration {
 	v := strings.TrimSpace(header.Get("Retry-After"))
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
@@ -96,31 +97,32 @@ func RetryAfter(header http.Header) time.Duration {
 	return 0
 }
 
-// isConnection reports whether err is the connection's: a later attempt may pass.
-func isConnection(err error) bool {
+// isConnectionError reports whether err comes from the connection, so that a later
+// attempt may succeed.
+func isConnectionError(err error) bool {
 	if errors.Is(err, ErrTimeout) {
 		return true
 	}
-	if ended(err) {
+	if isContextEnd(err) {
 		return false
 	}
 	var (
-		cert      *tls.CertificateVerificationError
-		authority x509.UnknownAuthorityError
-		name      *net.DNSError
-		request   *url.Error
-		network   net.Error
+		certErr      *tls.CertificateVerificationError
+		authorityErr x509.UnknownAuthorityError
+		dnsErr       *net.DNSError
+		urlErr       *url.Error
+		netErr       net.Error
 	)
 	switch {
-	case errors.As(err, &cert), errors.As(err, &authority):
+	case errors.As(err, &certErr), errors.As(err, &authorityErr):
 		return false
-	case errors.As(err, &name) && name.IsNotFound:
+	case errors.As(err, &dnsErr) && dnsErr.IsNotFound:
 		return false
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
-	case errors.As(err, &request):
-		return request.Op != "parse"
-	case errors.As(err, &network):
+	case errors.As(err, &urlErr):
+		return urlErr.Op != "parse"
+	case errors.As(err, &netErr):
 		return true
 	}
 	return strings.Contains(err.Error(), "net/http: ") || // untyped errors of net/http's transport
@@ -128,13 +130,14 @@ func isConnection(err error) bool {
 		strings.Contains(err.Error(), "malformed HTTP")
 }
 
-// ended reports whether err is the end of the caller's own context.
-func ended(err error) bool {
+// isContextEnd reports whether the caller's own context has ended, as opposed to
+// the deadline of one attempt.
+func isContextEnd(err error) bool {
 	return !errors.Is(err, ErrTimeout) &&
 		(errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
-func status(code int) string {
+func statusText(code int) string {
 	if text := http.StatusText(code); text != "" {
 		return fmt.Sprintf("answer %d %s", code, text)
 	}

@@ -1,7 +1,9 @@
-// Package httpretry is the decorator around the vendor clients' HTTP transport:
-// it retries what is safe to retry, honours Retry-After, keeps to a rate limit
-// and bounds each attempt. It sees every request, so it never logs, notes or
-// returns a header or a body.
+// Package httpretry is the decorator around the vendor clients' HTTP transport.
+//
+// It needs nothing but the transport below it. It retries only what is safe to
+// retry, honours Retry-After, keeps to a rate limit and bounds each attempt.
+// It sees every request, so it promises never to log, note or return a header or
+// a body.
 package httpretry
 
 import (
@@ -18,57 +20,58 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Defaults of a Transport's zero fields.
+// Defaults of a Transport's zero fields, as the fields' comments name them.
 const (
-	DefaultAttempts = 5
-	DefaultMaxWait  = 30 * time.Second
-	DefaultTimeout  = 60 * time.Second
+	defaultAttempts = 5
+	defaultMaxWait  = 30 * time.Second
+	defaultTimeout  = 60 * time.Second
 )
 
-// firstWait is the backoff after the first failed attempt; it doubles from there.
-const firstWait = 250 * time.Millisecond
+// firstBackoff is the backoff after the first failed attempt. Each further attempt
+// doubles it.
+const firstBackoff = 250 * time.Millisecond
 
-// drainLimit bounds what is read of a refused answer to reuse its connection.
+// drainLimit is how many bytes of a refused answer are read to reuse its connection.
 const drainLimit = 64 << 10
 
-// ErrTimeout says that one attempt, not the caller's context, ran out of time.
+// ErrTimeout is wrapped when one attempt ran out of time, not the caller's context.
 var ErrTimeout = errors.New("attempt timed out")
 
 // Transport retries requests of Base. GET and HEAD are retried on connection
-// errors, 429 and 5xx; every other method only on 429, where the request was
-// refused and not done: after any other failure of a write only the caller can
-// know, by looking, whether it was done. Each retry is a report.Note on the
-// request's context. It is safe for concurrent use.
+// errors, 429 and 5xx. Every other method is retried only on 429: that answer
+// proves that the request was refused. After any other failure of a write, the
+// caller has to look whether it was done. Each retry is a report.Note on the
+// request's context. A Transport is safe for concurrent use.
 type Transport struct {
-	// Base makes the requests; nil is http.DefaultTransport.
+	// Base sends the requests; nil means http.DefaultTransport.
 	Base http.RoundTripper
-	// Attempts is the number of tries in all; 0 is DefaultAttempts, 1 never retries.
+	// Attempts is the total number of tries; 0 means 5, and 1 never retries.
 	Attempts int
-	// MaxWait is the longest wait between two attempts; 0 is DefaultMaxWait. An
-	// answer whose Retry-After is longer is returned as it is: Classify turns it
-	// into a report.Transient that carries the wait.
+	// MaxWait is the longest wait between two attempts; 0 means 30 s. An answer
+	// whose Retry-After is longer is returned unchanged: Classify turns it into a
+	// report.Transient that carries the wait.
 	MaxWait time.Duration
-	// Timeout bounds each attempt up to the end of its body; 0 is DefaultTimeout.
+	// Timeout bounds each attempt up to the end of its body; 0 means 60 s.
 	Timeout time.Duration
-	// Limit, if set, is asked before every attempt.
+	// Limit, if set, is waited for before every attempt.
 	Limit *rate.Limiter
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
-	attempts := or(t.Attempts, DefaultAttempts)
+	attempts := orDefault(t.Attempts, defaultAttempts)
 	for try := 1; ; try++ {
 		if err := t.throttle(ctx, req); err != nil {
 			closeBody(req)
 			return nil, err
 		}
-		attempt, err := t.attempt(req, try)
+		attempt, err := t.requestFor(req, try)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := t.once(attempt)
-		reason, pause := t.retry(req, resp, err, try)
+		resp, err := t.send(attempt)
+		reason, pause := t.planRetry(req, resp, err, try)
 		if reason == "" || try == attempts {
 			return resp, err
 		}
@@ -83,9 +86,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// attempt returns req for its nth try: the first sends the request's own body,
-// later ones a fresh copy of it.
-func (t *Transport) attempt(req *http.Request, try int) (*http.Request, error) {
+// requestFor returns the request of one try: the first sends req's own body, later
+// ones send a fresh copy of it.
+func (t *Transport) requestFor(req *http.Request, try int) (*http.Request, error) {
 	if try == 1 || req.Body == nil || req.Body == http.NoBody {
 		return req, nil
 	}
@@ -93,24 +96,24 @@ func (t *Transport) attempt(req *http.Request, try int) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore request body: %w", err)
 	}
-	again := req.Clone(req.Context())
-	again.Body = body
-	return again, nil
+	repeated := req.Clone(req.Context())
+	repeated.Body = body
+	return repeated, nil
 }
 
-// once makes one attempt under its own deadline, which lives until the answer's
-// body is closed.
-func (t *Transport) once(req *http.Request) (*http.Response, error) {
+// send makes one attempt under its own deadline. The deadline holds until the
+// answer's body is closed.
+func (t *Transport) send(req *http.Request) (*http.Response, error) {
 	base := t.Base
 	if base == nil {
 		base = http.DefaultTransport
 	}
 	parent := req.Context()
-	limit := or(t.Timeout, DefaultTimeout)
+	limit := orDefault(t.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeout(parent, limit)
 	resp, err := base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		err = timedOut(parent, ctx, limit, err)
+		err = explainTimeout(parent, ctx, limit, err)
 		cancel()
 		return nil, err
 	}
@@ -118,26 +121,26 @@ func (t *Transport) once(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// retry returns why and after which wait req is tried again; an empty reason
-// means that it is not.
-func (t *Transport) retry(req *http.Request, resp *http.Response, err error, try int) (string, time.Duration) {
+// planRetry returns the reason to try req again and the wait before that. An empty
+// reason means that req is not tried again.
+func (t *Transport) planRetry(req *http.Request, resp *http.Response, err error, try int) (string, time.Duration) {
 	if req.Context().Err() != nil || !restorable(req) {
 		return "", 0
 	}
 	safe := req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == ""
-	most := or(t.MaxWait, DefaultMaxWait)
+	maxWait := orDefault(t.MaxWait, defaultMaxWait)
 	switch {
 	case err != nil:
-		if !safe || !isConnection(err) {
+		if !safe || !isConnectionError(err) {
 			return "", 0
 		}
-		return reason(err), backoff(try, most)
+		return reason(err), backoff(try, maxWait)
 	case resp.StatusCode == http.StatusTooManyRequests, safe && resp.StatusCode >= 500:
-		wait := max(RetryAfter(resp.Header), backoff(try, most))
-		if wait > most {
+		wait := max(RetryAfter(resp.Header), backoff(try, maxWait))
+		if wait > maxWait {
 			return "", 0
 		}
-		return status(resp.StatusCode), wait
+		return statusText(resp.StatusCode), wait
 	}
 	return "", 0
 }
@@ -163,7 +166,7 @@ func (t *Transport) throttle(ctx context.Context, req *http.Request) error {
 	return nil
 }
 
-// body ends its attempt's deadline when it is closed.
+// body is an answer's body that releases its attempt's deadline when it is closed.
 type body struct {
 	io.ReadCloser
 	parent, attempt context.Context // compared only when a read fails
@@ -174,7 +177,7 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = timedOut(b.parent, b.attempt, b.limit, err)
+		err = explainTimeout(b.parent, b.attempt, b.limit, err)
 	}
 	return n, err
 }
@@ -184,18 +187,20 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// timedOut tells our own deadline for one attempt from the caller's.
-func timedOut(parent, attempt context.Context, limit time.Duration, err error) error {
+// explainTimeout returns ErrTimeout, wrapped, if the attempt's own deadline has
+// passed and the caller's has not. Otherwise it returns err.
+func explainTimeout(parent, attempt context.Context, limit time.Duration, err error) error {
 	if attempt.Err() != nil && parent.Err() == nil {
 		return fmt.Errorf("no complete answer within %s: %w", limit, ErrTimeout)
 	}
 	return err
 }
 
-// backoff is half to all of firstWait·2^(try-1), at most most.
-func backoff(try int, most time.Duration) time.Duration {
-	d := firstWait << min(try-1, 20)
-	d = min(d, most)
+// backoff returns a random wait between half and all of firstBackoff·2^(try-1),
+// capped at maxWait.
+func backoff(try int, maxWait time.Duration) time.Duration {
+	d := firstBackoff << min(try-1, 20)
+	d = min(d, maxWait)
 	return d/2 + rand.N(d/2+1)
 }
 
@@ -205,7 +210,7 @@ func restorable(req *http.Request) bool {
 
 func closeBody(req *http.Request) {
 	if req.Body != nil {
-		_ = req.Body.Close() // a RoundTripper owns the body even when it fails
+		_ = req.Body.Close() // a RoundTripper must close the body even when it fails
 	}
 }
 
@@ -214,10 +219,10 @@ func discard(r io.ReadCloser) {
 	_ = r.Close()
 }
 
-func or[T comparable](v, otherwise T) T {
+func orDefault[T comparable](v, fallback T) T {
 	var zero T
 	if v == zero {
-		return otherwise
+		return fallback
 	}
 	return v
 }

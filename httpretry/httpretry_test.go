@@ -20,22 +20,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// script answers the nth request by its nth entry: a status, or 0 for a broken
-// connection; past the end it answers 200 with the request's body.
-type script struct {
+// scriptedVendor answers the nth request with the nth of answers: a status, or 0 for
+// a broken connection. After the last one it answers 200 with the request's body.
+type scriptedVendor struct {
 	answers    []int
 	retryAfter string
-	seen       []string // bodies
+	bodies     []string // of the requests that arrived
 }
 
-func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+func (s *scriptedVendor) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent []byte
 	if req.Body != nil {
 		sent, _ = io.ReadAll(req.Body)
 		_ = req.Body.Close()
 	}
-	n := len(s.seen)
-	s.seen = append(s.seen, string(sent))
+	n := len(s.bodies)
+	s.bodies = append(s.bodies, string(sent))
 	code := http.StatusOK
 	if n < len(s.answers) {
 		code = s.answers[n]
@@ -69,12 +69,12 @@ func TestRetriesOnlyWhatIsSafe(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				base := &script{answers: tt.answers}
+				base := &scriptedVendor{answers: tt.answers}
 				req, err := http.NewRequestWithContext(t.Context(), tt.method, "http://vendor.example/v2/things", strings.NewReader("payload"))
 				require.NoError(t, err)
 				resp, err := (&httpretry.Transport{Base: base}).RoundTrip(req)
-				require.Len(t, base.seen, tt.requests)
-				for _, sent := range base.seen {
+				require.Len(t, base.bodies, tt.requests)
+				for _, sent := range base.bodies {
 					require.Equal(t, "payload", sent, "every attempt sends the whole body")
 				}
 				if tt.status == 0 {
@@ -100,14 +100,14 @@ func TestHonoursRetryAfter(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				base := &script{answers: []int{429}, retryAfter: tt.header}
+				base := &scriptedVendor{answers: []int{429}, retryAfter: tt.header}
 				req, err := http.NewRequestWithContext(t.Context(), "POST", "http://vendor.example/", nil)
 				require.NoError(t, err)
 				start := time.Now()
 				resp, err := (&httpretry.Transport{Base: base}).RoundTrip(req)
 				require.NoError(t, err)
 				require.NoError(t, resp.Body.Close())
-				require.Len(t, base.seen, tt.requests)
+				require.Len(t, base.bodies, tt.requests)
 				require.GreaterOrEqual(t, time.Since(start), tt.wait)
 				require.Less(t, time.Since(start), tt.wait+time.Second)
 			})
@@ -128,31 +128,31 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		base := &script{answers: []int{429, 429, 429}, retryAfter: "20"}
+		base := &scriptedVendor{answers: []int{429, 429, 429}, retryAfter: "20"}
 		req, err := http.NewRequestWithContext(ctx, "GET", "http://vendor.example/", nil)
 		require.NoError(t, err)
 		start := time.Now()
 		_, err = (&httpretry.Transport{Base: base}).RoundTrip(req)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(start))
-		require.Len(t, base.seen, 1)
+		require.Len(t, base.bodies, 1)
 	})
 }
 
 func TestBodyWithoutGetBodyIsSentOnce(t *testing.T) {
-	base := &script{answers: []int{429}}
+	base := &scriptedVendor{answers: []int{429}}
 	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://vendor.example/", io.MultiReader(strings.NewReader("x")))
 	require.NoError(t, err)
 	resp, err := (&httpretry.Transport{Base: base}).RoundTrip(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, 429, resp.StatusCode)
-	require.Len(t, base.seen, 1)
+	require.Len(t, base.bodies, 1)
 }
 
 func TestLimitHoldsRequestsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := &httpretry.Transport{Base: &script{}, Limit: rate.NewLimiter(2, 1)}
+		tr := &httpretry.Transport{Base: &scriptedVendor{}, Limit: rate.NewLimiter(2, 1)}
 		start := time.Now()
 		for range 5 {
 			req, err := http.NewRequestWithContext(t.Context(), "GET", "http://vendor.example/", nil)

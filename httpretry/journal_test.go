@@ -14,13 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asks makes one request in Apply.
-type asks struct{ client *http.Client }
+// requestOp sends one request in Apply.
+type requestOp struct{ client *http.Client }
 
-func (a asks) Check(context.Context) (plan.State, error)   { return plan.State{Now: "not asked"}, nil }
-func (a asks) Verify(context.Context) error                { return nil }
-func (a asks) Undo(context.Context, json.RawMessage) error { return nil }
-func (a asks) Apply(ctx context.Context) error {
+func (a requestOp) Check(context.Context) (plan.State, error) {
+	return plan.State{Now: "not asked"}, nil
+}
+func (a requestOp) Verify(context.Context) error                { return nil }
+func (a requestOp) Undo(context.Context, json.RawMessage) error { return nil }
+func (a requestOp) Apply(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://vendor.example/v2/things?page=hidden-query", strings.NewReader("hidden-body"))
 	if err != nil {
 		return err
@@ -37,7 +39,7 @@ func TestRetriesAreInTheJournalWithoutSecrets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal")
 	journal, err := plan.OpenJournal(file, "test")
 	require.NoError(t, err)
-	op := asks{&http.Client{Transport: &httpretry.Transport{Base: &script{answers: []int{429, 429}}}}}
+	op := requestOp{&http.Client{Transport: &httpretry.Transport{Base: &scriptedVendor{answers: []int{429, 429}}}}}
 	p := plan.Plan{Site: "s", Kind: "apply", Stages: []plan.Stage{{Name: "ask", Steps: []plan.Step{{Name: "ask", Summary: "ask", Op: op}}}}}
 	require.NoError(t, (&plan.Runner{Journal: journal}).Run(t.Context(), p, plan.RunOptions{}))
 	require.NoError(t, journal.Close())
