@@ -37,7 +37,7 @@ func (s *SSH) connect(ctx context.Context) (*ssh.Client, error) {
 	}
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, s.unreachable(address, err)
+		return nil, s.unreachableError(address, err)
 	}
 	client, err := handshake(ctx, raw, address, &ssh.ClientConfig{
 		User:              s.cfg.User,
@@ -46,7 +46,7 @@ func (s *SSH) connect(ctx context.Context) (*ssh.Client, error) {
 		HostKeyAlgorithms: algorithms,
 	})
 	if err != nil {
-		return nil, s.explainHandshake(address, err)
+		return nil, s.handshakeError(address, err)
 	}
 	return client, nil
 }
@@ -65,7 +65,7 @@ func handshake(ctx context.Context, raw net.Conn, address string, cfg *ssh.Clien
 	return ssh.NewClient(c, channels, requests), nil
 }
 
-func (s *SSH) unreachable(address string, err error) error {
+func (s *SSH) unreachableError(address string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -75,27 +75,28 @@ func (s *SSH) unreachable(address string, err error) error {
 	return report.Transient(err, 0)
 }
 
-// reason is the system's own word for why a connection was not made, without
-// the chain of calls that led to it.
+// reason returns why a connection failed in the system's own words, without the
+// chain of calls that led to it.
 func reason(err error) error {
-	var number syscall.Errno
-	var name *net.DNSError
+	var errno syscall.Errno
+	var dnsErr *net.DNSError
 	switch {
-	case errors.As(err, &number):
-		return number
-	case errors.As(err, &name):
-		return fmt.Errorf("the name %s has no address: %s", name.Name, name.Err)
+	case errors.As(err, &errno):
+		return errno
+	case errors.As(err, &dnsErr):
+		return fmt.Errorf("the name %s has no address: %s", dnsErr.Name, dnsErr.Err)
 	}
 	return err
 }
 
-// login is user@host for a hint.
+// login returns user@host for a hint.
 func (s *SSH) login(address string) string {
 	return s.cfg.User + "@" + hostOf(address)
 }
 
-// explainHandshake turns an error of the handshake into one that says what to do.
-func (s *SSH) explainHandshake(address string, err error) error {
+// handshakeError names what failed in the handshake and adds a hint that says what
+// to do.
+func (s *SSH) handshakeError(address string, err error) error {
 	var unknown *UnknownHostError
 	var changed *HostKeyError
 	var netErr net.Error
@@ -109,7 +110,7 @@ func (s *SSH) explainHandshake(address string, err error) error {
 		err = fmt.Errorf("log in to %s (%s) as %s with %s: %w", s.cfg.Name, address, s.cfg.User, s.keyNames(), ErrAuth)
 		return report.WithHint(err, "add the public key to authorized_keys of %s on %s", s.cfg.User, s.cfg.Name)
 	case errors.As(err, &netErr) || errors.Is(err, context.DeadlineExceeded):
-		return s.unreachable(address, err)
+		return s.unreachableError(address, err)
 	default:
 		err = fmt.Errorf("speak SSH with %s (%s): %w", s.cfg.Name, address, err)
 		return report.WithHint(err, "check that port %d of %s is sshd's", s.cfg.Port, s.cfg.Name)
@@ -124,10 +125,11 @@ func hostOf(address string) string {
 	return host
 }
 
-// keys are the private keys to log in with: the file's first, then the agent's.
-type keys struct {
-	file  ssh.Signer
-	agent net.Conn
+// loginKeys are the private keys to log in with: the identity file's first, then
+// the agent's.
+type loginKeys struct {
+	identity  ssh.Signer
+	agentConn net.Conn
 }
 
 func (s *SSH) keyNames() string {
@@ -141,27 +143,28 @@ func (s *SSH) keyNames() string {
 	return strings.Join(names, " and ")
 }
 
-func (s *SSH) openKeys(ctx context.Context) (*keys, error) {
-	k := &keys{}
+func (s *SSH) openKeys(ctx context.Context) (*loginKeys, error) {
+	k := &loginKeys{}
 	var err error
 	if s.cfg.IdentityFile != "" {
-		if k.file, err = s.readIdentity(); err != nil {
+		if k.identity, err = s.readIdentity(); err != nil {
 			return nil, err
 		}
 	}
 	if s.cfg.AgentSocket != "" {
-		if k.agent, err = new(net.Dialer).DialContext(ctx, "unix", s.cfg.AgentSocket); err != nil && k.file == nil {
+		if k.agentConn, err = new(net.Dialer).DialContext(ctx, "unix", s.cfg.AgentSocket); err != nil && k.identity == nil {
 			return nil, report.WithHint(fmt.Errorf("ask ssh-agent: %w", err), "start ssh-agent and ssh-add the key, or set ssh.identity_file")
 		}
 	}
-	if k.file == nil && k.agent == nil {
+	if k.identity == nil && k.agentConn == nil {
 		return nil, report.WithHint(fmt.Errorf("log in to %s: no private key is configured", s.cfg.Name), "set ssh.identity_file")
 	}
 	return k, nil
 }
 
-// readIdentity returns nil without an error for a key with a passphrase when
-// the agent may have it.
+// readIdentity reads the private key of the identity file. It returns nil without an
+// error if the key has a passphrase and an agent is configured, because the agent
+// may hold the same key.
 func (s *SSH) readIdentity() (ssh.Signer, error) {
 	pem, err := os.ReadFile(s.cfg.IdentityFile)
 	if err != nil {
@@ -183,15 +186,15 @@ func (s *SSH) readIdentity() (ssh.Signer, error) {
 	}
 }
 
-func (k *keys) signers() ([]ssh.Signer, error) {
+func (k *loginKeys) signers() ([]ssh.Signer, error) {
 	var all []ssh.Signer
-	if k.file != nil {
-		all = append(all, k.file)
+	if k.identity != nil {
+		all = append(all, k.identity)
 	}
-	if k.agent != nil {
-		_ = k.agent.SetDeadline(time.Now().Add(10 * time.Second))
-		more, err := agent.NewClient(k.agent).Signers()
-		if err != nil && k.file == nil {
+	if k.agentConn != nil {
+		_ = k.agentConn.SetDeadline(time.Now().Add(10 * time.Second))
+		more, err := agent.NewClient(k.agentConn).Signers()
+		if err != nil && k.identity == nil {
 			return nil, fmt.Errorf("list keys of ssh-agent: %w", err)
 		}
 		all = append(all, more...)
@@ -199,8 +202,8 @@ func (k *keys) signers() ([]ssh.Signer, error) {
 	return all, nil
 }
 
-func (k *keys) close() {
-	if k.agent != nil {
-		_ = k.agent.Close()
+func (k *loginKeys) close() {
+	if k.agentConn != nil {
+		_ = k.agentConn.Close()
 	}
 }

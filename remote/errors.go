@@ -7,11 +7,11 @@ import (
 )
 
 var (
-	// ErrUnreachable is wrapped by errors of the network before SSH speaks: no
-	// route, refused, timed out. It comes as a report.TransientError.
+	// ErrUnreachable is wrapped when the network fails before SSH answers: no
+	// route, connection refused, timeout. It comes as a report.TransientError.
 	ErrUnreachable = errors.New("host is unreachable")
-	// ErrLost is wrapped when a connection ended in the middle of a command: what
-	// the command did is not known. It comes as a report.TransientError.
+	// ErrLost is wrapped when a connection ended in the middle of a command. What
+	// the command did is unknown. It comes as a report.TransientError.
 	ErrLost = errors.New("connection lost")
 	// ErrAuth is wrapped when the host accepts none of the keys.
 	ErrAuth = errors.New("the host accepts none of the keys")
@@ -19,10 +19,10 @@ var (
 	ErrSudo = errors.New("sudo -n does not work")
 )
 
-// ExitError is a command that ended with a status other than 0.
+// ExitError is the error of a command that ended with a status other than 0.
 type ExitError struct {
 	Host   string
-	Status int    // 128+n when signal n ended it
+	Status int    // 128+n if signal n ended the command
 	Stderr string // the last 4 KiB at most
 }
 
@@ -45,7 +45,8 @@ func lastLine(text string) string {
 	return text
 }
 
-// UnknownHostError is a host whose key is in none of the known_hosts files.
+// UnknownHostError is the error of a host whose key is in none of the known_hosts
+// files.
 type UnknownHostError struct {
 	Host, Address string // Address is host:port
 	Key           string // type and fingerprint that the host showed
@@ -61,12 +62,12 @@ func (e *UnknownHostError) Error() string {
 	return fmt.Sprintf("host %s (%s) is unknown: its key is %s, %s", e.Host, e.Address, e.Key, where)
 }
 
-// HostKeyError is a host that showed another key than the one on record: it was
-// installed anew, or another machine answers in its place.
+// HostKeyError is the error of a host that showed another key than the one on
+// record. Either the host was reinstalled, or another one answers in its place.
 type HostKeyError struct {
 	Host, Address string // Address is host:port
 	Key           string // type and fingerprint that the host showed
-	File          string // where another key stands
+	File          string // that holds another key for the host
 	Line          int
 	Revoked       bool // the line says @revoked
 }

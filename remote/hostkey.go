@@ -15,10 +15,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// hostKeys returns the check of the host's key, and the key algorithms to
-// negotiate: those on record come first, or a host known by one key would be
-// refused because it offered another (golang/go issue 29286). Then comes
-// ed25519, as with ssh(1).
+// hostKeys returns the callback that checks the host's key, and the key algorithms
+// to negotiate. Algorithms of the keys on record come first: otherwise the host
+// might offer a key of another type, and be refused although it is known
+// (golang/go issue 29286). Then comes ed25519, as in ssh(1).
 func (s *SSH) hostKeys(address string) (ssh.HostKeyCallback, []string, error) {
 	if s.cfg.HostKey != nil {
 		return s.cfg.HostKey, preferring(ssh.KeyAlgoED25519), nil
@@ -36,12 +36,12 @@ func (s *SSH) hostKeys(address string) (ssh.HostKeyCallback, []string, error) {
 		return nil, nil, report.WithHint(fmt.Errorf("read known hosts: %w", err), "correct or remove that line")
 	}
 	verify := func(hostname string, remote net.Addr, key ssh.PublicKey) error {
-		return s.explainKey(address, key, known(hostname, remote, key))
+		return s.keyError(address, key, known(hostname, remote, key))
 	}
-	return verify, algorithmsOf(known, address), nil
+	return verify, preferredAlgorithms(known, address), nil
 }
 
-func (s *SSH) explainKey(address string, key ssh.PublicKey, err error) error {
+func (s *SSH) keyError(address string, key ssh.PublicKey, err error) error {
 	shown := key.Type() + " " + ssh.FingerprintSHA256(key)
 	var mismatch *knownhosts.KeyError
 	var revoked *knownhosts.RevokedError
@@ -63,20 +63,20 @@ func (s *SSH) explainKey(address string, key ssh.PublicKey, err error) error {
 	}
 }
 
-// algorithmsOf returns all supported host key algorithms, those of the keys
-// that are on record for address first.
-func algorithmsOf(known ssh.HostKeyCallback, address string) []string {
+// preferredAlgorithms returns all supported host key algorithms; those of the keys
+// on record for address come first.
+func preferredAlgorithms(known ssh.HostKeyCallback, address string) []string {
 	var first []string
 	var mismatch *knownhosts.KeyError
 	if errors.As(known(address, &net.TCPAddr{IP: net.IPv4zero}, noKey{}), &mismatch) {
 		for _, k := range mismatch.Want {
-			first = append(first, algorithmsFor(k)...)
+			first = append(first, keyAlgorithms(k)...)
 		}
 	}
 	return preferring(append(first, ssh.KeyAlgoED25519)...)
 }
 
-// preferring returns all supported host key algorithms, some of them first.
+// preferring returns all supported host key algorithms, the given ones first.
 func preferring(first ...string) []string {
 	var all []string
 	for _, a := range append(first, ssh.SupportedAlgorithms().HostKeys...) {
@@ -87,8 +87,8 @@ func preferring(first ...string) []string {
 	return all
 }
 
-func algorithmsFor(k knownhosts.KnownKey) []string {
-	if isAuthority(k.Filename, k.Line) { // the host's own key may be of any type
+func keyAlgorithms(k knownhosts.KnownKey) []string {
+	if isAuthority(k.Filename, k.Line) { // the key that it signed may be of any type
 		var certs []string
 		for _, a := range ssh.SupportedAlgorithms().HostKeys {
 			if strings.Contains(a, "-cert-") {
@@ -103,8 +103,8 @@ func algorithmsFor(k knownhosts.KnownKey) []string {
 	return []string{k.Key.Type()}
 }
 
-// isAuthority reports whether the line starts with @cert-authority, which
-// package knownhosts does not tell.
+// isAuthority reports whether the line starts with @cert-authority. Package
+// knownhosts does not report that.
 func isAuthority(file string, line int) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -120,7 +120,8 @@ func isAuthority(file string, line int) bool {
 	return false
 }
 
-// noKey equals no key on record.
+// noKey is a public key that equals no key on record: checking it yields the list
+// of keys that are.
 type noKey struct{}
 
 func (noKey) Type() string                        { return "none" }

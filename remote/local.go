@@ -25,16 +25,16 @@ func NewLocal(name string) *Local { return &Local{name: name} }
 // Name returns the name.
 func (l *Local) Name() string { return l.name }
 
-// Run runs script here; see Host.
+// Run runs script on this machine; see Host.
 func (l *Local) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("run command on %s: %w", l.name, context.Cause(ctx))
 	}
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	out, stderr := &output{w: stdout, fail: fail}, newTail()
+	out, stderr := &output{w: stdout, fail: fail}, newStderrTail()
 
-	cmd := exec.Command("sh", "-c", bootstrap(len(script)+len(scriptEnd))) //nolint:noctx // the whole group is ended below, first gently
+	cmd := exec.Command("sh", "-c", bootstrap(len(script)+len(scriptEnd))) //nolint:noctx // terminate ends the whole process group, first with SIGTERM
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = out, stderr
 	in, err := cmd.StdinPipe()
@@ -58,28 +58,28 @@ func (l *Local) Run(ctx context.Context, script string, stdin io.Reader, stdout 
 	case <-running.Done():
 		stopped = true
 		out.stop()
-		l.end(cmd.Process.Pid, waited)
+		l.terminate(cmd.Process.Pid, waited)
 	}
 	if cause := context.Cause(running); cause != nil && (stopped || ctx.Err() == nil) {
 		return fmt.Errorf("run command on %s: %w", l.name, cause)
 	}
-	return l.result(err, stderr)
+	return l.commandError(err, stderr)
 }
 
-// end stops the process group of a command and waits for it.
-func (l *Local) end(pid int, waited <-chan error) {
+// terminate stops the process group of a command and waits for it.
+func (l *Local) terminate(pid int, waited <-chan error) {
 	_ = syscall.Kill(-pid, syscall.SIGTERM)
 	timer := time.NewTimer(killAfter)
 	defer timer.Stop()
 	select {
-	case <-waited: //nolint:errcheck // it was asked to end: how does not matter
+	case <-waited: //nolint:errcheck // it was asked to end: its status does not matter
 	case <-timer.C:
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		<-waited //nolint:errcheck // as above
 	}
 }
 
-func (l *Local) result(err error, stderr *tail) error {
+func (l *Local) commandError(err error, stderr *stderrTail) error {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -2,8 +2,9 @@ package remote
 
 import "strings"
 
-// Quote makes text one word of a POSIX shell's command line, whatever it holds. A word
-// of a shell cannot hold a NUL: the shell drops it.
+// Quote returns text quoted as one word of a POSIX shell's command line. Every
+// character is safe except NUL: a word of a shell cannot hold one, and the shell
+// drops it.
 func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // QuoteAll quotes each of the words and joins them with spaces.

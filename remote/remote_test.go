@@ -22,7 +22,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-func open(t *testing.T, cfg remote.SSHConfig) *remote.SSH {
+func newHost(t *testing.T, cfg remote.SSHConfig) *remote.SSH {
 	host := remote.NewSSH(cfg)
 	t.Cleanup(func() { _ = host.Close() })
 	return host
@@ -32,13 +32,13 @@ func TestSuite(t *testing.T) {
 	t.Run("local", func(t *testing.T) { remotetest.Suite(t, remote.NewLocal("here")) })
 	t.Run("ssh as root", func(t *testing.T) {
 		sshd := remotetest.StartSSHD(t)
-		remotetest.Suite(t, open(t, sshd.Config("web1")))
+		remotetest.Suite(t, newHost(t, sshd.Config("web1")))
 	})
 	t.Run("ssh with sudo", func(t *testing.T) {
 		sshd := remotetest.StartSSHD(t)
 		cfg := sshd.Config("web1")
 		cfg.User = remotetest.Sudoer
-		remotetest.Suite(t, open(t, cfg))
+		remotetest.Suite(t, newHost(t, cfg))
 	})
 }
 
@@ -47,16 +47,16 @@ func TestSudo(t *testing.T) {
 	cfg := sshd.Config("web1")
 	cfg.User = remotetest.Sudoer
 	var out bytes.Buffer
-	require.NoError(t, open(t, cfg).Run(t.Context(), "id -u; echo \"$HOME\"", nil, &out))
+	require.NoError(t, newHost(t, cfg).Run(t.Context(), "id -u; echo \"$HOME\"", nil, &out))
 	require.Equal(t, "0\n/root\n", out.String())
 
 	cfg.User = remotetest.Guest
-	err := open(t, cfg).Run(t.Context(), "id -u", nil, nil)
+	err := newHost(t, cfg).Run(t.Context(), "id -u", nil, nil)
 	require.ErrorIs(t, err, remote.ErrSudo)
 	require.ErrorContains(t, err, "become root on web1 as user visitor")
 	require.Contains(t, report.Hint(err), "NOPASSWD")
 
-	guest := open(t, cfg)
+	guest := newHost(t, cfg)
 	out.Reset()
 	require.NoError(t, remote.Login(guest).RunAsLogin(t.Context(), "id -un; cat", strings.NewReader("input\n"), &out))
 	require.Equal(t, remotetest.Guest+"\ninput\n", out.String())
@@ -81,7 +81,7 @@ func TestSudo(t *testing.T) {
 
 func TestReconnect(t *testing.T) {
 	sshd := remotetest.StartSSHD(t)
-	host := open(t, sshd.Config("web1"))
+	host := newHost(t, sshd.Config("web1"))
 	require.NoError(t, remote.Connector(host).Connect(t.Context()))
 	out, lines := io.Pipe()
 	ended := make(chan error, 1)
@@ -106,7 +106,7 @@ func TestReconnect(t *testing.T) {
 	_, err = io.ReadAll(conn)
 	require.NoError(t, err) // the end of the stream
 
-	for range 5 { // whatever is noticed first, the next command runs
+	for range 5 { // the next command runs, whether the loss is noticed before or during it
 		require.NoError(t, host.Run(t.Context(), "true", nil, nil))
 		sshd.KillSessions(t)
 	}
@@ -140,7 +140,7 @@ func TestHostKeys(t *testing.T) {
 			cfg := sshd.Config("web1")
 			cfg.KnownHosts = []string{filepath.Join(t.TempDir(), "absent"), filepath.Join(t.TempDir(), "known_hosts")}
 			require.NoError(t, os.WriteFile(cfg.KnownHosts[1], []byte(c.known), 0o600))
-			err := open(t, cfg).Run(t.Context(), "true", nil, nil)
+			err := newHost(t, cfg).Run(t.Context(), "true", nil, nil)
 			if c.err == "" {
 				require.NoError(t, err)
 				return
@@ -153,7 +153,7 @@ func TestHostKeys(t *testing.T) {
 	t.Run("read again at each connect", func(t *testing.T) {
 		cfg := sshd.Config("web1")
 		cfg.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
-		host := open(t, cfg)
+		host := newHost(t, cfg)
 		var unknown *remote.UnknownHostError
 		require.ErrorAs(t, host.Run(t.Context(), "true", nil, nil), &unknown)
 		require.NoError(t, os.WriteFile(cfg.KnownHosts[0], []byte(line(ed25519)), 0o600))
@@ -162,7 +162,7 @@ func TestHostKeys(t *testing.T) {
 	t.Run("callback decides", func(t *testing.T) {
 		cfg := sshd.Config("web1")
 		cfg.KnownHosts, cfg.HostKey = nil, ssh.FixedHostKey(ed25519)
-		require.NoError(t, open(t, cfg).Run(t.Context(), "true", nil, nil))
+		require.NoError(t, newHost(t, cfg).Run(t.Context(), "true", nil, nil))
 	})
 }
 
@@ -199,7 +199,7 @@ func TestKeys(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := sshd.Config("web1")
 			cfg.IdentityFile, cfg.AgentSocket = c.file, c.agent
-			err := open(t, cfg).Run(t.Context(), "true", nil, nil)
+			err := newHost(t, cfg).Run(t.Context(), "true", nil, nil)
 			if c.err == "" {
 				require.NoError(t, err)
 				return
@@ -243,7 +243,7 @@ func TestUnreachable(t *testing.T) {
 	remotetest.NewKey(t, key)
 	for name, l := range map[string]net.Listener{"silent": silent, "refused": refused} {
 		t.Run(name, func(t *testing.T) {
-			host := open(t, remote.SSHConfig{
+			host := newHost(t, remote.SSHConfig{
 				Name:           "db1",
 				Address:        func(context.Context) (string, error) { return "127.0.0.1", nil },
 				Port:           l.Addr().(*net.TCPAddr).Port,
@@ -263,7 +263,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A link that was cut off without a word must not hang a command for ever.
+// A connection that dies silently must not block a command for ever.
 func TestKeepAlive(t *testing.T) {
 	sshd := remotetest.StartSSHD(t)
 	proxy := newProxy(t, sshd.Address())
@@ -271,7 +271,7 @@ func TestKeepAlive(t *testing.T) {
 	cfg.Port = proxy.port
 	cfg.KeepAlive = 100 * time.Millisecond
 	cfg.KnownHosts, cfg.HostKey = nil, ssh.InsecureIgnoreHostKey() // the proxy's port is not on record
-	host := open(t, cfg)
+	host := newHost(t, cfg)
 	out, lines := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {

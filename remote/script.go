@@ -12,39 +12,40 @@ import (
 )
 
 const (
-	// scriptEnd follows every script; without it the script was cut off on its way.
+	// scriptEnd follows every script. A script without it was cut off on its way.
 	scriptEnd = "\n#migrate-end-of-script"
 	// announcement precedes the shell's process id on standard error.
 	announcement = "migrate-shell-started "
-	// stderrTail is how much of standard error an ExitError keeps.
-	stderrTail = 4 << 10
-	// cutOff is the status of a shell that did not get its whole script.
-	cutOff = 255
+	// maxStderr is how many bytes of standard error an ExitError keeps.
+	maxStderr = 4 << 10
+	// statusCutOff is the exit status of a shell that did not get its whole script.
+	statusCutOff = 255
 )
 
-// bootstrap is the command line that reads a script of n bytes (scriptEnd
-// included) from standard input and runs it, leaving the rest of the input to
-// it. It is the same for every script but for the length, so that no secret is
-// in an argument list. dd reads byte by byte because a shell, or head, that
-// reads ahead from a pipe would eat the input of the script. It holds no
-// character that any login shell treats specially inside single quotes.
+// bootstrap returns the command line that reads a script of n bytes (scriptEnd
+// included) from standard input and runs it. The rest of the input is left to the
+// script. Command lines differ only in the length, so that no secret is in an
+// argument list. dd reads byte by byte: a shell, or head, would read ahead from the
+// pipe and consume the script's input. The command line holds no character that
+// any login shell treats specially inside single quotes.
 func bootstrap(n int) string {
 	return `echo "` + announcement + `$$" >&2; ` +
 		`migrate_script=$(dd ibs=1 obs=4096 count=` + strconv.Itoa(n) + ` 2>/dev/null); ` +
 		`case $migrate_script in *"` + strings.TrimSpace(scriptEnd) + `") eval "$migrate_script";; ` +
-		`*) echo "script was cut off on its way" >&2; exit ` + strconv.Itoa(cutOff) + `;; esac`
+		`*) echo "script was cut off on its way" >&2; exit ` + strconv.Itoa(statusCutOff) + `;; esac`
 }
 
-// feed writes script and then stdin to w, and closes w when all was read. An
-// error of stdin is returned, and w stays open: whoever reads must not take a
-// part for the whole. An error of w only means that the command reads no more.
+// feed writes script and then stdin to w, and closes w at the end of stdin. If
+// reading stdin fails, feed returns the error and leaves w open: the command must
+// not take a part of its input for the whole. If writing to w fails, the command has
+// stopped reading, and feed returns nil.
 func feed(w io.WriteCloser, script string, stdin io.Reader) error {
 	if _, err := io.WriteString(w, script+scriptEnd); err != nil {
-		return nil //nolint:nilerr // the command reads no more: its own end says why
+		return nil //nolint:nilerr // the command has stopped reading: its exit status says why
 	}
 	if stdin != nil {
-		sink := &sink{w: w}
-		if _, err := io.Copy(sink, stdin); err != nil && sink.err == nil {
+		tracked := &trackedWriter{w: w}
+		if _, err := io.Copy(tracked, stdin); err != nil && tracked.err == nil {
 			return fmt.Errorf("read input of command: %w", err)
 		}
 	}
@@ -52,13 +53,13 @@ func feed(w io.WriteCloser, script string, stdin io.Reader) error {
 	return nil
 }
 
-// sink remembers that the writer failed, to tell it from the reader.
-type sink struct {
+// trackedWriter keeps the writer's error, to tell it from the reader's after io.Copy.
+type trackedWriter struct {
 	w   io.Writer
 	err error
 }
 
-func (s *sink) Write(p []byte) (int, error) {
+func (s *trackedWriter) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
 	if err != nil {
 		s.err = err
@@ -68,7 +69,8 @@ func (s *sink) Write(p []byte) (int, error) {
 
 var errReturned = errors.New("run has returned")
 
-// output passes writes on until it is stopped; a failing writer calls fail once.
+// output passes writes on to w until it is stopped. The first failing write calls
+// fail.
 type output struct {
 	mu      sync.Mutex
 	w       io.Writer
@@ -93,39 +95,40 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// stop waits for a write in progress; there is none after it.
+// stop waits for a write in progress and prevents all later ones.
 func (o *output) stop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stopped = true
 }
 
-// tail collects standard error: the process id that bootstrap announced, and
-// the last stderrTail bytes after that.
-type tail struct {
+// stderrTail collects standard error: the process ID that bootstrap announced, and
+// the last maxStderr bytes after that.
+type stderrTail struct {
 	mu        sync.Mutex
 	buf       []byte
 	pid       int           // of the shell; set once, before announced is closed
 	announced chan struct{} // closed when the shell has started
 }
 
-func newTail() *tail { return &tail{announced: make(chan struct{})} }
+func newStderrTail() *stderrTail { return &stderrTail{announced: make(chan struct{})} }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *stderrTail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
 	if t.pid == 0 {
 		t.findStart()
 	}
-	if extra := len(t.buf) - stderrTail; extra > 0 {
+	if extra := len(t.buf) - maxStderr; extra > 0 {
 		t.buf = append(t.buf[:0], t.buf[extra:]...)
 	}
 	return len(p), nil
 }
 
-// findStart takes the announcement, and what login or sudo said before it, out of buf.
-func (t *tail) findStart() {
+// findStart reads the announcement in buf, and removes it together with what login
+// or sudo printed before it.
+func (t *stderrTail) findStart() {
 	at := bytes.Index(t.buf, []byte(announcement))
 	if at < 0 {
 		return
@@ -143,7 +146,7 @@ func (t *tail) findStart() {
 }
 
 // started reports whether the shell has started.
-func (t *tail) started() bool {
+func (t *stderrTail) started() bool {
 	select {
 	case <-t.announced:
 		return true
@@ -152,7 +155,7 @@ func (t *tail) started() bool {
 	}
 }
 
-func (t *tail) String() string {
+func (t *stderrTail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.buf)

@@ -16,50 +16,50 @@ import (
 )
 
 const (
-	// maxSessions is how many commands run on a host at once: sshd allows 10
-	// (MaxSessions), less one to stop commands and one to spare.
-	maxSessions = 8
+	// maxCommands is how many commands run on a host at once: sshd allows 10
+	// sessions (MaxSessions); one stops commands and one is spare.
+	maxCommands = 8
 	// stopTimeout bounds the extra session that stops a command behind sudo.
 	stopTimeout = 5 * time.Second
-	// refusedFor bounds how long a session that sshd refuses is tried again.
-	refusedFor   = 10 * time.Second
-	refusedEvery = 50 * time.Millisecond
+	// sessionRetryTimeout bounds how long a session that sshd refuses is retried.
+	sessionRetryTimeout  = 10 * time.Second
+	sessionRetryInterval = 50 * time.Millisecond
 )
 
-// SSHConfig is how a host is reached. Zero durations and ports have defaults.
+// SSHConfig says how to reach a host. Zero durations and a zero port have defaults.
 type SSHConfig struct {
 	Name string // in migration.yaml
-	// Address returns the host's IP address or DNS name. It is asked at every
-	// connect, because new hosts' addresses are known late.
+	// Address returns the host's IP address or DNS name. It is called at every
+	// connect, because the address of a new host is known late.
 	Address func(context.Context) (string, error)
 	Port    int    // default 22
 	User    string // default root; another user needs sudo -n
-	// IdentityFile is the private key; empty: only the agent's keys.
+	// IdentityFile is the path of the private key; empty means the agent's keys only.
 	IdentityFile string
 	// AgentSocket is the path of an ssh-agent (SSH_AUTH_SOCK), or empty.
 	AgentSocket string
-	// KnownHosts are files in OpenSSH's format, read again at each connect; a
-	// file that does not exist counts as empty. Checking is strict.
+	// KnownHosts are files in OpenSSH's format, read again at each connect. A file
+	// that does not exist counts as empty. A host that is in none is refused.
 	KnownHosts []string
-	// HostKey, if set, decides instead of KnownHosts.
+	// HostKey, if set, checks the host's key instead of KnownHosts.
 	HostKey ssh.HostKeyCallback
 	// ConnectTimeout bounds one connect, handshake and login included; default 10s.
 	ConnectTimeout time.Duration
-	// KeepAlive is how often an idle connection is probed; without an answer for
-	// as long again it ends. Default 10s.
+	// KeepAlive is how often a connection is probed. A connection that does not
+	// answer within the same time again is closed. Default 10s.
 	KeepAlive time.Duration
 }
 
-// SSH is a Host reached over SSH: one connection, shared by all commands and
-// dialed connections, made when it is first needed and again after it ended.
+// SSH is a Host reached over SSH. All commands and dialed connections share one SSH
+// connection. It is made when it is first needed, and again after it has ended.
 type SSH struct {
-	cfg      SSHConfig
-	sessions chan struct{} // a slot for each running command
-	stops    chan struct{} // the slot for stopping a command
-	dialing  chan struct{} // held while connecting
+	cfg          SSHConfig
+	sessionSlots chan struct{} // one for each running command
+	stopSlot     chan struct{} // the slot for stopping a command
+	connectSlot  chan struct{} // held while connecting
 
 	mu   sync.Mutex
-	link *link
+	conn *connection
 }
 
 // NewSSH returns the host; it does not connect yet.
@@ -77,46 +77,45 @@ func NewSSH(cfg SSHConfig) *SSH {
 		cfg.KeepAlive = 10 * time.Second
 	}
 	return &SSH{
-		cfg:      cfg,
-		sessions: make(chan struct{}, maxSessions),
-		stops:    make(chan struct{}, 1),
-		dialing:  make(chan struct{}, 1),
+		cfg:          cfg,
+		sessionSlots: make(chan struct{}, maxCommands),
+		stopSlot:     make(chan struct{}, 1),
+		connectSlot:  make(chan struct{}, 1),
 	}
 }
 
 // Name returns the host's name in migration.yaml.
 func (s *SSH) Name() string { return s.cfg.Name }
 
-// Connect connects to the host, for one who would wait for that apart from the
-// first command.
+// Connect connects to the host, so that a caller can wait for the connection and the
+// first command separately.
 func (s *SSH) Connect(ctx context.Context) error {
-	_, err := s.connected(ctx)
+	_, err := s.connection(ctx)
 	return err
 }
 
-// Run runs script on the host; see Host. An error before the script started is
-// one of connecting; ErrLost means that it may have run.
+// Run runs script on the host; see Host. If connecting fails, the script has not
+// run. ErrLost means that it may have run.
 func (s *SSH) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return s.run(ctx, true, script, stdin, stdout)
 }
 
-// RunAsLogin is Run as the login itself, which then need not be able to become
-// root.
+// RunAsLogin is Run without becoming root: the login needs no sudo.
 func (s *SSH) RunAsLogin(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return s.run(ctx, false, script, stdin, stdout)
 }
 
 func (s *SSH) run(ctx context.Context, asRoot bool, script string, stdin io.Reader, stdout io.Writer) error {
-	release, err := acquire(ctx, s.sessions)
+	release, err := acquire(ctx, s.sessionSlots)
 	if err != nil {
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, err)
 	}
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	out, stderr := &output{w: stdout, fail: fail}, newTail()
+	out, stderr := &output{w: stdout, fail: fail}, newStderrTail()
 	line := "sh -c '" + bootstrap(len(script)+len(scriptEnd)) + "'"
-	cmd, err := viaLink(ctx, s, func(l *link) (*command, error) {
-		return startCommand(ctx, l, s.commandLine(asRoot, line), out, stderr)
+	cmd, err := withConnection(ctx, s, func(c *connection) (*command, error) {
+		return startCommand(ctx, c, s.loginShellLine(asRoot, line), out, stderr)
 	})
 	if err != nil {
 		release()
@@ -144,13 +143,13 @@ func (s *SSH) run(ctx context.Context, asRoot bool, script string, stdin io.Read
 	if cause := context.Cause(running); cause != nil && (stopped || ctx.Err() == nil) {
 		return fmt.Errorf("run command on %s: %w", s.cfg.Name, cause)
 	}
-	return s.result(err, stderr, asRoot)
+	return s.commandError(err, stderr, asRoot)
 }
 
 func (s *SSH) isRoot() bool { return s.cfg.User == "root" }
 
-// commandLine makes a command line for the login shell.
-func (s *SSH) commandLine(asRoot bool, line string) string {
+// loginShellLine returns the command line that the login shell gets.
+func (s *SSH) loginShellLine(asRoot bool, line string) string {
 	if s.isRoot() || !asRoot {
 		return "exec " + line
 	}
@@ -160,35 +159,35 @@ func (s *SSH) commandLine(asRoot bool, line string) string {
 // command is a session whose bootstrap has been started.
 type command struct {
 	asRoot  bool
-	link    *link
+	conn    *connection
 	session *ssh.Session
 	stdin   io.WriteCloser
 }
 
-// openSession opens a session. sshd counts a session until it has noticed that
-// its command ended, which may be after we have: so a refusal is tried again
-// for a while.
-func openSession(ctx context.Context, l *link) (*ssh.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, refusedFor)
+// openSession opens a session. A refusal is retried for sessionRetryTimeout: sshd
+// counts a session until it notices that its command has ended, and may notice that
+// later than this program.
+func openSession(ctx context.Context, conn *connection) (*ssh.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, sessionRetryTimeout)
 	defer cancel()
-	ticker := time.NewTicker(refusedEvery)
+	ticker := time.NewTicker(sessionRetryInterval)
 	defer ticker.Stop()
 	for {
-		session, err := l.client.NewSession()
+		session, err := conn.client.NewSession()
 		var refused *ssh.OpenChannelError
 		if !errors.As(err, &refused) {
 			return session, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, report.WithHint(err, "sshd must allow %d sessions of a connection (MaxSessions)", maxSessions+2)
+			return nil, report.WithHint(err, "sshd must allow %d sessions of a connection (MaxSessions)", maxCommands+2)
 		case <-ticker.C:
 		}
 	}
 }
 
-func startCommand(ctx context.Context, l *link, line string, out *output, stderr *tail) (*command, error) {
-	session, err := openSession(ctx, l)
+func startCommand(ctx context.Context, conn *connection, line string, out *output, stderr *stderrTail) (*command, error) {
+	session, err := openSession(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
@@ -201,35 +200,36 @@ func startCommand(ctx context.Context, l *link, line string, out *output, stderr
 		_ = session.Close()
 		return nil, err
 	}
-	return &command{link: l, session: session, stdin: stdin}, nil
+	return &command{conn: conn, session: session, stdin: stdin}, nil
 }
 
 func (c *command) Close() error { return c.session.Close() }
 
-// stop sends SIGTERM to the command's process group, closes its session and
-// releases its slot, in the background. The signal takes a session of its own:
-// sshd refuses the protocol's signal request when root is logged in
-// (session_signal_req of OpenSSH) and may not signal what sudo started.
-func (s *SSH) stop(cmd *command, stderr *tail, release func()) {
+// stop sends SIGTERM to the command's process group, closes its session and releases
+// its slot, all in the background. The signal needs a session of its own: sshd
+// refuses the protocol's signal request if root is logged in (session_signal_req of
+// OpenSSH), and it may not signal what sudo started.
+func (s *SSH) stop(cmd *command, stderr *stderrTail, release func()) {
 	end := func() {
 		_ = cmd.Close()
 		release()
 	}
-	if !cmd.link.start(func() { defer end(); s.terminate(cmd, stderr) }) {
+	if !cmd.conn.start(func() { defer end(); s.terminate(cmd, stderr) }) {
 		end()
 	}
 }
 
-// terminate signals the process group of the shell whose standard error is given.
-func (s *SSH) terminate(cmd *command, stderr *tail) {
-	ctx, cancel := context.WithTimeout(cmd.link.ctx, stopTimeout)
+// terminate sends SIGTERM to the process group of the shell that announced itself on
+// stderr.
+func (s *SSH) terminate(cmd *command, stderr *stderrTail) {
+	ctx, cancel := context.WithTimeout(cmd.conn.ctx, stopTimeout)
 	defer cancel()
 	select {
 	case <-stderr.announced:
 	case <-ctx.Done():
 		return
 	}
-	release, err := acquire(ctx, s.stops)
+	release, err := acquire(ctx, s.stopSlot)
 	if err != nil {
 		return
 	}
@@ -237,7 +237,7 @@ func (s *SSH) terminate(cmd *command, stderr *tail) {
 	// Field 5 of stat is the process group; the command's name, "(sh)", has no blank.
 	line := `sh -c 'set -- $(cat /proc/` + strconv.Itoa(stderr.pid) + `/stat); kill -s TERM -- -"$5"'`
 	killer, err := await(ctx, func() (*command, error) {
-		return startCommand(ctx, cmd.link, s.commandLine(cmd.asRoot, line), &output{}, newTail())
+		return startCommand(ctx, cmd.conn, s.loginShellLine(cmd.asRoot, line), &output{}, newStderrTail())
 	})
 	if err != nil {
 		return
@@ -248,7 +248,7 @@ func (s *SSH) terminate(cmd *command, stderr *tail) {
 	_ = killer.Close()
 }
 
-func (s *SSH) result(err error, stderr *tail, asRoot bool) error {
+func (s *SSH) commandError(err error, stderr *stderrTail, asRoot bool) error {
 	var exit *ssh.ExitError
 	switch {
 	case err == nil:
@@ -269,16 +269,16 @@ func (s *SSH) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	if err := checkNetwork(network); err != nil {
 		return nil, err
 	}
-	conn, err := viaLink(ctx, s, func(l *link) (net.Conn, error) {
-		far, err := l.client.Dial(network, address)
+	conn, err := withConnection(ctx, s, func(c *connection) (net.Conn, error) {
+		far, err := c.client.Dial(network, address)
 		var refused *ssh.OpenChannelError
 		if errors.As(err, &refused) {
-			return nil, s.explainRefused(refused)
+			return nil, s.refusedError(refused)
 		}
 		if err != nil {
 			return nil, err
 		}
-		return l.pipe(far)
+		return c.pipe(far)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dial %s from %s: %w", address, s.cfg.Name, err)
@@ -289,39 +289,39 @@ func (s *SSH) Dial(ctx context.Context, network, address string) (net.Conn, erro
 // Close ends the connection and waits for what ran through it.
 func (s *SSH) Close() error {
 	s.mu.Lock()
-	l := s.link
-	s.link = nil
+	conn := s.conn
+	s.conn = nil
 	s.mu.Unlock()
-	if l != nil {
-		l.close()
+	if conn != nil {
+		conn.close()
 	}
 	return nil
 }
 
-// viaLink opens a channel over the shared connection. When the connection turns
-// out to be dead it tries once more with a new one; nothing has run by then.
-func viaLink[T io.Closer](ctx context.Context, s *SSH, open func(*link) (T, error)) (T, error) {
+// withConnection opens a channel over the shared connection. If the connection turns
+// out to be dead, it tries once more with a new one: nothing has run until then.
+func withConnection[T io.Closer](ctx context.Context, s *SSH, open func(*connection) (T, error)) (T, error) {
 	for retried := false; ; retried = true {
 		var none T
-		l, err := s.connected(ctx)
+		conn, err := s.connection(ctx)
 		if err != nil {
 			return none, err
 		}
-		v, err := await(ctx, func() (T, error) { return open(l) })
+		opened, err := await(ctx, func() (T, error) { return open(conn) })
 		var refused *ssh.OpenChannelError
 		switch {
 		case err == nil || ctx.Err() != nil:
-			return v, err
+			return opened, err
 		case errors.As(err, &refused):
-			return v, err
+			return opened, err
 		case retried:
-			return v, report.Transient(fmt.Errorf("%w: %w", ErrLost, err), 0)
+			return opened, report.Transient(fmt.Errorf("%w: %w", ErrLost, err), 0)
 		}
-		l.close()
+		conn.close()
 	}
 }
 
-func (s *SSH) explainRefused(err *ssh.OpenChannelError) error {
+func (s *SSH) refusedError(err *ssh.OpenChannelError) error {
 	switch err.Reason {
 	case ssh.Prohibited:
 		return report.WithHint(err, "sshd on %s must allow forwarding (AllowTcpForwarding, AllowStreamLocalForwarding)", s.cfg.Name)
@@ -332,34 +332,34 @@ func (s *SSH) explainRefused(err *ssh.OpenChannelError) error {
 	}
 }
 
-// connected returns the shared connection, making it if there is none alive.
-func (s *SSH) connected(ctx context.Context) (*link, error) {
-	release, err := acquire(ctx, s.dialing)
+// connection returns the shared connection. It makes a new one if none is alive.
+func (s *SSH) connection(ctx context.Context) (*connection, error) {
+	release, err := acquire(ctx, s.connectSlot)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	s.mu.Lock()
-	l := s.link
+	conn := s.conn
 	s.mu.Unlock()
-	if l != nil && l.ctx.Err() == nil {
-		return l, nil
+	if conn != nil && conn.ctx.Err() == nil {
+		return conn, nil
 	}
-	if l != nil {
-		l.close()
+	if conn != nil {
+		conn.close()
 	}
 	client, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l = newLink(client, s.cfg.KeepAlive)
+	conn = newConnection(client, s.cfg.KeepAlive)
 	s.mu.Lock()
-	s.link = l
+	s.conn = conn
 	s.mu.Unlock()
-	return l, nil
+	return conn, nil
 }
 
-// acquire takes a slot and returns what gives it back.
+// acquire takes a slot and returns the function that releases it.
 func acquire(ctx context.Context, slots chan struct{}) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -372,8 +372,8 @@ func acquire(ctx context.Context, slots chan struct{}) (release func(), err erro
 	}
 }
 
-// await returns what f returns, or the error of ctx as soon as that ends; what
-// f returns after that is closed.
+// await returns the result of f, or the cause of ctx's end as soon as ctx ends. A
+// result that comes later is closed.
 func await[T io.Closer](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		v   T

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// Ports of FreePort are taken from below those that Linux gives to outgoing connections
-// (32768 and up).
+// FreePort chooses from these ports. They are below those that Linux gives to outgoing
+// connections (32768 and up).
 const lowestPort, highestPort = 12000, 32000
 
-// FreePort returns a port of 127.0.0.1 that nothing listens on, and that no other call, also of
-// another test program, gets before this test has ended: a server that starts slowly, or is down
-// for a moment, finds its port still free.
+// FreePort returns a port of 127.0.0.1 that nothing listens on. No other call gets the same port
+// before this test has ended, not even in another test program. So a server that starts slowly,
+// or is down for a moment, finds its port still free.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -28,8 +28,9 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// reserve keeps port for this test by the name of an abstract socket, which only Linux has: it
-// belongs to the network namespace, as the port does, and goes with its process.
+// reserve reserves port for this test with an abstract socket named after it. Such a socket
+// belongs to the network namespace, as the port does, and disappears with its process. Only
+// Linux has abstract sockets.
 func reserve(t testing.TB, port int) bool {
 	t.Helper()
 	reserved := io.Closer(io.NopCloser(nil))

@@ -1,5 +1,8 @@
-// Package remotetest has a real sshd for tests, and the suite that every
-// remote.Host passes.
+// Package remotetest holds what tests of remote hosts share: a real sshd, free
+// ports, and the suite that every remote.Host passes.
+//
+// StartSSHD needs root, openssh-server and sudo. A test whose needs are not met is
+// skipped, but fails in CI. Everything that a test starts ends with it.
 package remotetest
 
 import (
@@ -25,22 +28,23 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// Users of the sshd besides root; they exist in its own mount namespace only.
+// Users of the sshd besides root. They exist only in its own mount namespace.
 const (
-	Sudoer = "operator" // has sudo -n
-	Guest  = "visitor"  // has not
+	Sudoer = "operator" // may use sudo -n
+	Guest  = "visitor"  // may not
 )
 
-// SSHD is Debian's sshd on a loopback port.
+// SSHD is a running sshd of Debian on a loopback port.
 type SSHD struct {
 	Port         int
 	Dir          string // its files, a temporary folder
-	IdentityFile string // opens root, Sudoer and Guest
-	KnownHosts   string // has its ed25519 key
+	IdentityFile string // the private key that logs in as root, Sudoer and Guest
+	KnownHosts   string // a file with the ed25519 key of the sshd
 	cmd          *exec.Cmd
 }
 
-// Need skips the test when the condition does not hold, and fails it in CI.
+// Need skips the test if ok is false; in CI it fails the test instead. what names
+// the thing that is missing.
 func Need(t testing.TB, ok bool, what string) {
 	t.Helper()
 	if ok {
@@ -58,14 +62,14 @@ func have(program string) bool {
 	return err == nil
 }
 
-// StartSSHD starts sshd and stops it, with its sessions, when the test ends.
+// StartSSHD starts sshd. When the test ends, it stops sshd and its sessions.
 func StartSSHD(t testing.TB) *SSHD {
 	t.Helper()
 	Need(t, os.Geteuid() == 0, "root, to start sshd")
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	Need(t, err == nil, "the Debian package openssh-server")
 	Need(t, have("sudo"), "the Debian package sudo")
-	dir, err := os.MkdirTemp("", "sshd") // not t.TempDir, which other users cannot enter
+	dir, err := os.MkdirTemp("", "sshd") // other users cannot enter t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	d := &SSHD{
@@ -99,10 +103,11 @@ MaxStartups 100
 	return d
 }
 
-// Address is the host:port it listens on.
+// Address returns the host:port that sshd listens on.
 func (d *SSHD) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)) }
 
-// Config is a host that reaches it as root.
+// Config returns the configuration of a host of this name that logs in to sshd as
+// root.
 func (d *SSHD) Config(name string) remote.SSHConfig {
 	return remote.SSHConfig{
 		Name:         name,
@@ -114,7 +119,8 @@ func (d *SSHD) Config(name string) remote.SSHConfig {
 	}
 }
 
-// writeAccounts makes copies of the account files that know Sudoer and Guest.
+// writeAccounts writes copies of the system's account files that add Sudoer and
+// Guest.
 func (d *SSHD) writeAccounts(t testing.TB) {
 	for file, lines := range map[string][2]string{
 		"passwd": {Sudoer + ":x:64001:64001::/tmp:/bin/sh\n", Guest + ":x:64002:64002::/tmp:/bin/sh\n"},
@@ -129,9 +135,9 @@ func (d *SSHD) writeAccounts(t testing.TB) {
 	writeFile(t, filepath.Join(d.Dir, "sudoers"), []byte(sudoers), 0o440)
 }
 
-// start runs sshd in a mount namespace where the account files are ours.
+// start runs sshd in a mount namespace that has the account files of writeAccounts.
 func (d *SSHD) start(t testing.TB, sshd string) {
-	require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // sshd's privilege separation wants it
+	require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // sshd needs it for privilege separation
 	var script strings.Builder
 	script.WriteString("set -e\n")
 	for _, f := range []string{"passwd", "shadow", "group", "sudoers"} {
@@ -143,7 +149,7 @@ func (d *SSHD) start(t testing.TB, sshd string) {
 	defer log.Close()
 	d.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script.String())
 	d.cmd.Stderr = log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // with the test, even one that panics
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // ends sshd with the test, even if that panics
 	require.NoError(t, d.cmd.Start())
 	t.Cleanup(func() {
 		d.KillSessions(t)
@@ -159,7 +165,7 @@ func (d *SSHD) start(t testing.TB, sshd string) {
 	}, 10*time.Second, 20*time.Millisecond, "sshd does not listen")
 }
 
-// KillSessions kills every connection's sshd, as a crash would.
+// KillSessions kills the sshd process of every connection, as a crash would.
 func (d *SSHD) KillSessions(t testing.TB) {
 	for _, child := range d.children(t) {
 		_ = syscall.Kill(child, syscall.SIGKILL)
@@ -179,7 +185,7 @@ func (d *SSHD) children(t testing.TB) []int {
 	return pids
 }
 
-// NewKey writes a new ed25519 private key to path.
+// NewKey writes a new ed25519 private key to path and returns its public key.
 func NewKey(t testing.TB, path string) ssh.PublicKey {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)

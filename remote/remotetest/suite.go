@@ -22,8 +22,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// Suite is what every remote.Host must do. The host must share this machine's
-// loopback and files.
+// Suite tests everything that a remote.Host must do. The host must share this
+// machine's loopback interface and files.
 func Suite(t *testing.T, host remote.Host) {
 	for _, c := range []struct {
 		name string
@@ -70,7 +70,7 @@ func testExit(t *testing.T, host remote.Host) {
 }
 
 func testScript(t *testing.T, host remote.Host) {
-	// Quotes, dollars, bytes that are no UTF-8, here-documents, trailing blank lines.
+	// Quotes, dollars, bytes that are not UTF-8, here-documents, trailing blank lines.
 	script := "printf '%s|' 'a\"b' \"c'd\" '$HOME' '\xff\xfe' \"$(echo é)\"\ncat <<'E'\n!back\\slash `x`\n\nE\n\n\n"
 	require.Equal(t, "a\"b|c'd|$HOME|\xff\xfe|é|!back\\slash `x`\n\n", output(t, host, script, nil))
 	require.Empty(t, output(t, host, "", nil))
@@ -170,7 +170,8 @@ func testArguments(t *testing.T, host remote.Host) {
 	require.NotContains(t, got, "canary")
 }
 
-// echoServer answers every connection with what it gets.
+// echoServer listens on an address and sends everything back that it receives. It
+// returns the address.
 func echoServer(t *testing.T, network, address string) string {
 	l, err := net.Listen(network, address)
 	require.NoError(t, err)
@@ -190,7 +191,8 @@ func echoServer(t *testing.T, network, address string) string {
 	return l.Addr().String()
 }
 
-// socketPath is short enough for a socket, and open to any user.
+// socketPath returns a path that is short enough for a socket, in a folder that every
+// user can enter.
 func socketPath(t *testing.T) string {
 	dir, err := os.MkdirTemp("/tmp", "sock")
 	require.NoError(t, err)
@@ -238,7 +240,7 @@ func testDeadlines(t *testing.T, host remote.Host) {
 	require.ErrorAs(t, err, &timeout)
 	require.True(t, timeout.Timeout())
 
-	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute))) // goes on after one has passed
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute))) // the connection works after a deadline has passed
 	_, err = conn.Write([]byte("again"))
 	require.NoError(t, err)
 	n, err := io.ReadFull(conn, buf[:5])

@@ -12,8 +12,8 @@ import (
 
 func encodePEM(block *pem.Block) []byte { return pem.EncodeToMemory(block) }
 
-// proxy passes bytes to a server until it is frozen: then it swallows them, as
-// a router that lost its state does.
+// proxy passes bytes between clients and a server until it is frozen. Then it drops
+// them silently, like a router that has lost its state.
 type proxy struct {
 	port   int
 	mu     sync.Mutex
@@ -37,8 +37,8 @@ func newProxy(t *testing.T, to string) *proxy {
 				continue
 			}
 			t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-			go func() { _, _ = io.Copy(valve{p, near}, far) }()
-			go func() { _, _ = io.Copy(valve{p, far}, near) }()
+			go func() { _, _ = io.Copy(freezableWriter{p, near}, far) }()
+			go func() { _, _ = io.Copy(freezableWriter{p, far}, near) }()
 		}
 	}()
 	return p
@@ -50,17 +50,17 @@ func (p *proxy) freeze() {
 	p.frozen = true
 }
 
-type valve struct {
-	p *proxy
-	w io.Writer
+type freezableWriter struct {
+	proxy *proxy
+	w     io.Writer
 }
 
-func (v valve) Write(b []byte) (int, error) {
-	v.p.mu.Lock()
-	frozen := v.p.frozen
-	v.p.mu.Unlock()
+func (w freezableWriter) Write(b []byte) (int, error) {
+	w.proxy.mu.Lock()
+	frozen := w.proxy.frozen
+	w.proxy.mu.Unlock()
 	if frozen {
 		return len(b), nil
 	}
-	return v.w.Write(b)
+	return w.w.Write(b)
 }
