@@ -1,4 +1,7 @@
-// Package secret holds the one type that a password or token travels in.
+// Package secret holds Value, the type of every password and token in the program.
+//
+// It needs no other package. It promises that no way of printing, logging or
+// marshalling a Value shows its text (invariant I7).
 package secret
 
 import (
@@ -11,8 +14,8 @@ import (
 // Redacted is what a Value prints as, in every format.
 const Redacted = "[redacted]"
 
-// Value is a secret. It prints, logs and marshals as Redacted; Open returns the
-// text and is called only where the secret is used (invariant I7).
+// Value is a secret. It prints, logs and marshals as Redacted. Only Open returns
+// the text: call it only where the secret is used (invariant I7).
 type Value struct{ text string }
 
 // New wraps text.
@@ -24,21 +27,21 @@ func Generate() Value { return Value{rand.Text()} }
 // Open returns the secret's text.
 func (v Value) Open() string { return v.text }
 
-// IsZero reports whether there is no secret.
+// IsZero reports whether the secret is empty.
 func (v Value) IsZero() bool { return v.text == "" }
 
-// String is what joins and builders get of a secret.
+// String returns Redacted.
 func (v Value) String() string { return Redacted }
 
-// Format is what fmt prints of a secret, whatever the verb: with one that does
-// not fit, such as %d, fmt itself would print the fields.
+// Format prints Redacted for every verb. Without it, fmt would print the fields for
+// a verb that does not fit a string, such as %d.
 func (v Value) Format(f fmt.State, _ rune) { fmt.Fprint(f, Redacted) }
 
-// LogValue is what log/slog writes of a secret.
+// LogValue returns Redacted for log/slog.
 func (v Value) LogValue() slog.Value { return slog.StringValue(Redacted) }
 
-// MarshalJSON is what encoding/json writes of a secret.
+// MarshalJSON writes Redacted.
 func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(Redacted) }
 
-// MarshalText is what YAML and the like write of a secret.
+// MarshalText writes Redacted for YAML and other text encodings.
 func (v Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }

@@ -40,7 +40,7 @@ func TestNoWayOfPrintingShowsASecret(t *testing.T) { // I7
 	require.Equal(t, text, value.Open())
 }
 
-func TestGenerateIsNeverTheSame(t *testing.T) {
+func TestGenerateReturnsDifferentSecrets(t *testing.T) {
 	a, b := secret.Generate(), secret.Generate()
 	require.Len(t, a.Open(), 26)
 	require.NotEqual(t, a.Open(), b.Open())
