@@ -6,36 +6,37 @@ import (
 	"strings"
 )
 
-// span is a secret in a document.
+// span is where a secret stands in a document, as byte offsets.
 type span struct {
 	start, end int
 	kind, key  string
 }
 
-// document is a text whose secrets are collected.
+// document is a text and the secrets found in it so far.
 type document struct {
-	path, base string
-	text       string
-	shell      bool // values end with the word: a command line, a script, a unit
-	code       bool // what is not quoted is an expression
-	prose      bool // PAM: "password" is a word of the format's own
-	spans      []span
+	path, base        string
+	text              string
+	shell             bool // a value ends at the first blank: a command line, a script, a unit
+	code              bool // an unquoted value is an expression, not a secret
+	passwordIsKeyword bool // PAM: the format has a keyword "password"
+	spans             []span
 }
 
-// shellFiles hold command lines.
+// shellFiles matches the paths of files that hold command lines.
 var shellFiles = regexp.MustCompile(`/(cron[^/]*|spool/cron)/|\.(sh|bash|service|socket|timer|mount)$|/(crontab|anacrontab|rc\.local|\.?bash\w*|\.?profile|sudoers)$|/init\.d/|\.service\.d/`)
 
-// codeFiles are programs.
+// codeFiles matches the paths of source code.
 var codeFiles = regexp.MustCompile(`\.(php|py|rb|js|ts|pl|pm|go|java|lua|inc|phtml|erb|tcl|c|h)$`)
 
 func newDocument(file, text string) *document {
 	return &document{
 		path: file, base: path.Base(file), text: text,
-		shell: shellFiles.MatchString(file), code: codeFiles.MatchString(file), prose: strings.Contains(file, "/pam.d/"),
+		shell: shellFiles.MatchString(file), code: codeFiles.MatchString(file), passwordIsKeyword: strings.Contains(file, "/pam.d/"),
 	}
 }
 
-// add notes a secret, unless it is none.
+// add records a secret without the blanks around it. An empty span and a token
+// are not recorded.
 func (d *document) add(start, end int, kind, key string) {
 	for start < end && (d.text[start] == ' ' || d.text[start] == '\t') {
 		start++
@@ -43,13 +44,13 @@ func (d *document) add(start, end int, kind, key string) {
 	for end > start && strings.IndexByte(" \t\r\n", d.text[end-1]) >= 0 {
 		end--
 	}
-	if start < end && !IsToken(d.text[start:end]) {
+	if start < end && !isToken(d.text[start:end]) {
 		d.spans = append(d.spans, span{start, end, kind, key})
 	}
 }
 
-// addGroups notes what the named groups of an expression match: any group named
-// "secret".
+// addGroups records what the group "secret" of an expression matches. Where the
+// expression has a group "key", it must match the name of a secret setting.
 func (d *document) addGroups(re *regexp.Regexp, from int, text, kind string) {
 	group := re.SubexpIndex("secret")
 	keyGroup := re.SubexpIndex("key")
@@ -66,14 +67,14 @@ func (d *document) addGroups(re *regexp.Regexp, from int, text, kind string) {
 				continue
 			}
 		}
-		if reference.MatchString(value) || somewhere.MatchString(value) || IsToken(value) {
+		if reference.MatchString(value) || filePath.MatchString(value) || isToken(value) {
 			continue
 		}
 		d.add(from+start, from+end, kind, key)
 	}
 }
 
-// unquoted narrows a range by the quotes around it.
+// unquoted returns a range without the quotes around it.
 func unquoted(text string, start, end int) (int, int) {
 	if end-start >= 2 && (text[start] == '"' || text[start] == '\'') && text[end-1] == text[start] {
 		return start + 1, end - 1
@@ -81,16 +82,17 @@ func unquoted(text string, start, end int) (int, int) {
 	return start, end
 }
 
-// lines goes through the text line by line.
+// lines looks for secrets in each line, and in private keys and YAML blocks,
+// which have several.
 func (d *document) lines() {
-	d.keys()
-	if d.prose {
+	d.privateKeys()
+	if d.passwordIsKeyword {
 		return
 	}
 	at := 0
-	var name string // of a pair "name: X", "value: Y" on two lines
+	var name string // X of a pair "name: X", "value: Y" on two lines
 	for line := range strings.Lines(d.text) {
-		if interesting(line) || name != "" {
+		if isSuspicious(line) || name != "" {
 			d.assignments(at, line)
 			d.directive(at, line)
 			d.argv(at, line)
@@ -98,11 +100,11 @@ func (d *document) lines() {
 		}
 		at += len(line)
 	}
-	d.blocks()
+	d.yamlBlocks()
 }
 
-// keys are private keys, whatever holds them.
-func (d *document) keys() {
+// privateKeys finds private keys in any format.
+func (d *document) privateKeys() {
 	for _, m := range privateKey.FindAllStringIndex(d.text, -1) {
 		d.add(m[0], m[1], "private key", "")
 	}
@@ -110,7 +112,7 @@ func (d *document) keys() {
 
 var privateKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1|Static key V1)-----.*?(?:-----END [A-Za-z0-9 ]*-----|\z)`)
 
-// isComment reports whether a line says nothing to the program that reads it.
+// isComment reports whether a line is a comment in a common format.
 func isComment(line string) bool {
 	t := strings.TrimSpace(line)
 	return strings.HasPrefix(t, "#") || strings.HasPrefix(t, ";") || strings.HasPrefix(t, "//") || strings.HasPrefix(t, "* ") || strings.HasPrefix(t, "--")

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// assign is a name and what separates it from its value. A comma counts only
-// after a quote: define('DB_PASSWORD', '…').
-var assign = regexp.MustCompile(`(?:^|[^\w.$-])(--?)?([A-Za-z_$][\w.$-]*(?:\[[\w'"-]+\])*)(["']?\]?["']?\s*(?:=>|:=|\+=|==?=?|:)\s*|["']\s*,\s*)`)
+// assignment matches a name and the separator before its value. A comma separates
+// only after a quote: define('DB_PASSWORD', '…').
+var assignment = regexp.MustCompile(`(?:^|[^\w.$-])(--?)?([A-Za-z_$][\w.$-]*(?:\[[\w'"-]+\])*)(["']?\]?["']?\s*(?:=>|:=|\+=|==?=?|:)\s*|["']\s*,\s*)`)
 
-// assignments finds KEY = VALUE in its many spellings.
+// assignments finds KEY = VALUE in its many notations.
 func (d *document) assignments(at int, line string) {
 	for from := 0; ; {
-		m := assign.FindStringSubmatchIndex(line[from:])
+		m := assignment.FindStringSubmatchIndex(line[from:])
 		if m == nil {
 			return
 		}
@@ -22,8 +22,8 @@ func (d *document) assignments(at int, line string) {
 			from = start
 			continue
 		}
-		if strings.HasSuffix(sep, ",") && !argument(line[:from+m[4]]) || token.MatchString(key) ||
-			m[2] >= 0 && strings.HasSuffix(line[:start], " ") { // a flag's value stands right behind it
+		if strings.HasSuffix(sep, ",") && !isFirstArgument(line[:from+m[4]]) || token.MatchString(key) ||
+			m[2] >= 0 && strings.HasSuffix(line[:start], " ") { // a flag's value follows without a blank
 			from += m[5]
 			continue
 		}
@@ -46,14 +46,14 @@ func (d *document) assignments(at int, line string) {
 	}
 }
 
-// argument reports whether what stands before a name makes it the first argument
-// of a call: define('DB_PASSWORD', '…').
-func argument(before string) bool {
+// isFirstArgument reports whether the text before a name makes the name the first
+// argument of a call: define('DB_PASSWORD', '…').
+func isFirstArgument(before string) bool {
 	return strings.HasSuffix(strings.TrimRight(before, `"' `), "(")
 }
 
-// value returns the value that begins at start, without its quotes, and where
-// it ends.
+// value returns the value that begins at start, without its quotes, and the
+// offset of its end.
 func (d *document) value(line string, start int, flag bool) (value string, end int, quoted bool) {
 	rest := line[start:]
 	if rest == "" {
@@ -68,7 +68,7 @@ func (d *document) value(line string, start int, flag bool) (value string, end i
 				return rest[1:i], start + i + 1, true
 			}
 		}
-		return strings.TrimRight(rest[1:], "\r\n"), len(line), true // it goes on in the next line
+		return strings.TrimRight(rest[1:], "\r\n"), len(line), true // it continues on the next line
 	}
 	rest = strings.TrimRight(rest, "\r\n")
 	stop := len(rest)
@@ -83,14 +83,15 @@ func (d *document) value(line string, start int, flag bool) (value string, end i
 	if i := strings.Index(v, "</"); i >= 0 {
 		v = v[:i]
 	}
-	// The rest of a flow mapping or URL is not of the value.
+	// The rest of a flow mapping or URL is not part of the value.
 	if i := strings.IndexAny(v, "&}"); i > 0 && !strings.Contains(v[:i], " ") && strings.ContainsAny(line[:start], "?{&") {
 		v = v[:i]
 	}
 	return v, start + len(v), false
 }
 
-// commentStart is where " #" begins a comment, or -1.
+// commentStart returns the offset of the "#" that begins a comment after a blank,
+// or -1.
 func commentStart(text string) int {
 	for i := 1; i < len(text); i++ {
 		if text[i] == '#' && (text[i-1] == ' ' || text[i-1] == '\t') {
@@ -100,19 +101,20 @@ func commentStart(text string) int {
 	return -1
 }
 
-// named is a directive with its value after blanks.
-var named = regexp.MustCompile(`^\s*([A-Za-z][\w.-]*)[ \t]+(\S.*)$`)
+// directiveLine matches a directive whose value follows after blanks.
+var directiveLine = regexp.MustCompile(`^\s*([A-Za-z][\w.-]*)[ \t]+(\S.*)$`)
 
-// within are lines where a word says that the next one is a secret.
-var within = regexp.MustCompile(`(?i)^\s*(?:machine|default|user|username|login|password|secret|set|neighbor|server|createUser|key|account|auth|admin|stats|ppp|authentication)\b.*?\b(?:password|passwd|insecure-password|secret|passphrase|pass|key-string|community)\s+(?P<secret>"[^"\n]*"|'[^'\n]*'|[^\s;]+)`)
+// wordBeforeSecret matches lines in which a keyword announces a secret as the
+// next word.
+var wordBeforeSecret = regexp.MustCompile(`(?i)^\s*(?:machine|default|user|username|login|password|secret|set|neighbor|server|createUser|key|account|auth|admin|stats|ppp|authentication)\b.*?\b(?:password|passwd|insecure-password|secret|passphrase|pass|key-string|community)\s+(?P<secret>"[^"\n]*"|'[^'\n]*'|[^\s;]+)`)
 
-// directive finds KEY VALUE.
+// directive finds KEY VALUE, without a separator.
 func (d *document) directive(at int, line string) {
-	if d.prose || d.code || isComment(line) {
+	if d.passwordIsKeyword || d.code || isComment(line) {
 		return
 	}
 	text := strings.TrimRight(line, "\r\n")
-	if m := named.FindStringSubmatchIndex(text); m != nil && !d.shell {
+	if m := directiveLine.FindStringSubmatchIndex(text); m != nil && !d.shell {
 		key, value := text[m[2]:m[3]], text[m[4]:m[5]]
 		if i := commentStart(value); i >= 0 {
 			value = value[:i]
@@ -125,23 +127,24 @@ func (d *document) directive(at int, line string) {
 			}
 		}
 	}
-	d.addGroups(within, at, text, "password")
+	d.addGroups(wordBeforeSecret, at, text, "password")
 }
 
 var (
-	pairName  = regexp.MustCompile(`(?i)["']?\b(?:name|key)["']?\s*[:=]\s*["']?([\w.-]+)["']?\s*,?\s*$`)
-	pairValue = regexp.MustCompile(`(?i)["']?\bvalue["']?\s*[:=]\s*(?P<secret>"[^"\n]*"|'[^'\n]*'|\S.*)$`)
-	inline    = regexp.MustCompile(`(?i)["']?\b(?:name|key)["']?\s*[:=]\s*["']?(?P<key>[\w.-]+)["']?\s*,?\s*["']?value["']?\s*[:=]\s*(?P<secret>"[^"\n]*"|'[^'\n]*'|[^\s,}]+)`)
-	element   = regexp.MustCompile(`<(?P<key>[A-Za-z][\w:.-]*)(?:\s[^>]*)?>(?P<secret>[^<>\n]+)</`)
-	attribute = regexp.MustCompile(`(?i)(?:name|key)="(?P<key>[\w.:-]+)"[^>]*>(?P<secret>[^<>\n]+)<`)
+	pairName     = regexp.MustCompile(`(?i)["']?\b(?:name|key)["']?\s*[:=]\s*["']?([\w.-]+)["']?\s*,?\s*$`)
+	pairValue    = regexp.MustCompile(`(?i)["']?\bvalue["']?\s*[:=]\s*(?P<secret>"[^"\n]*"|'[^'\n]*'|\S.*)$`)
+	inlinePair   = regexp.MustCompile(`(?i)["']?\b(?:name|key)["']?\s*[:=]\s*["']?(?P<key>[\w.-]+)["']?\s*,?\s*["']?value["']?\s*[:=]\s*(?P<secret>"[^"\n]*"|'[^'\n]*'|[^\s,}]+)`)
+	xmlElement   = regexp.MustCompile(`<(?P<key>[A-Za-z][\w:.-]*)(?:\s[^>]*)?>(?P<secret>[^<>\n]+)</`)
+	xmlAttribute = regexp.MustCompile(`(?i)(?:name|key)="(?P<key>[\w.:-]+)"[^>]*>(?P<secret>[^<>\n]+)<`)
 )
 
-// pair finds a name and a value that are settings of their own, as in
-// Kubernetes, compose and XML.
+// pair finds a name and its value where each is a setting itself, as in
+// Kubernetes, compose and XML. name is the secret name that the line before ended
+// with; pair sets it for the next line.
 func (d *document) pair(at int, line string, name *string) {
-	d.addGroups(inline, at, line, "secret")
-	d.addGroups(element, at, line, "secret")
-	d.addGroups(attribute, at, line, "secret")
+	d.addGroups(inlinePair, at, line, "secret")
+	d.addGroups(xmlElement, at, line, "secret")
+	d.addGroups(xmlAttribute, at, line, "secret")
 	text := strings.TrimRight(line, "\r\n")
 	if *name != "" {
 		if m := pairValue.FindStringSubmatchIndex(text); m != nil {
@@ -157,17 +160,16 @@ func (d *document) pair(at int, line string, name *string) {
 	}
 }
 
-// block begins a value of many lines in YAML.
-var block = regexp.MustCompile(`^(\s*)(?:- )?["']?([\w.-]+)["']?:\s*[|>][+-]?\d*\s*$`)
+// yamlBlock matches the line that begins a multi-line value in YAML.
+var yamlBlock = regexp.MustCompile(`^(\s*)(?:- )?["']?([\w.-]+)["']?:\s*[|>][+-]?\d*\s*$`)
 
-// blocks finds YAML's values of many lines, and the data of a Kubernetes
-// Secret.
-func (d *document) blocks() {
+// yamlBlocks finds multi-line values of YAML, and the data of a Kubernetes Secret.
+func (d *document) yamlBlocks() {
 	at, indent, start := 0, -1, 0
 	var key string
 	secretData, dataIndent := false, -1
 	isSecret := regexp.MustCompile(`(?m)^kind:\s*Secret\s*$`).MatchString(d.text)
-	end := func(to int) {
+	closeBlock := func(to int) {
 		if indent >= 0 && to > start {
 			d.add(start, to, kindOf(key), key)
 		}
@@ -177,9 +179,9 @@ func (d *document) blocks() {
 		text := strings.TrimRight(line, "\r\n")
 		depth := len(text) - len(strings.TrimLeft(text, " "))
 		if indent >= 0 && strings.TrimSpace(text) != "" && depth <= indent {
-			end(at)
+			closeBlock(at)
 		}
-		if m := block.FindStringSubmatch(text); m != nil && indent < 0 && (secretName(m[2]) || secretData) {
+		if m := yamlBlock.FindStringSubmatch(text); m != nil && indent < 0 && (secretName(m[2]) || secretData) {
 			indent, key, start = len(m[1]), m[2], at+len(line)
 		}
 		if secretData && depth <= dataIndent && strings.TrimSpace(text) != "" {
@@ -194,5 +196,5 @@ func (d *document) blocks() {
 		}
 		at += len(line)
 	}
-	end(len(d.text))
+	closeBlock(len(d.text))
 }

@@ -1,7 +1,8 @@
-// Package redact takes secrets out of text before it is kept, by what formats
-// and key names say, whatever the secret looks like; a scanner made for the job
-// is the backstop. In a secret's place stands a token: a keyed hash, so that
-// "same or different" still shows, and nobody without the key can try guesses.
+// Package redact takes secrets out of text before it is kept. It recognizes them
+// by file formats and the names of settings, whatever they look like; the rules of
+// a secret scanner are the backstop. A token replaces each secret: a hash made
+// with the project's key, so that equal secrets have equal tokens and guesses
+// cannot be checked without the key. It needs only the key and the text.
 package redact
 
 import (
@@ -16,47 +17,45 @@ import (
 	"sync"
 )
 
-// KeySize is how long a project's key is, in bytes.
+// KeySize is the length of a project's key, in bytes.
 const KeySize = 32
 
-// prefix begins every token. It is made of letters and hyphens only, so that a
-// token may stand in a URL, a shell word, JSON, YAML and SQL.
+// prefix begins every token. It has only letters and hyphens, so that a token is
+// valid in a URL, a shell word, JSON, YAML and SQL.
 const prefix = "migrate-secret-"
 
 var token = regexp.MustCompile(prefix + `[0-9a-f]{16}`)
 
-// Finding is a secret that was taken out.
+// Finding is a secret that was replaced.
 type Finding struct {
 	Line  int    // from 1
 	Kind  string // "password", "private key", …
-	Key   string // the setting that it is the value of, where there is one
-	Token string // what stands in its place
+	Key   string // the setting that holds it, if known
+	Token string // replaces it
 }
 
-// Redactor takes secrets out. It remembers those that it saw, in memory only,
-// so that one that a format gives away in one place is found in all others. It
-// is safe for use by many goroutines at once.
+// Redactor replaces secrets. It remembers, in memory only, those that it saw, so
+// that a secret recognized in one place is found in all others. It is safe for
+// concurrent use.
 type Redactor struct {
 	key []byte
 
 	mu    sync.Mutex
-	known map[string]bool // secrets that are unlikely to be anything else
+	known map[string]bool // secrets whose text is unlikely to mean anything else
 }
 
-// New returns a Redactor whose tokens are made with a project's key, of
-// KeySize bytes.
+// New returns a Redactor that makes tokens with a project's key of KeySize bytes.
 func New(key []byte) *Redactor {
 	return &Redactor{key: bytes.Clone(key), known: map[string]bool{}}
 }
 
-// Token returns what stands in place of a secret. Equal secrets have equal
-// tokens.
+// Token returns the token that replaces a secret. Equal secrets have equal tokens.
 func (r *Redactor) Token(secret string) string {
 	return prefix + r.mac("secret", secret)[:16]
 }
 
-// Hash returns a keyed hash: of the contents of a file whose plain hash could
-// tell a guess from the truth.
+// Hash returns a keyed hash of a file's contents, for files whose plain hash would
+// let somebody check guesses of a secret in them.
 func (r *Redactor) Hash(text string) string { return "hmac-" + r.mac("file", text) }
 
 func (r *Redactor) mac(use, text string) string {
@@ -65,29 +64,28 @@ func (r *Redactor) mac(use, text string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// IsToken reports whether text is nothing but a token.
-func IsToken(text string) bool {
+// isToken reports whether text is exactly one token.
+func isToken(text string) bool {
 	at := token.FindStringIndex(text)
 	return at != nil && at[0] == 0 && at[1] == len(text)
 }
 
-// File takes the secrets out of a file's text; its path helps to tell the
-// format.
+// File replaces the secrets in a file's text; the path helps to recognize the
+// format. Findings are in the order of their lines.
 func (r *Redactor) File(path, text string) (string, []Finding) {
 	d := newDocument(path, text)
 	d.formats()
 	d.lines()
 	clean, found := r.replace(d)
-	clean, more := r.scanned(clean)
+	clean, more := r.replaceScanned(clean)
 	found = append(found, more...)
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 	return clean, found
 }
 
-// Command takes the secrets out of a command line, or of any text of a few
-// lines.
+// Command replaces the secrets in a command line, or in any text of a few lines.
 func (r *Redactor) Command(text string) (string, []Finding) {
-	if !interesting(text) {
+	if !isSuspicious(text) {
 		return r.Known(text), nil
 	}
 	d := newDocument("", text)
@@ -97,7 +95,7 @@ func (r *Redactor) Command(text string) (string, []Finding) {
 	return r.Known(clean), found
 }
 
-// Setting takes the secret out of a setting's value.
+// Setting replaces the secret in a setting's value.
 func (r *Redactor) Setting(name, value string) (string, []Finding) {
 	if secretName(name) && !harmless(name, value, false) {
 		t := r.remember(value)
@@ -106,7 +104,7 @@ func (r *Redactor) Setting(name, value string) (string, []Finding) {
 	return r.Command(value)
 }
 
-// Known replaces the secrets that were seen before.
+// Known replaces the secrets that the Redactor saw before.
 func (r *Redactor) Known(text string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,10 +116,10 @@ func (r *Redactor) Known(text string) string {
 	return text
 }
 
-// Scan takes out what only the backstop finds, and secrets that were seen
-// before, in text that was redacted and put together.
+// Scan replaces what only the backstop finds, and secrets seen before, in text
+// that was put together from redacted parts.
 func (r *Redactor) Scan(text string) (string, []Finding) {
-	clean, found := r.scanned(text)
+	clean, found := r.replaceScanned(text)
 	if known := r.Known(clean); known != clean {
 		clean = known
 		found = append(found, Finding{Line: 1, Kind: "known secret"})
@@ -129,16 +127,16 @@ func (r *Redactor) Scan(text string) (string, []Finding) {
 	return clean, found
 }
 
-// Leaks returns what Scan would still take out of text that was written.
+// Leaks returns the secrets that Scan would still replace in a text.
 func (r *Redactor) Leaks(text string) []Finding {
 	_, found := r.Scan(text)
 	return found
 }
 
-// remember returns the token of a secret, and looks for it elsewhere from now
-// on if it can hardly be anything else than that secret.
+// remember returns the token of a secret. A secret whose text is unlikely to mean
+// anything else is from now on replaced everywhere.
 func (r *Redactor) remember(secret string) string {
-	if distinct(secret) {
+	if isDistinct(secret) {
 		r.mu.Lock()
 		r.known[secret] = true
 		r.mu.Unlock()
@@ -146,10 +144,10 @@ func (r *Redactor) remember(secret string) string {
 	return r.Token(secret)
 }
 
-// distinct reports whether text is unlikely to occur by chance: eight or more
-// characters, of two kinds at least.
-func distinct(text string) bool {
-	if len(text) < 8 || len(text) > 4096 || IsToken(text) {
+// isDistinct reports whether text is unlikely to occur by chance: it has eight or
+// more characters, letters and others.
+func isDistinct(text string) bool {
+	if len(text) < 8 || len(text) > 4096 || isToken(text) {
 		return false
 	}
 	letters := strings.ContainsFunc(text, func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' })
@@ -157,7 +155,7 @@ func distinct(text string) bool {
 	return letters && others
 }
 
-// replace puts tokens in place of the document's spans.
+// replace replaces the document's spans by tokens. Overlapping spans are one.
 func (r *Redactor) replace(d *document) (string, []Finding) {
 	if len(d.spans) == 0 {
 		return d.text, nil

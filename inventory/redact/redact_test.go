@@ -21,7 +21,7 @@ func TestPlantedSecretsAreTakenOut(t *testing.T) {
 	require.GreaterOrEqual(t, len(all), 200)
 	for _, s := range all {
 		kinds[s.Kind] = true
-		r := New(key) // each alone: what one file gives away must not hide what another does
+		r := New(key) // a new one: a secret known from one file must not help with another
 		clean, found := r.File(s.Path, s.Text)
 		for _, f := range s.Forbidden {
 			require.Contains(t, s.Text, f)
@@ -31,7 +31,7 @@ func TestPlantedSecretsAreTakenOut(t *testing.T) {
 		}
 		require.NotEmpty(t, found, s.Path)
 		for _, f := range found {
-			require.True(t, IsToken(f.Token))
+			require.True(t, isToken(f.Token))
 			require.NotEmpty(t, f.Kind)
 			require.Positive(t, f.Line)
 		}
@@ -50,8 +50,8 @@ func TestRedactingTwiceChangesNothing(t *testing.T) {
 	}
 }
 
-// What is around a secret stays, line by line.
-func TestOnlyTheSecretGoes(t *testing.T) {
+// The text around a secret stays.
+func TestOnlySecretIsReplaced(t *testing.T) {
 	r := New(key)
 	for _, c := range []struct{ path, text, want string }{
 		{"/etc/app.ini", "user = app\npassword = hunter2!\nport = 1\n", "user = app\npassword = TOKEN\nport = 1\n"},
@@ -70,7 +70,7 @@ func TestOnlyTheSecretGoes(t *testing.T) {
 	}
 }
 
-// Settings that only speak of secrets are left alone.
+// Settings that only mention secrets stay as they are.
 func TestFalseAlarms(t *testing.T) {
 	r := New(key)
 	for _, text := range []string{
@@ -100,11 +100,11 @@ func TestFalseAlarmsOfStockFiles(t *testing.T) {
 	for _, root := range []string{"/etc/default", "/etc/init.d", "/etc/pam.d", "/etc/ssh", "/etc/security", "/etc/cron.daily", "/etc/logrotate.d", "/usr/lib/systemd/system", "/usr/lib/sysctl.d", "/usr/lib/tmpfiles.d"} {
 		_ = filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() || strings.Contains(path, "ssh_host") {
-				return nil //nolint:nilerr // some are not there
+				return nil //nolint:nilerr // some of them do not exist
 			}
 			text, err := os.ReadFile(path)
 			if err != nil || !utf8.Valid(text) {
-				return nil //nolint:nilerr // it is not for this test
+				return nil //nolint:nilerr // not a readable text
 			}
 			_, found := r.File(path, string(text))
 			for _, f := range found {
@@ -121,19 +121,19 @@ func TestTokens(t *testing.T) {
 	require.Equal(t, r.Token("a"), r.Token("a"))
 	require.NotEqual(t, r.Token("a"), r.Token("b"))
 	require.NotEqual(t, r.Token("a"), other.Token("a"))
-	require.True(t, IsToken(r.Token("a")))
-	require.False(t, IsToken(r.Token("a")+"x"))
+	require.True(t, isToken(r.Token("a")))
+	require.False(t, isToken(r.Token("a")+"x"))
 	require.NotContains(t, r.Hash("a"), r.Token("a"))
 	require.NoError(t, Ready())
 }
 
-func TestASecretSeenOnceIsFoundElsewhere(t *testing.T) {
+func TestKnownSecretIsFoundElsewhere(t *testing.T) {
 	r := New(key)
 	r.File("/etc/x.ini", "password = correct-horse-7\n")
 	clean, _ := r.Command("echo correct-horse-7 >/dev/null")
 	require.NotContains(t, clean, "correct-horse-7")
 	require.NotEmpty(t, r.Leaks("see correct-horse-7"))
-	r.File("/etc/y.ini", "password = wordpress\n") // a word: everything may be called so
+	r.File("/etc/y.ini", "password = wordpress\n") // a common word, not remembered
 	clean, _ = r.Command("systemctl restart wordpress")
 	require.Contains(t, clean, "wordpress")
 }

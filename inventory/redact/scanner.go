@@ -13,11 +13,11 @@ import (
 	"github.com/zricethezav/gitleaks/v8/config"
 )
 
-// backstop is gitleaks' own rules for the tokens of hundreds of vendors. Its
-// engine is left out: it also unpacks archives and reads git, which costs 3 MB
-// of the binary. The rules are compiled when they are first used, in 60 ms.
+// backstop returns gitleaks' own rules for the tokens of hundreds of vendors.
+// gitleaks' engine is not used: it also unpacks archives and reads git, which
+// would add 3 MB to the binary. The rules are compiled at the first use, in 60 ms.
 var backstop = sync.OnceValues(func() ([]config.Rule, error) {
-	v := viper.New() // not the one that all share
+	v := viper.New() // not viper's global instance
 	v.SetConfigType("toml")
 	if err := v.ReadConfig(strings.NewReader(config.DefaultConfig)); err != nil {
 		return nil, fmt.Errorf("read rules for secrets: %w", err)
@@ -33,23 +33,23 @@ var backstop = sync.OnceValues(func() ([]config.Rule, error) {
 	return rules.GetOrderedRules(), nil
 })
 
-// Ready reports whether the backstop can work.
+// Ready returns an error if the rules of the backstop do not load.
 func Ready() error {
 	_, err := backstop()
 	return err
 }
 
-// scanned replaces what the backstop finds in text.
-func (r *Redactor) scanned(text string) (string, []Finding) {
+// replaceScanned replaces what the backstop finds in text.
+func (r *Redactor) replaceScanned(text string) (string, []Finding) {
 	rules, err := backstop()
 	if err != nil || strings.TrimSpace(text) == "" {
-		return text, nil // its rules are built in: Ready reports that they do not load
+		return text, nil // the rules are built in: Ready reports if they do not load
 	}
-	looked := withoutTokens(text)
-	lower := strings.ToLower(looked)
+	masked := withoutTokens(text)
+	lower := strings.ToLower(masked)
 	var found []Finding
 	for i := range rules {
-		for _, secret := range matches(&rules[i], looked, lower) {
+		for _, secret := range matches(&rules[i], masked, lower) {
 			at := strings.Index(text, secret)
 			if at < 0 || strings.Contains(secret, prefix) || strings.Contains(secret, placeholder) || harmless("key", secret, false) {
 				continue
@@ -62,17 +62,17 @@ func (r *Redactor) scanned(text string) (string, []Finding) {
 	return text, found
 }
 
-// matches returns the secrets that a rule finds: where one of its keywords
-// stands, its expression matches, and what it caught is random enough and not
-// on a list of exceptions.
+// matches returns the secrets that a rule finds: the text has one of its keywords,
+// its expression matches, and the captured secret is random enough and not on its
+// allowlist.
 func matches(rule *config.Rule, text, lower string) []string {
 	if rule.Regex == nil || rule.SkipReport || !hasKeyword(rule, lower) {
 		return nil
 	}
 	var all []string
 	for _, m := range findAll(rule, text) {
-		match, secret := text[m[0]:m[1]], caught(rule, text, m)
-		if secret == "" || rule.Entropy > 0 && entropy(secret) <= rule.Entropy || excepted(rule, match, secret) {
+		match, secret := text[m[0]:m[1]], capturedSecret(rule, text, m)
+		if secret == "" || rule.Entropy > 0 && entropy(secret) <= rule.Entropy || isAllowed(rule, match, secret) {
 			continue
 		}
 		all = append(all, secret)
@@ -80,23 +80,24 @@ func matches(rule *config.Rule, text, lower string) []string {
 	return all
 }
 
-// nearKeywords are the rules that find something in nearly every text. They look for a value
-// behind a name that holds one of their keywords: all that they match is near one.
-var nearKeywords = []string{"generic-api-key", "hashicorp-tf-password"}
+// rulesNearKeywords are rules whose keywords occur in nearly every text. They look for a
+// value after a name that contains one of the keywords, so every match is near a keyword.
+var rulesNearKeywords = []string{"generic-api-key", "hashicorp-tf-password"}
 
-// What such an expression matches at most before a keyword's beginning, and behind it without
-// the end of the value.
-const beforeKeyword, behindKeyword = 50, 400
+// The most bytes that such an expression matches before the beginning of a keyword, and after
+// it up to the value.
+const beforeKeyword, afterKeyword = 50, 400
 
-// findAll is FindAllStringSubmatchIndex. Where that would try every letter of the text as the
-// beginning of a name, a hundred times the price of all other rules, it looks near the keywords only.
+// findAll returns what FindAllStringSubmatchIndex returns. That would try every letter of the
+// text as the beginning of a name, at a hundred times the price of all other rules, so findAll
+// searches only near the keywords of rulesNearKeywords.
 func findAll(rule *config.Rule, text string) (all [][]int) {
-	// (?i) knows other letters for k and s
-	if !slices.Contains(nearKeywords, rule.RuleID) || strings.ContainsAny(text, "\u212a\u017f") {
+	// (?i) folds other letters to k and s
+	if !slices.Contains(rulesNearKeywords, rule.RuleID) || strings.ContainsAny(text, "\u212a\u017f") {
 		return rule.Regex.FindAllStringSubmatchIndex(text, -1)
 	}
 	at := 0
-	for _, part := range near(rule.Keywords, text) {
+	for _, part := range spansNear(rule.Keywords, text) {
 		for at = max(at, part.start); at < part.end; {
 			m := rule.Regex.FindStringSubmatchIndex(text[at:part.end])
 			if m == nil {
@@ -114,11 +115,11 @@ func findAll(rule *config.Rule, text string) (all [][]int) {
 	return all
 }
 
-// near are the parts of the text around keywords, each up to the end of a value that
-// begins in it, in order and apart from each other.
-func near(keywords []string, text string) (parts []span) {
+// spansNear returns the parts of the text around keywords, each up to the end of a value that
+// begins in it. They are sorted and do not overlap.
+func spansNear(keywords []string, text string) (spans []span) {
 	lower := []byte(text)
-	for i, c := range lower { // every letter stays where it is, as it would not by strings.ToLower
+	for i, c := range lower { // strings.ToLower could move letters to other offsets
 		if 'A' <= c && c <= 'Z' {
 			lower[i] = c + 'a' - 'A'
 		}
@@ -131,28 +132,28 @@ func near(keywords []string, text string) (parts []span) {
 				break
 			}
 			from += i
-			end := min(len(text), from+behindKeyword)
-			for end < len(text) && ofValue(text[end-1]) {
+			end := min(len(text), from+afterKeyword)
+			for end < len(text) && isValueByte(text[end-1]) {
 				end++
 			}
-			parts = append(parts, span{start: max(0, from-beforeKeyword), end: min(len(text), end+4)})
+			spans = append(spans, span{start: max(0, from-beforeKeyword), end: min(len(text), end+4)})
 			from += len(k)
 		}
 	}
-	slices.SortFunc(parts, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	whole := parts[:0]
-	for _, p := range parts {
-		if last := len(whole) - 1; last >= 0 && p.start <= whole[last].end {
-			whole[last].end = max(whole[last].end, p.end)
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	merged := spans[:0]
+	for _, p := range spans {
+		if last := len(merged) - 1; last >= 0 && p.start <= merged[last].end {
+			merged[last].end = max(merged[last].end, p.end)
 			continue
 		}
-		whole = append(whole, p)
+		merged = append(merged, p)
 	}
-	return whole
+	return merged
 }
 
-// ofValue reports whether a value may hold c.
-func ofValue(c byte) bool {
+// isValueByte reports whether c can be part of a value.
+func isValueByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("_.=-+/", c) >= 0
 }
 
@@ -165,9 +166,9 @@ func hasKeyword(rule *config.Rule, lower string) bool {
 	return len(rule.Keywords) == 0
 }
 
-// caught is the rule's group of a match: the one that it names, else the first
-// that is not empty, else all.
-func caught(rule *config.Rule, text string, m []int) string {
+// capturedSecret returns the secret of a match: the group that the rule names,
+// else the first group that is not empty, else the whole match.
+func capturedSecret(rule *config.Rule, text string, m []int) string {
 	if g := rule.SecretGroup; g > 0 && 2*g+1 < len(m) && m[2*g] >= 0 {
 		return strings.TrimSpace(text[m[2*g]:m[2*g+1]])
 	}
@@ -179,9 +180,9 @@ func caught(rule *config.Rule, text string, m []int) string {
 	return strings.TrimSpace(text[m[0]:m[1]])
 }
 
-// excepted reports whether one of the rule's own exceptions holds. Exceptions
-// by path or commit are for repositories, and do not hold here.
-func excepted(rule *config.Rule, match, secret string) bool {
+// isAllowed reports whether one of the rule's allowlists has the secret. Lists by
+// path or commit are for repositories and do not apply here.
+func isAllowed(rule *config.Rule, match, secret string) bool {
 	for _, list := range rule.Allowlists {
 		if len(list.Paths) > 0 || len(list.Commits) > 0 {
 			continue
@@ -197,7 +198,7 @@ func excepted(rule *config.Rule, match, secret string) bool {
 	return false
 }
 
-// entropy is Shannon's, in bits a character.
+// entropy returns Shannon's entropy in bits per character.
 func entropy(text string) float64 {
 	counts := map[rune]int{}
 	for _, c := range text {
@@ -211,8 +212,8 @@ func entropy(text string) float64 {
 	return bits
 }
 
-// placeholder stands for a token while the backstop looks: a token's own digits
-// must not look like a secret, and lengths stay as they are.
+// placeholder replaces a token while the backstop searches: the digits of a token
+// must not look like a secret, and offsets must not move.
 const placeholder = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 func withoutTokens(text string) string { return token.ReplaceAllString(text, placeholder) }

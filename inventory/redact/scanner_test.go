@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory/internal/planted"
 )
 
-// What is looked for near keywords only is what the expressions find anywhere: in planted
-// secrets, in this machine's own configuration, and in texts put together at random.
+// The search near keywords finds what the expressions find in the whole text: in planted
+// secrets, in this machine's own configuration, and in random texts.
 func TestFindingNearKeywordsFindsAll(t *testing.T) {
 	rules, err := backstop()
 	require.NoError(t, err)
@@ -47,11 +47,11 @@ func TestFindingNearKeywordsFindsAll(t *testing.T) {
 	}
 	used, found := 0, 0
 	for i := range rules {
-		if !slices.Contains(nearKeywords, rules[i].RuleID) {
+		if !slices.Contains(rulesNearKeywords, rules[i].RuleID) {
 			continue
 		}
 		used++
-		requireKeywords(t, &rules[i])
+		requireKeywordInNames(t, &rules[i])
 		for _, text := range texts {
 			if !hasKeyword(&rules[i], strings.ToLower(text)) {
 				continue
@@ -61,16 +61,17 @@ func TestFindingNearKeywordsFindsAll(t *testing.T) {
 			found += len(want)
 		}
 	}
-	require.Len(t, nearKeywords, used)
+	require.Len(t, rulesNearKeywords, used)
 	require.Greater(t, found, 500)
 }
 
-// requireKeywords checks that every name that a rule's expression begins with holds one of its keywords.
-func requireKeywords(t *testing.T, rule *config.Rule) {
+// requireKeywordInNames requires that every name that a rule's expression can begin with contains
+// one of its keywords.
+func requireKeywordInNames(t *testing.T, rule *config.Rule) {
 	t.Helper()
 	text, ok := strings.CutPrefix(rule.Regex.String(), `(?i)[\w.-]{0,50}?`) // beforeKeyword
 	require.True(t, ok, "%s", rule.Regex)
-	// up to the value, which ends before what ofValue does not take: less than behindKeyword
+	// The expression up to the value, whose end isValueByte finds: shorter than afterKeyword.
 	require.Regexp(t, `^\(\?:.*?\)\(\?:\[ \\t\\w\.-\]\{0,20\}\)\[\\s'"\]\{0,3\}\(\?:=\|>\|:\{1,3\}=\|`, text)
 	end, depth := 0, 0
 	for ; end == 0 || depth > 0; end++ {
@@ -85,14 +86,14 @@ func requireKeywords(t *testing.T, rule *config.Rule) {
 	}
 	group, err := syntax.Parse("(?i)"+text[:end], syntax.Perl)
 	require.NoError(t, err)
-	for _, name := range spelled(t, group) {
+	for _, name := range spellings(t, group) {
 		has := slices.ContainsFunc(rule.Keywords, func(k string) bool { return strings.Contains(strings.ToLower(name), strings.ToLower(k)) })
 		require.True(t, has, "%s: %q of %s, %q", rule.RuleID, name, text[:end], rule.Keywords)
 	}
 }
 
-// spelled lists what an expression without repetitions matches, each letter in one case.
-func spelled(t *testing.T, e *syntax.Regexp) (all []string) {
+// spellings lists what an expression without repetitions matches, each letter in one case.
+func spellings(t *testing.T, e *syntax.Regexp) (all []string) {
 	t.Helper()
 	switch e.Op {
 	case syntax.OpEmptyMatch:
@@ -109,19 +110,19 @@ func spelled(t *testing.T, e *syntax.Regexp) (all []string) {
 		return all
 	case syntax.OpAlternate:
 		for _, sub := range e.Sub {
-			all = append(all, spelled(t, sub)...)
+			all = append(all, spellings(t, sub)...)
 		}
 		return all
 	case syntax.OpCapture:
-		return spelled(t, e.Sub[0])
+		return spellings(t, e.Sub[0])
 	case syntax.OpQuest:
-		return append(spelled(t, e.Sub[0]), "")
+		return append(spellings(t, e.Sub[0]), "")
 	case syntax.OpConcat:
 		all = []string{""}
 		for _, sub := range e.Sub {
 			var longer []string
 			for _, a := range all {
-				for _, b := range spelled(t, sub) {
+				for _, b := range spellings(t, sub) {
 					longer = append(longer, a+b)
 				}
 			}

@@ -1,5 +1,6 @@
-// Package planted makes secrets of many kinds in the files that operators keep
-// them in: what a capture must not let through.
+// Package planted makes secrets of many kinds, each in a file of the format in
+// which operators keep it. Tests plant them and require that no capture lets one
+// through. The secrets are the same at each run.
 package planted
 
 import (
@@ -14,34 +15,34 @@ import (
 type Secret struct {
 	Kind string
 	Path string
-	Text string // of the file
-	// Forbidden is what must occur nowhere else.
+	Text string // the contents of the file
+	// Forbidden are the parts of the secret that must not occur anywhere else.
 	Forbidden []string
 }
 
-// Variants is how many secrets there are of each kind.
+// Variants is the number of secrets of each kind.
 const Variants = 5
 
-// All returns Variants secrets of every kind, the same ones each time.
+// All returns Variants secrets of every kind, the same at each call.
 func All() []Secret {
 	var all []Secret
 	for _, k := range kinds {
 		for i := range Variants {
-			all = append(all, k.make(i))
+			all = append(all, k.plant(i))
 		}
 	}
 	return all
 }
 
-// kind is a template: the path and text of a file, with %s for the variant's
-// number and {S} for the secret.
+// kind is a template: the path and text of a file, with {N} for the number of the
+// variant and {S} for the secret.
 type kind struct {
 	name, path, text string
-	secret           func(g gen) string
+	secret           func(g generator) string
 }
 
-func (k kind) make(i int) Secret {
-	g := gen{fmt.Sprintf("%s/%d", k.name, i)}
+func (k kind) plant(i int) Secret {
+	g := generator{fmt.Sprintf("%s/%d", k.name, i)}
 	secret := k.secret(g)
 	s := Secret{
 		Kind: k.name,
@@ -56,27 +57,27 @@ func (k kind) make(i int) Secret {
 	return s
 }
 
-// gen makes text that is the same for the same kind and number.
-type gen struct{ seed string }
+// generator makes text that depends only on the kind and the number of the variant.
+type generator struct{ seed string }
 
-func (g gen) sum(salt string) []byte {
+func (g generator) hash(salt string) []byte {
 	h := sha256.Sum256([]byte(g.seed + salt))
 	return h[:]
 }
 
-func (g gen) hex(n int) string {
-	return (hex.EncodeToString(g.sum("h")) + hex.EncodeToString(g.sum("i")))[:n]
+func (g generator) hex(n int) string {
+	return (hex.EncodeToString(g.hash("h")) + hex.EncodeToString(g.hash("i")))[:n]
 }
 
-func (g gen) base64(n int) string {
-	return base64.StdEncoding.EncodeToString(append(g.sum("b"), g.sum("c")...))[:n]
+func (g generator) base64(n int) string {
+	return base64.StdEncoding.EncodeToString(append(g.hash("b"), g.hash("c")...))[:n]
 }
 
 const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 
-func (g gen) alnum(n int) string {
+func (g generator) alnum(n int) string {
 	var b strings.Builder
-	for i, c := range append(g.sum("a"), g.sum("d")...) {
+	for i, c := range append(g.hash("a"), g.hash("d")...) {
 		if i == n {
 			break
 		}
@@ -85,15 +86,15 @@ func (g gen) alnum(n int) string {
 	return b.String()
 }
 
-// words are the passwords that people choose: no entropy would give them away.
-func (g gen) words() string {
+// words returns a password as people choose it: its entropy does not give it away.
+func (g generator) words() string {
 	list := []string{"sunshine", "dragon", "monkey", "football", "winter", "charlie", "ginger", "pepper", "orange", "silver", "trustno", "letmein"}
-	s := g.sum("w")
+	s := g.hash("w")
 	return list[int(s[0])%len(list)] + list[int(s[1])%len(list)] + fmt.Sprint(10+int(s[2])%90)
 }
 
-// any takes turns with the sorts of passwords.
-func (g gen) any() string {
+// anyPassword returns a password whose style depends on the number of the variant.
+func (g generator) anyPassword() string {
 	switch g.seed[len(g.seed)-1] {
 	case '0':
 		return g.words()
@@ -107,11 +108,11 @@ func (g gen) any() string {
 	return g.alnum(9) + "%" + g.alnum(4)
 }
 
-func (g gen) pem() string {
+func (g generator) pem() string {
 	var b strings.Builder
 	b.WriteString("-----BEGIN RSA PRIVATE KEY-----\n")
 	for i := range 4 {
-		b.WriteString(gen{g.seed + fmt.Sprint(i)}.base64(64) + "\n")
+		b.WriteString(generator{g.seed + fmt.Sprint(i)}.base64(64) + "\n")
 	}
 	b.WriteString("-----END RSA PRIVATE KEY-----")
 	return b.String()

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPasswordsOfDriversAddresses: an address of Go's MySQL driver is no URL.
-func TestPasswordsOfDriversAddresses(t *testing.T) {
+// A data source name of Go's MySQL driver is not a URL, and has a rule of its own.
+func TestPasswordInGoDSN(t *testing.T) {
 	r := New([]byte("key"))
 	for text, secret := range map[string]string{
 		"BLOG_DSN=blog:c0ffee1234567890@tcp(10.0.0.1:3306)/blog\nBLOG_LISTEN=127.0.0.1:8080\n": "c0ffee1234567890",
