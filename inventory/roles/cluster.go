@@ -9,25 +9,25 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// How alike hosts must be, on average, to be of one role: those that the config
-// calls the same may differ more. A host that is called so and is unlike the
-// others is on its own, or goes to hosts that are much like it.
+// The average similarity that hosts of one role must have. Hosts to which the
+// config gives the same roles may differ more. A host that is unlike the others of
+// its config name becomes a role of its own, or joins hosts that it resembles.
 const (
-	calledAlike = 0.35
-	foundAlike  = 0.55
+	minNamedSimilarity = 0.35
+	minSimilarity      = 0.55
 )
 
-// cluster is hosts that are alike.
+// cluster is a group of similar hosts.
 type cluster struct {
 	hosts []*inventory.Host
-	// called is what the config calls them; empty for hosts that it calls
-	// nothing, and for those that are unlike the others of their name.
-	called string
+	// configName is their name from the config, see configNameOf. It is empty for
+	// hosts without roles in the config, and for those that are unlike the others
+	// of their name.
+	configName string
 }
 
-// clusters groups hosts by average linkage: first those that the config calls
-// the same, then the groups, of which no two that the config calls differently
-// are joined.
+// clusters groups hosts by average linkage: first the hosts of each config name,
+// then the resulting groups. Groups with different config names are never joined.
 func clusters(hosts []*inventory.Host) []cluster {
 	hosts = slices.Clone(hosts)
 	slices.SortFunc(hosts, func(a, b *inventory.Host) int { return cmp.Compare(a.Name, b.Name) })
@@ -35,24 +35,24 @@ func clusters(hosts []*inventory.Host) []cluster {
 	for i, h := range hosts {
 		all[i] = featuresOf(h)
 	}
-	discount(all)
+	discountCommon(all)
 	l := newLinkage(hosts, all)
-	called := map[string][]int{}
+	byConfigName := map[string][]int{}
 	for i, u := range l.units {
-		name := calledOf(u.hosts[0])
-		called[name] = append(called[name], i)
+		name := configNameOf(u.hosts[0])
+		byConfigName[name] = append(byConfigName[name], i)
 	}
-	for _, name := range slices.Sorted(maps.Keys(called)) { // in order: sums of floats depend on it
+	for _, name := range slices.Sorted(maps.Keys(byConfigName)) { // sorted, as sums of floats depend on the order
 		if name != "" {
-			l.join(called[name], calledAlike)
-			l.settle(name, called[name])
+			l.join(byConfigName[name], minNamedSimilarity)
+			l.nameLargest(name, byConfigName[name])
 		}
 	}
-	every := make([]int, len(l.units))
-	for i := range every {
-		every[i] = i
+	allUnits := make([]int, len(l.units))
+	for i := range allUnits {
+		allUnits[i] = i
 	}
-	l.join(every, foundAlike)
+	l.join(allUnits, minSimilarity)
 	var found []cluster
 	for _, u := range l.units {
 		if u.hosts != nil {
@@ -63,56 +63,57 @@ func clusters(hosts []*inventory.Host) []cluster {
 	return found
 }
 
-// calledOf is what the config calls a host, its roles in order.
-func calledOf(h *inventory.Host) string {
+// configNameOf returns the roles that the config gives a host, sorted and joined;
+// empty if it gives none.
+func configNameOf(h *inventory.Host) string {
 	roles := slices.Clone(h.Roles)
 	slices.Sort(roles)
 	return strings.Join(slices.Compact(roles), "-")
 }
 
-// linkage is units that are joined, and how alike they are.
+// linkage holds the units to be joined, and their similarities.
 type linkage struct {
-	units []*cluster // a unit that was joined to another has no hosts any more
-	alike [][]float64
+	units      []*cluster // a unit without hosts was joined to another one
+	similarity [][]float64
 }
 
-// newLinkage makes one unit of hosts that are the same in all that counts, so
-// that nothing can part them.
+// newLinkage makes one unit of hosts that have the same features and config name,
+// so that they are never separated.
 func newLinkage(hosts []*inventory.Host, all []features) *linkage {
 	l := &linkage{}
-	var of []features
-	at := map[string]int{}
+	var unitFeatures []features
+	unitOf := map[string]int{}
 	for i, h := range hosts {
-		key := calledOf(h) + "\x00" + strings.Join(all[i].names(), "\x00")
-		if k, ok := at[key]; ok {
+		key := configNameOf(h) + "\x00" + strings.Join(all[i].names(), "\x00")
+		if k, ok := unitOf[key]; ok {
 			l.units[k].hosts = append(l.units[k].hosts, h)
 			continue
 		}
-		at[key] = len(l.units)
+		unitOf[key] = len(l.units)
 		l.units = append(l.units, &cluster{hosts: []*inventory.Host{h}})
-		of = append(of, all[i])
+		unitFeatures = append(unitFeatures, all[i])
 	}
-	vectors := vectorsOf(of)
-	l.alike = make([][]float64, len(l.units))
-	for i := range l.alike {
-		l.alike[i] = make([]float64, len(l.units))
+	vectors := vectorsOf(unitFeatures)
+	l.similarity = make([][]float64, len(l.units))
+	for i := range l.similarity {
+		l.similarity[i] = make([]float64, len(l.units))
 		for j := range i {
-			l.alike[i][j] = alike(vectors[j], vectors[i])
-			l.alike[j][i] = l.alike[i][j]
+			l.similarity[i][j] = similarity(vectors[j], vectors[i])
+			l.similarity[j][i] = l.similarity[i][j]
 		}
 	}
 	return l
 }
 
-// join joins the two that are most alike until none are as alike as asked. Of
-// pairs that are equally so, the first is joined.
-func (l *linkage) join(units []int, least float64) {
+// join joins the two most similar units until no pair reaches the minimum. Of
+// equally similar pairs the first is joined.
+func (l *linkage) join(units []int, minimum float64) {
 	for {
-		best, a, b := least, -1, -1
+		best, a, b := minimum, -1, -1
 		for x, i := range units {
 			for _, j := range units[x+1:] {
-				if l.alike[i][j] >= best && l.may(i, j) && (a < 0 || l.alike[i][j] > best) {
-					best, a, b = l.alike[i][j], i, j
+				if l.similarity[i][j] >= best && l.mayJoin(i, j) && (a < 0 || l.similarity[i][j] > best) {
+					best, a, b = l.similarity[i][j], i, j
 				}
 			}
 		}
@@ -123,28 +124,29 @@ func (l *linkage) join(units []int, least float64) {
 	}
 }
 
-// may reports whether two units are there and not called differently.
-func (l *linkage) may(i, j int) bool {
+// mayJoin reports whether both units still have hosts and their config names do
+// not forbid it.
+func (l *linkage) mayJoin(i, j int) bool {
 	a, b := l.units[i], l.units[j]
-	return a.hosts != nil && b.hosts != nil && (a.called == "" || b.called == "")
+	return a.hosts != nil && b.hosts != nil && (a.configName == "" || b.configName == "")
 }
 
-// merge puts b into a. How alike the two together are to a third is the mean
-// over their hosts.
+// merge moves the hosts of b into a. The similarity of the result to a third unit
+// is the mean over its hosts.
 func (l *linkage) merge(a, b int) {
 	na, nb := float64(len(l.units[a].hosts)), float64(len(l.units[b].hosts))
 	for k := range l.units {
-		mean := (na*l.alike[a][k] + nb*l.alike[b][k]) / (na + nb)
-		l.alike[a][k], l.alike[k][a] = mean, mean
+		mean := (na*l.similarity[a][k] + nb*l.similarity[b][k]) / (na + nb)
+		l.similarity[a][k], l.similarity[k][a] = mean, mean
 	}
 	l.units[a].hosts = append(l.units[a].hosts, l.units[b].hosts...)
-	l.units[a].called = cmp.Or(l.units[a].called, l.units[b].called)
+	l.units[a].configName = cmp.Or(l.units[a].configName, l.units[b].configName)
 	l.units[b].hosts = nil
 }
 
-// settle gives what the config calls some hosts to the largest group of them:
-// the others are unlike, and may be of another role.
-func (l *linkage) settle(name string, units []int) {
+// nameLargest gives a config name to the largest group of the hosts that have it.
+// The other groups are unlike it, and may belong to another role.
+func (l *linkage) nameLargest(name string, units []int) {
 	largest, groups := -1, 0
 	for _, i := range units {
 		if l.units[i].hosts == nil {
@@ -156,6 +158,6 @@ func (l *linkage) settle(name string, units []int) {
 		}
 	}
 	if groups == 1 || len(l.units[largest].hosts) > 1 {
-		l.units[largest].called = name
+		l.units[largest].configName = name
 	}
 }

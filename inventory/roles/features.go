@@ -11,47 +11,49 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Weights of what a host shows of its purpose. A server that it runs tells most;
-// a package that somebody asked for tells a little.
+// Weights of the features that show the purpose of a host. A running server tells
+// most, a manually installed package a little.
 const (
-	ofServer    = 4.0
-	ofService   = 4.0
-	ofContainer = 4.0
-	ofListener  = 2.0
-	ofRelease   = 2.0
-	ofPackage   = 1.0
-	ofCronJob   = 0.5
-	ofSystem    = 0.5
-	// ofBase is the part of its weight that is left of what every kind of host runs.
-	ofBase = 0.05
+	serverWeight    = 4.0
+	serviceWeight   = 4.0
+	containerWeight = 4.0
+	listenerWeight  = 2.0
+	releaseWeight   = 2.0
+	packageWeight   = 1.0
+	cronJobWeight   = 0.5
+	systemWeight    = 0.5
+	// baseFactor multiplies the weight of a program that every kind of host runs.
+	baseFactor = 0.05
 )
 
-// features are what a host is for, with weights. They know no names, addresses,
-// versions and sizes: two web servers differ in those.
+// features are the weights of what shows the purpose of a host, by name. They hold
+// no host names, addresses, versions or sizes, as two web servers differ in those.
 type features map[string]float64
 
-// is reports whether a feature is of what runs, not merely of what lies there.
-func isServer(feature string) bool {
+// isRunning reports whether a feature is something that runs, not something that
+// is merely installed.
+func isRunning(feature string) bool {
 	kind, _, _ := strings.Cut(feature, " ")
 	return kind == "service" || kind == "listener" || kind == "container" || kind == "server"
 }
 
 var (
-	version  = regexp.MustCompile(`[-_]?v?\d+(\.\d+)*`)
-	instance = regexp.MustCompile(`@.*$`)
+	versionPart  = regexp.MustCompile(`[-_]?v?\d+(\.\d+)*`)
+	instancePart = regexp.MustCompile(`@.*$`)
 )
 
-// plainName is a name without versions and instances: php8.2-fpm.service and
-// php8.4-fpm.service are one, and so are the clusters of PostgreSQL.
+// plainName returns a name without versions and instances: php8.2-fpm.service and
+// php8.4-fpm.service have the same, and so have the clusters of PostgreSQL.
 func plainName(name string) string {
-	name = instance.ReplaceAllString(unitEnd.ReplaceAllString(name, ""), "")
-	return cmp.Or(version.ReplaceAllString(name, ""), name)
+	name = instancePart.ReplaceAllString(unitSuffix.ReplaceAllString(name, ""), "")
+	return cmp.Or(versionPart.ReplaceAllString(name, ""), name)
 }
 
-var unitEnd = regexp.MustCompile(`\.(service|socket)$`)
+var unitSuffix = regexp.MustCompile(`\.(service|socket)$`)
 
-// base are services and programs that any host may run, whatever it is for.
-var base = regexp.MustCompile(`^(` + strings.Join([]string{
+// baseProgram matches services and programs that any host may run, whatever its
+// purpose.
+var baseProgram = regexp.MustCompile(`^(` + strings.Join([]string{
 	`systemd.*`, `init`, `dbus.*`, `getty`, `serial-getty`, `console-getty`, `ssh`, `sshd`, `cron`, `crond`, `anacron`, `atd`, `rsyslogd?`, `syslog-ng`, `auditd`, `journald`,
 	`chrony`, `chronyd`, `ntp`, `ntpd`, `ntpsec`, `openntpd`, `unattended-upgrades`, `apt-.*`, `dnf-.*`, `packagekit`, `networking`, `network`, `ifup`, `NetworkManager.*`, `dhclient`, `dhcpcd`, `connmand`,
 	`resolvconf`, `unbound-resolvconf`, `polkit`, `polkitd`, `udev`, `kmod.*`, `procps`, `keyboard-setup`, `console-setup`, `apparmor`, `selinux.*`, `e2scrub.*`, `fstrim`, `logrotate`, `man-db`, `motd.*`, `blk-availability`, `lvm.*`,
@@ -60,114 +62,116 @@ var base = regexp.MustCompile(`^(` + strings.Join([]string{
 	`.*exporter`, `prometheus-node.*`, `zabbix-agentd?`, `snmpd`, `telegraf`, `collectd`, `munin-node`, `nrpe`, `nagios-nrpe-server`, `icinga`, `filebeat`, `metricbeat`, `fluent-?(bit|d)`, `promtail`, `vector`, `td-agent`, `datadog-agent`, `newrelic-infra`, `salt-minion`, `puppet`, `chef-client`, `consul`, `wazuh-agent`, `ossec.*`, `sysstat`, `acct`, `psacct`,
 }, "|") + `)$`)
 
-// featuresOf lists what a host is for.
+// featuresOf returns the features of a host.
 func featuresOf(h *inventory.Host) features {
 	f := features{}
 	for _, s := range h.Services {
-		f.service(s)
+		f.addService(s)
 	}
 	for _, l := range h.Listeners {
-		f.listener(l)
+		f.addListener(l)
 	}
 	for _, c := range h.Containers {
 		image, _, _ := strings.Cut(c.Image, "@")
 		if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
 			image = image[:i]
 		}
-		f["container "+image] = ofContainer
+		f["container "+image] = containerWeight
 	}
 	if h.MySQL != nil {
-		f["server mysql"] = ofServer
+		f["server mysql"] = serverWeight
 	}
 	if len(h.PostgreSQL) > 0 {
-		f["server postgresql"] = ofServer
+		f["server postgresql"] = serverWeight
 	}
 	if len(h.Redis) > 0 {
-		f["server redis"] = ofServer
+		f["server redis"] = serverWeight
 	}
 	for _, v := range h.VirtualHosts {
-		f["server "+v.Server] = ofServer
+		f["server "+v.Server] = serverWeight
 	}
 	for _, r := range h.Releases {
-		f["release "+string(r.Path)] = ofRelease
+		f["release "+string(r.Path)] = releaseWeight
 	}
 	for _, p := range h.Packages {
 		if p.Manual && !strings.HasPrefix(p.Name, "linux-") {
-			f["package "+plainName(p.Name)] = ofPackage
+			f["package "+plainName(p.Name)] = packageWeight
 		}
 	}
 	for _, j := range h.CronJobs {
 		if j.Cause.Kind != inventory.ByPackage {
-			f["cron "+j.User+" "+j.Command] = ofCronJob
+			f["cron "+j.User+" "+j.Command] = cronJobWeight
 		}
 	}
 	if h.OS.ID != "" {
-		f["system "+h.OS.ID+" "+h.OS.Release] = ofSystem
+		f["system "+h.OS.ID+" "+h.OS.Release] = systemWeight
 	}
 	return f
 }
 
-func (f features) service(s inventory.Service) {
+func (f features) addService(s inventory.Service) {
 	if !strings.HasSuffix(s.Unit, ".service") || s.Enabled != "enabled" && s.Active != "active" {
 		return
 	}
 	name := plainName(s.Unit)
-	f["service "+name] = weigh(name, ofService)
+	f["service "+name] = weightOf(name, serviceWeight)
 }
 
-// listener: what is open to other hosts, and what waits for programs of its own.
-func (f features) listener(l inventory.Listener) {
+// addListener adds a listener by protocol, port and program, whether other hosts
+// can reach it or not.
+func (f features) addListener(l inventory.Listener) {
 	name := plainName(l.Process)
 	where := fmt.Sprint(l.Port)
 	if l.Port >= firstEphemeral {
 		where = "any"
 	}
-	f[strings.TrimSpace("listener "+l.Protocol+" "+where+" "+name)] = weigh(cmp.Or(name, "init"), ofListener)
+	f[strings.TrimSpace("listener "+l.Protocol+" "+where+" "+name)] = weightOf(cmp.Or(name, "init"), listenerWeight)
 }
 
-// firstEphemeral is the first port that programs get who ask for any.
+// firstEphemeral is the first port that the kernel assigns to programs that do not
+// ask for a certain one.
 const firstEphemeral = 32768
 
-func weigh(name string, weight float64) float64 {
-	if base.MatchString(name) {
-		return weight * ofBase
+func weightOf(name string, weight float64) float64 {
+	if baseProgram.MatchString(name) {
+		return weight * baseFactor
 	}
 	return weight
 }
 
-// Most hosts of a site run its agents: what nearly every host runs tells
-// nothing, unless the hosts run nothing else.
+// Most hosts of a site run its agents. What nearly every host runs does not tell
+// roles apart, unless the hosts run nothing else.
 const (
-	nearlyAll = 0.8
-	mostHave  = 0.75
+	commonShare    = 0.8
+	ownServerShare = 0.75
 )
 
-// discount takes weight from what nearly every host runs, where most hosts still
-// run a server besides.
-func discount(all []features) {
+// discountCommon lowers the weight of what nearly every host runs, if most hosts
+// also run another server.
+func discountCommon(all []features) {
 	count := map[string]int{}
 	for _, f := range all {
 		for name := range f {
 			count[name]++
 		}
 	}
-	common := func(name string) bool { return float64(count[name]) >= nearlyAll*float64(len(all)) }
-	have := 0
+	common := func(name string) bool { return float64(count[name]) >= commonShare*float64(len(all)) }
+	withOwnServer := 0
 	for _, f := range all {
 		for name, weight := range f {
-			if isServer(name) && weight >= ofListener && !common(name) {
-				have++
+			if isRunning(name) && weight >= listenerWeight && !common(name) {
+				withOwnServer++
 				break
 			}
 		}
 	}
-	if float64(have) < mostHave*float64(len(all)) {
+	if float64(withOwnServer) < ownServerShare*float64(len(all)) {
 		return
 	}
 	for _, f := range all {
 		for name := range f {
-			if isServer(name) && common(name) && f[name] >= ofListener {
-				f[name] *= ofBase
+			if isRunning(name) && common(name) && f[name] >= listenerWeight {
+				f[name] *= baseFactor
 			}
 		}
 	}

@@ -13,19 +13,19 @@ import (
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
-// Link is clients that talk to one port of a server, all of them captured hosts.
+// Link says which clients talk to one port of a server. All are captured hosts.
 type Link struct {
 	From     []string `json:"from"` // names of hosts, sorted
 	To       string   `json:"to"`   // name of a host
 	Protocol string   `json:"protocol"`
 	Port     int      `json:"port"`
-	What     string   `json:"what,omitempty"` // what stands there: "mysql"
-	// Connections is how many were seen at once, of all clients; 0: none, but
-	// the clients' settings name the server.
+	What     string   `json:"what,omitempty"` // the server on the port: "mysql"
+	// Connections is how many connections of all clients were seen at once. With 0
+	// only the clients' settings name the server.
 	Connections int `json:"connections"`
 }
 
-// String is "web1, web2 → db1:3306 (mysql)".
+// String returns "web1, web2 → db1:3306 (mysql)".
 func (l Link) String() string {
 	text := fmt.Sprintf("%s → %s:%d", strings.Join(l.From, ", "), l.To, l.Port)
 	if l.What != "" {
@@ -39,22 +39,22 @@ type endpoint struct {
 	port         int
 }
 
-// linksOf joins what both sides saw of the connections between hosts, and what
-// their servers are set to talk to.
+// linksOf joins the connections that the hosts at both ends saw, and the upstreams
+// that their servers are configured with.
 func linksOf(hosts []*inventory.Host) []Link {
 	owner := owners(hosts)
-	seen := map[endpoint]map[string]int{} // to clients and their connections
-	what := map[endpoint]string{}
+	clientsOf := map[endpoint]map[string]int{} // connections by client
+	processes := map[endpoint]string{}
 	add := func(from, to, protocol string, port, count int, process string) {
 		if to == "" || to == from {
 			return
 		}
 		e := endpoint{to, protocol, port}
-		if seen[e] == nil {
-			seen[e] = map[string]int{}
+		if clientsOf[e] == nil {
+			clientsOf[e] = map[string]int{}
 		}
-		seen[e][from] = max(seen[e][from], count) // both sides saw the same
-		what[e] = max(what[e], process)
+		clientsOf[e][from] = max(clientsOf[e][from], count) // both ends saw the same ones
+		processes[e] = max(processes[e], process)
 	}
 	for _, h := range hosts {
 		for _, c := range h.Connections {
@@ -73,8 +73,8 @@ func linksOf(hosts []*inventory.Host) []Link {
 	}
 	listening := listenersOf(hosts)
 	var links []Link
-	for e, clients := range seen {
-		l := Link{To: e.to, Protocol: e.protocol, Port: e.port, What: serverName(cmp.Or(listening[e], what[e]), e.port)}
+	for e, clients := range clientsOf {
+		l := Link{To: e.to, Protocol: e.protocol, Port: e.port, What: serverName(cmp.Or(listening[e], processes[e]), e.port)}
 		for from, count := range clients {
 			l.From = append(l.From, from)
 			l.Connections += count
@@ -93,8 +93,8 @@ type upstream struct {
 	port int
 }
 
-// upstreams are what a host's databases copy from, and what its web servers pass
-// requests on to.
+// upstreams returns the servers that a host's databases replicate from and that its
+// web servers pass requests to.
 func upstreams(h *inventory.Host) []upstream {
 	var all []upstream
 	if h.MySQL != nil {
@@ -113,12 +113,12 @@ func upstreams(h *inventory.Host) []upstream {
 	return all
 }
 
-// hostPort is a host and a port, or a URL of one.
+// hostPort matches a host with or without a port, or a URL that begins so.
 var hostPort = regexp.MustCompile(`^(?:(\w+)://)?(?:\[([0-9a-fA-F:]+)\]|([\w.-]+))(?::(\d+))?(?:/|$)`)
 
 var schemePorts = map[string]int{"http": 80, "https": 443}
 
-// addressIn is the address that a setting names, if it is one with a port.
+// addressIn returns the address that a setting names, if its port is known.
 func addressIn(setting string) []upstream {
 	m := hostPort.FindStringSubmatch(setting)
 	if m == nil {
@@ -134,7 +134,7 @@ func addressIn(setting string) []upstream {
 	return []upstream{{cmp.Or(m[2], m[3]), port}}
 }
 
-// listenersOf names the programs that stand at ports.
+// listenersOf returns the names of the programs that listen on ports.
 func listenersOf(hosts []*inventory.Host) map[endpoint]string {
 	all := map[endpoint]string{}
 	for _, h := range hosts {
@@ -146,8 +146,8 @@ func listenersOf(hosts []*inventory.Host) map[endpoint]string {
 	return all
 }
 
-// owners maps the addresses of hosts, and their names, to them. An address that
-// two hosts have, such as a container bridge's, belongs to none.
+// owners maps the addresses and names of hosts to the hosts. An address that two
+// hosts have, such as a container bridge's, maps to "".
 func owners(hosts []*inventory.Host) map[string]string {
 	owner := map[string]string{}
 	add := func(key, name string) {

@@ -10,8 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// purposes are servers and what hosts are called that run them, the first that
-// fits.
+// purposes are names for hosts by the servers that they run; the first match
+// counts.
 var purposes = []struct {
 	name string
 	runs *regexp.Regexp
@@ -29,41 +29,42 @@ var purposes = []struct {
 	{"cache", regexp.MustCompile(`^(server redis|service (redis(-server)?|valkey(-server)?|memcached))$`)},
 }
 
-// nameAll names clusters: by what the config calls them where it does, else by
-// what they are for, else by the service that tells most. No two names are alike.
-func nameAll(found []cluster) []string {
+// nameClusters names clusters by their config name, else by their purpose, else by
+// the service with the most weight. All names are different.
+func nameClusters(found []cluster) []string {
 	order := make([]int, len(found))
 	for i := range order {
 		order[i] = i
 	}
-	// who is called something by the config gets that name; then the larger one
+	// clusters with a config name choose first, then the larger ones
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(rank(found[a]), rank(found[b])), cmp.Compare(len(found[b].hosts), len(found[a].hosts)), cmp.Compare(found[a].hosts[0].Name, found[b].hosts[0].Name))
 	})
-	everywhere := runEverywhere(found)
-	names, taken := make([]string, len(found)), map[string]bool{}
+	everywhere := commonFeatures(found)
+	names, used := make([]string, len(found)), map[string]bool{}
 	for _, i := range order {
 		name := nameOf(found[i], everywhere)
-		if taken[name] {
-			name = another(found[i], name, taken)
+		if used[name] {
+			name = distinctName(found[i], name, used)
 		}
-		names[i], taken[name] = name, true
+		names[i], used[name] = name, true
 	}
 	return names
 }
 
 func rank(c cluster) int {
-	if c.called != "" {
+	if c.configName != "" {
 		return 0
 	}
 	return 1
 }
 
-// runEverywhere is what most hosts of every cluster run: it names none of several.
-func runEverywhere(found []cluster) map[string]bool {
+// commonFeatures returns what most hosts of every cluster run, which cannot name
+// one of several clusters.
+func commonFeatures(found []cluster) map[string]bool {
 	count := map[string]int{}
 	for _, c := range found {
-		for _, feature := range mostRun(c.hosts) {
+		for _, feature := range usualFeatures(c.hosts) {
 			count[feature]++
 		}
 	}
@@ -75,71 +76,71 @@ func runEverywhere(found []cluster) map[string]bool {
 }
 
 func nameOf(c cluster, everywhere map[string]bool) string {
-	if c.called != "" {
-		return plain(c.called)
+	if c.configName != "" {
+		return slug(c.configName)
 	}
-	usual := mostRun(c.hosts)
+	usual := usualFeatures(c.hosts)
 	if name := purposeOf(usual); name != "" {
 		return name
 	}
-	if called := calledOf(c.hosts[0]); called != "" {
-		return plain(called)
+	if configName := configNameOf(c.hosts[0]); configName != "" {
+		return slug(configName)
 	}
 	for _, feature := range usual {
 		if !everywhere[feature] {
 			_, name, _ := strings.Cut(feature, " ")
-			return plain(name)
+			return slug(name)
 		}
 	}
 	return "other"
 }
 
-// purposeOf is what hosts are for that run these. An application with a web
-// server in front of it is web: that is what others reach. One with its database
-// beside it is both.
+// purposeOf returns the purpose of hosts with these features, or "". An application
+// with a web server in front of it is web, as that is what others reach; a web
+// server with a database beside it is both.
 func purposeOf(usual []string) string {
-	var fits []string
+	var matching []string
 	for _, p := range purposes {
 		if slices.ContainsFunc(usual, p.runs.MatchString) {
-			fits = append(fits, p.name)
+			matching = append(matching, p.name)
 		}
 	}
-	if len(fits) == 0 {
+	if len(matching) == 0 {
 		return ""
 	}
-	web := slices.Contains(fits, "web")
+	web := slices.Contains(matching, "web")
 	switch {
-	case fits[0] == "db" && web:
+	case matching[0] == "db" && web:
 		return "web-db"
-	case fits[0] == "app" && web:
+	case matching[0] == "app" && web:
 		return "web"
 	}
-	return fits[0]
+	return matching[0]
 }
 
-// another makes a name different from those taken, by what the hosts run or
-// else by a number.
-func another(c cluster, name string, taken map[string]bool) string {
-	for _, feature := range mostRun(c.hosts) {
+// distinctName returns a name that is not used yet: it appends what the hosts run,
+// or else a number.
+func distinctName(c cluster, name string, used map[string]bool) string {
+	for _, feature := range usualFeatures(c.hosts) {
 		fields := strings.Fields(feature)
-		longer := plain(name + "-" + fields[len(fields)-1])
-		if !taken[longer] && plain(fields[len(fields)-1]) != name {
+		longer := slug(name + "-" + fields[len(fields)-1])
+		if !used[longer] && slug(fields[len(fields)-1]) != name {
 			return longer
 		}
 	}
 	for i := 2; ; i++ {
-		if longer := fmt.Sprintf("%s-%d", name, i); !taken[longer] {
+		if longer := fmt.Sprintf("%s-%d", name, i); !used[longer] {
 			return longer
 		}
 	}
 }
 
-// mostRun is what more than half of the hosts run, weightiest first.
-func mostRun(hosts []*inventory.Host) []string {
+// usualFeatures returns what more than half of the hosts run, by falling weight.
+func usualFeatures(hosts []*inventory.Host) []string {
 	count, weight := map[string]int{}, features{}
 	for _, h := range hosts {
 		for name, w := range featuresOf(h) {
-			if isServer(name) && w >= ofListener {
+			if isRunning(name) && w >= listenerWeight {
 				count[name]++
 				weight[name] = w
 			}
@@ -151,16 +152,17 @@ func mostRun(hosts []*inventory.Host) []string {
 	return usual
 }
 
-var notPlain = regexp.MustCompile(`[^a-z0-9]+`)
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
 
-// longestName keeps names fit for files and groups.
-const longestName = 40
+// maxNameLength keeps names short enough for files and groups.
+const maxNameLength = 40
 
-// plain makes a name of lower-case letters, digits and hyphens.
-func plain(name string) string {
-	name = strings.Trim(notPlain.ReplaceAllString(strings.ToLower(name), "-"), "-")
-	if len(name) > longestName {
-		name = strings.Trim(name[:longestName], "-")
+// slug makes a name of lower-case letters, digits and hyphens; "other" if nothing
+// is left.
+func slug(name string) string {
+	name = strings.Trim(notSlug.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	if len(name) > maxNameLength {
+		name = strings.Trim(name[:maxNameLength], "-")
 	}
 	return cmp.Or(name, "other")
 }

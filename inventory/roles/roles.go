@@ -1,5 +1,7 @@
-// Package roles groups captured hosts: those that are alike, which one recipe
-// can build, and those that talk so much that they must move together.
+// Package roles groups captured hosts: similar hosts, which one recipe can build,
+// and hosts that talk to each other, which must move together. It needs only their
+// inventories, and reads file contents where it has them. The order of hosts never
+// changes the result.
 package roles
 
 import (
@@ -9,21 +11,21 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Role is hosts that are alike.
+// Role is a group of similar hosts.
 type Role struct {
-	// Name is of what the config calls them, or of what they run: lower-case
-	// letters, digits and hyphens, and no other role's.
+	// Name comes from the config, or from what they run. It has only lower-case
+	// letters, digits and hyphens, and is unique.
 	Name  string
 	Hosts []*inventory.Host // sorted by name
 }
 
-// Of groups hosts. Every host is in exactly one role, and hosts that do not
-// differ are in the same one. Roles are sorted by name, whatever the order of
-// hosts. What the config calls hosts counts, but is not the truth: a host that
-// is called web and does what the databases do is one of those.
+// Of groups hosts. Every host is in exactly one role, and hosts that do not differ
+// are in the same one. Roles are sorted by name. The config's roles count, but do
+// not decide: a host that the config calls web and that does what the databases do
+// is a database.
 func Of(hosts []*inventory.Host) []Role {
 	found := clusters(hosts)
-	names := nameAll(found)
+	names := nameClusters(found)
 	all := make([]Role, len(found))
 	for i, c := range found {
 		all[i] = Role{Name: names[i], Hosts: c.hosts}

@@ -14,11 +14,11 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// TestTwentyServersReadAsFourRoles: with odd hosts among them, whether the
-// config calls them something or not.
-func TestTwentyServersReadAsFourRoles(t *testing.T) {
+// Twenty hosts, some of them odd, form four roles whether the config has roles for
+// them or not.
+func TestTwentyHostsFormFourRoles(t *testing.T) {
 	for _, called := range []bool{true, false} {
-		found := names(Of(twenty(called)))
+		found := hostsByRole(Of(twentyHosts(called)))
 		require.Len(t, found, 4, "%v", found)
 		require.Len(t, found["web"], 9)
 		require.Equal(t, []string{"db1", "db2", "db3", "db4", "db5"}, found["db"])
@@ -27,87 +27,88 @@ func TestTwentyServersReadAsFourRoles(t *testing.T) {
 	}
 }
 
-func TestWhatTheConfigCallsAHostIsNotTheTruth(t *testing.T) {
-	m := &maker{}
+func TestConfigRolesDoNotDecide(t *testing.T) {
+	m := &siteBuilder{}
 	hosts := []*inventory.Host{m.web("web1", "web"), m.web("web2", "web"), m.web("web3", "web"), m.db("web4", "web"), m.db("db1", "db"), m.db("db2", "db")}
-	run(hosts[2], "mariadb-server", "mariadbd", 3306) // a database beside the web server
+	addServer(hosts[2], "mariadb-server", "mariadbd", 3306) // a database beside the web server
 	hosts[2].MySQL = &inventory.MySQL{Version: "10.11.6"}
 	roles := Of(hosts)
-	require.Equal(t, map[string][]string{"web": {"web1", "web2", "web3"}, "db": {"db1", "db2", "web4"}}, names(roles))
-	db, web := Portray(roles[0], nil), Portray(roles[1], nil)
-	require.Contains(t, db.Odd, Odd{Host: "web4", How: Differs, What: "host: roles", Usual: "db", Here: "web", Why: "the config calls it something else"})
+	require.Equal(t, map[string][]string{"web": {"web1", "web2", "web3"}, "db": {"db1", "db2", "web4"}}, hostsByRole(roles))
+	db, web := portray(roles[0], nil), portray(roles[1], nil)
+	require.Contains(t, db.Odd, Odd{Host: "web4", How: oddDiffers, What: "host: roles", Usual: "db", Here: "web", Why: "the config calls it something else"})
 	var what []string
 	for _, o := range web.Odd {
 		require.Equal(t, "web3", o.Host)
-		require.Equal(t, Has, o.How)
+		require.Equal(t, oddHas, o.How)
 		what = append(what, o.What)
 	}
 	require.Subset(t, what, []string{"mysql", "package mariadb-server", "service mariadb-server.service", "listener tcp 0.0.0.0 3306"})
 }
 
-// TestAStrayIsSaid: it is like none, and called as others are.
-func TestAStrayIsSaid(t *testing.T) {
-	m := &maker{}
+// A host that is unlike the others of its config name is reported as odd.
+func TestMisnamedHostIsOdd(t *testing.T) {
+	m := &siteBuilder{}
 	hosts := []*inventory.Host{m.web("web1", "web"), m.web("web2", "web"), m.queue("web3", "web"), m.db("db1", "db")}
 	s := SurveyOf(hosts, nil)
 	require.Len(t, s.Roles, 3)
 	require.Equal(t, "queue", s.Roles[1].Name)
-	require.Equal(t, []string{"web"}, s.Roles[1].Called)
-	require.Equal(t, []Odd{{Host: "web3", How: Differs, What: "host: roles", Usual: "queue", Here: "web", Why: "the config calls it as it calls hosts that it is unlike"}}, s.Roles[1].Odd)
+	require.Equal(t, []string{"web"}, s.Roles[1].ConfigNames)
+	require.Equal(t, []Odd{{Host: "web3", How: oddDiffers, What: "host: roles", Usual: "queue", Here: "web", Why: "the config calls it as it calls hosts that it is unlike"}}, s.Roles[1].Odd)
 	require.Empty(t, s.Roles[2].Odd)
 }
 
-// TestRolesThatTheConfigPartsStayApart: although they run the same.
-func TestRolesThatTheConfigPartsStayApart(t *testing.T) {
-	m := &maker{}
-	found := names(Of([]*inventory.Host{m.web("a1", "web", "app"), m.web("a2", "app", "web"), m.web("b1", "static"), m.web("b2", "static")}))
+// Hosts with different config names stay apart although they run the same.
+func TestConfigRolesStayApart(t *testing.T) {
+	m := &siteBuilder{}
+	found := hostsByRole(Of([]*inventory.Host{m.web("a1", "web", "app"), m.web("a2", "app", "web"), m.web("b1", "static"), m.web("b2", "static")}))
 	require.Equal(t, map[string][]string{"app-web": {"a1", "a2"}, "static": {"b1", "b2"}}, found)
 }
 
-func TestAHostWithoutARoleJoinsThoseThatAreAlike(t *testing.T) {
-	m := &maker{}
-	found := names(Of([]*inventory.Host{m.web("new"), m.web("web1", "front"), m.web("web2", "front"), m.db("data")}))
+func TestHostWithoutConfigRoleJoinsSimilarHosts(t *testing.T) {
+	m := &siteBuilder{}
+	found := hostsByRole(Of([]*inventory.Host{m.web("new"), m.web("web1", "front"), m.web("web2", "front"), m.db("data")}))
 	require.Equal(t, map[string][]string{"front": {"new", "web1", "web2"}, "db": {"data"}}, found)
 }
 
-func TestASiteOfOneRole(t *testing.T) {
-	m := &maker{}
+func TestSiteWithOneRole(t *testing.T) {
+	m := &siteBuilder{}
 	hosts := []*inventory.Host{m.web("a"), m.web("b"), m.web("c"), m.web("d")}
 	for i, h := range hosts {
 		h.Packages = append(h.Packages, inventory.Package{Name: fmt.Sprint("odd-", string(rune('a'+i))), Manual: true})
 	}
-	require.Equal(t, map[string][]string{"web": {"a", "b", "c", "d"}}, names(Of(hosts)), "what all run is what they are for")
+	require.Equal(t, map[string][]string{"web": {"a", "b", "c", "d"}}, hostsByRole(Of(hosts)), "what all run is what they are for")
 }
 
 func TestNamesOfRoles(t *testing.T) {
-	m := &maker{}
+	m := &siteBuilder{}
 	service := func(name string) *inventory.Host {
 		h := m.host(name)
-		run(h, name, name, 7000)
+		addServer(h, name, name, 7000)
 		return h
 	}
 	lamp := m.web("lamp")
-	run(lamp, "mariadb-server", "mariadbd", 3306)
+	addServer(lamp, "mariadb-server", "mariadbd", 3306)
 	lamp.MySQL = &inventory.MySQL{}
-	found := names(Of([]*inventory.Host{
+	found := hostsByRole(Of([]*inventory.Host{
 		lamp, m.db("d1"), m.cache("c1"), m.queue("q1"), m.monitor("m1"), service("billing"), service("../../etc/x y\n{{ z }}"), {Name: "bare"},
 	}))
 	require.Equal(t, map[string][]string{
 		"web-db": {"lamp"}, "db": {"d1"}, "cache": {"c1"}, "queue": {"q1"}, "monitoring": {"m1"}, "billing": {"billing"},
 		"etc-x-y-z": {"../../etc/x y\n{{ z }}"}, "other": {"bare"},
 	}, found)
-	require.Equal(t, "n-c-d", plain("Ünï cödé"))
-	// two groups of one name
+	require.Equal(t, "n-c-d", slug("Ünï cödé"))
+	// two groups with the same purpose
 	pg := m.host("p1")
-	run(pg, "postgresql", "postgres", 5432)
+	addServer(pg, "postgresql", "postgres", 5432)
 	pg.PostgreSQL = []inventory.PostgreSQL{{Port: 5432}}
-	found = names(Of([]*inventory.Host{m.db("d1"), m.db("d2"), pg}))
+	found = hostsByRole(Of([]*inventory.Host{m.db("d1"), m.db("d2"), pg}))
 	require.Equal(t, map[string][]string{"db": {"d1", "d2"}, "db-postgresql": {"p1"}}, found)
 }
 
-// anySite draws hosts of a few kinds, with noise, some called something.
+// anySite draws hosts of a few kinds with some extra servers; some have roles in
+// the config.
 func anySite(t *rapid.T) []*inventory.Host {
-	m := &maker{}
+	m := &siteBuilder{}
 	kinds := []func(string, ...string) *inventory.Host{m.web, m.db, m.cache, m.queue, m.monitor, m.host}
 	var hosts []*inventory.Host
 	for i := range rapid.IntRange(0, 12).Draw(t, "hosts") {
@@ -117,7 +118,7 @@ func anySite(t *rapid.T) []*inventory.Host {
 		}
 		h := rapid.SampledFrom(kinds).Draw(t, "kind")(fmt.Sprintf("h%02d", i), called...)
 		for _, extra := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"memcached", "varnish", "haproxy", "toy", "nginx"}), 0, 3, rapid.ID).Draw(t, "extra") {
-			run(h, extra, extra, 8000+len(extra))
+			addServer(h, extra, extra, 8000+len(extra))
 		}
 		hosts = append(hosts, h)
 	}
@@ -126,10 +127,10 @@ func anySite(t *rapid.T) []*inventory.Host {
 
 var safeName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-func TestRolesHoldTheirPromises(t *testing.T) {
+func TestRolesKeepTheirPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hosts := anySite(t)
-		var of string // whose twin is there: a host that does not differ
+		var of string // the host that has a twin, which does not differ from it
 		if len(hosts) > 0 && rapid.Bool().Draw(t, "twin") {
 			twin := *rapid.SampledFrom(hosts).Draw(t, "of")
 			of, twin.Name = twin.Name, "twin"
@@ -155,16 +156,16 @@ func TestRolesHoldTheirPromises(t *testing.T) {
 			require.Equal(t, 1, n, name)
 		}
 		mixed := rapid.Permutation(hosts).Draw(t, "order")
-		require.Equal(t, names(roles), names(Of(mixed)), "the order of hosts does not matter")
-		require.Equal(t, MoveGroups(hosts), MoveGroups(mixed))
+		require.Equal(t, hostsByRole(roles), hostsByRole(Of(mixed)), "the order of hosts does not matter")
+		require.Equal(t, moveGroups(hosts), moveGroups(mixed))
 	})
 }
 
-// TestNoiseDoesNotPartRoles: whatever lies around on hosts, and a service more
-// or less on some of them, 20 servers read as 4 roles.
-func TestNoiseDoesNotPartRoles(t *testing.T) {
+// Random packages and an additional service on some hosts do not split the four
+// roles of the 20 hosts.
+func TestNoiseDoesNotSplitRoles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		hosts := twenty(rapid.Bool().Draw(t, "called"))
+		hosts := twentyHosts(rapid.Bool().Draw(t, "called"))
 		for i, h := range hosts {
 			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 40), 0, 12, rapid.ID).Draw(t, "packages") {
 				h.Packages = append(h.Packages, inventory.Package{Name: "lib-" + string(rune('a'+n%26)) + string(rune('a'+n/26)), Manual: true})
@@ -173,10 +174,10 @@ func TestNoiseDoesNotPartRoles(t *testing.T) {
 				h.Packages = h.Packages[drop:]
 			}
 			if i%4 == 0 && rapid.Bool().Draw(t, "service") {
-				run(h, rapid.SampledFrom([]string{"memcached", "vsftpd", "tomcat9", "squid"}).Draw(t, "of"), "x", 9000)
+				addServer(h, rapid.SampledFrom([]string{"memcached", "vsftpd", "tomcat9", "squid"}).Draw(t, "of"), "x", 9000)
 			}
 		}
-		found := names(Of(hosts))
+		found := hostsByRole(Of(hosts))
 		require.Len(t, found, 4, "%v", found)
 		for name, members := range found {
 			require.Len(t, members, map[string]int{"web": 9, "db": 5, "cache": 3, "queue": 3}[name], "%v", found)
@@ -185,10 +186,10 @@ func TestNoiseDoesNotPartRoles(t *testing.T) {
 }
 
 func TestPortraits(t *testing.T) {
-	hosts := twenty(true)
+	hosts := twentyHosts(true)
 	odd := map[string][]Odd{}
 	for _, r := range Of(hosts) {
-		p := Portray(r, nil)
+		p := portray(r, nil)
 		for _, o := range p.Odd {
 			odd[o.Host] = append(odd[o.Host], o)
 		}
@@ -210,19 +211,20 @@ func TestPortraits(t *testing.T) {
 		t.Helper()
 		require.True(t, slices.ContainsFunc(odd[host], func(o Odd) bool { return o.How == how && o.What == what }), "%s: %+v", host, odd[host])
 	}
-	find("web3", Has, "service memcached.service")
-	find("web4", Lacks, "service php8.2-fpm.service")
-	find("web5", Differs, "package chrony: version")
-	find("db2", Has, "cron job /etc/cron.d/dump root @daily dump")
-	find("db3", Differs, "mysql variable sql_mode: value")
-	find("cache2", Differs, "configuration /etc/motd.local: contents")
-	find("queue2", Has, "package emacs-nox")
+	find("web3", oddHas, "service memcached.service")
+	find("web4", oddLacks, "service php8.2-fpm.service")
+	find("web5", oddDiffers, "package chrony: version")
+	find("db2", oddHas, "cron job /etc/cron.d/dump root @daily dump")
+	find("db3", oddDiffers, "mysql variable sql_mode: value")
+	find("cache2", oddDiffers, "configuration /etc/motd.local: contents")
+	find("queue2", oddHas, "package emacs-nox")
 	require.Empty(t, odd["web9"], "its tool came with something else")
 }
 
-// TestContentsThatDifferByTheHostAreNotOdd: with the contents, not the hashes.
-func TestContentsThatDifferByTheHostAreNotOdd(t *testing.T) {
-	m, objects := &maker{}, inventory.NewObjects(t.TempDir())
+// With the contents at hand, files that differ only by the host's own name and
+// address are not odd, although their hashes differ.
+func TestOwnNamesInContentsAreNotOdd(t *testing.T) {
+	m, objects := &siteBuilder{}, inventory.NewObjects(t.TempDir())
 	var hosts []*inventory.Host
 	for _, name := range []string{"web1", "web2", "web3"} {
 		h := m.web(name, "web")
@@ -235,19 +237,19 @@ func TestContentsThatDifferByTheHostAreNotOdd(t *testing.T) {
 		h.Configuration = append(h.Configuration, inventory.File{Path: "/etc/nginx/own.conf", Kind: "file", SHA256: name, Content: content})
 		hosts = append(hosts, h)
 	}
-	p := Portray(Of(hosts)[0], objects)
+	p := portray(Of(hosts)[0], objects)
 	require.Len(t, p.Odd, 1)
 	require.Equal(t, "web2", p.Odd[0].Host)
 	require.Equal(t, "configuration /etc/nginx/own.conf: contents", p.Odd[0].What)
 }
 
 func TestShow(t *testing.T) {
-	m := &maker{next: 1000}
-	hosts := append(twenty(true), m.host("spare"), m.monitor("mon1", "monitoring"))
+	m := &siteBuilder{next: 1000}
+	hosts := append(twentyHosts(true), m.host("spare"), m.monitor("mon1", "monitoring"))
 	at := byName(hosts)
-	talk(at, "db1", 3306, "web1", "web2")
+	connectTo(at, "db1", 3306, "web1", "web2")
 	for _, h := range hosts[:len(hosts)-1] {
-		talk(at, h.Name, 9999, "mon1")
+		connectTo(at, h.Name, 9999, "mon1")
 	}
 	at["web1"].Packages = append(at["web1"].Packages, inventory.Package{Name: "evil\x1b[31m\nname", Manual: true})
 	s := SurveyOf(hosts, nil)

@@ -8,31 +8,32 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Survey is how a site reads: its roles, and what must move together.
+// Survey describes a site: its roles, and which hosts must move together.
 type Survey struct {
 	Roles      []Portrait  `json:"roles"`
 	MoveGroups []MoveGroup `json:"move_groups"`
 	LeftOut    []LeftOut   `json:"links_left_out"`
 }
 
-// SurveyOf groups hosts; objects has the contents of their files.
+// SurveyOf groups hosts. objects has the contents of their files; if it is nil,
+// hashes are compared.
 func SurveyOf(hosts []*inventory.Host, objects *inventory.Objects) Survey {
 	s := Survey{Roles: []Portrait{}, LeftOut: []LeftOut{}}
 	roles := Of(hosts)
 	for _, r := range roles {
-		s.Roles = append(s.Roles, Portray(r, objects))
+		s.Roles = append(s.Roles, portray(r, objects))
 	}
-	strays(roles, s.Roles)
-	groups, leftOut := Traffic(hosts)
+	addMisnamed(roles, s.Roles)
+	groups, leftOut := traffic(hosts)
 	s.MoveGroups = append([]MoveGroup{}, groups...)
 	s.LeftOut = append(s.LeftOut, leftOut...)
 	return s
 }
 
-// Most lines that a table has of one thing: JSON has them all.
+// Limits of the tables; the JSON has everything.
 const (
-	widest  = 100 // characters of a list of names
-	mostOdd = 15  // of one host
+	maxListWidth = 100 // characters in a list of names
+	maxOddRows   = 15  // rows for one host
 )
 
 // Show writes a survey for the terminal.
@@ -44,7 +45,7 @@ func Show(w io.Writer, s Survey) error {
 		for _, c := range p.Common {
 			common += len(c.Names)
 		}
-		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), shorten(p.Called), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
+		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), shorten(p.ConfigNames), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
 		odd.Rows = append(odd.Rows, oddRows(p)...)
 	}
 	if err := inventory.WriteTables(w, roles, commonTable(s.Roles), odd, groupTable(s.MoveGroups), leftOutTable(s.LeftOut)); err != nil {
@@ -53,8 +54,8 @@ func Show(w io.Writer, s Survey) error {
 	return nil
 }
 
-// commonTable lists what the hosts of each role have in common; what all roles
-// have so, once.
+// commonTable lists what the hosts of each role have in common. What all roles have
+// is listed once.
 func commonTable(roles []Portrait) inventory.Table {
 	t := inventory.Table{Header: []string{"ROLE", "KIND", "COUNT", "COMMON TO ALL ITS HOSTS"}}
 	count := map[[2]string]int{}
@@ -91,7 +92,7 @@ func commonTable(roles []Portrait) inventory.Table {
 	return t
 }
 
-// groupTable lists what moves together, then what may move alone.
+// groupTable lists the hosts that move together, then those that may move alone.
 func groupTable(groups []MoveGroup) inventory.Table {
 	t := inventory.Table{Header: []string{"MOVE TOGETHER", "BECAUSE", "CONNECTIONS"}}
 	var alone []string
@@ -102,9 +103,9 @@ func groupTable(groups []MoveGroup) inventory.Table {
 		for i, l := range g.Because {
 			hosts := shorten(g.Hosts)
 			if i > 0 {
-				hosts = " " // as above
+				hosts = " " // the same as in the row above
 			}
-			t.Rows = append(t.Rows, []string{hosts, l.String(), seen(l.Connections)})
+			t.Rows = append(t.Rows, []string{hosts, l.String(), connectionsText(l.Connections)})
 		}
 	}
 	if len(alone) > 0 {
@@ -113,7 +114,7 @@ func groupTable(groups []MoveGroup) inventory.Table {
 	return t
 }
 
-// leftOutTable lists links that join nothing, those with the same reason once.
+// leftOutTable lists links that do not join hosts, one row for each reason.
 func leftOutTable(links []LeftOut) inventory.Table {
 	t := inventory.Table{Header: []string{"LINK LEFT OUT", "MORE LIKE IT", "WHY"}}
 	row := map[string]int{}
@@ -130,24 +131,25 @@ func leftOutTable(links []LeftOut) inventory.Table {
 	return t
 }
 
-func seen(connections int) string {
+func connectionsText(connections int) string {
 	if connections == 0 {
 		return "only configured"
 	}
 	return fmt.Sprint(connections)
 }
 
-// oddRows lists what is odd, of each host so much that the others are seen too.
+// oddRows lists what is odd. The rows for one host are limited so that the other
+// hosts stay visible.
 func oddRows(p Portrait) [][]string {
 	var rows [][]string
 	count := map[string]int{}
 	for _, o := range p.Odd {
-		if count[o.Host]++; count[o.Host] <= mostOdd {
+		if count[o.Host]++; count[o.Host] <= maxOddRows {
 			rows = append(rows, []string{p.Name, o.Host, o.How, o.What, cut(o.Usual), cut(o.Here), o.Why})
 		}
 	}
 	for _, host := range p.Hosts {
-		if more := count[host] - mostOdd; more > 0 {
+		if more := count[host] - maxOddRows; more > 0 {
 			rows = append(rows, []string{p.Name, host, "and", fmt.Sprintf("%d more: --json has them", more), "", "", ""})
 		}
 	}
@@ -157,7 +159,7 @@ func oddRows(p Portrait) [][]string {
 func shorten(names []string) string {
 	text := ""
 	for i, name := range names {
-		if i > 0 && len(text)+len(name) > widest {
+		if i > 0 && len(text)+len(name) > maxListWidth {
 			return fmt.Sprintf("%s and %d more", text, len(names)-i)
 		}
 		text = strings.TrimPrefix(text+", "+name, ", ")

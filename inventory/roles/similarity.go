@@ -1,83 +1,85 @@
 package roles
 
-// ofRunning is how much of the likeness is that of what runs; the rest is that
-// of what lies there. Apart, as hosts list some hundred packages and few servers.
-const ofRunning = 0.8
+// runningShare is the share of the similarity that running servers decide; what is
+// merely installed decides the rest. The two are compared apart because a host
+// lists some hundred packages and few servers.
+const runningShare = 0.8
 
-// vector is features in the order of their numbers, to compare with others:
-// what runs, and what lies there.
-type vector struct{ running, lying []weighted }
+// vector holds the features of a host sorted by number, for comparisons: what
+// runs, and what is installed.
+type vector struct{ running, installed []weightedFeature }
 
-type weighted struct {
+type weightedFeature struct {
 	feature int
 	weight  float64
 }
 
-// vectorsOf numbers the features of hosts.
+// vectorsOf returns a vector for the features of each host.
 func vectorsOf(all []features) []vector {
-	every := features{}
+	union := features{}
 	for _, f := range all {
 		for name := range f {
-			every[name] = 0
+			union[name] = 0
 		}
 	}
 	numbers := map[string]int{}
-	names := every.names()
+	names := union.names()
 	for i, name := range names {
 		numbers[name] = i
 	}
 	vectors := make([]vector, len(all))
 	for i, f := range all {
 		for _, name := range f.names() {
-			w := weighted{numbers[name], f[name]}
-			if isServer(name) {
+			w := weightedFeature{numbers[name], f[name]}
+			if isRunning(name) {
 				vectors[i].running = append(vectors[i].running, w)
 			} else {
-				vectors[i].lying = append(vectors[i].lying, w)
+				vectors[i].installed = append(vectors[i].installed, w)
 			}
 		}
 	}
 	return vectors
 }
 
-// alike is how alike two hosts are. 1: the same; 0: nothing in common.
-func alike(a, b vector) float64 {
-	running, some := jaccard(a.running, b.running)
-	lying, others := jaccard(a.lying, b.lying)
+// similarity returns how similar two hosts are, from 0 (nothing in common) to 1
+// (equal).
+func similarity(a, b vector) float64 {
+	running, hasRunning := jaccard(a.running, b.running)
+	installed, hasInstalled := jaccard(a.installed, b.installed)
 	switch {
-	case !some && !others:
+	case !hasRunning && !hasInstalled:
 		return 1
-	case !some:
-		return lying
-	case !others:
+	case !hasRunning:
+		return installed
+	case !hasInstalled:
 		return running
 	}
-	return ofRunning*running + (1-ofRunning)*lying
+	return runningShare*running + (1-runningShare)*installed
 }
 
-// jaccard is the weight of what both have, of all that either has; false: they
-// have nothing.
-func jaccard(a, b []weighted) (float64, bool) {
-	var both, either float64
+// jaccard returns the weight of the features that both have, divided by the weight
+// of those that at least one has. It returns false if neither has any.
+func jaccard(a, b []weightedFeature) (float64, bool) {
+	var shared, total float64
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].feature < b[0].feature:
-			either += a[0].weight
+			total += a[0].weight
 			a = a[1:]
 		case a[0].feature > b[0].feature:
-			either += b[0].weight
+			total += b[0].weight
 			b = b[1:]
 		default:
-			both += a[0].weight
-			either += a[0].weight
+			shared += a[0].weight
+			total += a[0].weight
 			a, b = a[1:], b[1:]
 		}
 	}
 	for _, w := range append(a[:len(a):len(a)], b...) {
-		either += w.weight
+		total += w.weight
 	}
-	if either == 0 {
+	if total == 0 {
 		return 0, false
 	}
-	return both / either, true
+	return shared / total, true
 }

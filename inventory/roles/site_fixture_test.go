@@ -8,19 +8,19 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// maker makes the hosts of a site, each of its role, with what every host runs.
-type maker struct{ next int }
+// siteBuilder makes hosts with different addresses. Each runs the base programs.
+type siteBuilder struct{ next int }
 
-func (m *maker) address() string {
+func (m *siteBuilder) address() string {
 	m.next++
 	return fmt.Sprintf("10.0.%d.%d", m.next/250, m.next%250+1)
 }
 
-// host is one that runs the base, and what its role runs.
-func (m *maker) host(name string, called ...string) *inventory.Host {
+// host makes a host that runs only the base programs.
+func (m *siteBuilder) host(name string, configRoles ...string) *inventory.Host {
 	address := m.address()
 	h := &inventory.Host{
-		Name: name, Roles: called,
+		Name: name, Roles: configRoles,
 		OS: inventory.OS{ID: "debian", Release: "12"},
 		Network: inventory.Network{
 			Hostname: name, FQDN: name + ".example.com",
@@ -32,7 +32,7 @@ func (m *maker) host(name string, called ...string) *inventory.Host {
 		},
 	}
 	for _, name := range []string{"ssh", "cron", "rsyslog", "chrony", "systemd-journald", "house-agent"} {
-		run(h, name, name, 0)
+		addServer(h, name, name, 0)
 	}
 	for _, name := range []string{"sudo", "vim", "curl", "rsync", "htop"} {
 		h.Packages = append(h.Packages, inventory.Package{Name: name, Version: "1.0.0-1", Manual: true})
@@ -41,8 +41,8 @@ func (m *maker) host(name string, called ...string) *inventory.Host {
 	return h
 }
 
-// run adds a package with its service, which listens at a port.
-func run(h *inventory.Host, pkg, process string, port int) {
+// addServer adds a package and its service, which listens on a port unless that is 0.
+func addServer(h *inventory.Host, pkg, process string, port int) {
 	h.Packages = append(h.Packages, inventory.Package{Name: pkg, Version: "1.0.0-1", Manual: true})
 	h.Services = append(h.Services, inventory.Service{Unit: pkg + ".service", Enabled: "enabled", Active: "active", Package: pkg})
 	if port > 0 {
@@ -50,49 +50,49 @@ func run(h *inventory.Host, pkg, process string, port int) {
 	}
 }
 
-func (m *maker) web(name string, called ...string) *inventory.Host {
-	h := m.host(name, called...)
-	run(h, "nginx", "nginx", 80)
-	run(h, "php8.2-fpm", "php-fpm8.2", 0)
+func (m *siteBuilder) web(name string, configRoles ...string) *inventory.Host {
+	h := m.host(name, configRoles...)
+	addServer(h, "nginx", "nginx", 80)
+	addServer(h, "php8.2-fpm", "php-fpm8.2", 0)
 	h.VirtualHosts = []inventory.VirtualHost{{Server: "nginx", File: "/etc/nginx/sites-enabled/blog", Names: []string{"blog.example.com"}, Listen: []string{"80"}}}
 	h.Releases = []inventory.Release{{Path: "/srv/blog", Kind: "git", Version: "abc"}}
 	return h
 }
 
-func (m *maker) db(name string, called ...string) *inventory.Host {
-	h := m.host(name, called...)
-	run(h, "mariadb-server", "mariadbd", 3306)
+func (m *siteBuilder) db(name string, configRoles ...string) *inventory.Host {
+	h := m.host(name, configRoles...)
+	addServer(h, "mariadb-server", "mariadbd", 3306)
 	h.MySQL = &inventory.MySQL{Version: "10.11.6", Variables: map[string]string{"sql_mode": "STRICT", "server_id": name}}
 	return h
 }
 
-func (m *maker) cache(name string, called ...string) *inventory.Host {
-	h := m.host(name, called...)
-	run(h, "redis-server", "redis-server", 6379)
+func (m *siteBuilder) cache(name string, configRoles ...string) *inventory.Host {
+	h := m.host(name, configRoles...)
+	addServer(h, "redis-server", "redis-server", 6379)
 	h.Redis = []inventory.Redis{{Address: "0.0.0.0:6379", Version: "7.0.15", Role: "master"}}
 	return h
 }
 
-func (m *maker) queue(name string, called ...string) *inventory.Host {
-	h := m.host(name, called...)
-	run(h, "rabbitmq-server", "beam.smp", 5672)
-	run(h, "worker", "python3", 0)
+func (m *siteBuilder) queue(name string, configRoles ...string) *inventory.Host {
+	h := m.host(name, configRoles...)
+	addServer(h, "rabbitmq-server", "beam.smp", 5672)
+	addServer(h, "worker", "python3", 0)
 	return h
 }
 
-func (m *maker) monitor(name string, called ...string) *inventory.Host {
-	h := m.host(name, called...)
-	run(h, "prometheus", "prometheus", 9090)
-	run(h, "grafana-server", "grafana", 3000)
+func (m *siteBuilder) monitor(name string, configRoles ...string) *inventory.Host {
+	h := m.host(name, configRoles...)
+	addServer(h, "prometheus", "prometheus", 9090)
+	addServer(h, "grafana-server", "grafana", 3000)
 	return h
 }
 
-// twenty is a site of 20 servers of 4 roles, with what is odd on some of them.
-// called: the config calls them what they are.
-func twenty(called bool) []*inventory.Host {
-	m := &maker{}
+// twentyHosts makes a site of 20 hosts of 4 roles, some of them odd. With called,
+// the config has the roles.
+func twentyHosts(called bool) []*inventory.Host {
+	m := &siteBuilder{}
 	var all []*inventory.Host
-	add := func(n int, name string, make func(name string, called ...string) *inventory.Host) {
+	add := func(n int, name string, make func(name string, configRoles ...string) *inventory.Host) {
 		for i := range n {
 			var roles []string
 			if called {
@@ -106,7 +106,7 @@ func twenty(called bool) []*inventory.Host {
 	add(3, "cache", m.cache)
 	add(3, "queue", m.queue)
 	odd := byName(all)
-	run(odd["web3"], "memcached", "memcached", 11211)                                                                        // one has more
+	addServer(odd["web3"], "memcached", "memcached", 11211)                                                                  // one has more
 	odd["web4"].Services = odd["web4"].Services[:len(odd["web4"].Services)-1]                                                // one has less
 	odd["web5"].Packages[3].Version = "2.0.0-1"                                                                              // one has another version
 	odd["db2"].CronJobs = []inventory.CronJob{{File: "/etc/cron.d/dump", User: "root", Schedule: "@daily", Command: "dump"}} // one does more
@@ -115,7 +115,7 @@ func twenty(called bool) []*inventory.Host {
 	for _, name := range []string{"gdb", "strace", "tmux", "emacs-nox"} {                                                    // one is somebody's toy
 		odd["queue2"].Packages = append(odd["queue2"].Packages, inventory.Package{Name: name, Manual: true})
 	}
-	for i, h := range all { // no two have the same base
+	for i, h := range all { // no two have the same packages
 		h.Packages = append(h.Packages, inventory.Package{Name: fmt.Sprint("tool-", string(rune('a'+i))), Version: "1", Manual: i%3 == 0})
 		h.Disks = []inventory.Disk{{Mount: "/", Size: 100 << 30, Used: int64(i) << 30}}
 	}
@@ -135,9 +135,9 @@ func addressOf(h *inventory.Host) string {
 	return prefix[:len(prefix)-len("/16")]
 }
 
-// talk lets clients connect to a port of a server; every other is seen by the
-// server, the rest by the clients.
-func talk(hosts map[string]*inventory.Host, server string, port int, clients ...string) {
+// connectTo adds connections of clients to a port of a server. Every other one is
+// seen by the server, the rest by the clients.
+func connectTo(hosts map[string]*inventory.Host, server string, port int, clients ...string) {
 	for i, name := range clients {
 		if i%2 == 0 {
 			hosts[server].Connections = append(hosts[server].Connections, inventory.Connection{Direction: inventory.In, Protocol: "tcp", Peer: addressOf(hosts[name]), Port: port, Count: 2})
@@ -147,7 +147,7 @@ func talk(hosts map[string]*inventory.Host, server string, port int, clients ...
 	}
 }
 
-func names(roles []Role) map[string][]string {
+func hostsByRole(roles []Role) map[string][]string {
 	all := map[string][]string{}
 	for _, r := range roles {
 		for _, h := range r.Hosts {
