@@ -8,22 +8,21 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// backTimeout bounds how long a crashed host may take until its services answer.
-const backTimeout = time.Minute
+// servicesTimeout is how long a host may take to boot until its services answer.
+const servicesTimeout = time.Minute
 
-// Crash pulls a host's plug and boots it again from the same disk. It returns
-// when the services that the host is there for answer: MariaDB where it is
-// installed and enabled, nginx alike.
+// Crash cuts a host's power and boots it again from the same disk. It returns
+// when MariaDB and nginx answer, each if it is installed and enabled.
 func (l *Lab) Crash(ctx context.Context, h *machine.Host) error {
 	if err := h.Kill(); err != nil {
 		return err
 	}
-	return l.Boot(ctx, h)
+	return l.boot(ctx, h)
 }
 
-// Boot starts a host that is down, and waits for its services as Crash does.
-func (l *Lab) Boot(ctx context.Context, h *machine.Host) error {
-	ctx, cancel := context.WithTimeout(ctx, backTimeout)
+// boot starts a host that is down and waits for its services, as Crash does.
+func (l *Lab) boot(ctx context.Context, h *machine.Host) error {
+	ctx, cancel := context.WithTimeout(ctx, servicesTimeout)
 	defer cancel()
 	if err := h.Start(ctx); err != nil {
 		return err
@@ -37,6 +36,6 @@ if systemctl -q is-enabled nginx; then wait systemctl -q is-active nginx; fi`
 	return nil
 }
 
-// ClearFaults takes back the faults that have not struck and returns how many
-// there were: a test that wants them all to strike wants zero.
+// ClearFaults removes the injected faults that have not struck yet and returns
+// their number: a test that expects all of them to strike wants zero.
 func (l *Lab) ClearFaults() int { return l.CF.ClearFaults() + l.DO.ClearFaults() }

@@ -16,29 +16,21 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// journalPoll is how often the loops look at the journal: a kill comes at most
-// this much after the event's line.
-const journalPoll = time.Millisecond
+// journalPollInterval is how often the loops read the journal. A kill follows
+// the event's line by at most this long.
+const journalPollInterval = time.Millisecond
 
-// KillLoop starts the command again and again; the process group of start i is
-// killed with SIGKILL right when the journal has its i-th new line. It ends when a
-// start ends by itself with success, and returns how many were killed. A start
-// that ends with one of the codes in again is followed by another start; any
-// other exit code is an error with the end of what the command printed, unless
-// run has taken its outputs.
+// KillEvery starts the command again and again, and kills it once at every event.
+// A run's process group gets SIGKILL at the first new journal line whose step and
+// event no earlier run was killed at. KillEvery ends when a run succeeds, and
+// returns the number of runs that it killed.
 //
-// Of n events about √2n see a kill: see KillEvery for all.
-func KillLoop(ctx context.Context, run func(context.Context) *exec.Cmd, journal string, again ...int) (kills int, err error) {
-	l := killLoop{run: run, journal: journal, again: again}
-	return l.loop(ctx, func(start int, lines [][]byte) bool { return len(lines) >= start })
-}
-
-// KillEvery is KillLoop with a kill at every event: a start is killed at its
-// first line whose step and event no start was killed at before.
-func KillEvery(ctx context.Context, run func(context.Context) *exec.Cmd, journal string, again ...int) (kills int, err error) {
-	l := killLoop{run: run, journal: journal, again: again}
+// An exit code in retryCodes leads to another run. Any other exit code is an error
+// with the end of the command's output, unless command sets Stdout or Stderr.
+func KillEvery(ctx context.Context, command func(context.Context) *exec.Cmd, journal string, retryCodes ...int) (kills int, err error) {
+	l := killLoop{command: command, journal: journal, retryCodes: retryCodes}
 	killed := map[string]bool{}
-	return l.loop(ctx, func(_ int, lines [][]byte) bool {
+	return l.runUntilDone(ctx, func(lines [][]byte) bool {
 		for _, line := range lines {
 			if key := eventKey(line); !killed[key] {
 				killed[key] = true
@@ -49,16 +41,16 @@ func KillEvery(ctx context.Context, run func(context.Context) *exec.Cmd, journal
 	})
 }
 
-// KillAt starts the command once and kills it as KillLoop does, at a time after
-// its first journal event that at accepts. It reports whether that came to pass:
-// the command may end first.
-func KillAt(ctx context.Context, run func(context.Context) *exec.Cmd, journal string, at func(plan.Event) bool, after time.Duration) (bool, error) {
-	l := killLoop{run: run, journal: journal}
+// KillAt starts the command once and sends SIGKILL to its process group, a while
+// after the first journal event that matches. It returns false if the command
+// ended before that.
+func KillAt(ctx context.Context, command func(context.Context) *exec.Cmd, journal string, matches func(plan.Event) bool, after time.Duration) (bool, error) {
+	l := killLoop{command: command, journal: journal}
 	var due time.Time
-	return l.start(ctx, func(lines [][]byte) bool {
+	return l.runOnce(ctx, func(lines [][]byte) bool {
 		if due.IsZero() && slices.ContainsFunc(lines, func(line []byte) bool {
 			var e plan.Event
-			return json.Unmarshal(line, &e) == nil && at(e)
+			return json.Unmarshal(line, &e) == nil && matches(e)
 		}) {
 			due = time.Now().Add(after)
 		}
@@ -66,7 +58,8 @@ func KillAt(ctx context.Context, run func(context.Context) *exec.Cmd, journal st
 	})
 }
 
-// eventKey names an event apart from when and how often it comes.
+// eventKey identifies an event by kind, step and type, regardless of its time and
+// of how often it occurs.
 func eventKey(line []byte) string {
 	var e plan.Event
 	if err := json.Unmarshal(line, &e); err != nil {
@@ -75,17 +68,18 @@ func eventKey(line []byte) string {
 	return e.Kind + " " + e.Step.String() + " " + string(e.Type)
 }
 
+// killLoop runs a command that writes a journal, and kills it on demand.
 type killLoop struct {
-	run     func(context.Context) *exec.Cmd
-	journal string
-	again   []int
+	command    func(context.Context) *exec.Cmd
+	journal    string
+	retryCodes []int
 }
 
-// loop starts the command until it succeeds. due says from the lines that a
-// start has written so far whether it is time to kill.
-func (l *killLoop) loop(ctx context.Context, due func(start int, lines [][]byte) bool) (kills int, err error) {
-	for start := kills + 1; ; start = kills + 1 {
-		killed, err := l.start(ctx, func(lines [][]byte) bool { return due(start, lines) })
+// runUntilDone runs the command until it succeeds. due decides from the lines that
+// a run has written so far whether to kill it.
+func (l *killLoop) runUntilDone(ctx context.Context, due func(lines [][]byte) bool) (kills int, err error) {
+	for {
+		killed, err := l.runOnce(ctx, due)
 		var exit *exec.ExitError
 		switch {
 		case ctx.Err() != nil:
@@ -94,50 +88,50 @@ func (l *killLoop) loop(ctx context.Context, due func(start int, lines [][]byte)
 			kills++
 		case err == nil:
 			return kills, nil
-		case errors.As(err, &exit) && slices.Contains(l.again, exit.ExitCode()):
+		case errors.As(err, &exit) && slices.Contains(l.retryCodes, exit.ExitCode()):
 		default:
 			return kills, fmt.Errorf("start after %d kills: %w", kills, err)
 		}
 	}
 }
 
-// start runs the command once, to its own end or to the kill.
-func (l *killLoop) start(ctx context.Context, due func([][]byte) bool) (killed bool, err error) {
-	from, err := wholeSize(l.journal)
+// runOnce runs the command once, until it ends or is killed.
+func (l *killLoop) runOnce(ctx context.Context, due func([][]byte) bool) (killed bool, err error) {
+	offset, err := wholeLinesSize(l.journal)
 	if err != nil {
 		return false, err
 	}
-	cmd := l.run(ctx)
+	cmd := l.command(ctx)
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
-	var said bytes.Buffer
+	var output bytes.Buffer
 	if cmd.Stdout == nil && cmd.Stderr == nil {
-		cmd.Stdout, cmd.Stderr = &said, &said
+		cmd.Stdout, cmd.Stderr = &output, &output
 	}
 	if err := cmd.Start(); err != nil {
 		return false, fmt.Errorf("start command: %w", err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	tick := time.NewTicker(journalPoll)
+	tick := time.NewTicker(journalPollInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-ended:
-			return false, withOutput(err, said.Bytes())
+			return false, withTail(err, output.Bytes())
 		case <-ctx.Done():
 		case <-tick.C:
-			lines, err := linesFrom(l.journal, from)
+			lines, err := wholeLinesFrom(l.journal, offset)
 			if err == nil && !due(lines) {
 				continue
 			}
 			if err != nil {
-				return false, errors.Join(err, kill(cmd), <-ended)
+				return false, errors.Join(err, killGroup(cmd), <-ended)
 			}
 		}
-		if err := kill(cmd); err != nil {
+		if err := killGroup(cmd); err != nil {
 			return false, err
 		}
 		err := <-ended
@@ -145,29 +139,31 @@ func (l *killLoop) start(ctx context.Context, due func([][]byte) bool) (killed b
 		if ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
 			return true, nil
 		}
-		return false, withOutput(err, said.Bytes()) // it ended by itself just before
+		return false, withTail(err, output.Bytes()) // it ended by itself just before
 	}
 }
 
-// kill ends the command's process group, as a power cut would.
-func kill(cmd *exec.Cmd) error {
+// killGroup ends the command's process group, as a power cut would.
+func killGroup(cmd *exec.Cmd) error {
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill process group: %w", err)
 	}
 	return nil
 }
 
-func withOutput(err error, said []byte) error {
+// withTail adds the end of the command's output to an error.
+func withTail(err error, output []byte) error {
 	if err == nil {
 		return nil
 	}
-	const most = 2000
-	return fmt.Errorf("%w: %s", err, bytes.TrimSpace(said[max(0, len(said)-most):]))
+	const tailBytes = 2000
+	return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output[max(0, len(output)-tailBytes):]))
 }
 
-// wholeSize is where a file's last whole line ends: whoever opens a journal cuts
-// off what a kill has torn. A file that is not there yet has none.
-func wholeSize(path string) (int64, error) {
+// wholeLinesSize returns the offset behind a file's last whole line, 0 for a
+// missing file. A torn line does not count: a kill leaves one, and migrate cuts it
+// off when it opens the journal.
+func wholeLinesSize(path string) (int64, error) {
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, fmt.Errorf("read journal: %w", err)
@@ -175,8 +171,8 @@ func wholeSize(path string) (int64, error) {
 	return int64(bytes.LastIndexByte(data, '\n') + 1), nil
 }
 
-// linesFrom returns the whole lines of a file from an offset on.
-func linesFrom(path string, from int64) ([][]byte, error) {
+// wholeLinesFrom returns the whole lines of a file that begin at or after offset.
+func wholeLinesFrom(path string, offset int64) ([][]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -185,7 +181,7 @@ func linesFrom(path string, from int64) ([][]byte, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	data, err := io.ReadAll(f)

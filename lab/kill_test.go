@@ -15,9 +15,10 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// worker is a command with a journal: five steps, each written ahead and when it
-// is done; it goes on where it was. Its child must die with it.
-const worker = `J=$1; sleep 300 & echo $! >>"$J.children"
+// journalWritingScript is a command with a journal: five steps, each with a line
+// before and after it. It resumes behind the last finished step. Its child must
+// die with it.
+const journalWritingScript = `J=$1; sleep 300 & echo $! >>"$J.children"
 say() { echo "{\"kind\":\"apply\",\"step\":\"$1\",\"event\":\"$2\"}" >>"$J"; sleep 0.2; }
 say "" run-resumed
 for s in 1 2 3 4 5; do
@@ -28,74 +29,63 @@ done
 say "" run-finished
 kill $!`
 
-func shell(script, journal string) func(context.Context) *exec.Cmd {
+func shellCommand(script, journal string) func(context.Context) *exec.Cmd {
 	return func(ctx context.Context) *exec.Cmd {
 		return exec.CommandContext(ctx, "sh", "-c", script, "sh", journal)
 	}
 }
 
-func TestKillLoops(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		loop func(context.Context, func(context.Context) *exec.Cmd, string, ...int) (int, error)
-		// kills: 1 line of run-resumed, then 1, 2, 3, … of the steps' ten and the end's;
-		// or one for each of the twelve events.
-		least, most int
-	}{{"the i-th line of the i-th start", KillLoop, 4, 6}, {"every event once", KillEvery, 12, 12}} {
-		t.Run(c.name, func(t *testing.T) {
-			journal := filepath.Join(t.TempDir(), "journal.jsonl")
-			kills, err := c.loop(t.Context(), shell(worker, journal), journal)
-			require.NoError(t, err)
-			require.GreaterOrEqual(t, kills, c.least)
-			require.LessOrEqual(t, kills, c.most)
-			data, err := os.ReadFile(journal)
-			require.NoError(t, err)
-			require.Equal(t, kills+1, strings.Count(string(data), "run-resumed"), "each start but one was killed")
-			for s := range 5 {
-				require.Contains(t, string(data), fmt.Sprintf(`"step":"%d","event":"verified"`, s+1))
-			}
-			children, err := os.ReadFile(journal + ".children")
-			require.NoError(t, err)
-			for pid := range strings.FieldsSeq(string(children)) {
-				require.Eventually(t, func() bool {
-					state, _ := os.ReadFile("/proc/" + pid + "/stat") // none: it is gone
-					return len(state) == 0 || strings.Contains(string(state), ") Z ")
-				}, 5*time.Second, 10*time.Millisecond, "child %s lives", pid)
-			}
-		})
+func TestKillEvery(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "journal.jsonl")
+	kills, err := KillEvery(t.Context(), shellCommand(journalWritingScript, journal), journal)
+	require.NoError(t, err)
+	require.Equal(t, 12, kills, "one for each event: run-resumed, two a step, run-finished")
+	data, err := os.ReadFile(journal)
+	require.NoError(t, err)
+	require.Equal(t, kills+1, strings.Count(string(data), "run-resumed"), "each run but one was killed")
+	for s := range 5 {
+		require.Contains(t, string(data), fmt.Sprintf(`"step":"%d","event":"verified"`, s+1))
+	}
+	children, err := os.ReadFile(journal + ".children")
+	require.NoError(t, err)
+	for pid := range strings.FieldsSeq(string(children)) {
+		require.Eventually(t, func() bool {
+			state, _ := os.ReadFile("/proc/" + pid + "/stat") // missing: the process is gone
+			return len(state) == 0 || strings.Contains(string(state), ") Z ")
+		}, 5*time.Second, 10*time.Millisecond, "child %s lives", pid)
 	}
 }
 
-func TestKillLoopEnds(t *testing.T) {
+func TestKillEveryEnds(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal.jsonl")
-	_, err := KillLoop(t.Context(), shell("echo no such host >&2; exit 4", journal), journal)
+	_, err := KillEvery(t.Context(), shellCommand("echo no such host >&2; exit 4", journal), journal)
 	require.ErrorContains(t, err, "start after 0 kills: exit status 4: no such host")
 
-	kills, err := KillLoop(t.Context(), shell(`test -e "$1.again" && exit 0; touch "$1.again"; exit 5`, journal), journal, 5)
-	require.NoError(t, err, "the code is a documented one: it was started again")
+	kills, err := KillEvery(t.Context(), shellCommand(`test -e "$1.again" && exit 0; touch "$1.again"; exit 5`, journal), journal, 5)
+	require.NoError(t, err, "5 is a retry code: the command runs again")
 	require.Zero(t, kills)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err = KillLoop(ctx, shell("sleep 300", journal), journal)
+	_, err = KillEvery(ctx, shellCommand("sleep 300", journal), journal)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	_, err = KillLoop(t.Context(), func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, "/nonexistent") }, journal)
+	_, err = KillEvery(t.Context(), func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, "/nonexistent") }, journal)
 	require.ErrorContains(t, err, "start command")
 }
 
-// A torn line is not counted, and is cut off by the next start.
-func TestKillLoopAfterATornLine(t *testing.T) {
+// TestKillEveryAfterATornLine: a torn line does not count, and the next run cuts it off.
+func TestKillEveryAfterATornLine(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal.jsonl")
 	require.NoError(t, os.WriteFile(journal, []byte("one\ntwo\nthr"), 0o600))
-	kills, err := KillLoop(t.Context(), shell(`test -e "$1.2" && exit 0; touch "$1.2"; printf 'one\ntwo\n' >"$1"; echo three >>"$1"; sleep 60`, journal), journal)
+	kills, err := KillEvery(t.Context(), shellCommand(`test -e "$1.2" && exit 0; touch "$1.2"; printf 'one\ntwo\n' >"$1"; echo three >>"$1"; sleep 60`, journal), journal)
 	require.NoError(t, err)
 	require.Equal(t, 1, kills)
 }
 
 func TestKillAt(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
-	script := shell(`echo '{"event":"started","step":"cutover/stage/a"}' >>"$1"; echo '{"event":"started","step":"cutover/stage/b"}' >>"$1"; sleep 1; echo '{"event":"started","step":"cutover/stage/c"}' >>"$1"`, journal)
+	script := shellCommand(`echo '{"event":"started","step":"cutover/stage/a"}' >>"$1"; echo '{"event":"started","step":"cutover/stage/b"}' >>"$1"; sleep 1; echo '{"event":"started","step":"cutover/stage/c"}' >>"$1"`, journal)
 	at := func(step string) func(plan.Event) bool {
 		return func(e plan.Event) bool { return e.Step.Step == step }
 	}
@@ -110,5 +100,5 @@ func TestKillAt(t *testing.T) {
 
 	killed, err = KillAt(t.Context(), script, journal, at("c"), time.Minute)
 	require.NoError(t, err)
-	require.False(t, killed, "it ended first")
+	require.False(t, killed, "the command ended first")
 }

@@ -1,7 +1,10 @@
 // Package lab is a datacenter on one machine, made of real parts: an old site
-// of Debian hosts that run a small blog, the vendors' APIs simulated (creating a
-// droplet boots a host), an edge and a DNS server that follow the records, and
-// clients whose every acknowledged write is checked in the end.
+// of Debian hosts that run a small blog, simulators of the vendors' APIs (creating
+// a droplet boots a host), an edge and a DNS server that follow the records, and
+// clients whose acknowledged writes are checked at the end.
+//
+// It needs root on Linux, the programs that machine.Require names, and Go, which
+// builds the blog. Close leaves nothing on the machine but the cached base tree.
 package lab
 
 import (
@@ -27,26 +30,25 @@ import (
 
 // Addresses of the lab: this machine is the gateway, the edge and the name server.
 const (
-	Gateway    = "10.213.0.1"
-	WebAddress = "10.213.0.11"
-	DBAddress  = "10.213.0.12"
-	edgeAddr   = Gateway + ":80"
-	dnsAddr    = Gateway + ":5300"
+	gatewayAddress = "10.213.0.1"
+	WebAddress     = "10.213.0.11"
+	DBAddress      = "10.213.0.12"
+	edgeListen     = gatewayAddress + ":80"
+	dnsListen      = gatewayAddress + ":5300"
 )
 
 // Options of a lab.
 type Options struct {
-	Cache    string       // of base trees; default machine.DefaultCache
 	Dir      string       // workspace of the operator: keys, migration.yaml, logs
 	Limits   dosim.Limits // of the DigitalOcean account; zero fields are the vendor's
-	Edge     cfsim.Limits // of the Cloudflare token, as above
+	Edge     cfsim.Limits // of the Cloudflare token; zero fields are the vendor's
 	TTL      int          // of the hosts' DNS-only records, seconds; default 90, which a move waits for
-	Progress func(string) // gets a line for each thing that is made; may be nil
+	Progress func(string) // receives one line for each part that is built or started; may be nil
 }
 
 // Lab is a running datacenter. Open it, Close it.
 type Lab struct {
-	opt     Options
+	options Options
 	Network *machine.Network
 	Web, DB *machine.Host // of the old site
 	DO      *dosim.Sim
@@ -55,24 +57,21 @@ type Lab struct {
 	doEndpoint, cfEndpoint string
 	tokens                 map[string]secret.Value // by environment variable
 	password               secret.Value            // of the application's database user
-	close                  []func(context.Context) error
-	once                   sync.Once
-	closed                 error
+	closers                []func(context.Context) error
+	closeOnce              sync.Once
+	closeErr               error
 }
 
-// Open builds the base tree if there is none, boots the old site, and starts
-// the simulators. Whatever fails, what was started is stopped again.
+// Open builds the base tree if it is missing, boots the old site, and starts the
+// simulators. After an error it stops what it has started.
 func Open(ctx context.Context, opt Options) (*Lab, error) {
-	if opt.Cache == "" {
-		opt.Cache = machine.DefaultCache
-	}
 	if opt.TTL == 0 {
 		opt.TTL = 90
 	}
 	if opt.Progress == nil {
 		opt.Progress = func(string) {}
 	}
-	l := &Lab{opt: opt, tokens: map[string]secret.Value{
+	l := &Lab{options: opt, tokens: map[string]secret.Value{
 		"DIGITALOCEAN_TOKEN": secret.Generate(), "CLOUDFLARE_API_TOKEN": secret.Generate(),
 	}}
 	if err := l.open(ctx); err != nil {
@@ -85,52 +84,52 @@ func (l *Lab) open(ctx context.Context) error {
 	if err := machine.Require(); err != nil {
 		return err
 	}
-	base, err := machine.Base(ctx, l.opt.Cache, l.opt.Progress)
+	base, err := machine.Base(ctx, machine.DefaultCache, l.options.Progress)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.opt.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(l.options.Dir, 0o700); err != nil {
 		return fmt.Errorf("make workspace: %w", err)
 	}
 	l.Network = machine.NewNetwork(base)
-	l.Network.Progress = l.opt.Progress
+	l.Network.Progress = l.options.Progress
 	if err := l.Network.Open(ctx); err != nil {
 		return err
 	}
-	l.close = append(l.close, l.Network.Close)
-	key, err := l.makeKey()
+	l.closers = append(l.closers, l.Network.Close)
+	key, err := l.writeKey()
 	if err != nil {
 		return err
 	}
-	if err := l.oldSite(ctx, key); err != nil {
+	if err := l.bootOldSite(ctx, key); err != nil {
 		return err
 	}
-	return l.simulators()
+	return l.openSimulators()
 }
 
-// oldSite boots the two hosts of the blog and fills its database.
-func (l *Lab) oldSite(ctx context.Context, key string) error {
-	l.opt.Progress("building the blog")
-	app, err := buildBlog(ctx, filepath.Join(l.opt.Dir, "blog"))
+// bootOldSite boots the two hosts of the blog and fills its database.
+func (l *Lab) bootOldSite(ctx context.Context, key string) error {
+	l.options.Progress("building the blog")
+	app, err := buildBlog(ctx, filepath.Join(l.options.Dir, "blog"))
 	if err != nil {
 		return err
 	}
 	password := secret.Generate()
 	l.password = password
-	l.opt.Progress("booting the old site: web1 (nginx, blog), db1 (MariaDB)")
+	l.options.Progress("booting the old site: web1 (nginx, blog), db1 (MariaDB)")
 	var g errgroup.Group
 	g.Go(func() (err error) {
-		l.Web, err = l.Network.Boot(ctx, webHost(key, app, password))
+		l.Web, err = l.Network.Boot(ctx, webSpec(key, app, password))
 		return err
 	})
 	g.Go(func() (err error) {
-		l.DB, err = l.Network.Boot(ctx, dbHost(key))
+		l.DB, err = l.Network.Boot(ctx, dbSpec(key))
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := l.fillDatabase(ctx, password); err != nil {
+	if err := l.loadDatabase(ctx, password); err != nil {
 		return err
 	}
 	if err := l.Web.Exec(ctx, startBlog, nil, nil); err != nil {
@@ -139,8 +138,9 @@ func (l *Lab) oldSite(ctx context.Context, key string) error {
 	return l.writeKnownHosts()
 }
 
-func (l *Lab) simulators() error {
-	do := dosim.New(dosim.Options{Token: l.tokens["DIGITALOCEAN_TOKEN"], Booter: &booter{lab: l, hosts: map[int]*machine.Host{}}, BootDelay: time.Second, Limits: l.opt.Limits})
+// openSimulators starts the two vendors' APIs, the edge and the DNS server.
+func (l *Lab) openSimulators() error {
+	do := dosim.New(dosim.Options{Token: l.tokens["DIGITALOCEAN_TOKEN"], Booter: &booter{lab: l, hosts: map[int]*machine.Host{}}, BootDelay: time.Second, Limits: l.options.Limits})
 	l.DO = do
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := dosim.Listen(ctx, "127.0.0.1:0")
@@ -150,13 +150,13 @@ func (l *Lab) simulators() error {
 	}
 	srv := serve(listener, do)
 	l.doEndpoint = "http://" + listener.Addr().String() + "/"
-	l.close = append(l.close, func(ctx context.Context) error {
+	l.closers = append(l.closers, func(ctx context.Context) error {
 		defer cancel()
 		return errors.Join(srv.Shutdown(ctx), do.Close())
 	})
 
-	l.CF = cfsim.New(cfsim.Options{Token: l.tokens["CLOUDFLARE_API_TOKEN"].Open(), Plan: cfsim.PlanPro, Limits: l.opt.Edge})
-	for name, records := range zones(l.opt.TTL) {
+	l.CF = cfsim.New(cfsim.Options{Token: l.tokens["CLOUDFLARE_API_TOKEN"].Open(), Plan: cfsim.PlanPro, Limits: l.options.Edge})
+	for name, records := range zones(l.options.TTL) {
 		if _, err := l.CF.AddZone(name, records...); err != nil {
 			return fmt.Errorf("add zone %s: %w", name, err)
 		}
@@ -166,30 +166,30 @@ func (l *Lab) simulators() error {
 		return err
 	}
 	l.cfEndpoint = api.URL()
-	l.close = append(l.close, func(context.Context) error { return api.Close() })
-	edge, err := l.CF.ServeEdge(edgeAddr, cfsim.EdgeOptions{})
+	l.closers = append(l.closers, func(context.Context) error { return api.Close() })
+	edge, err := l.CF.ServeEdge(edgeListen, cfsim.EdgeOptions{})
 	if err != nil {
 		return err
 	}
-	l.close = append(l.close, func(context.Context) error { return edge.Close() })
-	dns, err := l.CF.ServeDNS(dnsAddr, cfsim.DNSOptions{Edge: []netip.Addr{netip.MustParseAddr(Gateway)}})
+	l.closers = append(l.closers, func(context.Context) error { return edge.Close() })
+	dns, err := l.CF.ServeDNS(dnsListen, cfsim.DNSOptions{Edge: []netip.Addr{netip.MustParseAddr(gatewayAddress)}})
 	if err != nil {
 		return err
 	}
-	l.close = append(l.close, func(context.Context) error { return dns.Close() })
+	l.closers = append(l.closers, func(context.Context) error { return dns.Close() })
 	return nil
 }
 
-// Traffic returns clients that are not started yet; their log is in the workspace.
+// Traffic returns clients that are not started yet. Their log is in the workspace.
 func (l *Lab) Traffic(likes bool) *traffic.Traffic {
-	return &traffic.Traffic{Edge: edgeAddr, Names: Names, Path: filepath.Join(l.opt.Dir, "traffic.jsonl"), Likes: likes}
+	return &traffic.Traffic{Edge: edgeListen, Names: hostNames, Path: filepath.Join(l.options.Dir, "traffic.jsonl"), Likes: likes}
 }
 
-// drainTimeout bounds how long the links may take to drain once nothing is written.
+// drainTimeout is how long the links may take to drain once no client writes.
 const drainTimeout = time.Minute
 
-// Check waits until both links have drained, and holds a traffic log against
-// both sides' databases. Pause or stop the traffic before.
+// Check waits until both links have drained, and compares a traffic log with both
+// sides' databases. Pause or stop the traffic before.
 func (l *Lab) Check(ctx context.Context, log traffic.Log) (check.Report, error) {
 	target, err := l.Target("db1")
 	if err != nil {
@@ -204,7 +204,7 @@ func (l *Lab) Check(ctx context.Context, log traffic.Log) (check.Report, error) 
 	return check.History(ctx, log, source, database{target})
 }
 
-// CheckTarget holds a traffic log against the target alone, as after finish.
+// CheckTarget compares a traffic log with the target's database only, as after finish.
 func (l *Lab) CheckTarget(ctx context.Context, log traffic.Log) (check.Report, error) {
 	target, err := l.Target("db1")
 	if err != nil {
@@ -213,32 +213,33 @@ func (l *Lab) CheckTarget(ctx context.Context, log traffic.Log) (check.Report, e
 	return check.Side(ctx, log, traffic.NewSite, database{target})
 }
 
-// Writers returns which of db1's two sides lets application writes in.
+// Writers returns the sides of db1 that accept application writes, by the names of
+// package traffic.
 func (l *Lab) Writers(ctx context.Context) ([]string, error) {
 	target, err := l.Target("db1")
 	if err != nil {
 		return nil, err
 	}
-	var open []string
+	var writable []string
 	for name, host := range map[string]*machine.Host{traffic.OldSite: l.DB, traffic.NewSite: target} {
-		closed, err := database{host}.Query(ctx, "SELECT @@read_only")
+		readOnly, err := database{host}.Query(ctx, "SELECT @@read_only")
 		if err != nil {
 			return nil, fmt.Errorf("ask the %s database: %w", name, err)
 		}
-		if strings.TrimSpace(string(closed)) == "0" {
-			open = append(open, name)
+		if strings.TrimSpace(string(readOnly)) == "0" {
+			writable = append(writable, name)
 		}
 	}
-	return open, nil
+	return writable, nil
 }
 
 // Close stops everything that Open started, in reverse order. It may be called
 // more than once.
 func (l *Lab) Close(ctx context.Context) error {
-	l.once.Do(func() {
-		for i := len(l.close) - 1; i >= 0; i-- {
-			l.closed = errors.Join(l.closed, l.close[i](ctx))
+	l.closeOnce.Do(func() {
+		for i := len(l.closers) - 1; i >= 0; i-- {
+			l.closeErr = errors.Join(l.closeErr, l.closers[i](ctx))
 		}
 	})
-	return l.closed
+	return l.closeErr
 }

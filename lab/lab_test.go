@@ -37,7 +37,7 @@ func needLab(t *testing.T) {
 	t.Skipf("the lab cannot run here: %v", err)
 }
 
-// openLab opens a lab for one test; it must leave nothing when it is closed.
+// openLab opens a lab for one test and closes it at the end.
 func openLab(t *testing.T) *Lab {
 	t.Helper()
 	needLab(t)
@@ -70,11 +70,11 @@ func TestLab(t *testing.T) {
 	}
 }
 
-// ask makes a request through the edge and returns the answer with its body.
-func ask(t *testing.T, method, name, path string, form url.Values) (*http.Response, string) {
+// request sends a request through the edge and returns the answer with its body.
+func request(t *testing.T, method, name, path string, form url.Values) (*http.Response, string) {
 	t.Helper()
 	client := &http.Client{Timeout: 20 * time.Second}
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+edgeAddr+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+edgeListen+path, strings.NewReader(form.Encode()))
 	require.NoError(t, err)
 	req.Host = name
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -87,20 +87,20 @@ func ask(t *testing.T, method, name, path string, form url.Values) (*http.Respon
 }
 
 func (l *Lab) testNames(t *testing.T) {
-	for _, name := range Names {
-		res, body := ask(t, http.MethodGet, name, "/", nil)
+	for _, name := range hostNames {
+		res, body := request(t, http.MethodGet, name, "/", nil)
 		require.Equal(t, http.StatusOK, res.StatusCode, "%s: %s", name, body)
 		require.Equal(t, WebAddress, res.Header.Get("X-Served-By"), name)
 		require.Contains(t, body, "Post 20000", name)
 	}
-	res, _ := ask(t, http.MethodGet, "blog.test", "/healthz", nil)
+	res, _ := request(t, http.MethodGet, "blog.test", "/healthz", nil)
 	require.Equal(t, http.StatusOK, res.StatusCode)
-	res, _ = ask(t, http.MethodGet, "elsewhere.test", "/", nil)
+	res, _ = request(t, http.MethodGet, "elsewhere.test", "/", nil)
 	require.NotEqual(t, http.StatusOK, res.StatusCode)
 }
 
 func (l *Lab) testWrites(t *testing.T) {
-	res, body := ask(t, http.MethodPost, "anna.blog.test", "/signup", url.Values{"op": {"signup-op"}, "email": {"x@example.net"}})
+	res, body := request(t, http.MethodPost, "anna.blog.test", "/signup", url.Values{"op": {"signup-op"}, "email": {"x@example.net"}})
 	require.Equal(t, http.StatusOK, res.StatusCode, body)
 	var answer struct{ Token string }
 	require.NoError(t, json.Unmarshal([]byte(body), &answer))
@@ -114,22 +114,22 @@ func (l *Lab) testWrites(t *testing.T) {
 		{"/posts", url.Values{"op": {"post-op"}, "title": {"A ☃"}, "body": {"words"}}, "SELECT title FROM blog.posts WHERE op = 'post-op'", "A ☃"},
 		{"/like", url.Values{"op": {"like-op"}}, "SELECT n FROM blog.tallies", "1"},
 	} {
-		res, body := ask(t, http.MethodPost, "shop.test", w.path, w.form)
+		res, body := request(t, http.MethodPost, "shop.test", w.path, w.form)
 		require.Equal(t, http.StatusOK, res.StatusCode, "%s: %s", w.path, body)
 		out, err := database{l.DB}.Query(t.Context(), w.sql)
 		require.NoError(t, err)
 		require.Equal(t, w.want, strings.TrimSpace(string(out)))
 	}
-	res, _ = ask(t, http.MethodPost, "shop.test", "/confirm", url.Values{"op": {"x"}, "token": {"wrong"}})
+	res, _ = request(t, http.MethodPost, "shop.test", "/confirm", url.Values{"op": {"x"}, "token": {"wrong"}})
 	require.Equal(t, http.StatusNotFound, res.StatusCode)
 }
 
 // testNameServer asks the lab's DNS for a DNS-only and for a proxied name.
 func (l *Lab) testNameServer(t *testing.T) {
 	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, dnsAddr)
+		return (&net.Dialer{}).DialContext(ctx, network, dnsListen)
 	}}
-	for name, want := range map[string]string{"origin.blog.test.": WebAddress, "blog.test.": Gateway, "bob.blog.test.": Gateway} {
+	for name, want := range map[string]string{"origin.blog.test.": WebAddress, "blog.test.": gatewayAddress, "bob.blog.test.": gatewayAddress} {
 		got, err := r.LookupNetIP(t.Context(), "ip4", name)
 		require.NoError(t, err, name)
 		require.Equal(t, []netip.Addr{netip.MustParseAddr(want)}, got, name)
@@ -151,7 +151,7 @@ func (l *Lab) testTraffic(t *testing.T) {
 	}
 }
 
-// testCrash pulls the database's plug: it comes back with all that was acknowledged.
+// testCrash cuts the power of the database's host: no acknowledged write is lost.
 func (l *Lab) testCrash(t *testing.T) {
 	before, err := database{l.DB}.Query(t.Context(), "SELECT COUNT(*) FROM blog.posts")
 	require.NoError(t, err)
@@ -160,12 +160,12 @@ func (l *Lab) testCrash(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	require.Eventually(t, func() bool {
-		res, _ := ask(t, http.MethodGet, "blog.test", "/", nil)
+		res, _ := request(t, http.MethodGet, "blog.test", "/", nil)
 		return res.StatusCode == http.StatusOK
 	}, 30*time.Second, 200*time.Millisecond)
 }
 
-// testDroplet creates one through the vendor's API, as any client would.
+// testDroplet creates a droplet through the vendor's API, as any client would.
 func (l *Lab) testDroplet(t *testing.T) {
 	key, err := os.ReadFile(l.path("id_ed25519.pub"))
 	require.NoError(t, err)
@@ -187,29 +187,29 @@ func (l *Lab) testDroplet(t *testing.T) {
 	}, 60*time.Second, 100*time.Millisecond)
 
 	conn := l.dial(t, addr)
-	out := remoteRun(t, conn, "cloud-init status --wait >/dev/null; hostname; cat /root/done; systemctl is-active nginx")
+	out := runRemote(t, conn, "cloud-init status --wait >/dev/null; hostname; cat /root/done; systemctl is-active nginx")
 	require.Equal(t, "web9\ndone\nactive\n", out)
 	host, err := l.Target("web9")
 	require.NoError(t, err)
 	require.Equal(t, addr, host.Address().String())
-	require.True(t, reachable(addr, 80))
+	require.True(t, isReachable(addr, 80))
 
-	fw, _, err := do.Firewalls.Create(t.Context(), &godo.FirewallRequest{
+	firewall, _, err := do.Firewalls.Create(t.Context(), &godo.FirewallRequest{
 		Name: "only-ssh", DropletIDs: []int{d.ID},
 		InboundRules:  []godo.InboundRule{{Protocol: "tcp", PortRange: "22", Sources: &godo.Sources{Addresses: []string{"0.0.0.0/0", "::/0"}}}},
 		OutboundRules: []godo.OutboundRule{{Protocol: "tcp", PortRange: "all", Destinations: &godo.Destinations{Addresses: []string{"0.0.0.0/0"}}}},
 	})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return !reachable(addr, 80) }, 20*time.Second, 50*time.Millisecond)
-	require.True(t, reachable(addr, 22))
-	_, err = do.Firewalls.Delete(t.Context(), fw.ID)
+	require.Eventually(t, func() bool { return !isReachable(addr, 80) }, 20*time.Second, 50*time.Millisecond)
+	require.True(t, isReachable(addr, 22))
+	_, err = do.Firewalls.Delete(t.Context(), firewall.ID)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return reachable(addr, 80) }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return isReachable(addr, 80) }, 20*time.Second, 50*time.Millisecond)
 
 	_, err = do.Droplets.Delete(t.Context(), d.ID)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { _, err := l.Target("web9"); return err != nil }, 30*time.Second, 100*time.Millisecond)
-	require.False(t, reachable(addr, 22))
+	require.False(t, isReachable(addr, 22))
 }
 
 func (l *Lab) client(t *testing.T) *godo.Client {
@@ -239,7 +239,7 @@ func (l *Lab) dial(t *testing.T, addr string) *ssh.Client {
 	return conn
 }
 
-func remoteRun(t *testing.T, conn *ssh.Client, script string) string {
+func runRemote(t *testing.T, conn *ssh.Client, script string) string {
 	t.Helper()
 	s, err := conn.NewSession()
 	require.NoError(t, err)
@@ -250,7 +250,7 @@ func remoteRun(t *testing.T, conn *ssh.Client, script string) string {
 	return out.String()
 }
 
-func reachable(addr string, port int) bool {
+func isReachable(addr string, port int) bool {
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("%s:%d", addr, port), 500*time.Millisecond)
 	if err != nil {
 		return false

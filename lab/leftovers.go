@@ -13,14 +13,14 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// Leftovers waits until no lab runs, as long as ctx allows, and lists what labs
-// before have left on the machine: hosts, mounts, namespaces, processes. There
-// is nothing after Close. No lab can start while it looks.
+// Leftovers waits until no lab runs, for as long as ctx allows, and lists what
+// earlier labs left on this machine: hosts, mounts, namespaces, processes. After
+// Close the list is empty. No lab can start meanwhile.
 func Leftovers(ctx context.Context) ([]string, error) {
 	n := machine.NewNetwork("")
 	lock, err := os.Open(filepath.Join(n.StateDir, n.Bridge+".lock"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return n.Leftovers() // there never was a lab
+		return n.Leftovers() // no lab ever ran
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look for leftovers: %w", err)

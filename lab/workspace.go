@@ -17,8 +17,9 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// makeKey makes the operator's SSH key in the workspace and returns its public line.
-func (l *Lab) makeKey() (string, error) {
+// writeKey writes a new SSH key of the operator into the workspace and returns its
+// line for authorized_keys.
+func (l *Lab) writeKey() (string, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("make ssh key: %w", err)
@@ -41,7 +42,7 @@ func (l *Lab) makeKey() (string, error) {
 	return line, nil
 }
 
-// writeKnownHosts records the old hosts' keys, as an operator has them.
+// writeKnownHosts writes the old hosts' keys, which an operator knows already.
 func (l *Lab) writeKnownHosts() error {
 	var b strings.Builder
 	for addr, h := range map[string]*machine.Host{WebAddress: l.Web, DBAddress: l.DB} {
@@ -59,12 +60,12 @@ func (l *Lab) writeKnownHosts() error {
 	return nil
 }
 
-func (l *Lab) path(name string) string { return filepath.Join(l.opt.Dir, name) }
+func (l *Lab) path(name string) string { return filepath.Join(l.options.Dir, name) }
 
 // Environ is the environment for the operator's commands: the vendors' tokens.
-func (l *Lab) Environ() []string { return append(os.Environ(), l.variables()...) }
+func (l *Lab) Environ() []string { return append(os.Environ(), l.tokenVariables()...) }
 
-func (l *Lab) variables() []string {
+func (l *Lab) tokenVariables() []string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(l.tokens)) {
 		env = append(env, name+"="+l.tokens[name].Open())
@@ -76,7 +77,7 @@ func (l *Lab) variables() []string {
 // terminal, readable by the operator only, and returns its path.
 func (l *Lab) WriteEnviron() (string, error) {
 	var b strings.Builder
-	for _, v := range l.variables() {
+	for _, v := range l.tokenVariables() {
 		b.WriteString("export " + v + "\n")
 	}
 	path := l.path("env.sh")
@@ -86,7 +87,7 @@ func (l *Lab) WriteEnviron() (string, error) {
 	return path, nil
 }
 
-// Secrets are the values that must be found in no output and no file of migrate
+// Secrets returns the values that must not appear in any output or file of migrate
 // (I7): the vendors' tokens and the application's password.
 func (l *Lab) Secrets() []string {
 	out := []string{l.password.Open()}
@@ -96,10 +97,10 @@ func (l *Lab) Secrets() []string {
 	return out
 }
 
-// Edit is one change that the operator makes to what `migrate init` wrote.
+// Edit is one change that the operator makes to the file of `migrate init`.
 type Edit struct{ Old, New string }
 
-// Edits turns the file of `migrate init` into this lab's.
+// Edits returns the changes that adapt the file of `migrate init` to this lab.
 func (l *Lab) Edits() []Edit {
 	return []Edit{
 		{"identity_file: ~/.ssh/id_ed25519", "identity_file: id_ed25519"},
@@ -108,13 +109,14 @@ func (l *Lab) Edits() []Edit {
 		{"services: [blog.service]", "services: [blog.service, nginx.service]"},
 		{"endpoint: https://api.digitalocean.com/", "endpoint: " + l.doEndpoint},
 		{"endpoint: https://api.cloudflare.com/client/v4/", "endpoint: " + l.cfEndpoint},
-		{`resolver: ""`, "resolver: " + dnsAddr},
+		{`resolver: ""`, "resolver: " + dnsListen},
 		{"exclude: []", "exclude: [db.blog.test]"},
 		{"stragglers: 10s", "stragglers: 3s"},
 	}
 }
 
-// Apply makes the edits in the file at path; each must find its text.
+// Apply makes the edits in the file at path. The file must contain the old text of
+// each.
 func Apply(path string, edits []Edit) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// crossing is how long a confirmation waits for a sign-up that was begun on the
-// other side and is still on its way here.
-const crossing = 3 * time.Second
+// crossingTimeout is how long a confirmation waits for a sign-up on the other side
+// that replication has not brought here yet.
+const crossingTimeout = 3 * time.Second
 
 type blog struct {
 	db  *sql.DB
@@ -77,7 +77,7 @@ func (b *blog) post(w http.ResponseWriter, r *http.Request) {
 	b.answer(w, p, err)
 }
 
-// about is the page that caches hold.
+// about serves the one page that caches may keep.
 func (b *blog) about(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	b.answer(w, map[string]string{"about": "a small blog"}, nil)
@@ -103,7 +103,7 @@ func (b *blog) signup(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *blog) confirm(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), crossing)
+	ctx, cancel := context.WithTimeout(r.Context(), crossingTimeout)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -128,7 +128,7 @@ func (b *blog) confirm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// like adds one to a shared tally: what lost updates would show in.
+// like adds one to a shared tally, which would show a lost update.
 func (b *blog) like(w http.ResponseWriter, r *http.Request) {
 	tx, err := b.db.BeginTx(r.Context(), nil)
 	if err != nil {
@@ -156,12 +156,12 @@ func (b *blog) answer(w http.ResponseWriter, v any, err error) {
 	}
 }
 
-// readOnly is what a fenced server answers a write with (ER_OPTION_PREVENTS_STATEMENT).
-const readOnly = 1290
+// readOnlyErrorNumber is a fenced server's error for a write (ER_OPTION_PREVENTS_STATEMENT).
+const readOnlyErrorNumber = 1290
 
 func (b *blog) fail(w http.ResponseWriter, err error) {
 	var e *mysql.MySQLError
-	if errors.As(err, &e) && e.Number == readOnly {
+	if errors.As(err, &e) && e.Number == readOnlyErrorNumber {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "read-only for a moment", http.StatusServiceUnavailable)
 		return

@@ -1,9 +1,11 @@
-// Blog is the small real application of the lab: readers read posts, visitors
-// sign up in two steps, authors publish, readers like. It is what gets moved.
+// Blog is the application that the lab moves: readers read posts, visitors sign up
+// in two steps, authors publish, readers like. It needs a MariaDB server (BLOG_DSN)
+// and listens on BLOG_LISTEN.
 //
 // It tolerates a move of way "dual": ids come from auto-increment, every write is
-// an insert of its own or an update of a row that one visitor owns, and a
-// sign-up that was begun on the other side is waited for.
+// an insert or an update of a row that one visitor owns, and a confirmation waits
+// for a sign-up that is still crossing over from the other side. Only likes, which
+// update a shared row, need a single writer at a time.
 package main
 
 import (

@@ -15,22 +15,22 @@ import (
 	"github.com/dcmigrate/migrate/lab/traffic"
 )
 
-// memory is a database of the blog that holds ops only.
-type memory struct {
+// memoryDatabase is a database of the blog in memory that holds ops only.
+type memoryDatabase struct {
 	posts, users, confirmed, likes []string
 	tally                          int
 	at                             string // GTID position
 	err                            error
 }
 
-func (m *memory) Query(_ context.Context, sql string) ([]byte, error) {
+func (m *memoryDatabase) Query(_ context.Context, sql string) ([]byte, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
 	for k, rows := range map[traffic.Kind][]string{
 		traffic.Publish: m.posts, traffic.Signup: m.users, traffic.Confirm: m.confirmed, traffic.Like: m.likes,
 	} {
-		if sql == where[k] {
+		if sql == opQueries[k] {
 			return []byte(strings.Join(rows, "\n") + "\n"), nil
 		}
 	}
@@ -48,9 +48,9 @@ func (m *memory) Query(_ context.Context, sql string) ([]byte, error) {
 	return nil, fmt.Errorf("unknown statement %q", sql)
 }
 
-// blog returns a database with n acknowledged writes of each kind.
-func blog(n int) *memory {
-	m := &memory{tally: n}
+// newBlogDatabase returns a database with n acknowledged writes of each kind.
+func newBlogDatabase(n int) *memoryDatabase {
+	m := &memoryDatabase{tally: n}
 	for i := range n {
 		m.posts = append(m.posts, fmt.Sprint("P", i))
 		m.users = append(m.users, fmt.Sprint("U", i))
@@ -60,8 +60,9 @@ func blog(n int) *memory {
 	return m
 }
 
-// history is the clients' log of blog(n), and a write without an answer and a refused one.
-func history(n int) traffic.Log {
+// clientLog returns the log of newBlogDatabase(n)'s clients, with a write without
+// an answer and a refused one besides.
+func clientLog(n int) traffic.Log {
 	log := traffic.Log{{Kind: traffic.Read, Status: 200}, {Kind: traffic.Publish, Op: "P-unknown"}, {Kind: traffic.Like, Op: "L-refused", Status: 503}}
 	for i := range n {
 		for k, letter := range map[traffic.Kind]string{traffic.Publish: "P", traffic.Signup: "U", traffic.Confirm: "C", traffic.Like: "L"} {
@@ -74,28 +75,28 @@ func history(n int) traffic.Log {
 func TestHistory(t *testing.T) {
 	for _, c := range []struct {
 		name                       string
-		mutate                     func(source, target *memory)
+		mutate                     func(source, target *memoryDatabase)
 		lost, doubled, differences int
 	}{
-		{"clean", func(*memory, *memory) {}, 0, 0, 0},
-		{"a write without an answer that is there once", func(s, d *memory) {
+		{"clean", func(*memoryDatabase, *memoryDatabase) {}, 0, 0, 0},
+		{"a write without an answer that is there once", func(s, d *memoryDatabase) {
 			s.posts, d.posts = append(s.posts, "P-unknown"), append(d.posts, "P-unknown")
 		}, 0, 0, 0},
-		{"a write without an answer that is there twice", func(s, d *memory) {
+		{"a write without an answer that is there twice", func(s, d *memoryDatabase) {
 			s.posts, d.posts = append(s.posts, "P-unknown", "P-unknown"), append(d.posts, "P-unknown", "P-unknown")
 		}, 0, 2, 0},
-		{"lost on the target", func(_, d *memory) { d.posts = d.posts[1:] }, 1, 0, 1},
-		{"lost on both", func(s, d *memory) { s.users, d.users = s.users[1:], d.users[1:] }, 2, 0, 0},
-		{"a confirmation lost on the source", func(s, _ *memory) { s.confirmed = s.confirmed[:2] }, 1, 0, 1},
-		{"a like lost on the target", func(_, d *memory) { d.likes, d.tally = d.likes[1:], d.tally-1 }, 1, 0, 2},
-		{"doubled on the target", func(_, d *memory) { d.posts = append(d.posts, "P1") }, 0, 1, 1},
-		{"a lost update of the tally, equal on both", func(s, d *memory) { s.tally--; d.tally-- }, 0, 0, 2},
-		{"a row that differs", func(_, d *memory) { d.posts = append(d.posts, "written by nobody") }, 0, 0, 1},
+		{"lost on the target", func(_, d *memoryDatabase) { d.posts = d.posts[1:] }, 1, 0, 1},
+		{"lost on both", func(s, d *memoryDatabase) { s.users, d.users = s.users[1:], d.users[1:] }, 2, 0, 0},
+		{"a confirmation lost on the source", func(s, _ *memoryDatabase) { s.confirmed = s.confirmed[:2] }, 1, 0, 1},
+		{"a like lost on the target", func(_, d *memoryDatabase) { d.likes, d.tally = d.likes[1:], d.tally-1 }, 1, 0, 2},
+		{"doubled on the target", func(_, d *memoryDatabase) { d.posts = append(d.posts, "P1") }, 0, 1, 1},
+		{"a lost update of the tally, equal on both", func(s, d *memoryDatabase) { s.tally--; d.tally-- }, 0, 0, 2},
+		{"a row that differs", func(_, d *memoryDatabase) { d.posts = append(d.posts, "of no client") }, 0, 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			source, target := blog(3), blog(3)
+			source, target := newBlogDatabase(3), newBlogDatabase(3)
 			c.mutate(source, target)
-			r, err := History(t.Context(), history(3), source, target)
+			r, err := History(t.Context(), clientLog(3), source, target)
 			require.NoError(t, err)
 			require.Equal(t, 12, r.Acked)
 			require.Len(t, r.Lost, c.lost, "%+v", r.Lost)
@@ -107,17 +108,17 @@ func TestHistory(t *testing.T) {
 }
 
 func TestSide(t *testing.T) {
-	db := blog(3)
-	r, err := Side(t.Context(), history(3), "target", db)
+	db := newBlogDatabase(3)
+	r, err := Side(t.Context(), clientLog(3), "target", db)
 	require.NoError(t, err)
 	require.True(t, r.Clean())
 	db.likes = db.likes[1:]
-	r, err = Side(t.Context(), history(3), "target", db)
+	r, err = Side(t.Context(), clientLog(3), "target", db)
 	require.NoError(t, err)
 	require.Equal(t, []Finding{{"target", traffic.Like, "L0", "acknowledged, but not there"}}, r.Lost)
 	require.Equal(t, []string{"target: the tally says 3 likes, 2 are there"}, r.Differences)
 	db.err = errors.New("server has gone away")
-	_, err = Side(t.Context(), history(3), "target", db)
+	_, err = Side(t.Context(), clientLog(3), "target", db)
 	require.EqualError(t, err, "check target: server has gone away")
 }
 
@@ -134,7 +135,7 @@ func TestDrain(t *testing.T) {
 		{"1-1-12", "1-1-9", false},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		err := Drain(ctx, &memory{at: c.source}, &memory{at: c.target})
+		err := Drain(ctx, &memoryDatabase{at: c.source}, &memoryDatabase{at: c.target})
 		cancel()
 		if c.drained {
 			require.NoError(t, err)
@@ -142,5 +143,5 @@ func TestDrain(t *testing.T) {
 		}
 		require.ErrorIs(t, err, context.DeadlineExceeded, "%+v", c)
 	}
-	require.ErrorContains(t, Drain(t.Context(), &memory{at: "uuid:1-7"}, &memory{}), "domain-server-sequence")
+	require.ErrorContains(t, Drain(t.Context(), &memoryDatabase{at: "uuid:1-7"}, &memoryDatabase{}), "domain-server-sequence")
 }

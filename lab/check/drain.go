@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// drainPoll is how often Drain asks both servers where they are.
-const drainPoll = 100 * time.Millisecond
+// drainPollInterval is how often Drain reads both servers' positions.
+const drainPollInterval = 100 * time.Millisecond
 
-// Drain waits until each side has executed all that is in the other's binary
-// log, by the servers' own GTID positions (MariaDB). Nothing may write
-// meanwhile. It returns ctx's cause when that does not come about.
+// Drain waits until each side has executed everything in the other's binary log,
+// by the servers' own GTID positions (MariaDB). Nothing may write meanwhile. If ctx
+// ends first, the error wraps its cause.
 func Drain(ctx context.Context, source, target Database) error {
-	tick := time.NewTicker(drainPoll)
+	tick := time.NewTicker(drainPollInterval)
 	defer tick.Stop()
 	for {
-		a, err := position(ctx, source)
+		a, err := executedGTIDs(ctx, source)
 		if err != nil {
 			return fmt.Errorf("drain links: source: %w", err)
 		}
-		b, err := position(ctx, target)
+		b, err := executedGTIDs(ctx, target)
 		if err != nil {
 			return fmt.Errorf("drain links: target: %w", err)
 		}
-		if a.holds(b) && b.holds(a) {
+		if a.contains(b) && b.contains(a) {
 			return nil
 		}
 		select {
@@ -37,11 +37,11 @@ func Drain(ctx context.Context, source, target Database) error {
 	}
 }
 
-// gtids is the last sequence number of each replication domain.
+// gtids holds the last sequence number of each replication domain.
 type gtids map[string]uint64
 
-// position is what a server has executed: what it logged, and what it applied.
-func position(ctx context.Context, db Database) (gtids, error) {
+// executedGTIDs returns what a server has executed: what it logged and what it applied.
+func executedGTIDs(ctx context.Context, db Database) (gtids, error) {
 	out, err := db.Query(ctx, "SELECT CONCAT_WS(',', @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos)")
 	if err != nil {
 		return nil, err
@@ -64,8 +64,8 @@ func position(ctx context.Context, db Database) (gtids, error) {
 	return at, nil
 }
 
-// holds reports whether all of other is in g.
-func (g gtids) holds(other gtids) bool {
+// contains reports whether g includes all of other.
+func (g gtids) contains(other gtids) bool {
 	for domain, n := range other {
 		if g[domain] < n {
 			return false

@@ -2,9 +2,8 @@ package spec
 
 import "net/http"
 
-// errata are what every Validator of a document tolerates from the start: where
-// the document does not say what it means, and what its vendor accepts from
-// clients in wide use.
+// errata returns the deviations that every Validator of a document tolerates:
+// mistakes of the document, and what its vendor accepts from widely used clients.
 func errata(name string) []Deviation {
 	if name != DigitalOcean {
 		return nil

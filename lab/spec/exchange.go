@@ -12,8 +12,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// Transport validates every exchange that next carries. Requests whose
-// connection fails are not counted: there is no answer to hold them against.
+// Transport validates every exchange that next carries. A request whose connection
+// fails is not counted, because it has no answer.
 func (v *Validator) Transport(next http.RoundTripper) http.RoundTripper {
 	return &transport{validator: v, next: next}
 }
@@ -25,7 +25,7 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	var sent []byte
+	var requestBody []byte
 	if req.Body != nil {
 		body, err := io.ReadAll(req.Body)
 		if closed := req.Body.Close(); err == nil {
@@ -34,7 +34,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		sent = body
+		requestBody = body
 		req = req.Clone(req.Context())
 		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
@@ -42,30 +42,30 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := io.ReadAll(resp.Body)
+	answerBody, err := io.ReadAll(resp.Body)
 	if closed := resp.Body.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(got))
-	t.validator.Exchange(req, sent, resp.StatusCode, resp.Header, got)
+	resp.Body = io.NopCloser(bytes.NewReader(answerBody))
+	t.validator.checkExchange(req, requestBody, resp.StatusCode, resp.Header, answerBody)
 	return resp, nil
 }
 
-// Handler validates every exchange that next serves. A handler that aborts the
-// connection (http.ErrAbortHandler) still does, and is not counted.
+// Handler validates every exchange that next serves. A request whose connection
+// next aborts (http.ErrAbortHandler) is not counted; the abort passes through.
 func (v *Validator) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		sent, err := io.ReadAll(req.Body)
+		requestBody, err := io.ReadAll(req.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client is gone
+			panic(http.ErrAbortHandler) // the client has left
 		}
-		req.Body = io.NopCloser(bytes.NewReader(sent))
+		req.Body = io.NopCloser(bytes.NewReader(requestBody))
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, req)
-		v.Exchange(req, sent, answer.Code, answer.Header(), answer.Body.Bytes())
+		v.checkExchange(req, requestBody, answer.Code, answer.Header(), answer.Body.Bytes())
 		for name, values := range answer.Header() {
 			w.Header()[name] = values
 		}
@@ -74,25 +74,24 @@ func (v *Validator) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// Exchange validates one exchange, given both bodies, and collects violations.
+// checkExchange validates one exchange, given both bodies, and collects violations.
 //
-// A request that breaks the document is a violation only if it was not answered
-// with a 4xx, for then the server refused it, as it should. An answer of 5xx
-// that is not JSON comes from a proxy in front of the vendor, of which the
-// document knows nothing.
-func (v *Validator) Exchange(req *http.Request, sent []byte, status int, header http.Header, got []byte) {
-	found := func(side Side, err error) (out []*Violation) {
+// A request that breaks the document is no violation if the answer is a 4xx: the
+// server refused it, as it should. A 5xx answer that is not JSON is not validated:
+// it comes from a proxy in front of the vendor, which the document does not cover.
+func (v *Validator) checkExchange(req *http.Request, requestBody []byte, status int, header http.Header, answerBody []byte) {
+	violationsOf := func(side Side, err error) (out []*violation) {
 		for _, reason := range reasons(err) {
-			out = append(out, &Violation{req.Method, req.URL.Path, status, side, reason})
+			out = append(out, &violation{req.Method, req.URL.Path, status, side, reason})
 		}
 		return out
 	}
-	requestErr, responseErr := v.validate(req, sent, status, header, got)
-	var violations []*Violation
+	requestErr, responseErr := v.validate(req, requestBody, status, header, answerBody)
+	var violations []*violation
 	if status < 400 || status >= 500 {
-		violations = found(Request, requestErr)
+		violations = violationsOf(Request, requestErr)
 	}
-	violations = append(violations, found(Response, responseErr)...)
+	violations = append(violations, violationsOf(Response, responseErr)...)
 
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -104,7 +103,7 @@ func (v *Validator) Exchange(req *http.Request, sent []byte, status int, header 
 	}
 }
 
-func (v *Validator) tolerated(violation *Violation) bool {
+func (v *Validator) tolerated(violation *violation) bool {
 	for _, d := range v.deviations {
 		if d.covers(violation) {
 			return true
@@ -113,10 +112,10 @@ func (v *Validator) tolerated(violation *Violation) bool {
 	return false
 }
 
-func (v *Validator) validate(req *http.Request, sent []byte, status int, header http.Header, got []byte) (requestErr, responseErr error) {
+func (v *Validator) validate(req *http.Request, requestBody []byte, status int, header http.Header, answerBody []byte) (requestErr, responseErr error) {
 	copied := req.Clone(context.WithoutCancel(req.Context()))
-	copied.Body = io.NopCloser(bytes.NewReader(sent))
-	copied.ContentLength = int64(len(sent))
+	copied.Body = io.NopCloser(bytes.NewReader(requestBody))
+	copied.ContentLength = int64(len(requestBody))
 	copied.URL = &url.URL{Path: strings.TrimSuffix(req.URL.Path, "/"), RawQuery: req.URL.RawQuery}
 	if raw := req.URL.RawPath; raw != "" {
 		copied.URL.RawPath = strings.TrimSuffix(raw, "/")
@@ -143,6 +142,6 @@ func (v *Validator) validate(req *http.Request, sent []byte, status int, header 
 	answer := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: status, Header: header, Options: options,
 	}
-	answer.SetBodyBytes(got)
+	answer.SetBodyBytes(answerBody)
 	return requestErr, openapi3filter.ValidateResponse(copied.Context(), answer)
 }

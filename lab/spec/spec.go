@@ -1,7 +1,7 @@
 // Package spec validates HTTP exchanges against the vendors' own OpenAPI
-// documents, which lie beside the project in ../shared/specs. The simulators'
+// documents, which it needs beside the project in ../shared/specs. The simulators'
 // tests put a Validator between a client and a simulator, as a transport or as a
-// handler, and every request and answer that breaks the contract is collected.
+// handler. It collects every request and answer that breaks the contract.
 package spec
 
 import (
@@ -19,14 +19,14 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// Names of the documents that Load knows.
+// Names of the documents.
 const (
 	DigitalOcean = "digitalocean"
 	Cloudflare   = "cloudflare"
 )
 
-// Validator checks exchanges against one document and collects what breaks it.
-// It is safe for concurrent use.
+// Validator validates exchanges against one document and collects the violations.
+// It is safe for concurrent use. Require returns one.
 type Validator struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -37,7 +37,7 @@ type Validator struct {
 	exchanges  int
 }
 
-// document is one parsed document; reading one takes a second or so, hence the cache.
+// document is one parsed document. Parsing takes about a second, hence the cache.
 type document struct {
 	once   sync.Once
 	doc    *openapi3.T
@@ -45,20 +45,20 @@ type document struct {
 	err    error
 }
 
-// documents caches parsed documents by file name; they are only read after that.
-var documents sync.Map
+// parsedDocuments caches the documents by file name. They are read-only once parsed.
+var parsedDocuments sync.Map
 
-// Load returns a new Validator for the document of that name, e.g. DigitalOcean.
-// The document is found at ../shared/specs from the module's root, itself found
-// upwards from the working directory, and is parsed once per process. The error
-// is fs.ErrNotExist where the file is missing.
-func Load(name string) (*Validator, error) {
+// load returns a new Validator for the document of that name, e.g. DigitalOcean. It
+// looks for the module's root at and above the working directory, and for the
+// document in ../shared/specs from there, and parses it once per process. The error
+// is fs.ErrNotExist if the file is missing.
+func load(name string) (*Validator, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(root, "..", "shared", "specs", name+".openapi.json")
-	entry, _ := documents.LoadOrStore(file, new(document))
+	entry, _ := parsedDocuments.LoadOrStore(file, new(document))
 	d := entry.(*document) //nolint:errcheck // nothing else is stored
 	d.once.Do(func() { d.doc, d.router, d.err = parse(file) })
 	if d.err != nil {
@@ -67,52 +67,53 @@ func Load(name string) (*Validator, error) {
 	return &Validator{doc: d.doc, router: d.router, deviations: errata(name)}, nil
 }
 
-// Require returns a Validator for a test, which fails at its end if any
-// violation was collected or nothing was validated at all. It skips the test
-// when the document is missing, and fails it instead when CI is "true".
+// Require returns a Validator for a test. At its end the test fails if there was a
+// violation or no exchange at all. If the document is missing, Require skips the
+// test, or fails it if CI is "true".
 func Require(t testing.TB, name string) *Validator {
 	t.Helper()
-	v, err := Load(name)
+	v, err := load(name)
 	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true" {
-		t.Skipf("the vendor's document is needed: %v", err)
+		t.Skipf("the vendor's OpenAPI document is missing: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, violation := range v.Violations() {
+		for _, violation := range v.collected() {
 			t.Errorf("%s contract: %v", name, violation)
 		}
-		if v.Exchanges() == 0 && !t.Failed() && !t.Skipped() {
+		if v.exchangeCount() == 0 && !t.Failed() && !t.Skipped() {
 			t.Errorf("%s contract: no exchange was validated", name)
 		}
 	})
 	return v
 }
 
-// Violations returns what broke the contract so far, each a *Violation, in order.
-func (v *Validator) Violations() []error {
+// collected returns the violations so far, each a *violation, in order.
+func (v *Validator) collected() []error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return append([]error(nil), v.violations...)
 }
 
-// Exchanges returns how many exchanges were validated.
-func (v *Validator) Exchanges() int {
+// exchangeCount returns the number of exchanges that were validated.
+func (v *Validator) exchangeCount() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.exchanges
 }
 
-// Tolerate lets further known deviations from the document pass, beyond those
-// that every Validator of it tolerates (errata.go).
+// Tolerate lets further known deviations from the document pass, in addition to
+// its errata.
 func (v *Validator) Tolerate(d ...Deviation) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.deviations = append(v.deviations, d...)
 }
 
-// moduleRoot is the nearest folder upwards that holds go.mod.
+// moduleRoot returns the nearest folder at or above the working directory that
+// holds go.mod.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -130,8 +131,8 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// parse reads a document and prepares its router. Servers lose their scheme and
-// host, because a simulator listens elsewhere; their base path stays.
+// parse reads a document and prepares its router. It reduces the servers' URLs to
+// their base path, because a simulator listens on another host.
 func parse(file string) (*openapi3.T, routers.Router, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

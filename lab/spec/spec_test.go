@@ -13,10 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// load is Require without its verdict at the end, for tests that want violations.
-func load(t *testing.T, name string) *Validator {
+// loadOrSkip is Require without its verdict at the end, for tests that expect
+// violations.
+func loadOrSkip(t *testing.T, name string) *Validator {
 	t.Helper()
-	v, err := Load(name)
+	v, err := load(name)
 	if err != nil {
 		Require(t, name) // skips, or fails under CI
 	}
@@ -51,7 +52,7 @@ func TestExchange(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			v := load(t, DigitalOcean)
+			v := loadOrSkip(t, DigitalOcean)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				body, err := io.ReadAll(req.Body)
 				if err != nil || string(body) != c.sent {
@@ -65,7 +66,7 @@ func TestExchange(t *testing.T) {
 				_, _ = io.WriteString(w, c.got)
 			}))
 			defer server.Close()
-			side := load(t, DigitalOcean)
+			side := loadOrSkip(t, DigitalOcean)
 			wrapped := httptest.NewServer(side.Handler(server.Config.Handler))
 			defer wrapped.Close()
 
@@ -86,8 +87,8 @@ func TestExchange(t *testing.T) {
 				require.Equal(t, c.got, string(got), "the answer passes through unchanged")
 			}
 			for _, validator := range []*Validator{v, side} {
-				require.Equal(t, 1, validator.Exchanges())
-				violations := validator.Violations()
+				require.Equal(t, 1, validator.exchangeCount())
+				violations := validator.collected()
 				require.Len(t, violations, len(c.want), "%v", violations)
 				for i, want := range c.want {
 					require.ErrorContains(t, violations[i], want)
@@ -98,31 +99,31 @@ func TestExchange(t *testing.T) {
 }
 
 func TestTolerate(t *testing.T) {
-	v := load(t, DigitalOcean)
+	v := loadOrSkip(t, DigitalOcean)
 	v.Tolerate(Deviation{Method: "POST", Path: "/v2/tags", Side: Request, Reason: "at /name", Why: "test"})
 	exchange := func(path string) {
 		req := httptest.NewRequest(http.MethodPost, path, nil)
 		req.Header.Set("Content-Type", "application/json")
-		v.Exchange(req, []byte(`{"name":7}`), 201, http.Header{"Content-Type": {"application/json"}}, []byte(goodTag))
+		v.checkExchange(req, []byte(`{"name":7}`), 201, http.Header{"Content-Type": {"application/json"}}, []byte(goodTag))
 	}
 	exchange("/v2/tags")
-	require.Empty(t, v.Violations(), "the named deviation passes")
+	require.Empty(t, v.collected(), "the named deviation passes")
 	exchange("/v2/vpcs")
-	require.NotEmpty(t, v.Violations(), "and no other")
+	require.NotEmpty(t, v.collected(), "and no other")
 }
 
 func TestCloudflareBasePath(t *testing.T) {
-	v := load(t, Cloudflare)
+	v := loadOrSkip(t, Cloudflare)
 	req := httptest.NewRequest(http.MethodGet, "/client/v4/nonsense", nil)
-	v.Exchange(req, nil, 200, http.Header{}, nil)
-	require.Len(t, v.Violations(), 1)
+	v.checkExchange(req, nil, 200, http.Header{}, nil)
+	require.Len(t, v.collected(), 1)
 	req = httptest.NewRequest(http.MethodGet, "/client/v4/zones", nil)
-	v.Exchange(req, nil, 200, http.Header{"Content-Type": {"application/json"}}, []byte(`{}`))
-	require.NotContains(t, v.Violations()[1].Error(), "no matching operation", "the base path is part of the route")
+	v.checkExchange(req, nil, 200, http.Header{"Content-Type": {"application/json"}}, []byte(`{}`))
+	require.NotContains(t, v.collected()[1].Error(), "no matching operation", "the base path is part of the route")
 }
 
 func TestAbortedConnection(t *testing.T) {
-	v := load(t, DigitalOcean)
+	v := loadOrSkip(t, DigitalOcean)
 	server := httptest.NewServer(v.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	})))
@@ -133,42 +134,42 @@ func TestAbortedConnection(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 	}
 	require.Error(t, err)
-	require.Zero(t, v.Exchanges())
+	require.Zero(t, v.exchangeCount())
 }
 
 func TestConcurrentExchanges(t *testing.T) {
-	v := load(t, DigitalOcean)
+	v := loadOrSkip(t, DigitalOcean)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			req := httptest.NewRequest(http.MethodPost, "/v2/tags", nil)
 			req.Header.Set("Content-Type", "application/json")
-			v.Exchange(req, []byte(`{"name":"web"}`), 201, http.Header{"Content-Type": {"application/json"}}, []byte(goodTag))
+			v.checkExchange(req, []byte(`{"name":"web"}`), 201, http.Header{"Content-Type": {"application/json"}}, []byte(goodTag))
 		})
 	}
 	all.Wait()
-	require.Equal(t, 8, v.Exchanges())
-	require.Empty(t, v.Violations())
+	require.Equal(t, 8, v.exchangeCount())
+	require.Empty(t, v.collected())
 }
 
 func TestLoadUnknown(t *testing.T) {
-	_, err := Load("nobody")
+	_, err := load("unknown")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	for ci, want := range map[string]string{"": "skipped", "true": "failed"} {
 		t.Setenv("CI", ci)
-		asked := &asker{TB: t}
+		recorder := &outcomeRecorder{TB: t}
 		ended := make(chan struct{})
-		go func() { defer close(ended); Require(asked, "nobody") }()
+		go func() { defer close(ended); Require(recorder, "unknown") }()
 		<-ended
-		require.Equal(t, want, asked.outcome, "CI=%q", ci)
+		require.Equal(t, want, recorder.outcome, "CI=%q", ci)
 	}
 }
 
-// asker is a test that notes how it was ended.
-type asker struct {
+// outcomeRecorder is a test that records how it ended.
+type outcomeRecorder struct {
 	testing.TB
 	outcome string
 }
 
-func (a *asker) Skipf(string, ...any) { a.outcome = "skipped"; runtime.Goexit() }
-func (a *asker) Fatal(...any)         { a.outcome = "failed"; runtime.Goexit() }
+func (a *outcomeRecorder) Skipf(string, ...any) { a.outcome = "skipped"; runtime.Goexit() }
+func (a *outcomeRecorder) Fatal(...any)         { a.outcome = "failed"; runtime.Goexit() }

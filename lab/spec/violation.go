@@ -10,7 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// Side is the half of an exchange that a Violation or Deviation is about.
+// Side is the half of an exchange that a violation or a Deviation is about.
 type Side string
 
 // The two halves of an exchange.
@@ -19,37 +19,38 @@ const (
 	Response Side = "response"
 )
 
-// Violation is one breach of the document. It names places and rules, never
+// violation is one breach of the document. It names places and rules, but no
 // values, which might be secret.
-type Violation struct {
+type violation struct {
 	Method, Path string
 	Status       int // of the answer
 	Side         Side
 	Reason       string
 }
 
-func (e *Violation) Error() string {
+// Error implements error.
+func (e *violation) Error() string {
 	return fmt.Sprintf("%s of %s %s (answered %d): %s", e.Side, e.Method, e.Path, e.Status, e.Reason)
 }
 
-// Deviation is a known breach that is allowed to pass, because a real client or
-// the real vendor does it.
+// Deviation is a known breach that may pass, because a real client or the real
+// vendor commits it.
 type Deviation struct {
 	Method string // "" is any
 	Path   string // beginning of the path; "" is any
 	Side   Side   // "" is either
 	Reason string // part of the violation's reason; "" is any
-	Why    string // for the reader: who does this
+	Why    string // who commits it, for the reader
 }
 
-func (d Deviation) covers(v *Violation) bool {
+func (d Deviation) covers(v *violation) bool {
 	return (d.Method == "" || d.Method == v.Method) &&
 		strings.HasPrefix(v.Path, d.Path) &&
 		(d.Side == "" || d.Side == v.Side) &&
 		strings.Contains(v.Reason, d.Reason)
 }
 
-// reasons flattens a validation error to one line per breach, without the
+// reasons returns one line for each breach in a validation error, without the
 // schemas and values that the library would print.
 func reasons(err error) []string {
 	if err == nil {
@@ -61,52 +62,53 @@ func reasons(err error) []string {
 	return slices.Compact(out)
 }
 
-// flatten walks the library's error types; where says in which part of the message.
-func flatten(err error, where string, out *[]string) {
+// flatten appends the breaches in the tree of the library's errors to out. location
+// is the part of the message that err is about.
+func flatten(err error, location string, out *[]string) {
 	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, layer by layer
 	case openapi3.MultiError:
-		for _, one := range e {
-			flatten(one, where, out)
+		for _, inner := range e {
+			flatten(inner, location, out)
 		}
 	case *openapi3filter.RequestError:
 		if e.Parameter != nil {
-			where = e.Parameter.In + " parameter " + e.Parameter.Name
+			location = e.Parameter.In + " parameter " + e.Parameter.Name
 		}
-		flattenInner(e.Err, e.Reason, where, out)
+		flattenInner(e.Err, e.Reason, location, out)
 	case *openapi3filter.ResponseError:
-		flattenInner(e.Err, e.Reason, where, out)
+		flattenInner(e.Err, e.Reason, location, out)
 	case *openapi3.SchemaError:
-		at := where + "/" + strings.Join(e.JSONPointer(), "/")
-		*out = append(*out, strings.TrimSpace("at "+at+": "+e.Reason+origin(e)))
+		at := location + "/" + strings.Join(e.JSONPointer(), "/")
+		*out = append(*out, strings.TrimSpace("at "+at+": "+e.Reason+alternatives(e)))
 	default:
-		*out = append(*out, strings.TrimSpace(where+" "+err.Error()))
+		*out = append(*out, strings.TrimSpace(location+" "+err.Error()))
 	}
 }
 
-func flattenInner(inner error, reason, where string, out *[]string) {
+func flattenInner(inner error, reason, location string, out *[]string) {
 	var multi openapi3.MultiError
 	var schema *openapi3.SchemaError
 	switch {
 	case errors.As(inner, &multi):
-		flatten(multi, where, out)
+		flatten(multi, location, out)
 	case errors.As(inner, &schema):
-		flatten(schema, where, out)
+		flatten(schema, location, out)
 	case inner != nil:
-		*out = append(*out, strings.TrimSpace(where+" "+reason+": "+inner.Error()))
+		*out = append(*out, strings.TrimSpace(location+" "+reason+": "+inner.Error()))
 	default:
-		*out = append(*out, strings.TrimSpace(where+" "+reason))
+		*out = append(*out, strings.TrimSpace(location+" "+reason))
 	}
 }
 
-// origin names the breaches of each alternative of a oneOf, anyOf or allOf.
-func origin(e *openapi3.SchemaError) string {
+// alternatives lists the breaches of each alternative of a oneOf, anyOf or allOf.
+func alternatives(e *openapi3.SchemaError) string {
 	var multi openapi3.MultiError
 	if e.Origin == nil || !errors.As(e.Origin, &multi) {
 		return ""
 	}
 	var parts []string
-	for _, one := range multi {
-		flatten(one, "", &parts)
+	for _, inner := range multi {
+		flatten(inner, "", &parts)
 	}
 	return " (" + strings.Join(parts, "; ") + ")"
 }

@@ -26,26 +26,26 @@ import (
 // requestTimeout is how long a client waits for an answer.
 const requestTimeout = 30 * time.Second
 
-// Traffic is clients at work. Set the fields, Open, Close.
+// Traffic runs the clients. Set the fields, Open, Close.
 type Traffic struct {
-	Edge    string   // host:port that every name is reached at
-	Names   []string // host names of the application
-	Path    string   // the log that is written
-	Clients int      // default 8
-	Think   time.Duration
-	// Likes adds increments of one shared row: right for one writer at a time,
-	// not for way dual.
+	Edge    string        // host:port that every name is reached at
+	Names   []string      // host names of the application
+	Path    string        // the log that is written
+	Clients int           // default 8
+	Think   time.Duration // mean pause before each action of a client; default 150 ms
+	// Likes adds increments of one shared row. They need a single writer at a time,
+	// so they are wrong for way dual.
 	Likes bool
 
-	cancel context.CancelFunc
-	gate   sync.RWMutex // held for reading by a request, for writing while paused
-	paused bool
-	group  *errgroup.Group
-	client *http.Client
-	mu     sync.Mutex
-	file   *os.File
-	out    *bufio.Writer
-	log    Log
+	cancel    context.CancelFunc
+	pauseLock sync.RWMutex // held for reading by a request, for writing while paused
+	paused    bool
+	group     *errgroup.Group
+	client    *http.Client
+	mu        sync.Mutex
+	file      *os.File
+	out       *bufio.Writer
+	log       Log
 }
 
 // Open starts the clients.
@@ -79,25 +79,25 @@ func (t *Traffic) Open(ctx context.Context) (err error) {
 	return nil
 }
 
-// Pause lets requests in flight finish, which takes their time-out at most, and
-// holds the clients until Resume. Pause, Resume and Close are called by one goroutine.
+// Pause waits for the requests in flight, at most for requestTimeout, and holds the
+// clients until Resume. One goroutine must call Pause, Resume and Close.
 func (t *Traffic) Pause() {
 	if !t.paused {
-		t.gate.Lock()
+		t.pauseLock.Lock()
 		t.paused = true
 	}
 }
 
-// Resume lets the clients go on.
+// Resume lets the clients continue.
 func (t *Traffic) Resume() {
 	if t.paused {
 		t.paused = false
-		t.gate.Unlock()
+		t.pauseLock.Unlock()
 	}
 }
 
-// Close lets requests in flight and sign-ups that were begun finish, stops the
-// clients and closes the log.
+// Close waits for the requests in flight and for sign-ups to be confirmed, stops
+// the clients and closes the log.
 func (t *Traffic) Close() error {
 	t.cancel()
 	t.Resume()
@@ -106,15 +106,15 @@ func (t *Traffic) Close() error {
 	return errors.Join(err, t.out.Flush(), t.file.Close())
 }
 
-// Log returns what was recorded so far.
+// Log returns the records so far.
 func (t *Traffic) Log() Log {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append(Log(nil), t.log...)
 }
 
-// visitor does one thing after another until ctx ends; a thing that was begun
-// is finished.
+// visitor performs one action after another until ctx ends. It completes the
+// action in progress.
 func (t *Traffic) visitor(ctx context.Context) error {
 	for think(ctx, t.Think) {
 		name := t.Names[mrand.IntN(len(t.Names))]
@@ -158,7 +158,7 @@ func (t *Traffic) write(name string, k Kind, path string, form url.Values) error
 	return err
 }
 
-// signup begins a sign-up, thinks like a person who reads a mail, and finishes it.
+// signup signs up, waits like a person who reads a mail, and confirms.
 func (t *Traffic) signup(ctx context.Context, name string) error {
 	r, body, err := t.do(Record{Kind: Signup}, http.MethodPost, name, "/signup", url.Values{"email": {rand.Text() + "@example.net"}})
 	if err != nil || !r.OK() {
@@ -173,7 +173,7 @@ func (t *Traffic) signup(ctx context.Context, name string) error {
 	return err
 }
 
-// do makes one request, never twice, and records it.
+// do sends one request, never twice, and records it.
 func (t *Traffic) do(r Record, method, name, path string, form url.Values) (Record, []byte, error) {
 	if r.Kind.Write() {
 		r.Op = rand.Text()
@@ -191,8 +191,8 @@ func (t *Traffic) do(r Record, method, name, path string, form url.Values) (Reco
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	t.gate.RLock()
-	defer t.gate.RUnlock()
+	t.pauseLock.RLock()
+	defer t.pauseLock.RUnlock()
 	r.Start = time.Now()
 	body, err := t.exchange(req, &r)
 	r.End = time.Now()

@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// application counts what reaches it, by op, and misbehaves on some.
+// application counts the writes that it receives, by op, and misbehaves on some.
 type application struct {
-	mu    sync.Mutex
-	seen  map[string]int
-	names map[string]bool
-	fails int // every so many writes has its answer dropped, the next one is refused; 0: none
+	mu           sync.Mutex
+	requestsByOp map[string]int
+	names        map[string]bool
+	failEvery    int // of this many writes one gets no answer, the next is refused, the next redirected; 0: none
 }
 
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -26,20 +26,20 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.names[r.Host] = true
 	if r.Method == http.MethodPost {
-		a.seen[op]++
+		a.requestsByOp[op]++
 	}
-	n, fails := len(a.seen), a.fails
+	n, failEvery := len(a.requestsByOp), a.failEvery
 	a.mu.Unlock()
 	w.Header().Set("X-Served-By", oldServer)
 	switch {
 	case r.Method == http.MethodGet:
 	case op == "":
 		http.Error(w, "a write without op", http.StatusBadRequest)
-	case fails > 0 && n%fails == 0:
+	case failEvery > 0 && n%failEvery == 0:
 		panic(http.ErrAbortHandler) // the work is done, the answer is lost
-	case fails > 0 && n%fails == 1:
+	case failEvery > 0 && n%failEvery == 1:
 		http.Error(w, "read-only for a moment", http.StatusServiceUnavailable)
-	case fails > 0 && n%fails == 2:
+	case failEvery > 0 && n%failEvery == 2:
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	case r.URL.Path == "/signup":
 		_, _ = w.Write([]byte(`{"token":"T"}`))
@@ -51,12 +51,12 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *application) writes() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.seen)
+	return len(a.requestsByOp)
 }
 
-func start(t *testing.T, app *application, likes bool) *Traffic {
+func startTraffic(t *testing.T, app *application, likes bool) *Traffic {
 	t.Helper()
-	app.seen, app.names = map[string]int{}, map[string]bool{}
+	app.requestsByOp, app.names = map[string]int{}, map[string]bool{}
 	server := httptest.NewServer(app)
 	t.Cleanup(server.Close)
 	tr := &Traffic{
@@ -69,7 +69,7 @@ func start(t *testing.T, app *application, likes bool) *Traffic {
 
 func TestEveryWriteIsSentOnceAndRecorded(t *testing.T) {
 	app := &application{}
-	tr := start(t, app, true)
+	tr := startTraffic(t, app, true)
 	require.Eventually(t, func() bool { return app.writes() > 200 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, tr.Close())
 
@@ -78,16 +78,16 @@ func TestEveryWriteIsSentOnceAndRecorded(t *testing.T) {
 	sum := log.Summary()
 	require.Equal(t, len(tr.Log()), sum.Requests)
 	require.Zero(t, sum.Failed, "%v", sum.Errors)
-	require.Equal(t, len(app.seen), sum.AckedWrites)
+	require.Equal(t, len(app.requestsByOp), sum.AckedWrites)
 	require.Equal(t, map[string]bool{"blog.test": true, "shop.test": true}, app.names)
 	for _, k := range []Kind{Publish, Signup, Confirm, Like} {
 		require.NotEmpty(t, log.Acknowledged(k), k)
 	}
-	require.Len(t, log.Acknowledged(Confirm), len(log.Acknowledged(Signup)), "a sign-up that was begun is finished")
+	require.Len(t, log.Acknowledged(Confirm), len(log.Acknowledged(Signup)), "every sign-up is confirmed")
 	for i, r := range log {
 		require.False(t, r.Start.After(r.End))
 		require.Equal(t, oldServer, r.Server)
-		require.True(t, r.Start.Equal(tr.Log()[i].Start), "the file has what the memory has")
+		require.True(t, r.Start.Equal(tr.Log()[i].Start), "the file equals the log in memory")
 		if r.Kind == Confirm {
 			require.Equal(t, oldServer, r.Begun)
 		}
@@ -95,8 +95,8 @@ func TestEveryWriteIsSentOnceAndRecorded(t *testing.T) {
 }
 
 func TestUnacknowledgedWritesAreNeverSentAgain(t *testing.T) {
-	app := &application{fails: 5}
-	tr := start(t, app, false)
+	app := &application{failEvery: 5}
+	tr := startTraffic(t, app, false)
 	require.Eventually(t, func() bool { return app.writes() > 200 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, tr.Close())
 
@@ -120,7 +120,7 @@ func TestUnacknowledgedWritesAreNeverSentAgain(t *testing.T) {
 	require.Positive(t, lost)
 	require.Positive(t, refused)
 	app.mu.Lock()
-	seen := maps.Clone(app.seen) // a request that the close has cut off may be served still
+	seen := maps.Clone(app.requestsByOp) // the server may still be serving a request that Close cut off
 	app.mu.Unlock()
 	for op, n := range seen {
 		require.Equal(t, 1, n, "sent again")
@@ -131,13 +131,13 @@ func TestUnacknowledgedWritesAreNeverSentAgain(t *testing.T) {
 
 func TestPauseHoldsEveryRequest(t *testing.T) {
 	app := &application{}
-	tr := start(t, app, false)
+	tr := startTraffic(t, app, false)
 	require.Eventually(t, func() bool { return app.writes() > 20 }, 30*time.Second, time.Millisecond)
 	tr.Pause()
 	tr.Pause()
 	before, sent := len(tr.Log()), app.writes()
-	never := time.NewTimer(50 * time.Millisecond)
-	<-never.C
+	quiet := time.NewTimer(50 * time.Millisecond)
+	<-quiet.C
 	require.Len(t, tr.Log(), before)
 	require.Equal(t, sent, app.writes())
 	tr.Resume()
@@ -148,7 +148,7 @@ func TestPauseHoldsEveryRequest(t *testing.T) {
 	require.Len(t, tr.Log().Acknowledged(Confirm), len(tr.Log().Acknowledged(Signup)))
 }
 
-func TestNobodyAtTheEdge(t *testing.T) {
+func TestUnreachableEdge(t *testing.T) {
 	tr := &Traffic{Edge: "127.0.0.1:1", Names: []string{"blog.test"}, Path: filepath.Join(t.TempDir(), "log"), Think: time.Millisecond}
 	require.NoError(t, tr.Open(t.Context()))
 	require.Eventually(t, func() bool { return len(tr.Log()) > 20 }, 30*time.Second, time.Millisecond)

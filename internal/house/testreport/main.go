@@ -1,8 +1,9 @@
-// Testreport reads `go test -json` on its standard input, or of several runs at
-// once from the files that are named, and prints what people need of it: one line a package as it ends, the whole output of what failed,
-// and every skipped test with its reason. With -no-skips a skipped test fails
-// the run, so that nothing is left out unseen. Its exit code is 1 when a test or
-// a build failed, or nothing ran at all.
+// Testreport reads the output of `go test -json` from its standard input, or of
+// several runs at the same time from the files that its arguments name. It prints
+// one line for each package as it ends, the whole output of each failure, and every
+// skipped test with its reason. With -no-skips a skipped test fails the run, so that
+// no test is left out unseen. The exit code is 1 if a test or a build failed or no
+// test ran.
 package main
 
 import (
@@ -35,48 +36,48 @@ func main() {
 	os.Exit(report(os.Stdout, *noSkips, runs...))
 }
 
-// event is a line of test2json, or of the build before it.
+// event is a line of test2json's output, or of the build's before it.
 // See `go doc test2json` and `go help buildjson`.
 type event struct {
 	Action, Package, ImportPath, Test, Output string
 	Elapsed                                   float64
 }
 
-// key names a test, or with an empty test its package.
-type key struct{ pkg, test string }
+// testID identifies a test, or its package if test is empty.
+type testID struct{ pkg, test string }
 
-// run is what was seen so far.
-type run struct {
-	out     io.Writer
-	output  map[key][]string
-	passed  int
-	failed  []key
-	skipped []key
-	builds  int // that failed
+// summary holds the outcomes so far.
+type summary struct {
+	out          io.Writer
+	output       map[testID][]string
+	passed       int
+	failed       []testID
+	skipped      []testID
+	failedBuilds int
 }
 
-// report prints the runs that in describe and returns the exit code.
+// report prints the runs that it reads and returns the exit code.
 func report(out io.Writer, noSkips bool, in ...io.Reader) int {
 	lines := make(chan string)
 	var reading sync.WaitGroup
 	for _, in := range in {
-		reading.Go(func() { split(in, lines) })
+		reading.Go(func() { sendLines(in, lines) })
 	}
 	go func() { reading.Wait(); close(lines) }()
-	r := &run{out: out, output: map[key][]string{}}
+	r := &summary{out: out, output: map[testID][]string{}}
 	for line := range lines {
 		var e event
 		if json.Unmarshal([]byte(line), &e) == nil {
 			r.add(e)
 		} else {
-			r.print("%s", line) // not of a test: a complaint of the go command
+			r.print("%s", line) // not an event: a message of the go command
 		}
 	}
 	return r.close(noSkips)
 }
 
-// split sends the lines of in, however long they are.
-func split(in io.Reader, lines chan<- string) {
+// sendLines sends the lines of in, of any length.
+func sendLines(in io.Reader, lines chan<- string) {
 	for buffered := bufio.NewReader(in); ; {
 		line, err := buffered.ReadString('\n')
 		if line != "" {
@@ -88,20 +89,20 @@ func split(in io.Reader, lines chan<- string) {
 	}
 }
 
-func (r *run) print(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+func (r *summary) print(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
 
-func (r *run) add(e event) {
-	k := key{e.Package, e.Test}
+func (r *summary) add(e event) {
+	k := testID{e.Package, e.Test}
 	switch e.Action {
 	case "output":
-		if e.Test == "" && isClosing(e.Output) {
+		if e.Test == "" && isPackageResult(e.Output) {
 			r.print("%s", e.Output)
 		}
 		r.output[k] = append(r.output[k], e.Output)
 	case "build-output":
 		r.print("%s", e.Output)
 	case "build-fail":
-		r.builds++
+		r.failedBuilds++
 	case "pass":
 		if e.Test != "" {
 			r.passed++
@@ -113,26 +114,26 @@ func (r *run) add(e event) {
 		}
 	case "fail":
 		r.failed = append(r.failed, k)
-		if e.Test != "" || !r.failedInside(e.Package) {
+		if e.Test != "" || !r.testFailedIn(e.Package) {
 			r.print("%s", strings.Join(r.output[k], ""))
 		}
 	}
 }
 
-// failedInside reports whether a test of the package has been shown as failed:
-// then the package's own output says nothing new.
-func (r *run) failedInside(pkg string) bool {
-	return slices.ContainsFunc(r.failed, func(k key) bool { return k.pkg == pkg && k.test != "" })
+// testFailedIn reports whether a test of the package has already been printed as
+// failed. The package's own output then adds nothing.
+func (r *summary) testFailedIn(pkg string) bool {
+	return slices.ContainsFunc(r.failed, func(k testID) bool { return k.pkg == pkg && k.test != "" })
 }
 
-// isClosing recognises the line that go test closes a package with.
-func isClosing(line string) bool {
+// isPackageResult reports whether the line is go test's last one for a package.
+func isPackageResult(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t")
 }
 
-func (r *run) close(noSkips bool) int {
+func (r *summary) close(noSkips bool) int {
 	for _, k := range r.skipped {
-		r.print("skipped: %s %s: %s\n", k.pkg, k.test, reason(r.output[k]))
+		r.print("skipped: %s %s: %s\n", k.pkg, k.test, skipReason(r.output[k]))
 	}
 	tests := 0
 	for _, k := range r.failed {
@@ -143,7 +144,7 @@ func (r *run) close(noSkips bool) int {
 	}
 	r.print("%d passed, %d failed, %d skipped\n", r.passed, tests, len(r.skipped))
 	switch {
-	case len(r.failed) > 0 || r.builds > 0:
+	case len(r.failed) > 0 || r.failedBuilds > 0:
 		return 1
 	case r.passed == 0:
 		r.print("no test ran\n")
@@ -155,14 +156,14 @@ func (r *run) close(noSkips bool) int {
 	return 0
 }
 
-// reason is what a skipped test said: its output less the framing lines.
-func reason(output []string) string {
-	var said []string
+// skipReason returns the output of a skipped test without its framing lines.
+func skipReason(output []string) string {
+	var lines []string
 	for _, line := range output {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
-			said = append(said, line)
+			lines = append(lines, line)
 		}
 	}
-	return strings.Join(said, " ")
+	return strings.Join(lines, " ")
 }

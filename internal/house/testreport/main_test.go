@@ -59,12 +59,12 @@ func TestReportOfRealRuns(t *testing.T) {
 			for _, part := range c.want {
 				require.Contains(t, out.String(), part)
 			}
-			require.NotContains(t, out.String(), "quiet", "what passed is one line")
+			require.NotContains(t, out.String(), "quiet", "a passed package is one line")
 		})
 	}
 }
 
-// TestReportOfForeignLines: what is no event is passed on, whatever it is.
+// TestReportOfForeignLines: a line that is not an event is printed unchanged.
 func TestReportOfForeignLines(t *testing.T) {
 	line, err := json.Marshal(event{Action: "pass", Package: "p", Test: "T"})
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestReportOfForeignLines(t *testing.T) {
 	require.Equal(t, "go: downloading 100% of x\n1 passed, 0 failed, 0 skipped\n", out.String())
 }
 
-// TestReportOfSeveralRuns: one that fails fails the whole.
+// TestReportOfSeveralRuns: one failed run fails the whole.
 func TestReportOfSeveralRuns(t *testing.T) {
 	run := func(pkg, action string) *strings.Reader {
 		line, err := json.Marshal(event{Action: action, Package: pkg, Test: "T"})

@@ -14,10 +14,11 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// client asks a real server and prints rows as the command-line client does.
-type client struct{ db *sql.DB }
+// serverClient queries a real server and returns rows as the command-line client
+// prints them.
+type serverClient struct{ db *sql.DB }
 
-func (c client) Query(ctx context.Context, statement string) ([]byte, error) {
+func (c serverClient) Query(ctx context.Context, statement string) ([]byte, error) {
 	rows, err := c.db.QueryContext(ctx, statement)
 	if err != nil {
 		return nil, err
@@ -47,8 +48,8 @@ func (c client) Query(ctx context.Context, statement string) ([]byte, error) {
 	return []byte(out.String()), rows.Err()
 }
 
-// startBlog starts a server with the blog's own schema and the writes of history(3).
-func startBlog(t *testing.T) client {
+// startBlog starts a server with the blog's own schema and the writes of clientLog(3).
+func startBlog(t *testing.T) serverClient {
 	t.Helper()
 	server := servertest.Start(t, servertest.MariaDB)
 	cfg := server.Config("root", "", "unix")
@@ -70,15 +71,15 @@ func startBlog(t *testing.T) client {
 			INSERT INTO blog.likes (op, created_at) VALUES ('L%[1]d', %[2]s)`, i, date))
 		require.NoError(t, err)
 	}
-	return client{db}
+	return serverClient{db}
 }
 
-// TestHistoryOnServers proves on real servers with the blog's schema that what
-// the check is there for is found: each mutation, and nothing without one.
+// TestHistoryOnServers runs the check on real servers with the blog's schema: it
+// finds each mutation, and nothing without one.
 func TestHistoryOnServers(t *testing.T) {
 	source, target := startBlog(t), startBlog(t)
 	check := func() Report {
-		r, err := History(t.Context(), history(3), source, target)
+		r, err := History(t.Context(), clientLog(3), source, target)
 		require.NoError(t, err)
 		return r
 	}
@@ -113,16 +114,17 @@ func TestHistoryOnServers(t *testing.T) {
 	}
 }
 
-// TestDrainOnServers reads real positions: the source is ahead, then the target has all.
+// TestDrainOnServers reads real positions: a server agrees with itself, but not with
+// one that has executed nothing.
 func TestDrainOnServers(t *testing.T) {
 	server := servertest.Start(t, servertest.MariaDB)
-	db := client{server.Root()}
+	db := serverClient{server.Root()}
 	server.Exec("CREATE DATABASE d")
-	at, err := position(t.Context(), db)
+	at, err := executedGTIDs(t.Context(), db)
 	require.NoError(t, err)
 	require.NotEmpty(t, at)
 	require.NoError(t, Drain(t.Context(), db, db))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Error(t, Drain(ctx, db, &memory{at: ""}))
+	require.Error(t, Drain(ctx, db, &memoryDatabase{at: ""}))
 }

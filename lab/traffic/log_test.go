@@ -14,12 +14,12 @@ const (
 	newServer = "10.213.1.11"
 )
 
-// second is n seconds after the tests' zero.
+// second returns the time n seconds after the tests' zero.
 func second(n float64) time.Time {
 	return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(n * float64(time.Second)))
 }
 
-// write is an acknowledged write that took [start, end].
+// write returns an acknowledged write that took from start to end, in seconds.
 func write(server string, start, end float64) Record {
 	return Record{Kind: Publish, Start: second(start), End: second(end), Status: 200, Server: server}
 }
@@ -64,12 +64,14 @@ func TestGap(t *testing.T) {
 		want     time.Duration
 	}{
 		{"over all", 0, 20, 6 * time.Second},
-		{"the one whose end is in the window", 7, 20, 6 * time.Second},
-		{"before it", 0, 7, time.Second},
-		{"after it", 8.5, 20, time.Second},
-		{"none", 10, 20, 0},
+		{"the later write ends in the window", 7, 20, 6 * time.Second},
+		{"before the longest gap", 0, 7, time.Second},
+		{"after the longest gap", 8.5, 20, time.Second},
+		{"no write in the window", 10, 20, 0},
 	} {
-		require.Equal(t, c.want, log.Gap(second(c.from), second(c.to)), c.name)
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, c.want, log.Gap(second(c.from), second(c.to)))
+		})
 	}
 	require.Zero(t, Log{}.Gap(second(0), second(9)))
 }
@@ -81,12 +83,14 @@ func TestOverlap(t *testing.T) {
 		want time.Duration
 	}{
 		{"one after the other", Log{write(oldServer, 0, 1), write(newServer, 3, 4)}, -4 * time.Second},
-		{"begun on the old side after the new one acknowledged", Log{write(newServer, 1, 2), write(oldServer, 5, 6), write(newServer, 7, 8)}, 3 * time.Second},
+		{"started on the old side after the new side acknowledged", Log{write(newServer, 1, 2), write(oldServer, 5, 6), write(newServer, 7, 8)}, 3 * time.Second},
 		{"only the old side", Log{write(oldServer, 0, 1)}, 0},
 		{"a write outside the window", Log{write(newServer, 1, 2), write(oldServer, 60, 61)}, 0},
-		{"a read is none", Log{write(newServer, 1, 2), {Kind: Read, Start: second(5), End: second(6), Status: 200, Server: oldServer}}, 0},
+		{"a read does not count", Log{write(newServer, 1, 2), {Kind: Read, Start: second(5), End: second(6), Status: 200, Server: oldServer}}, 0},
 	} {
-		require.Equal(t, c.want, c.log.Overlap(OldSite, NewSite, second(0), second(30)), c.name)
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, c.want, c.log.Overlap(OldSite, NewSite, second(0), second(30)))
+		})
 	}
 }
 

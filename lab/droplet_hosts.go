@@ -12,13 +12,14 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// booter makes the DigitalOcean simulator's droplets hosts of the lab.
+// booter boots a host of the lab for each droplet of the DigitalOcean simulator.
 type booter struct {
 	lab   *Lab
 	mu    sync.Mutex
 	hosts map[int]*machine.Host
 }
 
+// Boot boots the droplet's host, with cloud-init.
 func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 	var meta strings.Builder
 	fmt.Fprintf(&meta, "instance-id: \"%d\"\nlocal-hostname: %s\n", m.ID, m.Name)
@@ -29,7 +30,7 @@ func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 		}
 	}
 	h, err := b.lab.Network.Boot(ctx, machine.Spec{
-		Name: machineName(m), Layer: machine.Droplet,
+		Name: hostName(m), Layer: machine.Droplet,
 		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
 		CloudInit: &machine.Seed{MetaData: meta.String(), UserData: m.UserData},
 		Memory:    int64(m.Size.Memory) << 20, CPUs: m.Size.VCPUs,
@@ -43,14 +44,15 @@ func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 	return nil
 }
 
+// Destroy closes the droplet's host; it does nothing if there is none.
 func (b *booter) Destroy(ctx context.Context, id int) error {
-	if h := b.take(id); h != nil {
+	if h := b.remove(id); h != nil {
 		return h.Close(ctx)
 	}
 	return nil
 }
 
-func (b *booter) take(id int) *machine.Host {
+func (b *booter) remove(id int) *machine.Host {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hosts[id]
@@ -72,7 +74,7 @@ func (b *booter) Power(ctx context.Context, id int, on bool) error {
 	return h.PowerOff(ctx)
 }
 
-// Firewall puts the cloud firewall's rules in force in front of the host.
+// Firewall enforces the cloud firewall's rules in the host's network namespace.
 func (b *booter) Firewall(ctx context.Context, id int, rules dosim.Rules) error {
 	b.mu.Lock()
 	h := b.hosts[id]
@@ -86,7 +88,7 @@ func (b *booter) Firewall(ctx context.Context, id int, rules dosim.Rules) error 
 	return h.SetFirewall(ctx, ruleset(rules))
 }
 
-// ruleset writes the rules as nftables chains.
+// ruleset returns the rules as nftables chains.
 func ruleset(r dosim.Rules) string {
 	var b strings.Builder
 	for _, chain := range []struct {
@@ -101,7 +103,7 @@ func ruleset(r dosim.Rules) string {
 				if p.Addr().Is6() {
 					family = "ip6"
 				}
-				fmt.Fprintf(&b, "\t%s %s %s %s accept\n", family, chain.side, p, match(rule))
+				fmt.Fprintf(&b, "\t%s %s %s %s accept\n", family, chain.side, p, nftMatch(rule))
 			}
 		}
 		b.WriteString("}\n")
@@ -109,7 +111,7 @@ func ruleset(r dosim.Rules) string {
 	return b.String()
 }
 
-func match(r dosim.Rule) string {
+func nftMatch(r dosim.Rule) string {
 	switch {
 	case r.Protocol == "icmp":
 		return "meta l4proto icmp"
@@ -121,15 +123,15 @@ func match(r dosim.Rule) string {
 	return fmt.Sprintf("%s dport %d-%d", r.Protocol, r.FromPort, r.ToPort)
 }
 
-// machineName tells a droplet from the old host of the same name; inside, the
-// host has the droplet's own name, from cloud-init.
-func machineName(m dosim.Machine) string { return fmt.Sprintf("do-%d-%s", m.ID, m.Name) }
+// hostName distinguishes a droplet's host from the old host of the same name.
+// Inside, cloud-init gives the host the droplet's own name.
+func hostName(m dosim.Machine) string { return fmt.Sprintf("do-%d-%s", m.ID, m.Name) }
 
-// Target returns the running droplet that is the clone of the old host name.
+// Target returns the host of the droplet that is the clone of an old host.
 func (l *Lab) Target(name string) (*machine.Host, error) {
 	for _, m := range l.DO.Machines() {
 		if m.Name == name {
-			if h, ok := l.Network.Host(machineName(m)); ok {
+			if h, ok := l.Network.Host(hostName(m)); ok {
 				return h, nil
 			}
 		}
@@ -137,10 +139,11 @@ func (l *Lab) Target(name string) (*machine.Host, error) {
 	return nil, fmt.Errorf("no droplet is the clone of %s", name)
 }
 
-// database is a server as the history check asks it: through its own client, on
-// its own host.
+// database is a database server as package check reads it: by the server's own
+// client, on the server's host.
 type database struct{ host *machine.Host }
 
+// Query implements check.Database.
 func (d database) Query(ctx context.Context, sql string) ([]byte, error) {
 	var out strings.Builder
 	err := d.host.Exec(ctx, "exec mariadb --batch --skip-column-names", strings.NewReader(sql), io.Writer(&out))

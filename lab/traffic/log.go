@@ -1,6 +1,6 @@
-// Package traffic is the clients of the lab: they read and write through the
+// Package traffic holds the clients of the lab. They read and write through the
 // edge for the whole move and record every request and acknowledgement, so that
-// a checker can prove afterwards that nothing was lost.
+// package check can prove afterwards that nothing was lost.
 package traffic
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Kind is what a request does.
+// Kind is the kind of a request to the blog.
 type Kind string
 
 // The kinds of requests.
@@ -28,8 +28,8 @@ const (
 // Write reports whether the kind changes data.
 func (k Kind) Write() bool { return k != Read }
 
-// Record is one request. A write whose answer did not come is neither
-// acknowledged nor known to have failed: it may be there once, or not.
+// Record is one request. A write without an answer is neither acknowledged nor
+// known to have failed: the database may have it once or not at all.
 type Record struct {
 	Kind   Kind      `json:"kind"`
 	Op     string    `json:"op,omitempty"` // unique per write; stored by the application in the row
@@ -38,14 +38,14 @@ type Record struct {
 	Status int       `json:"status"`           // 0: no answer
 	Server string    `json:"server,omitempty"` // the address that answered
 	Err    string    `json:"err,omitempty"`
-	// Begun is, for a confirmation, the server that the sign-up was begun on.
+	// Begun is the server that took the sign-up which this confirmation completes.
 	Begun string `json:"begun,omitempty"`
 }
 
-// OK reports whether the request was answered with success; a redirect is none.
+// OK reports whether the answer was a success; a redirect is not.
 func (r Record) OK() bool { return r.Status >= 200 && r.Status < 300 }
 
-// Log is the records of a run.
+// Log holds the records of a run.
 type Log []Record
 
 // ReadLog reads the records that a Traffic wrote to path.
@@ -67,7 +67,7 @@ func ReadLog(path string) (Log, error) {
 	return log, nil
 }
 
-// Acknowledged lists the ops of the kind whose success the client was told of.
+// Acknowledged returns the ops of the kind's requests that were answered with success.
 func (l Log) Acknowledged(k Kind) []string {
 	var ops []string
 	for _, r := range l {
@@ -78,11 +78,12 @@ func (l Log) Acknowledged(k Kind) []string {
 	return ops
 }
 
-// Summary counts a log.
+// Summary holds the counts of a log. Crossed counts the acknowledged confirmations
+// that another site took than their sign-up.
 type Summary struct {
 	Requests, Failed, Writes, FailedWrites, AckedWrites, Crossed int
 	Slowest                                                      time.Duration
-	Errors                                                       map[string]int // what failed requests were answered with
+	Errors                                                       map[string]int // number of failed requests by "kind: status text"
 }
 
 // Summary counts the records.
@@ -118,23 +119,23 @@ const (
 	NewSite = "target"
 )
 
-// oldSite holds the old hosts' addresses in the lab.
-var oldSite = netip.MustParsePrefix("10.213.0.0/24")
+// oldSitePrefix contains the old hosts' addresses in the lab.
+var oldSitePrefix = netip.MustParsePrefix("10.213.0.0/24")
 
-// Site tells from a server's address which site it is of; "" when it is none.
+// Site returns the site of a server's address, and "" for a text that is no address.
 func Site(server string) string {
 	addr, err := netip.ParseAddr(server)
 	switch {
 	case err != nil:
 		return ""
-	case oldSite.Contains(addr):
+	case oldSitePrefix.Contains(addr):
 		return OldSite
 	}
 	return NewSite
 }
 
-// Gap is the longest time between two successful writes in a row whose later
-// one ended in [from, to].
+// Gap returns the longest time between two consecutive successful writes of which
+// the later one ended in [from, to].
 func (l Log) Gap(from, to time.Time) time.Duration {
 	var ends []time.Time
 	for _, r := range l {
@@ -153,8 +154,8 @@ func (l Log) Gap(from, to time.Time) time.Duration {
 }
 
 // Overlap returns how long both sites acknowledged writes at the same time in
-// [from, to]: from the earliest end on the one that came later to the latest
-// start on the one that was left. Zero or less is what I2 wants.
+// [from, to]: the time from the earliest end on the site that was entered to the
+// latest start on the site that was left. I2 requires zero or less.
 func (l Log) Overlap(left, entered string, from, to time.Time) time.Duration {
 	var firstIn, lastOut time.Time
 	for _, r := range l {

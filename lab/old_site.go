@@ -19,9 +19,9 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// Names are the host names that clients ask for: proxied, by an A record, a
-// CNAME and a wildcard, in two zones.
-var Names = []string{"blog.test", "www.blog.test", "anna.blog.test", "shop.test"}
+// hostNames are the host names that clients request. All are proxied: by an A
+// record, a CNAME and a wildcard, in two zones.
+var hostNames = []string{"blog.test", "www.blog.test", "anna.blog.test", "shop.test"}
 
 //go:embed blog/schema.sql
 var schema string
@@ -67,7 +67,7 @@ innodb_buffer_pool_size = 64M
 
 const startBlog = "systemctl daemon-reload && systemctl enable --now blog.service && systemctl reload-or-restart nginx"
 
-func webHost(key string, app []byte, password secret.Value) machine.Spec {
+func webSpec(key string, app []byte, password secret.Value) machine.Spec {
 	env := fmt.Sprintf("BLOG_DSN=blog:%s@tcp(%s:3306)/blog\nBLOG_LISTEN=127.0.0.1:8080\n", password.Open(), DBAddress)
 	return machine.Spec{
 		Name: "web1", Layer: machine.OldSite, Addresses: []netip.Addr{netip.MustParseAddr(WebAddress)},
@@ -81,7 +81,7 @@ func webHost(key string, app []byte, password secret.Value) machine.Spec {
 	}
 }
 
-func dbHost(key string) machine.Spec {
+func dbSpec(key string) machine.Spec {
 	return machine.Spec{
 		Name: "db1", Layer: machine.OldSite, Addresses: []netip.Addr{netip.MustParseAddr(DBAddress)},
 		AuthorizedKeys: []string{key}, Memory: 2 << 30, CPUs: 1,
@@ -89,10 +89,10 @@ func dbHost(key string) machine.Spec {
 	}
 }
 
-// fillDatabase waits for the server, and gives it the blog's schema, some years
-// of posts, and the application's user.
-func (l *Lab) fillDatabase(ctx context.Context, password secret.Value) error {
-	l.opt.Progress("filling the blog's database")
+// loadDatabase waits for the server, and loads the blog's schema, some years of
+// posts, and the application's user.
+func (l *Lab) loadDatabase(ctx context.Context, password secret.Value) error {
+	l.options.Progress("filling the blog's database")
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	user := fmt.Sprintf("CREATE USER 'blog'@'10.213.%%' IDENTIFIED BY '%s';\nGRANT SELECT, INSERT, UPDATE, DELETE ON blog.* TO 'blog'@'10.213.%%';\n", password.Open())
@@ -103,8 +103,8 @@ func (l *Lab) fillDatabase(ctx context.Context, password secret.Value) error {
 	return nil
 }
 
-// buildBlog compiles the application, static, so that it runs on every host, and
-// returns the binary.
+// buildBlog compiles the application into the file out and returns the binary. It
+// is static, so that it runs on every host.
 func buildBlog(ctx context.Context, out string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/dcmigrate/migrate/lab/blog")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -119,7 +119,8 @@ func buildBlog(ctx context.Context, out string) ([]byte, error) {
 	return binary, nil
 }
 
-// moduleRoot is the nearest folder upwards with a go.mod.
+// moduleRoot returns the nearest folder at or above the working directory that
+// holds go.mod.
 func moduleRoot() string {
 	dir, err := os.Getwd()
 	for err == nil {
@@ -134,7 +135,8 @@ func moduleRoot() string {
 	return "."
 }
 
-// zones are the blog's two zones at Cloudflare; ttl is of the hosts' DNS-only records.
+// zones returns the records of the blog's two zones at Cloudflare. ttl is that of
+// the hosts' DNS-only records, in seconds.
 func zones(ttl int) map[string][]cfsim.Record {
 	return map[string][]cfsim.Record{
 		"blog.test": {
