@@ -16,9 +16,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Journal is the append-only record of a migration: JSON lines, each fsynced
-// before Append returns, mode 0600. It is the one stream of what happens; the
-// terminal, the status page and the report are its readers.
+// Journal is the append-only record of a migration: JSON lines, mode 0600. Each is
+// fsynced before Append returns. The terminal, the status page and the report are
+// readers of this one stream.
 type Journal struct {
 	mu      sync.Mutex
 	file    *os.File
@@ -27,17 +27,18 @@ type Journal struct {
 	readers []func(Event)
 	who     string
 	size    int64 // up to the last whole line
-	broken  error // a torn line that could not be cut off: nothing may follow it
+	broken  error // set once a torn line could not be cut off: nothing may follow it
 
 	// Now is the clock; time.Now unless a test sets it.
 	Now func() time.Time
-	// Torn is how many bytes of an unfinished last line Open cut off: a crash
-	// during a write.
+	// Torn is the number of bytes of an unfinished last line that OpenJournal cut
+	// off: the process died during a write.
 	Torn int
 }
 
-// OpenJournal opens or creates the journal at path for writing as who. A torn
-// last line is cut off; a damaged line anywhere else is an error that names it.
+// OpenJournal opens or creates the journal at path; its events carry who as their
+// writer. It cuts off a torn last line. A damaged line anywhere else is an error
+// that names the line.
 func OpenJournal(path, who string) (*Journal, error) {
 	created, err := ensure(path)
 	if err != nil {
@@ -116,8 +117,8 @@ func parseEvents(data []byte, path string) ([]Event, error) {
 	return events, nil
 }
 
-// ReadJournal returns the events of the journal at path without opening it for
-// writing; a torn last line is left out, a missing file has none.
+// ReadJournal returns the events of the journal at path and changes nothing. It
+// leaves out a torn last line; a missing file has no events.
 func ReadJournal(path string) ([]Event, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -129,7 +130,7 @@ func ReadJournal(path string) ([]Event, error) {
 	return parseEvents(data[:bytes.LastIndexByte(data, '\n')+1], path)
 }
 
-// Fold returns the history that events amount to.
+// Fold returns the history of events.
 func Fold(events []Event) *History {
 	h := newHistory()
 	for _, e := range events {
@@ -138,15 +139,15 @@ func Fold(events []Event) *History {
 	return h
 }
 
-// Subscribe adds a reader of every event from now on. Readers are called in
-// order, one at a time, and must be quick.
+// Subscribe adds a reader of every later event. Readers are called in order, one
+// at a time, and must be quick.
 func (j *Journal) Subscribe(read func(Event)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.readers = append(j.readers, read)
 }
 
-// History returns a copy of the folded journal.
+// History returns the history so far, as a copy.
 func (j *Journal) History() *History {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -163,7 +164,7 @@ func (j *Journal) History() *History {
 	return h
 }
 
-// Append writes e with its number, time and writer, syncs the file, and hands e
+// Append gives e its number, time and writer, writes and syncs it, and passes it
 // to the readers.
 func (j *Journal) Append(e Event) error {
 	j.mu.Lock()
@@ -182,8 +183,8 @@ func (j *Journal) Append(e Event) error {
 	return nil
 }
 
-// write appends one line, whole or not at all: a full disk must not leave half a
-// line that the next one is joined to.
+// write appends one line, whole or not at all: after a full disk, the next line
+// must not continue half of this one.
 func (j *Journal) write(line []byte) error {
 	if j.broken != nil {
 		return j.broken
@@ -204,8 +205,8 @@ func (j *Journal) write(line []byte) error {
 	return err
 }
 
-// Show hands an event that is not worth a line of the file (progress) to the readers.
-func (j *Journal) Show(e Event) {
+// show passes an event that is not written to the file (progress) to the readers.
+func (j *Journal) show(e Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e.Time, e.Who = j.Now().UTC(), j.who

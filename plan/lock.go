@@ -30,8 +30,8 @@ func (e *LockedError) Error() string {
 		e.Holder.Who, e.Holder.PID, e.Holder.Verb, e.Holder.Since.Format(time.TimeOnly))
 }
 
-// Lock is one migration's lock. The kernel frees it when its process ends,
-// however it ends (flock(2)), so that a crash never leaves a stale one.
+// Lock is one migration's lock. The kernel frees it whenever its process ends
+// (flock(2)), so a crash never leaves a stale one.
 type Lock struct{ file *os.File }
 
 // TakeLock takes the lock at path for h, or returns a *LockedError.
@@ -50,7 +50,7 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 		}
 		var first Holder
 		if data, err := io.ReadAll(f); err == nil {
-			_ = json.Unmarshal(data, &first) // half written: the holder is named by what there is
+			_ = json.Unmarshal(data, &first) // a half-written holder is named by what is there
 		}
 		return nil, report.WithHint(&LockedError{first}, "wait for it to end, or watch it: migrate status")
 	}
@@ -67,7 +67,7 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// flock tries for a moment: LockHolder takes the lock, too, for an instant.
+// flock retries for a moment, because LockHolder also takes the lock for an instant.
 func flock(f *os.File) (err error) {
 	tick := time.NewTicker(lockTry)
 	defer tick.Stop()
@@ -85,7 +85,7 @@ const (
 	lockTries = 10
 )
 
-// LockHolder tells who holds the lock at path now; ok is false when nobody does.
+// LockHolder returns who holds the lock at path now; ok is false when it is free.
 func LockHolder(path string) (h Holder, ok bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,7 +93,7 @@ func LockHolder(path string) (h Holder, ok bool) {
 	}
 	defer f.Close() //nolint:errcheck // only read
 	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
-		return h, false // free: it is ours for a moment, until Close
+		return h, false // free; Close releases it again
 	}
 	data, err := io.ReadAll(f)
 	if err == nil {

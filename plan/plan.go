@@ -1,7 +1,10 @@
-// Package plan is the engine: a Plan is stages of steps, each step data for
-// people plus an operation for the machine. The Runner runs a plan with a
-// journal written ahead, so that kill -9 at any instruction loses nothing, and
-// takes back what it did. The package knows no vendor and no database.
+// Package plan is the engine: a Plan is stages of steps, and a step is data for
+// people plus an operation for the machine. Survey shows what a plan would do,
+// and the Runner runs it and takes it back. It needs operations that are safe to
+// repeat (see Op). It promises that kill -9 at any instruction loses nothing,
+// because the journal is written ahead of every change, and that a failure inside
+// a critical section restores what the section changed. It knows no vendor and
+// no database.
 package plan
 
 import (
@@ -17,17 +20,17 @@ import (
 // Op is what a step does. All four methods are safe to repeat, in any order and
 // after a crash at any instruction of an earlier call.
 type Op interface {
-	// Check only reads: is it done already, and what is there now. It has no
-	// side effects, and it must work (or return Unknown) before earlier steps of
-	// the plan have run.
+	// Check only reads: is the step done already, and what is there now? It has no
+	// side effects. It must work, or return Unknown, before earlier steps of the
+	// plan have run.
 	Check(ctx context.Context) (State, error)
-	// Apply makes the change. It returns a report.TransientError where trying again
-	// (after another Check) is right.
+	// Apply makes the change. It returns a report.TransientError where a retry,
+	// after another Check, is right.
 	Apply(ctx context.Context) error
-	// Verify asks the world, not memory, whether the change is in force.
+	// Verify asks the changed thing itself, not memory, whether the change is in force.
 	Verify(ctx context.Context) error
-	// Undo puts back what before (a State.Before of this step) describes. It
-	// must succeed when Apply was never reached, and when run twice.
+	// Undo puts back what before, a State.Before of this step, describes. It must
+	// succeed when Apply was never reached, and when it is run twice.
 	Undo(ctx context.Context, before json.RawMessage) error
 }
 
@@ -36,21 +39,21 @@ type State struct {
 	// Done means that there is nothing to do: the step is skipped, and never
 	// undone by this migration.
 	Done bool
-	// Unknown means that Check cannot see yet, because an earlier step of the
-	// same plan makes the thing; Now says which.
+	// Unknown means that Check cannot see yet, because an earlier step of the same
+	// plan makes what it would look at; Now says which.
 	Unknown bool
 	// Now and Want are shown to the operator as before → after. One line each,
 	// without secrets.
 	Now, Want string
 	// Hazards are those that Check found, shown beside the step's own.
 	Hazards []Hazard
-	// Before is the before-image: all that Undo needs, and nothing that changes
-	// by itself (no clocks, positions or counters): a run refuses when it is not
-	// what the reviewed plan saw. Never a secret: it is written to the journal.
+	// Before is the before-image: all that Undo needs. It holds nothing that changes
+	// by itself (clocks, positions, counters), because a run refuses when it is not
+	// what the reviewed plan saw; and no secret, because it is written to the journal.
 	Before json.RawMessage
 }
 
-// Hazard is a risk that the operator should know of before the step runs.
+// Hazard is a risk that the operator should know about before the step runs.
 type Hazard struct {
 	ID   string `json:"id,omitempty"` // of docs/hazards.md, e.g. "H14", if it has one
 	Text string `json:"text"`
@@ -58,12 +61,12 @@ type Hazard struct {
 
 // Step is one change, or one gate.
 type Step struct {
-	// Name is unique in its stage and stable between runs: letters, digits, '-', '.', ':'.
+	// Name is unique in its stage and the same in every run: letters, digits, '-', '.', ':'.
 	Name string
 	// Summary says what the step will do, in one line.
 	Summary string
-	// Gate marks a check that must hold before the next stage; its Op changes
-	// nothing, its Apply waits until the condition holds or ctx ends.
+	// Gate marks a check that must hold before the next stage. Its Op changes
+	// nothing; its Apply waits until the condition holds or ctx ends.
 	Gate bool
 	// CannotUndo says in words why the step cannot be taken back; empty when it can.
 	CannotUndo string
@@ -73,22 +76,21 @@ type Step struct {
 	Op      Op
 }
 
-// Stage is steps that may run side by side; stages never do.
+// Stage is a set of steps that may run side by side. Stages run one after another.
 type Stage struct {
 	Name, Summary string
 	// Wave is the wave of records that the stage belongs to; empty for the others.
 	Wave  string
 	Steps []Step
-	// Critical marks a stage of the critical section (fence to unfence). The
-	// section is the consecutive critical stages of a plan: a failure or signal
-	// inside it undoes the section at once, in reverse order, so that a writable
-	// side is restored.
+	// Critical marks a stage of the critical section (fence to unfence): the
+	// consecutive critical stages of a plan. A failure or signal inside it undoes
+	// the section at once, in reverse order, so that a writable side is restored.
 	Critical bool
-	// Serial makes the steps run one after another in the listed order.
+	// Serial runs the steps one after another in the listed order.
 	Serial bool
-	// NoStop makes the first signal wait until after this stage: what the
-	// critical section began for the clients must be completed (DNS follows
-	// the writers). The second signal stops here, too.
+	// NoStop makes the first signal wait until this stage is over: what the critical
+	// section began for the clients must be completed (DNS follows the writers).
+	// The second signal stops the stage like any other.
 	NoStop bool
 }
 
@@ -97,13 +99,13 @@ type Plan struct {
 	Site string
 	// Kind is the verb: "apply", "cutover", "rollback", "finish".
 	Kind string
-	// Reverts names the kind whose completed steps count as undone once this
-	// plan has finished: "rollback" reverts "cutover", and the other way round.
+	// Reverts names the kind whose completed steps count as undone once this plan
+	// has finished: "rollback" reverts "cutover", and vice versa.
 	Reverts string
-	// Final means that no later plan takes this one's steps back: once it has
-	// finished they are forgotten, so that the same plan can run anew.
+	// Final means that no later plan takes this one's steps back: they are forgotten
+	// once it has finished, so that the same plan can run again.
 	Final bool
-	// Config is the digest of the configuration that the plan was made from.
+	// Config is the digest of the configuration that the plan was built from.
 	Config string
 	Stages []Stage
 }
@@ -113,8 +115,8 @@ func (p Plan) Key(stage Stage, step Step) Key {
 	return Key{p.Kind, stage.Name, step.Name}
 }
 
-// section returns the critical section, as the half-open range of its stages;
-// first == last when there is none.
+// section returns the critical section as a half-open range of stages; first ==
+// last when there is none.
 func (p Plan) section() (first, last int) {
 	first = slices.IndexFunc(p.Stages, func(s Stage) bool { return s.Critical })
 	if first < 0 {
@@ -125,9 +127,9 @@ func (p Plan) section() (first, last int) {
 	return first, last
 }
 
-// Digest is a hash over all that the operator reviewed, except what Check sees:
-// the site, the kind, the configuration's digest, stages, steps, summaries,
-// gates and hazards.
+// Digest is a hash over everything that the operator reviewed except what the
+// Checks saw: the site, the kind, the configuration's digest, stages, steps,
+// summaries, gates and hazards.
 func (p Plan) Digest() string {
 	type step struct {
 		Name, Summary, CannotUndo string
@@ -162,7 +164,7 @@ func digest(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ReadOnly is embedded by the Ops of gates: nothing to undo, because nothing changes.
+// ReadOnly is embedded by the Ops of gates: they change nothing, so nothing is undone.
 type ReadOnly struct{}
 
 // Undo does nothing.

@@ -15,16 +15,16 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// checksAtOnce bounds how many Checks run side by side in a survey.
+// checksAtOnce bounds the Checks that run side by side.
 const checksAtOnce = 8
 
-// Review is a plan as the operator saw it: what every step found and would do.
-// Saved, it is what a run is bound to.
+// Review is a plan as the operator saw it: what every step found and would do. A
+// run is bound to the saved one.
 type Review struct {
 	Site    string         `json:"site"`
 	Kind    string         `json:"kind"`
 	Digest  string         `json:"digest"` // of the plan
-	World   string         `json:"world"`  // of what the Checks saw
+	Seen    string         `json:"world"`  // digest of what the Checks saw
 	Config  string         `json:"config"`
 	MadeAt  time.Time      `json:"made_at"`
 	Steps   []ReviewedStep `json:"steps"`
@@ -49,8 +49,8 @@ type ReviewedStep struct {
 	Takes      time.Duration   `json:"takes_ns,omitempty"`
 }
 
-// Survey Checks every step of p, without side effects. Checks that fail are
-// joined into the error, each with its step.
+// Survey runs the Check of every step of p, which has no side effects. The errors
+// of all failed Checks are joined, each with its step.
 func Survey(ctx context.Context, p Plan, now time.Time) (Review, error) {
 	r := Review{Site: p.Site, Kind: p.Kind, Digest: p.Digest(), Config: p.Config, Reverts: p.Reverts, MadeAt: now.UTC()}
 	var ops []Op
@@ -80,11 +80,11 @@ func Survey(ctx context.Context, p Plan, now time.Time) (Review, error) {
 		})
 	}
 	_ = g.Wait() // its functions return nil: errs has them
-	r.World = digest(r.world())
+	r.Seen = digest(r.seen())
 	return r, errors.Join(errs...)
 }
 
-// compact makes before-images comparable: a saved Review is indented.
+// compact makes before-images comparable: those of a saved Review are indented.
 func compact(raw json.RawMessage) json.RawMessage {
 	var b bytes.Buffer
 	if len(raw) == 0 || json.Compact(&b, raw) != nil {
@@ -93,8 +93,8 @@ func compact(raw json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
-// world is what a run must find again: gates observe moving things and are left out.
-func (r Review) world() map[Key]string {
+// seen is what a run must find again. Gates are left out: they look at what moves.
+func (r Review) seen() map[Key]string {
 	w := map[Key]string{}
 	for _, s := range r.Steps {
 		if !s.Gate {
@@ -115,7 +115,7 @@ func (r Review) Changes() int {
 	return n
 }
 
-// StaleError refuses a run whose plan is not the reviewed one any more.
+// StaleError refuses a run whose plan is no longer the reviewed one.
 type StaleError struct{ Kind, Reason string }
 
 func (e *StaleError) Error() string {
@@ -162,16 +162,15 @@ func (r Review) difference(p Plan) string {
 	return "the steps have another order, or other gates and hazards"
 }
 
-// SameWorld returns a *StaleError that names the first step for which now sees
+// seesTheSame returns a *StaleError that names the first step for which now sees
 // something else than the review did.
-func (r Review) SameWorld(now Review) error {
-	if r.World == now.World {
+func (r Review) seesTheSame(now Review) error {
+	if r.Seen == now.Seen {
 		return nil
 	}
-	seen := now.world()
-	was := r.world()
+	seen, reviewed := now.seen(), r.seen()
 	for i, s := range r.Steps {
-		if !s.Gate && seen[s.Key] != was[s.Key] {
+		if !s.Gate && seen[s.Key] != reviewed[s.Key] {
 			return &StaleError{r.Kind, fmt.Sprintf("%s: reviewed %q, now %q", s.Key, s.Now, now.Steps[i].Now)}
 		}
 	}
@@ -181,7 +180,7 @@ func (r Review) SameWorld(now Review) error {
 // Save writes the review to path.
 func (r Review) Save(path string) error { return WriteJSON(path, r) }
 
-// LoadReview reads a saved review. A file that is missing is os.ErrNotExist.
+// LoadReview reads a saved review. For a missing file the error wraps os.ErrNotExist.
 func LoadReview(path string) (Review, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -14,35 +14,35 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// ErrStopped is returned by a run that a signal (or RunOptions.To) ended
-// between steps: run the same verb again to go on.
+// ErrStopped is returned by a run that a signal or RunOptions.To ended between
+// steps. Running the same plan again continues it.
 var ErrStopped = errors.New("stopped before the plan was finished")
 
-// Runner runs plans with a journal. Its zero values are the defaults.
+// Runner runs plans with a journal, and takes them back. Zero values are the defaults.
 type Runner struct {
 	Journal *Journal
-	// Stop, once closed, stops the run between steps (the first signal). The
-	// context of Run is the second: it stops at once.
+	// Stop, once closed, stops the run between steps: the first signal. The second
+	// one cancels Run's context, which stops it at once.
 	Stop <-chan struct{}
-	// Grace is how long steps in progress may go on after Stop; default 30 s.
+	// Grace is how long running steps may take after Stop; default 30 s.
 	Grace time.Duration
-	// Attempts bounds how often a step is tried while its errors are
-	// Transient; default 6. Backoff is the first wait, doubled each time;
+	// Attempts bounds how often a step is tried while its errors are transient;
+	// default 6. Backoff is the first wait between two attempts, doubled each time;
 	// default 500 ms.
 	Attempts int
 	Backoff  time.Duration
 	// AtOnce bounds the steps of a stage that run side by side; default 8.
 	AtOnce int
-	// UndoBudget bounds each Undo; default 5 min. Undo has a context of its
-	// own: it runs also when Run's is cancelled.
+	// UndoBudget bounds each Undo; default 5 min. An Undo also runs when Run's
+	// context is cancelled: it has its own.
 	UndoBudget time.Duration
 }
 
 // RunOptions narrow a run.
 type RunOptions struct {
-	// Reviewed is the plan that the operator saw; nil runs unreviewed (tests).
+	// Reviewed is the plan that the operator saw; nil runs without a review.
 	Reviewed *Review
-	// To ends the run after the stage of that name, with ErrStopped if stages are left.
+	// To ends the run after the stage of that name, with ErrStopped if more follow.
 	To string
 }
 
@@ -51,21 +51,21 @@ type run struct {
 	*Runner
 	plan Plan
 	id   string
-	// switched means that an earlier run completed the critical section: then
-	// nothing here may take it back, DNS may lead to the other side already.
-	switched bool
-	// insist is set while a critical section is undone: until that is done, the
-	// service may have no writable side. Every error is tried again, and a
-	// journal that cannot be written (unsaid) holds nothing up.
-	insist bool
-	unsaid error
+	// sectionWasDone means that an earlier run completed the critical section. This
+	// run must not take it back: DNS may already lead to the other side.
+	sectionWasDone bool
+	// undoingSection is set while a critical section is undone. Until that is done,
+	// the service may have no writable side: every error but a permanent one is
+	// retried, and a journal that cannot be written (journalErr) delays nothing.
+	undoingSection bool
+	journalErr     error
 }
 
-// Run executes p, resuming what an earlier run of the same plan has done. It
-// returns nil when every step is verified; *StaleError, before anything was
-// changed, when the reviewed plan does not hold any more; ErrStopped after a
-// signal; else the step's error, journaled and, in a critical section, after
-// the section was undone.
+// Run runs p, and continues where an earlier run of the same plan ended. It returns
+// nil when every step is verified; a *StaleError, before anything is changed, when
+// p is no longer the reviewed plan; ErrStopped after a signal; otherwise the
+// step's error, which is in the journal. In a critical section it undoes the
+// section before it returns.
 func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
 	x := &run{Runner: r, plan: p}
 	if err := knownStage(p, opt.To); err != nil {
@@ -75,7 +75,7 @@ func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
 	if err != nil {
 		return err
 	}
-	x.switched = x.sectionDone()
+	x.sectionWasDone = x.sectionDone()
 	start := r.Journal.Now()
 	err = x.stages(ctx, opt.To)
 	end := Event{Type: RunFinished, Reverts: p.Reverts, Final: p.Final, Millis: r.Journal.Now().Sub(start).Milliseconds()}
@@ -99,7 +99,7 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	resumed = same && last.Outcome != RunFinished
 	first, end := x.plan.section()
 	if reviewed != nil && begun && !same && last.Outcome != RunFinished && first < end {
-		if err := x.mayGoOn(h); err != nil {
+		if err := x.mayReplace(h); err != nil {
 			return false, err
 		}
 		resumed = true
@@ -108,8 +108,8 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 		if err := reviewed.SamePlan(x.plan); err != nil {
 			return false, err
 		}
-		if !same { // where we have begun this very plan, our own steps have changed the world
-			if err := x.sameWorld(ctx, *reviewed); err != nil {
+		if !same { // a plan that was begun has itself changed what the Checks see
+			if err := x.seesTheSame(ctx, *reviewed); err != nil {
 				return false, err
 			}
 		}
@@ -128,11 +128,11 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 	return false, x.event(Event{Type: RunStarted, Digest: x.plan.Digest()})
 }
 
-// mayGoOn refuses another plan than the one that an unfinished run has begun.
-// Once that run is through its critical section, what is left may differ, if it
-// was reviewed anew: the world may have moved on, and the way forward must not
-// depend on moving it back.
-func (x *run) mayGoOn(h *History) error {
+// mayReplace refuses a plan that differs from the one that an unfinished run has
+// begun. Once that run has completed its critical section, the rest may differ if
+// it was reviewed again: records or hosts may have changed meanwhile, and the way
+// forward must not depend on changing them back.
+func (x *run) mayReplace(h *History) error {
 	if !x.sectionDone() {
 		return report.WithHint(&StaleError{x.plan.Kind, "an unfinished run of another plan stands in the journal"},
 			"put the configuration back and finish it, or take it back: migrate rollback")
@@ -140,15 +140,15 @@ func (x *run) mayGoOn(h *History) error {
 	return coversOurs(h, x.plan)
 }
 
-func (x *run) sameWorld(ctx context.Context, reviewed Review) error {
+func (x *run) seesTheSame(ctx context.Context, reviewed Review) error {
 	now, err := Survey(ctx, x.plan, x.Journal.Now())
 	if err != nil {
 		return err
 	}
-	return reviewed.SameWorld(now)
+	return reviewed.seesTheSame(now)
 }
 
-// knownStage refuses a stage to stop after that the plan does not have.
+// knownStage refuses to stop after a stage that the plan does not have.
 func knownStage(p Plan, to string) error {
 	var names []string
 	for _, s := range p.Stages {
@@ -176,22 +176,22 @@ func (x *run) stages(ctx context.Context, to string) error {
 }
 
 // abort ends a run at stage i. Inside the critical section it first restores a
-// writable side: it undoes the whole section, in reverse order. A section that
-// an earlier run completed stays: the way back from there is a plan of its own.
+// writable side: it undoes the whole section, in reverse order. It leaves a section
+// that an earlier run completed: the way back from there is another plan.
 func (x *run) abort(ctx context.Context, i int, cause error) error {
 	first, last := x.plan.section()
-	if i < first || i >= last || x.switched || !x.begunIn(first, last) {
+	if i < first || i >= last || x.sectionWasDone || !x.begunIn(first, last) {
 		return cause
 	}
-	x.insist = true
+	x.undoingSection = true
 	if err := x.undo(ctx, x.plan.Stages[first:last]); err != nil {
 		err = fmt.Errorf("undo of the critical section: %w", err)
 		if report.Hint(err) == "" {
 			err = report.WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
 		}
-		return errors.Join(cause, err, x.unsaid)
+		return errors.Join(cause, err, x.journalErr)
 	}
-	cause = errors.Join(cause, x.unsaid)
+	cause = errors.Join(cause, x.journalErr)
 	return fmt.Errorf("%w (the critical section was undone)", cause)
 }
 
@@ -231,8 +231,8 @@ func (x *run) begun(i int) bool {
 }
 
 func (x *run) stage(ctx context.Context, i int, stage Stage) error {
-	heed := !stage.NoStop
-	if heed {
+	stoppable := !stage.NoStop
+	if stoppable {
 		var cancel context.CancelFunc
 		ctx, cancel = x.graceful(ctx)
 		defer cancel()
@@ -245,7 +245,7 @@ func (x *run) stage(ctx context.Context, i int, stage Stage) error {
 			if stage.Serial && failed(errs[:n]) {
 				return nil
 			}
-			if heed && x.stopping() {
+			if stoppable && x.stopping() {
 				errs[n] = ErrStopped
 				return nil
 			}
@@ -254,8 +254,11 @@ func (x *run) stage(ctx context.Context, i int, stage Stage) error {
 		})
 	}
 	_ = g.Wait() // its functions return nil: errs has them
-	if heed && x.stopping() && !failedHard(errs) {
-		return onlyStopped(errs)
+	if stoppable && x.stopping() && !stepFailed(errs) {
+		if failed(errs) {
+			return ErrStopped
+		}
+		return nil
 	}
 	return joinSteps(errs)
 }
@@ -272,7 +275,8 @@ func (x *run) atOnce(stage Stage) int {
 
 func failed(errs []error) bool { return errors.Join(errs...) != nil }
 
-func failedHard(errs []error) bool {
+// stepFailed reports whether a step failed for another reason than the stop.
+func stepFailed(errs []error) bool {
 	for _, err := range errs {
 		if err != nil && !errors.Is(err, ErrStopped) && !errors.Is(err, context.Canceled) {
 			return true
@@ -281,14 +285,8 @@ func failedHard(errs []error) bool {
 	return false
 }
 
-func onlyStopped(errs []error) error {
-	if failed(errs) {
-		return ErrStopped
-	}
-	return nil
-}
-
-// joinSteps keeps one error as it is, so that its hint and type stay reachable.
+// joinSteps joins the steps' errors. A single one stays as it is, so that its hint
+// and type stay reachable.
 func joinSteps(errs []error) error {
 	var out []error
 	for _, err := range errs {
@@ -327,7 +325,7 @@ func (x *run) graceful(ctx context.Context) (context.Context, context.CancelFunc
 		case <-ctx.Done():
 			return
 		}
-		_ = wait.For(ctx, grace) // the step that ends earlier ends the wait, too
+		_ = wait.For(ctx, grace) // it also ends when the steps end earlier
 		cancel()
 	}()
 	return ctx, cancel
@@ -336,8 +334,8 @@ func (x *run) graceful(ctx context.Context) (context.Context, context.CancelFunc
 func (x *run) event(e Event) error {
 	e.Run, e.Kind = x.id, x.plan.Kind
 	err := x.Journal.Append(e)
-	if err != nil && x.insist {
-		x.unsaid = err // the last says it all: a journal that is broken stays so
+	if err != nil && x.undoingSection {
+		x.journalErr = err // the last one is enough: a broken journal stays broken
 		return nil
 	}
 	return err

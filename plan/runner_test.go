@@ -24,18 +24,18 @@ func TestExerciseFileStep(t *testing.T) {
 }
 
 func TestRunAppliesOnceAndASecondRunChangesNothing(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	r := &plan.Runner{Journal: j}
-	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.NoError(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 	for _, name := range written {
 		require.Equal(t, "new", content(dir, name), name)
 	}
 	log := content(dir, "log")
-	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.NoError(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 	require.Equal(t, log, content(dir, "log"), "the second run applied nothing")
 	require.True(t, j.History().InForce("cutover"))
-	require.Equal(t, plan.Skipped, j.History().Step(worldKey("prepare", "found")).Phase)
+	require.Equal(t, plan.Skipped, j.History().Step(sampleKey("prepare", "found")).Phase)
 }
 
 // TestKillAtEveryEvent kills -9 a real process at its n-th journal event, for
@@ -45,16 +45,16 @@ func TestKillAtEveryEvent(t *testing.T) {
 		t.Run(verb, func(t *testing.T) {
 			for n := 1; ; n++ {
 				require.Less(t, n, 100, "the run ends")
-				dir := newWorld(t)
+				dir := newSample(t)
 				if verb == "undo" {
 					j := open(t, dir)
-					require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}))
+					require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 				}
 				killed := crash(t, verb, n, dir)
 				if killed {
 					require.False(t, crash(t, verb, 1000, dir), "the second attempt ends by itself")
 				}
-				requireWorld(t, dir, verb)
+				requireFiles(t, dir, verb)
 				if !killed {
 					require.Greater(t, n, 10, "the loop covered a whole run")
 					return
@@ -77,7 +77,7 @@ func crash(t *testing.T, verb string, n int, dir string) (killed bool) {
 	return false
 }
 
-func requireWorld(t *testing.T, dir, verb string) {
+func requireFiles(t *testing.T, dir, verb string) {
 	t.Helper()
 	want := map[string]string{"a": "new", "b": "new", "c": "new", "d": "new", "e": "new", "f": "new", "found": "new"}
 	if verb == "undo" {
@@ -89,9 +89,9 @@ func requireWorld(t *testing.T, dir, verb string) {
 }
 
 func TestFailureInTheCriticalSectionUndoesItAndOnlyIt(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	p := world(dir)
+	p := samplePlan(dir)
 	boom := errors.New("boom")
 	p.Stages[3].Steps[1].Op.(*fileOp).err = boom
 	err := (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{})
@@ -103,17 +103,17 @@ func TestFailureInTheCriticalSectionUndoesItAndOnlyIt(t *testing.T) {
 	}
 	require.True(t, strings.HasSuffix(content(dir, "log"), "undo e\nundo d\nundo c\n"), "in reverse order")
 	require.Empty(t, content(dir, "f"))
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}), "it can be run again")
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{}), "it can be run again")
 }
 
 func TestCancelledContextStillUndoesTheCriticalSection(t *testing.T) {
-	dir := newWorld(t)
-	p := world(dir)
+	dir := newSample(t)
+	p := samplePlan(dir)
 	p.Stages[3].Steps[0].Op.(*fileOp).block = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	j := open(t, dir)
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == worldKey("unfence", "d") && e.Type == plan.StepStarted {
+		if e.Step == sampleKey("unfence", "d") && e.Type == plan.StepStarted {
 			cancel()
 		}
 	})
@@ -122,26 +122,26 @@ func TestCancelledContextStillUndoesTheCriticalSection(t *testing.T) {
 }
 
 func TestSignalStopsBetweenStepsAndTheNextRunGoesOn(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == worldKey("prepare", "a") && e.Type == plan.StepVerified {
+		if e.Step == sampleKey("prepare", "a") && e.Type == plan.StepVerified {
 			signal()
 		}
 	})
-	err := (&plan.Runner{Journal: j, Stop: stop, AtOnce: 1}).Run(t.Context(), world(dir), plan.RunOptions{})
+	err := (&plan.Runner{Journal: j, Stop: stop, AtOnce: 1}).Run(t.Context(), samplePlan(dir), plan.RunOptions{})
 	require.ErrorIs(t, err, plan.ErrStopped)
 	require.Empty(t, content(dir, "c"))
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 	require.Equal(t, plan.RunFinished, j.History().LastRun("cutover").Outcome)
 }
 
 func TestGracePeriodEndsAStepThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := newWorld(t)
-		p := world(dir)
+		dir := newSample(t)
+		p := samplePlan(dir)
 		p.Stages[1].Steps = p.Stages[1].Steps[:1]
 		p.Stages[1].Steps[0].Op.(*fileOp).block = make(chan struct{})
 		stop := make(chan struct{})
@@ -158,9 +158,9 @@ func TestGracePeriodEndsAStepThatHangs(t *testing.T) {
 }
 
 func TestTransientErrorsAreCheckedBeforeTheyAreTriedAgain(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	p := world(dir)
+	p := samplePlan(dir)
 	p.Stages[4].Steps[0].Op.(*fileOp).transient = 2
 	var retries []string
 	j.Subscribe(func(e plan.Event) {
@@ -174,10 +174,10 @@ func TestTransientErrorsAreCheckedBeforeTheyAreTriedAgain(t *testing.T) {
 	require.Equal(t, 1, strings.Count(content(dir, "log"), "apply f"))
 }
 
-func TestReviewedPlanIsRefusedWhenTheWorldOrThePlanMoved(t *testing.T) {
-	dir := newWorld(t)
+func TestReviewedPlanIsRefusedWhenPlanOrHostsChanged(t *testing.T) {
+	dir := newSample(t)
 	j := open(t, dir)
-	review, err := plan.Survey(t.Context(), world(dir), time.Now())
+	review, err := plan.Survey(t.Context(), samplePlan(dir), time.Now())
 	require.NoError(t, err)
 	require.Equal(t, 6, review.Changes())
 	path := filepath.Join(dir, "plan.json")
@@ -187,22 +187,22 @@ func TestReviewedPlanIsRefusedWhenTheWorldOrThePlanMoved(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("someone else"), 0o600))
 	var stale *plan.StaleError
-	err = (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded})
+	err = (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{Reviewed: &loaded})
 	require.ErrorAs(t, err, &stale)
 	require.Contains(t, err.Error(), "cutover/prepare/a")
 	require.Empty(t, content(dir, "log"), "nothing was changed")
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("old"), 0o600))
-	other := world(dir)
+	other := samplePlan(dir)
 	other.Config = "another"
 	require.ErrorAs(t, (&plan.Runner{Journal: j}).Run(t.Context(), other, plan.RunOptions{Reviewed: &loaded}), &stale)
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded}))
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{Reviewed: &loaded}), "again: our own changes are no surprise")
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{Reviewed: &loaded}))
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{Reviewed: &loaded}), "again: our own changes are no surprise")
 }
 
 func TestAPlanWithOtherStepsIsRefusedByTheFirstThatDiffers(t *testing.T) {
-	dir := newWorld(t)
-	review, err := plan.Survey(t.Context(), world(dir), time.Now())
+	dir := newSample(t)
+	review, err := plan.Survey(t.Context(), samplePlan(dir), time.Now())
 	require.NoError(t, err)
 	for want, change := range map[string]func(*plan.Stage){
 		"/new was not in it: write new": func(s *plan.Stage) { s.Steps = append(s.Steps, step(dir, "new")) },
@@ -210,28 +210,28 @@ func TestAPlanWithOtherStepsIsRefusedByTheFirstThatDiffers(t *testing.T) {
 		`now "another"`:                 func(s *plan.Stage) { s.Steps[0].Summary = "another" },
 		"other gates and hazards":       func(s *plan.Stage) { s.Steps[0].CannotUndo = "it is" },
 	} {
-		other := world(dir)
+		other := samplePlan(dir)
 		change(&other.Stages[0])
 		var stale *plan.StaleError
 		require.ErrorAs(t, review.SamePlan(other), &stale)
 		require.Contains(t, stale.Reason, want)
 	}
-	require.NoError(t, review.SamePlan(world(dir)))
+	require.NoError(t, review.SamePlan(samplePlan(dir)))
 }
 
-// warned is a step whose Check found a hazard.
-type warned struct{ plan.Op }
+// hazardous is a step whose Check finds a hazard.
+type hazardous struct{ plan.Op }
 
-func (w warned) Check(ctx context.Context) (plan.State, error) {
+func (w hazardous) Check(ctx context.Context) (plan.State, error) {
 	state, err := w.Op.Check(ctx)
 	state.Hazards = []plan.Hazard{{ID: "H20", Text: "found"}}
 	return state, err
 }
 
 func TestASurveyShowsTheHazardsThatChecksFind(t *testing.T) {
-	p := world(newWorld(t))
+	p := samplePlan(newSample(t))
 	s := &p.Stages[0].Steps[0]
-	s.Hazards, s.Op = []plan.Hazard{{Text: "known"}}, warned{s.Op}
+	s.Hazards, s.Op = []plan.Hazard{{Text: "known"}}, hazardous{s.Op}
 	digest := p.Digest()
 	review, err := plan.Survey(t.Context(), p, time.Now())
 	require.NoError(t, err)
@@ -241,12 +241,12 @@ func TestASurveyShowsTheHazardsThatChecksFind(t *testing.T) {
 }
 
 func TestRunToStageStopsThereAndARevertingPlanUndoesTheKind(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	r := &plan.Runner{Journal: j}
-	require.ErrorIs(t, r.Run(t.Context(), world(dir), plan.RunOptions{To: "prepare"}), plan.ErrStopped)
+	require.ErrorIs(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{To: "prepare"}), plan.ErrStopped)
 	require.Empty(t, content(dir, "c"))
-	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.NoError(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 	back := plan.Plan{Site: "test", Kind: "rollback", Reverts: "cutover", Stages: []plan.Stage{{Name: "back", Steps: []plan.Step{step(dir, "z")}}}}
 	require.NoError(t, r.Run(t.Context(), back, plan.RunOptions{}))
 	h := j.History()

@@ -22,12 +22,12 @@ type failVerify struct{ *fileOp }
 
 func (failVerify) Verify(context.Context) error { return errors.New("connection lost") }
 
-// halfWay leaves a run that completed the critical section and failed after it.
-func halfWay(t *testing.T) (string, *plan.Journal) {
+// failedAfterSection leaves a run that completed the critical section and failed after it.
+func failedAfterSection(t *testing.T) (string, *plan.Journal) {
 	t.Helper()
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	p := world(dir)
+	p := samplePlan(dir)
 	p.Stages[4].Steps[0].Op.(*fileOp).err = errors.New("cloudflare answers 500")
 	require.Error(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}))
 	require.Equal(t, "new", content(dir, "e"), "the section was completed")
@@ -36,8 +36,8 @@ func halfWay(t *testing.T) (string, *plan.Journal) {
 
 func TestCompletedSectionIsNeverUndoneByALaterRun(t *testing.T) {
 	for stage := 2; stage <= 3; stage++ {
-		dir, j := halfWay(t)
-		p := world(dir)
+		dir, j := failedAfterSection(t)
+		p := samplePlan(dir)
 		p.Stages[stage].Steps[0].Op = failVerify{p.Stages[stage].Steps[0].Op.(*fileOp)}
 		require.ErrorContains(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}), "connection lost")
 		for _, name := range []string{"c", "d", "e"} {
@@ -47,15 +47,15 @@ func TestCompletedSectionIsNeverUndoneByALaterRun(t *testing.T) {
 }
 
 func TestSignalDoesNotUndoACompletedSection(t *testing.T) {
-	dir, j := halfWay(t)
+	dir, j := failedAfterSection(t)
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == worldKey("fence", "c") {
+		if e.Step == sampleKey("fence", "c") {
 			signal()
 		}
 	})
-	require.ErrorIs(t, (&plan.Runner{Journal: j, Stop: stop}).Run(t.Context(), world(dir), plan.RunOptions{}), plan.ErrStopped)
+	require.ErrorIs(t, (&plan.Runner{Journal: j, Stop: stop}).Run(t.Context(), samplePlan(dir), plan.RunOptions{}), plan.ErrStopped)
 	require.Equal(t, "new", content(dir, "c"))
 	require.Equal(t, "new", content(dir, "d"))
 }
@@ -63,20 +63,20 @@ func TestSignalDoesNotUndoACompletedSection(t *testing.T) {
 // TestFailureUndoesTheWholeSectionOfAnEarlierRun: a run was killed inside the
 // section; the next one fails in the section's first stage.
 func TestFailureUndoesTheWholeSectionOfAnEarlierRun(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	for _, e := range []plan.Event{
-		{Type: plan.RunStarted, Kind: "cutover", Run: "cutover-1", Digest: world(dir).Digest()},
-		{Type: plan.StepStarted, Kind: "cutover", Step: worldKey("fence", "c"), Before: []byte(`""`)},
-		{Type: plan.StepVerified, Kind: "cutover", Step: worldKey("fence", "c")},
-		{Type: plan.StepStarted, Kind: "cutover", Step: worldKey("unfence", "d"), Before: []byte(`""`)},
+		{Type: plan.RunStarted, Kind: "cutover", Run: "cutover-1", Digest: samplePlan(dir).Digest()},
+		{Type: plan.StepStarted, Kind: "cutover", Step: sampleKey("fence", "c"), Before: []byte(`""`)},
+		{Type: plan.StepVerified, Kind: "cutover", Step: sampleKey("fence", "c")},
+		{Type: plan.StepStarted, Kind: "cutover", Step: sampleKey("unfence", "d"), Before: []byte(`""`)},
 	} {
 		require.NoError(t, j.Append(e))
 	}
 	for _, name := range []string{"c", "d"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("new"), 0o600))
 	}
-	p := world(dir)
+	p := samplePlan(dir)
 	p.Stages[2].Steps[0].Op = failVerify{p.Stages[2].Steps[0].Op.(*fileOp)}
 	require.ErrorContains(t, (&plan.Runner{Journal: j}).Run(t.Context(), p, plan.RunOptions{}), "the critical section was undone")
 	require.Equal(t, "", content(dir, "c"))
@@ -84,15 +84,15 @@ func TestFailureUndoesTheWholeSectionOfAnEarlierRun(t *testing.T) {
 }
 
 func TestFirstSignalAfterTheSectionWaitsForStagesThatMustFollow(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	p := world(dir)
+	p := samplePlan(dir)
 	p.Stages[4].NoStop = true
 	p.Stages = append(p.Stages, plan.Stage{Name: "watch", Steps: []plan.Step{step(dir, "w")}})
 	stop := make(chan struct{})
 	signal := sync.OnceFunc(func() { close(stop) })
 	j.Subscribe(func(e plan.Event) {
-		if e.Step == worldKey("unfence", "e") && e.Type == plan.StepVerified {
+		if e.Step == sampleKey("unfence", "e") && e.Type == plan.StepVerified {
 			signal()
 		}
 	})
@@ -103,10 +103,10 @@ func TestFirstSignalAfterTheSectionWaitsForStagesThatMustFollow(t *testing.T) {
 
 // TestANewRunAsksGatesAnew: a gate that held in an earlier run says nothing.
 func TestANewRunAsksGatesAnew(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	twoGates := func() plan.Plan {
-		p := world(dir)
+		p := samplePlan(dir)
 		early := plan.Step{Name: "verified", Gate: true, Summary: "verified", Op: &gate{fileOp: fileOp{dir: dir, name: "verified", want: "yes"}}}
 		p.Stages = append([]plan.Stage{{Name: "early", Steps: []plan.Step{early}}}, p.Stages...)
 		return p
@@ -124,7 +124,7 @@ func TestANewRunAsksGatesAnew(t *testing.T) {
 }
 
 func TestFinalPlanIsForgottenSoThatItRunsAnew(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	back := plan.Plan{Site: "test", Kind: "rollback", Reverts: "cutover", Final: true, Stages: []plan.Stage{{Name: "back", Steps: []plan.Step{step(dir, "z")}}}}
 	r := &plan.Runner{Journal: j}
@@ -132,7 +132,7 @@ func TestFinalPlanIsForgottenSoThatItRunsAnew(t *testing.T) {
 	h := j.History()
 	require.True(t, h.InForce("rollback"))
 	require.False(t, h.Begun("rollback"))
-	require.NoError(t, r.Run(t.Context(), world(dir), plan.RunOptions{}))
+	require.NoError(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "z"), []byte("again"), 0o600))
 	require.NoError(t, r.Run(t.Context(), back, plan.RunOptions{}))
 	require.Equal(t, "new", content(dir, "z"))
@@ -140,10 +140,10 @@ func TestFinalPlanIsForgottenSoThatItRunsAnew(t *testing.T) {
 }
 
 func TestUndoRefusesAPlanThatLacksWhatIsInForce(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), world(dir), plan.RunOptions{}))
-	less := world(dir)
+	require.NoError(t, (&plan.Runner{Journal: j}).Run(t.Context(), samplePlan(dir), plan.RunOptions{}))
+	less := samplePlan(dir)
 	less.Stages = less.Stages[:3]
 	var stale *plan.StaleError
 	err := (&plan.Runner{Journal: j}).Undo(t.Context(), less)
@@ -153,8 +153,8 @@ func TestUndoRefusesAPlanThatLacksWhatIsInForce(t *testing.T) {
 }
 
 func TestUnknownStageToStopAfterIsRefused(t *testing.T) {
-	dir := newWorld(t)
-	err := (&plan.Runner{Journal: open(t, dir)}).Run(t.Context(), world(dir), plan.RunOptions{To: "flipp"})
+	dir := newSample(t)
+	err := (&plan.Runner{Journal: open(t, dir)}).Run(t.Context(), samplePlan(dir), plan.RunOptions{To: "flipp"})
 	require.ErrorContains(t, err, "cutover has no stage flipp")
 	require.Contains(t, report.Hint(err), "flip")
 	require.Empty(t, content(dir, "log"))
@@ -163,9 +163,9 @@ func TestUnknownStageToStopAfterIsRefused(t *testing.T) {
 // TestAGateIsAskedAgainUntilWhatItGuardsIsDone: the flip failed and was not
 // made; by the next run its gate does not hold any more (I4).
 func TestAGateIsAskedAgainUntilWhatItGuardsIsDone(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
-	p := world(dir)
+	p := samplePlan(dir)
 	healthy := &gate{fileOp: fileOp{dir: dir, name: "ready", want: "yes"}}
 	p.Stages = slices.Insert(p.Stages, 4, plan.Stage{Name: "healthy", Steps: []plan.Step{{Name: "healthy", Gate: true, Op: healthy}}})
 	flip := p.Stages[5].Steps[0].Op.(*fileOp)
@@ -187,10 +187,10 @@ func TestAGateIsAskedAgainUntilWhatItGuardsIsDone(t *testing.T) {
 // TestWhatComesAfterTheSectionMayBeReviewedAnew: before the section is through
 // another plan is refused, after it only what was not begun may differ.
 func TestWhatComesAfterTheSectionMayBeReviewedAnew(t *testing.T) {
-	dir := newWorld(t)
+	dir := newSample(t)
 	j := open(t, dir)
 	later := func(names ...string) plan.Plan {
-		p := world(dir)
+		p := samplePlan(dir)
 		for _, name := range names {
 			p.Stages = append(p.Stages, plan.Stage{Name: "flip-" + name, Steps: []plan.Step{step(dir, name)}})
 		}
@@ -214,15 +214,15 @@ func TestWhatComesAfterTheSectionMayBeReviewedAnew(t *testing.T) {
 	require.Len(t, j.History().Runs, 1, "it is the same run")
 }
 
-// stubborn is a step whose Undo fails so many times.
-type stubborn struct {
+// failingUndo is a step whose Undo fails so many times.
+type failingUndo struct {
 	*fileOp
 	fails int
 	err   error
 	calls int
 }
 
-func (s *stubborn) Undo(ctx context.Context, before json.RawMessage) error {
+func (s *failingUndo) Undo(ctx context.Context, before json.RawMessage) error {
 	s.calls++
 	if s.fails > 0 {
 		s.fails--
@@ -231,9 +231,9 @@ func (s *stubborn) Undo(ctx context.Context, before json.RawMessage) error {
 	return s.fileOp.Undo(ctx, before)
 }
 
-// TestUndoOfTheSectionInsists (I3): the host of the side that is left restarts
+// TestUndoOfTheSectionIsRetriedUntilItIsDone (I3): the host of the side that is left restarts
 // just then; and a full disk under the journal holds nothing up.
-func TestUndoOfTheSectionInsists(t *testing.T) {
+func TestUndoOfTheSectionIsRetriedUntilItIsDone(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
 		fails int
@@ -246,15 +246,15 @@ func TestUndoOfTheSectionInsists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := newWorld(t)
+				dir := newSample(t)
 				j := open(t, dir)
-				p := world(dir)
-				fence := &stubborn{fileOp: p.Stages[2].Steps[0].Op.(*fileOp), fails: c.fails, err: c.err}
+				p := samplePlan(dir)
+				fence := &failingUndo{fileOp: p.Stages[2].Steps[0].Op.(*fileOp), fails: c.fails, err: c.err}
 				p.Stages[2].Steps[0].Op = fence
 				p.Stages[3].Steps[0].Op.(*fileOp).err = errors.New("no answer")
 				if c.full {
 					j.Subscribe(func(e plan.Event) {
-						if e.Step == worldKey("unfence", "d") && e.Type == plan.StepStarted {
+						if e.Step == sampleKey("unfence", "d") && e.Type == plan.StepStarted {
 							require.NoError(t, j.Close()) // every later write fails
 						}
 					})

@@ -11,10 +11,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Undo takes back, in reverse order of their start, the steps of p that this
-// migration applied; never what it found done. Steps that cannot be undone are
-// noted and passed over. It stops at the first failure, because what an
-// earlier step made may still be in use by the one that could not be undone.
+// Undo takes back the steps of p that this migration applied, in reverse order of
+// their start; never those that it found done. It notes and skips steps that
+// cannot be undone. It stops at the first failure: the step that could not be
+// undone may still use what earlier steps made.
 func (r *Runner) Undo(ctx context.Context, p Plan) error {
 	if err := coversOurs(r.Journal.History(), p); err != nil {
 		return err
@@ -31,8 +31,9 @@ func (r *Runner) Undo(ctx context.Context, p Plan) error {
 	return errors.Join(err, x.event(end))
 }
 
-// coversOurs refuses to take back a part: every step of the kind that is in force
-// must be in the plan, which is built from the configuration as it is now.
+// coversOurs refuses a plan that would take back only a part: it must have every
+// step of its kind that this migration applied. It is built from the configuration
+// as it is now, which may have changed since.
 func coversOurs(h *History, p Plan) error {
 	known := map[Key]bool{}
 	for _, stage := range p.Stages {
@@ -40,16 +41,16 @@ func coversOurs(h *History, p Plan) error {
 			known[p.Key(stage, s)] = true
 		}
 	}
-	var lost []string
+	var missing []string
 	for _, r := range h.Ours(p.Kind) {
 		if !r.Gate && !known[r.Key] {
-			lost = append(lost, r.Key.String())
+			missing = append(missing, r.Key.String())
 		}
 	}
-	if len(lost) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
-	return report.WithHint(&StaleError{p.Kind, "the configuration no longer has what was applied: " + strings.Join(lost, ", ")},
+	return report.WithHint(&StaleError{p.Kind, "the configuration no longer has what was applied: " + strings.Join(missing, ", ")},
 		"put the configuration back as it was when it was applied")
 }
 
@@ -80,8 +81,8 @@ func undoOrder(h *History, p Plan, stages []Stage) []undoTarget {
 	return out
 }
 
-// undo undoes what is ours in stages. Its context outlives ctx's cancellation
-// (a signal must not leave both sides fenced), each step within UndoBudget.
+// undo undoes what this migration applied in stages, each step within UndoBudget.
+// It runs on after ctx is cancelled: a signal must not leave both sides fenced.
 func (x *run) undo(ctx context.Context, stages []Stage) error {
 	ctx = context.WithoutCancel(ctx)
 	for _, t := range undoOrder(x.Journal.History(), x.plan, stages) {

@@ -19,35 +19,36 @@ type execution struct {
 
 // Note and Progress make the execution the Reporter that the step's context carries.
 func (e *execution) Note(text string) {
-	// A note that cannot be written shows at the step's next event: the journal is broken then.
+	// A failed write shows at the step's next event, which fails, too.
 	_ = e.event(Event{Step: e.key, Type: StepNote, Text: text})
 }
 
 func (e *execution) Progress(p report.Progress) {
-	e.Journal.Show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.key, Type: StepProgress, Progress: &p})
+	e.Journal.show(Event{Run: e.run.id, Kind: e.plan.Kind, Step: e.key, Type: StepProgress, Progress: &p})
 }
 
-// step brings one step to verified (or finds it done), whatever an earlier,
-// crashed run left of it.
+// step takes one step to verified, or finds it done, whatever an earlier run that
+// was killed has left.
 func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
 	e := &execution{x, s, x.plan.Key(stage, s)}
 	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
 	rec := x.Journal.History().Step(e.key)
 	if s.Gate && rec.Phase == Verified && x.passed(i) {
-		return nil // what it guarded has begun: asking again could only block the way on
+		return nil // what it guards has begun: another look could only block the way forward
 	}
-	if err := e.bring(ctx, rec); err != nil {
+	if err := e.complete(ctx, rec); err != nil {
 		err = fmt.Errorf("%s: %w", e.key, err)
 		return errors.Join(err, x.event(Event{Step: e.key, Type: StepFailed, Text: err.Error(), Millis: e.since(start)}))
 	}
 	return nil
 }
 
-// passed reports whether what the gates of stage i guard has begun: a later
-// stage has changed something. A change that was tried and not made is none: a
-// day may have gone by since, and the gate is asked again. Only the critical
-// section goes by what was started: it is undone or completed, never asked.
+// passed reports whether what the gates of stage i guard has begun: a later stage
+// has changed something. A change that was tried and not made does not count: a
+// day may have passed since, so the gate is asked again. In the critical section a
+// started step counts: the section is undone or completed, and its gates are not
+// asked again.
 func (x *run) passed(i int) bool {
 	h := x.Journal.History()
 	for _, stage := range x.plan.Stages[i+1:] {
@@ -61,7 +62,9 @@ func (x *run) passed(i int) bool {
 	return false
 }
 
-func (e *execution) bring(ctx context.Context, rec Record) error {
+// complete checks the step, applies it if it is needed, and verifies it. rec is what
+// the journal says of it.
+func (e *execution) complete(ctx context.Context, rec Record) error {
 	start := e.Journal.Now()
 	state, err := retry(ctx, e, "check", e.step.Op.Check)
 	if err != nil {
@@ -99,24 +102,24 @@ func (e *execution) bring(ctx context.Context, rec Record) error {
 	return e.event(Event{Step: e.key, Type: StepVerified, Millis: e.since(start)})
 }
 
-// apply applies; after a Transient error it Checks again first, because the
-// work may have been done and only its answer lost.
+// apply applies the step. After a transient error it first checks again, because
+// the change may have been made and only the answer lost.
 func (e *execution) apply(ctx context.Context) error {
-	again := false
+	retried := false
 	_, err := retry(ctx, e, "apply", func(ctx context.Context) (struct{}, error) {
-		if again && !e.step.Gate {
+		if retried && !e.step.Gate {
 			state, err := e.step.Op.Check(ctx)
 			if err != nil || state.Done {
 				return struct{}{}, err
 			}
 		}
-		again = true
+		retried = true
 		return struct{}{}, e.step.Op.Apply(ctx)
 	})
 	return err
 }
 
-// retry calls f until it succeeds, its error is not Transient, or the attempts
+// retry calls f until it succeeds, its error must not be retried, or the attempts
 // are used up. Every wait is a journal event with its reason.
 func retry[T any](ctx context.Context, e *execution, what string, f func(context.Context) (T, error)) (T, error) {
 	attempts, backoff := e.Attempts, e.Backoff
@@ -128,14 +131,14 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 	}
 	for n := 1; ; n++ {
 		v, err := f(ctx)
-		after, again := e.again(err, n, attempts)
+		after, again := e.retries(err, n, attempts)
 		if err == nil || !again {
 			return v, err
 		}
 		pause := max(backoff, after)
-		backoff = min(2*backoff, e.longest())
+		backoff = min(2*backoff, e.maxBackoff())
 		text := fmt.Sprintf("%s, attempt %d of %d, again in %s: %v", what, n, attempts, pause, err)
-		if e.insist {
+		if e.undoingSection {
 			text = fmt.Sprintf("%s, attempt %d, again in %s: %v", what, n, pause, err)
 		}
 		if err := e.event(Event{Step: e.key, Type: StepRetry, Text: text}); err != nil {
@@ -147,24 +150,24 @@ func retry[T any](ctx context.Context, e *execution, what string, f func(context
 	}
 }
 
-// again reports whether attempt n is followed by another, and how long the
-// other side wants to be left alone before.
-func (e *execution) again(err error, n, attempts int) (after time.Duration, again bool) {
+// retries reports whether another attempt follows attempt n, and how long the
+// other side has asked to wait.
+func (e *execution) retries(err error, n, attempts int) (after time.Duration, again bool) {
 	var transient *report.TransientError
 	if errors.As(err, &transient) {
 		after = transient.After
 	}
-	if e.insist {
+	if e.undoingSection {
 		var permanent *report.PermanentError
 		return after, !errors.As(err, &permanent)
 	}
 	return after, transient != nil && n < attempts
 }
 
-// longest bounds the wait between two attempts: while a section is undone,
-// clients wait, too.
-func (e *execution) longest() time.Duration {
-	if e.insist {
+// maxBackoff bounds the wait between two attempts. It is short while a critical
+// section is undone, because clients wait meanwhile.
+func (e *execution) maxBackoff() time.Duration {
+	if e.undoingSection {
 		return 2 * time.Second
 	}
 	return time.Minute

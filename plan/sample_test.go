@@ -17,7 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// fileOp wants a file to hold text: the smallest real world there is. Every
+// fileOp wants a file to hold text: the smallest real change there is. Every
 // Apply and Undo also appends to the log file beside it.
 type fileOp struct {
 	dir, name, want string
@@ -99,8 +99,8 @@ func step(dir, name string) plan.Step {
 	return plan.Step{Name: name, Summary: "write " + name, Op: &fileOp{dir: dir, name: name, want: "new"}}
 }
 
-// world is a plan of every shape: parallel, serial, a gate, a critical section.
-func world(dir string) plan.Plan {
+// samplePlan is a plan of every shape: parallel, serial, a gate, a critical section.
+func samplePlan(dir string) plan.Plan {
 	return plan.Plan{Site: "test", Kind: "cutover", Stages: []plan.Stage{
 		{Name: "gates", Steps: []plan.Step{{Name: "ready", Summary: "wait for ready", Gate: true, Op: &gate{fileOp: fileOp{dir: dir, name: "ready", want: "yes"}}}}},
 		{Name: "prepare", Steps: []plan.Step{step(dir, "a"), step(dir, "b"), step(dir, "found")}},
@@ -110,14 +110,14 @@ func world(dir string) plan.Plan {
 	}}
 }
 
-// worldKey names a step of the world's plan.
-func worldKey(stage, step string) plan.Key {
+// sampleKey names a step of samplePlan.
+func sampleKey(stage, step string) plan.Key {
 	return plan.Key{Kind: "cutover", Stage: stage, Step: step}
 }
 
 var written = []string{"a", "b", "c", "d", "e", "f"}
 
-func newWorld(t *testing.T) string {
+func newSample(t *testing.T) string {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"ready": "yes", "found": "new", "a": "old"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
@@ -144,7 +144,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashing runs or undoes the world's plan in this process and kills it with
+// crashing runs or undoes samplePlan in this process and kills it with
 // SIGKILL when the n-th event is in the journal. spec is "verb:n:dir".
 func crashing(spec string) int {
 	var verb, dir string
@@ -169,9 +169,9 @@ func crashing(spec string) int {
 	})
 	r := &plan.Runner{Journal: j}
 	if verb == "undo" {
-		err = r.Undo(context.Background(), world(dir))
+		err = r.Undo(context.Background(), samplePlan(dir))
 	} else {
-		err = r.Run(context.Background(), world(dir), plan.RunOptions{})
+		err = r.Run(context.Background(), samplePlan(dir), plan.RunOptions{})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFile replaces the file at path so that a crash leaves the old or the new
-// one, never a part: temporary file, fsync, rename, fsync of the folder. The
-// mode is 0600, the folder is made if it is missing.
+// WriteFile replaces the file at path. A crash leaves the old file or the new one,
+// never a part of it: temporary file, fsync, rename, fsync of the folder. The mode
+// is 0600; a missing folder is created.
 func WriteFile(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -40,7 +40,7 @@ func WriteFile(path string, data []byte) (err error) {
 	return syncDir(dir)
 }
 
-// WriteJSON is WriteFile of v as indented JSON.
+// WriteJSON replaces the file at path, as WriteFile does, with v as indented JSON.
 func WriteJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
