@@ -17,14 +17,14 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 var (
-	oldWeb, newWeb     = netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("203.0.113.10")
-	oldApp, newApp     = netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("203.0.113.11")
-	oldWeb6, newWeb6   = netip.MustParseAddr("2001:db8:1::10"), netip.MustParseAddr("2001:db8:2::10")
-	oldHosts           = []netip.Addr{oldWeb, oldApp, oldWeb6}
-	addresses          = dns.AddressMap{oldWeb: newWeb, oldApp: newApp, oldWeb6: newWeb6}
-	elsewhere          = "198.51.100.7"
-	comZone, orgZone   = dns.Zone{ID: "zone-com", Name: "example.com", Active: true}, dns.Zone{ID: "zone-org", Name: "example.org", Active: true}
-	derivationSelected = dns.Selection{
+	oldWeb, newWeb   = netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("203.0.113.10")
+	oldApp, newApp   = netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("203.0.113.11")
+	oldWeb6, newWeb6 = netip.MustParseAddr("2001:db8:1::10"), netip.MustParseAddr("2001:db8:2::10")
+	oldHosts         = []netip.Addr{oldWeb, oldApp, oldWeb6}
+	addresses        = dns.AddressMap{oldWeb: newWeb, oldApp: newApp, oldWeb6: newWeb6}
+	elsewhere        = "198.51.100.7"
+	comZone, orgZone = dns.Zone{ID: "zone-com", Name: "example.com", Active: true}, dns.Zone{ID: "zone-org", Name: "example.org", Active: true}
+	sampleSelection  = dns.Selection{
 		Old: oldHosts, Addresses: addresses,
 		Exclude: []string{"mail.example.com", "both.example.com/AAAA"},
 		Waves: []dns.Wave{
@@ -34,7 +34,7 @@ var (
 	}
 )
 
-func rec(name, kind, content string, change ...func(*dns.Record)) dns.Record {
+func record(name, kind, content string, change ...func(*dns.Record)) dns.Record {
 	r := dns.Record{ID: name + "/" + kind + "/" + content, Name: name, Type: kind, Content: content, TTL: 3600}
 	for _, c := range change {
 		c(&r)
@@ -45,54 +45,54 @@ func rec(name, kind, content string, change ...func(*dns.Record)) dns.Record {
 func proxied(r *dns.Record)   { r.Proxied, r.TTL = true, dns.AutomaticTTL }
 func commented(r *dns.Record) { r.Comment, r.Tags = "owned by web", []string{"team:web"} }
 
-func world() []dns.ZoneRecords {
+func sampleZones() []dns.ZoneRecords {
 	return []dns.ZoneRecords{
 		{Zone: comZone, Records: []dns.Record{
-			rec("example.com", "A", oldWeb.String(), proxied),
-			rec("example.com", "AAAA", "2001:DB8:1:0::10", proxied), // another spelling of oldWeb6
-			rec("example.com", "MX", "mail.example.com"),
-			rec("example.com", "TXT", `"v=spf1 ip4:192.0.2.10 ip4:192.0.2.0/28 include:_spf.example.net -all"`),
-			rec("www.example.com", "CNAME", "example.com", proxied),
-			rec("api.example.com", "A", oldApp.String(), commented),
-			rec("mail.example.com", "A", oldWeb.String()),
-			rec("both.example.com", "A", oldWeb.String()),
-			rec("both.example.com", "AAAA", oldWeb6.String()),
-			rec("mixed.example.com", "A", oldWeb.String()),
-			rec("mixed.example.com", "A", elsewhere),
-			rec("static.example.com", "A", elsewhere),
-			rec("*.blogs.example.com", "A", oldWeb.String(), commented),
-			rec("special.blogs.example.com", "TXT", "stops the wildcard"),
-			rec("alias.example.com", "CNAME", "anything.blogs.example.com"),
-			rec("stopped.example.com", "CNAME", "x.special.blogs.example.com"),
-			rec("out.example.com", "CNAME", "shop.example.net"),
-			rec("_sip._tcp.example.com", "SRV", "10 5 5060 api.example.com"),
-			rec("svc.example.com", "HTTPS", `1 . ipv4hint="192.0.2.10,198.51.100.7"`),
-			rec("ptr.example.com", "TXT", "listens on 192.0.2.11:8080"),
-			rec("near.example.com", "TXT", "192.0.2.100 is another host"),
+			record("example.com", "A", oldWeb.String(), proxied),
+			record("example.com", "AAAA", "2001:DB8:1:0::10", proxied), // another spelling of oldWeb6
+			record("example.com", "MX", "mail.example.com"),
+			record("example.com", "TXT", `"v=spf1 ip4:192.0.2.10 ip4:192.0.2.0/28 include:_spf.example.net -all"`),
+			record("www.example.com", "CNAME", "example.com", proxied),
+			record("api.example.com", "A", oldApp.String(), commented),
+			record("mail.example.com", "A", oldWeb.String()),
+			record("both.example.com", "A", oldWeb.String()),
+			record("both.example.com", "AAAA", oldWeb6.String()),
+			record("mixed.example.com", "A", oldWeb.String()),
+			record("mixed.example.com", "A", elsewhere),
+			record("static.example.com", "A", elsewhere),
+			record("*.blogs.example.com", "A", oldWeb.String(), commented),
+			record("special.blogs.example.com", "TXT", "stops the wildcard"),
+			record("alias.example.com", "CNAME", "anything.blogs.example.com"),
+			record("stopped.example.com", "CNAME", "x.special.blogs.example.com"),
+			record("out.example.com", "CNAME", "shop.example.net"),
+			record("_sip._tcp.example.com", "SRV", "10 5 5060 api.example.com"),
+			record("svc.example.com", "HTTPS", `1 . ipv4hint="192.0.2.10,198.51.100.7"`),
+			record("ptr.example.com", "TXT", "listens on 192.0.2.11:8080"),
+			record("near.example.com", "TXT", "192.0.2.100 is another host"),
 		}},
 		{Zone: orgZone, Records: []dns.Record{
-			rec("xn--bcher-kva.example.org", "A", oldApp.String()),
-			rec("done.example.org", "A", newWeb.String()), // flipped before a run was cut short
-			rec("chain.example.org", "CNAME", "www.example.com"),
-			rec("loop.example.org", "CNAME", "pool.example.org"),
-			rec("pool.example.org", "CNAME", "loop.example.org"),
+			record("xn--bcher-kva.example.org", "A", oldApp.String()),
+			record("done.example.org", "A", newWeb.String()), // flipped before a run was cut short
+			record("chain.example.org", "CNAME", "www.example.com"),
+			record("loop.example.org", "CNAME", "pool.example.org"),
+			record("pool.example.org", "CNAME", "loop.example.org"),
 		}},
 	}
 }
 
 func TestDerive(t *testing.T) {
-	d, err := dns.Derive(world(), derivationSelected)
+	d, err := dns.Derive(sampleZones(), sampleSelection)
 	require.NoError(t, err)
 	require.Equal(t, []string{"canary", "wild", "rest"}, d.Waves)
 	golden(t, "derivation.json", d)
 }
 
 func TestDeriveHazardsAndFollowersReadWell(t *testing.T) {
-	d, err := dns.Derive(world(), derivationSelected)
+	d, err := dns.Derive(sampleZones(), sampleSelection)
 	require.NoError(t, err)
 	var lines []string
 	for _, z := range d.Zones {
-		for _, f := range z.Follow {
+		for _, f := range z.Followers {
 			lines = append(lines, f.String())
 		}
 		for _, h := range z.Hazards() {
@@ -102,12 +102,12 @@ func TestDeriveHazardsAndFollowersReadWell(t *testing.T) {
 	golden(t, "findings.json", lines)
 }
 
-// The plan of an interrupted flip is the plan that was begun: the same records
-// are derived before, in the middle of, and after it.
+// An interrupted flip is continued with the same plan: Derive finds the same records
+// before, during and after the flip.
 func TestDeriveFindsTheSameRecordsAfterTheFlip(t *testing.T) {
-	before, err := dns.Derive(world(), derivationSelected)
+	before, err := dns.Derive(sampleZones(), sampleSelection)
 	require.NoError(t, err)
-	flipped := world()
+	flipped := sampleZones()
 	for z := range flipped {
 		for i, r := range flipped[z].Records {
 			for old, to := range addresses {
@@ -117,7 +117,7 @@ func TestDeriveFindsTheSameRecordsAfterTheFlip(t *testing.T) {
 			}
 		}
 	}
-	after, err := dns.Derive(flipped, derivationSelected)
+	after, err := dns.Derive(flipped, sampleSelection)
 	require.NoError(t, err)
 	require.Equal(t, ids(before), ids(after))
 	require.Equal(t, before.Waves, after.Waves)
@@ -127,13 +127,13 @@ func TestDeriveFindsTheSameRecordsAfterTheFlip(t *testing.T) {
 }
 
 func TestDeriveBeforeTheTargetExists(t *testing.T) {
-	sel := derivationSelected
+	sel := sampleSelection
 	sel.Addresses = dns.AddressMap{}
-	d, err := dns.Derive(world(), sel)
+	d, err := dns.Derive(sampleZones(), sel)
 	require.NoError(t, err)
-	with, err := dns.Derive(world(), derivationSelected)
+	with, err := dns.Derive(sampleZones(), sampleSelection)
 	require.NoError(t, err)
-	require.Len(t, ids(with), len(ids(d))+1, "only the record that is flipped already cannot be known")
+	require.Len(t, ids(with), len(ids(d))+1, "only the record that is flipped already is missing")
 }
 
 func ids(d dns.Derivation) []string {
@@ -188,7 +188,7 @@ func TestDeriveRefuses(t *testing.T) {
 		},
 		"two records that would be identical": {
 			func(_ *dns.Selection, zones []dns.ZoneRecords) {
-				zones[0].Records = append(zones[0].Records, rec("api.example.com", "A", newApp.String()))
+				zones[0].Records = append(zones[0].Records, record("api.example.com", "A", newApp.String()))
 			},
 			"two records would both become 203.0.113.11", "delete one of the two",
 		},
@@ -207,7 +207,7 @@ func TestDeriveRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			sel, zones := derivationSelected, world()
+			sel, zones := sampleSelection, sampleZones()
 			c.change(&sel, zones)
 			_, err := dns.Derive(zones, sel)
 			require.ErrorContains(t, err, c.err)

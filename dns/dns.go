@@ -1,7 +1,13 @@
-// Package dns flips a service from source to target addresses and back: it
-// derives which records flip, changes them in one batch per zone and wave, asks
-// the name servers whether the change is in force, lowers and restores TTLs, and
-// purges caches. It knows no vendor: see dns/cloudflare for one.
+// Package dns flips a service from source to target addresses and back. It derives
+// which records flip, changes them in one batch per zone and wave, asks the name
+// servers whether the change is in force, lowers and restores TTLs, and purges
+// caches.
+//
+// It needs a vendor behind the interfaces Zones, Records and Cache (dns/cloudflare
+// is one), and the target address of every source host. It promises that a flip
+// changes only the contents of records, that every step can be repeated and undone
+// from its before-image, and that a record that somebody else has changed is not
+// overwritten without Force.
 package dns
 
 import (
@@ -24,7 +30,7 @@ type Zone struct {
 	ID          string   `json:"id"`
 	Name        string   `json:"name"`
 	Plan        string   `json:"plan,omitempty"`         // the vendor's plan, e.g. "free"
-	Active      bool     `json:"active"`                 // the vendor's name servers are the zone's
+	Active      bool     `json:"active"`                 // the zone is delegated to the vendor's name servers
 	NameServers []string `json:"name_servers,omitempty"` // host names
 	// BatchLimit is how many changes the vendor takes in one transaction.
 	BatchLimit int `json:"batch_limit,omitempty"`
@@ -36,26 +42,26 @@ type Record struct {
 	Name    string   `json:"name"` // fully qualified, no trailing dot, Punycode, lower case
 	Type    string   `json:"type"`
 	Content string   `json:"content"`
-	TTL     int      `json:"ttl"` // seconds; AutomaticTTL: the vendor's choice
+	TTL     int      `json:"ttl"` // seconds; AutomaticTTL leaves it to the vendor
 	Proxied bool     `json:"proxied"`
 	Comment string   `json:"comment,omitempty"`
 	Tags    []string `json:"tags,omitempty"`
-	// Settings are the vendor's own per-record settings, as they came.
+	// Settings are the vendor's own settings of the record, unchanged.
 	Settings   json.RawMessage `json:"settings,omitempty"`
 	ModifiedOn time.Time       `json:"modified_on,omitzero"`
-	// Raw is the whole record as the vendor gave it.
+	// Raw is the whole record as the vendor returned it.
 	Raw json.RawMessage `json:"raw,omitempty"`
 }
 
-// AutomaticTTL in Record.TTL leaves the choice to the vendor, which serves
-// automaticSeconds.
+// AutomaticTTL in Record.TTL leaves the choice to the vendor, which then answers
+// with a TTL of automaticSeconds.
 const (
 	AutomaticTTL     = 1
 	automaticSeconds = 300
 )
 
-// Seconds is the TTL that resolvers see.
-func (r Record) Seconds() int {
+// ttlSeconds returns the TTL that resolvers see.
+func (r Record) ttlSeconds() int {
 	if r.TTL == AutomaticTTL {
 		return automaticSeconds
 	}
@@ -64,18 +70,19 @@ func (r Record) Seconds() int {
 
 func (r Record) String() string { return r.Name + " " + r.Type }
 
-// Change is what is to become of one record; a zero field stays as it is.
+// Change holds the new content and TTL of one record. A zero value of either leaves
+// it unchanged.
 type Change struct {
 	ID      string
-	Type    string // of the record; it never changes
+	Type    string // of the record; a change never alters it
 	Content string
 	TTL     int
 }
 
 // Zones finds zones.
 type Zones interface {
-	// Zones returns the zones with these names, in that order; a name that the
-	// account does not hold is an error that wraps ErrNoZone.
+	// Zones returns the zones with these names, in that order. The error wraps
+	// ErrNoZone if the account does not hold one of them.
 	Zones(ctx context.Context, names []string) ([]Zone, error)
 }
 
@@ -83,17 +90,17 @@ type Zones interface {
 type Records interface {
 	// Records returns every record of the zone.
 	Records(ctx context.Context, zone Zone) ([]Record, error)
-	// Change makes the changes in one transaction, or in as few as
-	// Zone.BatchLimit allows. An error may come after the work was done: ask
-	// Records. ErrRecordGone is wrapped when one of the records does not exist.
+	// Change makes the changes in one transaction, or in as few as Zone.BatchLimit
+	// allows. After an error the changes may have been made: read Records to find
+	// out. The error wraps ErrRecordGone if one of the records does not exist.
 	Change(ctx context.Context, zone Zone, changes []Change) error
 }
 
-// Cache forgets cached copies.
+// Cache is the vendor's cache of pages.
 type Cache interface {
-	// Purge forgets what is cached of hosts; nil hosts means of the whole zone.
+	// Purge removes the cached pages of hosts; nil hosts means the whole zone.
 	Purge(ctx context.Context, zone Zone, hosts []string) error
-	// PurgeLimit is how many hosts one Purge takes.
+	// PurgeLimit returns how many hosts one Purge takes.
 	PurgeLimit() int
 }
 
@@ -101,12 +108,12 @@ type Cache interface {
 var (
 	ErrNoZone     = errors.New("no such zone in the account")
 	ErrRecordGone = errors.New("record does not exist")
-	// ErrNotProvisioned is returned by Addresses while the target host is not there yet.
+	// ErrNotProvisioned is wrapped by Addresses while the target host does not exist yet.
 	ErrNotProvisioned = errors.New("the target host has no address yet")
 )
 
-// SettingError is a setting that does not fit what the zones hold. Setting is
-// its path in the configuration, such as "dns.exclude[0]".
+// SettingError is the error of a setting that does not fit the records of the zones.
+// Setting is its path in the configuration, such as "dns.exclude[0]".
 type SettingError struct {
 	Setting string
 	Err     error
@@ -114,29 +121,30 @@ type SettingError struct {
 
 func (e *SettingError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what does not fit.
+// Unwrap returns Err.
 func (e *SettingError) Unwrap() error { return e.Err }
 
-// Addresses knows where each source host's service goes.
+// Addresses maps the source hosts' addresses to those of the target.
 type Addresses interface {
-	// New returns the target address for a source address, or an error that
-	// wraps ErrNotProvisioned while there is none.
-	New(old netip.Addr) (netip.Addr, error)
+	// TargetOf returns the target address for a source address. The error wraps
+	// ErrNotProvisioned while the target host has no address.
+	TargetOf(old netip.Addr) (netip.Addr, error)
 }
 
-// AddressMap is Addresses that are known: source → target.
+// AddressMap is Addresses in a map: source → target.
 type AddressMap map[netip.Addr]netip.Addr
 
-// New implements Addresses.
-func (m AddressMap) New(old netip.Addr) (netip.Addr, error) {
-	if to, ok := m[old]; ok {
-		return to, nil
+// TargetOf implements Addresses.
+func (m AddressMap) TargetOf(old netip.Addr) (netip.Addr, error) {
+	if target, ok := m[old]; ok {
+		return target, nil
 	}
 	return netip.Addr{}, fmt.Errorf("target address for %s: %w", old, ErrNotProvisioned)
 }
 
-// canonical is a record name as the vendor writes it: lower case, Punycode, no
-// trailing dot. A name that cannot be encoded stays as it is and matches nothing.
+// canonical returns a record name as the vendor writes it: lower case, Punycode, no
+// trailing dot. A name that cannot be encoded in Punycode is only lowered and
+// trimmed; it matches no record.
 func canonical(name string) string {
 	name = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
 	if ascii, err := idna.ToASCII(name); err == nil {
@@ -145,8 +153,9 @@ func canonical(name string) string {
 	return name
 }
 
-// address parses an A or AAAA record's content.
-func address(r Record) (netip.Addr, bool) {
+// recordAddress parses the content of an A or AAAA record. It returns false for
+// other types.
+func recordAddress(r Record) (netip.Addr, bool) {
 	if r.Type != "A" && r.Type != "AAAA" {
 		return netip.Addr{}, false
 	}
@@ -154,18 +163,18 @@ func address(r Record) (netip.Addr, bool) {
 	return a, err == nil
 }
 
-// sameContent compares contents; addresses by value, so that two spellings of
-// an IPv6 address are equal.
+// sameContent reports whether two contents are equal. Addresses are compared by
+// value, so that two spellings of an IPv6 address are equal.
 func sameContent(a, b string) bool {
 	if a == b {
 		return true
 	}
-	x, errX := netip.ParseAddr(a)
-	y, errY := netip.ParseAddr(b)
-	return errX == nil && errY == nil && x == y
+	addrA, errX := netip.ParseAddr(a)
+	addrB, errY := netip.ParseAddr(b)
+	return errX == nil && errY == nil && addrA == addrB
 }
 
-// byID indexes records.
+// byID indexes records by ID.
 func byID(records []Record) map[string]Record {
 	m := make(map[string]Record, len(records))
 	for _, r := range records {
@@ -174,7 +183,8 @@ func byID(records []Record) map[string]Record {
 	return m
 }
 
-// tally says how often each value occurs, most first: "192.0.2.10 (3), 192.0.2.11".
+// tally lists each value with its count, the most frequent first:
+// "192.0.2.10 (3), 192.0.2.11".
 func tally(values []string) string {
 	count := map[string]int{}
 	for _, v := range values {
@@ -201,7 +211,8 @@ func tally(values []string) string {
 // shortList lists the first few items and counts the others.
 func shortList(items []string) string { return phrase.FirstOf(6, items) }
 
-// stepName makes a step's name of parts; plan.Step allows letters, digits, '-', '.', ':'.
+// stepName joins parts with ':' into the name of a step. Every character that
+// plan.Step does not allow becomes '-': it allows letters, digits, '-', '.' and ':'.
 func stepName(parts ...string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -11,44 +11,44 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// FlipSpec is what a flip of one zone and wave needs.
+// FlipSpec describes the flip of one zone and wave.
 type FlipSpec struct {
 	Records   Records
 	Zone      Zone
 	Wave      string
-	Entries   []Entry   // ToTarget: the wave's records, of Derive
-	Addresses Addresses // ToTarget: where they go
-	// Propagation is how the name servers are asked whether the change is in force.
+	Entries   []Entry   // the wave's records, from Derive; only FlipToTarget needs them
+	Addresses Addresses // their target addresses; only FlipToTarget needs them
+	// Propagation asks the name servers whether the change is in force.
 	Propagation Propagation
-	// Force overwrites records that somebody else has changed, and passes over
-	// those that are gone.
+	// Force overwrites records that somebody else has changed, and skips those that
+	// no longer exist.
 	Force   bool
 	Hazards []plan.Hazard
 }
 
-// Direction is which way a flip goes.
-type Direction int
+// direction is the side that a flip leads to.
+type direction int
 
-// The directions.
 const (
-	ToTarget Direction = iota
-	ToSource
+	toTarget direction = iota
+	toSource
 )
 
-// flip changes the contents of one zone's records in one batch, and nothing else
-// of them: TTL, proxied, comments, tags and settings stay.
+// flip changes the contents of one zone's records in one batch. TTL, proxied,
+// comments, tags and settings stay.
 type flip struct {
 	FlipSpec
-	direction Direction
-	images    []Image // ToSource: what to put back
+	direction direction
+	images    []Image // toSource: the contents to put back
 }
 
-// FlipName is the name of FlipToTarget's step: the journal's key of its before-image.
+// FlipName returns the name of FlipToTarget's step. The journal finds its
+// before-image by this name.
 func FlipName(zone, wave string) string { return stepName("flip", zone, wave) }
 
-// FlipOf returns zone and wave of a name that FlipName made; ok is false for
-// every other name. Neither a zone nor a wave holds a colon.
-func FlipOf(name string) (zone, wave string, ok bool) {
+// ParseFlipName returns the zone and wave of a name that FlipName made; ok is false
+// for every other name. Neither a zone nor a wave holds a colon.
+func ParseFlipName(name string) (zone, wave string, ok bool) {
 	rest, ok := strings.CutPrefix(name, stepName("flip", ""))
 	if !ok {
 		return "", "", false
@@ -56,7 +56,8 @@ func FlipOf(name string) (zone, wave string, ok bool) {
 	return strings.Cut(rest, ":")
 }
 
-// FlipToTarget is the step that points one zone's records of a wave at the target.
+// FlipToTarget returns the step that points one zone's records of a wave at the
+// target.
 func FlipToTarget(spec FlipSpec) plan.Step {
 	var names []string
 	for _, e := range spec.Entries {
@@ -66,14 +67,14 @@ func FlipToTarget(spec FlipSpec) plan.Step {
 		Name:    FlipName(spec.Zone.Name, spec.Wave),
 		Summary: fmt.Sprintf("point %d records of %s, wave %s, at the target: %s", len(names), spec.Zone.Name, spec.Wave, shortList(names)),
 		Hazards: spec.Hazards,
-		Op:      &flip{FlipSpec: spec, direction: ToTarget},
+		Op:      &flip{FlipSpec: spec, direction: toTarget},
 	}
 }
 
-// FlipToSource is the step of a rollback's plan that puts before-images back:
+// FlipToSource returns the step of a rollback's plan that puts before-images back.
 // before is the State.Before that the flip of the same zone and wave journaled.
 func FlipToSource(spec FlipSpec, before json.RawMessage) (plan.Step, error) {
-	images, err := ImagesOf(before)
+	images, err := ParseImages(before)
 	if err != nil {
 		return plan.Step{}, fmt.Errorf("flip %s back: %w", spec.Zone.Name, err)
 	}
@@ -85,11 +86,12 @@ func FlipToSource(spec FlipSpec, before json.RawMessage) (plan.Step, error) {
 		Name:    stepName("flip-back", spec.Zone.Name, spec.Wave),
 		Summary: fmt.Sprintf("put %d records of %s, wave %s, back to the source: %s", len(names), spec.Zone.Name, spec.Wave, shortList(names)),
 		Hazards: spec.Hazards,
-		Op:      &flip{FlipSpec: spec, direction: ToSource, images: images},
+		Op:      &flip{FlipSpec: spec, direction: toSource, images: images},
 	}, nil
 }
 
-// goal is what one record is to become, and from which content.
+// goal is the content that one record must get, and the content that it is expected
+// to have before.
 type goal struct {
 	id, name, kind string
 	from, want     string
@@ -106,31 +108,31 @@ func goalsOf(images []Image) []goal {
 }
 
 func (f *flip) goals() ([]goal, error) {
-	if f.direction == ToSource {
+	if f.direction == toSource {
 		return goalsOf(f.images), nil
 	}
 	var out []goal
 	for _, e := range f.Entries {
-		to, err := f.Addresses.New(e.Old)
+		target, err := f.Addresses.TargetOf(e.Old)
 		if err != nil {
 			return nil, err
 		}
-		if to.Is4() != e.Old.Is4() {
-			return nil, fmt.Errorf("flip %s: %s cannot become %s: a record cannot change its type", e.Record, e.Old, to)
+		if target.Is4() != e.Old.Is4() {
+			return nil, fmt.Errorf("flip %s: %s cannot become %s: a record cannot change its type", e.Record, e.Old, target)
 		}
-		out = append(out, goal{e.Record.ID, e.Record.Name, e.Record.Type, e.Old.String(), to.String()})
+		out = append(out, goal{e.Record.ID, e.Record.Name, e.Record.Type, e.Old.String(), target.String()})
 	}
 	return out, nil
 }
 
-// survey compares goals with the zone's records.
+// survey is the comparison of goals with the zone's records.
 type survey struct {
-	now     []string // contents, of records that exist
+	now     []string // contents of the records that exist
 	images  []Image
 	todo    []Change
-	changed []error  // by somebody else, unless forced
-	gone    []string // names
-	notes   []string // for the operator, once it is done
+	changed []error  // one for each record that somebody else changed; none with Force
+	gone    []string // records that no longer exist; none with Force
+	notes   []string // for the operator, reported when the changes are made
 }
 
 func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
@@ -138,10 +140,10 @@ func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
 	if err != nil {
 		return survey{}, err
 	}
-	have := byID(records)
+	current := byID(records)
 	var s survey
 	for _, g := range goals {
-		r, ok := have[g.id]
+		r, ok := current[g.id]
 		if !ok {
 			if f.Force {
 				s.notes = append(s.notes, g.record()+" is gone: passed over")
@@ -156,7 +158,7 @@ func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
 		case sameContent(r.Content, g.want):
 			continue
 		case !sameContent(r.Content, g.from) && !f.Force:
-			s.changed = append(s.changed, changedError(g.name, g.kind, r.Content, f.ours(g), f.theirs(g)))
+			s.changed = append(s.changed, changedError(g.name, g.kind, r.Content, f.moveValue(g), f.earlierValue(g)))
 			continue
 		case !sameContent(r.Content, g.from):
 			s.notes = append(s.notes, fmt.Sprintf("%s: %s, set by somebody else, is overwritten with %s", g.record(), r.Content, g.want))
@@ -166,22 +168,23 @@ func (f *flip) survey(ctx context.Context, goals []goal) (survey, error) {
 	return s, nil
 }
 
-// ours and theirs name, for an error, the move's value and the one before it.
-func (f *flip) ours(g goal) string {
-	if f.direction == ToTarget {
+// moveValue returns the content that the move gives the record, for an error.
+func (f *flip) moveValue(g goal) string {
+	if f.direction == toTarget {
 		return g.want
 	}
 	return g.from
 }
 
-func (f *flip) theirs(g goal) string {
-	if f.direction == ToTarget {
+// earlierValue returns the content that the record had before the move, for an error.
+func (f *flip) earlierValue(g goal) string {
+	if f.direction == toTarget {
 		return g.from
 	}
 	return g.want
 }
 
-// Check compares contents with what is wanted; all there is done.
+// Check compares the records' contents with the goals.
 func (f *flip) Check(ctx context.Context) (plan.State, error) {
 	goals, err := f.goals()
 	if errors.Is(err, ErrNotProvisioned) {
@@ -197,7 +200,7 @@ func (f *flip) Check(ctx context.Context) (plan.State, error) {
 	if len(s.gone) > 0 {
 		return plan.State{}, goneError(f.Zone, s.gone)
 	}
-	before, err := encode(s.images)
+	before, err := encodeImages(s.images)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -211,18 +214,21 @@ func (f *flip) Check(ctx context.Context) (plan.State, error) {
 	}, nil
 }
 
-// Apply sends one batch. On the way to the target nothing is changed when
-// somebody else has changed one of the records; on the way back all others are
-// restored first, and the error names those that were not.
+// Apply sends one batch. If somebody else has changed one of the records, a flip to
+// the target changes nothing. A flip to the source first restores all other records;
+// its error names those that it did not restore.
 func (f *flip) Apply(ctx context.Context) error {
 	goals, err := f.goals()
 	if err != nil {
 		return err
 	}
-	return f.bring(ctx, goals, f.direction == ToSource)
+	return f.change(ctx, goals, f.direction == toSource)
 }
 
-func (f *flip) bring(ctx context.Context, goals []goal, despiteRefused bool) error {
+// change brings the records to their goals. partly says what to do when some records
+// are gone or were changed by somebody else: with it, the others are changed and the
+// error names the refused ones; without it, nothing is changed.
+func (f *flip) change(ctx context.Context, goals []goal, partly bool) error {
 	s, err := f.survey(ctx, goals)
 	if err != nil {
 		return fmt.Errorf("read records of %s: %w", f.Zone.Name, err)
@@ -231,15 +237,15 @@ func (f *flip) bring(ctx context.Context, goals []goal, despiteRefused bool) err
 	if len(s.gone) > 0 {
 		refused = append(refused, goneError(f.Zone, s.gone))
 	}
-	if len(refused) > 0 && !despiteRefused || len(s.todo) == 0 {
+	if len(refused) > 0 && !partly || len(s.todo) == 0 {
 		return errors.Join(refused...)
 	}
 	for _, note := range s.notes {
 		report.Note(ctx, "%s", note)
 	}
 	err = f.Records.Change(ctx, f.Zone, s.todo)
-	if errors.Is(err, ErrRecordGone) { // deleted between the reading and the change: say which
-		return errors.Join(f.whichGone(ctx, goals, err), errors.Join(refused...))
+	if errors.Is(err, ErrRecordGone) { // deleted after it was read: name it
+		return errors.Join(f.goneRecords(ctx, goals, err), errors.Join(refused...))
 	}
 	if err != nil && len(refused) > 0 {
 		return errors.Join(append(refused, err)...)
@@ -250,7 +256,7 @@ func (f *flip) bring(ctx context.Context, goals []goal, despiteRefused bool) err
 	return errors.Join(refused...)
 }
 
-func (f *flip) whichGone(ctx context.Context, goals []goal, cause error) error {
+func (f *flip) goneRecords(ctx context.Context, goals []goal, cause error) error {
 	s, err := f.survey(ctx, goals)
 	if err != nil || len(s.gone) == 0 {
 		return fmt.Errorf("flip %s: %w", f.Zone.Name, cause)
@@ -258,8 +264,8 @@ func (f *flip) whichGone(ctx context.Context, goals []goal, cause error) error {
 	return goneError(f.Zone, s.gone)
 }
 
-// Verify asks the API again, and then the name servers until they agree: the
-// vendor's propagation to them is not atomic.
+// Verify reads the records from the API, and then asks the name servers until they
+// agree: the vendor's propagation to them is not atomic.
 func (f *flip) Verify(ctx context.Context) error {
 	goals, err := f.goals()
 	if err != nil {
@@ -269,10 +275,10 @@ func (f *flip) Verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify records of %s: %w", f.Zone.Name, err)
 	}
-	have := byID(records)
+	current := byID(records)
 	var wrong []error
 	for _, g := range goals {
-		r, ok := have[g.id]
+		r, ok := current[g.id]
 		switch {
 		case !ok && f.Force:
 		case !ok:
@@ -284,23 +290,23 @@ func (f *flip) Verify(ctx context.Context) error {
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}
-	return f.Propagation.await(ctx, f.Zone, contentAnswers(goals, records))
+	return f.Propagation.await(ctx, f.Zone, expectedContents(goals, records))
 }
 
-// Undo puts the contents of the before-images back. Records that somebody else
-// has changed since are left and named in the error, unless Force is set; all
-// others are restored first.
+// Undo puts the contents of the before-images back. It leaves records that somebody
+// else has changed since, unless Force is set. It restores all others first and
+// names the rest in the error.
 func (f *flip) Undo(ctx context.Context, before json.RawMessage) error {
-	images, err := ImagesOf(before)
+	images, err := ParseImages(before)
 	if err != nil {
 		return err
 	}
 	undo := *f
-	undo.direction = ToSource
-	if f.direction == ToSource {
-		undo.direction = ToTarget // names of the values in errors only
+	undo.direction = toSource
+	if f.direction == toSource {
+		undo.direction = toTarget // only for the names of the values in errors
 	}
-	return undo.bring(ctx, goalsOf(images), true)
+	return undo.change(ctx, goalsOf(images), true)
 }
 
 func orNone(s string) string {

@@ -17,7 +17,7 @@ import (
 )
 
 func TestFlipExercise(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	for _, z := range s.derive(t).Zones {
 		plantest.Exercise(t, dns.FlipToTarget(s.flipSpec(z)))
 	}
@@ -27,8 +27,8 @@ func TestFlipExercise(t *testing.T) {
 }
 
 func TestFlipBackExercise(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
-	start := s.bytes(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+	start := s.recordsJSON(t)
 	for _, z := range s.derive(t).Zones {
 		before, _, err := runStep(t.Context(), dns.FlipToTarget(s.flipSpec(z)))
 		require.NoError(t, err)
@@ -36,12 +36,12 @@ func TestFlipBackExercise(t *testing.T) {
 		require.NoError(t, err)
 		plantest.Exercise(t, back)
 	}
-	require.JSONEq(t, start, s.bytes(t))
+	require.JSONEq(t, start, s.recordsJSON(t))
 }
 
-// One batch a zone, and nothing of the records but their contents.
+// A flip sends one batch for a zone, and changes only the contents of records.
 func TestFlipChangesContentsOnly(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	was := s.sim.Records("example.com")
 	z := s.derive(t).Zones[0]
 	s.sim.ResetRequests()
@@ -60,9 +60,9 @@ func TestFlipChangesContentsOnly(t *testing.T) {
 	}
 }
 
-// I6: a plan of every step changes nothing.
+// I6: planning changes nothing, whatever the step.
 func TestChecksChangeNothing(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	d := s.derive(t)
 	for _, z := range d.Zones {
 		steps := []plan.Step{dns.FlipToTarget(s.flipSpec(z)), dns.LowerTTL(s.ttlSpec(z))}
@@ -78,7 +78,7 @@ func TestChecksChangeNothing(t *testing.T) {
 }
 
 func TestFlipBeforeTheTargetExists(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	spec := s.flipSpec(s.derive(t).Zones[0])
 	spec.Addresses = dns.AddressMap{}
 	state, err := dns.FlipToTarget(spec).Op.Check(t.Context())
@@ -89,7 +89,7 @@ func TestFlipBeforeTheTargetExists(t *testing.T) {
 }
 
 func TestFlipShowsBeforeAndAfter(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	step := dns.FlipToTarget(s.flipSpec(s.derive(t).Zones[0]))
 	require.Contains(t, step.Summary, "point 8 records of example.com, wave rest, at the target: *.blogs.example.com A")
 	require.Contains(t, step.Hazards[0].Text, "SPF allows mail from the source address 192.0.2.10")
@@ -99,14 +99,14 @@ func TestFlipShowsBeforeAndAfter(t *testing.T) {
 	require.Equal(t, "203.0.113.10 (5), 2001:db8:2::10 (2), 203.0.113.11", state.Want)
 }
 
-// Whatever the API does to the batch, and wherever the process dies, running the
-// step again brings it to its end, with the work done once.
+// Whatever the API does to the batch, and wherever the process dies, running the step
+// again completes it, and the work is done once.
 func TestFlipThroughFaults(t *testing.T) {
 	cases := map[string]struct {
 		fault   cfsim.Fault
 		retries int
 	}{
-		"429 with Retry-After":       {cfsim.Fault{Kind: cfsim.TooManyRequests, Delay: time.Second}, 0}, // the transport repeats what was refused
+		"429 with Retry-After":       {cfsim.Fault{Kind: cfsim.TooManyRequests, Delay: time.Second}, 0}, // the transport repeats a refused request
 		"500":                        {cfsim.Fault{Kind: cfsim.ServerError}, 1},
 		"502 with an HTML page":      {cfsim.Fault{Kind: cfsim.BadGateway}, 1},
 		"200 with success:false":     {cfsim.Fault{Kind: cfsim.NotSuccessful}, 1},
@@ -116,8 +116,8 @@ func TestFlipThroughFaults(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
-			start := s.bytes(t)
+			s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+			start := s.recordsJSON(t)
 			z := s.derive(t).Zones[0]
 			c.fault.Method, c.fault.Path = "POST", "/zones/*/dns_records/batch"
 			s.sim.Inject(c.fault)
@@ -133,14 +133,14 @@ func TestFlipThroughFaults(t *testing.T) {
 			require.NoError(t, err)
 			_, _, err = runStep(t.Context(), back)
 			require.NoError(t, err)
-			require.JSONEq(t, start, s.bytes(t))
+			require.JSONEq(t, start, s.recordsJSON(t))
 		})
 	}
 }
 
 func TestFlipThroughFaultsOfReading(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 		z := s.derive(t).Zones[1]
 		s.sim.Inject(cfsim.Fault{Method: "GET", Kind: kind, Path: "/zones/*/dns_records", Times: 2})
 		_, _, err := runStep(t.Context(), dns.FlipToTarget(s.flipSpec(z)))
@@ -149,17 +149,17 @@ func TestFlipThroughFaultsOfReading(t *testing.T) {
 	}
 }
 
-// More records than a batch takes: a failure between two batches leaves some
-// flipped; the next run flips the rest, and undo takes all of them back.
+// There are more records than a batch takes. A failure between two batches leaves some
+// flipped. The next run flips the rest, and undo restores all of them.
 func TestFlipInSeveralBatches(t *testing.T) {
 	s := newSite(t, cfsim.Options{})
 	var records []cfsim.Record
 	for i := range 450 {
-		records = append(records, a(fmt.Sprintf("h%03d.example.com", i), oldWeb.String()))
+		records = append(records, simRecord(fmt.Sprintf("h%03d.example.com", i), oldWeb.String()))
 	}
 	_, err := s.sim.AddZone("example.com", records...)
 	require.NoError(t, err)
-	start := s.bytes(t)
+	start := s.recordsJSON(t)
 	z := s.derive(t).Zones[0]
 	require.Equal(t, 200, z.Zone.BatchLimit)
 	s.sim.Inject(cfsim.Fault{Method: "POST", Kind: cfsim.ServerError, Skip: 1})
@@ -169,16 +169,16 @@ func TestFlipInSeveralBatches(t *testing.T) {
 	require.Equal(t, 1, retries)
 	require.Equal(t, 1+1+2, s.batches(), "one done, one failed, the other 250 in two")
 	require.NoError(t, step.Op.Undo(t.Context(), before))
-	require.JSONEq(t, start, s.bytes(t))
+	require.JSONEq(t, start, s.recordsJSON(t))
 }
 
-// kill -9 between two batches, and after the last: a new process derives the
-// plan that was begun, finds what is done, and does the rest.
+// After kill -9 between two batches, or after the last, a new process derives the same
+// plan, finds the flipped records, and flips the rest.
 func TestFlipAfterKill(t *testing.T) {
 	s := newSite(t, cfsim.Options{})
 	var records []cfsim.Record
 	for i := range 250 {
-		records = append(records, a(fmt.Sprintf("h%03d.example.com", i), oldWeb.String()))
+		records = append(records, simRecord(fmt.Sprintf("h%03d.example.com", i), oldWeb.String()))
 	}
 	_, err := s.sim.AddZone("example.com", records...)
 	require.NoError(t, err)
@@ -212,15 +212,15 @@ func digest(step plan.Step) string {
 }
 
 func TestFlipRefusesWhatSomebodyElseChanged(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
-	entry := find(z, "auto.example.com")
-	s.byHand(t, z.Zone, dns.Change{ID: entry.Record.ID, Type: "A", Content: elsewhere})
-	was := s.bytes(t)
+	entry := entryNamed(z, "auto.example.com")
+	s.changeElsewhere(t, z.Zone, dns.Change{ID: entry.Record.ID, Type: "A", Content: elsewhere})
+	was := s.recordsJSON(t)
 	err := dns.FlipToTarget(s.flipSpec(z)).Op.Apply(t.Context())
 	require.ErrorContains(t, err, "auto.example.com A was changed by somebody else: it is 198.51.100.7, neither 203.0.113.10 (this move's value) nor 192.0.2.10 (before the move)")
 	require.Contains(t, report.Hint(err), "--force")
-	require.JSONEq(t, was, s.bytes(t), "nothing was flipped")
+	require.JSONEq(t, was, s.recordsJSON(t), "nothing was flipped")
 
 	spec := s.flipSpec(z)
 	spec.Force = true
@@ -229,14 +229,14 @@ func TestFlipRefusesWhatSomebodyElseChanged(t *testing.T) {
 }
 
 func TestRollbackRefusesWhatSomebodyElseChanged(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
 	start := s.contents("example.com")
 	step := dns.FlipToTarget(s.flipSpec(z))
 	before, _, err := runStep(t.Context(), step)
 	require.NoError(t, err)
-	changed := find(z, "auto.example.com").Record
-	s.byHand(t, z.Zone, dns.Change{ID: changed.ID, Type: "A", Content: elsewhere})
+	changed := entryNamed(z, "auto.example.com").Record
+	s.changeElsewhere(t, z.Zone, dns.Change{ID: changed.ID, Type: "A", Content: elsewhere})
 
 	back, err := dns.FlipToSource(s.flipSpec(z), before)
 	require.NoError(t, err)
@@ -258,13 +258,13 @@ func TestRollbackRefusesWhatSomebodyElseChanged(t *testing.T) {
 	require.Equal(t, want, s.contents("example.com"))
 }
 
-func TestFlipOfAVanishedRecord(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+func TestFlipOfADeletedRecord(t *testing.T) {
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
 	step := dns.FlipToTarget(s.flipSpec(z))
 	before, _, err := runStep(t.Context(), step)
 	require.NoError(t, err)
-	gone := find(z, "auto.example.com").Record
+	gone := entryNamed(z, "auto.example.com").Record
 	deleteRecord(t, s, z.Zone, gone.ID)
 
 	_, err = step.Op.Check(t.Context())
@@ -275,7 +275,7 @@ func TestFlipOfAVanishedRecord(t *testing.T) {
 	err = step.Op.Undo(t.Context(), before)
 	require.ErrorIs(t, err, dns.ErrRecordGone)
 	for id, content := range s.contents("example.com") {
-		require.NotContains(t, content, "203.0.113.", "%s was restored in spite of the other's absence", id)
+		require.NotContains(t, content, "203.0.113.", "%s was not restored because another record is gone", id)
 	}
 	spec := s.flipSpec(z)
 	spec.Force = true
@@ -285,26 +285,26 @@ func TestFlipOfAVanishedRecord(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// vanishing deletes a record between the reading and the change.
-type vanishing struct {
-	api    dns.Records
-	vanish func()
+// deletingRecords deletes a record after it was read and before it is changed.
+type deletingRecords struct {
+	api          dns.Records
+	deleteRecord func()
 }
 
-func (v *vanishing) Records(ctx context.Context, zone dns.Zone) ([]dns.Record, error) {
+func (v *deletingRecords) Records(ctx context.Context, zone dns.Zone) ([]dns.Record, error) {
 	return v.api.Records(ctx, zone)
 }
 
-func (v *vanishing) Change(ctx context.Context, zone dns.Zone, changes []dns.Change) error {
-	v.vanish()
+func (v *deletingRecords) Change(ctx context.Context, zone dns.Zone, changes []dns.Change) error {
+	v.deleteRecord()
 	return v.api.Change(ctx, zone, changes)
 }
 
-func TestFlipNamesTheRecordThatVanishedMeanwhile(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+func TestFlipNamesTheRecordThatWasDeletedMeanwhile(t *testing.T) {
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
 	spec := s.flipSpec(z)
-	spec.Records = &vanishing{s.client, func() { deleteRecord(t, s, z.Zone, find(z, "auto.example.com").Record.ID) }}
+	spec.Records = &deletingRecords{s.client, func() { deleteRecord(t, s, z.Zone, entryNamed(z, "auto.example.com").Record.ID) }}
 	err := dns.FlipToTarget(spec).Op.Apply(t.Context())
 	require.ErrorIs(t, err, dns.ErrRecordGone)
 	require.ErrorContains(t, err, "auto.example.com A")
@@ -314,7 +314,7 @@ func TestFlipNamesTheRecordThatVanishedMeanwhile(t *testing.T) {
 }
 
 func TestVerifyAsksTheNameServers(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro, Propagation: time.Hour}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro, Propagation: time.Hour}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
 	spec := s.flipSpec(z)
 	spec.Propagation.Within = 50 * time.Millisecond
@@ -334,7 +334,7 @@ func TestVerifyAsksTheNameServers(t *testing.T) {
 	require.ErrorIs(t, step.Op.Verify(ctx), context.Canceled)
 }
 
-func find(z dns.ZoneFlip, name string) dns.Entry {
+func entryNamed(z dns.ZoneFlip, name string) dns.Entry {
 	for _, e := range z.Entries() {
 		if e.Record.Name == name {
 			return e
@@ -343,13 +343,13 @@ func find(z dns.ZoneFlip, name string) dns.Entry {
 	panic("no entry " + name)
 }
 
-func TestFlipOfReadsWhatFlipNameWrites(t *testing.T) {
-	zone, wave, ok := dns.FlipOf(dns.FlipName("shop.example.com", "canary-2"))
+func TestParseFlipName(t *testing.T) {
+	zone, wave, ok := dns.ParseFlipName(dns.FlipName("shop.example.com", "canary-2"))
 	require.True(t, ok)
 	require.Equal(t, "shop.example.com", zone)
 	require.Equal(t, "canary-2", wave)
 	for _, name := range []string{"", "flip", "flip:example.com", "flip-back:example.com:rest", "purge:example.com:rest", "main:seed"} {
-		_, _, ok := dns.FlipOf(name)
+		_, _, ok := dns.ParseFlipName(name)
 		require.False(t, ok, name)
 	}
 }

@@ -19,11 +19,11 @@ import (
 
 // Propagation asks name servers until a change is in force.
 type Propagation struct {
-	// Server (host:port) answers for the zones; "" asks every one of the zone's
-	// own name servers, on port 53.
+	// Server (host:port) answers for the zones. "" means each of the zone's own name
+	// servers, on port 53.
 	Server string
-	// Interval between two rounds; 0 is 500 ms. Within is the longest wait; 0 is
-	// 2 minutes.
+	// Interval is the time between two rounds; 0 means 500 ms. Within is the longest
+	// wait; 0 means 2 minutes.
 	Interval, Within time.Duration
 }
 
@@ -34,41 +34,41 @@ const (
 	queriesAtOnce   = 16
 )
 
-// answer is what one name and type must answer.
-type answer struct {
-	name, kind string
-	proxied    bool     // answered by the vendor's edge: any address
-	want, gone []string // contents that must and must not be there
-	maxTTL     int      // seconds; 0 is any; asked of authoritative answers only
+// expectation is what name servers must answer for one name and type.
+type expectation struct {
+	name, kind     string
+	proxied        bool     // the vendor's edge answers: any address is right
+	want, unwanted []string // contents that must and must not be in the answer
+	maxTTL         int      // seconds; 0 means any; checked in authoritative answers only
 }
 
-func (a answer) String() string { return a.name + " " + a.kind }
+func (e expectation) String() string { return e.name + " " + e.kind }
 
-// contentAnswers says what the names of goals must answer, given the zone's
-// records as the API has them.
-func contentAnswers(goals []goal, records []Record) []answer {
-	index := map[string]int{}
-	var out []answer
-	have := byID(records)
+// expectedContents returns what name servers must answer for the names of goals.
+// records are the zone's records from the API.
+func expectedContents(goals []goal, records []Record) []expectation {
+	indexOf := map[string]int{}
+	var out []expectation
+	current := byID(records)
 	for _, g := range goals {
-		r, ok := have[g.id]
+		r, ok := current[g.id]
 		if !ok {
-			continue // gone, and forced
+			continue // the record is gone, and Force skips it
 		}
-		i, ok := index[g.record()]
+		i, ok := indexOf[g.record()]
 		if !ok {
 			i = len(out)
-			index[g.record()] = i
-			out = append(out, answer{name: g.name, kind: g.kind, proxied: r.Proxied})
+			indexOf[g.record()] = i
+			out = append(out, expectation{name: g.name, kind: g.kind, proxied: r.Proxied})
 		}
 		out[i].want = append(out[i].want, g.want)
 		if !sameContent(g.from, g.want) {
-			out[i].gone = append(out[i].gone, g.from)
+			out[i].unwanted = append(out[i].unwanted, g.from)
 		}
 	}
 	for i := range out {
-		// an address that another record of the name still holds is not gone
-		out[i].gone = slices.DeleteFunc(out[i].gone, func(content string) bool {
+		// another record of the name may still hold the address: then it is not unwanted
+		out[i].unwanted = slices.DeleteFunc(out[i].unwanted, func(content string) bool {
 			return slices.ContainsFunc(records, func(r Record) bool {
 				return r.Name == out[i].name && r.Type == out[i].kind && sameContent(r.Content, content)
 			})
@@ -77,9 +77,9 @@ func contentAnswers(goals []goal, records []Record) []answer {
 	return out
 }
 
-// await asks every server for every answer until all are right, Within has
-// passed or ctx ends.
-func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) error {
+// await asks every server for every expectation until all are met. It returns an error
+// when Within has passed or ctx ends.
+func (p Propagation) await(ctx context.Context, zone Zone, expectations []expectation) error {
 	within, interval := p.Within, p.Interval
 	if within == 0 {
 		within = defaultWithin
@@ -93,18 +93,19 @@ func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) err
 	}
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
-	// a round begun in time may end, but many names at a dead server must not take hours
+	// A round that began in time may end, but asking a dead server for many names must
+	// not take hours.
 	round, cancel := context.WithTimeout(ctx, within+queryTimeout)
 	defer cancel()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		wrong := ask(round, servers, answers)
-		report.Show(ctx, report.Progress{Done: int64(len(answers) - len(wrong)), Total: int64(len(answers)), Unit: "names", What: "name servers of " + zone.Name})
+		unmet := askAll(round, servers, expectations)
+		report.Show(ctx, report.Progress{Done: int64(len(expectations) - len(unmet)), Total: int64(len(expectations)), Unit: "names", What: "name servers of " + zone.Name})
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, err)
 		}
-		if len(wrong) == 0 {
+		if len(unmet) == 0 {
 			return nil
 		}
 		select {
@@ -114,20 +115,20 @@ func (p Propagation) await(ctx context.Context, zone Zone, answers []answer) err
 			return fmt.Errorf("wait for the name servers of %s: %w", zone.Name, ctx.Err())
 		case <-deadline.C:
 		}
-		return report.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(wrong), len(answers), firstOf(wrong)),
+		return report.WithHint(fmt.Errorf("%s: %d of %d names not yet as wanted: %w", zone.Name, len(unmet), len(expectations), firstOf(unmet)),
 			"the API has the change, the name servers (%s) do not answer it: see their status, then run the same command again", strings.Join(servers, ", "))
 	}
 }
 
-func firstOf(wrong []error) error {
+func firstOf(unmet []error) error {
 	const most = 3
-	if len(wrong) > most {
-		return errors.Join(append(slices.Clone(wrong[:most]), fmt.Errorf("and %d more", len(wrong)-most))...)
+	if len(unmet) > most {
+		return errors.Join(append(slices.Clone(unmet[:most]), fmt.Errorf("and %d more", len(unmet)-most))...)
 	}
-	return errors.Join(wrong...)
+	return errors.Join(unmet...)
 }
 
-// servers are the addresses to ask.
+// servers returns the addresses (host:port) of the name servers to ask.
 func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 	if p.Server != "" {
 		return []string{p.Server}, nil
@@ -138,7 +139,8 @@ func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 		if err != nil {
 			return nil, report.WithHint(fmt.Errorf("find name server %s of %s: %w", ns, zone.Name, err), "set dns.resolver to a server that answers for the zones")
 		}
-		// all of its IPv4 addresses; IPv6, which not every operator's network has, where there are no others
+		// IPv6 addresses are asked only if there are no others: not every operator's
+		// network has IPv6.
 		if v4 := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !a.Unmap().Is4() }); len(v4) > 0 {
 			addrs = v4
 		}
@@ -152,13 +154,14 @@ func (p Propagation) servers(ctx context.Context, zone Zone) ([]string, error) {
 	return out, nil
 }
 
-// ask makes one round and returns what is wrong, one error a name, in order.
-func ask(ctx context.Context, servers []string, answers []answer) []error {
-	errs := make([]error, len(answers))
+// askAll makes one round. It returns one error for each expectation that is not met,
+// in order.
+func askAll(ctx context.Context, servers []string, expectations []expectation) []error {
+	errs := make([]error, len(expectations))
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(queriesAtOnce)
-	for i, a := range answers {
+	for i, a := range expectations {
 		for _, server := range servers {
 			group.Go(func() error {
 				err := a.ask(ctx, server)
@@ -167,7 +170,7 @@ func ask(ctx context.Context, servers []string, answers []answer) []error {
 				if errs[i] == nil {
 					errs[i] = err
 				}
-				return nil // all are asked: the operator sees how many are wrong
+				return nil // an error must not stop the round: the operator sees how many are wrong
 			})
 		}
 	}
@@ -175,16 +178,16 @@ func ask(ctx context.Context, servers []string, answers []answer) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-func (a answer) ask(ctx context.Context, server string) error {
-	kinds := []string{a.kind}
-	if a.proxied { // the edge may answer with the other family only
+func (e expectation) ask(ctx context.Context, server string) error {
+	kinds := []string{e.kind}
+	if e.proxied { // the edge may answer with the other family only
 		kinds = []string{"A", "AAAA"}
 	}
 	var got []string
 	for _, kind := range kinds {
-		resp, err := query(ctx, server, queryName(a.name), kind)
+		resp, err := query(ctx, server, queryName(e.name), kind)
 		if err != nil {
-			return fmt.Errorf("ask %s for %s: %w", server, a, err)
+			return fmt.Errorf("ask %s for %s: %w", server, e, err)
 		}
 		for _, rr := range resp.Answer {
 			content, ok := addressOf(rr)
@@ -192,43 +195,43 @@ func (a answer) ask(ctx context.Context, server string) error {
 				continue
 			}
 			got = append(got, content)
-			if ttl := int(rr.Header().Ttl); ttl > a.maxTTL && a.limits(content) && resp.Authoritative {
-				return fmt.Errorf("%s answers %s with TTL %d, above %d", server, a, ttl, a.maxTTL)
+			if ttl := int(rr.Header().Ttl); ttl > e.maxTTL && e.limitsTTL(content) && resp.Authoritative {
+				return fmt.Errorf("%s answers %s with TTL %d, above %d", server, e, ttl, e.maxTTL)
 			}
 		}
-		if a.proxied && len(got) > 0 {
+		if e.proxied && len(got) > 0 {
 			return nil
 		}
 	}
-	return a.compare(server, got)
+	return e.compare(server, got)
 }
 
-// limits reports whether the answer's TTL limit holds for a record with this
-// content: others of the same name keep theirs.
-func (a answer) limits(content string) bool {
-	return a.maxTTL > 0 && !a.proxied && slices.ContainsFunc(a.want, func(w string) bool { return sameContent(w, content) })
+// limitsTTL reports whether maxTTL applies to an answer with this content: other
+// records of the same name keep their TTL.
+func (e expectation) limitsTTL(content string) bool {
+	return e.maxTTL > 0 && !e.proxied && slices.ContainsFunc(e.want, func(w string) bool { return sameContent(w, content) })
 }
 
-func (a answer) compare(server string, got []string) error {
-	said := orNone(strings.Join(got, ", "))
-	if a.proxied {
-		return fmt.Errorf("%s answers nothing for %s, which is proxied", server, a)
+func (e expectation) compare(server string, got []string) error {
+	answered := orNone(strings.Join(got, ", "))
+	if e.proxied {
+		return fmt.Errorf("%s answers nothing for %s, which is proxied", server, e)
 	}
-	for _, w := range a.want {
+	for _, w := range e.want {
 		if !slices.ContainsFunc(got, func(g string) bool { return sameContent(g, w) }) {
-			return fmt.Errorf("%s answers %s for %s, not %s", server, said, a, w)
+			return fmt.Errorf("%s answers %s for %s, not %s", server, answered, e, w)
 		}
 	}
-	for _, g := range a.gone {
+	for _, g := range e.unwanted {
 		if slices.ContainsFunc(got, func(x string) bool { return sameContent(x, g) }) {
-			return fmt.Errorf("%s still answers %s for %s", server, g, a)
+			return fmt.Errorf("%s still answers %s for %s", server, g, e)
 		}
 	}
 	return nil
 }
 
-// queryName is a name to ask for; a wildcard is asked for a name below it that
-// nobody has.
+// queryName returns the name to ask for. For a wildcard it is a name below it that
+// has no record of its own.
 func queryName(name string) string {
 	if below, ok := strings.CutPrefix(name, "*."); ok {
 		return "migrate-asks." + below

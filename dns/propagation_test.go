@@ -11,12 +11,12 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// An answer too long for one datagram is asked for again over TCP.
+// An answer that is too long for one datagram is requested again over TCP.
 func TestVerifyOfALongAnswer(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	records := []cfsim.Record{a("pool.example.com", oldWeb.String())}
+	records := []cfsim.Record{simRecord("pool.example.com", oldWeb.String())}
 	for i := range 60 {
-		records = append(records, a("pool.example.com", fmt.Sprintf("198.51.100.%d", i+1)))
+		records = append(records, simRecord("pool.example.com", fmt.Sprintf("198.51.100.%d", i+1)))
 	}
 	_, err := s.sim.AddZone("example.com", records...)
 	require.NoError(t, err)
@@ -24,11 +24,11 @@ func TestVerifyOfALongAnswer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Two source hosts behind one name, one of which stays: its address may still be
-// answered, the other's may not.
+// A name has two addresses, and one of them stays. Name servers may still answer that
+// one, but not the other.
 func TestVerifyWhereANameKeepsAnAddress(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	_, err := s.sim.AddZone("example.com", a("pool.example.com", oldWeb.String()), a("pool.example.com", elsewhere))
+	_, err := s.sim.AddZone("example.com", simRecord("pool.example.com", oldWeb.String()), simRecord("pool.example.com", elsewhere))
 	require.NoError(t, err)
 	spec := s.flipSpec(s.derive(t).Zones[0])
 	before, _, err := runStep(t.Context(), dns.FlipToTarget(spec))
@@ -40,7 +40,7 @@ func TestVerifyWhereANameKeepsAnAddress(t *testing.T) {
 }
 
 func TestVerifyWithoutNameServers(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	spec := s.flipSpec(s.derive(t).Zones[0])
 	spec.Propagation.Server = ""
 	require.NoError(t, dns.FlipToTarget(spec).Op.Apply(t.Context()))

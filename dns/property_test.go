@@ -18,19 +18,19 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-var names = []string{"example.com", "www.example.com", "*.example.com", "*.blogs.example.com", "deep.er.example.com", "api.example.com"}
+var propertyNames = []string{"example.com", "www.example.com", "*.example.com", "*.blogs.example.com", "deep.er.example.com", "api.example.com"}
 
-// drawRecords draws records of one zone without the conflicts that the vendor refuses.
+// drawRecords draws records of one zone, without conflicts that the vendor refuses.
 func drawRecords(t *rapid.T) []cfsim.Record {
 	contents := []string{oldWeb.String(), oldApp.String(), oldWeb6.String(), elsewhere}
 	var out []cfsim.Record
-	for _, name := range names {
-		proxied := rapid.Bool().Draw(t, "proxied") // all records of a name and type alike
+	for _, name := range propertyNames {
+		proxied := rapid.Bool().Draw(t, "proxied") // the same for all records of a name
 		for _, content := range contents {
 			if !rapid.Bool().Draw(t, "has "+name+" "+content) {
 				continue
 			}
-			r := a(name, content, func(r *cfsim.Record) {
+			r := simRecord(name, content, func(r *cfsim.Record) {
 				r.TTL = rapid.SampledFrom([]int{1, 60, 120, 300, 3600, 86400}).Draw(t, "ttl")
 				r.Comment = rapid.SampledFrom([]string{"", "a comment", "ünïcode; \"quoted\""}).Draw(t, "comment")
 				r.Tags = rapid.SampledFrom([][]string{nil, {"team:web"}, {"a:b", "c:d"}}).Draw(t, "tags")
@@ -41,11 +41,11 @@ func drawRecords(t *rapid.T) []cfsim.Record {
 			out = append(out, r)
 		}
 	}
-	return append(out, a("always.example.com", oldWeb.String()), a("always.example.com", elsewhere))
+	return append(out, simRecord("always.example.com", oldWeb.String()), simRecord("always.example.com", elsewhere))
 }
 
-// inProcess is a site whose API is called without a network.
-func inProcess(t *rapid.T, opts cfsim.Options) *site {
+// newSiteInProcess returns a site whose API is called without a network.
+func newSiteInProcess(t *rapid.T, opts cfsim.Options) *site {
 	opts.Token = token
 	sim := cfsim.New(opts)
 	server, err := sim.ServeDNS("127.0.0.1:0", cfsim.DNSOptions{Edge: []netip.Addr{edgeAddress}})
@@ -56,7 +56,7 @@ func inProcess(t *rapid.T, opts cfsim.Options) *site {
 	return &site{sim, client, dns.Propagation{Server: server.Addr()}}
 }
 
-// handlerTransport answers requests with a handler; one that aborts is a
+// handlerTransport answers requests with a handler. A handler that aborts becomes a
 // connection that was cut.
 type handlerTransport struct{ handler http.Handler }
 
@@ -77,14 +77,15 @@ func (h handlerTransport) RoundTrip(req *http.Request) (resp *http.Response, err
 	return w.Result(), nil
 }
 
-// Lower, flip, flip back, restore, or undo of each, cut short and repeated
-// anywhere: every byte of every record is as it was.
+// TTLs are lowered, records flipped and flipped back or undone, and TTLs restored. All
+// of it is interrupted and repeated anywhere. Afterwards every byte of every record is
+// as it was.
 func TestEveryByteComesBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := inProcess(rt, cfsim.Options{Plan: cfsim.PlanPro, Propagation: -1, Limits: cfsim.Limits{Requests: -1, PerSecond: -1}})
+		s := newSiteInProcess(rt, cfsim.Options{Plan: cfsim.PlanPro, Propagation: -1, Limits: cfsim.Limits{Requests: -1, PerSecond: -1}})
 		_, err := s.sim.AddZone("example.com", drawRecords(rt)...)
 		require.NoError(rt, err)
-		start := s.bytes(rt)
+		start := s.recordsJSON(rt)
 		snapshot, err := dns.Snapshot(rt.Context(), s.client, s.client, []string{"example.com"})
 		require.NoError(rt, err)
 		d, err := dns.Derive(snapshot, dns.Selection{Old: oldHosts, Addresses: addresses, Waves: []dns.Wave{{Name: "first", Records: []string{"always.example.com"}}}})
@@ -92,12 +93,12 @@ func TestEveryByteComesBack(t *testing.T) {
 		z := d.Zones[0]
 
 		lower := dns.LowerTTL(s.ttlSpec(z))
-		beforeTTL := shaken(rt, s, lower)
+		beforeTTL := runThroughFaults(rt, s, lower)
 		var backs []plan.Step
 		for _, w := range z.Waves {
 			spec := dns.FlipSpec{Records: s.client, Zone: z.Zone, Wave: w.Wave, Entries: w.Entries, Addresses: addresses, Propagation: s.propagation}
 			flip := dns.FlipToTarget(spec)
-			before := shaken(rt, s, flip)
+			before := runThroughFaults(rt, s, flip)
 			back, err := dns.FlipToSource(spec, before)
 			require.NoError(rt, err)
 			if rapid.Bool().Draw(rt, "undo at once") {
@@ -107,18 +108,18 @@ func TestEveryByteComesBack(t *testing.T) {
 			}
 		}
 		for _, back := range backs {
-			shaken(rt, s, back)
+			runThroughFaults(rt, s, back)
 		}
 		restore, err := dns.RestoreTTL(s.ttlSpec(z), beforeTTL)
 		require.NoError(rt, err)
-		shaken(rt, s, restore)
-		require.JSONEq(rt, start, s.bytes(rt))
+		runThroughFaults(rt, s, restore)
+		require.JSONEq(rt, start, s.recordsJSON(rt))
 	})
 }
 
-// shaken runs a step while the API drops, refuses and loses what it is told, and
-// verifies and repeats it.
-func shaken(t *rapid.T, s *site, step plan.Step) []byte {
+// runThroughFaults runs a step while the API refuses requests and loses requests and
+// answers. It then repeats and checks the step, and returns its before-image.
+func runThroughFaults(t *rapid.T, s *site, step plan.Step) []byte {
 	for range rapid.IntRange(0, 2).Draw(t, "faults in "+step.Name) {
 		kind := rapid.SampledFrom([]cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore}).Draw(t, "fault")
 		s.sim.Inject(cfsim.Fault{Method: http.MethodPost, Kind: kind})

@@ -11,28 +11,29 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// maxHostPurges is how many purge requests a zone's hosts may take before the
-// whole zone is purged instead: the smallest plans allow five a minute.
+// maxHostPurges is the limit of purge requests for a zone's hosts. If they need more,
+// the whole zone is purged instead: the smallest plans allow five requests a minute.
 const maxHostPurges = 5
 
-// PurgeSpec is what purging one zone's cache needs.
+// PurgeSpec describes the purge of one zone's cache.
 type PurgeSpec struct {
 	Cache Cache
-	Flip  ZoneFlip // which hosts: its proxied records and what follows them
-	Wave  string   // only this wave's records; "" is all
+	Flip  ZoneFlip // its proxied records and their followers are the hosts to purge
+	Wave  string   // only this wave's records; "" means all
 }
 
-// purge cannot see what is cached: it counts as done only in the process that
-// did it, and is done again after a restart, which costs no more than the first.
+// purge is the operation of a Purge step. It cannot see what is cached, so it counts
+// as done only in the process that did it. After a restart the purge is repeated,
+// which costs no more than the first.
 type purge struct {
 	cache Cache
 	zone  Zone
-	hosts []string // nil: everything
+	hosts []string // nil means the whole zone
 	done  atomic.Bool
 }
 
-// Purge is the step that makes the vendor's caches forget what they hold of the
-// flipped hosts. ok is false when the vendor caches none of them.
+// Purge returns the step that removes the flipped hosts' pages from the vendor's
+// cache. ok is false if the vendor caches none of them.
 func Purge(spec PurgeSpec) (step plan.Step, ok bool) {
 	hosts, everything := purgeHosts(spec.Flip, spec.Wave)
 	if len(hosts) == 0 && !everything {
@@ -51,8 +52,8 @@ func Purge(spec PurgeSpec) (step plan.Step, ok bool) {
 	}, true
 }
 
-// purgeHosts are the hosts that the vendor may hold copies of. The hosts below a
-// proxied wildcard cannot be listed.
+// purgeHosts returns the hosts whose pages the vendor may have cached. everything is
+// true if a proxied wildcard is among them: the hosts below it cannot be listed.
 func purgeHosts(flip ZoneFlip, wave string) (hosts []string, everything bool) {
 	for _, w := range flip.Waves {
 		if wave != "" && w.Wave != wave {
@@ -64,7 +65,7 @@ func purgeHosts(flip ZoneFlip, wave string) (hosts []string, everything bool) {
 			}
 		}
 	}
-	for _, f := range flip.Follow {
+	for _, f := range flip.Followers {
 		if f.Host && (wave == "" || f.Wave == wave) {
 			hosts = append(hosts, f.Name)
 		}
@@ -75,7 +76,7 @@ func purgeHosts(flip ZoneFlip, wave string) (hosts []string, everything bool) {
 	return hosts, everything
 }
 
-// Check cannot ask what is cached.
+// Check reports the purge as done only after Apply: what is cached cannot be read.
 func (p *purge) Check(context.Context) (plan.State, error) {
 	what := "the zone's pages"
 	if p.hosts != nil {
@@ -87,7 +88,7 @@ func (p *purge) Check(context.Context) (plan.State, error) {
 	return plan.State{Now: "may be cached: " + what, Want: "purged: " + what}, nil
 }
 
-// Apply purges in as many requests as the vendor's limit of hosts asks for.
+// Apply purges in as few requests as the vendor's limit of hosts allows.
 func (p *purge) Apply(ctx context.Context) error {
 	chunks := [][]string{nil}
 	if p.hosts != nil {
@@ -102,8 +103,8 @@ func (p *purge) Apply(ctx context.Context) error {
 	return nil
 }
 
-// Verify has nobody to ask: the vendor's acknowledgement, without which Apply
-// fails, is all there is to know.
+// Verify does nothing: the vendor's acknowledgement is the only evidence of a purge,
+// and Apply fails without it.
 func (p *purge) Verify(context.Context) error { return nil }
 
 // Undo does nothing: see CannotUndo.

@@ -16,7 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// purges are the bodies of the purges that arrived.
+// purges returns the bodies of the purge requests that arrived.
 func (s *site) purges(t *testing.T) []map[string]any {
 	t.Helper()
 	var out []map[string]any
@@ -33,8 +33,8 @@ func (s *site) purges(t *testing.T) []map[string]any {
 func TestPurgeExercise(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanEnterprise})
 	_, err := s.sim.AddZone("example.com",
-		a("example.com", oldWeb.String(), simProxied), a("example.com", oldApp.String(), simProxied),
-		a("direct.example.com", oldWeb.String()), a("static.example.com", elsewhere, simProxied),
+		simRecord("example.com", oldWeb.String(), simProxied), simRecord("example.com", oldApp.String(), simProxied),
+		simRecord("direct.example.com", oldWeb.String()), simRecord("static.example.com", elsewhere, simProxied),
 		cfsim.Record{Name: "www.example.com", Type: "CNAME", Content: "example.com", Proxied: true, TTL: 1},
 		cfsim.Record{Name: "plain.example.com", Type: "CNAME", Content: "example.com", TTL: 300})
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestPurgeExercise(t *testing.T) {
 
 func TestPurgeAWaveOnly(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	_, err := s.sim.AddZone("example.com", a("example.com", oldWeb.String(), simProxied), a("app.example.com", oldApp.String(), simProxied),
+	_, err := s.sim.AddZone("example.com", simRecord("example.com", oldWeb.String(), simProxied), simRecord("app.example.com", oldApp.String(), simProxied),
 		cfsim.Record{Name: "www.example.com", Type: "CNAME", Content: "example.com", Proxied: true, TTL: 1})
 	require.NoError(t, err)
 	z := s.derive(t, func(sel *dns.Selection) {
@@ -65,7 +65,7 @@ func TestPurgeAWaveOnly(t *testing.T) {
 }
 
 func TestPurgeEverythingBelowAWildcard(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	step, ok := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[0]})
 	require.True(t, ok)
 	require.Equal(t, "purge everything that is cached of example.com", step.Summary)
@@ -73,22 +73,22 @@ func TestPurgeEverythingBelowAWildcard(t *testing.T) {
 	require.Equal(t, []map[string]any{{"purge_everything": true}}, s.purges(t))
 }
 
-func TestPurgeNothingOfDNSOnlyRecords(t *testing.T) {
+func TestPurgeIgnoresDNSOnlyRecords(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	_, err := s.sim.AddZone("example.com", a("example.com", oldWeb.String()))
+	_, err := s.sim.AddZone("example.com", simRecord("example.com", oldWeb.String()))
 	require.NoError(t, err)
 	_, ok := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[0]})
 	require.False(t, ok)
 }
 
-// A hundred hosts a request, and beyond five requests, which is a minute's worth
-// on the smallest plan, the whole zone at once.
+// One request purges 100 hosts. If more than five requests are needed, a minute's worth
+// on the smallest plan, the whole zone is purged at once.
 func TestPurgeInChunks(t *testing.T) {
 	for hosts, want := range map[int]int{250: 3, 600: 1} {
 		s := newSite(t, cfsim.Options{Plan: cfsim.PlanFree})
 		var records []cfsim.Record
 		for i := range hosts {
-			records = append(records, a(fmt.Sprintf("h%03d.example.com", i), oldWeb.String(), simProxied))
+			records = append(records, simRecord(fmt.Sprintf("h%03d.example.com", i), oldWeb.String(), simProxied))
 		}
 		_, err := s.sim.AddZone("example.com", records...)
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestPurgeInChunks(t *testing.T) {
 
 func TestPurgeThroughFaults(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 		step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[1]})
 		s.sim.Inject(cfsim.Fault{Method: "POST", Path: "/zones/*/purge_cache", Kind: kind})
 		_, retries, err := runStep(t.Context(), step)
@@ -110,11 +110,12 @@ func TestPurgeThroughFaults(t *testing.T) {
 	}
 }
 
-// Beyond the plan's rate the step says how long to wait, and the Runner waits.
+// Above the plan's rate limit the step's error says how long to wait, and the Runner
+// waits.
 func TestPurgeBeyondTheRate(t *testing.T) {
 	now := time.Now()
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanFree, Now: func() time.Time { return now }})
-	_, err := s.sim.AddZone("example.com", a("example.com", oldWeb.String(), simProxied))
+	_, err := s.sim.AddZone("example.com", simRecord("example.com", oldWeb.String(), simProxied))
 	require.NoError(t, err)
 	step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[0]})
 	for range 5 {

@@ -25,8 +25,8 @@ const token = "test-token-that-must-not-show"
 
 var edgeAddress = netip.MustParseAddr("127.0.0.53")
 
-// knownDeviations are answers that the real vendor gives although its document
-// does not have them.
+// knownDeviations are answers that the real vendor gives although its API document
+// does not describe them.
 var knownDeviations = []spec.Deviation{
 	{Side: spec.Response, Reason: "status is not supported", Why: "500 is in no document"},
 	{Side: spec.Response, Reason: "/errors/0/code: number must be at least 1000", Why: "971 is lower"},
@@ -34,8 +34,8 @@ var knownDeviations = []spec.Deviation{
 	{Side: spec.Response, Reason: "at /result: Value is not nullable", Why: "200 with success:false"},
 }
 
-// site is a simulated account with its DNS server, and our client of it, whose
-// exchanges are held against the vendor's document.
+// site is a simulated account with its DNS server, and a client of it. Their exchanges
+// are validated against the vendor's API document.
 type site struct {
 	sim         *cfsim.Sim
 	client      *cloudflare.Client
@@ -63,7 +63,7 @@ func newSite(t *testing.T, opts cfsim.Options) *site {
 	return &site{sim, client, dns.Propagation{Server: names.Addr(), Interval: 5 * time.Millisecond, Within: 10 * time.Second}}
 }
 
-func a(name, content string, change ...func(*cfsim.Record)) cfsim.Record {
+func simRecord(name, content string, change ...func(*cfsim.Record)) cfsim.Record {
 	r := cfsim.Record{Name: name, Type: "A", Content: content, TTL: 3600}
 	if addr, err := netip.ParseAddr(content); err == nil && addr.Is6() {
 		r.Type = "AAAA"
@@ -83,24 +83,24 @@ func simCommented(r *cfsim.Record) {
 	r.Comment, r.Tags = "owned by web", []string{"team:web"}
 }
 
-// standard fills the two zones of most tests.
-func (s *site) standard(t *testing.T) *site {
+// withSampleZones adds the two zones of most tests.
+func (s *site) withSampleZones(t *testing.T) *site {
 	t.Helper()
 	_, err := s.sim.AddZone("example.com",
-		a("example.com", oldWeb.String(), simProxied, simCommented),
-		a("example.com", oldWeb6.String(), simProxied),
-		a("direct.example.com", oldWeb.String(), simCommented),
-		a("direct.example.com", oldApp.String()),
-		a("direct.example.com", oldWeb6.String()),
-		a("auto.example.com", oldWeb.String(), simAutomatic),
-		a("*.blogs.example.com", oldWeb.String()),
-		a("*.pages.example.com", oldWeb.String(), simProxied),
-		a("static.example.com", elsewhere),
+		simRecord("example.com", oldWeb.String(), simProxied, simCommented),
+		simRecord("example.com", oldWeb6.String(), simProxied),
+		simRecord("direct.example.com", oldWeb.String(), simCommented),
+		simRecord("direct.example.com", oldApp.String()),
+		simRecord("direct.example.com", oldWeb6.String()),
+		simRecord("auto.example.com", oldWeb.String(), simAutomatic),
+		simRecord("*.blogs.example.com", oldWeb.String()),
+		simRecord("*.pages.example.com", oldWeb.String(), simProxied),
+		simRecord("static.example.com", elsewhere),
 		cfsim.Record{Name: "www.example.com", Type: "CNAME", Content: "example.com", Proxied: true, TTL: 1},
 		cfsim.Record{Name: "example.com", Type: "TXT", Content: `"v=spf1 ip4:192.0.2.10 -all"`, TTL: 300},
 	)
 	require.NoError(t, err)
-	_, err = s.sim.AddZone("example.org", a("example.org", oldApp.String()), a("blog.example.org", oldApp.String(), simProxied))
+	_, err = s.sim.AddZone("example.org", simRecord("example.org", oldApp.String()), simRecord("blog.example.org", oldApp.String(), simProxied))
 	require.NoError(t, err)
 	return s
 }
@@ -135,9 +135,9 @@ func (s *site) ttlSpec(z dns.ZoneFlip) dns.TTLSpec {
 	return dns.TTLSpec{Records: s.client, Zone: z.Zone, Entries: z.Entries(), TTL: time.Minute, Propagation: s.propagation}
 }
 
-// bytes is every record of every zone as the API answers it, less when it was
-// last modified.
-func (s *site) bytes(t require.TestingT) string {
+// recordsJSON returns every record of every zone as the API answers it, without
+// modified_on.
+func (s *site) recordsJSON(t require.TestingT) string {
 	all := map[string]any{}
 	for _, zone := range []string{"example.com", "example.org"} {
 		for _, r := range s.sim.Records(zone) {
@@ -162,13 +162,13 @@ func (s *site) contents(zone string) map[string]string {
 	return out
 }
 
-// byHand changes a record as somebody else would: with a client of their own.
-func (s *site) byHand(t *testing.T, zone dns.Zone, change dns.Change) {
+// changeElsewhere changes a record as another program would.
+func (s *site) changeElsewhere(t *testing.T, zone dns.Zone, change dns.Change) {
 	t.Helper()
 	require.NoError(t, s.client.Change(t.Context(), zone, []dns.Change{change}))
 }
 
-// batches counts the batches that arrived.
+// batches returns how many batches arrived.
 func (s *site) batches() int {
 	n := 0
 	for _, r := range s.sim.Mutations() {
@@ -179,10 +179,11 @@ func (s *site) batches() int {
 	return n
 }
 
-// runStep does with an Op what the Runner does: Transient errors are tried again
-// after another Check. It returns the before-image and how often it retried.
+// runStep runs a step as the Runner does: it repeats an operation after a Transient
+// error, with another Check before Apply. It returns the before-image and the number of
+// retries.
 func runStep(ctx context.Context, step plan.Step) (before json.RawMessage, retries int, err error) {
-	again := func(f func() error) error {
+	retry := func(f func() error) error {
 		for {
 			err := f()
 			var transient *report.TransientError
@@ -193,14 +194,14 @@ func runStep(ctx context.Context, step plan.Step) (before json.RawMessage, retri
 		}
 	}
 	check := func() (state plan.State, err error) {
-		err = again(func() (err error) { state, err = step.Op.Check(ctx); return err })
+		err = retry(func() (err error) { state, err = step.Op.Check(ctx); return err })
 		return state, err
 	}
 	first, err := check()
 	if err != nil || first.Done {
 		return first.Before, retries, err
 	}
-	err = again(func() error {
+	err = retry(func() error {
 		state, err := check()
 		if err != nil || state.Done {
 			return err
@@ -210,10 +211,10 @@ func runStep(ctx context.Context, step plan.Step) (before json.RawMessage, retri
 	if err != nil {
 		return first.Before, retries, err
 	}
-	return first.Before, retries, again(func() error { return step.Op.Verify(ctx) })
+	return first.Before, retries, retry(func() error { return step.Op.Verify(ctx) })
 }
 
-// deleteRecord deletes a record as somebody else would.
+// deleteRecord deletes a record as another program would.
 func deleteRecord(t *testing.T, s *site, zone dns.Zone, id string) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/client/v4/zones/"+zone.ID+"/dns_records/"+id, nil)

@@ -9,17 +9,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ZoneRecords is a zone with all its records: what `plan` and `runbook` show,
-// and what Derive works on. It marshals to JSON with every field of the vendor.
+// ZoneRecords is a zone with all its records: what `plan` and `runbook` show, and
+// what Derive reads. It marshals to JSON with every field of the vendor.
 type ZoneRecords struct {
 	Zone    Zone     `json:"zone"`
 	Records []Record `json:"records"` // by name, type, ID
 }
 
-// zonesAtOnce keeps a snapshot of many zones well below the vendor's rate limit.
+// zonesAtOnce limits how many zones are read concurrently: it keeps a snapshot of
+// many zones well below the vendor's rate limit.
 const zonesAtOnce = 4
 
-// Snapshot reads the named zones side by side.
+// Snapshot reads the named zones concurrently and returns them in the order of names,
+// with sorted records.
 func Snapshot(ctx context.Context, zones Zones, records Records, names []string) ([]ZoneRecords, error) {
 	found, err := zones.Zones(ctx, names)
 	if err != nil {

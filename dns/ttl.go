@@ -12,32 +12,32 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// MinTTL is the lowest TTL that every plan of the vendor takes.
-const MinTTL = time.Minute
+// minTTL is the lowest TTL that every plan of the vendor allows.
+const minTTL = time.Minute
 
-// TTLSpec is what lowering or restoring the TTLs of one zone needs.
+// TTLSpec describes the lowering or restoring of the TTLs of one zone.
 type TTLSpec struct {
 	Records     Records
 	Zone        Zone
-	Entries     []Entry       // LowerTTL: the zone's records that flip
-	TTL         time.Duration // LowerTTL: what DNS-only records get; below MinTTL is MinTTL
+	Entries     []Entry       // the zone's records that flip; only LowerTTL needs them
+	TTL         time.Duration // of LowerTTL, for DNS-only records; less than 1 minute means 1 minute
 	Propagation Propagation
-	// Again counts the lowerings of the zone, see LowerTTLName; 0 is the first.
+	// Again counts the lowerings of the zone; see LowerTTLName. 0 means the first.
 	Again int
 }
 
-// ttlStep changes TTLs of DNS-only records, and nothing else of them. Whoever
-// changed a TTL meanwhile meant it: that record is left, with a note.
+// ttlStep changes only the TTLs of DNS-only records. It restores no TTL that somebody
+// else changed meanwhile, because that was on purpose; a note names the record.
 type ttlStep struct {
 	TTLSpec
 	lower  bool
-	images []TTLImage // restore: what to put back
+	images []TTLImage // of a restore: the TTLs to put back
 }
 
-// LowerTTLName is the name of LowerTTL's step: the journal's key of its
-// before-image. The journal keeps a step's first before-image, so records that
-// were added, or had their TTL raised, once it was verified are lowered by
-// another step: again is 2 for the second, and so on.
+// LowerTTLName returns the name of LowerTTL's step. The journal finds its
+// before-image by this name, and keeps only the first of a step. So records that
+// were added, or had their TTL raised, after the step was verified need another
+// step: again is 2 for the second, and so on.
 func LowerTTLName(zone string, again int) string {
 	if again < 2 {
 		return stepName("ttl", zone)
@@ -45,32 +45,33 @@ func LowerTTLName(zone string, again int) string {
 	return stepName("ttl", zone, strconv.Itoa(again))
 }
 
-// LongestTTL is how long a resolver may hold an old answer of the entries that
-// are not proxied.
+// LongestTTL returns the longest time that a resolver may keep an old answer for one
+// of the entries. Proxied records do not count.
 func LongestTTL(entries []Entry) time.Duration {
 	longest := 0
 	for _, e := range entries {
 		if !e.Record.Proxied {
-			longest = max(longest, e.Record.Seconds())
+			longest = max(longest, e.Record.ttlSeconds())
 		}
 	}
 	return time.Duration(longest) * time.Second
 }
 
-// lowered is what a setting makes of a TTL.
-func lowered(ttl time.Duration) time.Duration { return max(ttl, MinTTL).Truncate(time.Second) }
+// loweredTTL returns the TTL that LowerTTL writes for a configured one: at least
+// minTTL, in whole seconds.
+func loweredTTL(ttl time.Duration) time.Duration { return max(ttl, minTTL).Truncate(time.Second) }
 
-// High reports whether resolvers hold the record's answer for longer than LowerTTL
-// would let them.
-func (r Record) High(ttl time.Duration) bool {
-	return !r.Proxied && time.Duration(r.Seconds())*time.Second > lowered(ttl)
+// HasHighTTL reports whether resolvers may keep the record's answer for longer than
+// with the TTL that LowerTTL writes for ttl. It is false for a proxied record.
+func (r Record) HasHighTTL(ttl time.Duration) bool {
+	return !r.Proxied && time.Duration(r.ttlSeconds())*time.Second > loweredTTL(ttl)
 }
 
-// LowerTTL is the step that lowers the TTL of one zone's DNS-only records ahead
-// of the flip, so that resolvers follow it within that time. Records that are
-// proxied (their TTL is the edge's) or low enough already stay.
+// LowerTTL returns the step that lowers the TTL of one zone's DNS-only records before
+// the flip, so that resolvers follow it within that time. It leaves records whose TTL
+// is low enough, and proxied ones: the vendor's edge sets their TTL.
 func LowerTTL(spec TTLSpec) plan.Step {
-	spec.TTL = lowered(spec.TTL)
+	spec.TTL = loweredTTL(spec.TTL)
 	which := "that flip"
 	if spec.Again > 1 {
 		which = "that were added or raised since"
@@ -82,10 +83,10 @@ func LowerTTL(spec TTLSpec) plan.Step {
 	}
 }
 
-// RestoreTTL is the step that puts TTLs back once the move is decided, at finish
-// or as a rollback's last: before is the State.Before that LowerTTL journaled.
+// RestoreTTL returns the step that puts TTLs back when the move is decided: at finish,
+// or at the end of a rollback. before is the State.Before that LowerTTL journaled.
 func RestoreTTL(spec TTLSpec, before json.RawMessage) (plan.Step, error) {
-	images, err := TTLImagesOf(before)
+	images, err := ParseTTLImages(before)
 	if err != nil {
 		return plan.Step{}, fmt.Errorf("restore TTLs of %s: %w", spec.Zone.Name, err)
 	}
@@ -100,10 +101,10 @@ func RestoreTTL(spec TTLSpec, before json.RawMessage) (plan.Step, error) {
 	}, nil
 }
 
-// ttlGoal is what the TTL of one record is to become.
+// ttlGoal is the TTL that one record must get, in seconds.
 type ttlGoal struct {
 	id, name, kind string
-	from, want     int // from 0: any higher one
+	from, want     int // from is the TTL expected before; 0 means any that is higher
 }
 
 func ttlGoalsOf(images []TTLImage) []ttlGoal {
@@ -125,14 +126,14 @@ func (s *ttlStep) goals() []ttlGoal {
 	return out
 }
 
-// ttlSurvey compares goals with the zone's records.
+// ttlSurvey is the comparison of goals with the zone's records.
 type ttlSurvey struct {
-	now, want []string
-	images    []TTLImage
-	todo      []Change
-	gone      []string
-	notes     []string // for the operator, once it is done
-	answers   []answer
+	now, want    []string
+	images       []TTLImage
+	todo         []Change
+	gone         []string
+	notes        []string // for the operator, reported when the changes are made
+	expectations []expectation
 }
 
 func (s *ttlStep) survey(ctx context.Context, goals []ttlGoal) (ttlSurvey, error) {
@@ -140,10 +141,10 @@ func (s *ttlStep) survey(ctx context.Context, goals []ttlGoal) (ttlSurvey, error
 	if err != nil {
 		return ttlSurvey{}, fmt.Errorf("read records of %s: %w", s.Zone.Name, err)
 	}
-	have := byID(records)
+	current := byID(records)
 	var out ttlSurvey
 	for _, g := range goals {
-		r, ok := have[g.id]
+		r, ok := current[g.id]
 		switch {
 		case !ok:
 			out.gone = append(out.gone, g.name+" "+g.kind)
@@ -152,7 +153,7 @@ func (s *ttlStep) survey(ctx context.Context, goals []ttlGoal) (ttlSurvey, error
 			continue
 		}
 		target := g.want
-		if g.from == 0 && r.Seconds() <= g.want {
+		if g.from == 0 && r.ttlSeconds() <= g.want {
 			target = r.TTL // low enough
 		}
 		out.now, out.want = append(out.now, ttlText(r.TTL)), append(out.want, ttlText(target))
@@ -166,12 +167,12 @@ func (s *ttlStep) survey(ctx context.Context, goals []ttlGoal) (ttlSurvey, error
 			out.todo = append(out.todo, Change{ID: r.ID, Type: r.Type, TTL: target})
 		}
 		limit := Record{TTL: target}
-		out.answers = append(out.answers, answer{name: r.Name, kind: r.Type, want: []string{r.Content}, maxTTL: limit.Seconds()})
+		out.expectations = append(out.expectations, expectation{name: r.Name, kind: r.Type, want: []string{r.Content}, maxTTL: limit.ttlSeconds()})
 	}
 	return out, nil
 }
 
-// Check is done when no TTL is left to change.
+// Check reports the step as done if no TTL is left to change.
 func (s *ttlStep) Check(ctx context.Context) (plan.State, error) {
 	got, err := s.survey(ctx, s.goals())
 	if err != nil {
@@ -180,7 +181,7 @@ func (s *ttlStep) Check(ctx context.Context) (plan.State, error) {
 	if s.lower && len(got.gone) > 0 {
 		return plan.State{}, goneError(s.Zone, got.gone)
 	}
-	before, err := encode(got.images)
+	before, err := encodeImages(got.images)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -190,17 +191,19 @@ func (s *ttlStep) Check(ctx context.Context) (plan.State, error) {
 	}, nil
 }
 
-// Apply sends one batch.
+// Apply changes the TTLs in one batch.
 func (s *ttlStep) Apply(ctx context.Context) error {
-	return s.bring(ctx, s.goals(), s.lower)
+	return s.change(ctx, s.goals(), s.lower)
 }
 
-func (s *ttlStep) bring(ctx context.Context, goals []ttlGoal, all bool) error {
+// change brings the TTLs to their goals. With requireAll it refuses to change any if
+// a record no longer exists.
+func (s *ttlStep) change(ctx context.Context, goals []ttlGoal, requireAll bool) error {
 	got, err := s.survey(ctx, goals)
 	if err != nil {
 		return err
 	}
-	if len(got.gone) > 0 && all {
+	if len(got.gone) > 0 && requireAll {
 		return goneError(s.Zone, got.gone)
 	}
 	for _, note := range got.notes {
@@ -218,8 +221,8 @@ func (s *ttlStep) bring(ctx context.Context, goals []ttlGoal, all bool) error {
 	return nil
 }
 
-// Verify asks the API again, and then the name servers: the time at which this
-// succeeded is the time from which the old TTL runs (see TTLElapsed).
+// Verify reads the TTLs from the API, and then asks the name servers. The old TTL
+// starts to run out when Verify succeeds (see TTLElapsed).
 func (s *ttlStep) Verify(ctx context.Context) error {
 	got, err := s.survey(ctx, s.goals())
 	if err != nil {
@@ -232,16 +235,16 @@ func (s *ttlStep) Verify(ctx context.Context) error {
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}
-	return s.Propagation.await(ctx, s.Zone, got.answers)
+	return s.Propagation.await(ctx, s.Zone, got.expectations)
 }
 
 // Undo puts the TTLs of the before-images back.
 func (s *ttlStep) Undo(ctx context.Context, before json.RawMessage) error {
-	images, err := TTLImagesOf(before)
+	images, err := ParseTTLImages(before)
 	if err != nil {
 		return err
 	}
-	return s.bring(ctx, ttlGoalsOf(images), false)
+	return s.change(ctx, ttlGoalsOf(images), false)
 }
 
 func ttlText(ttl int) string {

@@ -16,17 +16,17 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// lowerings is a journal.
-type lowerings map[string][]dns.Lowering
+// journalLowerings is a journal: the lowerings of each zone.
+type journalLowerings map[string][]dns.Lowering
 
-func (l lowerings) Lowerings(zone string) ([]dns.Lowering, error) {
+func (l journalLowerings) Lowerings(zone string) ([]dns.Lowering, error) {
 	if zone == "broken.example" {
 		return nil, errors.New("journal is torn")
 	}
 	return l[zone], nil
 }
 
-func lowered(t *testing.T, at time.Time, ttls ...int) dns.Lowering {
+func lowering(t *testing.T, at time.Time, ttls ...int) dns.Lowering {
 	t.Helper()
 	var images []dns.TTLImage
 	for _, ttl := range ttls {
@@ -40,7 +40,7 @@ func lowered(t *testing.T, at time.Time, ttls ...int) dns.Lowering {
 func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		journal := lowerings{"example.com": {lowered(t, start, 60, 1), lowered(t, start, 900)}, "example.org": {lowered(t, start.Add(time.Minute), 600)}}
+		journal := journalLowerings{"example.com": {lowering(t, start, 60, 1), lowering(t, start, 900)}, "example.org": {lowering(t, start.Add(time.Minute), 600)}}
 		step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone, {Name: "untouched.example"}}, Lowerings: journal})
 		state, err := step.Op.Check(t.Context())
 		require.NoError(t, err)
@@ -52,9 +52,9 @@ func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 		defer cancel()
 		err = step.Op.Apply(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Contains(t, report.Hint(err), "goes on waiting")
+		require.Contains(t, report.Hint(err), "it waits for the remaining")
 
-		// a restart: nothing but the journal is left, and the rest of the wait
+		// after a restart only the journal is left; the wait ends when it would have
 		again := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone}, Lowerings: journal})
 		plantest.Exercise(t, again)
 		require.Equal(t, 15*time.Minute, time.Since(start))
@@ -66,29 +66,29 @@ func TestTTLElapsedWaitsForTheLongestOldTTL(t *testing.T) {
 
 func TestTTLElapsedHasNothingToWaitFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		journal := lowerings{"example.com": {lowered(t, time.Now(), 60)}} // was low enough
+		journal := journalLowerings{"example.com": {lowering(t, time.Now(), 60)}} // the TTL was low enough already
 		plantest.Exercise(t, dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone, orgZone}, Lowerings: journal}))
 	})
-	early := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone}, Lowerings: lowerings{"example.com": {{}}}, Longest: time.Hour})
+	early := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{comZone}, Lowerings: journalLowerings{"example.com": {{}}}, Longest: time.Hour})
 	require.Equal(t, time.Hour, early.Takes)
 	state, err := early.Op.Check(t.Context())
 	require.NoError(t, err)
 	require.True(t, state.Unknown)
 	require.ErrorContains(t, early.Op.Apply(t.Context()), "example.com: the TTLs have not been lowered yet")
-	step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{{Name: "broken.example"}}, Lowerings: lowerings{}})
+	step := dns.TTLElapsed(dns.TTLElapsedSpec{Zones: []dns.Zone{{Name: "broken.example"}}, Lowerings: journalLowerings{}})
 	require.ErrorContains(t, step.Op.Apply(t.Context()), "journal is torn")
 }
 
-// A record that was added after apply, or whose TTL somebody has raised since,
-// stops the gate: no wait makes resolvers follow it.
-func TestTTLElapsedStopsAtWhatWasNotLowered(t *testing.T) {
+// The gate fails if a record was added after apply, or had its TTL raised since: no
+// wait makes resolvers follow such a record.
+func TestTTLElapsedRefusesRecordsThatWereNotLowered(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	_, err := s.sim.AddZone("example.com", a("old.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 60 }),
-		a("new.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 86400 }), a("edge.example.com", oldWeb.String(), simProxied))
+	_, err := s.sim.AddZone("example.com", simRecord("old.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 60 }),
+		simRecord("new.example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 86400 }), simRecord("edge.example.com", oldWeb.String(), simProxied))
 	require.NoError(t, err)
 	z := s.derive(t).Zones[0]
 	step := dns.TTLElapsed(dns.TTLElapsedSpec{
-		Zones: []dns.Zone{z.Zone}, Lowerings: lowerings{"example.com": {lowered(t, time.Now().Add(-time.Hour), 300)}},
+		Zones: []dns.Zone{z.Zone}, Lowerings: journalLowerings{"example.com": {lowering(t, time.Now().Add(-time.Hour), 300)}},
 		Records: s.client, Entries: z.Entries(), TTL: time.Minute,
 	})
 	state, err := step.Op.Check(t.Context())
@@ -101,13 +101,13 @@ func TestTTLElapsedStopsAtWhatWasNotLowered(t *testing.T) {
 	}
 	for _, e := range z.Entries() {
 		if e.Record.Name == "new.example.com" {
-			s.byHand(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 60})
+			s.changeElsewhere(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 60})
 		}
 	}
 	plantest.Exercise(t, step)
 	for _, e := range z.Entries() {
 		if e.Record.Name == "old.example.com" {
-			s.byHand(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 600})
+			s.changeElsewhere(t, z.Zone, dns.Change{ID: e.Record.ID, Type: "A", TTL: 600})
 		}
 	}
 	require.ErrorContains(t, step.Op.Verify(t.Context()), "old.example.com A has TTL 10m0s")

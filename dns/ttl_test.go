@@ -20,7 +20,7 @@ func ttls(s *site, zone string) map[string]int {
 }
 
 func TestLowerTTLExercise(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	was := ttls(s, "example.com")
 	for _, z := range s.derive(t).Zones {
 		plantest.Exercise(t, dns.LowerTTL(s.ttlSpec(z)))
@@ -35,8 +35,8 @@ func TestLowerTTLExercise(t *testing.T) {
 }
 
 func TestRestoreTTLExercise(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
-	start := s.bytes(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+	start := s.recordsJSON(t)
 	for _, z := range s.derive(t).Zones {
 		before, _, err := runStep(t.Context(), dns.LowerTTL(s.ttlSpec(z)))
 		require.NoError(t, err)
@@ -44,12 +44,12 @@ func TestRestoreTTLExercise(t *testing.T) {
 		require.NoError(t, err)
 		plantest.Exercise(t, back)
 	}
-	require.JSONEq(t, start, s.bytes(t))
+	require.JSONEq(t, start, s.recordsJSON(t))
 }
 
 func TestLowerTTLLeavesLowOnes(t *testing.T) {
 	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro})
-	_, err := s.sim.AddZone("example.com", a("example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 60 }))
+	_, err := s.sim.AddZone("example.com", simRecord("example.com", oldWeb.String(), func(r *cfsim.Record) { r.TTL = 60 }))
 	require.NoError(t, err)
 	spec := s.ttlSpec(s.derive(t).Zones[0])
 	spec.TTL = time.Second // below what the vendor takes
@@ -59,16 +59,16 @@ func TestLowerTTLLeavesLowOnes(t *testing.T) {
 	require.Equal(t, "TTL 1m0s", state.Now)
 }
 
-// Whoever sets a TTL during the move means it, and a record that is gone does
-// not keep the others from theirs.
+// A TTL that somebody sets during the move is on purpose, so it stays. A record that is
+// gone does not prevent the restoring of the others.
 func TestRestoreTTLKeepsWhatSomebodyElseSet(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
 	z := s.derive(t).Zones[0]
 	step := dns.LowerTTL(s.ttlSpec(z))
 	before, _, err := runStep(t.Context(), step)
 	require.NoError(t, err)
-	s.byHand(t, z.Zone, dns.Change{ID: find(z, "auto.example.com").Record.ID, Type: "A", TTL: 120})
-	deleteRecord(t, s, z.Zone, find(z, "*.blogs.example.com").Record.ID)
+	s.changeElsewhere(t, z.Zone, dns.Change{ID: entryNamed(z, "auto.example.com").Record.ID, Type: "A", TTL: 120})
+	deleteRecord(t, s, z.Zone, entryNamed(z, "*.blogs.example.com").Record.ID)
 
 	back, err := dns.RestoreTTL(s.ttlSpec(z), before)
 	require.NoError(t, err)
@@ -83,8 +83,8 @@ func TestRestoreTTLKeepsWhatSomebodyElseSet(t *testing.T) {
 
 func TestTTLThroughFaults(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).standard(t)
-		start := s.bytes(t)
+		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+		start := s.recordsJSON(t)
 		z := s.derive(t).Zones[0]
 		fault := cfsim.Fault{Method: "POST", Path: "/zones/*/dns_records/batch", Kind: kind}
 		s.sim.Inject(fault)
@@ -96,14 +96,14 @@ func TestTTLThroughFaults(t *testing.T) {
 		require.NoError(t, err)
 		_, _, err = runStep(t.Context(), back)
 		require.NoError(t, err)
-		require.JSONEq(t, start, s.bytes(t))
+		require.JSONEq(t, start, s.recordsJSON(t))
 	}
 }
 
-// The name servers answer the low TTL before the step is verified: the gate
-// counts from then.
+// The step is verified only when the name servers answer the low TTL: the gate counts
+// from then.
 func TestLowerTTLVerifyAsksTheNameServers(t *testing.T) {
-	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro, Propagation: time.Hour}).standard(t)
+	s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro, Propagation: time.Hour}).withSampleZones(t)
 	spec := s.ttlSpec(s.derive(t).Zones[0])
 	spec.Propagation.Within = 50 * time.Millisecond
 	step := dns.LowerTTL(spec)

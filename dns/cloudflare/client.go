@@ -1,10 +1,14 @@
 // Package cloudflare implements dns's interfaces with Cloudflare's API v4.
 //
+// It needs an API token and promises dns's contracts: a batch is one transaction,
+// no change is repeated that may have been made, and every answer that is not a
+// success is an error.
+//
 // It uses cloudflare-go for the requests and their parameters, and replaces what
-// that library does not do safely: its retries (which repeat a batch), its auto
-// pager (which drops the context and asks one page too many), and its error
-// handling (an answer 200 with success:false is no error to it, nor does it say
-// anything of an HTML error page).
+// that library does not do safely: its retries (they repeat a batch), its auto pager
+// (it drops the context and requests one page too many), and its error handling (it
+// takes an answer 200 with success:false for a success, and does not report an HTML
+// error page).
 package cloudflare
 
 import (
@@ -24,27 +28,30 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// DefaultEndpoint is Cloudflare's API.
-const DefaultEndpoint = "https://api.cloudflare.com/client/v4/"
+// defaultEndpoint is the address of Cloudflare's API.
+const defaultEndpoint = "https://api.cloudflare.com/client/v4/"
 
-// requestTimeout bounds one attempt of a request; the largest answer is a page
-// of 5,000 records, some 3 MB.
+// requestTimeout bounds one attempt of a request. The largest answer is a page of
+// 5,000 records, about 3 MB.
 const requestTimeout = 30 * time.Second
 
-// Cloudflare allows a token 1,200 requests in 5 minutes and blocks it for 5 more
-// when it asks too often. A steady 4/s after a burst stays below that, alone.
+// Cloudflare allows a token 1,200 requests in 5 minutes, and blocks it for 5 minutes
+// after more. A burst of 200 and 3/s are 1,100 in 5 minutes, if no other program uses
+// the token.
 const (
 	requestsPerSecond = 3
 	requestsBurst     = 200
 )
 
-// Config is the account.
+// Config describes the account and how to reach it.
 type Config struct {
-	// Token needs the rights Zone Read, DNS Edit and Cache Purge (to plan: DNS Read).
+	// Token needs the rights Zone Read, DNS Edit and Cache Purge. DNS Read in place of
+	// the last two is enough to plan.
 	Token secret.Value
-	// Endpoint is the API's address; "" is DefaultEndpoint.
+	// Endpoint is the API's address; "" means Cloudflare's own.
 	Endpoint string
-	// Transport makes the requests below the retries; nil is http.DefaultTransport.
+	// Transport sends the requests, below the retries; nil means
+	// http.DefaultTransport.
 	Transport http.RoundTripper
 }
 
@@ -61,14 +68,15 @@ var (
 	_ dns.Cache   = (*Client)(nil)
 )
 
-// New returns a client; it asks nothing yet.
+// New returns a client. It sends no request. The error says that the token is missing
+// or that the endpoint is not an http(s) address.
 func New(cfg Config) (*Client, error) {
 	if cfg.Token.IsZero() {
 		return nil, fmt.Errorf("make cloudflare client: no API token")
 	}
 	endpoint := cfg.Endpoint
 	if endpoint == "" {
-		endpoint = DefaultEndpoint
+		endpoint = defaultEndpoint
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
@@ -80,7 +88,7 @@ func New(cfg Config) (*Client, error) {
 			Timeout: requestTimeout,
 			Limit:   rate.NewLimiter(requestsPerSecond, requestsBurst),
 		},
-		// The API does not redirect: the token must not travel elsewhere.
+		// The API never redirects, and the token must not be sent to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	opts := []option.RequestOption{

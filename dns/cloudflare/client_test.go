@@ -23,9 +23,9 @@ import (
 
 const token = "test-token-that-must-not-show"
 
-// account is a simulated account and a client of it, whose exchanges are held
-// against the vendor's document.
-func account(t *testing.T, opts cfsim.Options) (*cfsim.Sim, *cloudflare.Client) {
+// newAccount returns a simulated account and a client of it. Their exchanges are
+// validated against the vendor's API document.
+func newAccount(t *testing.T, opts cfsim.Options) (*cfsim.Sim, *cloudflare.Client) {
 	t.Helper()
 	opts.Token = token
 	sim := cfsim.New(opts)
@@ -35,10 +35,10 @@ func account(t *testing.T, opts cfsim.Options) (*cfsim.Sim, *cloudflare.Client) 
 	validator := spec.Require(t, spec.Cloudflare)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
-	return sim, client(t, api.URL(), token, validator.Transport(transport))
+	return sim, newClient(t, api.URL(), token, validator.Transport(transport))
 }
 
-func client(t *testing.T, endpoint, token string, transport http.RoundTripper) *cloudflare.Client {
+func newClient(t *testing.T, endpoint, token string, transport http.RoundTripper) *cloudflare.Client {
 	t.Helper()
 	c, err := cloudflare.New(cloudflare.Config{Token: secret.New(token), Endpoint: endpoint, Transport: transport})
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestZonesReadsEveryPage(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanFree})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanFree})
 	for i := range 120 {
 		_, err := sim.AddZone(fmt.Sprintf("zone%03d.com", i))
 		require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestZonesReadsEveryPage(t *testing.T) {
 }
 
 func TestZonesOfOtherPlans(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanBusiness})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanBusiness})
 	_, err := sim.AddZone("example.com")
 	require.NoError(t, err)
 	zones, err := c.Zones(t.Context(), []string{"example.com"})
@@ -91,9 +91,9 @@ func TestZonesOfOtherPlans(t *testing.T) {
 	require.Equal(t, 3500, zones[0].BatchLimit)
 }
 
-// Every field survives, known or not, and the whole zone comes in order.
+// Every field survives, whether it is known or not.
 func TestRecords(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanPro})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanPro})
 	_, err := sim.AddZone("example.com",
 		cfsim.Record{Name: "example.com", Type: "A", Content: "192.0.2.1", Proxied: true, TTL: 1, Comment: "ünïcode", Tags: []string{"team:web"}},
 		cfsim.Record{Name: "*.example.com", Type: "AAAA", Content: "2001:db8::1", TTL: 120},
@@ -120,7 +120,7 @@ func TestRecords(t *testing.T) {
 }
 
 func TestRecordsReadsEveryPage(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanPro})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanPro})
 	records := make([]cfsim.Record, 5001)
 	for i := range records {
 		records[i] = record(fmt.Sprintf("h%05d.example.com", i), "192.0.2.1")
@@ -135,9 +135,9 @@ func TestRecordsReadsEveryPage(t *testing.T) {
 	require.Len(t, sim.Requests(), 1+2)
 }
 
-// A list that shrinks or grows between two pages is read again, not believed.
-func TestAListThatChangesWhileItIsRead(t *testing.T) {
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+// A list that shrinks or grows between two pages is read again.
+func TestListThatChangesWhileItIsRead(t *testing.T) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Query().Get("page") == "1" {
 			fmt.Fprint(w, `{"success":true,"errors":[],"messages":[],"result":[{"id":"1"},{"id":"2"}],"result_info":{"total_pages":2,"total_count":3}}`)
@@ -148,17 +148,17 @@ func TestAListThatChangesWhileItIsRead(t *testing.T) {
 	_, err := c.Records(t.Context(), dns.Zone{ID: "z", Name: "example.com"})
 	require.NoError(t, err, "two of two: what the last page says holds")
 
-	c = answering(t, func(w http.ResponseWriter, _ *http.Request) {
+	c = clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"success":true,"errors":[],"messages":[],"result":[{"id":"1"}],"result_info":{"total_pages":1,"total_count":2}}`)
 	})
 	_, err = c.Records(t.Context(), dns.Zone{ID: "z", Name: "example.com"})
-	transient(t, err)
+	requireTransient(t, err)
 	require.ErrorContains(t, err, "the list changed while it was read: 1 of 2")
 }
 
 func TestChangeNamesNothingElse(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanPro})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanPro})
 	_, err := sim.AddZone("example.com", record("a.example.com", "192.0.2.1"), record("b.example.com", "192.0.2.1"),
 		cfsim.Record{Name: "c.example.com", Type: "AAAA", Content: "2001:db8::1", TTL: 120})
 	require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestChangeNamesNothingElse(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanPro})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanPro})
 	_, err := sim.AddZone("example.com", record("a.example.com", "192.0.2.1"), record("a.example.com", "192.0.2.2"))
 	require.NoError(t, err)
 	zones, err := c.Zones(t.Context(), []string{"example.com"})
@@ -191,25 +191,25 @@ func TestErrors(t *testing.T) {
 
 	err = c.Change(t.Context(), zones[0], []dns.Change{{ID: id, Type: "A", Content: "203.0.113.9"}, {ID: unknown, Type: "A", Content: "203.0.113.1"}})
 	require.ErrorIs(t, err, dns.ErrRecordGone)
-	final(t, err)
+	requireFinal(t, err)
 	require.Equal(t, "192.0.2.1", sim.Records("example.com")[0].Content, "one transaction")
 
 	err = c.Change(t.Context(), zones[0], []dns.Change{{ID: id, Type: "A", Content: "192.0.2.2"}})
 	require.ErrorContains(t, err, "81058")
 	require.Contains(t, report.Hint(err), "delete one of the two")
-	final(t, err)
+	requireFinal(t, err)
 
 	err = c.Change(t.Context(), zones[0], []dns.Change{{ID: id, Type: "A", TTL: 7}})
 	require.ErrorContains(t, err, "9021", "the chain of a 1004 is shown")
-	final(t, err)
+	requireFinal(t, err)
 
 	_, err = c.Records(t.Context(), dns.Zone{ID: unknown, Name: "gone.com"})
 	require.ErrorContains(t, err, "list records of gone.com")
 	require.NotEmpty(t, report.Hint(err))
-	final(t, err)
+	requireFinal(t, err)
 }
 
-func TestATokenThatIsRefused(t *testing.T) {
+func TestRefusedToken(t *testing.T) {
 	sim := cfsim.New(cfsim.Options{Token: "another", ReadToken: token})
 	api, err := sim.ServeAPI("127.0.0.1:0")
 	require.NoError(t, err)
@@ -217,20 +217,21 @@ func TestATokenThatIsRefused(t *testing.T) {
 	_, err = sim.AddZone("example.com", record("a.example.com", "192.0.2.1"))
 	require.NoError(t, err)
 
-	reader := client(t, api.URL(), token, nil)
+	reader := newClient(t, api.URL(), token, nil)
 	zones, err := reader.Zones(t.Context(), []string{"example.com"})
 	require.NoError(t, err, "a token that reads is enough to plan")
 	writing := reader.Change(t.Context(), zones[0], []dns.Change{{ID: sim.Records("example.com")[0].ID, Type: "A", TTL: 60}})
-	_, reading := client(t, api.URL(), "wrong-"+token, nil).Zones(t.Context(), []string{"example.com"})
+	_, reading := newClient(t, api.URL(), "wrong-"+token, nil).Zones(t.Context(), []string{"example.com"})
 	for _, err := range []error{writing, reading} {
-		final(t, err)
+		requireFinal(t, err)
 		require.Contains(t, report.Hint(err), "DNS Edit")
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), token, "I7")
 	}
 }
 
-// Answers that are not the API's: each is an error that says so and is tried again.
-func TestAnswersThatAreNotTheAPIs(t *testing.T) {
+// Every answer that is not a success is an error. It is transient if another try may
+// solve it.
+func TestAnswersThatAreNotASuccess(t *testing.T) {
 	cases := map[string]struct {
 		answer    http.HandlerFunc
 		says      string
@@ -248,7 +249,7 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var mu sync.Mutex
 			n := 0
-			client := answering(t, func(w http.ResponseWriter, r *http.Request) {
+			client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 				mu.Lock()
 				n++
 				mu.Unlock()
@@ -257,9 +258,9 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 			err := client.Change(t.Context(), dns.Zone{ID: "z", Name: "example.com"}, []dns.Change{{ID: "1", Type: "A", TTL: 60}})
 			require.ErrorContains(t, err, c.says)
 			if c.transient {
-				transient(t, err)
+				requireTransient(t, err)
 			} else {
-				final(t, err)
+				requireFinal(t, err)
 			}
 			require.Equal(t, 1, n, "a batch is never repeated by the client")
 		})
@@ -267,29 +268,29 @@ func TestAnswersThatAreNotTheAPIs(t *testing.T) {
 }
 
 func TestRateLimits(t *testing.T) {
-	c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "240") // longer than is waited within a step
+	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "240") // longer than httpretry waits
 		page(http.StatusTooManyRequests, "application/json", `{"success":false,"errors":[{"code":971,"message":"slow down"}]}`)(w, nil)
 	})
 	_, err := c.Zones(t.Context(), []string{"example.com"})
-	require.Equal(t, 240*time.Second, transient(t, err).After)
+	require.Equal(t, 240*time.Second, requireTransient(t, err).After)
 	err = c.Purge(t.Context(), dns.Zone{ID: "z", Name: "example.com"}, nil)
-	require.Equal(t, 240*time.Second, transient(t, err).After)
+	require.Equal(t, 240*time.Second, requireTransient(t, err).After)
 }
 
 func TestTheCallersContext(t *testing.T) {
-	_, c := account(t, cfsim.Options{})
-	_, err := c.Zones(t.Context(), nil) // so that the validator has seen an exchange
+	_, c := newAccount(t, cfsim.Options{})
+	_, err := c.Zones(t.Context(), nil) // the validator needs to see an exchange
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = c.Zones(ctx, []string{"example.com"})
 	require.ErrorIs(t, err, context.Canceled)
-	final(t, err)
+	requireFinal(t, err)
 }
 
 func TestPurge(t *testing.T) {
-	sim, c := account(t, cfsim.Options{Plan: cfsim.PlanEnterprise})
+	sim, c := newAccount(t, cfsim.Options{Plan: cfsim.PlanEnterprise})
 	_, err := sim.AddZone("example.com")
 	require.NoError(t, err)
 	zones, err := c.Zones(t.Context(), []string{"example.com"})
@@ -298,14 +299,14 @@ func TestPurge(t *testing.T) {
 	require.NoError(t, c.Purge(t.Context(), zones[0], nil))
 	require.JSONEq(t, `{"hosts":["a.example.com"]}`, string(sim.Mutations()[0].Body))
 	require.JSONEq(t, `{"purge_everything":true}`, string(sim.Mutations()[1].Body))
-	final(t, c.Purge(t.Context(), zones[0], make([]string, c.PurgeLimit()+1)))
+	requireFinal(t, c.Purge(t.Context(), zones[0], make([]string, c.PurgeLimit()+1)))
 }
 
-func answering(t *testing.T, answer http.HandlerFunc) *cloudflare.Client {
+func clientOf(t *testing.T, answer http.HandlerFunc) *cloudflare.Client {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	return client(t, server.URL, token, nil)
+	return newClient(t, server.URL, token, nil)
 }
 
 func page(status int, media, body string) http.HandlerFunc {
@@ -317,14 +318,14 @@ func page(status int, media, body string) http.HandlerFunc {
 	}
 }
 
-func transient(t *testing.T, err error) *report.TransientError {
+func requireTransient(t *testing.T, err error) *report.TransientError {
 	t.Helper()
 	var found *report.TransientError
 	require.True(t, errors.As(err, &found), "transient: %v", err)
 	return found
 }
 
-func final(t *testing.T, err error) {
+func requireFinal(t *testing.T, err error) {
 	t.Helper()
 	require.Error(t, err)
 	var found *report.TransientError

@@ -17,9 +17,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Codes of Cloudflare's errors that matter here.
+// Codes of Cloudflare's errors that this package treats specially.
 const (
-	codeSlowDown       = 971
+	codeRateLimit      = 971
 	codeUnknownError   = 1016 // comes with status 200
 	codePurgeRate      = 1134
 	codeCouldNotRoute  = 7003
@@ -30,14 +30,14 @@ const (
 	codeIdentical      = 81058
 )
 
-// maxAnswer bounds what is read of one answer.
-const maxAnswer = 64 << 20
+// maxAnswerBytes bounds how much of one answer is read.
+const maxAnswerBytes = 64 << 20
 
-// Error is an answer that says no.
+// Error is an answer of the API that is not a success.
 type Error struct {
 	Method, Path string
 	Status       int      // HTTP status; 200 is possible
-	Errors       []Detail // none where the answer is not the API's own (a proxy's HTML page)
+	Details      []Detail // none if the answer is not the API's own (a proxy's HTML page)
 }
 
 // Detail is one of the errors in an answer.
@@ -56,19 +56,19 @@ func (d Detail) String() string {
 }
 
 func (e *Error) Error() string {
-	if len(e.Errors) == 0 {
+	if len(e.Details) == 0 {
 		return fmt.Sprintf("cloudflare %s %s: answer %d %s without an API error", e.Method, e.Path, e.Status, http.StatusText(e.Status))
 	}
 	var all []string
-	for _, d := range e.Errors {
+	for _, d := range e.Details {
 		all = append(all, d.String())
 	}
 	return fmt.Sprintf("cloudflare %s %s: answer %d: %s", e.Method, e.Path, e.Status, strings.Join(all, "; "))
 }
 
-// Has reports whether the answer holds an error with this code.
-func (e *Error) Has(code int) bool {
-	for _, d := range e.Errors {
+// has reports whether the answer holds an error with this code, also in a chain.
+func (e *Error) has(code int) bool {
+	for _, d := range e.Details {
 		if d.Code == code {
 			return true
 		}
@@ -81,21 +81,21 @@ func (e *Error) Has(code int) bool {
 	return false
 }
 
-// Is makes a vanished record dns.ErrRecordGone.
+// Is reports that the error of a deleted record is dns.ErrRecordGone.
 func (e *Error) Is(target error) bool {
-	return target == dns.ErrRecordGone && e.Has(codeNoSuchRecord)
+	return target == dns.ErrRecordGone && e.has(codeNoSuchRecord)
 }
 
-// checkAnswer sits above the retries and turns every answer that is no success
-// into an error: a status of 400 and more, success:false whatever the status,
-// and what is not JSON. Errors worth another try are report.Transient.
+// checkAnswer is a middleware above the retries. It returns an error for every answer
+// that is not a success: a status of 300 or more, success:false with any status, or a
+// body that is not JSON. Errors that another try may solve are report.Transient.
 func checkAnswer(req *http.Request, next option.MiddlewareNext) (*http.Response, error) {
 	res, err := next(req)
 	if err != nil {
 		return nil, httpretry.Classify(0, nil, err)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	_ = res.Body.Close() // it was read to its end, or its error is returned below
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
+	_ = res.Body.Close() // the body was read to its end, or the error is returned below
 	if err != nil {
 		return nil, httpretry.Classify(0, nil, fmt.Errorf("read answer of %s %s: %w", req.Method, req.URL.Path, err))
 	}
@@ -105,7 +105,7 @@ func checkAnswer(req *http.Request, next option.MiddlewareNext) (*http.Response,
 		Success *bool    `json:"success"`
 		Errors  []Detail `json:"errors"`
 	}
-	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // unreadable: not JSON
+	media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // an unreadable type is not JSON
 	isJSON := media == "application/json" && json.Unmarshal(body, &envelope) == nil && envelope.Success != nil
 	if res.StatusCode < 300 && isJSON && *envelope.Success {
 		return res, nil
@@ -113,28 +113,29 @@ func checkAnswer(req *http.Request, next option.MiddlewareNext) (*http.Response,
 	return nil, explain(&Error{req.Method, req.URL.Path, res.StatusCode, envelope.Errors}, res.Header, isJSON)
 }
 
-// explain adds to a refusal what to do about it: try again, or a hint.
+// explain marks an error as report.Transient if another try may solve it, and
+// otherwise adds a hint if one is known.
 func explain(e *Error, header http.Header, isJSON bool) error {
 	switch {
-	case e.Has(codeSlowDown) || e.Has(codePurgeRate):
+	case e.has(codeRateLimit) || e.has(codePurgeRate):
 		return report.Transient(e, httpretry.RetryAfter(header))
-	case e.Status < 300 && (!isJSON || e.Has(codeUnknownError)): // not JSON: a proxy in between
+	case e.Status < 300 && (!isJSON || e.has(codeUnknownError)): // not JSON: a proxy answered
 		return report.Transient(e, 0)
-	case e.Has(codeBadToken) || e.Has(codeTokenFormat) || e.Has(codeAuthentication) || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+	case e.has(codeBadToken) || e.has(codeTokenFormat) || e.has(codeAuthentication) || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
 		return report.WithHint(e, "the token needs Zone Read, DNS Edit and Cache Purge for these zones, and must not have expired: see dns.cloudflare.token_env")
-	case e.Has(codeNoSuchRecord):
+	case e.has(codeNoSuchRecord):
 		return report.WithHint(e, "somebody deleted a record after the plan was made: run migrate plan again")
-	case e.Has(codeIdentical):
+	case e.has(codeIdentical):
 		return report.WithHint(e, "a record with the same name, type and content exists: delete one of the two")
-	case e.Has(codeCouldNotRoute):
+	case e.has(codeCouldNotRoute):
 		return report.WithHint(e, "the zone is not in this account, or dns.cloudflare.endpoint is not Cloudflare's API v4")
 	}
 	return httpretry.Classify(e.Status, header, e)
 }
 
-// describe names the action in front of an error and keeps its hint and its
-// transience.
-func describe(action string, err error) error {
+// withAction puts the action in front of an error and keeps its hint. A
+// report.TransientError stays one.
+func withAction(action string, err error) error {
 	var transient *report.TransientError
 	if errors.As(err, &transient) {
 		return report.Transient(fmt.Errorf("%s: %w", action, transient.Err), transient.After)

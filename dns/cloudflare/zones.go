@@ -15,20 +15,20 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Page sizes: the largest that zones allow; for records one that takes most
-// zones in one answer, so that no page boundary moves under us.
+// Page sizes. That of zones is the API's maximum. That of records takes most zones in
+// one answer, so that no page boundary moves while the records are read.
 const (
 	zonesPerPage   = 50
 	recordsPerPage = 5000
 )
 
-// Records one batch takes, by plan.
+// Changes that one batch takes, by the zone's plan.
 const (
 	batchLimitFree = 200
 	batchLimit     = 3500
 )
 
-// page is a list's answer.
+// page is one page of a list, as the API answers it.
 type page struct {
 	Result     []json.RawMessage `json:"result"`
 	ResultInfo struct {
@@ -37,7 +37,8 @@ type page struct {
 	} `json:"result_info"`
 }
 
-// list reads all pages of a list.
+// list reads all pages of a list. It returns a report.Transient error if the list
+// changed while it was read.
 func list(ctx context.Context, fetch func(ctx context.Context, number int, into *page) error) ([]json.RawMessage, error) {
 	var all []json.RawMessage
 	for number := 1; ; number++ {
@@ -77,27 +78,27 @@ func (c *Client) Zones(ctx context.Context, names []string) ([]dns.Zone, error) 
 		return err
 	})
 	if err != nil {
-		return nil, describe("list zones", err)
+		return nil, withAction("list zones", err)
 	}
-	have := map[string]dns.Zone{}
-	var all []string
+	byName := map[string]dns.Zone{}
+	var visible []string
 	for _, r := range raw {
 		var z apiZone
 		if err := json.Unmarshal(r, &z); err != nil {
 			return nil, fmt.Errorf("read zone: %w", err)
 		}
-		if name := strings.ToLower(z.Name); !have[name].Active { // an active one wins over one of the same name in another account
-			have[name] = z.zone()
+		if name := strings.ToLower(z.Name); !byName[name].Active { // an active zone wins over one of the same name in another account
+			byName[name] = z.zone()
 		}
-		all = append(all, z.Name)
+		visible = append(visible, z.Name)
 	}
 	var out []dns.Zone
 	for i, name := range names {
-		zone, ok := have[strings.ToLower(strings.TrimSuffix(name, "."))]
+		zone, ok := byName[strings.ToLower(strings.TrimSuffix(name, "."))]
 		if !ok {
 			err := &dns.SettingError{Setting: fmt.Sprintf("dns.zones[%d]", i), Err: fmt.Errorf("zone %s: %w", name, dns.ErrNoZone)}
 			return nil, report.WithHint(err,
-				"the token sees %s: correct dns.zones, or give the token Zone Read for the zone", seen(all))
+				"the token sees %s: correct dns.zones, or give the token Zone Read for the zone", visibleZones(visible))
 		}
 		out = append(out, zone)
 	}
@@ -118,7 +119,7 @@ func (z apiZone) zone() dns.Zone {
 	return out
 }
 
-func seen(names []string) string {
+func visibleZones(names []string) string {
 	if len(names) == 0 {
 		return "no zone"
 	}
@@ -136,7 +137,7 @@ func (c *Client) Records(ctx context.Context, zone dns.Zone) ([]dns.Record, erro
 		return err
 	})
 	if err != nil {
-		return nil, describe("list records of "+zone.Name, err)
+		return nil, withAction("list records of "+zone.Name, err)
 	}
 	out := make([]dns.Record, 0, len(raw))
 	for _, r := range raw {

@@ -14,7 +14,7 @@ import (
 
 // journaledFlip is a flip of the cutover with its before-image as it stands.
 type journaledFlip struct {
-	dns.Flipped
+	dns.PastFlip
 	before json.RawMessage
 }
 
@@ -26,11 +26,11 @@ func flipsIn(h *plan.History) ([]journaledFlip, error) {
 		if !ok {
 			continue
 		}
-		images, err := dns.ImagesOf(r.Before)
+		images, err := dns.ParseImages(r.Before)
 		if err != nil {
 			return nil, fmt.Errorf("flip of %s, wave %s: %w", zone, wave, err)
 		}
-		out = append(out, journaledFlip{dns.Flipped{Zone: zone, Wave: wave, Images: images}, r.Before})
+		out = append(out, journaledFlip{dns.PastFlip{Zone: zone, Wave: wave, Images: images}, r.Before})
 	}
 	return out, nil
 }

@@ -76,10 +76,10 @@ func (r *Records) Journaled(ctx context.Context, h *plan.History) (dns.Derivatio
 	if err != nil || len(journaled) == 0 {
 		return dns.Derivation{}, err
 	}
-	var flips []dns.Flipped
+	var flips []dns.PastFlip
 	var names []string
 	for _, f := range journaled {
-		flips = append(flips, f.Flipped)
+		flips = append(flips, f.PastFlip)
 		if !slices.Contains(names, f.Zone) {
 			names = append(names, f.Zone)
 		}
@@ -98,7 +98,7 @@ func (r *Records) Journaled(ctx context.Context, h *plan.History) (dns.Derivatio
 	if err != nil {
 		return dns.Derivation{}, err
 	}
-	return dns.DeriveFlipped(eachOnce(snapshot), flips), nil
+	return dns.DeriveFromFlips(eachOnce(snapshot), flips), nil
 }
 
 // eachOnce leaves out zones that the configuration names in another spelling.
@@ -119,7 +119,7 @@ func Strays(d dns.Derivation, h *plan.History) []string {
 		if _, _, ok := verb.FlipOf(r.Key); !ok {
 			continue
 		}
-		images, err := dns.ImagesOf(r.Before)
+		images, err := dns.ParseImages(r.Before)
 		if err != nil {
 			continue // the flip back says it
 		}
@@ -144,10 +144,11 @@ func entriesOf(d dns.Derivation) []dns.Entry {
 	return entries
 }
 
-// newAddresses are the addresses of the new hosts; it implements dns.Addresses.
+// newAddresses maps addresses of the source hosts to those of the target hosts. It
+// implements dns.Addresses.
 type newAddresses struct{ site *wiring.Site }
 
-func (a newAddresses) New(old netip.Addr) (netip.Addr, error) {
+func (a newAddresses) TargetOf(old netip.Addr) (netip.Addr, error) {
 	addr, err := a.site.NewAddress(old)
 	if errors.Is(err, provision.ErrNotProvisioned) {
 		return addr, fmt.Errorf("%w: %w", dns.ErrNotProvisioned, err)

@@ -27,7 +27,7 @@ func loweringsOf(h *plan.History, zone string) ([]lowering, error) {
 		if again > 1 && (step.Phase == plan.Untouched || step.Phase == plan.Undone) {
 			return out, nil
 		}
-		images, err := dns.TTLImagesOf(step.Before)
+		images, err := dns.ParseTTLImages(step.Before)
 		if err != nil {
 			return nil, fmt.Errorf("TTLs of %s: %w", zone, err)
 		}
@@ -50,7 +50,7 @@ func loweringFor(all []lowering, r dns.Record, ttl time.Duration) int {
 	at := last(all, r.ID)
 	begun := all[0].step.Phase != plan.Untouched && all[0].step.Phase != plan.Undone
 	added, raised := at < 0 && begun, at >= 0 && all[at].step.Phase == plan.Verified
-	if r.High(ttl) && (added || raised) {
+	if r.HasHighTTL(ttl) && (added || raised) {
 		return len(all)
 	}
 	return max(at, 0)

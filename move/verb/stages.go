@@ -27,6 +27,6 @@ func FlipKey(zone, wave string) plan.Key {
 // FlipOf returns zone and wave of a key that FlipKey made; ok is false for every
 // other key.
 func FlipOf(key plan.Key) (zone, wave string, ok bool) {
-	zone, wave, ok = dns.FlipOf(key.Step)
+	zone, wave, ok = dns.ParseFlipName(key.Step)
 	return zone, wave, ok && key == FlipKey(zone, wave)
 }

@@ -21,7 +21,7 @@ import (
 
 var loopback = dns.AddressMap{oldWeb: netip.MustParseAddr("127.0.0.1")}
 
-// probeOf is a probe of a server on loopback under a name of the service.
+// probeOf returns a probe of a server on loopback, under a name of the service.
 func probeOf(t *testing.T, server *httptest.Server, host string) dns.Probe {
 	t.Helper()
 	u, err := url.Parse(server.URL)
@@ -44,8 +44,8 @@ func TestHealthyAsksTheTargetUnderTheServicesName(t *testing.T) {
 	require.EqualValues(t, 1+3+1, hosts.Load(), "once to check, three times in a row, once to verify")
 }
 
-// A redirect to https of the same name is asked there, of the same address; all
-// others lead away from what is probed, and may be a login or an error page.
+// A redirect to https of the same name is followed, to the same address. All others
+// lead away from the probed service, perhaps to a login or an error page.
 func TestHealthyFollowsToHTTPSOfTheSameNameOnly(t *testing.T) {
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -96,7 +96,7 @@ func TestHealthyStartsAgainAfterAFailure(t *testing.T) {
 	require.EqualValues(t, 6, n.Load(), "two good, one bad, three good")
 }
 
-func TestHealthyKeepsTheFlipBack(t *testing.T) {
+func TestHealthyPreventsTheFlip(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	probe := probeOf(t, server, "www.example.com")
@@ -119,12 +119,12 @@ func TestHealthyBeforeTheTargetExists(t *testing.T) {
 	state, err := step.Op.Check(t.Context())
 	require.NoError(t, err)
 	require.True(t, state.Unknown)
-	require.ErrorIs(t, step.Op.Apply(t.Context()), dns.ErrNotProvisioned, "no wait for what cannot come")
+	require.ErrorIs(t, step.Op.Apply(t.Context()), dns.ErrNotProvisioned, "waiting would not help")
 }
 
 func TestHealthyVerifiesCertificates(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what is tested
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the test provokes refused handshakes
 	server.StartTLS()
 	defer server.Close()
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
@@ -139,6 +139,6 @@ func TestHealthyVerifiesCertificates(t *testing.T) {
 }
 
 func TestProbesOf(t *testing.T) {
-	entries := []dns.Entry{{Record: rec("www.example.com", "A", oldWeb.String()), Old: oldWeb}, {Record: rec("*.example.com", "A", oldWeb.String()), Old: oldWeb}}
+	entries := []dns.Entry{{Record: record("www.example.com", "A", oldWeb.String()), Old: oldWeb}, {Record: record("*.example.com", "A", oldWeb.String()), Old: oldWeb}}
 	require.Equal(t, []dns.Probe{{URL: "http://www.example.com:8080/health", Old: oldWeb}}, dns.ProbesOf(entries, "http://{address}:8080/health"))
 }

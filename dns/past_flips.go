@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// Flipped is a flip that was made: its zone and wave, and what it journaled.
-type Flipped struct {
+// PastFlip is a flip that was made: its zone, its wave and its before-images from the
+// journal.
+type PastFlip struct {
 	Zone, Wave string
 	Images     []Image
 }
 
-// EntriesOf are the records of a flip as they were before it. Those that led to
-// the target already are left out: putting them back moves nobody.
+// EntriesOf returns the records of a flip as they were before it. It leaves out
+// those that already led to the target: putting them back changes nothing.
 func EntriesOf(images []Image) []Entry {
 	var out []Entry
 	for _, i := range images {
@@ -25,10 +26,10 @@ func EntriesOf(images []Image) []Entry {
 	return out
 }
 
-// DeriveFlipped is what flips that were made mean for zones: the same as Derive,
-// but by before-images alone, whatever the records and the configuration are by
-// now. Waves are in the order of flips; zones only add what follows.
-func DeriveFlipped(zones []ZoneRecords, flips []Flipped) Derivation {
+// DeriveFromFlips returns what flips that were made mean for zones. It is Derive from
+// before-images alone: the current addresses and configuration do not matter. Waves
+// are in the order of flips. zones are read only for the names that follow.
+func DeriveFromFlips(zones []ZoneRecords, flips []PastFlip) Derivation {
 	var out Derivation
 	for _, z := range zones {
 		flip := ZoneFlip{Zone: z.Zone}
@@ -44,9 +45,9 @@ func DeriveFlipped(zones []ZoneRecords, flips []Flipped) Derivation {
 		}
 		out.Zones = append(out.Zones, flip)
 	}
-	names, world := flippingNames(out), newWorld(zones)
+	flippingWaves, index := wavesByName(out), newRecordIndex(zones)
 	for i, z := range zones {
-		out.Zones[i].Follow = world.follow(z, out.Zones[i], names)
+		out.Zones[i].Followers = index.followers(z, out.Zones[i], flippingWaves)
 	}
 	return out
 }
