@@ -140,12 +140,14 @@ func TestFlipThroughFaults(t *testing.T) {
 
 func TestFlipThroughFaultsOfReading(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
-		z := s.derive(t).Zones[1]
-		s.sim.Inject(cfsim.Fault{Method: "GET", Kind: kind, Path: "/zones/*/dns_records", Times: 2})
-		_, _, err := runStep(t.Context(), dns.FlipToTarget(s.flipSpec(z)))
-		require.NoError(t, err)
-		require.Zero(t, s.sim.ClearFaults())
+		t.Run(kind.String(), func(t *testing.T) {
+			s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+			z := s.derive(t).Zones[1]
+			s.sim.Inject(cfsim.Fault{Method: "GET", Kind: kind, Path: "/zones/*/dns_records", Times: 2})
+			_, _, err := runStep(t.Context(), dns.FlipToTarget(s.flipSpec(z)))
+			require.NoError(t, err)
+			require.Zero(t, s.sim.ClearFaults())
+		})
 	}
 }
 

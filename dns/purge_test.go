@@ -85,28 +85,32 @@ func TestPurgeIgnoresDNSOnlyRecords(t *testing.T) {
 // on the smallest plan, the whole zone is purged at once.
 func TestPurgeInChunks(t *testing.T) {
 	for hosts, want := range map[int]int{250: 3, 600: 1} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanFree})
-		var records []cfsim.Record
-		for i := range hosts {
-			records = append(records, simRecord(fmt.Sprintf("h%03d.example.com", i), oldWeb.String(), simProxied))
-		}
-		_, err := s.sim.AddZone("example.com", records...)
-		require.NoError(t, err)
-		step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[0]})
-		require.NoError(t, step.Op.Apply(t.Context()))
-		require.Len(t, s.purges(t), want)
+		t.Run(fmt.Sprintf("%d hosts", hosts), func(t *testing.T) {
+			s := newSite(t, cfsim.Options{Plan: cfsim.PlanFree})
+			var records []cfsim.Record
+			for i := range hosts {
+				records = append(records, simRecord(fmt.Sprintf("h%03d.example.com", i), oldWeb.String(), simProxied))
+			}
+			_, err := s.sim.AddZone("example.com", records...)
+			require.NoError(t, err)
+			step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[0]})
+			require.NoError(t, step.Op.Apply(t.Context()))
+			require.Len(t, s.purges(t), want)
+		})
 	}
 }
 
 func TestPurgeThroughFaults(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
-		step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[1]})
-		s.sim.Inject(cfsim.Fault{Method: "POST", Path: "/zones/*/purge_cache", Kind: kind})
-		_, retries, err := runStep(t.Context(), step)
-		require.NoError(t, err)
-		require.Equal(t, 1, retries)
-		require.Len(t, s.purges(t), 2)
+		t.Run(kind.String(), func(t *testing.T) {
+			s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+			step, _ := dns.Purge(dns.PurgeSpec{Cache: s.client, Flip: s.derive(t).Zones[1]})
+			s.sim.Inject(cfsim.Fault{Method: "POST", Path: "/zones/*/purge_cache", Kind: kind})
+			_, retries, err := runStep(t.Context(), step)
+			require.NoError(t, err)
+			require.Equal(t, 1, retries)
+			require.Len(t, s.purges(t), 2)
+		})
 	}
 }
 

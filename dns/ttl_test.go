@@ -83,20 +83,22 @@ func TestRestoreTTLKeepsWhatSomebodyElseSet(t *testing.T) {
 
 func TestTTLThroughFaults(t *testing.T) {
 	for _, kind := range []cfsim.Kind{cfsim.ServerError, cfsim.BadGateway, cfsim.NotSuccessful, cfsim.DropAfter, cfsim.DropBefore} {
-		s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
-		start := s.recordsJSON(t)
-		z := s.derive(t).Zones[0]
-		fault := cfsim.Fault{Method: "POST", Path: "/zones/*/dns_records/batch", Kind: kind}
-		s.sim.Inject(fault)
-		before, retries, err := runStep(t.Context(), dns.LowerTTL(s.ttlSpec(z)))
-		require.NoError(t, err)
-		require.Equal(t, 1, retries)
-		s.sim.Inject(fault)
-		back, err := dns.RestoreTTL(s.ttlSpec(z), before)
-		require.NoError(t, err)
-		_, _, err = runStep(t.Context(), back)
-		require.NoError(t, err)
-		require.JSONEq(t, start, s.recordsJSON(t))
+		t.Run(kind.String(), func(t *testing.T) {
+			s := newSite(t, cfsim.Options{Plan: cfsim.PlanPro}).withSampleZones(t)
+			start := s.recordsJSON(t)
+			z := s.derive(t).Zones[0]
+			fault := cfsim.Fault{Method: "POST", Path: "/zones/*/dns_records/batch", Kind: kind}
+			s.sim.Inject(fault)
+			before, retries, err := runStep(t.Context(), dns.LowerTTL(s.ttlSpec(z)))
+			require.NoError(t, err)
+			require.Equal(t, 1, retries)
+			s.sim.Inject(fault)
+			back, err := dns.RestoreTTL(s.ttlSpec(z), before)
+			require.NoError(t, err)
+			_, _, err = runStep(t.Context(), back)
+			require.NoError(t, err)
+			require.JSONEq(t, start, s.recordsJSON(t))
+		})
 	}
 }
 
