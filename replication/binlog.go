@@ -12,7 +12,7 @@ import (
 	"time"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
@@ -53,7 +53,7 @@ type binlogVisitor interface {
 	begin(t transaction) (wanted bool)
 	// rows has the rows of a table that a wanted transaction changed. They are
 	// not to be kept. An event that cannot be decoded has none, and broken is set.
-	rows(ctx context.Context, e *binlog.RowsEvent, broken bool) error
+	rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error
 	// statement has a statement of a wanted transaction, with its default schema.
 	statement(schema, text string)
 }
@@ -128,7 +128,7 @@ func (r *binlogReader) read(ctx context.Context, start, goal GTIDSet, v binlogVi
 	if err != nil {
 		return err
 	}
-	syncer := binlog.NewBinlogSyncer(cfg)
+	syncer := logevent.NewBinlogSyncer(cfg)
 	stream, err := syncer.StartSyncGTID(set)
 	if err == nil {
 		_, err = stream.GetEvent(ctx) // the pass has the events; this is how it ends
@@ -148,8 +148,8 @@ func (r *binlogReader) read(ctx context.Context, start, goal GTIDSet, v binlogVi
 // flavor is the server's flavor as go-mysql spells it: in lower case.
 func (r *binlogReader) flavor() string { return strings.ToLower(string(r.dialect.Flavor)) }
 
-func (r *binlogReader) config(pass *binlogPass) (binlog.BinlogSyncerConfig, error) {
-	cfg := binlog.BinlogSyncerConfig{
+func (r *binlogReader) config(pass *binlogPass) (logevent.BinlogSyncerConfig, error) {
+	cfg := logevent.BinlogSyncerConfig{
 		ServerID: r.id, Flavor: r.flavor(), Localhost: "migrate",
 		User: r.user(), Password: r.password.Open(),
 		Host: r.server.cfg.Address, HeartbeatPeriod: binlogBeat, ReadTimeout: binlogSilence,
@@ -178,7 +178,7 @@ func (r *binlogReader) config(pass *binlogPass) (binlog.BinlogSyncerConfig, erro
 // explain says what to do about a binlog that could not be read. The text of
 // an event's error is left out: it holds the event.
 func (r *binlogReader) explain(err error) error {
-	var event *binlog.EventError
+	var event *logevent.EventError
 	if errors.As(err, &event) {
 		return fmt.Errorf("read the binlog of %s: an event of type %s cannot be decoded", r.server.Name(), event.Header.EventType)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -23,7 +23,7 @@ func (l *logRecorder) begin(t transaction) bool {
 	return true
 }
 
-func (l *logRecorder) rows(_ context.Context, e *binlog.RowsEvent, _ bool) error {
+func (l *logRecorder) rows(_ context.Context, e *logevent.RowsEvent, _ bool) error {
 	l.images += len(e.Rows)
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 )
 
 // mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
@@ -33,7 +33,7 @@ type binlogPass struct {
 }
 
 // HandleEvent implements the library's handler.
-func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
+func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
 	if p.err == nil {
 		p.err = context.Cause(p.ctx)
 	}
@@ -41,7 +41,7 @@ func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
 		return p.err
 	}
 	switch event := e.Event.(type) {
-	case *binlog.MariadbGTIDEvent:
+	case *logevent.MariadbGTIDEvent:
 		g := event.GTID
 		err := p.begin(e, gtid{
 			origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), sequence: g.SequenceNumber, domain: g.DomainID, server: g.ServerID,
@@ -50,23 +50,23 @@ func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
 			p.visitor.statement("", "XA START")
 		}
 		return err
-	case *binlog.GTIDEvent:
+	case *logevent.GTIDEvent:
 		return p.beginMySQL(e, event)
-	case *binlog.GtidTaggedLogEvent:
+	case *logevent.GtidTaggedLogEvent:
 		return p.beginMySQL(e, &event.GTIDEvent)
-	case *binlog.QueryEvent:
+	case *logevent.QueryEvent:
 		if p.statement(event) {
 			return p.end()
 		}
-	case *binlog.XIDEvent, *binlog.TransactionPayloadEvent:
+	case *logevent.XIDEvent, *logevent.TransactionPayloadEvent:
 		return p.end()
-	case *binlog.HeartbeatEvent: // there is nothing more
+	case *logevent.HeartbeatEvent: // there is nothing more
 		return p.beat()
 	}
 	switch e.Header.EventType {
-	case binlog.XA_PREPARE_LOG_EVENT:
+	case logevent.XA_PREPARE_LOG_EVENT:
 		return p.end()
-	case binlog.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
+	case logevent.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
 		if p.wanted {
 			p.visitor.statement("", "LOAD DATA")
 		}
@@ -74,7 +74,7 @@ func (p *binlogPass) HandleEvent(e *binlog.BinlogEvent) error {
 	return nil
 }
 
-func (p *binlogPass) beginMySQL(e *binlog.BinlogEvent, event *binlog.GTIDEvent) error {
+func (p *binlogPass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) error {
 	if len(event.SID) != 16 {
 		return p.fail(errors.New("read the binlog: a transaction without a GTID"))
 	}
@@ -87,7 +87,7 @@ func (p *binlogPass) beginMySQL(e *binlog.BinlogEvent, event *binlog.GTIDEvent) 
 	return p.begin(e, gtid{origin: origin, sequence: uint64(event.GNO), server: e.Header.ServerID, uuid: uuid}, false)
 }
 
-func (p *binlogPass) begin(e *binlog.BinlogEvent, id gtid, grouped bool) error {
+func (p *binlogPass) begin(e *logevent.BinlogEvent, id gtid, grouped bool) error {
 	if err := p.end(); err != nil { // an end that was not recognised
 		return err
 	}
@@ -125,7 +125,7 @@ func (p *binlogPass) beat() error {
 }
 
 // decode implements the library's hook for row events.
-func (p *binlogPass) decode(e *binlog.RowsEvent, data []byte) error {
+func (p *binlogPass) decode(e *logevent.RowsEvent, data []byte) error {
 	at, err := e.DecodeHeader(data)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (p *binlogPass) decode(e *binlog.RowsEvent, data []byte) error {
 }
 
 // statement hands a statement on and reports whether it ends the transaction.
-func (p *binlogPass) statement(e *binlog.QueryEvent) (ends bool) {
+func (p *binlogPass) statement(e *logevent.QueryEvent) (ends bool) {
 	text := string(e.Query)
 	switch firstWord(text) {
 	case "BEGIN":
@@ -192,4 +192,4 @@ func firstWord(text string) string {
 	return strings.ToUpper(text)
 }
 
-var _ binlog.EventHandler = (*binlogPass)(nil)
+var _ logevent.EventHandler = (*binlogPass)(nil)

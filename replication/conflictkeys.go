@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 )
 
 // logColumn is a column as the binlog needs it told: an event has places and
@@ -116,7 +116,7 @@ func (t *logTable) addKeys(records []record) error {
 
 // places maps the table's columns to those of an event; -1 is one that the
 // event lacks. ok is false when the event is of another shape: DDL has run.
-func (t *logTable) places(e *binlog.RowsEvent) (places []int, ok bool) {
+func (t *logTable) places(e *logevent.RowsEvent) (places []int, ok bool) {
 	stored := 0
 	for _, c := range t.columns {
 		if !c.virtual {

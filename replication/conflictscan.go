@@ -12,7 +12,7 @@ import (
 	"sort"
 	"strings"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/dcmigrate/migrate/report"
 )
@@ -309,7 +309,7 @@ func (c *conflictScan) doubtKeys(t *logTable) {
 }
 
 // table is a table's shape on the entered side.
-func (c *conflictScan) table(ctx context.Context, e *binlog.RowsEvent) (*logTable, error) {
+func (c *conflictScan) table(ctx context.Context, e *logevent.RowsEvent) (*logTable, error) {
 	schema, name := string(e.Table.Schema), string(e.Table.Table)
 	if t, ok := c.tables[schema+"\x00"+name]; ok {
 		return t, nil

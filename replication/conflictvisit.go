@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 )
 
 // logVisitor turns one server's log into touches, in its order. They wait in a
@@ -62,7 +62,7 @@ func (v *logVisitor) statement(schema, text string) {
 }
 
 // rows implements binlogVisitor.
-func (v *logVisitor) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) error {
+func (v *logVisitor) rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error {
 	if !v.scan.moved(string(e.Table.Schema)) {
 		return nil
 	}
@@ -76,8 +76,8 @@ func (v *logVisitor) rows(ctx context.Context, e *binlog.RowsEvent, broken bool)
 		return nil
 	}
 	step := 1
-	op := map[binlog.EnumRowsEventType]string{
-		binlog.EnumRowsEventTypeInsert: "insert", binlog.EnumRowsEventTypeDelete: "delete", binlog.EnumRowsEventTypeUpdate: "update",
+	op := map[logevent.EnumRowsEventType]string{
+		logevent.EnumRowsEventTypeInsert: "insert", logevent.EnumRowsEventTypeDelete: "delete", logevent.EnumRowsEventTypeUpdate: "update",
 	}[e.Type()]
 	if op == "update" {
 		step = 2
@@ -107,7 +107,7 @@ func (v *logVisitor) count() {
 
 // row makes the touches of one changed row; before and after are its images'
 // places, the same unless it is an update.
-func (v *logVisitor) row(ctx context.Context, t *logTable, places []int, op string, e *binlog.RowsEvent, before, after int) error {
+func (v *logVisitor) row(ctx context.Context, t *logTable, places []int, op string, e *logevent.RowsEvent, before, after int) error {
 	var row [16]byte
 	for i, key := range t.keys {
 		old, ok := t.values(key, places, e.Rows[before], e.SkippedColumns[before])

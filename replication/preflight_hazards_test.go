@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -228,9 +228,9 @@ func asReplica(t *testing.T, p *testPair) func() {
 // ignoreAll is a reader that wants nothing.
 type ignoreAll struct{}
 
-func (ignoreAll) begin(transaction) bool                              { return false }
-func (ignoreAll) rows(context.Context, *binlog.RowsEvent, bool) error { return nil }
-func (ignoreAll) statement(string, string)                            {}
+func (ignoreAll) begin(transaction) bool                                { return false }
+func (ignoreAll) rows(context.Context, *logevent.RowsEvent, bool) error { return nil }
+func (ignoreAll) statement(string, string)                              {}
 
 // hugeBinlog puts a file among the binlog's that holds a petabyte and takes no space.
 func hugeBinlog(t *testing.T, p *testPair) func() {

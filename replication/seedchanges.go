@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/dcmigrate/migrate/report"
 )
@@ -115,7 +115,7 @@ func (c *stretch) refer(child *seedTable, v cascadeValue) {
 }
 
 // event takes the rows of one event.
-func (c *changes) event(e *binlog.RowsEvent, broken bool) {
+func (c *changes) event(e *logevent.RowsEvent, broken bool) {
 	id := tableName{string(e.Table.Schema), string(e.Table.Table)}
 	if !c.ours[id.schema] || (object{Schema: id.schema, Name: id.name}).isSeedTable() || c.dirty[id] {
 		return
@@ -147,7 +147,7 @@ func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 		return
 	}
 	step := 1
-	if e.Type() == binlog.EnumRowsEventTypeUpdate {
+	if e.Type() == logevent.EnumRowsEventTypeUpdate {
 		step = 2
 	}
 	for i := 0; i+step <= len(e.Rows); i += step {
@@ -155,7 +155,7 @@ func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 		if t.chunked() && (!c.addKeys(t, before) || step == 2 && !c.addKeys(t, after)) {
 			c.loose[id] = true
 		}
-		if e.Type() != binlog.EnumRowsEventTypeInsert {
+		if e.Type() != logevent.EnumRowsEventTypeInsert {
 			c.cascade(t, before, after, step == 2)
 		}
 	}
@@ -165,7 +165,7 @@ func (c *changes) event(e *binlog.RowsEvent, broken bool) {
 type logRow struct {
 	t      *seedTable
 	places []int
-	e      *binlog.RowsEvent
+	e      *logevent.RowsEvent
 	at     int
 }
 

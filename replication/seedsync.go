@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	binlog "github.com/go-mysql-org/go-mysql/replication"
+	logevent "github.com/go-mysql-org/go-mysql/replication"
 )
 
 const (
@@ -127,7 +127,7 @@ func (c *rowSync) land(ctx context.Context) error {
 
 // rows implements binlogVisitor. A transaction larger than memory is dealt with
 // in the middle: all of it is visible already.
-func (c *rowSync) rows(ctx context.Context, e *binlog.RowsEvent, broken bool) error {
+func (c *rowSync) rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error {
 	if c.err != nil {
 		return c.err
 	}

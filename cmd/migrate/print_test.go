@@ -87,7 +87,7 @@ func TestReviewWithoutChangesIsNoError(t *testing.T) {
 var (
 	network  = plan.Key{Kind: verb.Apply, Stage: "network", Step: "vpc"}
 	droplets = plan.Key{Kind: verb.Apply, Stage: "droplets", Step: "droplets"}
-	seed     = plan.Key{Kind: verb.Apply, Stage: "seed", Step: "main:seed"}
+	seedKey  = plan.Key{Kind: verb.Apply, Stage: "seed", Step: "main:seed"}
 )
 
 // events are those of one run, with one of every type.
@@ -109,17 +109,17 @@ func events() []plan.Event {
 	add(time.Second, plan.Event{Step: droplets, Type: plan.StepNote, Text: "held back 2s by our own rate limit"})
 	add(83*time.Second, plan.Event{Step: droplets, Type: plan.StepApplied, Millis: 85000})
 	add(250*time.Millisecond, plan.Event{Step: droplets, Type: plan.StepVerified, Millis: 250})
-	add(0, plan.Event{Step: seed, Type: plan.StepStarted})
+	add(0, plan.Event{Step: seedKey, Type: plan.StepStarted})
 	for _, n := range []int64{0, 1, 128, 256, 257, 600} {
-		add(8*time.Second, plan.Event{Step: seed, Type: plan.StepProgress, Progress: copied(n)})
+		add(8*time.Second, plan.Event{Step: seedKey, Type: plan.StepProgress, Progress: copied(n)})
 	}
-	add(2*time.Second, plan.Event{Step: seed, Type: plan.StepFailed, Text: "apply/seed/main:seed: connection lost"})
+	add(2*time.Second, plan.Event{Step: seedKey, Type: plan.StepFailed, Text: "apply/seed/main:seed: connection lost"})
 	add(0, plan.Event{Type: plan.RunFailed, Text: "apply/seed/main:seed: connection lost", Millis: 135250})
 	add(time.Minute, plan.Event{Type: plan.RunResumed, Digest: strings.Repeat("ab", 32)})
-	add(0, plan.Event{Step: seed, Type: plan.StepVerified, Millis: 40})
+	add(0, plan.Event{Step: seedKey, Type: plan.StepVerified, Millis: 40})
 	add(0, plan.Event{Type: plan.RunFinished, Millis: 61000})
-	add(0, plan.Event{Step: seed, Type: plan.StepUndoing})
-	add(0, plan.Event{Step: seed, Type: plan.StepUndone, Millis: 1500})
+	add(0, plan.Event{Step: seedKey, Type: plan.StepUndoing})
+	add(0, plan.Event{Step: seedKey, Type: plan.StepUndone, Millis: 1500})
 	add(0, plan.Event{Type: plan.RunStopped, Text: "undone"})
 	return out
 }
@@ -162,7 +162,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for n := range int64(1001) {
 		w.event(plan.Event{
-			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: verb.Apply, Step: seed, Type: plan.StepProgress,
+			Time: at.Add(time.Duration(n) * time.Millisecond), Kind: verb.Apply, Step: seedKey, Type: plan.StepProgress,
 			Progress: &report.Progress{Done: n, Total: 1000, Unit: "rows", What: strings.Repeat("a long name ", 20)},
 		})
 	}
@@ -172,7 +172,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 	require.False(t, strings.HasSuffix(out.String(), "\n"))
 	out.Reset()
-	w.event(plan.Event{Kind: verb.Apply, Step: seed, Type: plan.StepNote, Text: "a note"})
+	w.event(plan.Event{Kind: verb.Apply, Step: seedKey, Type: plan.StepNote, Text: "a note"})
 	require.Equal(t, "\r\x1b[K  note    seed/main:seed                       a note\n", out.String())
 }
 
@@ -211,7 +211,7 @@ func TestStatusIsPrinted(t *testing.T) {
 				Opens: "db1 (source)", Deadline: at.Add(8 * time.Second), Left: 8 * time.Second,
 			}},
 		}},
-		Last: &plan.Event{Run: "apply-1", Step: seed, Type: plan.StepVerified, Time: at},
+		Last: &plan.Event{Run: "apply-1", Step: seedKey, Type: plan.StepVerified, Time: at},
 	}
 	s.Pairs[0].Rollback.Missing = []string{"the reverse link does not run", "no verify of the reverse way"}
 	var out bytes.Buffer
