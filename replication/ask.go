@@ -15,20 +15,20 @@ const (
 	askedBytes      = 256 << 10
 )
 
-// asker opens a connection that asks for definitions: names and texts come as
+// openAsker opens a connection that asks for definitions: names and texts come as
 // UTF-8 and are sorted by all of their bytes, and counters are as they are now.
-func (s *Server) asker(ctx context.Context, settings ...string) (*wire, error) {
+func openAsker(ctx context.Context, s *Server, settings ...string) (*wire, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	settings = append(settings, "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET SESSION max_sort_length = 1024")
-	return s.wire(ctx, append(settings, dialect.FreshStatistics()...)...)
+	return openWire(ctx, s, append(settings, dialect.FreshStatistics()...)...)
 }
 
-// askAll asks on a connection of its own.
-func (s *Server) askAll(ctx context.Context, queries []string, take func(i int, rows []record, err error) error) error {
-	w, err := s.asker(ctx)
+// askServer asks on a connection of its own.
+func askServer(ctx context.Context, s *Server, queries []string, take func(i int, rows []record, err error) error) error {
+	w, err := openAsker(ctx, s)
 	if err != nil {
 		return err
 	}

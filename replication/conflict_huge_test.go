@@ -36,12 +36,12 @@ func hugeTransaction(t *testing.T, flavor servertest.Flavor, compressed string) 
 	const rows = 40_000
 	numbers := "SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n FROM " + digits("a") + "," + digits("b") + "," + digits("c") + "," + digits("d") + "," + digits("e") + " WHERE e.n < 4"
 	p.source.Exec("USE app", "INSERT INTO app.wide (id, pad) SELECT x.id, SHA2(x.id, 256) FROM ("+strings.Replace(numbers, " FROM", " AS id FROM", 1)+") x")
-	p.exchange(t)
-	p.apart(t, func() {
+	exchange(p, t)
+	apart(p, t, func() {
 		p.source.Exec("UPDATE app.wide SET pad = REVERSE(pad)")
 		p.target.Exec("UPDATE app.wide SET pad = CONCAT('t', id) WHERE id IN (77, 39999)")
 	})
-	p.exchange(t)
+	exchange(p, t)
 	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 	w, _, err := store.ConflictWindow(t.Context(), "main")
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ func TestConflictsNameWhatLogsCannotTell(t *testing.T) {
 			},
 		}[flavor]
 		p, store := dualPair(t, flavor, special)
-		p.apart(t, func() {
+		apart(p, t, func() {
 			p.source.Exec("UPDATE app.odd SET packed = CONCAT(packed, 's')")
 			p.target.Exec("UPDATE app.odd SET packed = CONCAT(packed, 't') WHERE id = 2")
 		})
@@ -38,8 +38,8 @@ func TestConflictsNameWhatLogsCannotTell(t *testing.T) {
 			p.source.Exec("UPDATE app.packed SET packed = CONCAT(packed, 's')")
 			p.source.Exec("SET SESSION binlog_format = STATEMENT", "UPDATE app.notes SET text = 'by statement' WHERE id = 1")
 		}
-		p.exchange(t)
-		r := p.conflicts(t, store)
+		exchange(p, t)
+		r := runConflicts(p, t, store)
 		unsure := strings.Join(r.Unsure, "\n")
 		require.Contains(t, unsure, "CREATE in schema app by ")
 		require.Contains(t, unsure, "ALTER in schema")
@@ -89,7 +89,7 @@ func TestAWindowStaysOpenUntilItIsReported(t *testing.T) {
 	first, _, err := store.ConflictWindow(t.Context(), "main")
 	require.NoError(t, err)
 	p.source.Exec("INSERT INTO app.notes VALUES (31, 'x')")
-	p.exchange(t)
+	exchange(p, t)
 	again := OpenWindow(p.Pair, store).Op
 	require.NoError(t, again.Apply(t.Context()))
 	w, _, err := store.ConflictWindow(t.Context(), "main")
@@ -97,7 +97,7 @@ func TestAWindowStaysOpenUntilItIsReported(t *testing.T) {
 	require.Equal(t, first, w)
 	require.ErrorIs(t, Conflicts(p.Pair, Target, store, time.Second).Op.Apply(t.Context()), ErrNotFenced, "not while it is written to")
 
-	r := p.conflicts(t, store)
+	r := runConflicts(p, t, store)
 	require.EqualValues(t, 1, r.Wrote[0].Rows)
 	require.NoError(t, again.Apply(t.Context()))
 	w, _, err = store.ConflictWindow(t.Context(), "main")

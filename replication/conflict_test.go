@@ -66,7 +66,7 @@ func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options .
 }
 
 // apart lets f run while neither side gets the other's writes.
-func (p *testPair) apart(t *testing.T, f func()) {
+func apart(p *testPair, t *testing.T, f func()) {
 	t.Helper()
 	for _, s := range []*Server{p.Source, p.Target} {
 		db, dialect, err := s.Open(t.Context())
@@ -83,14 +83,14 @@ func (p *testPair) apart(t *testing.T, f func()) {
 	}
 }
 
-func (p *testPair) exchange(t *testing.T) {
+func exchange(p *testPair, t *testing.T) {
 	t.Helper()
 	settle(t, p.Source, p.Target)
 	settle(t, p.Target, p.Source)
 }
 
-// conflicts fences the source and runs the gate.
-func (p *testPair) conflicts(t *testing.T, store *memoryConflicts) ConflictReport {
+// runConflicts fences the source and runs the gate.
+func runConflicts(p *testPair, t *testing.T, store *memoryConflicts) ConflictReport {
 	t.Helper()
 	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 	began := time.Now()
@@ -127,12 +127,12 @@ func TestConflictsAreWritesWithoutTheOthers(t *testing.T) {
 			p.target.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 1")
 			settle(t, p.Target, p.Source)
 		}
-		p.apart(t, func() {
+		apart(p, t, func() {
 			p.source.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 2", "INSERT INTO app.notes (id, text) VALUES (11, 's')")
 			p.target.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 2 AND item = 'pen'", "INSERT INTO app.notes (id, text) VALUES (12, 't')")
 		})
-		p.exchange(t)
-		r := p.conflicts(t, store)
+		exchange(p, t)
+		r := runConflicts(p, t, store)
 		require.Equal(t, []string{"app.stock (2, 'pen') update/update"}, lines(r))
 		require.EqualValues(t, 2, r.InTurn, "both rows of shop 1")
 		require.EqualValues(t, 5, r.Wrote[0].Transactions)
@@ -161,7 +161,7 @@ func TestConflictsByEveryKindOfKey(t *testing.T) {
 			"CREATE TABLE app.bytes (k VARBINARY(8) PRIMARY KEY, at TIMESTAMP(3) NULL, f FLOAT, d DECIMAL(20,4), e ENUM('x','y'), j JSON)",
 			"INSERT INTO app.bytes VALUES (x'00ff27', '2026-01-02 03:04:05.678', 1.5, 12345.6789, 'y', '{\"a\": 1}')",
 		})
-		p.apart(t, func() {
+		apart(p, t, func() {
 			p.source.Exec(
 				"UPDATE app.big SET n = n + 1 WHERE id = 18446744073709551615",
 				"UPDATE app.word SET n = 1 WHERE w = 'none'",
@@ -178,7 +178,7 @@ func TestConflictsByEveryKindOfKey(t *testing.T) {
 				"DELETE FROM app.bytes")
 		})
 		// The links stop at what does not fit any more: all of that is H6.
-		r := p.stoppedConflicts(t, store)
+		r := stoppedConflicts(p, t, store)
 		require.Equal(t, []string{
 			"app.big (18446744073709551615) update/update",
 			"app.bytes (x'00ff27') update/delete",
@@ -191,7 +191,7 @@ func TestConflictsByEveryKindOfKey(t *testing.T) {
 
 // stoppedConflicts is conflicts where the forward link may have stopped: the
 // gate fails, with a report of what the target has.
-func (p *testPair) stoppedConflicts(t *testing.T, store *memoryConflicts) ConflictReport {
+func stoppedConflicts(p *testPair, t *testing.T, store *memoryConflicts) ConflictReport {
 	t.Helper()
 	require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 	err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
@@ -219,7 +219,7 @@ func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
 			"CREATE TABLE app.word (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, n INT)",
 			"CREATE TABLE app.exact (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, n INT)",
 		})
-		p.apart(t, func() {
+		apart(p, t, func() {
 			p.source.Exec(
 				"INSERT INTO app.exact VALUES ('Same', 1)",
 				"INSERT INTO app.word VALUES ('Straße', 1), ('other', 1)",
@@ -230,7 +230,7 @@ func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
 				"INSERT INTO app.mail VALUES (4, 'JÖRG@X '), (6, NULL)",
 				"INSERT INTO app.word VALUES ('STRASSE', 2)")
 		})
-		r := p.stoppedConflicts(t, store)
+		r := stoppedConflicts(p, t, store)
 		require.False(t, r.Complete)
 		require.ElementsMatch(t, []string{
 			"app.word ('STRASSE') insert/insert",
@@ -250,13 +250,13 @@ func TestConflictsInCompressedAndRotatedLogs(t *testing.T) {
 			"CREATE TABLE app.texts (id INT UNSIGNED PRIMARY KEY, body TEXT)",
 			"INSERT INTO app.texts VALUES (1, REPEAT('a', 5000)), (4294967295, REPEAT('b', 5000))",
 		}, options...)
-		p.apart(t, func() {
+		apart(p, t, func() {
 			p.source.Exec("FLUSH BINARY LOGS", "UPDATE app.texts SET body = CONCAT(body, REPEAT('x', 3000))", "FLUSH BINARY LOGS",
 				"INSERT INTO app.texts VALUES (5, REPEAT('c', 4000))")
 			p.target.Exec("UPDATE app.texts SET body = REPEAT('y', 6000) WHERE id > 1", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
 		})
-		p.exchange(t)
-		require.Equal(t, []string{"app.texts (4294967295) update/update"}, lines(p.conflicts(t, store)))
+		exchange(p, t)
+		require.Equal(t, []string{"app.texts (4294967295) update/update"}, lines(runConflicts(p, t, store)))
 	})
 }
 
@@ -264,11 +264,11 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p, store := dualPair(t, flavor, nil)
 		p.source.Exec("INSERT INTO app.notes VALUES (21, 'x')", "FLUSH BINARY LOGS", "INSERT INTO app.notes VALUES (23, 'y')")
-		p.exchange(t)
+		exchange(p, t)
 		require.Eventually(t, func() bool { // a log that the link has open stays
-			logs := p.logs(t)
+			logs := logNames(p, t)
 			p.source.Exec("PURGE BINARY LOGS TO '" + logs[len(logs)-1] + "'")
-			return len(p.logs(t)) == 1
+			return len(logNames(p, t)) == 1
 		}, 20*time.Second, 200*time.Millisecond)
 		require.NoError(t, Fence(p.Source, FenceOptions{}).Op.Apply(t.Context()))
 		err := Conflicts(p.Pair, Target, store, 3*time.Second).Op.Apply(t.Context())
@@ -281,7 +281,7 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 	})
 }
 
-func (p *testPair) logs(t *testing.T) []string {
+func logNames(p *testPair, t *testing.T) []string {
 	t.Helper()
 	db, err := p.Source.DB(t.Context())
 	require.NoError(t, err)

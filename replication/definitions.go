@@ -75,12 +75,12 @@ func (v *verifier) hashInto(out defined) func(object) error {
 // compareCrowd compares the tables of a schema that has very many, by parts: each
 // ends where the first of both sides' lists does.
 func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
-	here, err := v.from.asker(ctx)
+	here, err := openAsker(ctx, v.from)
 	if err != nil {
 		return err
 	}
 	defer here.close()
-	there, err := v.to.asker(ctx)
+	there, err := openAsker(ctx, v.to)
 	if err != nil {
 		return err
 	}

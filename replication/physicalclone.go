@@ -150,7 +150,7 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 		return err
 	}
 	defer session.Close()
-	rate := f.limit.cloneRate()
+	rate := cloneRate(f.limit)
 	if err := p.setCloneRate(ctx, rate); err != nil {
 		return err
 	}

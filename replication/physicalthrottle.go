@@ -112,7 +112,7 @@ func (p *physical) dropControl(ctx context.Context) error {
 const leastClone = 1
 
 // cloneRate is what CLONE may take now, in MiB a second; 0 is no limit.
-func (t *throttle) cloneRate() int64 {
+func cloneRate(t *throttle) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -141,7 +141,7 @@ func (p *physical) setCloneRate(ctx context.Context, rate int64) error {
 // followClone keeps the clone to the throttle, and counts what has come, until ctx ends.
 func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
 	for wait.For(ctx, time.Second) == nil {
-		if now := f.limit.cloneRate(); now != rate {
+		if now := cloneRate(f.limit); now != rate {
 			if err := p.setCloneRate(ctx, now); err != nil {
 				if ctx.Err() == nil {
 					report.Note(ctx, "the clone keeps its rate: %v", err)

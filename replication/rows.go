@@ -315,7 +315,7 @@ func (p *pump) explainWarnings(ctx context.Context) error {
 		return err
 	}
 	for _, w := range warnings {
-		if len(w) < 3 || w[0] == "Note" || w[1] == "1265" && p.table.mentionsEnum(w[2]) {
+		if len(w) < 3 || w[0] == "Note" || w[1] == "1265" && mentionsEnum(p.table.table, w[2]) {
 			continue
 		}
 		return fmt.Errorf("the target bends a value: %s (%s)", w[2], w[1])
@@ -323,7 +323,7 @@ func (p *pump) explainWarnings(ctx context.Context) error {
 	return nil
 }
 
-func (t table) mentionsEnum(message string) bool {
+func mentionsEnum(t table, message string) bool {
 	for _, c := range t.Columns {
 		if c.Type == "enum" && strings.Contains(message, "'"+c.Name+"'") {
 			return true

@@ -89,7 +89,7 @@ var objectLists = []struct{ kind, query, order string }{
 // hands them over: some schemas at a time in the order of objectLists, then the tables that
 // each of them has beyond so many.
 func readObjects(ctx context.Context, s *Server, schemas []string, wanted func(kind string) bool, most int, take func(object) error) error {
-	w, err := s.asker(ctx)
+	w, err := openAsker(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func TestAskGoesOnAfterAnError(t *testing.T) {
 		s := servertest.Start(t, flavor)
 		server := NewServer(ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
 		t.Cleanup(func() { _ = server.Close() })
-		w, err := server.asker(t.Context())
+		w, err := openAsker(t.Context(), server)
 		require.NoError(t, err)
 		defer w.close()
 		var queries []string
@@ -168,7 +168,7 @@ func TestQueriesAskedAhead(t *testing.T) {
 		s := servertest.Start(t, flavor)
 		server := NewServer(ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
 		t.Cleanup(func() { _ = server.Close() })
-		w, err := server.wire(t.Context())
+		w, err := openWire(t.Context(), server)
 		require.NoError(t, err)
 		defer w.close()
 		queries := []string{"SELECT 1", "SELECT 2", "SELECT nothing", "SELECT 4"}

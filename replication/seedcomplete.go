@@ -150,7 +150,7 @@ func (r *seedRun) setCountersOf(ctx context.Context, ids []tableName) error {
 
 // counters are the AUTO_INCREMENTs of tables that are above 0.
 func counters(ctx context.Context, s *Server, ids []tableName) (map[tableName]uint64, error) {
-	w, err := s.asker(ctx)
+	w, err := openAsker(ctx, s)
 	if err != nil {
 		return nil, err
 	}

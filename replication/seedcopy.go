@@ -172,12 +172,12 @@ func (c *copier) handBack(r *keyRange) bool {
 }
 
 func (c *copier) work(ctx context.Context) error {
-	from, err := c.source.wire(ctx, readSettings...)
+	from, err := openWire(ctx, c.source, readSettings...)
 	if err != nil {
 		return err
 	}
 	defer from.close()
-	to, err := c.target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+	to, err := openWire(ctx, c.target, Unlogged, rowsSettings, readCommitted)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (r *seedRun) lastRounds(ctx context.Context) error {
 // is then. Catching up in it takes at most limit; 0 is no limit.
 func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 	r.progress.enter("the last round")
-	to, err := r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+	to, err := openWire(ctx, r.pair.Target, Unlogged, rowsSettings, readCommitted)
 	if err != nil {
 		return err
 	}

@@ -228,7 +228,7 @@ func (r *seedRun) inBatches(ctx context.Context, ids []tableName, do func(contex
 	})
 	for range min(tableMakers, len(ids)) {
 		group.Go(func() error {
-			from, err := r.pair.Source.asker(ctx)
+			from, err := openAsker(ctx, r.pair.Source)
 			if err != nil {
 				return err
 			}

@@ -57,10 +57,10 @@ func (r *seedRun) lanes(ctx context.Context) ([]lane, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range lanes {
 		group.Go(func() (err error) {
-			if lanes[i].from, err = r.pair.Source.wire(ctx, readSettings...); err != nil {
+			if lanes[i].from, err = openWire(ctx, r.pair.Source, readSettings...); err != nil {
 				return err
 			}
-			lanes[i].to, err = r.pair.Target.wire(ctx, Unlogged, rowsSettings, readCommitted)
+			lanes[i].to, err = openWire(ctx, r.pair.Target, Unlogged, rowsSettings, readCommitted)
 			return err
 		})
 	}

@@ -81,7 +81,7 @@ func newWaves(ctx context.Context, server *Server, schemas []string, most int) (
 	for i, schema := range schemas {
 		queries[i] = "SELECT COUNT(*) AS number FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + literal(schema)
 	}
-	return w, server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	return w, askServer(ctx, server, queries, func(i int, rows []record, err error) error {
 		if err != nil || len(rows) == 0 {
 			return server.wrap("count the tables of "+schemas[i], firstError(err, errGone))
 		}
@@ -98,7 +98,7 @@ func schemaSizes(ctx context.Context, server *Server, schemas []string) (map[str
 		queries[i] = `SELECT COUNT(*) AS number, COALESCE(SUM(DATA_LENGTH), 0) AS bytes, COALESCE(SUM(TABLE_ROWS), 0) AS n
 			FROM information_schema.TABLES WHERE ` + isTable + ` AND TABLE_SCHEMA = ` + literal(schema)
 	}
-	return out, server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	return out, askServer(ctx, server, queries, func(i int, rows []record, err error) error {
 		if err != nil || len(rows) == 0 {
 			return server.wrap("read the size of "+schemas[i], firstError(err, errGone))
 		}
@@ -180,7 +180,7 @@ func (w *waves) eachOf(ctx context.Context, schema string, do func(wave) error) 
 
 // page lists tables of a schema from a name on, for some waves.
 func (w *waves) page(ctx context.Context, schema, from string) (tables []object, next string, err error) {
-	asker, err := w.server.asker(ctx)
+	asker, err := openAsker(ctx, w.server)
 	if err != nil {
 		return nil, "", err
 	}
@@ -205,7 +205,7 @@ func (w *waves) list(ctx context.Context, schemas []string, take func(object)) e
 	for i, schema := range schemas {
 		queries[i] = objectLists[0].query + literal(schema)
 	}
-	return w.server.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	return askServer(ctx, w.server, queries, func(i int, rows []record, err error) error {
 		if err != nil {
 			return w.server.wrap("list the tables of "+schemas[i], err)
 		}
@@ -241,7 +241,7 @@ func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 	for _, schema := range r.schemas {
 		queries = append(queries, cascadesOf(schema), dialect.SequenceOf(schema))
 	}
-	err = source.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	err = askServer(ctx, source, queries, func(i int, rows []record, err error) error {
 		if err != nil {
 			return source.wrap("read the foreign keys of "+r.schemas[i/2], err)
 		}

@@ -47,7 +47,7 @@ func takeSnapshot(ctx context.Context, s *Server) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.wire(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	w, err := openWire(ctx, s, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func describeAccounts(ctx context.Context, s *Server, accounts []appUser) error 
 	if err != nil {
 		return err
 	}
-	w, err := s.asker(ctx, settings...)
+	w, err := openAsker(ctx, s, settings...)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (v *verifier) wire(ctx context.Context, s *Server, settings ...string) (*ve
 	}
 	mark := "SET " + sessionMark + " = GET_LOCK(CONCAT('" + sessionLock + "', CONNECTION_ID()), 0)"
 	settings = append([]string{readCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.ReadLimit(v.limit), mark}, settings...)
-	w, err := s.wire(ctx, settings...)
+	w, err := openWire(ctx, s, settings...)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func readVerifyTables(ctx context.Context, s *Server, w wave) ([]*verifyTable, e
 	}
 	var tables []*verifyTable
 	byName := map[string]*verifyTable{} // of the queries at hand
-	err := s.askAll(ctx, queries, func(i int, rows []record, err error) error {
+	err := askServer(ctx, s, queries, func(i int, rows []record, err error) error {
 		schema := asked[i/3]
 		switch {
 		case err != nil:

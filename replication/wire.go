@@ -50,9 +50,9 @@ type wire struct {
 	ahead        []string // queries that were sent and not read, see askAhead
 }
 
-// wire opens a connection for rows and runs the settings in it. Texts come and
+// openWire opens a connection for rows and runs the settings in it. Texts come and
 // go as they are stored, without conversion.
-func (s *Server) wire(ctx context.Context, settings ...string) (*wire, error) {
+func openWire(ctx context.Context, s *Server, settings ...string) (*wire, error) {
 	w := &wire{server: s, settings: settings}
 	return w, w.open(ctx)
 }
