@@ -59,8 +59,8 @@ func TestFenceRefusesRoutinesThatLendAPrivilege(t *testing.T) {
 	app := session(t, p.source, "pool", "x")
 
 	const fixes = "ALTER PROCEDURE `app`.`say` SQL SECURITY INVOKER; ALTER FUNCTION `other`.`f n` SQL SECURITY INVOKER"
-	fence := Fence(p.Source, FenceOptions{Wait: time.Second})
-	err := apply(t, fence)
+	f := Fence(p.Source, FenceOptions{Wait: time.Second})
+	err := apply(t, f)
 	require.ErrorContains(t, err, "procedure `app`.`say` (definer root@localhost), function `other`.`f n` (definer chief)")
 	require.NotContains(t, err.Error(), "tame")
 	require.NotContains(t, err.Error(), "weak")
@@ -78,7 +78,7 @@ func TestFenceRefusesRoutinesThatLendAPrivilege(t *testing.T) {
 	require.NoError(t, err)
 
 	p.source.Exec("ALTER PROCEDURE `app`.`say` SQL SECURITY INVOKER", "ALTER FUNCTION `other`.`f n` SQL SECURITY INVOKER")
-	require.NoError(t, apply(t, fence))
+	require.NoError(t, apply(t, f))
 	for _, statement := range []string{"CALL app.say('after')", "DO other.`f n`()", "CALL app.tame()", "CALL app.weak()"} {
 		_, err := app.ExecContext(t.Context(), statement)
 		require.ErrorContains(t, err, "read-only", statement)
@@ -90,10 +90,10 @@ func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := startApp(t, flavor)
 		app := session(t, p.source, "root", "")
-		fence := Fence(p.Source, FenceOptions{Wait: time.Second})
+		f := Fence(p.Source, FenceOptions{Wait: time.Second})
 		passes := flavor == servertest.MariaDB
 		if passes {
-			err := apply(t, fence)
+			err := apply(t, f)
 			require.ErrorContains(t, err, "(root from localhost, sleep for ")
 			require.Contains(t, report.Hint(err), "cutover.admins")
 			require.Equal(t, "0", p.source.Value("SELECT @@GLOBAL.read_only"))
@@ -103,9 +103,9 @@ func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 			_, err = Fence(p.Source, FenceOptions{Admins: []string{"root"}}).Op.Check(t.Context())
 			require.NoError(t, err)
 			app.Close()
-			require.Eventually(t, func() bool { _, err := fence.Op.Check(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { _, err := f.Op.Check(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
 		}
-		require.NoError(t, apply(t, fence))
+		require.NoError(t, apply(t, f))
 		if !passes {
 			_, err := app.ExecContext(t.Context(), "INSERT INTO app.notes (text) VALUES ('after')")
 			require.ErrorContains(t, err, "read-only", "nobody passes super_read_only")

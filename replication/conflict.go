@@ -255,11 +255,11 @@ func logged(ctx context.Context, s *Server) (GTIDSet, error) {
 	if err != nil {
 		return GTIDSet{}, err
 	}
-	query := dialect.LoggedGTIDs()
-	if query == "" {
+	statement := dialect.LoggedGTIDs()
+	if statement == "" {
 		return executed(ctx, s)
 	}
-	text, err := queryText(ctx, db, query)
+	text, err := queryText(ctx, db, statement)
 	if err != nil {
 		return GTIDSet{}, s.wrap("read gtid_binlog_pos", err)
 	}

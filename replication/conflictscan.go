@@ -287,11 +287,11 @@ func (c *counted) add(g gtid, id serverID) bool {
 }
 
 // moved reports whether rows of the schema are moved.
-func (c *conflictScan) moved(schema string) bool {
+func (c *conflictScan) moved(name string) bool {
 	if len(c.schemas) > 0 {
-		return slices.Contains(c.schemas, schema)
+		return slices.Contains(c.schemas, name)
 	}
-	return schema != ownSchema && !slices.Contains(systemSchemas, strings.ToLower(schema))
+	return name != ownSchema && !slices.Contains(systemSchemas, strings.ToLower(name))
 }
 
 // doubt notes, once, what the logs could not tell.

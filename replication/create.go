@@ -30,7 +30,7 @@ type creator struct {
 }
 
 func newCreator(ctx context.Context, source, target *Server) (*creator, error) {
-	dialect, err := target.Dialect(ctx)
+	d, err := target.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func newCreator(ctx context.Context, source, target *Server) (*creator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &creator{session, dialect, source}, nil
+	return &creator{session, d, source}, nil
 }
 
 func (c *creator) close() { c.session.Close() }

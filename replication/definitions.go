@@ -95,7 +95,7 @@ func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
 }
 
 // compareCrowdFrom compares the tables from a name on, and returns the next name.
-func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire, schema, from string) (next string, err error) {
+func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire, name, from string) (next string, err error) {
 	sides := []*struct {
 		wire   *wire
 		tables []object
@@ -105,7 +105,7 @@ func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire, sche
 	var group errgroup.Group
 	for _, s := range sides {
 		group.Go(func() (err error) {
-			s.tables, s.next, err = listTables(ctx, s.wire, schema, from, pageWaves*v.wave)
+			s.tables, s.next, err = listTables(ctx, s.wire, name, from, pageWaves*v.wave)
 			return err
 		})
 	}

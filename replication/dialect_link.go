@@ -77,11 +77,11 @@ type ReplicaStatus struct {
 
 // ReplicaStatus asks the server for its link. Configured is false when it has none.
 func (d *Dialect) ReplicaStatus(ctx context.Context, q queryer) (ReplicaStatus, error) {
-	query, origin, replica := "SHOW REPLICA STATUS", "Source", "Replica"
+	statement, origin, replica := "SHOW REPLICA STATUS", "Source", "Replica"
 	if d.mariadb() {
-		query, origin, replica = "SHOW SLAVE STATUS", "Master", "Slave"
+		statement, origin, replica = "SHOW SLAVE STATUS", "Master", "Slave"
 	}
-	r, ok, err := queryRecord(ctx, q, query)
+	r, ok, err := queryRecord(ctx, q, statement)
 	if err != nil {
 		return ReplicaStatus{}, fmt.Errorf("read the replica status: %w", err)
 	}

@@ -113,13 +113,13 @@ func (e eventsOp) Apply(ctx context.Context) error {
 // alter changes an event's status and nothing else: ALTER EVENT takes definer,
 // sql_mode, time zone and character sets from the session that runs it.
 func (e eventsOp) alter(ctx context.Context, ev event, on bool) error {
-	dialect, err := e.server.Dialect(ctx)
+	d, err := e.server.Dialect(ctx)
 	if err != nil {
 		return err
 	}
 	status := "ENABLE"
 	if !on {
-		status = dialect.PassiveEvent("ENABLE")
+		status = d.PassiveEvent("ENABLE")
 	}
 	user, host := ev.definer, ""
 	if at := strings.LastIndex(ev.definer, "@"); at >= 0 {

@@ -89,11 +89,11 @@ func readFence(ctx context.Context, s *Server) (fenceState, error) {
 	if err != nil {
 		return fenceState{}, err
 	}
-	dialect, err := s.Dialect(ctx)
+	d, err := s.Dialect(ctx)
 	if err != nil {
 		return fenceState{}, err
 	}
-	names := dialect.FenceVariables()
+	names := d.FenceVariables()
 	kept, err := persistence{s, fenceTopic}.read(ctx, names...)
 	if err != nil {
 		return fenceState{}, err
@@ -107,11 +107,11 @@ func readFence(ctx context.Context, s *Server) (fenceState, error) {
 // runningFence reads only what is in force now; it never needs the server's
 // machine, and is what counts inside the critical section.
 func runningFence(ctx context.Context, s *Server) (fenceState, error) {
-	db, dialect, err := s.Open(ctx)
+	db, d, err := s.Open(ctx)
 	if err != nil {
 		return fenceState{}, err
 	}
-	names := dialect.FenceVariables()
+	names := d.FenceVariables()
 	running, err := variables(ctx, db, names...)
 	if err != nil {
 		return fenceState{}, s.wrap("read the fence", err)

@@ -25,7 +25,7 @@ type probe struct {
 // sessions pass, that is a user of its own, and the schema that the write names: the
 // write changes nothing even where it is let in.
 func openProbe(ctx context.Context, s *Server) (_ *probe, err error) {
-	dialect, err := s.Dialect(ctx)
+	d, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func openProbe(ctx context.Context, s *Server) (_ *probe, err error) {
 		return nil, err
 	}
 	p := &probe{server: s, own: own, writer: own, login: login{s, ownUserPrefix + "probe", "CREATE ON `" + ownSchema + "`.*"}}
-	if dialect.FenceStopsAdmins() {
+	if d.FenceStopsAdmins() {
 		return p, nil
 	}
 	defer func() {

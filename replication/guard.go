@@ -207,7 +207,7 @@ rm -rf "$dir"`)
 // is ended first. Both of its ways to unfence are logged in to before: a guard
 // that could not act would be worse than none.
 func (g Guard) start(ctx context.Context, initial token) error {
-	account, err := g.login(ctx)
+	user, err := g.login(ctx)
 	if err != nil {
 		return err
 	}
@@ -218,16 +218,16 @@ func (g Guard) start(ctx context.Context, initial token) error {
 	hosts := clientHosts(ctx, g.From)
 	for i, host := range hosts {
 		password := newPassword()
-		if err := account.create(ctx, host, password); err != nil {
+		if err := user.create(ctx, host, password); err != nil {
 			return err
 		}
-		files, err := g.files(ctx, account.name, password)
+		files, err := g.files(ctx, user.name, password)
 		if err != nil {
 			return err
 		}
 		_, err = g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
 		if exitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
-			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), account.name)
+			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), user.name)
 			continue
 		}
 		return g.explain(ctx, err)

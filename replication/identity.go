@@ -16,8 +16,8 @@ func identity(ctx context.Context, server *Server) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	query, variable := dialect.IdentityQuery()
-	r, _, err := queryRecord(ctx, db, query)
+	statement, variable := dialect.IdentityQuery()
+	r, _, err := queryRecord(ctx, db, statement)
 	if err != nil {
 		return "", server.wrap("ask who it is", err)
 	}

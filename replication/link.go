@@ -147,7 +147,7 @@ func (l linkOp) connect(ctx context.Context, host string, origin Endpoint, first
 	if err := l.account().create(ctx, host, password); err != nil {
 		return err
 	}
-	_, dialect, err := l.to.Open(ctx)
+	_, d, err := l.to.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,22 +157,22 @@ func (l linkOp) connect(ctx context.Context, host string, origin Endpoint, first
 	}
 	defer session.Close()
 	if !first {
-		if _, err := session.ExecContext(ctx, dialect.StopReplica()); err != nil {
+		if _, err := session.ExecContext(ctx, d.StopReplica()); err != nil {
 			return l.to.wrap("stop the replica", err)
 		}
-	} else if err := l.position(ctx, session, dialect); err != nil {
+	} else if err := l.position(ctx, session, d); err != nil {
 		return err
 	}
-	if err := setGlobals(ctx, session, dialect.ApplierSettings()); err != nil {
+	if err := setGlobals(ctx, session, d.ApplierSettings()); err != nil {
 		return l.to.wrap("set the appliers", err)
 	}
-	change := dialect.ChangeOrigin(Origin{
+	change := d.ChangeOrigin(Origin{
 		Host: origin.Host, Port: origin.Port, User: l.account().name, Password: password.Open(), ConnectRetrySeconds: 1,
 	})
 	if _, err := session.ExecContext(ctx, change); err != nil {
 		return l.to.wrap("configure the link", conceal(err, password))
 	}
-	if _, err := session.ExecContext(ctx, dialect.StartReplica()); err != nil {
+	if _, err := session.ExecContext(ctx, d.StartReplica()); err != nil {
 		return l.to.wrap("start the replica", err)
 	}
 	return nil
@@ -191,8 +191,8 @@ func (l linkOp) position(ctx context.Context, session *Session, dialect *Dialect
 		return err
 	}
 	// Since its seed it may have got nothing: then its own position has what is in no binlog of its.
-	query, _ := dialect.ExecutedGTIDs()
-	there, err := queryText(ctx, db, query)
+	statement, _ := dialect.ExecutedGTIDs()
+	there, err := queryText(ctx, db, statement)
 	if err != nil {
 		return l.from.wrap("read its position", err)
 	}
@@ -262,11 +262,11 @@ func (l linkOp) end(ctx context.Context, before json.RawMessage) error {
 }
 
 func (l linkOp) status(ctx context.Context) (ReplicaStatus, error) {
-	db, dialect, err := l.to.Open(ctx)
+	db, d, err := l.to.Open(ctx)
 	if err != nil {
 		return ReplicaStatus{}, err
 	}
-	status, err := dialect.ReplicaStatus(ctx, db)
+	status, err := d.ReplicaStatus(ctx, db)
 	if err != nil {
 		return ReplicaStatus{}, l.to.wrap("ask for the link", err)
 	}
@@ -308,11 +308,11 @@ func (l linkOp) wanted(ctx context.Context) (map[string]string, error) {
 // logsReplicated refuses a replica that would not pass on what it applies: the
 // other link, and a rollback, stand on it.
 func (l linkOp) logsReplicated(ctx context.Context) error {
-	db, dialect, err := l.to.Open(ctx)
+	db, d, err := l.to.Open(ctx)
 	if err != nil {
 		return err
 	}
-	name := dialect.LogsReplicated()
+	name := d.LogsReplicated()
 	v, err := variables(ctx, db, name)
 	if err != nil {
 		return l.to.wrap("read "+name, err)

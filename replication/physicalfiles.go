@@ -41,7 +41,7 @@ func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error)
 
 // begin writes the notes before the first change.
 func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, error) {
-	db, dialect, err := p.pair.Target.Open(ctx)
+	db, d, err := p.pair.Target.Open(ctx)
 	if err != nil {
 		return n, err
 	}
@@ -49,14 +49,14 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 	if n.Origin, err = identity(ctx, p.pair.Source); err != nil {
 		return n, err
 	}
-	names := append([]string{"event_scheduler"}, dialect.FenceVariables()...)
+	names := append([]string{"event_scheduler"}, d.FenceVariables()...)
 	if n.Globals, err = variables(ctx, db, names...); err != nil {
 		return n, p.pair.Target.wrap("read the globals", err)
 	}
-	if n.Kept, err = p.passive().read(ctx, passiveNames(dialect)...); err != nil {
+	if n.Kept, err = p.passive().read(ctx, passiveNames(d)...); err != nil {
 		return n, err
 	}
-	if dialect.Flavor.FilesMethod() == ClonePlugin {
+	if d.Flavor.FilesMethod() == ClonePlugin {
 		if n.Plugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
 			return n, err
 		}

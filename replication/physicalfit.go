@@ -125,7 +125,7 @@ func (p *physical) obstacles(ctx context.Context, c *choice, target bool) ([]obs
 	if len(p.pair.Schemas) > 0 {
 		found = append(found, obstacle{"databases[].schemas names some schemas, and the files hold all", ""})
 	}
-	dialect, err := p.pair.Source.Dialect(ctx)
+	kind, err := p.pair.Source.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (p *physical) obstacles(ctx context.Context, c *choice, target bool) ([]obs
 		})
 	}
 	for _, look := range looks {
-		more, err := look(ctx, dialect)
+		more, err := look(ctx, kind)
 		if err != nil {
 			return nil, err
 		}

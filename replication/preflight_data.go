@@ -30,9 +30,9 @@ func (s *side) inSchemas(column string) (string, []any) {
 }
 
 // find lists names on the source: query has one %s for the condition on schemas.
-func (i *inspection) find(ctx context.Context, column, query string) ([]string, error) {
+func (i *inspection) find(ctx context.Context, column, statement string) ([]string, error) {
 	condition, args := i.source.inSchemas(column)
-	return queryStrings(ctx, i.source.db, fmt.Sprintf(query, condition), args...)
+	return queryStrings(ctx, i.source.db, fmt.Sprintf(statement, condition), args...)
 }
 
 // checkTables looks for tables that cannot be copied or replicated well (H7, H21).

@@ -82,9 +82,9 @@ func (i *inspection) checkNoticed(ctx context.Context) error {
 // seconds, in the time zone that its sessions begin with. No table of zones is
 // needed for that.
 func offsets(ctx context.Context, q queryer, zone string) (string, error) {
-	const query = "SELECT CONCAT_WS(' ', TIMESTAMPDIFF(SECOND, w, CONVERT_TZ(w, '+00:00', z)), TIMESTAMPDIFF(SECOND, s, CONVERT_TZ(s, '+00:00', z)))" +
+	const statement = "SELECT CONCAT_WS(' ', TIMESTAMPDIFF(SECOND, w, CONVERT_TZ(w, '+00:00', z)), TIMESTAMPDIFF(SECOND, s, CONVERT_TZ(s, '+00:00', z)))" +
 		" FROM (SELECT TIMESTAMP('2026-01-15 12:00:00') AS w, TIMESTAMP('2026-07-15 12:00:00') AS s, "
-	return queryText(ctx, q, query+zone+" AS z) AS dates")
+	return queryText(ctx, q, statement+zone+" AS z) AS dates")
 }
 
 // checkZones compares what time it is for the application on both sides (H28):
@@ -121,12 +121,12 @@ func (i *inspection) checkZones(ctx context.Context) error {
 // checkNamedZones looks for time zones by name that the target does not know,
 // because its tables of zones are empty (H17).
 func (i *inspection) checkNamedZones(ctx context.Context) error {
-	const query = "SELECT COUNT(*) FROM mysql.time_zone_name"
-	known, err := queryText(ctx, i.target.db, query)
+	const statement = "SELECT COUNT(*) FROM mysql.time_zone_name"
+	known, err := queryText(ctx, i.target.db, statement)
 	if err != nil || known != "0" {
 		return err
 	}
-	loaded, err := queryText(ctx, i.source.db, query)
+	loaded, err := queryText(ctx, i.source.db, statement)
 	if err != nil || loaded == "0" {
 		return err
 	}

@@ -99,14 +99,14 @@ func (i *inspection) checkParsers(ctx context.Context) error {
 	}
 	var missing []string
 	for _, t := range tables {
-		schema, name, _ := strings.Cut(t, "\x00")
-		o, err := readObject(ctx, i.source.db, kindTable, schema, name)
+		schemaName, name, _ := strings.Cut(t, "\x00")
+		o, err := readObject(ctx, i.source.db, kindTable, schemaName, name)
 		if err != nil {
 			return err
 		}
 		for _, m := range parserOption.FindAllStringSubmatch(o.Create, -1) {
 			if !slices.Contains(known, strings.ToLower(m[1])) {
-				missing = append(missing, fmt.Sprintf("%s.%s (%s)", schema, name, m[1]))
+				missing = append(missing, fmt.Sprintf("%s.%s (%s)", schemaName, name, m[1]))
 			}
 		}
 	}

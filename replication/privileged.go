@@ -45,7 +45,7 @@ func lockFence(ctx context.Context, s *Server) (*Session, error) {
 // in between leaves read_only on; the persisted value says that
 // super_read_only belongs back, and the next asAdmin or Fence sees to it.
 func asAdmin(ctx context.Context, s *Server, settings []string, f func(context.Context, *Session) error) (err error) {
-	_, dialect, err := s.Open(ctx)
+	_, d, err := s.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func asAdmin(ctx context.Context, s *Server, settings []string, f func(context.C
 		return err
 	}
 	defer session.Close()
-	if !dialect.FenceStopsAdmins() {
+	if !d.FenceStopsAdmins() {
 		return f(ctx, session)
 	}
 	lock, err := lockFence(ctx, s)
@@ -62,7 +62,7 @@ func asAdmin(ctx context.Context, s *Server, settings []string, f func(context.C
 		return err
 	}
 	defer lock.Close()
-	fenced, err := dialect.Fenced(ctx, lock)
+	fenced, err := d.Fenced(ctx, lock)
 	if err != nil {
 		return s.wrap("read super_read_only", err)
 	}

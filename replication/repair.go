@@ -95,16 +95,16 @@ func Repair(ctx context.Context, pair Pair, opts RepairOptions) (RepairReport, e
 // requireFenced refuses a target that lets applications in. What a repair that
 // was killed left of MySQL's fence, read_only alone, is made whole first.
 func requireFenced(ctx context.Context, target *Server) error {
-	fence, err := runningFence(ctx, target)
-	if err == nil && !fence.closed && !fence.open {
+	f, err := runningFence(ctx, target)
+	if err == nil && !f.closed && !f.open {
 		if err = asAdmin(ctx, target, nil, func(context.Context, *Session) error { return nil }); err == nil {
-			fence, err = runningFence(ctx, target)
+			f, err = runningFence(ctx, target)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if !fence.closed {
+	if !f.closed {
 		return report.WithHint(fmt.Errorf("%s is not fenced: what differs there may have been written by an application", target.Name()),
 			"repair only before the cutover, while the target is fenced; migrate apply fences it")
 	}

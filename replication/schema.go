@@ -192,11 +192,11 @@ const byBytes = " ORDER BY CAST(TABLE_NAME AS BINARY)"
 // listTables lists so many tables and sequences of a schema from a name on, by
 // their names' bytes; next is the first that is left out, if one is.
 func listTables(ctx context.Context, w *wire, schema, from string, most int) (tables []object, next string, err error) {
-	query := objectLists[0].query + literal(schema)
+	statement := objectLists[0].query + literal(schema)
 	if from != "" {
-		query += fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from)
+		statement += fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from)
 	}
-	err = w.ask(ctx, []string{query + byBytes + fmt.Sprintf(" LIMIT %d", most+1)}, func(_ int, rows []record, err error) error {
+	err = w.ask(ctx, []string{statement + byBytes + fmt.Sprintf(" LIMIT %d", most+1)}, func(_ int, rows []record, err error) error {
 		if err == nil {
 			tables, next, err = takeTables(w, schema, from, rows, most)
 		}

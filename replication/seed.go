@@ -180,11 +180,11 @@ func (s *seed) once(ctx context.Context) error {
 // super_read_only stands in the way; read_only stays, which keeps applications
 // out, and super_read_only comes back with it whatever happens.
 func (s *seed) writable(ctx context.Context, do func(context.Context) error) error {
-	db, dialect, err := s.pair.Target.Open(ctx)
+	db, d, err := s.pair.Target.Open(ctx)
 	if err != nil {
 		return err
 	}
-	if !dialect.FenceStopsAdmins() {
+	if !d.FenceStopsAdmins() {
 		return do(ctx)
 	}
 	if _, err := db.ExecContext(ctx, "SET GLOBAL super_read_only = 0"); err != nil {

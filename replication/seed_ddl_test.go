@@ -35,16 +35,16 @@ func seedHeld(t *testing.T, pair Pair, source *servertest.Instance) (goOn func()
 	}()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)
-	reached := func(query, want string) {
+	reached := func(statement, want string) {
 		require.Eventually(t, func() bool {
 			select {
 			case err := <-done:
 				require.NoError(t, err, "the seed has ended")
 			default:
 			}
-			n, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts)+query)
+			n, err := queryText(t.Context(), db, "SELECT COUNT(*) FROM "+QuoteTable(ownSchema, notesParts)+statement)
 			return err == nil && n == want
-		}, 30*time.Second, 5*time.Millisecond, query)
+		}, 30*time.Second, 5*time.Millisecond, statement)
 	}
 	reached(" WHERE table_name = 'big' AND pos <> 'null' AND part = 0 AND done = 0", "1") // so all tables are made
 	_, err = lock.ExecContext(t.Context(), "LOCK TABLES load1.big WRITE")

@@ -178,8 +178,8 @@ func requireSameBytes(t *testing.T, schema string, source, target *servertest.In
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
 	for _, name := range names {
-		query := "SELECT * FROM " + QuoteTable(schema, name)
-		want, got := rowsOf(t, source.Root(), query), rowsOf(t, target.Root(), query)
+		statement := "SELECT * FROM " + QuoteTable(schema, name)
+		want, got := rowsOf(t, source.Root(), statement), rowsOf(t, target.Root(), statement)
 		slices.Sort(want)
 		slices.Sort(got)
 		require.Equal(t, want, got, "%s: %s", name, source.Value("SELECT COUNT(*) FROM "+QuoteTable(schema, name)))

@@ -52,11 +52,11 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 	if len(late) == 0 {
 		return nil
 	}
-	dialect, err := r.pair.Target.Dialect(ctx)
+	kind, err := r.pair.Target.Dialect(ctx)
 	if err != nil {
 		return err
 	}
-	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0", dialect.SortMemory())
+	session, err := r.pair.Target.Session(ctx, Unlogged, "SET SESSION foreign_key_checks = 0", kind.SortMemory())
 	if err != nil {
 		return err
 	}

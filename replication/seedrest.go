@@ -63,19 +63,19 @@ func dropAccounts(ctx context.Context, session *Session, accounts []madeAccount)
 // schemas: no trigger may fire on a row that is copied.
 func (r *seedRun) dropPrograms(ctx context.Context) error {
 	return r.quietly(ctx, func(session *Session) error {
-		for _, schema := range r.schemas {
+		for _, name := range r.schemas {
 			for _, list := range []struct{ kind, query string }{
 				{kindTrigger, "SELECT '' AS kind, TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?"},
 				{kindEvent, "SELECT '' AS kind, EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?"},
 				{kindView, "SELECT '' AS kind, TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'VIEW'"},
 				{"", "SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?"},
 			} {
-				records, err := queryRecords(ctx, session, list.query, schema)
+				records, err := queryRecords(ctx, session, list.query, name)
 				if err != nil {
 					return r.pair.Target.wrap("list programs", err)
 				}
 				for _, o := range records {
-					statement := "DROP " + list.kind + o["kind"] + " IF EXISTS " + QuoteTable(schema, o["name"])
+					statement := "DROP " + list.kind + o["kind"] + " IF EXISTS " + QuoteTable(name, o["name"])
 					if _, err := session.ExecContext(ctx, statement); err != nil {
 						return r.pair.Target.wrap(statement, err)
 					}

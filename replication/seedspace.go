@@ -9,8 +9,8 @@ import (
 // reserveSpace lets the target reserve new pages without writing them twice,
 // until restoreSpace. What was there stands in the marker before it is changed.
 func (r *seedRun) reserveSpace(ctx context.Context) error {
-	db, dialect, err := r.pair.Target.Open(ctx)
-	if err != nil || !dialect.HasExtend() {
+	db, d, err := r.pair.Target.Open(ctx)
+	if err != nil || !d.HasExtend() {
 		return err
 	}
 	if r.marker.Made.Extend == "" {

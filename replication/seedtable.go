@@ -145,7 +145,7 @@ func historyColumns(columns []record) []string {
 }
 
 // whole is the query of all rows, and what they are to be inserted as.
-func (t *seedTable) whole() (as *seedTable, query string) {
+func (t *seedTable) whole() (as *seedTable, statement string) {
 	if len(t.history) == 0 {
 		return t, "SELECT " + t.selectList() + " FROM " + t.quoted()
 	}

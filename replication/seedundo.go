@@ -58,7 +58,7 @@ func (s *seed) Undo(ctx context.Context, _ json.RawMessage) error {
 
 // clear drops everything that the marker names, and the marker last.
 func (s *seed) clear(ctx context.Context) error {
-	db, dialect, err := s.pair.Target.Open(ctx)
+	db, d, err := s.pair.Target.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *seed) clear(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	status, err := dialect.ReplicaStatus(ctx, db)
+	status, err := d.ReplicaStatus(ctx, db)
 	if err != nil {
 		return s.pair.Target.wrap("clear the seed", err)
 	}

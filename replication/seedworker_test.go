@@ -29,11 +29,11 @@ func onTarget(t *testing.T, pair Pair, target *servertest.Instance, host remote.
 
 // jobOf makes the worker's account and its job.
 func jobOf(t *testing.T, s *seedOnTarget) (job []byte, password string) {
-	account, err := s.account(t.Context())
+	user, err := s.account(t.Context())
 	require.NoError(t, err)
 	secret := newPassword()
-	require.NoError(t, account.create(t.Context(), anyHost, secret))
-	job, err = s.job(t.Context(), account.name, secret)
+	require.NoError(t, user.create(t.Context(), anyHost, secret))
+	job, err = s.job(t.Context(), user.name, secret)
 	require.NoError(t, err)
 	return job, secret.Open()
 }

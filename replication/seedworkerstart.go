@@ -139,23 +139,23 @@ mkdir -p "$lib" && cat >"$lib/new" && chmod 700 "$lib/new" &&
 // that it is let in from, and returns its job. Both of its logins are tried on
 // the host before: a worker that could do nothing would say so to nobody.
 func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
-	account, err := s.account(ctx)
+	user, err := s.account(ctx)
 	if err != nil {
 		return nil, err
 	}
 	hosts := clientHosts(ctx, s.pair.Target)
 	for i, host := range hosts {
 		password := newPassword()
-		if err := account.create(ctx, host, password); err != nil {
+		if err := user.create(ctx, host, password); err != nil {
 			return nil, err
 		}
-		job, err := s.job(ctx, account.name, password)
+		job, err := s.job(ctx, user.name, password)
 		if err != nil {
 			return nil, err
 		}
 		_, err = s.run(ctx, `exec "$lib/migrate" `+remote.QuoteAll(s.worker.Command)+" --check", bytes.NewReader(job))
 		if exitStatus(err) == exitWorkerSource && i < len(hosts)-1 {
-			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.pair.Source.Name(), account.name)
+			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.pair.Source.Name(), user.name)
 			continue
 		}
 		return job, s.explain(ctx, err)

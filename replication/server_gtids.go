@@ -9,8 +9,8 @@ import (
 // executedGTIDs asks for all transactions that a server has in its binlog,
 // native and replicated.
 func executedGTIDs(ctx context.Context, q queryer, d *Dialect) (GTIDSet, error) {
-	query, variable := d.ExecutedGTIDs()
-	text, err := queryText(ctx, q, query)
+	statement, variable := d.ExecutedGTIDs()
+	text, err := queryText(ctx, q, statement)
 	if err != nil {
 		return GTIDSet{}, fmt.Errorf("read %s: %w", variable, err)
 	}
@@ -23,8 +23,8 @@ func waitGTIDs(ctx context.Context, q queryer, d *Dialect, set GTIDSet, timeout 
 	if set.IsEmpty() {
 		return true, nil
 	}
-	query, args := d.WaitGTIDs(set.String(), timeout)
-	result, err := queryText(ctx, q, query, args...)
+	statement, args := d.WaitGTIDs(set.String(), timeout)
+	result, err := queryText(ctx, q, statement, args...)
 	if err != nil {
 		return false, fmt.Errorf("wait for GTIDs %s: %w", set, err)
 	}

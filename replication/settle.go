@@ -85,11 +85,11 @@ func (g Guard) keepPromise(ctx context.Context, promised *Server) error {
 	if promised == g.From {
 		other = g.To
 	}
-	fence, err := runningFence(ctx, other)
+	f, err := runningFence(ctx, other)
 	if err != nil {
 		return err
 	}
-	if !fence.closed {
+	if !f.closed {
 		return nil
 	}
 	return openFence(ctx, promised)

@@ -164,10 +164,10 @@ func replicasOf(ctx context.Context, s *Server) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	query := dialect.ListReplicas()
-	records, err := queryRecords(ctx, db, query)
+	statement := dialect.ListReplicas()
+	records, err := queryRecords(ctx, db, statement)
 	if err != nil {
-		return nil, s.wrap(query, err)
+		return nil, s.wrap(statement, err)
 	}
 	var addresses, hosts []string
 	silent := 0

@@ -78,11 +78,11 @@ func quietSession(ctx context.Context, s *Server, settings ...string) (*Session,
 }
 
 func quietSettings(ctx context.Context, s *Server) ([]string, error) {
-	dialect, err := s.Dialect(ctx)
+	d, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	settings := dialect.ReadableHashes()
+	settings := d.ReadableHashes()
 	if !s.cfg.OnlyReads { // whose statements hold none, and who may not
 		settings = append([]string{Quiet}, settings...)
 	}

@@ -224,9 +224,9 @@ func (v *verifier) known(ctx context.Context, waves *waves) error {
 	missing := slices.Clone(v.opts.Tables)
 	err := waves.each(ctx, func(w wave) error {
 		missing = slices.DeleteFunc(missing, func(title string) bool {
-			return slices.ContainsFunc(w.schemas, func(schema string) bool {
-				name, ok := strings.CutPrefix(title, schema+".")
-				return ok && w.kinds[tableName{schema, name}] == kindTable
+			return slices.ContainsFunc(w.schemas, func(schemaName string) bool {
+				name, ok := strings.CutPrefix(title, schemaName+".")
+				return ok && w.kinds[tableName{schemaName, name}] == kindTable
 			})
 		})
 		return nil

@@ -163,8 +163,8 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 }
 
 // allVerifyTables are the tables of a schema, all in one wave.
-func allVerifyTables(ctx context.Context, s *Server, schema string) (tables []*verifyTable, err error) {
-	waves, err := newWaves(ctx, s, []string{schema}, mostWave)
+func allVerifyTables(ctx context.Context, s *Server, name string) (tables []*verifyTable, err error) {
+	waves, err := newWaves(ctx, s, []string{name}, mostWave)
 	if err != nil {
 		return nil, err
 	}

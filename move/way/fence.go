@@ -70,15 +70,15 @@ func (Fence) Switch(s Switch) []plan.Stage {
 // handOver is the critical section: it is taken back as a whole until the side
 // that is entered takes writes.
 func (s Switch) handOver() []plan.Stage {
-	guard := func(p replication.Pair) replication.Guard {
+	g := func(p replication.Pair) replication.Guard {
 		return replication.Guard{Pair: p.Name, From: s.From(p), To: s.To(p), Budget: s.Cutover.Budget}
 	}
 	section := []plan.Stage{
 		s.eventsOff(),
-		s.stage("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return replication.ArmGuard(guard(p)) }),
+		s.stage("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return replication.ArmGuard(g(p)) }),
 		s.fence(fenceWait(s.Cutover)),
 		s.drain(s.Cutover.Budget / 2),
-		s.stage(verb.StageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(guard(p)) }),
+		s.stage(verb.StageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(g(p)) }),
 	}
 	for i := range section {
 		section[i].Critical = true
