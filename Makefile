@@ -54,7 +54,7 @@ test: ## everything: units, real servers, the lab end to end (PKG=./dns/... for 
 .PHONY: crash
 crash: ## seeds under write load, killed KILLS (200) times at random: tool, servers, connections
 	@scripts/deps test
-	@MIGRATE_TEST_SEED_KILLS=$$(( ($(KILLS) + 1) / 2 )) CI=true go test ./replication -run '^TestSeedSurvivesKills$$' -count 1 -timeout 2h -v \
+	@MIGRATE_TEST_SEED_KILLS=$$(( ($(KILLS) + 1) / 2 )) CI=true go test ./replication/seed -run '^TestSeedSurvivesKills$$' -count 1 -timeout 2h -v \
 		| grep -E 'ended|^ *---|^(ok|FAIL|PASS)'
 
 .PHONY: lint

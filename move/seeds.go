@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -23,16 +24,16 @@ func (e *NoDatabaseError) Error() string { return fmt.Sprintf("no database is na
 type Seeds struct{ pairs pairs.Pairs }
 
 // Running lists the seeds that run now.
-func (s *Seeds) Running(ctx context.Context) ([]replication.SeedState, error) {
-	return s.each(ctx, "", replication.RunningSeed)
+func (s *Seeds) Running(ctx context.Context) ([]seed.State, error) {
+	return s.each(ctx, "", seed.Running)
 }
 
 // Throttle changes the limits of the running seed of a database, or of all that
 // run, and returns them.
-func (s *Seeds) Throttle(ctx context.Context, database string, change replication.LimitsChange) ([]replication.SeedState, error) {
-	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (replication.SeedState, bool, error) {
-		state, err := replication.Throttle(ctx, p, change)
-		if errors.Is(err, replication.ErrNoSeed) {
+func (s *Seeds) Throttle(ctx context.Context, database string, change seed.LimitsChange) ([]seed.State, error) {
+	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (seed.State, bool, error) {
+		state, err := seed.ChangeLimits(ctx, p, change)
+		if errors.Is(err, seed.ErrNoSeed) {
 			return state, false, nil
 		}
 		return state, true, err
@@ -48,8 +49,8 @@ func (s *Seeds) Throttle(ctx context.Context, database string, change replicatio
 }
 
 // each asks the targets of all pairs, or of one, that are there.
-func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (replication.SeedState, bool, error)) ([]replication.SeedState, error) {
-	var states []replication.SeedState
+func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (seed.State, bool, error)) ([]seed.State, error) {
+	var states []seed.State
 	var names []string
 	known := database == ""
 	for _, p := range s.pairs {

@@ -9,23 +9,26 @@ import (
 	"github.com/dcmigrate/migrate/move/state"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/conflict"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/status"
+	"github.com/dcmigrate/migrate/replication/verify"
 )
 
 // Status is where the move stands.
 type Status struct {
-	Site     string                     `json:"site"`
-	ID       string                     `json:"id"`
-	Position verb.Position              `json:"position"`
-	Holder   *plan.Holder               `json:"running,omitempty"` // who runs a verb now
-	Hosts    []HostStatus               `json:"hosts"`
-	Pairs    []replication.PairStatus   `json:"pairs,omitempty"` // once the targets are there
-	Seeds    []replication.SeedState    `json:"seeds,omitempty"` // that run now
-	Verified []replication.VerifyReport `json:"verified,omitempty"`
+	Site     string          `json:"site"`
+	ID       string          `json:"id"`
+	Position verb.Position   `json:"position"`
+	Holder   *plan.Holder    `json:"running,omitempty"` // who runs a verb now
+	Hosts    []HostStatus    `json:"hosts"`
+	Pairs    []status.Pair   `json:"pairs,omitempty"` // once the targets are there
+	Seeds    []seed.State    `json:"seeds,omitempty"` // that run now
+	Verified []verify.Report `json:"verified,omitempty"`
 	// Conflicts are the reports of switches by way dual.
-	Conflicts []replication.ConflictReport `json:"conflicts,omitempty"`
-	Last      *plan.Event                  `json:"last_event,omitempty"`
-	At        time.Time                    `json:"at"`
+	Conflicts []conflict.Report `json:"conflicts,omitempty"`
+	Last      *plan.Event       `json:"last_event,omitempty"`
+	At        time.Time         `json:"at"`
 }
 
 // HostStatus is a host and its clone.
@@ -78,10 +81,10 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		s.Seeds, _ = m.Seeds.Running(ctx) // a target that does not answer says so below
 	}
 	if provisioned && s.Position != verb.Finished {
-		s.Pairs = make([]replication.PairStatus, len(m.site.Pairs))
+		s.Pairs = make([]status.Pair, len(m.site.Pairs))
 		var g errgroup.Group
 		for i, p := range m.site.Pairs {
-			g.Go(func() error { s.Pairs[i] = replication.Status(ctx, p); return nil })
+			g.Go(func() error { s.Pairs[i] = status.Read(ctx, p); return nil })
 		}
 		_ = g.Wait() // its functions return nil: a side that does not answer says so in the status
 	}

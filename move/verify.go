@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/wiring"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -51,8 +52,8 @@ func (v *Verifier) chosen(o VerifyOptions) ([]replication.Pair, error) {
 	return out, nil
 }
 
-func (o VerifyOptions) of(p replication.Pair, from replication.Side) replication.VerifyOptions {
-	out := replication.VerifyOptions{From: from, Tables: o.Tables, Parallel: o.Parallel}
+func (o VerifyOptions) of(p replication.Pair, from replication.Side) verify.Options {
+	out := verify.Options{From: from, Tables: o.Tables, Parallel: o.Parallel}
 	if o.Progress != nil {
 		out.Progress = func(progress report.Progress) { o.Progress(p.Name, progress) }
 	}
@@ -61,7 +62,7 @@ func (o VerifyOptions) of(p replication.Pair, from replication.Side) replication
 
 // Verify compares every row of every pair while both sides are live, and keeps
 // the reports. Differences are a *DifferenceError.
-func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]replication.VerifyReport, error) {
+func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]verify.Report, error) {
 	h, err := v.site.State.History()
 	if err != nil {
 		return nil, err
@@ -78,10 +79,10 @@ func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]replication.V
 	if err != nil {
 		return nil, err
 	}
-	var out []replication.VerifyReport
+	var out []verify.Report
 	var differences int64
 	for _, p := range pairs {
-		r, err := replication.Verify(ctx, p, o.of(p, from))
+		r, err := verify.Run(ctx, p, o.of(p, from))
 		if err != nil {
 			return out, err
 		}
@@ -99,7 +100,7 @@ func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]replication.V
 
 // keep saves a report. One of a part says nothing of the rest, unless it found
 // differences: then no older report is true any more.
-func (v *Verifier) keep(ctx context.Context, r replication.VerifyReport) error {
+func (v *Verifier) keep(ctx context.Context, r verify.Report) error {
 	if !r.Whole() && r.Clean() {
 		return nil
 	}
@@ -111,14 +112,14 @@ type RepairOptions struct {
 	VerifyOptions
 	// Found is told what differs before anything is written; Writes what is
 	// about to be written. Either may be nil.
-	Found  func(replication.VerifyReport)
+	Found  func(verify.Report)
 	Writes func(pair, text string)
 }
 
 // Repair verifies every pair, makes the rows that differ on the fenced target
 // what they are on the source, and verifies again. It holds the lock, and what
 // it writes is in the journal first. What differs still is a *DifferenceError.
-func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []replication.RepairReport, err error) {
+func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []verify.RepairReport, err error) {
 	err = v.site.State.Write("repair", nil, func(j *plan.Journal) error {
 		if at := verb.PositionOf(j.History()); at != verb.Applied {
 			return verb.Refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
@@ -129,7 +130,7 @@ func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []replicati
 		}
 		var differences int64
 		for _, p := range pairs {
-			repaired, err := replication.Repair(ctx, p, o.ofPair(j, p))
+			repaired, err := verify.Repair(ctx, p, o.ofPair(j, p))
 			if err != nil {
 				return err
 			}
@@ -147,13 +148,13 @@ func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []replicati
 	return out, err
 }
 
-func (o RepairOptions) ofPair(journal *plan.Journal, p replication.Pair) replication.RepairOptions {
+func (o RepairOptions) ofPair(journal *plan.Journal, p replication.Pair) verify.RepairOptions {
 	note := func(text string) error {
 		return journal.Append(plan.Event{Kind: "repair", Type: plan.StepNote, Text: p.Name + ": " + text})
 	}
-	return replication.RepairOptions{
-		VerifyOptions: o.of(p, replication.Source),
-		Found: func(r replication.VerifyReport) error {
+	return verify.RepairOptions{
+		Options: o.of(p, replication.Source),
+		Found: func(r verify.Report) error {
 			if o.Found != nil {
 				o.Found(r)
 			}

@@ -13,7 +13,9 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -32,7 +34,7 @@ func linkedPair(t *testing.T) (p replication.Pair, source, target *servertest.In
 		return out
 	}
 	p = replication.Pair{Name: "main", Source: server(source, replication.Source), Target: server(target, replication.Target)}
-	require.NoError(t, replication.Link(p.Source, p.Target).Op.Apply(t.Context()))
+	require.NoError(t, link.Start(p.Source, p.Target).Op.Apply(t.Context()))
 	target.Exec("SET GLOBAL read_only = 1")
 	return p, source, target
 }
@@ -53,14 +55,14 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 	require.NoError(t, j.Close())
 	source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY, v INT)", "INSERT INTO s.t VALUES (1,1),(2,2)")
 
-	saved := func() replication.VerifyReport {
+	saved := func() verify.Report {
 		r, ok, err := reports.LastVerify(t.Context(), "main")
 		require.NoError(t, err)
 		require.True(t, ok)
 		return r
 	}
 	fresh := func() bool {
-		seen, err := replication.VerifyFresh(pair, replication.Source, reports, time.Hour).Op.Check(t.Context())
+		seen, err := verify.Fresh(pair, replication.Source, reports, time.Hour).Op.Check(t.Context())
 		require.NoError(t, err)
 		return seen.Done
 	}
@@ -90,13 +92,13 @@ func TestRepairIsJournaledAndAPartDoesNotCount(t *testing.T) {
 	var steps []string
 	repaired, err := v.Repair(t.Context(), RepairOptions{
 		VerifyOptions: VerifyOptions{Tables: []string{"s.t"}},
-		Found:         func(r replication.VerifyReport) { steps = append(steps, r.Differences[0].String()) },
+		Found:         func(r verify.Report) { steps = append(steps, r.Differences[0].String()) },
 		Writes:        func(pair, text string) { steps = append(steps, pair+" "+text) },
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"s.t key 2: differs", "main s.t: key 2 is replaced"}, steps)
 	require.Len(t, repaired, 1)
-	require.Equal(t, []replication.RepairedRow{{Object: "s.t", Key: "2", What: "replaced"}}, repaired[0].Written)
+	require.Equal(t, []verify.RepairedRow{{Object: "s.t", Key: "2", What: "replaced"}}, repaired[0].Written)
 	require.Equal(t, "2", target.Value("SELECT v FROM s.t WHERE id = 2"))
 	text, err := os.ReadFile(site.State.JournalPath())
 	require.NoError(t, err)

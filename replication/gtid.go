@@ -2,11 +2,14 @@ package replication
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dcmigrate/migrate/replication/dialect"
 )
 
 // GTIDSet is a set of transactions. On MySQL it is intervals per source UUID
@@ -14,23 +17,24 @@ import (
 // which stands for all before it (gtid_strict_mode keeps them in order). The
 // zero value is the empty set of either flavor. A GTIDSet is never changed.
 type GTIDSet struct {
-	flavor    Flavor
-	domains   map[uint32]mariaGTID
-	intervals map[string][]interval // by "uuid" or "uuid:tag"; sorted, disjoint, not adjacent
+	Flavor         dialect.Flavor
+	MariaPositions map[uint32]MariaGTID
+	Intervals      map[string][]Interval // by "uuid" or "uuid:tag"; sorted, disjoint, not adjacent
 }
 
-type mariaGTID struct {
-	server   uint32
-	sequence uint64
+// MariaGTID is the last transaction of one domain of a MariaDB server.
+type MariaGTID struct {
+	Server   uint32
+	Sequence uint64
 }
 
-// interval holds first and last, both included.
-type interval struct{ first, last int64 }
+// Interval holds first and last, both included.
+type Interval struct{ First, Last int64 }
 
 // ParseGTIDSet reads what a server of the flavor prints. Of several MariaDB
 // GTIDs of one domain the highest sequence number counts.
-func ParseGTIDSet(flavor Flavor, text string) (GTIDSet, error) {
-	set := GTIDSet{flavor: flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
+func ParseGTIDSet(flavor dialect.Flavor, text string) (GTIDSet, error) {
+	set := GTIDSet{Flavor: flavor, MariaPositions: map[uint32]MariaGTID{}, Intervals: map[string][]Interval{}}
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -46,8 +50,8 @@ func ParseGTIDSet(flavor Flavor, text string) (GTIDSet, error) {
 			return GTIDSet{}, fmt.Errorf("parse %s GTID set %q: %w", flavor, text, err)
 		}
 	}
-	for key, list := range set.intervals {
-		set.intervals[key] = normalize(list)
+	for key, list := range set.Intervals {
+		set.Intervals[key] = Normalize(list)
 	}
 	return set, nil
 }
@@ -69,8 +73,8 @@ func (s GTIDSet) addMaria(part string) error {
 	if err != nil {
 		return err
 	}
-	if old, ok := s.domains[uint32(domain)]; !ok || old.sequence < sequence {
-		s.domains[uint32(domain)] = mariaGTID{uint32(server), sequence}
+	if old, ok := s.MariaPositions[uint32(domain)]; !ok || old.Sequence < sequence {
+		s.MariaPositions[uint32(domain)] = MariaGTID{uint32(server), sequence}
 	}
 	return nil
 }
@@ -93,7 +97,7 @@ func (s GTIDSet) addMySQL(part string) error {
 		if err != nil {
 			return err
 		}
-		s.intervals[key] = append(s.intervals[key], i)
+		s.Intervals[key] = append(s.Intervals[key], i)
 		found = true
 	}
 	if !found {
@@ -102,31 +106,31 @@ func (s GTIDSet) addMySQL(part string) error {
 	return nil
 }
 
-func parseInterval(text string) (interval, error) {
+func parseInterval(text string) (Interval, error) {
 	from, to, ranged := strings.Cut(text, "-")
 	first, err := strconv.ParseInt(strings.TrimSpace(from), 10, 64)
 	if err != nil {
-		return interval{}, err
+		return Interval{}, err
 	}
 	last := first
 	if ranged {
 		if last, err = strconv.ParseInt(strings.TrimSpace(to), 10, 64); err != nil {
-			return interval{}, err
+			return Interval{}, err
 		}
 	}
 	if first < 1 || last < first {
-		return interval{}, fmt.Errorf("interval %q is out of order", text)
+		return Interval{}, fmt.Errorf("interval %q is out of order", text)
 	}
-	return interval{first, last}, nil
+	return Interval{first, last}, nil
 }
 
-// normalize sorts intervals and joins those that touch.
-func normalize(list []interval) []interval {
-	slices.SortFunc(list, func(a, b interval) int { return cmp.Compare(a.first, b.first) })
-	var out []interval
+// Normalize sorts intervals and joins those that touch.
+func Normalize(list []Interval) []Interval {
+	slices.SortFunc(list, func(a, b Interval) int { return cmp.Compare(a.First, b.First) })
+	var out []Interval
 	for _, i := range list {
-		if n := len(out); n > 0 && i.first-1 <= out[n-1].last {
-			out[n-1].last = max(out[n-1].last, i.last)
+		if n := len(out); n > 0 && i.First-1 <= out[n-1].Last {
+			out[n-1].Last = max(out[n-1].Last, i.Last)
 			continue
 		}
 		out = append(out, i)
@@ -137,20 +141,20 @@ func normalize(list []interval) []interval {
 // String is the set in the server's own notation, in a canonical order.
 func (s GTIDSet) String() string {
 	var parts []string
-	if s.byDomain() {
-		for _, domain := range slices.Sorted(maps.Keys(s.domains)) {
-			g := s.domains[domain]
-			parts = append(parts, fmt.Sprintf("%d-%d-%d", domain, g.server, g.sequence))
+	if s.ByDomain() {
+		for _, domain := range slices.Sorted(maps.Keys(s.MariaPositions)) {
+			g := s.MariaPositions[domain]
+			parts = append(parts, fmt.Sprintf("%d-%d-%d", domain, g.Server, g.Sequence))
 		}
 		return strings.Join(parts, ",")
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.intervals)) {
+	for _, key := range slices.Sorted(maps.Keys(s.Intervals)) {
 		var b strings.Builder
 		b.WriteString(key)
-		for _, i := range s.intervals[key] {
-			fmt.Fprintf(&b, ":%d", i.first)
-			if i.last > i.first {
-				fmt.Fprintf(&b, "-%d", i.last)
+		for _, i := range s.Intervals[key] {
+			fmt.Fprintf(&b, ":%d", i.First)
+			if i.Last > i.First {
+				fmt.Fprintf(&b, "-%d", i.Last)
 			}
 		}
 		parts = append(parts, b.String())
@@ -159,7 +163,7 @@ func (s GTIDSet) String() string {
 }
 
 // IsEmpty reports whether the set holds no transaction.
-func (s GTIDSet) IsEmpty() bool { return len(s.domains) == 0 && len(s.intervals) == 0 }
+func (s GTIDSet) IsEmpty() bool { return len(s.MariaPositions) == 0 && len(s.Intervals) == 0 }
 
 // Contains reports whether every transaction of o is in s.
 func (s GTIDSet) Contains(o GTIDSet) bool { return o.Minus(s).IsEmpty() }
@@ -170,36 +174,36 @@ func (s GTIDSet) Equal(o GTIDSet) bool { return s.Contains(o) && o.Contains(s) }
 // Minus is what is in s and not in o. On MariaDB the result holds the positions
 // of s in the domains where s is ahead of o.
 func (s GTIDSet) Minus(o GTIDSet) GTIDSet {
-	out := GTIDSet{flavor: s.flavor, domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
-	for domain, g := range s.domains {
-		if g.sequence > o.domains[domain].sequence {
-			out.domains[domain] = g
+	out := GTIDSet{Flavor: s.Flavor, MariaPositions: map[uint32]MariaGTID{}, Intervals: map[string][]Interval{}}
+	for domain, g := range s.MariaPositions {
+		if g.Sequence > o.MariaPositions[domain].Sequence {
+			out.MariaPositions[domain] = g
 		}
 	}
-	for key, list := range s.intervals {
-		if rest := subtract(list, o.intervals[key]); len(rest) > 0 {
-			out.intervals[key] = rest
+	for key, list := range s.Intervals {
+		if rest := subtract(list, o.Intervals[key]); len(rest) > 0 {
+			out.Intervals[key] = rest
 		}
 	}
 	return out
 }
 
-func subtract(list, minus []interval) []interval {
-	var out []interval
+func subtract(list, minus []Interval) []Interval {
+	var out []Interval
 	for _, i := range list {
 		for _, m := range minus {
-			if m.last < i.first || m.first > i.last {
+			if m.Last < i.First || m.First > i.Last {
 				continue
 			}
-			if m.first > i.first {
-				out = append(out, interval{i.first, m.first - 1})
+			if m.First > i.First {
+				out = append(out, Interval{i.First, m.First - 1})
 			}
-			i.first = m.last + 1
-			if i.first > i.last {
+			i.First = m.Last + 1
+			if i.First > i.Last {
 				break
 			}
 		}
-		if i.first <= i.last {
+		if i.First <= i.Last {
 			out = append(out, i)
 		}
 	}
@@ -208,15 +212,15 @@ func subtract(list, minus []interval) []interval {
 
 // Union is what is in either set.
 func (s GTIDSet) Union(o GTIDSet) GTIDSet {
-	out := GTIDSet{flavor: cmp.Or(s.flavor, o.flavor), domains: map[uint32]mariaGTID{}, intervals: map[string][]interval{}}
+	out := GTIDSet{Flavor: cmp.Or(s.Flavor, o.Flavor), MariaPositions: map[uint32]MariaGTID{}, Intervals: map[string][]Interval{}}
 	for _, set := range []GTIDSet{s, o} {
-		for domain, g := range set.domains {
-			if old, ok := out.domains[domain]; !ok || old.sequence < g.sequence {
-				out.domains[domain] = g
+		for domain, g := range set.MariaPositions {
+			if old, ok := out.MariaPositions[domain]; !ok || old.Sequence < g.Sequence {
+				out.MariaPositions[domain] = g
 			}
 		}
-		for key, list := range set.intervals {
-			out.intervals[key] = normalize(append(slices.Clone(out.intervals[key]), list...))
+		for key, list := range set.Intervals {
+			out.Intervals[key] = Normalize(append(slices.Clone(out.Intervals[key]), list...))
 		}
 	}
 	return out
@@ -225,14 +229,14 @@ func (s GTIDSet) Union(o GTIDSet) GTIDSet {
 // Ahead counts the transactions of s that are not in o.
 func (s GTIDSet) Ahead(o GTIDSet) int64 {
 	var n int64
-	for domain, g := range s.domains {
-		if behind := o.domains[domain].sequence; g.sequence > behind {
-			n += int64(g.sequence - behind)
+	for domain, g := range s.MariaPositions {
+		if behind := o.MariaPositions[domain].Sequence; g.Sequence > behind {
+			n += int64(g.Sequence - behind)
 		}
 	}
-	for key, list := range s.intervals {
-		for _, i := range subtract(list, o.intervals[key]) {
-			n += i.last - i.first + 1
+	for key, list := range s.Intervals {
+		for _, i := range subtract(list, o.Intervals[key]) {
+			n += i.Last - i.First + 1
 		}
 	}
 	return n
@@ -241,18 +245,42 @@ func (s GTIDSet) Ahead(o GTIDSet) int64 {
 // Without leaves out MariaDB domains, for the wait functions that know only the
 // origin's. On MySQL it changes nothing.
 func (s GTIDSet) Without(domains ...uint32) GTIDSet {
-	if !s.byDomain() {
+	if !s.ByDomain() {
 		return s
 	}
-	out := GTIDSet{flavor: s.flavor, domains: maps.Clone(s.domains)}
+	out := GTIDSet{Flavor: s.Flavor, MariaPositions: maps.Clone(s.MariaPositions)}
 	for _, domain := range domains {
-		delete(out.domains, domain)
+		delete(out.MariaPositions, domain)
 	}
 	return out
 }
 
-// byDomain reports whether the set holds positions of domains, not intervals.
-func (s GTIDSet) byDomain() bool { return s.flavor.GTIDDomains() }
+// ByDomain reports whether the set holds positions of domains, not intervals.
+func (s GTIDSet) ByDomain() bool { return s.Flavor.GTIDDomains() }
 
 // Domains lists the MariaDB domains of the set, sorted.
-func (s GTIDSet) Domains() []uint32 { return slices.Sorted(maps.Keys(s.domains)) }
+func (s GTIDSet) Domains() []uint32 { return slices.Sorted(maps.Keys(s.MariaPositions)) }
+
+// Executed is all transactions of a server.
+func Executed(ctx context.Context, s *Server) (GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	set, err := ExecutedGTIDs(ctx, db, dialect)
+	if err != nil {
+		return GTIDSet{}, s.Wrap("read the executed transactions", err)
+	}
+	return set, nil
+}
+
+// OfOrigin is what a MySQL server with the uuid executed first, tagged or not.
+func (s GTIDSet) OfOrigin(uuid string) GTIDSet {
+	out := GTIDSet{Flavor: s.Flavor, Intervals: map[string][]Interval{}}
+	for key, list := range s.Intervals {
+		if origin, _, _ := strings.Cut(key, ":"); strings.EqualFold(origin, uuid) {
+			out.Intervals[key] = list
+		}
+	}
+	return out
+}

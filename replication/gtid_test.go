@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
 )
 
 const (
@@ -14,7 +17,7 @@ const (
 	uuidB = "4f22fa47-71ca-11e1-9e33-c80aa9429562"
 )
 
-func parseSet(t require.TestingT, flavor Flavor, text string) GTIDSet {
+func parseSet(t require.TestingT, flavor dialect.Flavor, text string) GTIDSet {
 	set, err := ParseGTIDSet(flavor, text)
 	require.NoError(t, err)
 	return set
@@ -22,15 +25,15 @@ func parseSet(t require.TestingT, flavor Flavor, text string) GTIDSet {
 
 func TestGTIDSetPrintsCanonically(t *testing.T) {
 	for _, tt := range []struct {
-		flavor     Flavor
+		flavor     dialect.Flavor
 		text, want string
 	}{
-		{MySQL, "", ""},
-		{MySQL, strings.ToUpper(uuidA) + ":1-5:6-7:11", uuidA + ":1-7:11"},
-		{MySQL, uuidB + ":3,\n" + uuidA + ":5:1-4", uuidA + ":1-5," + uuidB + ":3"},
-		{MySQL, uuidA + ":1-3:Tag:1-2:4", uuidA + ":1-3," + uuidA + ":tag:1-2:4"},
-		{MariaDB, "1-11-5,0-10-7", "0-10-7,1-11-5"},
-		{MariaDB, "0-10-7,0-11-9,0-10-8", "0-11-9"},
+		{dialect.MySQL, "", ""},
+		{dialect.MySQL, strings.ToUpper(uuidA) + ":1-5:6-7:11", uuidA + ":1-7:11"},
+		{dialect.MySQL, uuidB + ":3,\n" + uuidA + ":5:1-4", uuidA + ":1-5," + uuidB + ":3"},
+		{dialect.MySQL, uuidA + ":1-3:Tag:1-2:4", uuidA + ":1-3," + uuidA + ":tag:1-2:4"},
+		{dialect.MariaDB, "1-11-5,0-10-7", "0-10-7,1-11-5"},
+		{dialect.MariaDB, "0-10-7,0-11-9,0-10-8", "0-11-9"},
 	} {
 		set := parseSet(t, tt.flavor, tt.text)
 		require.Equal(t, tt.want, set.String())
@@ -40,17 +43,17 @@ func TestGTIDSetPrintsCanonically(t *testing.T) {
 
 func TestGTIDSetRefusesNonsense(t *testing.T) {
 	for _, text := range []string{"x", uuidA, uuidA + ":", uuidA + ":0", uuidA + ":5-3", uuidA + ":tag", "zz:1"} {
-		_, err := ParseGTIDSet(MySQL, text)
+		_, err := ParseGTIDSet(dialect.MySQL, text)
 		require.Error(t, err, text)
 	}
 	for _, text := range []string{"1", "1-2", "a-1-1", "1-1--1", "4294967296-1-1"} {
-		_, err := ParseGTIDSet(MariaDB, text)
+		_, err := ParseGTIDSet(dialect.MariaDB, text)
 		require.Error(t, err, text)
 	}
 }
 
 func TestGTIDSetOfMariaDBIsAPosition(t *testing.T) {
-	ahead, behind := parseSet(t, MariaDB, "0-1-10,1-2-5"), parseSet(t, MariaDB, "0-3-8")
+	ahead, behind := parseSet(t, dialect.MariaDB, "0-1-10,1-2-5"), parseSet(t, dialect.MariaDB, "0-3-8")
 	require.True(t, ahead.Contains(behind))
 	require.False(t, behind.Contains(ahead))
 	require.Equal(t, int64(7), ahead.Ahead(behind))
@@ -70,7 +73,7 @@ func TestGTIDSetAgreesWithASetOfNumbers(t *testing.T) {
 				m[n] = true
 				text = append(text, fmt.Sprintf("%s:%d", uuidA, n))
 			}
-			return m, parseSet(t, MySQL, strings.Join(text, ","))
+			return m, parseSet(t, dialect.MySQL, strings.Join(text, ","))
 		}
 		a, setA := model("a")
 		b, setB := model("b")
@@ -93,9 +96,9 @@ func FuzzParseGTIDSet(f *testing.F) {
 	f.Add(true, "0-1-10,1-2-5")
 	f.Add(false, uuidA+":1-3:tag:4")
 	f.Fuzz(func(t *testing.T, maria bool, text string) {
-		flavor := MySQL
+		flavor := dialect.MySQL
 		if maria {
-			flavor = MariaDB
+			flavor = dialect.MariaDB
 		}
 		set, err := ParseGTIDSet(flavor, text)
 		if err != nil {
@@ -115,16 +118,16 @@ func TestParseVersion(t *testing.T) {
 		{"8.0.36", "MySQL Community Server - GPL", "MySQL 8.0.36"},
 		{"9.7.0-1", "(Debian)", "MySQL 9.7.0"},
 	} {
-		d, err := ParseVersion(tt.version, tt.comment)
+		d, err := dialect.ParseVersion(tt.version, tt.comment)
 		require.NoError(t, err)
 		require.Equal(t, tt.want, d.String())
 	}
-	_, err := ParseVersion("mine", "")
+	_, err := dialect.ParseVersion("mine", "")
 	require.Error(t, err)
 }
 
 func TestQuote(t *testing.T) {
-	require.Equal(t, "`a``b`", Quote("a`b"))
-	require.Equal(t, "`s`.`t`", QuoteTable("s", "t"))
-	require.Equal(t, `'a\'b\\c\0'`, literal("a'b\\c\x00"))
+	require.Equal(t, "`a``b`", query.Quote("a`b"))
+	require.Equal(t, "`s`.`t`", query.QuoteTable("s", "t"))
+	require.Equal(t, `'a\'b\\c\0'`, query.Literal("a'b\\c\x00"))
 }

@@ -1,75 +1,15 @@
 package replication
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/dcmigrate/migrate/replication/servertest"
-	"github.com/dcmigrate/migrate/report"
 )
-
-// TestSeedNoticesAServerPutInAnothersPlace has a fresh MariaDB at the place of
-// the source, with its id, port and data directory; and, on both flavors, the
-// target's files in another server.
-func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target := startPair(t, flavor)
-		makeLoadSchema(source)
-		makeBig(source)
-		halfSeeded(t, pair, target)
-
-		other := servertest.Start(t, flavor, servertest.Set("server_id", target.Value("SELECT @@server_id")))
-		target.Stop()
-		other.Stop()
-		replaceDir(t, filepath.Join(other.Dir, "data"), func(dir string) {
-			out, err := exec.Command("cp", "-a", filepath.Join(target.Dir, "data"), dir).CombinedOutput()
-			require.NoError(t, err, "%s", out)
-		})
-		other.Restart()
-		moved := pair
-		moved.Target = testServer(t, other, Target, nil)
-		err := Seed(moved).Op.Apply(t.Context())
-		require.ErrorContains(t, err, "is not the server that the seed began on")
-		require.Contains(t, report.Hint(err), "rollback")
-		target.Restart()
-
-		before, err := identity(t.Context(), pair.Source)
-		require.NoError(t, err)
-		source.Restart()
-		now, err := identity(t.Context(), pair.Source)
-		require.NoError(t, err)
-		require.Equal(t, before, now, "a restart changes nothing")
-		if flavor == servertest.MySQL {
-			source.Stop()
-			require.NoError(t, os.Remove(filepath.Join(source.Dir, "data", "auto.cnf"))) // as a fresh one would have
-		} else {
-			source.Stop()
-			replaceDir(t, filepath.Join(source.Dir, "data"), func(dir string) {
-				out, err := exec.Command("mariadb-install-db", "--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--datadir="+dir).CombinedOutput()
-				require.NoError(t, err, "%s", out)
-			})
-		}
-		source.Restart()
-		err = Seed(pair).Op.Apply(t.Context())
-		require.ErrorContains(t, err, "was seeded from another server")
-		require.ErrorContains(t, err, before)
-	})
-}
-
-// replaceDir has make make a folder anew.
-func replaceDir(t *testing.T, dir string, make func(string)) {
-	require.NoError(t, os.RemoveAll(dir))
-	make(dir)
-}
 
 func TestSameServer(t *testing.T) {
 	const now = "server_id 1, at db1:3306 in /var/lib/mysql/, installed 2024-01-02 03:04:05"
-	require.True(t, sameServer(now, now))
-	require.True(t, sameServer("server_id 1", now), "of an older version")
-	require.False(t, sameServer("server_id 12", now))
-	require.False(t, sameServer("server_id 1, at db2:3306 in /var/lib/mysql/, installed 2024-01-02 03:04:05", now))
+	require.True(t, SameServer(now, now))
+	require.True(t, SameServer("server_id 1", now), "of an older version")
+	require.False(t, SameServer("server_id 12", now))
+	require.False(t, SameServer("server_id 1, at db2:3306 in /var/lib/mysql/, installed 2024-01-02 03:04:05", now))
 }

@@ -20,17 +20,17 @@ echo "no unit mariadb, mysql or mysqld" >&2
 exit 1
 `
 
-// restart restarts the server's service and waits until it answers.
-func restart(ctx context.Context, s *Server) error {
+// Restart restarts the server's service and waits until it answers.
+func Restart(ctx context.Context, s *Server) error {
 	report.Note(ctx, "%s is restarted", s.Name())
 	if err := s.Host().Run(ctx, restartScript, nil, nil); err != nil {
 		return report.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
 	}
-	return answers(ctx, s)
+	return WaitUntilItAnswers(ctx, s)
 }
 
-// answers waits until the server answers, on new connections.
-func answers(ctx context.Context, s *Server) error {
+// WaitUntilItAnswers waits until the server answers, on new connections.
+func WaitUntilItAnswers(ctx context.Context, s *Server) error {
 	ctx, cancel := context.WithTimeout(ctx, restartWithin)
 	defer cancel()
 	for {
@@ -40,7 +40,7 @@ func answers(ctx context.Context, s *Server) error {
 			return nil
 		}
 		if wait.For(ctx, 200*time.Millisecond) != nil {
-			return s.wrap("wait for the restart", err)
+			return s.Wrap("wait for the restart", err)
 		}
 	}
 }

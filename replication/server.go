@@ -13,6 +13,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
@@ -62,11 +64,11 @@ type ServerConfig struct {
 // Server is one MySQL or MariaDB server that migrate is logged in to. It
 // connects when it is first used and is safe for concurrent use.
 type Server struct {
-	cfg ServerConfig
+	Config ServerConfig
 
-	mu      sync.Mutex
-	db      *sql.DB
-	dialect *Dialect
+	mu           sync.Mutex
+	db           *sql.DB
+	KnownDialect *dialect.Dialect
 }
 
 // Pair is a source server and the target server that will replace it.
@@ -94,41 +96,41 @@ func (s Side) Other() Side {
 }
 
 // NewServer returns the server that cfg describes; nothing is opened yet.
-func NewServer(cfg ServerConfig) *Server { return &Server{cfg: cfg} }
+func NewServer(cfg ServerConfig) *Server { return &Server{Config: cfg} }
 
 // Name is the server's name for the operator.
-func (s *Server) Name() string { return s.cfg.Name }
+func (s *Server) Name() string { return s.Config.Name }
 
 // Side is the server's side of its pair.
-func (s *Server) Side() Side { return s.cfg.Side }
+func (s *Server) Side() Side { return s.Config.Side }
 
 // Host is the server's machine, or nil.
-func (s *Server) Host() remote.Host { return s.cfg.Host }
+func (s *Server) Host() remote.Host { return s.Config.Host }
 
 // Endpoint is where the other side's server reaches this one.
 func (s *Server) Endpoint(ctx context.Context) (Endpoint, error) {
-	if s.cfg.Endpoint == nil {
-		return Endpoint{}, fmt.Errorf("find the endpoint of %s: none is configured", s.cfg.Name)
+	if s.Config.Endpoint == nil {
+		return Endpoint{}, fmt.Errorf("find the endpoint of %s: none is configured", s.Config.Name)
 	}
-	endpoint, err := s.cfg.Endpoint(ctx)
+	endpoint, err := s.Config.Endpoint(ctx)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("find the endpoint of %s: %w", s.cfg.Name, err)
+		return Endpoint{}, fmt.Errorf("find the endpoint of %s: %w", s.Config.Name, err)
 	}
 	return endpoint, nil
 }
 
 // Limits of every session of ours.
 const (
-	dialTimeout     = 15 * time.Second
-	lockWaitSeconds = "10"
+	DialTimeout     = 15 * time.Second
+	LockWaitSeconds = "10"
 	maxConnections  = 16
 	idleTimeout     = time.Minute
 )
 
-// sessionMode is the sql_mode of every session of ours: identifiers are quoted
+// SessionMode is the sql_mode of every session of ours: identifiers are quoted
 // by backticks, nothing that a row may hold is refused, a zero in an
 // AUTO_INCREMENT column stays a zero.
-const sessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+const SessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
 
 // DB returns the server's connection pool. Every session in it has
 // time_zone='+00:00', a permissive sql_mode, utf8mb4 and bounded lock waits.
@@ -140,28 +142,28 @@ func (s *Server) DB(_ context.Context) (*sql.DB, error) {
 		return s.db, nil
 	}
 	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd = s.cfg.User, s.cfg.Password.Open()
-	cfg.Net, cfg.Addr = s.cfg.Network, s.cfg.Address
-	cfg.Timeout = dialTimeout
+	cfg.User, cfg.Passwd = s.Config.User, s.Config.Password.Open()
+	cfg.Net, cfg.Addr = s.Config.Network, s.Config.Address
+	cfg.Timeout = DialTimeout
 	cfg.InterpolateParams = true
 	cfg.MaxAllowedPacket = 0 // ask the server
 	cfg.Logger = &mysql.NopLogger{}
-	cfg.DialFunc = s.dial
+	cfg.DialFunc = s.Dial
 	cfg.Params = map[string]string{
 		"time_zone":         "'+00:00'",
-		"sql_mode":          "'" + sessionMode + "'",
-		"lock_wait_timeout": lockWaitSeconds,
+		"sql_mode":          "'" + SessionMode + "'",
+		"lock_wait_timeout": LockWaitSeconds,
 		"wait_timeout":      "3600",
 		"net_write_timeout": "600",
 		"net_read_timeout":  "600",
-		sessionMark:         sessionMarkValue,
+		SessionMark:         SessionMarkValue,
 	}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "utf8mb4_bin")); err != nil {
-		return nil, fmt.Errorf("configure the login to %s: %w", s.cfg.Name, err)
+		return nil, fmt.Errorf("configure the login to %s: %w", s.Config.Name, err)
 	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("configure the login to %s: %w", s.cfg.Name, err)
+		return nil, fmt.Errorf("configure the login to %s: %w", s.Config.Name, err)
 	}
 	s.db = sql.OpenDB(connector)
 	s.db.SetMaxOpenConns(maxConnections)
@@ -170,9 +172,10 @@ func (s *Server) DB(_ context.Context) (*sql.DB, error) {
 	return s.db, nil
 }
 
-func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if s.cfg.Host != nil {
-		return s.cfg.Host.Dial(ctx, network, address)
+// Dial connects to an address as the server's host sees it.
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.Config.Host != nil {
+		return s.Config.Host.Dial(ctx, network, address)
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, network, address)
@@ -180,13 +183,13 @@ func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, e
 
 // Dialect returns the server's flavor, version and statements. It is asked for
 // once a connection: Close forgets it, because the server may be upgraded.
-func (s *Server) Dialect(ctx context.Context) (*Dialect, error) {
+func (s *Server) Dialect(ctx context.Context) (*dialect.Dialect, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	known := s.dialect
+	known := s.KnownDialect
 	s.mu.Unlock()
 	if known != nil {
 		return known, nil
@@ -194,20 +197,20 @@ func (s *Server) Dialect(ctx context.Context) (*Dialect, error) {
 	var version, comment string
 	err = db.QueryRowContext(ctx, "SELECT VERSION(), @@version_comment").Scan(&version, &comment)
 	if err != nil {
-		return nil, s.wrap("log in", err)
+		return nil, s.Wrap("log in", err)
 	}
-	dialect, err := ParseVersion(version, comment)
+	dialect, err := dialect.ParseVersion(version, comment)
 	if err != nil {
-		return nil, s.wrap("read the version", err)
+		return nil, s.Wrap("read the version", err)
 	}
 	s.mu.Lock()
-	s.dialect = dialect
+	s.KnownDialect = dialect
 	s.mu.Unlock()
 	return dialect, nil
 }
 
 // Open returns the pool and the dialect: what almost every caller needs.
-func (s *Server) Open(ctx context.Context) (*sql.DB, *Dialect, error) {
+func (s *Server) Open(ctx context.Context) (*sql.DB, *dialect.Dialect, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -229,13 +232,13 @@ func (s *Server) Session(ctx context.Context, settings ...string) (*Session, err
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, s.wrap("connect", err)
+		return nil, s.Wrap("connect", err)
 	}
 	session := &Session{conn}
 	for _, setting := range settings {
 		if _, err := conn.ExecContext(ctx, setting); err != nil {
 			session.Close()
-			return nil, s.wrap(setting, err)
+			return nil, s.Wrap(setting, err)
 		}
 	}
 	return session, nil
@@ -253,26 +256,26 @@ func (s *Session) Close() {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dialect = nil
+	s.KnownDialect = nil
 	if s.db == nil {
 		return nil
 	}
 	err := s.db.Close()
 	s.db = nil
 	if err != nil {
-		return fmt.Errorf("close %s: %w", s.cfg.Name, err)
+		return fmt.Errorf("close %s: %w", s.Config.Name, err)
 	}
 	return nil
 }
 
-// wrap names the server in err, and adds a hint where the login itself was refused.
-func (s *Server) wrap(what string, err error) error {
-	err = fmt.Errorf("%s on %s: %w", what, s.cfg.Name, err)
-	switch errorNumber(err) {
+// Wrap names the server in err, and adds a hint where the login itself was refused.
+func (s *Server) Wrap(what string, err error) error {
+	err = fmt.Errorf("%s on %s: %w", what, s.Config.Name, err)
+	switch query.ErrorNumber(err) {
 	case 1045, 1698:
-		return report.WithHint(err, "set databases[].%s.user and password_env to a login with administrative rights", s.cfg.Side)
+		return report.WithHint(err, "set databases[].%s.user and password_env to a login with administrative rights", s.Config.Side)
 	case 1044, 1142, 1143, 1227, 1370: // access denied to a schema, table, column, privilege, routine
-		return report.WithHint(err, "grant the login %q what the server names; migrate plan has the whole statement (H30)", s.cfg.User)
+		return report.WithHint(err, "grant the login %q what the server names; migrate plan has the whole statement (H30)", s.Config.User)
 	}
 	return err
 }

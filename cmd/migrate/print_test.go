@@ -19,7 +19,9 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/guard"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/status"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -200,13 +202,13 @@ func TestStatusIsPrinted(t *testing.T) {
 		Site: "blog", ID: "blog-t3st", Position: verb.Applied, At: at,
 		Holder: &plan.Holder{Who: "alice@ops1", PID: 7, Verb: verb.Cutover, Since: at},
 		Hosts:  []move.HostStatus{{Name: "web1", Old: "192.0.2.10", New: "203.0.113.10"}, {Name: "db1", Old: "192.0.2.11"}},
-		Pairs: []replication.PairStatus{{
+		Pairs: []status.Pair{{
 			Pair:    "main",
-			Source:  replication.ServerStatus{Name: "db1 (source)", Version: "MariaDB 10.11.14", Clients: 12},
-			Target:  replication.ServerStatus{Name: "db1 (target)", Error: "connection lost"},
-			Forward: replication.LinkStatus{Configured: true, Running: true, Lag: replication.Lag{Behind: 12 * time.Millisecond, Transactions: 3}},
-			Reverse: replication.LinkStatus{Configured: true, Error: "1062 duplicate entry"},
-			Guards: []replication.GuardStatus{{
+			Source:  status.Server{Name: "db1 (source)", Version: "MariaDB 10.11.14", Clients: 12},
+			Target:  status.Server{Name: "db1 (target)", Error: "connection lost"},
+			Forward: status.Link{Configured: true, Running: true, Lag: link.Lag{Behind: 12 * time.Millisecond, Transactions: 3}},
+			Reverse: status.Link{Configured: true, Error: "1062 duplicate entry"},
+			Guards: []guard.Status{{
 				Server: "db1 (source)", Host: "db1", State: "armed", Alive: true,
 				Opens: "db1 (source)", Deadline: at.Add(8 * time.Second), Left: 8 * time.Second,
 			}},

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move/plans"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/seed/worker"
 )
 
 // seedWorkerCommand is what a seed runs on the target's host: nobody types it.
@@ -26,7 +26,7 @@ func (a *app) seedWorkerCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if check {
-				status, err := replication.CheckSeedWorker(c.Context(), os.Stdin)
+				status, err := worker.Check(c.Context(), os.Stdin)
 				return statusError(status, err)
 			}
 			ctx, cancel := context.WithCancel(c.Context())
@@ -38,7 +38,7 @@ func (a *app) seedWorkerCommand() *cobra.Command {
 				case <-ctx.Done():
 				}
 			}()
-			return replication.RunSeedWorker(ctx, args[0])
+			return worker.Run(ctx, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "read a job from standard input and only log in")

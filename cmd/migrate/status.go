@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/guard"
+	"github.com/dcmigrate/migrate/replication/status"
 )
 
 // watchEvery is how often --watch asks again.
@@ -88,9 +89,9 @@ func (a *app) printStatus(s move.Status) error {
 	return err
 }
 
-func printPair(b *strings.Builder, p replication.PairStatus) {
+func printPair(b *strings.Builder, p status.Pair) {
 	fmt.Fprintf(b, "  pair %s\n", p.Pair)
-	for _, side := range []replication.ServerStatus{p.Source, p.Target} {
+	for _, side := range []status.Server{p.Source, p.Target} {
 		fmt.Fprintf(b, "    %-16s %s\n", side.Name, sideText(side))
 	}
 	fmt.Fprintf(b, "    %-16s %s\n    %-16s %s\n", "forward link", linkText(p.Forward), "reverse link", linkText(p.Reverse))
@@ -104,7 +105,7 @@ func printPair(b *strings.Builder, p replication.PairStatus) {
 	}
 }
 
-func sideText(s replication.ServerStatus) string {
+func sideText(s status.Server) string {
 	if s.Error != "" {
 		return "no answer: " + s.Error
 	}
@@ -115,7 +116,7 @@ func sideText(s replication.ServerStatus) string {
 	return fmt.Sprintf("%s, %s, %d client sessions", s.Version, state, s.Clients)
 }
 
-func linkText(l replication.LinkStatus) string {
+func linkText(l status.Link) string {
 	switch {
 	case l.Error != "":
 		return "FAILED: " + l.Error
@@ -130,7 +131,7 @@ func linkText(l replication.LinkStatus) string {
 }
 
 // guardText is one line on the guard of a switch.
-func guardText(g replication.GuardStatus) string {
+func guardText(g guard.Status) string {
 	if g.Error != "" {
 		return fmt.Sprintf("of %s: not seen: %s", g.Server, g.Error)
 	}

@@ -8,16 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/throttle"
 )
 
 func TestPrintSeed(t *testing.T) {
-	state := replication.SeedState{
+	state := seed.State{
 		Pair:   "main",
-		Limits: replication.Limits{Workers: 4, BytesPerSecond: 20_000_000, MostRunning: 64, MostLag: 10 * time.Second},
-		Progress: replication.SeedProgress{
+		Limits: throttle.Limits{Workers: 4, BytesPerSecond: 20_000_000, MostRunning: 64, MostLag: 10 * time.Second},
+		Progress: seed.Progress{
 			Phase: "copies", Bytes: 3 << 30, TotalBytes: 12 << 30, Rows: 3000, TotalRows: 12000, Rate: 18.5e6, Left: 9 * time.Minute, Done: 5, Tables: 7, Workers: 4,
-			AtWork:   []replication.TableProgress{{Table: "blog.posts", Bytes: 1 << 30, TotalBytes: 10 << 30, Rows: 1000, TotalRows: 10000}},
+			AtWork:   []seed.TableProgress{{Table: "blog.posts", Bytes: 1 << 30, TotalBytes: 10 << 30, Rows: 1000, TotalRows: 10000}},
 			Throttle: "waits: db1 (source) runs 70 threads, more than 64", Running: 70, History: 120, AtFirst: 100,
 		},
 	}
@@ -30,12 +31,12 @@ func TestPrintSeed(t *testing.T) {
 
 	var out bytes.Buffer
 	a := &app{out: &out, json: true}
-	require.NoError(t, a.printSeeds([]replication.SeedState{state}))
+	require.NoError(t, a.printSeeds([]seed.State{state}))
 	require.Contains(t, out.String(), `"source_history_list": 120`)
 }
 
 // TestTheRateIsOfThisRun: of a step that goes on, what was done before is not counted.
 func TestTheRateIsOfThisRun(t *testing.T) {
-	p := replication.SeedProgress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Progress()
+	p := seed.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Progress()
 	require.Equal(t, "110.0 MiB of 120.0 MiB (91%), 1.0 MiB/s, 10s left  copies", describe(p, 100<<20, 10*time.Second))
 }

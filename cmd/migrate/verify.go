@@ -9,7 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -64,7 +64,7 @@ func (a *app) verifyProgress() func(pair string, p report.Progress) {
 	}
 }
 
-func (a *app) printVerify(r replication.VerifyReport) {
+func (a *app) printVerify(r verify.Report) {
 	if a.isTerminal() {
 		_, _ = fmt.Fprint(a.out, "\r\x1b[K") // the line of the progress
 	}

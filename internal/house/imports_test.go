@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,57 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var update = flag.Bool("update", false, "write the generated parts anew")
+
 const module = "github.com/dcmigrate/migrate"
-
-// base are the packages at the bottom; what they may import of each other is in allowed.
-var base = []string{"plan", "report", "remote", "secret", "httpretry", "phrase", "wait"}
-
-// allowed says which packages of the module a folder's code may import, besides
-// its own subfolders: docs/adr/0001. A folder that is missing here is an error,
-// so that a new one is placed on purpose.
-var allowed = map[string][]string{
-	"cmd/migrate":      {"config", "move", "inventory", "provision", "replication", "dns", "plan", "report", "remote", "secret", "phrase", "wait"},
-	"cmd/lab":          {"lab", "move/way", "config", "plan", "report", "remote", "secret", "phrase", "wait"},
-	"move":             append([]string{"config", "inventory", "provision", "replication", "dns"}, base...),
-	"move/verb":        {"dns", "plan", "report"},
-	"move/pairs":       {"replication", "plan"},
-	"move/way":         {"move/verb", "move/pairs", "config", "replication", "plan"},
-	"move/state":       {"move/verb", "replication", "plan"},
-	"move/wiring":      append([]string{"move/state", "move/pairs", "config", "provision", "replication", "dns"}, base...),
-	"move/inventories": append([]string{"move/wiring", "move/verb", "config", "inventory", "provision"}, base...),
-	"move/records":     append([]string{"move/wiring", "move/state", "move/verb", "dns", "provision", "replication"}, base...),
-	"move/plans":       append([]string{"move/wiring", "move/state", "move/verb", "move/pairs", "move/way", "move/records", "move/inventories", "config", "provision", "replication"}, base...),
-	"move/movetest":    append([]string{"move/wiring", "config", "replication", "lab"}, base...),
-	"inventory":        base,
-	"provision":        base,
-	"replication":      base,
-	"dns":              base,
-	"config":           {"secret"},
-	"httpretry":        {"report", "secret", "wait"},
-	"remote":           {"report", "secret"},
-	"plan":             {"report", "wait"}, // knows no vendor and no database
-	"report":           nil,
-	"phrase":           nil,
-	"wait":             nil,
-	"secret":           nil,
-	"lab":              append([]string{"config"}, base...),
-	"internal":         nil,
-}
-
-// vendors says which folders alone may use a library; what is in no list is for all.
-var vendors = map[string][]string{
-	"github.com/digitalocean/godo":           {"provision/digitalocean"},
-	"github.com/cloudflare/cloudflare-go/v7": {"dns/cloudflare"},
-	"github.com/spf13/cobra":                 {"cmd/migrate", "cmd/lab"},
-	"github.com/spf13/viper":                 {"config", "inventory/redact"}, // redact: the rules of a scanner that come in its format
-	"github.com/go-mysql-org/go-mysql":       {"replication"},
-	"github.com/go-sql-driver/mysql":         {"replication", "lab"},
-	"github.com/pkg/sftp":                    {"remote"},
-	"github.com/getkin/kin-openapi":          {"lab/spec"},
-	"github.com/rogpeppe/go-internal":        {"inventory/diff"}, // its unified diffs; testscript is for tests
-	"pgregory.net/rapid":                     nil,
-	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "move/movetest", "replication/servertest"},
-}
 
 // pkg is what `go list -json` says of a package.
 type pkg struct {
@@ -73,8 +27,18 @@ type pkg struct {
 	Imports, Deps []string
 }
 
-// folder is the package's place in the tree, such as "dns/cloudflare".
-func (p pkg) folder() string { return strings.TrimPrefix(p.ImportPath, module+"/") }
+// room is the package's place in the tree, such as "dns/cloudflare".
+func (p pkg) room() string { return strings.TrimPrefix(p.ImportPath, module+"/") }
+
+// ours lists the packages of the module that p imports, as paths in the module.
+func (p pkg) ours() (list []string) {
+	for _, imported := range p.Imports {
+		if to, ok := strings.CutPrefix(imported, module+"/"); ok {
+			list = append(list, to)
+		}
+	}
+	return list
+}
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
@@ -96,51 +60,61 @@ func packages(t *testing.T) []pkg {
 	}
 }
 
-// place returns the entry of allowed that a folder belongs to.
-func place(folder string) string {
-	for ; folder != "."; folder = path.Dir(folder) {
-		if _, ok := allowed[folder]; ok {
-			return folder
-		}
-	}
-	return ""
-}
-
-func within(folder, parent string) bool {
-	return folder == parent || strings.HasPrefix(folder, parent+"/")
+func within(room, parent string) bool {
+	return room == parent || strings.HasPrefix(room, parent+"/")
 }
 
 // breaches lists what breaks the rules in a package's own imports.
 func breaches(p pkg) []string {
-	home := place(p.folder())
-	if home == "" {
-		return []string{p.folder() + " has no place in the import rules"}
+	list, known := allowed(p.room())
+	if !known {
+		return []string{p.room() + " has no place in the table of rooms"}
 	}
 	var out []string
-	for _, imported := range p.Imports {
-		breach := p.folder() + " imports " + imported
-		if to, ours := strings.CutPrefix(imported, module+"/"); ours {
-			// A folder of its own may be imported by the house that it is in: wiring.
-			if !slices.ContainsFunc(append([]string{home}, allowed[home]...), func(a string) bool { return within(to, a) }) {
-				out = append(out, breach)
-			}
-			continue
+	for _, to := range p.ours() {
+		if !slices.Contains(list, to) {
+			out = append(out, p.room()+" imports "+to)
 		}
+	}
+	for _, imported := range p.Imports {
 		for library, users := range vendors {
-			if within(imported, library) && !slices.ContainsFunc(users, func(u string) bool { return within(p.folder(), u) }) {
-				out = append(out, breach)
+			if within(imported, library) && !slices.ContainsFunc(users, func(u string) bool { return within(p.room(), u) }) {
+				out = append(out, p.room()+" imports "+imported)
 			}
 		}
 	}
 	return out
 }
 
-// TestImportsPointOneWay is the import rules of docs/adr/0001, package by package.
-func TestImportsPointOneWay(t *testing.T) {
+// TestRoomsImportWhatTheTableSays holds each package to its line, and each line to
+// the package: a table with arrows that no code needs says less every year.
+func TestRoomsImportWhatTheTableSays(t *testing.T) {
 	all := packages(t)
 	require.Greater(t, len(all), 10, "go list sees the module")
+	var seen []string
 	for _, p := range all {
+		seen = append(seen, p.room())
 		require.Empty(t, breaches(p))
+		list, _ := allowed(p.room())
+		for _, to := range list {
+			require.Contains(t, p.ours(), to, "%s does not import %s any more: take it out of the table", p.room(), to)
+		}
+	}
+	for _, r := range rooms {
+		require.Contains(t, seen, r.room, "a room of the table that is not there")
+	}
+}
+
+// TestArrowsPointUpThePage reads the table as what it is: an order without cycles.
+func TestArrowsPointUpThePage(t *testing.T) {
+	above := map[string]bool{}
+	for _, r := range rooms {
+		list, _ := allowed(r.room)
+		for _, to := range list {
+			require.True(t, above[to], "%s imports %s, which stands below it", r.room, to)
+		}
+		require.False(t, above[r.room], "%s stands twice", r.room)
+		above[r.room] = true
 	}
 }
 
@@ -150,7 +124,7 @@ func TestImportsPointOneWay(t *testing.T) {
 func TestTheBinaryIsTheProductOnly(t *testing.T) {
 	found := false
 	for _, p := range packages(t) {
-		if p.folder() != "cmd/migrate" {
+		if p.room() != "cmd/migrate" {
 			continue
 		}
 		found = true
@@ -167,34 +141,76 @@ func TestTheBinaryIsTheProductOnly(t *testing.T) {
 // TestBreachesAreSeen: the rules above can fail.
 func TestBreachesAreSeen(t *testing.T) {
 	for _, c := range []struct{ from, to string }{
-		{"plan", "/replication"},
-		{"plan", "/remote"},
-		{"remote", "/plan"},
-		{"httpretry", "/plan"},
-		{"report", "/plan"},
-		{"phrase", "/report"},
-		{"wait", "/report"},
-		{"dns", "/replication"},
-		{"dns/cloudflare", "/config"},
-		{"replication", "/move"},
-		{"provision", "/lab/machine"},
-		{"cmd/migrate", "/lab"},
-		{"move", "/lab"},
-		{"config", "/plan"},
-		{"secret", "/plan"},
-		{"move/way", "/move"},
-		{"move/way", "/dns"},
-		{"move/verb", "/move/way"},
-		{"inventory", "/provision"},
-		{"lab/dosim", "/provision/digitalocean"},
-		{"hold", "/plan"},
+		{"plan", "replication"},
+		{"plan", "remote"},
+		{"report", "plan"},
+		{"remote", "plan"},
+		{"dns", "replication"},
+		{"dns/cloudflare", "config"},
+		{"replication", "move"},
+		{"replication", "replication/seed"},
+		{"replication/query", "replication"},
+		{"replication/link", "replication/seed"},
+		{"replication/verify", "replication/seed"},
+		{"replication/seed", "replication/seed/physical"},
+		{"inventory", "inventory/capture"},
+		{"provision/machine", "lab/machine"},
+		{"provision", "lab/machine"},
+		{"cmd/migrate", "lab"},
+		{"move", "lab"},
+		{"config", "plan"},
+		{"secret", "plan"},
+		{"inventory", "provision"},
+		{"lab/dosim", "provision/digitalocean"},
+		{"hold", "plan"},
 	} {
-		require.Len(t, breaches(pkg{ImportPath: module + "/" + c.from, Imports: []string{module + c.to}}), 1, c)
+		require.Len(t, breaches(pkg{ImportPath: module + "/" + c.from, Imports: []string{module + "/" + c.to}}), 1, c)
 	}
 	require.Len(t, breaches(pkg{ImportPath: module + "/dns", Imports: []string{"github.com/cloudflare/cloudflare-go/v7/dns"}}), 1)
 	require.Len(t, breaches(pkg{ImportPath: module + "/plan", Imports: []string{"github.com/stretchr/testify/require"}}), 1)
 	require.Empty(t, breaches(pkg{ImportPath: module + "/dns/cloudflare", Imports: []string{module + "/dns", module + "/httpretry", "context"}}))
-	require.Empty(t, breaches(pkg{ImportPath: module + "/move", Imports: []string{module + "/dns/cloudflare"}}))
+	require.Empty(t, breaches(pkg{ImportPath: module + "/move/wiring", Imports: []string{module + "/dns/cloudflare"}}))
+}
+
+// The linter's depguard holds the same table, so that an editor shows a breach
+// while it is written.
+const (
+	depguardBegin = "        # The rooms: written by `make golden` from internal/house/rooms_test.go.\n"
+	depguardEnd   = "        # End of the rooms.\n"
+)
+
+func depguardRules() string {
+	var b strings.Builder
+	for _, r := range rooms {
+		list, _ := allowed(r.room)
+		fmt.Fprintf(&b, "        %s:\n          list-mode: lax\n          files: [\"**/%s/*.go\", ", strings.ReplaceAll(r.room, "/", "-"), r.room)
+		for _, o := range rooms { // cmd/lab is none of lab's
+			if strings.HasSuffix(o.room, "/"+r.room) {
+				fmt.Fprintf(&b, "\"!**/%s/*.go\", ", o.room)
+			}
+		}
+		b.WriteString("\"!$test\"]\n")
+		fmt.Fprintf(&b, "          deny: [{pkg: %s, desc: \"not in the line of %s in internal/house/rooms_test.go\"}]\n", module, r.room)
+		if len(list) > 0 {
+			fmt.Fprintf(&b, "          allow: [%s/%s$]\n", module, strings.Join(list, "$, "+module+"/"))
+		}
+	}
+	return b.String()
+}
+
+func TestTheLinterHoldsTheSameTable(t *testing.T) {
+	file := filepath.Join(root(t), ".golangci.yml")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), depguardBegin)
+	require.True(t, ok, "the linter's rules have the rooms' part")
+	rules, after, ok := strings.Cut(rest, depguardEnd)
+	require.True(t, ok, "the rooms' part has an end")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(before+depguardBegin+depguardRules()+depguardEnd+after), 0o644))
+		return
+	}
+	require.Equal(t, depguardRules(), rules, "run make golden")
 }
 
 // root is the module's folder.

@@ -20,6 +20,8 @@ import (
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/worker"
 )
 
 const seedUnit = "migrate-seed-main.service"
@@ -100,7 +102,7 @@ func (s *site) seedOnTarget(target *machine.Host) plan.Step {
 		return out
 	}
 	pair := replication.Pair{Name: "main", Source: server(replication.Source, s.lab.DB), Target: server(replication.Target, target)}
-	return replication.SeedOnTarget(pair, replication.SeedOptions{}, replication.SeedWorker{Program: s.migrate, Command: []string{"seed-worker"}})
+	return worker.Step(pair, seed.Options{}, worker.Worker{Program: s.migrate, Command: []string{"seed-worker"}})
 }
 
 // leftOf is what is there of a worker: its unit, its files, its account.

@@ -11,6 +11,9 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/preflight"
+	"github.com/dcmigrate/migrate/replication/setting"
 )
 
 // apply: all that comes before the cutover. The new hosts are made, the
@@ -27,18 +30,18 @@ func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, 
 	}
 	steps := p.site.Pairs.Steps
 	check := plan.Stage{Name: "preflight", Summary: "the sources can be moved", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, p.preflight(pr, true))
+		return preflight.Step(pr, p.preflight(pr, true))
 	})}
 	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
-		steps(replication.ConfigureSource), steps(replication.ConfigureTarget)...)}
+		steps(setting.ConfigureSource), steps(setting.ConfigureTarget)...)}
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Preflight(pr, p.preflight(pr, false))
+		return preflight.Step(pr, p.preflight(pr, false))
 	})}
 	seed := plan.Stage{Name: verb.StageSeed, Summary: "the first full copy", Steps: steps(func(pr replication.Pair) plan.Step {
 		return seedOf(pr, p.database(pr))
 	})}
 	forward := plan.Stage{Name: verb.StageForward, Summary: "one way: the target follows the source", Steps: steps(func(pr replication.Pair) plan.Step {
-		return replication.Link(pr.Source, pr.Target)
+		return link.Start(pr.Source, pr.Target)
 	})}
 	boot := slices.IndexFunc(hosts, func(s plan.Stage) bool { return s.Name == provision.StageFirstBoot })
 	return slices.Concat(
@@ -72,17 +75,17 @@ func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 // cut over adds.
 func (p *Planner) links() []plan.Stage {
 	reverse := plan.Stage{Name: verb.StageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.Link(pr.Target, pr.Source)
+		return link.Start(pr.Target, pr.Source)
 	})}
-	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: p.site.Pairs.Steps(replication.HeartbeatTable)}
-	increments := plan.Stage{Name: verb.StageIncrements, Summary: "generated keys of the two sides never meet", Steps: p.site.Pairs.ServerSteps(replication.Increment)}
+	heartbeat := plan.Stage{Name: "heartbeat", Summary: "what lag is measured with", Steps: p.site.Pairs.Steps(link.HeartbeatTable)}
+	increments := plan.Stage{Name: verb.StageIncrements, Summary: "generated keys of the two sides never meet", Steps: p.site.Pairs.ServerSteps(link.Increment)}
 	return append([]plan.Stage{reverse, heartbeat, increments}, p.way.Linked(p.parts())...)
 }
 
 // preflight is what a pair's servers are looked at for.
-func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) replication.PreflightOptions {
+func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) preflight.Options {
 	c := p.site.Config.Cutover
-	o := replication.PreflightOptions{SourceOnly: sourceOnly, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
+	o := preflight.Options{SourceOnly: sourceOnly, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
 	p.way.Preflight(&o, c)
 	return o
 }

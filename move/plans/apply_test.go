@@ -11,12 +11,13 @@ import (
 	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
 // waiting is a way that asks for a long fence and adds a stage to the links.
 type waiting struct{ way.Fence }
 
-func (waiting) Preflight(o *replication.PreflightOptions, _ config.Cutover) {
+func (waiting) Preflight(o *preflight.Options, _ config.Cutover) {
 	o.FenceWait = time.Minute
 }
 

@@ -12,6 +12,9 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/physical"
 )
 
 // finish lets go of the old site: the links end, what was set for the
@@ -28,14 +31,14 @@ func (p *Planner) finish(ctx context.Context, r *records.Records, o Options) ([]
 		}
 	}
 	settings := plan.Stage{Name: "settings", Summary: "what was set for the move is put back", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		step := replication.Increment(pr.Target)
+		step := link.Increment(pr.Target)
 		return restored(step, "the increments of "+pr.Target.Name()+" are again what they were before the move", appliedBefore(h, verb.StageIncrements, pr, step))
 	})}
 	forget := plan.Stage{Name: "forget", Summary: "migrate's own tables go", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.Forget(pr.Target)
+		return seed.Forget(pr.Target)
 	})}
 	forget.Steps = append(forget.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.ForgetSeed(pr, replication.PhysicalOptions{})
+		return physical.Forget(pr, physical.Options{})
 	})...)
 	if !o.SourceLost {
 		forget.Steps = append(forget.Steps, p.way.Finish(p.parts())...)
@@ -54,20 +57,20 @@ func (p *Planner) finish(ctx context.Context, r *records.Records, o Options) ([]
 // lettingGo: what the old site still took must be here before the links end.
 func (p *Planner) lettingGo(h *plan.History) []plan.Stage {
 	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.Drain(pr.Source, pr.Target, finishDrain)
+		return link.Drain(pr.Source, pr.Target, finishDrain)
 	})}
 	links := plan.Stage{Name: "links", Summary: "the sides let go of each other", Serial: true}
 	links.Steps = append(links.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.Unlink(pr.Target, pr.Source, appliedBefore(h, verb.StageReverse, pr, replication.Link(pr.Target, pr.Source)))
+		return link.Stop(pr.Target, pr.Source, appliedBefore(h, verb.StageReverse, pr, link.Start(pr.Target, pr.Source)))
 	})...)
 	links.Steps = append(links.Steps, p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.Unlink(pr.Source, pr.Target, forwardBefore(h, pr))
+		return link.Stop(pr.Source, pr.Target, forwardBefore(h, pr))
 	})...)
 	return []plan.Stage{drained, links}
 }
 
 func forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
-	return appliedBefore(h, verb.StageForward, p, replication.Link(p.Source, p.Target))
+	return appliedBefore(h, verb.StageForward, p, link.Start(p.Source, p.Target))
 }
 
 // finishDrain bounds the last wait for the source's transactions.

@@ -6,6 +6,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/link"
 )
 
 // givingUp is finish's beginning without a source: what would need it is left
@@ -29,7 +30,7 @@ func (p *Planner) givingUp(ctx context.Context, h *plan.History) ([]plan.Stage, 
 		}
 	})}
 	links := plan.Stage{Name: "links", Summary: "the target lets go of the source", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.UnlinkLost(pr, forwardBefore(h, pr))
+		return link.StopLost(pr, forwardBefore(h, pr))
 	})}
 	return []plan.Stage{lost, links}, nil
 }
@@ -42,7 +43,7 @@ type lostOp struct {
 
 // Check refuses while the source answers.
 func (l lostOp) Check(ctx context.Context) (plan.State, error) {
-	how, err := replication.SourceAnswers(ctx, l.pair)
+	how, err := link.SourceAnswers(ctx, l.pair)
 	if err != nil {
 		return plan.State{}, err
 	}

@@ -6,6 +6,9 @@ import (
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/physical"
+	"github.com/dcmigrate/migrate/replication/seed/worker"
 )
 
 // SeedWorkerVerb is the hidden verb of a seed's worker on the target's host.
@@ -14,29 +17,29 @@ const SeedWorkerVerb = "seed-worker"
 // seedOf is the first full copy of a pair, by rows or by its files, as its entry
 // in databases[] wants it.
 func seedOf(p replication.Pair, d config.Database) plan.Step {
-	return replication.SeedBy(p, rowsOf(p, d), replication.PhysicalOptions{
-		Way: replication.Way(d.Seed), BytesPerSecond: int64(d.Throttle.Rate),
+	return physical.Step(p, rowsOf(p, d), physical.Options{
+		Method: physical.Method(d.Seed), BytesPerSecond: int64(d.Throttle.Rate),
 		MostRunning: d.Throttle.ThreadsRunning, ReplicaLag: d.Throttle.ReplicaLag,
 	})
 }
 
 // rowsOf is the copy by rows, from here or on the target's host.
 func rowsOf(p replication.Pair, d config.Database) plan.Step {
-	options := replication.SeedOptions{
+	options := seed.Options{
 		Workers: d.Throttle.Workers, BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning,
 		ReplicaLag: d.Throttle.ReplicaLag,
 	}
 	if d.RunOn == config.OnTarget {
-		return replication.SeedOnTarget(p, options, seedWorker())
+		return worker.Step(p, options, seedWorker())
 	}
-	return replication.SeedWith(p, options)
+	return seed.StepWith(p, options)
 }
 
 // seedWorker is this program as a worker.
-func seedWorker() replication.SeedWorker {
+func seedWorker() worker.Worker {
 	path, err := os.Executable()
 	if err != nil {
 		path = os.Args[0] // to copy it says what is wrong with it
 	}
-	return replication.SeedWorker{Program: path, Command: []string{SeedWorkerVerb}}
+	return worker.Worker{Program: path, Command: []string{SeedWorkerVerb}}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/move/way"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -69,7 +71,7 @@ func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) (
 // wants; it verifies anew where there is none.
 func (p *Planner) verified() []plan.Step {
 	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
-		return replication.VerifyFresh(pr, replication.Source, state.Verifies{Folder: p.site.State}, p.site.Config.Cutover.VerifyAge)
+		return verify.Fresh(pr, replication.Source, state.Verifies{Folder: p.site.State}, p.site.Config.Cutover.VerifyAge)
 	})
 }
 
@@ -77,12 +79,12 @@ func (p *Planner) verified() []plan.Step {
 // columns. The way back does without: it must not depend on what only the side
 // that is left can mend.
 func (p *Planner) sameColumns() []plan.Step {
-	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step { return replication.SameColumns(pr, replication.Source) })
+	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step { return link.SameColumns(pr, replication.Source) })
 }
 
 // linkGates: little lag towards the side that is entered, and a proven way back.
 func linkGates(s way.Switch) []plan.Step {
 	return slices.Concat(
 		s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) }),
-		s.Pairs.Steps(func(p replication.Pair) plan.Step { return replication.RoundTrip(s.To(p), s.From(p)) }))
+		s.Pairs.Steps(func(p replication.Pair) plan.Step { return link.RoundTrip(s.To(p), s.From(p)) }))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/conflict"
 )
 
 // Conflicts keeps windows and conflict reports, one a pair and direction; it
@@ -22,13 +23,13 @@ func conflictsFile(pair string, entered replication.Side) string {
 }
 
 // ConflictWindow implements replication.ConflictStore.
-func (c Conflicts) ConflictWindow(_ context.Context, pair string) (w replication.ConflictWindow, ok bool, err error) {
+func (c Conflicts) ConflictWindow(_ context.Context, pair string) (w conflict.Window, ok bool, err error) {
 	ok, err = c.read(windowFile(pair), &w)
 	return w, ok, err
 }
 
 // SaveConflictWindow implements replication.ConflictStore.
-func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *replication.ConflictWindow) error {
+func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *conflict.Window) error {
 	path := c.Path(windowFile(pair))
 	if w != nil {
 		return plan.WriteJSON(path, w)
@@ -40,20 +41,20 @@ func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *replica
 }
 
 // ConflictReport implements replication.ConflictStore.
-func (c Conflicts) ConflictReport(_ context.Context, pair string, entered replication.Side) (r replication.ConflictReport, ok bool, err error) {
+func (c Conflicts) ConflictReport(_ context.Context, pair string, entered replication.Side) (r conflict.Report, ok bool, err error) {
 	ok, err = c.read(conflictsFile(pair, entered), &r)
 	return r, ok, err
 }
 
 // SaveConflictReport implements replication.ConflictStore.
-func (c Conflicts) SaveConflictReport(_ context.Context, r replication.ConflictReport) (where string, err error) {
+func (c Conflicts) SaveConflictReport(_ context.Context, r conflict.Report) (where string, err error) {
 	where = c.Path(conflictsFile(r.Pair, r.Entered))
 	return where, plan.WriteJSON(where, r)
 }
 
 // Reports are a pair's last reports, the cutover's before the rollback's.
-func (c Conflicts) Reports(ctx context.Context, pair string) ([]replication.ConflictReport, error) {
-	var out []replication.ConflictReport
+func (c Conflicts) Reports(ctx context.Context, pair string) ([]conflict.Report, error) {
+	var out []conflict.Report
 	for _, entered := range []replication.Side{replication.Target, replication.Source} {
 		r, ok, err := c.ConflictReport(ctx, pair, entered)
 		if err != nil {

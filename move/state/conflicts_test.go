@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/conflict"
 )
 
 func TestConflictFilesAreKeptPerDirectionAndPrivate(t *testing.T) {
@@ -18,7 +19,7 @@ func TestConflictFilesAreKeptPerDirectionAndPrivate(t *testing.T) {
 	require.False(t, ok)
 	require.NoError(t, s.SaveConflictWindow(ctx, "main", nil), "nothing to forget")
 
-	w := replication.ConflictWindow{Pair: "main", Start: replication.WindowStart{Source: "1-1-5", Target: "2-2-3"}, Opened: time.Now().UTC()}
+	w := conflict.Window{Pair: "main", Start: conflict.WindowStart{Source: "1-1-5", Target: "2-2-3"}, Opened: time.Now().UTC()}
 	require.NoError(t, s.SaveConflictWindow(ctx, "main", &w))
 	got, ok, err := s.ConflictWindow(ctx, "main")
 	require.NoError(t, err)
@@ -27,7 +28,7 @@ func TestConflictFilesAreKeptPerDirectionAndPrivate(t *testing.T) {
 	require.True(t, w.Opened.Equal(got.Opened))
 
 	for _, entered := range []replication.Side{replication.Target, replication.Source} {
-		where, err := s.SaveConflictReport(ctx, replication.ConflictReport{Pair: "main", Entered: entered, Found: 1})
+		where, err := s.SaveConflictReport(ctx, conflict.Report{Pair: "main", Entered: entered, Found: 1})
 		require.NoError(t, err)
 		info, err := os.Stat(where)
 		require.NoError(t, err)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/verify"
 )
 
 // Verifies keeps the last verify report of each pair; it implements
@@ -18,7 +18,7 @@ func verifyFile(pair string) string { return "verify-" + pair + ".json" }
 // LastVerify returns the last report, unless it is of another seed or from
 // before the writers changed sides: then it says nothing about the rows as they
 // are.
-func (v Verifies) LastVerify(_ context.Context, pair string) (replication.VerifyReport, bool, error) {
+func (v Verifies) LastVerify(_ context.Context, pair string) (verify.Report, bool, error) {
 	r, ok, err := v.Saved(pair)
 	if err != nil || !ok {
 		return r, false, err
@@ -49,12 +49,12 @@ func seededOrSwitched(h *plan.History) time.Time {
 }
 
 // Saved is the last report as it was saved.
-func (v Verifies) Saved(pair string) (r replication.VerifyReport, ok bool, err error) {
+func (v Verifies) Saved(pair string) (r verify.Report, ok bool, err error) {
 	ok, err = v.read(verifyFile(pair), &r)
 	return r, ok, err
 }
 
 // SaveVerify implements replication.VerifyStore.
-func (v Verifies) SaveVerify(_ context.Context, r replication.VerifyReport) error {
+func (v Verifies) SaveVerify(_ context.Context, r verify.Report) error {
 	return plan.WriteJSON(v.Path(verifyFile(r.Pair)), r)
 }

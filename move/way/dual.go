@@ -7,6 +7,10 @@ import (
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/conflict"
+	"github.com/dcmigrate/migrate/replication/fence"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
 // Dual lets both sides take writes while DNS moves, and fences the side that is
@@ -44,21 +48,21 @@ func (Dual) Traits() Traits {
 }
 
 // Preflight asks for what two writers need: rows that both can tell apart.
-func (Dual) Preflight(o *replication.PreflightOptions, _ config.Cutover) { o.Dual = true }
+func (Dual) Preflight(o *preflight.Options, _ config.Cutover) { o.Dual = true }
 
 // Linked waits for the sessions that are older than the increments.
 func (Dual) Linked(p Parts) []plan.Stage {
 	return []plan.Stage{{
 		Name: "sessions", Summary: "no session uses the old increments any more",
 		Steps: p.Pairs.ServerSteps(func(s *replication.Server) plan.Step {
-			return replication.OldSessions(s, p.Cutover.RecycleSessions)
+			return link.OldSessions(s, p.Cutover.RecycleSessions)
 		}),
 	}}
 }
 
 // Switch implements Way.
 func (Dual) Switch(s Switch) []plan.Stage {
-	unfence := s.stage("unfence", "both sides take writes", func(p replication.Pair) plan.Step { return replication.Unfence(s.To(p)) })
+	unfence := s.stage("unfence", "both sides take writes", func(p replication.Pair) plan.Step { return fence.Lift(s.To(p)) })
 	return slices.Concat(
 		[]plan.Stage{s.Gates, s.eventsOff(), s.window(), unfence, s.eventsOn()}, s.Flips, s.leave(), []plan.Stage{s.watch()})
 }
@@ -66,7 +70,7 @@ func (Dual) Switch(s Switch) []plan.Stage {
 // window notes, before both sides take writes, where their logs stand.
 func (s Switch) window() plan.Stage {
 	return s.stage("window", "where the logs of both sides stand is kept", func(p replication.Pair) plan.Step {
-		return replication.OpenWindow(p, s.Conflicts)
+		return conflict.OpenWindow(p, s.Conflicts)
 	})
 }
 
@@ -76,15 +80,15 @@ func (s Switch) window() plan.Stage {
 func (s Switch) leave() []plan.Stage {
 	return []plan.Stage{
 		s.stage("stragglers", "no client writes to the side that is left", func(p replication.Pair) plan.Step {
-			return replication.Stragglers(s.From(p), s.Cutover.Stragglers)
+			return link.Stragglers(s.From(p), s.Cutover.Stragglers)
 		}),
 		s.fence(0),
 		s.stage("conflicts", "what both sides wrote at once is reported", func(p replication.Pair) plan.Step {
-			return replication.Conflicts(p, s.Enter, s.Conflicts, s.Cutover.Budget)
+			return conflict.Gate(p, s.Enter, s.Conflicts, s.Cutover.Budget)
 		}),
 		s.drain(s.Cutover.Budget),
 	}
 }
 
 // Finish removes the accounts that the logs were read with.
-func (Dual) Finish(p Parts) []plan.Step { return p.Pairs.Steps(replication.DropReaders) }
+func (Dual) Finish(p Parts) []plan.Step { return p.Pairs.Steps(conflict.DropReaders) }

@@ -9,6 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/guard"
+	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
 // Fence moves the writers first and DNS after them: one side takes writes at a
@@ -46,7 +48,7 @@ func (Fence) Traits() Traits {
 }
 
 // Preflight asks whether a fence would settle in its share of the budget.
-func (Fence) Preflight(o *replication.PreflightOptions, c config.Cutover) { o.FenceWait = fenceWait(c) }
+func (Fence) Preflight(o *preflight.Options, c config.Cutover) { o.FenceWait = fenceWait(c) }
 
 // fenceWait is the share of the budget that the fence may wait for open
 // transactions; half of the budget is for the drain.
@@ -70,15 +72,15 @@ func (Fence) Switch(s Switch) []plan.Stage {
 // handOver is the critical section: it is taken back as a whole until the side
 // that is entered takes writes.
 func (s Switch) handOver() []plan.Stage {
-	g := func(p replication.Pair) replication.Guard {
-		return replication.Guard{Pair: p.Name, From: s.From(p), To: s.To(p), Budget: s.Cutover.Budget}
+	g := func(p replication.Pair) guard.Guard {
+		return guard.Guard{Pair: p.Name, From: s.From(p), To: s.To(p), Budget: s.Cutover.Budget}
 	}
 	section := []plan.Stage{
 		s.eventsOff(),
-		s.stage("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return replication.ArmGuard(g(p)) }),
+		s.stage("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return guard.Arm(g(p)) }),
 		s.fence(fenceWait(s.Cutover)),
 		s.drain(s.Cutover.Budget / 2),
-		s.stage(verb.StageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return replication.Handover(g(p)) }),
+		s.stage(verb.StageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return guard.Handover(g(p)) }),
 	}
 	for i := range section {
 		section[i].Critical = true

@@ -7,13 +7,17 @@ import (
 	"github.com/dcmigrate/migrate/move/pairs"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/conflict"
+	"github.com/dcmigrate/migrate/replication/fence"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/schema"
 )
 
 // Parts are what a way makes its stages of.
 type Parts struct {
 	Pairs     pairs.Pairs
 	Cutover   config.Cutover
-	Conflicts replication.ConflictStore
+	Conflicts conflict.Store
 }
 
 // Switch is a cutover, which enters the target, or a rollback, which enters the
@@ -33,7 +37,7 @@ func (s Switch) To(p replication.Pair) *replication.Server { return p.Of(s.Enter
 
 // Lag is the gate of little lag from one server to another.
 func (p Parts) Lag(from, to *replication.Server) plan.Step {
-	return replication.LagBelow(from, to, p.Cutover.MaxLag, p.Cutover.SteadyFor)
+	return link.LagBelow(from, to, p.Cutover.MaxLag, p.Cutover.SteadyFor)
 }
 
 // eventsOff turns scheduled events off before the writers leave a side, and
@@ -46,7 +50,7 @@ func (s Switch) eventsOn() plan.Stage { return s.events("events-on", s.To, true)
 
 func (s Switch) events(name string, side func(replication.Pair) *replication.Server, on bool) plan.Stage {
 	return s.stage(name, "scheduled events run on one side only", func(p replication.Pair) plan.Step {
-		return replication.Events(side(p), p.Schemas, on)
+		return schema.Events(side(p), p.Schemas, on)
 	})
 }
 
@@ -58,14 +62,14 @@ func (s Switch) watch() plan.Stage {
 // fence makes the side that is left refuse writes; wait 0 is the default.
 func (s Switch) fence(wait time.Duration) plan.Stage {
 	return s.stage("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
-		return replication.Fence(s.From(p), replication.FenceOptions{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins})
+		return fence.Set(s.From(p), fence.Options{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins})
 	})
 }
 
 // drain waits until the side that is entered has every write.
 func (s Switch) drain(wait time.Duration) plan.Stage {
 	return s.stage("drain", "the side that is entered has every write", func(p replication.Pair) plan.Step {
-		return replication.Drain(s.From(p), s.To(p), wait)
+		return link.Drain(s.From(p), s.To(p), wait)
 	})
 }
 

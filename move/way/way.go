@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
 // Way is one way to cut over.
@@ -19,7 +19,7 @@ type Way interface {
 	// Traits are the way's name, its price in words, and what it promises.
 	Traits() Traits
 	// Preflight adds to o what the way asks of the servers.
-	Preflight(o *replication.PreflightOptions, c config.Cutover)
+	Preflight(o *preflight.Options, c config.Cutover)
 	// Linked returns the stages that apply ends the links with.
 	Linked(p Parts) []plan.Stage
 	// Switch puts the stages of a cutover, or of a rollback, in order.

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
 // mainPair is one pair whose servers are not there.
@@ -61,11 +62,11 @@ func TestFenceIsCriticalThenDoesNotStop(t *testing.T) {
 
 func TestPreflightAsksWhatTheWayNeeds(t *testing.T) {
 	c := config.Cutover{Budget: 8 * time.Second}
-	var fence, dual replication.PreflightOptions
+	var fence, dual preflight.Options
 	Fence{}.Preflight(&fence, c)
 	Dual{}.Preflight(&dual, c)
-	require.Equal(t, replication.PreflightOptions{FenceWait: 2 * time.Second}, fence)
-	require.Equal(t, replication.PreflightOptions{Dual: true}, dual)
+	require.Equal(t, preflight.Options{FenceWait: 2 * time.Second}, fence)
+	require.Equal(t, preflight.Options{Dual: true}, dual)
 }
 
 // A cutover has handed over once a step of the stage that takes over was begun,

@@ -1,0 +1,140 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// Client is a session of a client on a server: no replication thread, and none
+// of migrate's own.
+type Client struct {
+	ID                         int64
+	User, Host, Command, State string
+	Seconds                    int    // in the present command
+	Transaction                string // its InnoDB transaction, where that was asked for
+}
+
+// notClients are commands of sessions that are no clients.
+var notClients = []string{"Binlog Dump", "Binlog Dump GTID", "Daemon", "Slave_IO", "Slave_SQL", "Slave_worker"}
+
+// Clients lists the sessions of clients. Those under the login that migrate
+// uses are its own where they hold the lock of such a session; those of the
+// accounts that migrate makes are.
+func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := query.All(ctx, db, `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command,
+		COALESCE(STATE, '') AS state, CAST(TIME AS SIGNED) AS seconds FROM information_schema.PROCESSLIST
+		WHERE USER NOT IN ('system user', 'event_scheduler', 'unauthenticated user')
+		AND NOT (USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND COALESCE(IS_USED_LOCK(CONCAT(?, ID)) = ID, FALSE))
+		ORDER BY ID`, replication.SessionLock)
+	if err != nil {
+		return nil, s.Wrap("list the sessions", err)
+	}
+	var out []Client
+	for _, r := range records {
+		c, err := newClient(r)
+		if err != nil {
+			return nil, s.Wrap("list the sessions", err)
+		}
+		if !slices.Contains(notClients, c.Command) && !strings.HasPrefix(c.User, replication.OwnUserPrefix) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func newClient(r query.Record) (Client, error) {
+	id, err := strconv.ParseInt(r["id"], 10, 64)
+	if err != nil {
+		return Client{}, err
+	}
+	seconds, err := strconv.Atoi(r["seconds"])
+	return Client{ID: id, User: r["user"], Host: r["host"], Command: r["command"], State: r["state"], Seconds: seconds}, err
+}
+
+// OpenWrites lists the clients whose transactions have written and are open.
+func OpenWrites(ctx context.Context, s *replication.Server) ([]Client, error) {
+	all, err := Clients(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	db, err := s.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := query.All(ctx, db, `SELECT trx_id AS trx, trx_mysql_thread_id AS id
+		FROM information_schema.INNODB_TRX WHERE trx_rows_modified > 0`)
+	if err != nil {
+		return nil, s.Wrap("list the open transactions", err)
+	}
+	var out []Client
+	for _, c := range all {
+		for _, r := range records {
+			if r["id"] == strconv.FormatInt(c.ID, 10) {
+				c.Transaction = r["trx"]
+				out = append(out, c)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Kill ends sessions, each visibly. One that has ended is no error.
+func Kill(ctx context.Context, s *replication.Server, list []Client, why string) error {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.ID == 0 {
+			continue
+		}
+		report.Note(ctx, "session %s on %s is killed: %s", c, s.Name(), why)
+		_, err := db.ExecContext(ctx, "KILL "+strconv.FormatInt(c.ID, 10))
+		if err != nil && query.ErrorNumber(err) != 1094 { // unknown thread
+			return s.Wrap(fmt.Sprintf("kill session %d", c.ID), err)
+		}
+	}
+	return nil
+}
+
+// String names a session for the operator, without its statement.
+func (c Client) String() string {
+	if c.ID == 0 {
+		return c.State
+	}
+	return fmt.Sprintf("%d (%s from %s, %s for %d s)", c.ID, c.User, c.Host, strings.ToLower(c.Command), c.Seconds)
+}
+
+// Describe names at most five.
+func Describe(list []Client) string {
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = c.String()
+	}
+	return replication.Some(names)
+}
+
+// OpenPool opens a small pool of a configuration of its own.
+func OpenPool(cfg *mysql.Config) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("configure a login: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(2)
+	return db, nil
+}

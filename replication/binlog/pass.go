@@ -1,0 +1,195 @@
+package binlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	logevent "github.com/go-mysql-org/go-mysql/replication"
+)
+
+// mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
+// MariaDB's Gtid_log_event).
+const mariadbPrepared = 64
+
+// errBinlogDone ends the stream once all has been read.
+var errBinlogDone = errors.New("all of it was read")
+
+// binlogPass takes the events of one binlog as they are parsed, in the
+// goroutine that reads them: nothing is queued. Rows are given to the visitor
+// while their event is decoded, so that a compressed transaction, too, is never
+// in memory as rows.
+type binlogPass struct {
+	ctx     context.Context //nolint:containedctx // the library calls back without one
+	visitor Visitor
+	left    *binlogGoal
+	heard   time.Time // of the last transaction
+	wanted  bool      // the transaction at hand
+	grouped bool      // it goes on until a commit
+	done    bool
+	err     error
+}
+
+// HandleEvent implements the library's handler.
+func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
+	if p.err == nil {
+		p.err = context.Cause(p.ctx)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	switch event := e.Event.(type) {
+	case *logevent.MariadbGTIDEvent:
+		g := event.GTID
+		err := p.begin(e, GTID{
+			Origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), Sequence: g.SequenceNumber, Domain: g.DomainID, Server: g.ServerID,
+		}, !event.IsStandalone())
+		if err == nil && event.Flags&mariadbPrepared != 0 && p.wanted {
+			p.visitor.Statement("", "XA START")
+		}
+		return err
+	case *logevent.GTIDEvent:
+		return p.beginMySQL(e, event)
+	case *logevent.GtidTaggedLogEvent:
+		return p.beginMySQL(e, &event.GTIDEvent)
+	case *logevent.QueryEvent:
+		if p.statement(event) {
+			return p.end()
+		}
+	case *logevent.XIDEvent, *logevent.TransactionPayloadEvent:
+		return p.end()
+	case *logevent.HeartbeatEvent: // there is nothing more
+		return p.beat()
+	}
+	switch e.Header.EventType {
+	case logevent.XA_PREPARE_LOG_EVENT:
+		return p.end()
+	case logevent.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
+		if p.wanted {
+			p.visitor.Statement("", "LOAD DATA")
+		}
+	}
+	return nil
+}
+
+func (p *binlogPass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) error {
+	if len(event.SID) != 16 {
+		return p.fail(errors.New("read the binlog: a transaction without a GTID"))
+	}
+	s := event.SID
+	uuid := fmt.Sprintf("%x-%x-%x-%x-%x", s[0:4], s[4:6], s[6:8], s[8:10], s[10:16])
+	origin := uuid + ":"
+	if tag := event.Tag.String(); tag != "" {
+		origin += tag + ":"
+	}
+	return p.begin(e, GTID{Origin: origin, Sequence: uint64(event.GNO), Server: e.Header.ServerID, UUID: uuid}, false)
+}
+
+func (p *binlogPass) begin(e *logevent.BinlogEvent, id GTID, grouped bool) error {
+	if err := p.end(); err != nil { // an end that was not recognised
+		return err
+	}
+	p.heard = time.Now()
+	p.left.seen(id)
+	p.grouped = grouped
+	p.wanted = p.visitor.Begin(Transaction{id, time.Unix(int64(e.Header.Timestamp), 0).UTC()})
+	return nil
+}
+
+// end ends the transaction at hand, and the stream after the last one.
+func (p *binlogPass) end() error {
+	if p.left.reached() {
+		p.done = true
+		return errBinlogDone
+	}
+	return nil
+}
+
+func (p *binlogPass) fail(err error) error {
+	p.err = err
+	return err
+}
+
+// beat ends a log that is at its end. Beats also come while a server passes
+// over what was not asked for, so that only long silence is an error.
+func (p *binlogPass) beat() error {
+	if p.left.reached() {
+		return p.end()
+	}
+	if time.Since(p.heard) > binlogSilence {
+		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.left.set))
+	}
+	return nil
+}
+
+// decode implements the library's hook for row events.
+func (p *binlogPass) decode(e *logevent.RowsEvent, data []byte) error {
+	at, err := e.DecodeHeader(data)
+	if err != nil {
+		return err
+	}
+	if !p.wanted || p.err != nil {
+		return nil //nolint:nilerr // the pass ends with its first error, which is kept
+	}
+	// What the library says of an event that it cannot decode holds the event.
+	broken := e.DecodeData(at, data) != nil
+	if broken {
+		e.Rows = nil
+	}
+	if err := p.visitor.Rows(p.ctx, e, broken); err != nil {
+		return p.fail(err)
+	}
+	e.Rows, e.SkippedColumns = nil, nil
+	return nil
+}
+
+// statement hands a statement on and reports whether it ends the transaction.
+func (p *binlogPass) statement(e *logevent.QueryEvent) (ends bool) {
+	text := string(e.Query)
+	switch FirstWord(text) {
+	case "BEGIN":
+		p.grouped = true
+		return false
+	case "XA":
+		if p.wanted {
+			p.visitor.Statement(string(e.Schema), text)
+		}
+		start := strings.HasPrefix(strings.ToUpper(text), "XA START")
+		p.grouped = p.grouped || start
+		return !p.grouped
+	case "SAVEPOINT", "ROLLBACK": // to a savepoint, or the end of a group that another event follows
+		return false
+	case "COMMIT":
+		return true
+	}
+	if p.wanted {
+		p.visitor.Statement(string(e.Schema), text)
+	}
+	return !p.grouped
+}
+
+// FirstWord is a statement's first word in capitals, after its comments.
+func FirstWord(text string) string {
+	for {
+		text = strings.TrimSpace(text)
+		if !strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "/*!") {
+			break
+		}
+		_, rest, ok := strings.Cut(text, "*/")
+		if !ok {
+			return ""
+		}
+		text = rest
+	}
+	end := strings.IndexFunc(text, func(r rune) bool {
+		return r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '(' || r == '/' || r == ';'
+	})
+	if end >= 0 {
+		text = text[:end]
+	}
+	return strings.ToUpper(text)
+}
+
+var _ logevent.EventHandler = (*binlogPass)(nil)

@@ -1,0 +1,100 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// AdminPrivileges are the flavor's and version's names of what changing
+// settings, links and fences needs.
+func (d *Dialect) AdminPrivileges() []string {
+	if d.mariadb() {
+		return []string{
+			"SUPER", "BINLOG MONITOR", "BINLOG ADMIN", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN",
+			"READ_ONLY ADMIN", "CONNECTION ADMIN", "SET USER",
+		}
+	}
+	definer := "SET_USER_ID"
+	if d.atLeast(8, 2, 0) {
+		definer = "SET_ANY_DEFINER"
+	}
+	return []string{
+		"REPLICATION CLIENT", "BACKUP_ADMIN", "CONNECTION_ADMIN", "PERSIST_RO_VARIABLES_ADMIN", "REPLICATION_SLAVE_ADMIN",
+		definer, "SYSTEM_USER", "SYSTEM_VARIABLES_ADMIN", "XA_RECOVER_ADMIN",
+	}
+}
+
+// SeedPrivileges are what a seed needs on the source: the rows, the definitions,
+// the accounts (in the schema mysql), the binlog; the locks of a snapshot; and to
+// see the replicas.
+func (d *Dialect) SeedPrivileges() string {
+	const common = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE"
+	if d.mariadb() {
+		return common + ", BINLOG MONITOR, REPLICATION MASTER ADMIN"
+	}
+	return common + ", REPLICATION CLIENT, SHOW_ROUTINE"
+}
+
+// BinlogAdmin lists the privileges that let a session stay out of the binlog, or
+// log statements: BINLOG ADMIN, and SUPER before 10.11. They are MariaDB's names,
+// for MySQL tells the settings of each session instead (see TellsSessionVariables).
+func (d *Dialect) BinlogAdmin() []string {
+	if d.atLeast(10, 11, 0) {
+		return []string{"BINLOG ADMIN"}
+	}
+	return []string{"BINLOG ADMIN", "SUPER"}
+}
+
+// ReadableHashes are the settings of a session that reads the statements of
+// accounts. A caching_sha2 hash holds arbitrary bytes, which MySQL prints as they
+// are unless it is told otherwise.
+func (d *Dialect) ReadableHashes() []string {
+	if d.mariadb() {
+		return nil
+	}
+	return []string{"SET SESSION print_identified_with_as_hex = 1"}
+}
+
+// ListAccounts lists users and roles, roles first: columns user, host, is_role.
+// MySQL's roles are users.
+func (d *Dialect) ListAccounts() string {
+	if d.mariadb() {
+		return "SELECT User AS user, Host AS host, is_role FROM mysql.user ORDER BY is_role DESC, 1, 2"
+	}
+	return "SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user ORDER BY 1, 2"
+}
+
+// ListAuthentications lists how accounts log in, without any hash: columns user,
+// host, plugin, others (a JSON list of further plugins), and detail: PAM's service,
+// or the machine's user. Only a MariaDB account has several plugins.
+func (d *Dialect) ListAuthentications() string {
+	if d.mariadb() {
+		return `SELECT User AS user, Host AS host, COALESCE(JSON_VALUE(Priv, '$.plugin'), '') AS plugin,
+			COALESCE(JSON_EXTRACT(Priv, '$.auth_or[*].plugin'), '[]') AS others,
+			IF(JSON_VALUE(Priv, '$.plugin') IN ('unix_socket', 'pam'), COALESCE(JSON_VALUE(Priv, '$.authentication_string'), ''), '') AS detail
+			FROM mysql.global_priv WHERE Host <> ''`
+	}
+	return `SELECT User AS user, Host AS host, plugin AS plugin, '[]' AS others,
+		IF(plugin IN ('auth_socket', 'authentication_pam'), authentication_string, '') AS detail
+		FROM mysql.user WHERE plugin <> '' AND Host <> ''`
+}
+
+// sonames are the libraries of authentication plugins that come with the servers.
+var sonames = map[string]string{
+	"ed25519": "auth_ed25519", "pam": "auth_pam", "gssapi": "auth_gssapi", "parsec": "auth_parsec",
+	"unix_socket": "auth_socket", "auth_socket": "auth_socket.so", "authentication_webauthn": "authentication_webauthn.so",
+	"mysql_no_login": "mysql_no_login.so",
+}
+
+// InstallPlugin is the statement that loads an authentication plugin; "" where none does.
+func (d *Dialect) InstallPlugin(plugin string) string {
+	library, ok := sonames[plugin]
+	switch {
+	case !ok:
+		return ""
+	case d.mariadb():
+		return "INSTALL SONAME " + query.Literal(strings.TrimSuffix(library, ".so"))
+	}
+	return "INSTALL PLUGIN " + plugin + " SONAME " + query.Literal(library)
+}

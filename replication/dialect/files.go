@@ -1,0 +1,109 @@
+package dialect
+
+import (
+	"time"
+)
+
+// FilesMethod is the way in which a server's files reach another machine.
+type FilesMethod string
+
+// The methods: a program of the source's machine streams the files to the target's
+// machine, which makes a data directory of them; or the target's server fetches
+// them itself.
+const (
+	MariaDBBackup FilesMethod = "mariadb-backup"
+	ClonePlugin   FilesMethod = "clone"
+)
+
+// FilesMethod is the flavor's method. MariaDB has no plugin clone.
+func (f Flavor) FilesMethod() FilesMethod {
+	if f == MariaDB {
+		return MariaDBBackup
+	}
+	return ClonePlugin
+}
+
+// SeedSpeed is how long a seed takes: the same whatever the size, and bytes of the
+// source's InnoDB files a second.
+type SeedSpeed struct {
+	Fixed time.Duration
+	Rate  int64
+}
+
+// Takes is how long a seed of so many bytes takes that reads at most so many a
+// second; most 0 is no limit.
+func (s SeedSpeed) Takes(bytes, most int64) time.Duration {
+	rate := s.Rate
+	if most > 0 {
+		rate = min(rate, most)
+	}
+	return s.Fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
+}
+
+// SeedSpeeds are the speeds of a seed by files and by rows on two busy cores
+// without a network between, by MIGRATE_BENCH_MB=400 make bench ONLY=seed (see
+// docs/benchmarks.md: 877 MiB of MariaDB's files in 20 to 28 s, its rows in 16 to
+// 19 s; 860 MiB of MySQL's files in 27 to 29 s, its rows in about six sevenths of
+// that: 10.0 and 11.7 s on idle ones). They serve to choose, not to promise. The
+// files' fixed part is recovery, a stop and a start of the server.
+func (f Flavor) SeedSpeeds() (files, rows SeedSpeed) {
+	if f == MariaDB {
+		return SeedSpeed{8 * time.Second, 60 << 20}, SeedSpeed{2 * time.Second, 50 << 20}
+	}
+	return SeedSpeed{10 * time.Second, 48 << 20}, SeedSpeed{2 * time.Second, 38 << 20}
+}
+
+// FilesFit reports whether a server of d's version can run on from's files. CLONE
+// works between the releases of a series since 8.0.37; before, only between equal
+// ones: dev.mysql.com/doc/refman/8.0/en/clone-plugin-remote.html.
+func (d *Dialect) FilesFit(from *Dialect) bool {
+	same := d.SameFlavor(from) && d.Series() == from.Series()
+	if same && !from.mariadb() && from.Series() == "8.0" {
+		same = from.Version == d.Version || from.atLeast(8, 0, 37) && d.atLeast(8, 0, 37)
+	}
+	return same && !d.OlderThan(from)
+}
+
+// FileSettings are the variables that decide over the format and the places of
+// InnoDB's files: they must be equal where files are taken over.
+func (d *Dialect) FileSettings() []string {
+	settings := []string{"innodb_page_size", "lower_case_table_names", "innodb_data_file_path"}
+	if d.mariadb() {
+		settings = append(settings, "innodb_undo_tablespaces") // it has no effect on MySQL since 8.0.14
+	}
+	return settings
+}
+
+// SumFileSizes is the query for the size of InnoDB's files in bytes.
+func (d *Dialect) SumFileSizes() string {
+	table := "INNODB_TABLESPACES"
+	if d.mariadb() {
+		table = "INNODB_SYS_TABLESPACES"
+	}
+	return "SELECT CAST(IFNULL(SUM(FILE_SIZE), 0) AS UNSIGNED) FROM information_schema." + table + " WHERE NAME <> 'innodb_temporary'"
+}
+
+// ListEncrypted lists the encrypted tablespaces.
+func (d *Dialect) ListEncrypted() string {
+	if d.mariadb() {
+		return "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE ENCRYPTION_SCHEME <> 0 ORDER BY 1"
+	}
+	return "SELECT NAME FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y' ORDER BY 1"
+}
+
+// ListOutsideFiles lists InnoDB's files outside of the data directory.
+func (d *Dialect) ListOutsideFiles() string {
+	if d.mariadb() {
+		return "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' OR FILENAME LIKE '../%' ORDER BY 1"
+	}
+	return "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
+}
+
+// EncryptionVariables are the variables that encrypt logs, and files that are not
+// tablespaces.
+func (d *Dialect) EncryptionVariables() []string {
+	if d.mariadb() {
+		return []string{"innodb_encrypt_log", "aria_encrypt_tables"}
+	}
+	return []string{"innodb_redo_log_encrypt", "innodb_undo_log_encrypt"}
+}

@@ -1,0 +1,78 @@
+package dialect
+
+// Unlogged keeps a session's changes out of the binlog.
+const Unlogged = "SET SESSION sql_log_bin = 0"
+
+// Quiet keeps a session's statements out of the general log: for statements
+// that hold a password or a hash.
+const Quiet = "SET SESSION sql_log_off = 1"
+
+// PersistsVariables reports whether the server keeps global variables over a
+// restart by itself: MySQL does (SET PERSIST_ONLY). MariaDB needs an option file.
+func (d *Dialect) PersistsVariables() bool { return !d.mariadb() }
+
+// ServerIDs are the variables whose values must differ between the servers of a pair.
+func (d *Dialect) ServerIDs() []string {
+	if d.mariadb() {
+		return []string{"server_id", "gtid_domain_id"}
+	}
+	return []string{"server_id"}
+}
+
+// IdentityQuery is the query that tells servers apart: columns id, host, port, dir
+// and perhaps installed. Variable names what id is. MySQL has a server_uuid; MariaDB
+// has none, so its server_id counts together with the time at which its system
+// tables were made, which neither an upgrade nor a copy of the files changes.
+func (d *Dialect) IdentityQuery() (query, variable string) {
+	variable, installed := "server_uuid", ""
+	if d.mariadb() {
+		variable = "server_id"
+		installed = `, (SELECT MIN(CREATE_TIME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND ENGINE = 'Aria') AS installed`
+	}
+	return "SELECT @@GLOBAL." + variable + " AS id, @@GLOBAL.hostname AS host, @@GLOBAL.port AS port, @@GLOBAL.datadir AS dir" + installed, variable
+}
+
+// ReplicaGlobals is what every server of a pair needs, beside its ids.
+func (d *Dialect) ReplicaGlobals() map[string]string {
+	globals := map[string]string{
+		"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "sync_binlog": "1",
+		"innodb_flush_log_at_trx_commit": "1", "bind_address": "*", "skip_networking": "OFF",
+		d.LogsReplicated(): "ON",
+	}
+	if d.mariadb() {
+		globals["gtid_strict_mode"] = "ON"
+		globals["log_bin_compress"] = "OFF"
+	} else {
+		globals["gtid_mode"], globals["enforce_gtid_consistency"] = "ON", "ON"
+		globals["binlog_row_value_options"] = ""
+	}
+	return globals
+}
+
+// PassiveGlobals is what a server starts with another server's files under:
+// nobody writes, no event runs, no link of the other server's is followed.
+func (d *Dialect) PassiveGlobals() map[string]string {
+	return map[string]string{"event_scheduler": "OFF", d.FenceVariables()[0]: "ON", d.SkipReplicaStart(): "ON"}
+}
+
+// NameCaseIsFixed reports whether lower_case_table_names is fixed when the data
+// directory is initialised: MySQL 8 does not start with another value.
+func (d *Dialect) NameCaseIsFixed() bool { return !d.mariadb() }
+
+// FreshStatistics are the settings of a session that reads the sizes of tables and
+// their counters as they are now. MySQL keeps those of information_schema for a day.
+func (d *Dialect) FreshStatistics() []string {
+	if d.mariadb() {
+		return nil
+	}
+	return []string{"SET SESSION information_schema_stats_expiry = 0"}
+}
+
+// NoLimits lifts, for one session, the limits that a site may have set on
+// long statements and transactions.
+func (d *Dialect) NoLimits() string {
+	if d.mariadb() {
+		return "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
+	}
+	return "SET SESSION max_execution_time = 0"
+}

@@ -1,0 +1,113 @@
+package fence
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// probe tries a write that a fence must refuse. On MariaDB it is a session of a
+// user without privileges, made for it; on MySQL, where nobody passes
+// super_read_only, one of migrate's own. It is opened before the fence is set.
+type probe struct {
+	server *replication.Server
+	own    *replication.Session // where the probe's user is made and dropped again
+	login  account.Login
+	made   bool    // the user is, perhaps
+	pool   *sql.DB // its sessions; nil where a fence stops migrate's own, too
+	writer query.Execer
+}
+
+// openProbe makes everything that the proof needs. Where a fence lets privileged
+// sessions pass, that is a user of its own, and the schema that the write names: the
+// write changes nothing even where it is let in.
+func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error) {
+	d, err := s.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.Session(ctx, dialect.Unlogged, dialect.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{server: s, own: own, writer: own, login: account.Login{Server: s, Name: replication.OwnUserPrefix + "probe", Grant: "CREATE ON `" + replication.OwnSchema + "`.*"}}
+	if d.FenceStopsAdmins() {
+		return p, nil
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close(ctx))
+		}
+	}()
+	if _, err := own.ExecContext(ctx, probeWrite); err != nil {
+		return nil, s.Wrap("prepare the proof of the fence", err)
+	}
+	host, password := replication.AnyHost, account.NewPassword()
+	if s.Config.Network == "unix" {
+		host = "localhost"
+	}
+	p.made = true
+	if err := p.login.CreateIn(ctx, own, host, password); err != nil {
+		return nil, s.Wrap("create user "+p.login.Name, err)
+	}
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = p.login.Name, password.Open(), s.Config.Network, s.Config.Address
+	cfg.Timeout, cfg.DialFunc, cfg.Logger = replication.DialTimeout, s.Dial, &mysql.NopLogger{}
+	if p.pool, err = account.OpenPool(cfg); err != nil {
+		return nil, err
+	}
+	p.writer = p.pool
+	if err := p.pool.PingContext(ctx); err != nil { // its connection waits in the pool
+		return nil, s.Wrap("log in as "+p.login.Name, err)
+	}
+	return p, nil
+}
+
+const probeWrite = "CREATE SCHEMA IF NOT EXISTS `" + replication.OwnSchema + "`"
+
+// refused tries the write.
+func (p *probe) refused(ctx context.Context) error {
+	_, err := p.writer.ExecContext(ctx, probeWrite)
+	switch {
+	case query.ErrorNumber(err) == errReadOnly:
+		return nil
+	case err == nil:
+		return fmt.Errorf("verify the fence of %s: a write was let in", p.server.Name())
+	}
+	return p.server.Wrap("prove the fence", err)
+}
+
+// close drops the user, also when ctx has ended.
+func (p *probe) close(ctx context.Context) error {
+	defer p.own.Close()
+	if !p.made {
+		return nil
+	}
+	if p.pool != nil {
+		_ = p.pool.Close() // its sessions end with their user
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
+	defer cancel()
+	if err := p.login.DropIn(ctx, p.own); err != nil {
+		return p.server.Wrap("drop user "+p.login.Name, err)
+	}
+	return nil
+}
+
+// proveFence proves a fence that is set.
+func proveFence(ctx context.Context, s *replication.Server) (err error) {
+	probe, err := openProbe(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, probe.close(ctx)) }()
+	return probe.refused(ctx)
+}

@@ -1,0 +1,102 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/setting"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// files are the contents of the guard's folder. They hold passwords: they
+// travel in the input of a session and stand in files of mode 0600.
+func (g Guard) files(ctx context.Context, user string, password secret.Value) (map[string]string, error) {
+	dialect, err := g.From.Dialect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := g.To.Endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dropin := ""
+	if !dialect.PersistsVariables() {
+		if dropin, err = (setting.Persistence{Server: g.From, Topic: setting.FenceTopic}).Path(ctx); err != nil {
+			return nil, err
+		}
+	}
+	unfence := dialect.LiftFence()
+	return map[string]string{
+		"guard.sh": guardScript,
+		"settings": "dropin=" + remote.Quote(dropin) + "\n", // the client is added on the machine
+		"from.cnf": localOptions(g.From.Config),
+		"from.sql": unfence,
+		"to.cnf":   networkOptions(dialect, endpoint, user, password),
+		"to.sql":   unfence,
+	}, nil
+}
+
+// localOptions are the client's options for the server on the same machine.
+func localOptions(cfg replication.ServerConfig) string {
+	text := "[client]\nconnect-timeout=3\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
+	if cfg.Network == "unix" {
+		return text + "protocol=socket\nsocket=" + setting.ClientOption(cfg.Address) + "\n"
+	}
+	host, port, _ := strings.Cut(cfg.Address, ":")
+	return text + "protocol=tcp\nhost=" + setting.ClientOption(host) + "\nport=" + port + "\n"
+}
+
+// networkOptions are the client's options for the other server.
+func networkOptions(d *dialect.Dialect, endpoint replication.Endpoint, user string, password secret.Value) string {
+	return "[client]\nprotocol=tcp\nconnect-timeout=3\nhost=" + setting.ClientOption(endpoint.Host) + "\nport=" + strconv.Itoa(endpoint.Port) +
+		"\nuser=" + setting.ClientOption(user) + "\npassword=" + setting.ClientOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n" + d.ClientTLS()
+}
+
+// startScript writes the files, tries both logins, and starts the guard apart
+// from this session, so that its end does not end the guard: by systemd where
+// it runs, else in a session of its own.
+func startScript(files map[string]string, clients string, initial token) string {
+	var b strings.Builder
+	b.WriteString("umask 077\nend\nclients=" + remote.Quote(clients) + "\nrm -rf \"$dir\" && mkdir -p \"$dir\" || exit 1\n")
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(&b, "printf %%s %s >\"$dir/%s\" || exit 1\n", remote.Quote(files[name]), name)
+	}
+	fmt.Fprintf(&b, `
+client=
+for c in $clients; do
+	if [ -z "$client" ]; then client=$(command -v "$c") || client=; fi
+done
+[ -n "$client" ] || exit %d
+printf 'client=%%s\n' "$client" >>"$dir/settings"
+echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/from.cnf" >/dev/null || exit %d
+echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/to.cnf" >/dev/null || exit %d
+extend && : >"$dir/%s" || exit 1
+`, exitNoClient, exitLocalLogin, exitNetworkLogin, initial)
+	b.WriteString(launch)
+	return b.String()
+}
+
+// launch starts the guard's process and waits until it has said its number.
+const launch = `
+started() {
+	n=0
+	until alive; do
+		if [ $n -ge 60 ]; then return 1; fi
+		n=$((n + 1)); sleep 0.05
+	done
+}
+rm -f "$dir/pid"
+if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+	systemd-run --quiet --collect --unit="migrate-guard-$$" sh "$dir/guard.sh" "$dir" >/dev/null 2>&1 || :
+	started && exit 0
+fi
+setsid sh "$dir/guard.sh" "$dir" </dev/null >/dev/null 2>&1 &
+started || exit 18
+`

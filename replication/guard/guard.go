@@ -1,0 +1,249 @@
+package guard
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// Guard is the safety of one switch of writers from one server of a pair to the
+// other: a small process on the machine of `from` that makes one side writable
+// again when the controller does not, whatever happened to it (invariant I3).
+// docs/protocols.md has its state machine.
+type Guard struct {
+	Pair     string // names its folder
+	From, To *replication.Server
+	// Budget is the longest time that both sides may be fenced; default 10 s.
+	Budget time.Duration
+	// Dir holds the guards' folders on the machine; default /run/migrate.
+	Dir string
+}
+
+//go:embed guard.sh
+var guardScript string
+
+// token is the state of a guard: the name of the one file that is renamed.
+type token string
+
+const (
+	tokenNone      token = ""          // no guard
+	tokenArmed     token = "armed"     // at the deadline `from` is released
+	tokenReleased  token = "released"  // the guard unfences `from`, and goes on doing so
+	tokenHandover  token = "handover"  // at the deadline the guard unfences `to`
+	tokenGuarding  token = "guarding"  // the guard unfences `to`, and goes on doing so
+	tokenReverting token = "reverting" // the controller takes `to` back; at the deadline the guard unfences it
+	tokenReturning token = "returning" // `from` has all of `to`; at the deadline it is released
+	tokenDone      token = "done"      // the guard ends
+)
+
+// guardState is what is there on the machine.
+type guardState struct {
+	token token
+	alive bool          // its process runs
+	late  bool          // its deadline has passed
+	left  time.Duration // until the deadline; negative once it has passed
+}
+
+// Exit statuses of the scripts.
+const (
+	exitNoClient     = 14
+	exitLocalLogin   = 15
+	exitNetworkLogin = 16
+	exitLost         = 17
+	exitNotStarted   = 18
+)
+
+func (g Guard) budget() time.Duration {
+	if g.Budget > 0 {
+		return g.Budget
+	}
+	return 10 * time.Second
+}
+
+// folder is the guard's folder. Both directions may have the same machine.
+func (g Guard) folder() string {
+	dir := g.Dir
+	if dir == "" {
+		dir = "/run/migrate"
+	}
+	return dir + "/guard-" + g.Pair + "-" + string(g.From.Side())
+}
+
+// login is the guard's account on `to`; it can lift the fence and nothing else.
+func (g Guard) login(ctx context.Context) (account.Login, error) {
+	dialect, err := g.To.Dialect(ctx)
+	if err != nil {
+		return account.Login{}, err
+	}
+	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard", Grant: dialect.UnfencePrivilege() + " ON *.*"}, nil
+}
+
+// prelude defines what every script uses.
+func (g Guard) prelude() string {
+	return `set -u
+dir=` + remote.Quote(g.folder()) + `
+budget=` + strconv.FormatInt(g.budget().Milliseconds()/10, 10) + `
+now() { read -r up _ </proc/uptime; echo "${up%.*}${up#*.}"; }
+alive() {
+	pid=$(cat "$dir/pid" 2>/dev/null) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$dir/guard.sh"
+}
+extend() { echo $(($(now) + budget)) >"$dir/deadline.new" && mv -f "$dir/deadline.new" "$dir/deadline"; }
+take() { mv "$dir/$1" "$dir/$2" 2>/dev/null; }
+stopped() {
+	n=0
+	while alive; do
+		if [ $n -ge "$1" ]; then return 1; fi
+		n=$((n + 1)); sleep 0.05
+	done
+}
+end() {
+	if alive; then kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; stopped 100; fi
+	return 0
+}
+`
+}
+
+// run runs a script after the prelude on the machine of `from`.
+func (g Guard) run(ctx context.Context, script string) (string, error) {
+	host := g.From.Host()
+	if host == nil {
+		return "", report.WithHint(fmt.Errorf("guard of %s: its machine cannot be reached", g.From.Name()),
+			"the guard runs on the machine of the server: configure its host")
+	}
+	var out bytes.Buffer
+	if err := host.Run(ctx, g.prelude()+script+"\n", nil, &out); err != nil {
+		return out.String(), fmt.Errorf("guard of %s: %w", g.From.Name(), err)
+	}
+	return out.String(), nil
+}
+
+// state reads the guard's state; it changes nothing.
+func (g Guard) state(ctx context.Context) (guardState, error) {
+	out, err := g.run(ctx, `
+token=
+for t in armed released handover guarding reverting returning done; do
+	if [ -e "$dir/$t" ]; then token=$t; fi
+done
+left=0
+if [ -e "$dir/deadline" ]; then left=$(($(cat "$dir/deadline") - $(now))); fi
+if alive; then echo "$left yes $token"; else echo "$left no $token"; fi`)
+	if err != nil {
+		return guardState{}, err
+	}
+	fields := strings.Fields(out)
+	if len(fields) < 2 {
+		return guardState{}, fmt.Errorf("guard of %s: unexpected state %q", g.From.Name(), out)
+	}
+	hundredths, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		return guardState{}, fmt.Errorf("guard of %s: unexpected deadline %q", g.From.Name(), fields[0])
+	}
+	state := guardState{left: time.Duration(hundredths) * 10 * time.Millisecond, alive: fields[1] == "yes"}
+	state.late = state.left <= 0
+	if len(fields) > 2 {
+		state.token = token(fields[2])
+	}
+	return state, nil
+}
+
+// errLost is a state that the other party changed first.
+var errLost = errors.New("the guard acted first")
+
+// change renames the state to `to` from the first of from that it is in, and
+// is content when it is in `to` already: an answer may have been lost. With
+// extend the deadline is set anew before.
+func (g Guard) change(ctx context.Context, to token, extend bool, from ...token) error {
+	var b strings.Builder
+	if extend {
+		b.WriteString("extend || exit 1\n")
+	}
+	for _, t := range from {
+		fmt.Fprintf(&b, "take %s %s || ", t, to)
+	}
+	fmt.Fprintf(&b, `[ -e "$dir/%s" ] || exit %d`, to, exitLost)
+	_, err := g.run(ctx, b.String())
+	if replication.ExitStatus(err) == exitLost {
+		return fmt.Errorf("guard of %s: change to %q: %w", g.From.Name(), to, errLost)
+	}
+	return err
+}
+
+// remove ends the guard and takes its account and its folder away; the folder
+// last, so that a run that was cut short still sees that something is left.
+func (g Guard) remove(ctx context.Context) error {
+	account, err := g.login(ctx)
+	if err != nil {
+		return err
+	}
+	if err := account.Drop(ctx); err != nil {
+		return err
+	}
+	// A guard that was about to act gets the time to end by itself.
+	_, err = g.run(ctx, `
+if [ -e "$dir/done" ]; then stopped 120; fi
+end
+rm -rf "$dir"`)
+	return err
+}
+
+// start writes the guard's files and starts it in state initial. An older guard
+// is ended first. Both of its ways to unfence are logged in to before: a guard
+// that could not act would be worse than none.
+func (g Guard) start(ctx context.Context, initial token) error {
+	user, err := g.login(ctx)
+	if err != nil {
+		return err
+	}
+	dialect, err := g.From.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	hosts := account.ClientHosts(ctx, g.From)
+	for i, host := range hosts {
+		password := account.NewPassword()
+		if err := user.Create(ctx, host, password); err != nil {
+			return err
+		}
+		files, err := g.files(ctx, user.Name, password)
+		if err != nil {
+			return err
+		}
+		_, err = g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
+		if replication.ExitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
+			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), user.Name)
+			continue
+		}
+		return g.explain(ctx, err)
+	}
+	return nil
+}
+
+// explain adds what to do about a guard that cannot start.
+func (g Guard) explain(ctx context.Context, err error) error {
+	switch replication.ExitStatus(err) {
+	case exitNoClient:
+		return report.WithHint(fmt.Errorf("no mariadb or mysql client on the machine of %s: %w", g.From.Name(), err),
+			"install the package mariadb-client or mysql-client there")
+	case exitLocalLogin:
+		return report.WithHint(fmt.Errorf("the guard cannot log in to %s: %w", g.From.Name(), err),
+			"the client there must accept the login that migrate uses")
+	case exitNetworkLogin:
+		endpoint, endpointErr := g.To.Endpoint(ctx)
+		if endpointErr != nil {
+			return errors.Join(err, endpointErr)
+		}
+		return report.WithHint(fmt.Errorf("the guard cannot log in to %s at %s: %w", g.To.Name(), endpoint, err),
+			"let the machine of %s reach that port", g.From.Name())
+	}
+	return err
+}

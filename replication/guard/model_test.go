@@ -1,0 +1,441 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// model is the state of a pair's switches in both directions: what the
+// controller, its journal, both guards and both servers are at. A switch of
+// direction d goes from side d to side 1-d, so 0 is a cutover and 1 a rollback;
+// guards[d] is its guard, on the machine of side d. Each transition below is one
+// action that the real parts do in one go (a rename, a SET GLOBAL, a line of the
+// journal, the end of a process); anything may happen between two of them.
+// docs/protocols.md explains the states.
+type model struct {
+	dir      int    // the direction of the controller's run
+	pc       string // its next action; "" is no controller
+	switched bool   // the run began with its section completed: nothing undoes it
+	guards   [2]guardModel
+	open     [2]bool   // the side lets writes in
+	has      [2]bool   // the side has every write of the other
+	journal  [2]string // a direction's steps that are applied, in order of their start: a, f, h
+	verified [2]bool   // its handover was verified
+	inForce  bool      // a cutover has finished
+	flaw     string    // what a transition did that it must not
+}
+
+// guardModel is one direction's guard.
+type guardModel struct {
+	token token
+	alive bool  // its process
+	saw   token // it has read this state and is about to unfence; "" is none
+	late  bool  // its deadline has passed
+}
+
+func (g guardModel) waits() bool { return g.token == tokenArmed || g.token == tokenReturning }
+
+func (g guardModel) decided() bool {
+	return g.token == tokenHandover || g.token == tokenReverting || g.token == tokenGuarding
+}
+
+func (m model) from() bool { return m.open[m.dir] }
+
+func (m model) to() bool { return m.open[1-m.dir] }
+
+func (m model) guard() guardModel { return m.guards[m.dir] }
+
+// left reports whether the other direction's guard is there.
+func (m model) left() bool {
+	g := m.guards[1-m.dir]
+	return g.alive || g.token != tokenNone
+}
+
+func (m model) at(pc string) model {
+	m.pc = pc
+	if pc == "" {
+		m.dir, m.switched = 0, false
+	}
+	return m
+}
+
+// opened lets writes in on a side: the other side has not got them.
+func (m model) opened(side int) model {
+	if !m.has[side] {
+		m.flaw = fmt.Sprintf("side %d was opened before it had the writes of the other (I1)", side)
+	}
+	m.open[side], m.has[1-side] = true, false
+	return m
+}
+
+// ours journals that a step of the run is started.
+func (m model) ours(step string) model {
+	if !strings.Contains(m.journal[m.dir], step) {
+		m.journal[m.dir] += step
+	}
+	if step == "h" {
+		m.verified[m.dir] = false
+	}
+	return m
+}
+
+// forgotten takes a direction's steps out of the journal.
+func (m model) forgotten(dir int) model {
+	m.journal[dir], m.verified[dir] = "", false
+	return m
+}
+
+// ended takes a direction's guard away.
+func (m model) ended(dir int) model {
+	m.guards[dir] = guardModel{}
+	return m
+}
+
+// change is Guard.change on a direction's guard.
+func (m model) change(dir int, pc, lost string, extend bool, to token, from ...token) model {
+	g := &m.guards[dir]
+	for _, t := range append(from, to) {
+		if g.token == t {
+			g.token = to
+			g.late = g.late && !extend
+			return m.at(pc)
+		}
+	}
+	return m.at(lost)
+}
+
+func one(m model) []model { return []model{m} }
+
+// guardSteps are the actions of guard.sh on the machine of side d.
+func guardSteps(m model, d int) []model {
+	g := &m.guards[d]
+	switch {
+	case !g.alive:
+		return nil
+	case g.saw == tokenReleased:
+		g.saw = ""
+		return one(m.opened(d))
+	case g.saw == tokenGuarding:
+		g.saw = ""
+		return one(m.opened(1 - d))
+	}
+	switch g.token {
+	case tokenArmed, tokenReturning:
+		if !g.late {
+			return nil
+		}
+		g.token = tokenReleased
+	case tokenHandover, tokenReverting:
+		if !g.late {
+			return nil
+		}
+		g.token = tokenGuarding
+	case tokenReleased, tokenGuarding:
+		g.saw = g.token
+	default:
+		g.alive = false
+	}
+	return one(m)
+}
+
+// operatorSteps are the commands that fit the journal: see move.PositionOf.
+func operatorSteps(m model) []model {
+	var next []model
+	run := func(dir int, pc string) {
+		n := m.at(pc)
+		n.dir, n.switched = dir, m.verified[dir] && pc == "arm"
+		next = append(next, n)
+	}
+	handedOver := strings.Contains(m.journal[0], "h")
+	if m.journal[1] == "" && !m.inForce {
+		run(0, "arm") // migrate cutover
+		if !handedOver && m.journal[0] != "" {
+			run(0, "undo") // migrate rollback, which takes it back
+		}
+	}
+	if m.journal[1] != "" || m.inForce || handedOver {
+		run(1, "arm") // migrate rollback, a switch
+	}
+	return next
+}
+
+// forwardSteps are the plan's steps: ArmGuard, Fence, Drain, Handover.
+func forwardSteps(m model) []model {
+	g := m.guard()
+	switch m.pc {
+	case "arm": // its Check
+		switch {
+		case m.left():
+			return one(m.ours("a").at("settle"))
+		case !m.from() && m.to(), g.alive && g.waits() && !g.late, g.alive && g.decided():
+			return one(m.at("fence"))
+		}
+		return one(m.ours("a").at("arm-own"))
+	case "arm-own":
+		switch {
+		case g.alive && g.decided():
+			return one(m.at("fence"))
+		case g.decided():
+			return one(m.at("start handover"))
+		case !m.from() && m.to(), g.alive && g.waits() && !g.late:
+			return one(m.at("fence"))
+		case m.to():
+			return one(m.at("undo"))
+		case g.alive && !m.from():
+			return nil // the old guard has to open a side first
+		}
+		return one(m.at("start armed"))
+	case "start armed", "start handover", "started armed", "started handover":
+		return one(startSteps(m, "fence"))
+	case "fence":
+		if !m.from() {
+			return one(m.at("drain"))
+		}
+		return one(m.ours("f").at("fence-set"))
+	case "fence-set":
+		m.open[m.dir] = false
+		return one(m.at("drain"))
+	case "drain": // a gate that was passed before is not asked again
+		drained := m.at("handover")
+		if m.from() {
+			return []model{m.at("handover"), m.at("undo")}
+		}
+		drained.has[1-m.dir] = true
+		return []model{m.at("handover"), drained}
+	}
+	return append(settleSteps(m), handoverSteps(m)...)
+}
+
+// startSteps are Guard.start: end an older guard, then start.
+func startSteps(m model, next string) model {
+	if initial, ok := strings.CutPrefix(m.pc, "start "); ok {
+		return m.ended(m.dir).at("started " + initial)
+	}
+	initial, _ := strings.CutPrefix(m.pc, "started ")
+	m.guards[m.dir] = guardModel{token: token(initial), alive: true}
+	return m.at(next)
+}
+
+// settleSteps are Guard.settle on the guard of the other direction.
+func settleSteps(m model) []model {
+	other := 1 - m.dir // also the side that the other guard runs on
+	g := m.guards[other]
+	switch m.pc {
+	case "settle":
+		switch {
+		case (g.waits() || g.token == tokenReleased) && !m.open[1-other]:
+			return one(m.at("settle: open its from"))
+		case g.decided() && !m.open[other]:
+			return one(m.at("settle: open its to"))
+		}
+		return one(m.at("settle: done"))
+	case "settle: open its from":
+		return one(m.opened(other).at("settle: done"))
+	case "settle: open its to":
+		return one(m.opened(1 - other).at("settle: done"))
+	case "settle: done":
+		return one(m.change(other, "settle: remove", "settle: remove", false, tokenDone,
+			tokenArmed, tokenReturning, tokenReleased, tokenHandover, tokenReverting, tokenGuarding))
+	case "settle: remove":
+		return one(m.ended(other).at("arm-own"))
+	}
+	return nil
+}
+
+// handoverSteps are Handover's Check, Apply and Verify, and what follows.
+func handoverSteps(m model) []model {
+	g := m.guard()
+	switch m.pc {
+	case "handover":
+		switch {
+		case !m.from() && m.to() && g.token == tokenNone: // its Check is done
+			if strings.Contains(m.journal[m.dir], "h") {
+				return one(m.at("verify"))
+			}
+			return one(m.at("follow"))
+		case m.from():
+			return one(m.ours("h").at("undo"))
+		case m.to():
+			return one(m.ours("h").at("open"))
+		}
+		return one(m.ours("h").at("drain-again"))
+	case "drain-again":
+		if m.from() {
+			return one(m.at("undo"))
+		}
+		m.has[1-m.dir] = true
+		return one(m.at("decide"))
+	case "decide":
+		if g.token == tokenGuarding {
+			return one(m.at("await"))
+		}
+		return one(m.change(m.dir, "look", "undo", false, tokenHandover, tokenArmed, tokenReturning, tokenReverting))
+	case "look":
+		if m.from() {
+			return one(m.change(m.dir, "undo", "undo", true, tokenReturning, tokenHandover))
+		}
+		return one(m.at("open"))
+	case "await":
+		if m.to() {
+			return one(m.at("open"))
+		}
+	case "open":
+		return one(m.opened(1 - m.dir).at("disarm"))
+	case "disarm":
+		return one(m.change(m.dir, "remove", "remove", false, tokenDone, tokenHandover, tokenGuarding, tokenReverting))
+	case "remove":
+		return one(m.ended(m.dir).at("verify"))
+	case "verify":
+		m.verified[m.dir] = true
+		return one(m.at("follow"))
+	case "follow": // flips, and the end of the run
+		m.inForce = m.dir == 0
+		if m.dir == 1 {
+			m = m.forgotten(0)
+		}
+		return one(m.forgotten(1).at(""))
+	}
+	return nil
+}
+
+// undoSteps are the Undos in reverse order; the end of a failed one is "".
+func undoSteps(m model) []model {
+	g, steps := m.guard(), m.journal[m.dir]
+	switch m.pc {
+	case "undo":
+		switch {
+		case m.switched || steps == "":
+			return one(m.at(""))
+		}
+		return one(m.at("undo " + steps[len(steps)-1:]))
+	case "undone":
+		if strings.HasSuffix(steps, "h") {
+			m.verified[m.dir] = false
+		}
+		m.journal[m.dir] = steps[:len(steps)-1]
+		return one(m.at("undo"))
+	case "undo h":
+		switch {
+		case !m.to() && g.token == tokenGuarding:
+			return one(m.at(""))
+		case !m.to() && g.token != tokenReverting && g.token != tokenHandover:
+			return one(m.at("undone"))
+		case m.from(), g.alive && g.token == tokenGuarding:
+			return one(m.at(""))
+		case g.alive && (g.token == tokenHandover || g.token == tokenReverting):
+			return one(m.change(m.dir, "undo h: fence", "", true, tokenReverting, tokenHandover))
+		}
+		return one(m.at("start reverting"))
+	case "start reverting", "started reverting":
+		return one(startSteps(m, "undo h: fence"))
+	case "undo h: fence":
+		m.open[1-m.dir] = false
+		return one(m.at("undo h: drain"))
+	case "undo h: drain":
+		if m.to() {
+			return one(m.at(""))
+		}
+		m.has[m.dir] = true
+		return one(m.change(m.dir, "undone", "", false, tokenReturning, tokenReverting))
+	case "undo f":
+		return one(m.opened(m.dir).at("undone"))
+	case "undo a":
+		if g.decided() {
+			return one(m.at(""))
+		}
+		return one(m.change(m.dir, "undo a: remove", "undo a: remove", false, tokenDone, tokenArmed, tokenReturning, tokenReleased))
+	case "undo a: remove":
+		return one(m.ended(m.dir).at("undone"))
+	}
+	return nil
+}
+
+// steps are all that may happen next.
+func steps(m model) []model {
+	var next []model
+	for d, g := range m.guards {
+		next = append(next, guardSteps(m, d)...)
+		if g.alive && !g.late {
+			late := m
+			late.guards[d].late = true
+			next = append(next, late)
+		}
+	}
+	if m.pc == "" {
+		return append(next, operatorSteps(m)...)
+	}
+	next = append(next, m.at("")) // kill -9
+	if back := undoSteps(m); back != nil {
+		return append(next, back...)
+	}
+	if m.pc != "follow" {
+		next = append(next, m.at("undo")) // a failure or a signal
+	}
+	return append(next, forwardSteps(m)...)
+}
+
+// guarded reports whether a guard alone opens a side of m.
+func guarded(m model) bool {
+	for d := range m.guards {
+		alone := m.at("")
+		alone.guards[d].late = true
+		for range 4 {
+			if alone.open[0] || alone.open[1] {
+				return true
+			}
+			next := guardSteps(alone, d)
+			if len(next) == 0 {
+				break
+			}
+			alone = next[0]
+		}
+	}
+	return false
+}
+
+// explore visits every state that can be reached, and returns how many and the
+// first one that breaks an invariant, with the way there.
+func explore(start model, step func(model) []model) (states int, broken string) {
+	came := map[model]model{start: start}
+	queue := []model{start}
+	for len(queue) > 0 {
+		m := queue[0]
+		queue = queue[1:]
+		flaw := m.flaw
+		switch {
+		case m.open[0] && m.open[1]:
+			flaw = "both sides accept writes (I2)"
+		case !m.open[0] && !m.open[1] && !guarded(m):
+			flaw = "both sides are fenced and no guard will open one (I3)"
+		}
+		if flaw != "" {
+			way := []string{fmt.Sprintf("%+v", m)}
+			for at := m; at != start; at = came[at] {
+				way = append(way, fmt.Sprintf("%+v", came[at]))
+			}
+			slices.Reverse(way)
+			return len(came), flaw + "\n" + strings.Join(way, "\n")
+		}
+		for _, next := range step(m) {
+			if _, ok := came[next]; !ok {
+				came[next] = m
+				queue = append(queue, next)
+			}
+		}
+	}
+	return len(came), ""
+}
+
+// begin is before the cutover: the source takes writes, and has all of the target's.
+var begin = model{open: [2]bool{true, false}, has: [2]bool{true, false}}
+
+func TestGuardModel(t *testing.T) { // I1, I2, I3
+	states, broken := explore(begin, steps)
+	require.Empty(t, broken)
+	require.Greater(t, states, 1000, "the model was explored")
+	t.Logf("%d states", states)
+}

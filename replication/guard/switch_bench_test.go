@@ -1,0 +1,65 @@
+package guard
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/fence"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// BenchmarkSwitchOverSSH switches the writers to and fro over a real sshd, as a
+// run does (Check, Apply, Verify of every step). closed-ms is the time that no
+// side accepts writes, as a session on the machine itself sees it.
+func BenchmarkSwitchOverSSH(b *testing.B) {
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			near := guardedPair(b, flavor)
+			far := near.Pair
+			far.Source, far.Target = overSSH(b, near.Source), overSSH(b, near.Target)
+			g := Guard{Pair: "bench", From: far.Source, To: far.Target, Budget: time.Minute, Dir: b.TempDir()}
+			var closed time.Duration
+			for b.Loop() {
+				w := startWatch(b, near)
+				for _, step := range []plan.Step{
+					Arm(g), fence.Set(g.From, fence.Options{}), link.Drain(g.From, g.To, 10*time.Second), Handover(g),
+				} {
+					bring(b, step)
+				}
+				w.stop()
+				closed += w.closed
+				g = g.opposite()
+			}
+			b.ReportMetric(float64(closed.Milliseconds())/float64(b.N), "closed-ms")
+		})
+	}
+}
+
+// bring takes a step as a run does.
+func bring(b *testing.B, step plan.Step) {
+	b.Helper()
+	_, err := step.Op.Check(b.Context())
+	require.NoError(b, err)
+	start := time.Now()
+	require.NoError(b, step.Op.Apply(b.Context()))
+	applied := time.Now()
+	require.NoError(b, step.Op.Verify(b.Context()))
+	b.Logf("%-16s apply %4d ms, verify %4d ms", step.Name, applied.Sub(start).Milliseconds(), time.Since(applied).Milliseconds())
+}
+
+// overSSH is the same server, reached through an sshd on its machine.
+func overSSH(b *testing.B, s *replication.Server) *replication.Server {
+	b.Helper()
+	cfg := s.Config
+	cfg.Host = remote.NewSSH(remotetest.StartSSHD(b).Config(string(s.Side())))
+	server := replication.NewServer(cfg)
+	b.Cleanup(func() { _, _ = server.Close(), cfg.Host.Close() })
+	return server
+}

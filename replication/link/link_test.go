@@ -1,0 +1,97 @@
+package link
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/report"
+)
+
+func TestLinkBothWays(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := replicationtest.StartApp(t, flavor)
+		p.SourceInstance.Exec("INSERT INTO app.notes (text) VALUES ('before the link')")
+
+		plantest.Exercise(t, Start(p.Source, p.Target))
+		p.SourceInstance.Exec("INSERT INTO app.notes (text) VALUES ('forward')")
+		replicationtest.Settle(t, p.Source, p.Target)
+		require.Equal(t, "2", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
+
+		plantest.Exercise(t, Start(p.Target, p.Source))
+		p.TargetInstance.Exec("INSERT INTO app.notes (text) VALUES ('reverse')")
+		replicationtest.Settle(t, p.Target, p.Source)
+		require.Equal(t, "1", p.SourceInstance.Value("SELECT COUNT(*) FROM app.notes WHERE text = 'reverse'"))
+
+		p.SourceInstance.Exec("INSERT INTO app.notes (text) VALUES ('and forward again')")
+		replicationtest.Settle(t, p.Source, p.Target)
+		replicationtest.Settle(t, p.Target, p.Source)
+		require.Equal(t, "4", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
+		require.Equal(t, "4", p.SourceInstance.Value("SELECT COUNT(*) FROM app.notes"))
+	})
+}
+
+func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := replicationtest.StartApp(t, flavor)
+		linked(t, p.Pair, true)
+		p.SourceInstance.Kill()
+		p.TargetInstance.Exec("INSERT INTO app.notes (id, text) VALUES (2, 'while the source was down')")
+		p.SourceInstance.Restart()
+		p.TargetInstance.Restart()
+		p.SourceInstance.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'after the restarts')")
+		replicationtest.Settle(t, p.Source, p.Target)
+		replicationtest.Settle(t, p.Target, p.Source)
+		require.Equal(t, "2", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
+		require.Equal(t, "2", p.SourceInstance.Value("SELECT COUNT(*) FROM app.notes"))
+	})
+}
+
+func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := replicationtest.StartApp(t, flavor)
+		linked(t, p.Pair, false)
+		p.TargetInstance.Exec("INSERT INTO app.notes (text) VALUES ('errant')")
+		err := Start(p.Target, p.Source).Op.Apply(t.Context())
+		require.ErrorContains(t, err, "lacks")
+		require.NotEmpty(t, report.Hint(err))
+		require.Equal(t, "0", p.TargetInstance.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"), "refused before anything was made")
+	})
+}
+
+func TestLinkNamesTheApplierError(t *testing.T) { // H6
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := replicationtest.StartApp(t, flavor)
+		linked(t, p.Pair, false)
+		p.TargetInstance.Exec("SET SESSION sql_log_bin = 0", "INSERT INTO app.notes (id, text) VALUES (1, 'in the way')")
+		p.SourceInstance.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'one')")
+		err := Op{p.Source, p.Target}.caughtUp(t.Context())
+		require.ErrorContains(t, err, "1062")
+	})
+}
+
+func TestLinkKeepsNoSecret(t *testing.T) { // I7
+	p := replicationtest.StartApp(t, servertest.MySQL)
+	p.SourceInstance.Exec("SET GLOBAL general_log = 1")
+	p.TargetInstance.Exec("SET GLOBAL general_log = 1")
+	step := Start(p.Source, p.Target)
+	require.NoError(t, step.Op.Apply(t.Context()))
+	state, err := step.Op.Check(t.Context())
+	require.NoError(t, err)
+	text, err := json.Marshal(state)
+	require.NoError(t, err)
+	password := p.TargetInstance.Value("SELECT User_password FROM mysql.slave_master_info")
+	require.Len(t, password, 30)
+	require.NotContains(t, string(text), password)
+	for _, s := range []*servertest.Instance{p.SourceInstance, p.TargetInstance} {
+		logged := replicationtest.ReadFile(t, s.Value("SELECT CONCAT(@@datadir, SUBSTRING_INDEX(@@general_log_file, '/', -1))"))
+		require.NotEmpty(t, logged)
+		require.False(t, strings.Contains(logged, password), "the general log holds the password")
+	}
+	require.Equal(t, "0", p.TargetInstance.Value("SELECT COUNT(*) FROM mysql.user WHERE User LIKE 'migrate%'"), "the user is on the source only")
+}

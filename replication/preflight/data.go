@@ -1,0 +1,183 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// clockDifference is from where on clocks are worth a warning.
+const clockDifference = 2 * time.Second
+
+// inSchemas is a condition for a schema column and its arguments.
+func (s *side) inSchemas(column string) (string, []any) {
+	if len(s.schemas) == 0 {
+		return "FALSE", nil
+	}
+	args := make([]any, len(s.schemas))
+	for i, name := range s.schemas {
+		args[i] = name
+	}
+	return column + " IN (" + strings.Repeat(",?", len(args))[1:] + ")", args
+}
+
+// find lists names on the source: query has one %s for the condition on schemas.
+func (i *inspection) find(ctx context.Context, column, statement string) ([]string, error) {
+	condition, args := i.source.inSchemas(column)
+	return query.Strings(ctx, i.source.db, fmt.Sprintf(statement, condition), args...)
+}
+
+// checkTables looks for tables that cannot be copied or replicated well (H7, H21).
+func (i *inspection) checkTables(ctx context.Context) error {
+	if err := i.checkKeys(ctx); err != nil {
+		return err
+	}
+	engines, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', COALESCE(ENGINE, 'broken'), ')')
+		FROM information_schema.TABLES
+		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB' ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	if len(engines) > 0 {
+		i.add("H21", Refuse, i.source, "ALTER TABLE … ENGINE=InnoDB; of an engine that keeps its rows elsewhere (FEDERATED, CONNECT, SPIDER, MERGE), drop the table or leave its schema out",
+			"%d tables are in an engine without consistent snapshots: %s", len(engines), replication.Some(engines))
+	}
+	if i.source.dialect.CopiesHistory() {
+		return nil // the seed copies the history, too
+	}
+	versioned, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+		WHERE %s AND TABLE_TYPE = 'SYSTEM VERSIONED' ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	if len(versioned) > 0 {
+		i.add("H21", Refuse, i.source, "upgrade to MariaDB 10.11 first, ALTER TABLE … DROP SYSTEM VERSIONING, or leave the schema out",
+			"before MariaDB 10.11 the history of system-versioned tables cannot be copied: %s", replication.Some(versioned))
+	}
+	return nil
+}
+
+// checkKeys names the tables whose rows cannot be told apart: those without a
+// primary key and without a unique key of columns that are never NULL (H7).
+func (i *inspection) checkKeys(ctx context.Context) error {
+	all, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	keyed, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.STATISTICS
+		WHERE %s AND NON_UNIQUE = 0 GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
+		HAVING SUM(COLUMN_NAME IS NULL OR SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES') = 0`)
+	if err != nil {
+		return err
+	}
+	has := map[string]bool{}
+	for _, name := range keyed {
+		has[name] = true
+	}
+	i.keyless = slices.DeleteFunc(all, func(name string) bool { return has[name] })
+	if len(i.keyless) > 0 {
+		severity := Warn
+		if i.opts.Dual {
+			severity = Refuse
+		}
+		i.add("H7", severity, i.source, "add a primary key, for example an invisible AUTO_INCREMENT column",
+			"%d tables have no primary key and no unique key without NULLs: %s", len(i.keyless), replication.Some(i.keyless))
+	}
+	return nil
+}
+
+// checkForeignKeys warns of cascades, whose effects are not in the log (H10).
+func (i *inspection) checkForeignKeys(ctx context.Context) error {
+	cascades, err := i.cascades(ctx)
+	if err == nil && len(cascades) > 0 && !i.source.logsCascades() {
+		i.add("H10", Warn, i.source, "keep the foreign keys equal on both sides", "cascades are re-enacted by the replica: %s", replication.Some(cascades))
+	}
+	return err
+}
+
+func (i *inspection) cascades(ctx context.Context) ([]string, error) {
+	return i.find(ctx, "CONSTRAINT_SCHEMA", `SELECT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME, ' ', CONSTRAINT_NAME)
+		FROM information_schema.REFERENTIAL_CONSTRAINTS
+		WHERE %s AND (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) ORDER BY 1`)
+}
+
+// logsCascades reports whether the rows that a foreign key changes are in the
+// side's binlog.
+func (s *side) logsCascades() bool {
+	return s.dialect.LogsCascades(s.variables)
+}
+
+// checkCascades refuses a mix of servers that log cascades and that do not (H10).
+func (i *inspection) checkCascades(ctx context.Context) error {
+	if i.source.logsCascades() == i.target.logsCascades() {
+		return nil
+	}
+	cascades, err := i.cascades(ctx)
+	if err == nil && len(cascades) > 0 {
+		i.add("H10", Refuse, i.target, "install the source's version on the target with its innodb_native_foreign_keys, or drop the cascades",
+			"one side logs the rows that cascades change and the other does not: %s", replication.Some(cascades))
+	}
+	return err
+}
+
+// checkDefiners looks for views and programs whose definer does not exist (H9).
+func (i *inspection) checkDefiners(ctx context.Context) error {
+	accounts, err := query.Strings(ctx, i.source.db, "SELECT CONCAT(User, '@', Host) FROM mysql.user")
+	if err != nil {
+		return err
+	}
+	roles, err := query.Strings(ctx, i.source.db, "SELECT User FROM mysql.user WHERE Host = ''")
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, list := range []struct{ kind, view, schema, name string }{
+		{"trigger", "TRIGGERS", "TRIGGER_SCHEMA", "TRIGGER_NAME"},
+		{"view", "VIEWS", "TABLE_SCHEMA", "TABLE_NAME"},
+		{"routine", "ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME"},
+		{"event", "EVENTS", "EVENT_SCHEMA", "EVENT_NAME"},
+	} {
+		condition, args := i.source.inSchemas(list.schema)
+		records, err := query.All(ctx, i.source.db, "SELECT CONCAT("+list.schema+", '.', "+list.name+") AS name, DEFINER AS definer"+
+			" FROM information_schema."+list.view+" WHERE "+condition, args...)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			definer := strings.TrimSuffix(r["definer"], "@")
+			if definer != "" && !slices.Contains(accounts, r["definer"]) && !slices.Contains(roles, definer) {
+				missing = append(missing, list.kind+" "+r["name"]+" (definer "+r["definer"]+")")
+			}
+		}
+	}
+	if len(missing) > 0 {
+		i.add("H9", Warn, i.source, "create the definers, or define the objects again", "definers do not exist: %s", replication.Some(missing))
+	}
+	return nil
+}
+
+// checkClock compares a server's clock with the controller's (H28). What the two
+// servers' clocks say of each other follows from it.
+func (i *inspection) checkClock(ctx context.Context, s *side) error {
+	before, began := i.opts.now(), time.Now()
+	text, err := query.Text(ctx, s.db, "SELECT UNIX_TIMESTAMP(NOW(6))")
+	if err != nil {
+		return err
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return fmt.Errorf("read the clock %q: %w", text, err)
+	}
+	off := time.UnixMicro(int64(seconds * 1e6)).Sub(before.Add(time.Since(began) / 2))
+	if off.Abs() > clockDifference {
+		i.add("H28", Warn, s, "let NTP set the clocks", "its clock is %s off the controller's", off.Round(100*time.Millisecond))
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package preflight
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/setting"
+)
+
+// checkServer looks at what each server of a pair needs by itself.
+func (i *inspection) checkServer(s *side) {
+	if err := s.dialect.Supported(); err != nil {
+		i.add("H25", Refuse, s, "upgrade it first", "%v", err)
+	}
+	i.checkBinlog(s)
+	i.checkReplication(s)
+}
+
+func (i *inspection) checkBinlog(s *side) {
+	const restart = "set it to ON in the server's option file and restart it"
+	for _, want := range []struct{ hazard, name, value, fix string }{
+		{"H4", "log_bin", "ON", ""},
+		{"H4", "binlog_format", "ROW", "SET GLOBAL binlog_format = 'ROW', in the option file too; open sessions keep theirs: recycle them"},
+		{"H4", "binlog_row_image", "FULL", "SET GLOBAL binlog_row_image = 'FULL', in the option file too; recycle open sessions"},
+		{"H4", "binlog_row_value_options", "", "SET GLOBAL binlog_row_value_options = ''"},
+		{"H12", "gtid_mode", "ON", "turn GTIDs on step by step: OFF_PERMISSIVE, ON_PERMISSIVE, ON"},
+		{"H12", "enforce_gtid_consistency", "ON", "SET GLOBAL enforce_gtid_consistency = ON"},
+		{"H12", "log_slave_updates", "ON", restart},
+		{"H12", "log_replica_updates", "ON", restart},
+	} {
+		if want.name == "log_bin" && !dialect.IsOn(s.variables["log_bin"]) {
+			i.add("H4", Refuse, s, "log_bin = binlog in the server's option file, then restart it", "it writes no binlog: log_bin is off")
+			continue
+		}
+		if value, ok := s.variables[want.name]; ok && !setting.SameValue(value, want.value) {
+			i.add(want.hazard, Refuse, s, want.fix, "%s is %q, needed is %q", want.name, value, want.value)
+		}
+	}
+	for _, name := range []string{"binlog_do_db", "binlog_ignore_db"} {
+		if value := s.variables[name]; value != "" {
+			i.add("H18", Refuse, s, "remove it from the option file and restart the server", "%s is set: %s", name, value)
+		}
+	}
+	if s.variables["server_id"] == "0" {
+		i.add("H11", Refuse, s, "SET GLOBAL server_id to a number of its own", "server_id is 0")
+	}
+}
+
+// readFilters adds the filters that a server has before it replicates.
+func (s *side) readFilters(ctx context.Context) error {
+	filters, err := s.dialect.GlobalFilters(ctx, s.db)
+	if s.replica.Filters == nil {
+		s.replica.Filters = map[string]string{}
+	}
+	maps.Copy(s.replica.Filters, filters)
+	return err
+}
+
+func (i *inspection) checkReplication(s *side) {
+	for _, name := range slices.Sorted(maps.Keys(s.replica.Filters)) {
+		i.add("H18", Refuse, s, "remove the filter, in the option file too: "+s.dialect.RemoveFilter(name), "%s is set: %s", name, s.replica.Filters[name])
+	}
+	for _, name := range []string{"slave_exec_mode", "replica_exec_mode"} {
+		if value, ok := s.variables[name]; ok && !strings.EqualFold(value, "STRICT") {
+			i.add("H23", Refuse, s, "SET GLOBAL "+name+" = 'STRICT'", "%s is %s and hides errors", name, value)
+		}
+	}
+	for _, name := range []string{"slave_skip_errors", "replica_skip_errors"} {
+		if value, ok := s.variables[name]; ok && value != "" && dialect.IsOn(value) {
+			i.add("H23", Refuse, s, "remove it from the option file and restart the server", "%s is %s and hides errors", name, value)
+		}
+	}
+	if value := s.variables["slave_run_triggers_for_rbr"]; value != "" && !setting.SameValue(value, "NO") {
+		i.add("H9", Refuse, s, "SET GLOBAL slave_run_triggers_for_rbr = 'NO'", "triggers would fire again for replicated rows")
+	}
+}
+
+// checkSource looks at what only a source can have wrong.
+func (i *inspection) checkSource() {
+	s := i.source
+	if s.replica.Configured && !strings.HasPrefix(s.replica.User, replication.OwnUserPrefix) {
+		i.add("H12", Refuse, s, "migrate its origin, or end that replication first", "it replicates from %s", s.replica.Origin)
+	}
+	if s.variables["sync_binlog"] != "1" {
+		i.add("H20", Warn, s, "none needed: it is 1 during the move", "sync_binlog is %s", s.variables["sync_binlog"])
+	}
+	if value, ok := s.variables["gtid_strict_mode"]; ok && !dialect.IsOn(value) {
+		i.add("H13", Warn, s, "SET GLOBAL gtid_strict_mode = 1", "gtid_strict_mode is off: sequence numbers may run out of order")
+	}
+	for _, name := range i.pair.Schemas {
+		if !slices.Contains(s.schemas, name) {
+			i.add("H31", Refuse, s, "correct databases[].schemas", "there is no schema %q", name)
+		}
+	}
+	if len(s.schemas) == 0 {
+		i.add("H31", Warn, s, "check databases[] in the configuration", "it holds no schema to move")
+	}
+}
+
+// checkVersions compares flavor and version (H25).
+func (i *inspection) checkVersions() {
+	source, target := i.source.dialect, i.target.dialect
+	switch {
+	case !target.SameFlavor(source):
+		i.add("H25", Refuse, i.target, "install "+string(source.Flavor), "it is %s, the source is %s", target, source)
+	case target.OlderThan(source):
+		i.add("H25", Refuse, i.target, "install "+source.String()+" or newer", "it is %s, the source is %s", target, source)
+	}
+}
+
+// checkIDs compares what must differ between the servers (H11, H13).
+func (i *inspection) checkIDs() {
+	for _, id := range []struct{ hazard, name, fix string }{
+		{"H11", "server_id", "give the target another server_id"},
+		{"H11", "server_uuid", "remove auto.cnf from the target's data directory and restart it"},
+		{"H13", "gtid_domain_id", "give the target another gtid_domain_id"},
+	} {
+		value, ok := i.target.variables[id.name]
+		if ok && value == i.source.variables[id.name] {
+			i.add(id.hazard, Refuse, i.target, id.fix, "%s is %s on both sides", id.name, value)
+		}
+	}
+}

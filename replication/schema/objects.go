@@ -1,0 +1,319 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+// SystemSchemas belong to the server and are never moved.
+var SystemSchemas = []string{"information_schema", "mysql", "performance_schema", "sys"}
+
+// kinds of schema objects, as SHOW CREATE spells them.
+const (
+	KindTable    = "TABLE"
+	KindSequence = "SEQUENCE"
+	KindView     = "VIEW"
+	KindTrigger  = "TRIGGER"
+	KindEvent    = "EVENT"
+)
+
+// Object is one thing of a schema, with all that makes it come out the same elsewhere.
+type Object struct {
+	Kind, Schema, Name string
+	Create             string // the CREATE statement as the server prints it
+	SQLMode            string // programs, triggers and events: the mode they run in
+	Charset, Collation string // character_set_client and collation_connection they were made with
+	SchemaCollation    string // the schema's collation at that time
+	TimeZone           string // events
+}
+
+// Title names the object for people.
+func (o Object) Title() string {
+	return strings.ToLower(o.Kind) + " " + o.Schema + "." + o.Name
+}
+
+// SchemaNames lists the schemas of the pair on a server: those configured, or
+// all but the system's. migrate's own is not among them.
+func SchemaNames(ctx context.Context, q query.Queryer, configured []string) ([]string, error) {
+	all, err := query.Strings(ctx, q, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
+	if err != nil {
+		return nil, fmt.Errorf("list schemas: %w", err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		if len(configured) > 0 {
+			return !slices.Contains(configured, name)
+		}
+		return name == replication.OwnSchema || slices.Contains(SystemSchemas, strings.ToLower(name))
+	}), nil
+}
+
+// SchemaStatements are the statements that make schemas like the server's, by name.
+func SchemaStatements(ctx context.Context, q query.Queryer) (map[string]string, error) {
+	records, err := query.All(ctx, q, "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation FROM information_schema.SCHEMATA")
+	if err != nil {
+		return nil, fmt.Errorf("read schemas: %w", err)
+	}
+	out := make(map[string]string, len(records))
+	for _, r := range records {
+		out[r["name"]] = "CREATE DATABASE IF NOT EXISTS " + query.Quote(r["name"]) + " CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"]
+	}
+	return out, nil
+}
+
+// tableKinds maps information_schema.TABLES.TABLE_TYPE to what SHOW CREATE wants.
+var tableKinds = map[string]string{
+	"BASE TABLE": KindTable, "SYSTEM VERSIONED": KindTable, "SEQUENCE": KindSequence, "VIEW": KindView,
+}
+
+// objectLists list the objects of a schema: tables and sequences by the bytes of
+// their names, views, programs, triggers (in the order in which they fire) and events.
+var objectLists = []struct{ kind, query, order string }{
+	{KindTable, "SELECT TABLE_TYPE AS kind, TABLE_NAME AS name FROM information_schema.TABLES WHERE " + isTable + " AND TABLE_SCHEMA = ", byBytes},
+	{KindView, "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA = ", " ORDER BY TABLE_NAME"},
+	{"", "SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ", " ORDER BY ROUTINE_TYPE, ROUTINE_NAME"},
+	{
+		KindTrigger, "SELECT TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ",
+		" ORDER BY EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+	},
+	{KindEvent, "SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ", " ORDER BY EVENT_NAME"},
+}
+
+// ReadObjects reads the objects of schemas that are wanted by their kind, and
+// hands them over: some schemas at a time in the order of objectLists, then the tables that
+// each of them has beyond so many.
+func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, wanted func(kind string) bool, most int, take func(Object) error) error {
+	w, err := wire.OpenForQuestions(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for some := range slices.Chunk(schemas, wire.StatementsAtOnce/len(objectLists)) {
+		listed, more, err := listObjects(ctx, w, some, wanted, most)
+		if err != nil {
+			return err
+		}
+		if err := ReadListed(ctx, w, listed, take); err != nil {
+			return err
+		}
+		for _, first := range more {
+			for from := first.Name; from != ""; {
+				tables, next, err := ListTables(ctx, w, first.Schema, from, most)
+				if err != nil {
+					return err
+				}
+				if err := ReadListed(ctx, w, tables, take); err != nil {
+					return err
+				}
+				from = next
+			}
+		}
+	}
+	return nil
+}
+
+// ReadListed reads the texts of objects.
+func ReadListed(ctx context.Context, w *wire.Conn, listed []Object, take func(Object) error) error {
+	for some := range slices.Chunk(listed, wire.StatementsAtOnce) {
+		queries := make([]string, len(some))
+		for i, o := range some {
+			queries[i] = ShowCreate(o.Kind, table.Name{Schema: o.Schema, Name: o.Name})
+		}
+		err := w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+			o := some[i]
+			if err != nil || len(rows) == 0 {
+				return fmt.Errorf("read %s: %w", o.Title(), replication.FirstError(err, replication.ErrGone))
+			}
+			if o, err = NewObject(o.Kind, table.Name{Schema: o.Schema, Name: o.Name}, rows[0]); err != nil {
+				return err
+			}
+			return take(o)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listObjects lists the objects that are wanted, without their texts; more are
+// the first tables of those beyond `most` of a schema.
+func listObjects(ctx context.Context, w *wire.Conn, schemas []string, wanted func(kind string) bool, most int) (out []Object, more []table.Name, err error) {
+	type list struct {
+		schema, kind string
+		tables       bool
+	}
+	var queries []string
+	var lists []list
+	for _, schema := range schemas {
+		for _, l := range objectLists {
+			if l.kind != "" && !wanted(l.kind) {
+				continue
+			}
+			query := l.query + query.Literal(schema) + l.order
+			if l.kind == KindTable {
+				query += fmt.Sprintf(" LIMIT %d", most+1)
+			}
+			queries, lists = append(queries, query), append(lists, list{schema, l.kind, l.kind == KindTable})
+		}
+	}
+	err = w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+		l := lists[i]
+		if err != nil {
+			return fmt.Errorf("list the objects of %s: %w", l.schema, err)
+		}
+		if l.tables {
+			tables, next, err := takeTables(w, l.schema, "", rows, most)
+			if next != "" {
+				more = append(more, table.Name{Schema: l.schema, Name: next})
+			}
+			out = append(out, tables...)
+			return err
+		}
+		for _, r := range rows {
+			if kind := cmp.Or(l.kind, r["kind"]); wanted(kind) {
+				out = append(out, Object{Kind: kind, Schema: l.schema, Name: r["name"]})
+			}
+		}
+		return nil
+	})
+	return out, more, err
+}
+
+// byBytes sorts tables by the bytes of their names, as Go does.
+const byBytes = " ORDER BY CAST(TABLE_NAME AS BINARY)"
+
+// ListTables lists so many tables and sequences of a schema from a name on, by
+// their names' bytes; next is the first that is left out, if one is.
+func ListTables(ctx context.Context, w *wire.Conn, schema, from string, most int) (tables []Object, next string, err error) {
+	statement := objectLists[0].query + query.Literal(schema)
+	if from != "" {
+		statement += fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from)
+	}
+	err = w.Ask(ctx, []string{statement + byBytes + fmt.Sprintf(" LIMIT %d", most+1)}, func(_ int, rows []query.Record, err error) error {
+		if err == nil {
+			tables, next, err = takeTables(w, schema, from, rows, most)
+		}
+		return err
+	})
+	return tables, next, replication.WrapErr("list the tables of "+schema, err)
+}
+
+// takeTables takes in a list of tables. In another order some would be passed
+// over, so it is looked at.
+func takeTables(w *wire.Conn, schema, from string, rows []query.Record, most int) (tables []Object, next string, err error) {
+	last := ""
+	for i, r := range rows {
+		name := r["name"]
+		if name < from || i > 0 && name <= last {
+			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", w.Server.Name(), name)
+		}
+		if last = name; i == most {
+			return tables, name, nil
+		}
+		tables = append(tables, Object{Kind: tableKinds[r["kind"]], Schema: schema, Name: name})
+	}
+	return tables, "", nil
+}
+
+// AnyKind wants all objects.
+func AnyKind(string) bool { return true }
+
+// IsProgram wants all but tables and sequences.
+func IsProgram(kind string) bool { return !(Object{Kind: kind}).IsData() }
+
+// ShowCreate is the statement that shows an object's definition.
+func ShowCreate(kind string, id table.Name) string {
+	return "SHOW CREATE " + kind + " " + query.QuoteTable(id.Schema, id.Name)
+}
+
+// ReadObject asks the server for an object's CREATE statement.
+func ReadObject(ctx context.Context, q query.Queryer, kind, schema, name string) (Object, error) {
+	r, ok, err := query.One(ctx, q, ShowCreate(kind, table.Name{Schema: schema, Name: name}))
+	if err != nil || !ok {
+		return Object{}, fmt.Errorf("read %s: %w", Object{Kind: kind, Schema: schema, Name: name}.Title(), replication.FirstError(err, replication.ErrGone))
+	}
+	return NewObject(kind, table.Name{Schema: schema, Name: name}, r)
+}
+
+// NewObject is the object that SHOW CREATE has shown.
+func NewObject(kind string, id table.Name, shown query.Record) (Object, error) {
+	o := Object{Kind: kind, Schema: id.Schema, Name: id.Name}
+	for column, value := range shown {
+		switch {
+		case strings.HasPrefix(column, "Create ") || column == "SQL Original Statement":
+			o.Create = value
+		case column == "sql_mode":
+			o.SQLMode = value
+		case column == "character_set_client":
+			o.Charset = value
+		case column == "collation_connection":
+			o.Collation = value
+		case column == "Database Collation":
+			o.SchemaCollation = value
+		case column == "time_zone":
+			o.TimeZone = value
+		}
+	}
+	if o.Create == "" {
+		return o, fmt.Errorf("read %s: the server does not show its text; the login lacks the privilege", o.Title())
+	}
+	return o, nil
+}
+
+var (
+	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+	eventStatus   = regexp.MustCompile(`( ON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b`)
+)
+
+// Definition is the object's text without what may differ between two servers
+// that hold the same: counters, and whether an event is on.
+func (o Object) Definition() string {
+	create := o.Create
+	switch o.Kind {
+	case KindTable:
+		if end := strings.LastIndex(create, "\n)"); end >= 0 {
+			create = create[:end] + autoIncrement.ReplaceAllString(create[end:], "")
+		}
+	case KindEvent:
+		create = o.withStatus("")
+	}
+	return strings.Join([]string{create, o.SQLMode, o.Charset, o.Collation, o.SchemaCollation, o.TimeZone}, "\x00")
+}
+
+// withStatus is an event's CREATE statement with another status.
+func (o Object) withStatus(status string) string {
+	head, tail := o.afterName()
+	at := eventStatus.FindStringSubmatchIndex(tail)
+	if at == nil {
+		return o.Create
+	}
+	return head + tail[:at[4]] + status + tail[at[5]:]
+}
+
+// Status is what an event's CREATE statement says of it: ENABLE, DISABLE, ….
+func (o Object) Status() string {
+	_, tail := o.afterName()
+	if m := eventStatus.FindStringSubmatch(tail); m != nil {
+		return m[2]
+	}
+	return ""
+}
+
+// afterName cuts an event's statement behind its name, so that no name can be
+// taken for a clause.
+func (o Object) afterName() (head, tail string) {
+	name := "EVENT " + query.Quote(o.Name)
+	if at := strings.Index(o.Create, name); at >= 0 {
+		return o.Create[:at+len(name)], o.Create[at+len(name):]
+	}
+	return "", o.Create
+}

@@ -1,0 +1,348 @@
+package seed
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	logevent "github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/dcmigrate/migrate/replication/binlog"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// changes is what a stretch of the source's binlog says has changed: which
+// rows, by their keys, and which tables as a whole. Values of rows are not
+// taken from the log: they are read again from the source, exactly.
+type changes struct {
+	*stretch
+	schemas []string
+	ours    map[string]bool // the schemas
+
+	dirty    map[table.Name]bool // to be copied again as a whole
+	loose    map[table.Name]bool // whose rows the log cannot tell: copied in a snapshot from now on
+	misfits  map[table.Name]int  // how often its events were of another shape, in all stretches
+	restart  string              // a statement that only a new beginning can follow
+	stray    error               // a statement in place of rows: errStatement
+	now      binlog.GTID         // the transaction at hand
+	prepared bool                // it is prepared only (XA)
+}
+
+// stretch is the rows that a part of the log is about.
+type stretch struct {
+	known  *knownTables
+	at     map[table.Name]*seedTable
+	rows   map[*seedTable]map[string]table.Key
+	values map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
+	count  int
+	anew   map[table.Name]bool // tables that are copied anew
+}
+
+func newStretch(known *knownTables) *stretch {
+	return &stretch{
+		known: known, at: map[table.Name]*seedTable{}, rows: map[*seedTable]map[string]table.Key{}, values: map[*seedTable]map[string]cascadeValue{},
+	}
+}
+
+// cascadeValue is what a key of a child referred to.
+type cascadeValue struct {
+	cascade *cascade
+	before  table.Key // as it was: the rows that refer to it have changed
+	after   table.Key // as it is, where it was changed
+}
+
+// mostMisfits is how often a table is copied again because its events are of another shape.
+const mostMisfits = 3
+
+func newChanges(known *knownTables, schemas []string, misfits map[table.Name]int) *changes {
+	ours := map[string]bool{}
+	for _, schema := range schemas {
+		ours[schema] = true
+	}
+	return &changes{stretch: newStretch(known), ours: ours, schemas: schemas, misfits: misfits, dirty: map[table.Name]bool{}, loose: map[table.Name]bool{}}
+}
+
+// take takes the stretch that has been read; another one begins.
+func (c *changes) take() *stretch {
+	out := c.stretch
+	out.anew = maps.Clone(c.dirty)
+	maps.Copy(out.anew, c.loose)
+	c.stretch = newStretch(out.known)
+	return out
+}
+
+// table is one that is known; the same in all of a stretch.
+func (c *stretch) table(id table.Name) (*seedTable, bool) {
+	t, ok := c.at[id]
+	if !ok {
+		if t, ok = c.known.get(id); ok {
+			c.at[id] = t
+		}
+	}
+	return t, ok
+}
+
+// tablesAtOnce is how many tables a stretch is about.
+const tablesAtOnce = 5000
+
+// many reports whether it is time to deal with what was found, with so many times the usual.
+func (c *stretch) many(times int) bool {
+	return c.count >= times*changesAtOnce || len(c.at) >= times*tablesAtOnce
+}
+
+func (c *stretch) add(t *seedTable, key table.Key) {
+	if c.rows[t] == nil {
+		c.rows[t] = map[string]table.Key{}
+	}
+	text := strings.Join(key, ",")
+	if _, ok := c.rows[t][text]; !ok {
+		c.rows[t][text] = key
+		c.count++
+	}
+}
+
+func (c *stretch) refer(child *seedTable, v cascadeValue) {
+	if c.values[child] == nil {
+		c.values[child] = map[string]cascadeValue{}
+	}
+	text := strings.Join(v.cascade.columns, ",") + "\x00" + strings.Join(v.before, ",") + "\x00" + strings.Join(v.after, ",")
+	if _, ok := c.values[child][text]; !ok {
+		c.values[child][text] = v
+		c.count++
+	}
+}
+
+// event takes the rows of one event.
+func (c *changes) event(e *logevent.RowsEvent, broken bool) {
+	id := table.Name{Schema: string(e.Table.Schema), Name: string(e.Table.Table)}
+	if !c.ours[id.Schema] || (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() || c.dirty[id] {
+		return
+	}
+	t, ok := c.table(id)
+	switch {
+	case !ok:
+		c.dirty[id] = true
+		return
+	case t.sequence:
+		return
+	case c.prepared:
+		c.dirty[id] = true
+	case broken:
+		c.loose[id] = true
+		return
+	}
+	if !t.chunked() && len(t.cascades) == 0 {
+		return
+	}
+	places, ok := t.log.Places(e)
+	if !ok {
+		// DDL has run, and the log will tell; or the shape is one that cannot be read.
+		if c.misfits[id]++; c.misfits[id] <= mostMisfits {
+			c.dirty[id] = true
+		} else {
+			c.loose[id] = true
+		}
+		return
+	}
+	step := 1
+	if e.Type() == logevent.EnumRowsEventTypeUpdate {
+		step = 2
+	}
+	for i := 0; i+step <= len(e.Rows); i += step {
+		before, after := logRow{t, places, e, i}, logRow{t, places, e, i + step - 1}
+		if t.chunked() && (!c.addKeys(t, before) || step == 2 && !c.addKeys(t, after)) {
+			c.loose[id] = true
+		}
+		if e.Type() != logevent.EnumRowsEventTypeInsert {
+			c.cascade(t, before, after, step == 2)
+		}
+	}
+}
+
+// logRow is one image of a row in an event.
+type logRow struct {
+	t      *seedTable
+	places []int
+	e      *logevent.RowsEvent
+	at     int
+}
+
+// literals are the literals that the image may have in a column. known is
+// false where the log leaves the column out, because it was not changed.
+func (r logRow) literals(c table.Column) (values []string, known bool) {
+	at := slices.IndexFunc(r.t.log.Columns, func(l binlog.Column) bool { return l.Name == c.Name })
+	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.e.Rows[r.at]) {
+		return nil, true
+	}
+	place := r.places[at]
+	if r.at < len(r.e.SkippedColumns) && slices.Contains(r.e.SkippedColumns[r.at], place) {
+		return nil, false
+	}
+	return c.LogLiterals(r.e.Rows[r.at][place]), true
+}
+
+// bounds are the values of columns in the image; ok is false where one cannot be told.
+func (r logRow) bounds(columns []table.Column) (all []table.Key, ok bool) {
+	all = []table.Key{nil}
+	for _, c := range columns {
+		values, known := r.literals(c)
+		if !known {
+			return nil, true // as it was: the other image has it
+		}
+		if len(values) == 0 {
+			return nil, false
+		}
+		if len(values) == 1 && len(all) == 1 {
+			all[0] = append(all[0], values[0])
+			continue
+		}
+		var next []table.Key
+		for _, head := range all {
+			for _, v := range values {
+				next = append(next, append(slices.Clone(head), v))
+			}
+		}
+		all = next
+	}
+	return all, true
+}
+
+func (c *changes) addKeys(t *seedTable, row logRow) bool {
+	keys, ok := row.bounds(t.keyCols)
+	for _, key := range keys {
+		c.add(t, key)
+	}
+	return ok
+}
+
+// cascade notes what foreign keys have done to the children of a changed row.
+func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
+	for i := range t.cascades {
+		k := &t.cascades[i]
+		child, ok := c.table(k.child)
+		if !ok || !child.chunked() || update && !k.onUpdate || !update && !k.onDelete {
+			continue
+		}
+		columns := t.columnsNamed(k.parent)
+		was, okWas := before.bounds(columns)
+		var now []table.Key
+		if update {
+			var okNow bool
+			if now, okNow = after.bounds(columns); okNow && okWas && slices.EqualFunc(was, now, slices.Equal[table.Key]) {
+				continue
+			}
+		}
+		if !okWas {
+			continue // a NULL is referred to by no row
+		}
+		for _, b := range was {
+			c.refer(child, cascadeValue{cascade: k, before: b})
+		}
+		for _, b := range now {
+			c.refer(child, cascadeValue{cascade: k, after: b})
+		}
+	}
+}
+
+func (t *seedTable) columnsNamed(wanted []string) []table.Column {
+	var out []table.Column
+	for _, name := range wanted {
+		for _, c := range t.Columns {
+			if strings.EqualFold(c.Name, name) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+var (
+	programDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(ALGORITHM\s*=\s*\w+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\w+\s+)?(AGGREGATE\s+)?(VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT)\b`)
+	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
+	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
+	// rowStatements change rows, or call what does. In a log of rows there are none.
+	rowStatements = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
+	harmless      = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
+)
+
+// errStatement says that the log holds a statement where rows should be: what it
+// did to which rows, by triggers and functions, too, nobody can tell, and the link
+// would run it again.
+var errStatement = errors.New("the binlog holds a statement in place of rows (H4)")
+
+// strayed is the error of a statement in place of rows. The text itself may
+// hold data and stays out of it.
+func strayed(word, schema string, id binlog.GTID) error {
+	if schema == "" {
+		schema = "none"
+	}
+	return report.WithHint(fmt.Errorf("%w: transaction %s has %s, default schema %s", errStatement, id, word, schema),
+		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
+}
+
+// statement takes what is in the log as a statement: every table that it may
+// be about is copied again. What it does to the table is never guessed at.
+func (c *changes) statement(schema, text string) {
+	word := binlog.FirstWord(text)
+	if word == "XA" {
+		c.prepared = strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "XA START")
+		return
+	}
+	text = withoutComments(text)
+	if slices.Contains(harmless, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
+		return // programs and accounts are made at the end, and compared then
+	}
+	lower := strings.ToLower(text)
+	if slices.Contains(rowStatements, word) {
+		ours := func(s string) bool { return strings.EqualFold(s, schema) || mentions(lower, s) }
+		if c.stray == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // what LOAD DATA is about is not told
+			c.stray = strayed(word, schema, c.now)
+		}
+		return
+	}
+	if databaseDDL.MatchString(text) {
+		for _, s := range c.schemas {
+			if mentions(lower, s) {
+				c.restart = text
+			}
+		}
+		return
+	}
+	for _, s := range c.schemas {
+		if !strings.EqualFold(schema, s) && !mentions(lower, s) {
+			continue
+		}
+		for id := range c.known.of(s) {
+			if mentions(lower, id.Name) {
+				c.dirty[id] = true
+			}
+		}
+	}
+	c.dirty[table.Name{}] = true // a table may be new
+}
+
+func withoutComments(text string) string {
+	for {
+		text = strings.TrimSpace(text)
+		if !strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "/*!") {
+			return text
+		}
+		_, rest, ok := strings.Cut(text, "*/")
+		if !ok {
+			return text
+		}
+		text = rest
+	}
+}
+
+// mentions reports whether a statement may be about something of that name.
+func mentions(lowerText, name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(lowerText, name) || strings.Contains(lowerText, strings.ReplaceAll(name, "`", "``")) ||
+		strings.Contains(lowerText, strings.ReplaceAll(name, `"`, `""`))
+}

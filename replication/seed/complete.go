@@ -1,0 +1,179 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// complete adds indexes, foreign keys and counters to the tables.
+func (r *seedRun) complete(ctx context.Context) error {
+	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
+		err := r.notes.eachMade(ctx, func(list []lateNote) error { return r.addToEach(ctx, list, keys) })
+		if err != nil {
+			return err
+		}
+	}
+	return r.setCounters(ctx)
+}
+
+// addToEach adds the indexes of tables, or their foreign keys, which makes them whole.
+func (r *seedRun) addToEach(ctx context.Context, list []lateNote, keys bool) error {
+	var whole []table.Name
+	group, limited := errgroup.WithContext(ctx)
+	group.SetLimit(tableMakers)
+	for _, note := range list {
+		t, ok := r.known.get(note.table)
+		if !ok || t.sequence {
+			continue
+		}
+		group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
+		if keys {
+			whole = append(whole, note.table)
+		}
+	}
+	if err := group.Wait(); err != nil || len(whole) == 0 {
+		return err
+	}
+	return r.notes.note(ctx, wholeNote(whole))
+}
+
+// addLate adds what a table lacks of its indexes or of its foreign keys. An
+// earlier try may have added them without noting it.
+func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys bool) error {
+	late = slices.DeleteFunc(slices.Clone(late), func(d string) bool { return foreignKey.MatchString(d) != keys })
+	if len(late) == 0 {
+		return nil
+	}
+	kind, err := r.Pair.Target.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, "SET SESSION foreign_key_checks = 0", kind.SortMemory())
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	o, err := schema.ReadObject(ctx, session, schema.KindTable, t.Schema, t.Name)
+	if err != nil {
+		return err
+	}
+	_, there, _, err := splitDefinitions(o.Create)
+	if err != nil {
+		return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
+	}
+	var add []string
+	for _, d := range late {
+		if !slices.Contains(there, d) {
+			add = append(add, "ADD "+d)
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	report.Show(ctx, report.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.Title()})
+	err = wire.RetryDeadlock(ctx, t.Title(), func() error {
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.Quoted()+" "+strings.Join(add, ", "))
+		return err
+	})
+	if err != nil {
+		return r.Pair.Target.Wrap("add indexes and keys to "+t.Title(), err)
+	}
+	return nil
+}
+
+var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
+
+// counter is a table's AUTO_INCREMENT as its definition shows it, or 0.
+func counter(create string) uint64 {
+	at := strings.LastIndex(create, "\n)")
+	if at < 0 {
+		return 0
+	}
+	m := counterOption.FindStringSubmatch(create[at:])
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseUint(m[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// setCounters lets AUTO_INCREMENT go on where the source's is.
+func (r *seedRun) setCounters(ctx context.Context) error {
+	var some []table.Name
+	for id := range r.known.counting() {
+		if some = append(some, id); len(some) < notesAtOnce {
+			continue
+		}
+		if err := r.setCountersOf(ctx, some); err != nil {
+			return err
+		}
+		some = some[:0]
+	}
+	return r.setCountersOf(ctx, some)
+}
+
+func (r *seedRun) setCountersOf(ctx context.Context, ids []table.Name) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	here, err := counters(ctx, r.Pair.Source, ids)
+	if err != nil {
+		return err
+	}
+	there, err := counters(ctx, r.Pair.Target, ids)
+	if err != nil {
+		return err
+	}
+	return r.Quietly(ctx, func(session *replication.Session) error {
+		for id, n := range here {
+			if n <= there[id] {
+				continue
+			}
+			if _, err := session.ExecContext(ctx, "ALTER TABLE "+query.QuoteTable(id.Schema, id.Name)+fmt.Sprintf(" AUTO_INCREMENT = %d", n)); err != nil {
+				return r.Pair.Target.Wrap("set the counter of "+id.Schema+"."+id.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// counters are the AUTO_INCREMENTs of tables that are above 0.
+func counters(ctx context.Context, s *replication.Server, ids []table.Name) (map[table.Name]uint64, error) {
+	w, err := wire.OpenForQuestions(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	queries := make([]string, len(ids))
+	for i, id := range ids {
+		queries[i] = schema.ShowCreate(schema.KindTable, id)
+	}
+	out := map[table.Name]uint64{}
+	return out, w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+		if err != nil || len(rows) == 0 {
+			return s.Wrap("read the counter of "+ids[i].Schema+"."+ids[i].Name, schema.ChangedError(replication.FirstError(err, replication.ErrGone)))
+		}
+		o, err := schema.NewObject(schema.KindTable, ids[i], rows[0])
+		if n := counter(o.Create); n > 0 {
+			out[ids[i]] = n
+		}
+		return err
+	})
+}

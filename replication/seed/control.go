@@ -1,0 +1,288 @@
+package seed
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
+)
+
+const seedLock = "migrate.seed"
+
+// ControlInterval is how often a running seed looks for changed limits and tells its progress.
+const ControlInterval = time.Second
+
+// controlPatience is how long the command waits for a seed that is only beginning.
+const controlPatience = 30 * time.Second
+
+// seedLockSeconds is how long a seed waits for the session of one that was killed to end.
+const seedLockSeconds = 20
+
+// Rows of the control table.
+const (
+	controlWanted = "wanted" // LimitsChange, by migrate throttle
+	controlState  = "state"  // SeedState, by the seed
+)
+
+// ErrNoSeed is wrapped when no seed of the pair runs.
+var ErrNoSeed = errors.New("no seed is running")
+
+// LimitsChange is limits of a running seed that are to be others; nil ones stay.
+type LimitsChange struct {
+	Workers        *int           `json:"workers,omitempty"`
+	BytesPerSecond *int64         `json:"bytes_per_second,omitempty"`
+	MostRunning    *int           `json:"threads_running,omitempty"`
+	MostLag        *time.Duration `json:"replica_lag,omitempty"`
+	Paused         *bool          `json:"paused,omitempty"`
+}
+
+// of is the limits with the change.
+func (c LimitsChange) of(l throttle.Limits) throttle.Limits {
+	override(&l.Workers, c.Workers)
+	override(&l.BytesPerSecond, c.BytesPerSecond)
+	override(&l.MostRunning, c.MostRunning)
+	override(&l.MostLag, c.MostLag)
+	override(&l.Paused, c.Paused)
+	return l
+}
+
+// over is the change on top of an earlier one.
+func (c LimitsChange) over(earlier LimitsChange) LimitsChange {
+	later := func(a, b *int) *int {
+		if a != nil {
+			return a
+		}
+		return b
+	}
+	earlier.Workers, earlier.MostRunning = later(c.Workers, earlier.Workers), later(c.MostRunning, earlier.MostRunning)
+	if c.BytesPerSecond != nil {
+		earlier.BytesPerSecond = c.BytesPerSecond
+	}
+	if c.MostLag != nil {
+		earlier.MostLag = c.MostLag
+	}
+	if c.Paused != nil {
+		earlier.Paused = c.Paused
+	}
+	return earlier
+}
+
+func override[T any](value, by *T) {
+	if by != nil {
+		*value = *by
+	}
+}
+
+// State is what a running seed says of itself, once a second.
+type State struct {
+	Pair     string          `json:"pair"`
+	Limits   throttle.Limits `json:"limits"`
+	Progress Progress        `json:"progress"`
+}
+
+// Running asks the target for the pair's seed; ok is false when none runs.
+func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, err error) {
+	db, err := pair.Target.DB(ctx)
+	if err != nil {
+		return State{}, false, err
+	}
+	held, err := query.Text(ctx, db, "SELECT IS_USED_LOCK(?)", seedLock)
+	if err != nil {
+		return State{}, false, pair.Target.Wrap("look for a seed", err)
+	}
+	if held == "" {
+		return State{}, false, nil
+	}
+	_, err = readControl(ctx, db, controlState, &state)
+	state.Pair = pair.Name
+	return state, true, err
+}
+
+// ChangeLimits changes the limits of the pair's running seed, which follows within
+// about a second, and returns the limits that it then has. It needs no lock of
+// the migration. Without a seed it returns ErrNoSeed.
+func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChange) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+	defer cancel()
+	for {
+		state, ok, err := Running(ctx, pair)
+		if err != nil {
+			return State{}, err
+		}
+		if !ok {
+			return State{}, fmt.Errorf("%s: %w", pair.Name, ErrNoSeed)
+		}
+		err = throttleRunning(ctx, pair.Target, change)
+		if err == nil {
+			state.Limits = change.of(state.Limits)
+			return state, nil
+		}
+		if n := query.ErrorNumber(err); n != 1146 && n != 1049 {
+			return State{}, err
+		}
+		if wait.For(ctx, ControlInterval) != nil { // it begins or ends this moment: there is no table yet, or none any more
+			return State{}, report.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
+		}
+	}
+}
+
+func throttleRunning(ctx context.Context, target *replication.Server, change LimitsChange) error {
+	session, err := target.Session(ctx, dialect.Unlogged)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := changeWanted(ctx, session, change); err != nil {
+		return target.Wrap("change the throttle", err)
+	}
+	return nil
+}
+
+// changeWanted merges the change into what was wanted before: two operators may
+// do so at once.
+func changeWanted(ctx context.Context, session *replication.Session, change LimitsChange) error {
+	tx, err := session.BeginTx(ctx, &sql.TxOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	var earlier LimitsChange
+	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" WHERE name = ? FOR UPDATE", controlWanted)
+	if err != nil {
+		return err
+	}
+	if text != "" {
+		if err := json.Unmarshal([]byte(text), &earlier); err != nil {
+			return err
+		}
+	}
+	if err := writeControl(ctx, tx, controlWanted, change.over(earlier)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// readControl reads a row of the control table; no table and no row are no error.
+func readControl(ctx context.Context, q query.Queryer, name string, into any) (found bool, err error) {
+	text, err := query.Text(ctx, q, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" WHERE name = ?", name)
+	if n := query.ErrorNumber(err); n == 1146 || n == 1049 || err == nil && text == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what a seed is told: %w", err)
+	}
+	return true, replication.WrapErr("read what a seed is told", json.Unmarshal([]byte(text), into))
+}
+
+func writeControl(ctx context.Context, e query.Execer, name string, value any) error {
+	text, err := json.Marshal(value)
+	if err == nil {
+		_, err = e.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" (name, value) VALUES (?, ?)", name, string(text))
+	}
+	return replication.WrapErr("write what a seed is told", err)
+}
+
+// Control is the session of a running seed that holds its lock, reads what
+// is wanted of it, and writes how far it is.
+type Control struct {
+	target  *replication.Server
+	Session *replication.Session
+}
+
+// TakeControl takes the lock. The session of a seed that was killed may hold it
+// for a moment: it is waited for, unless its holder shows that it is alive.
+func TakeControl(ctx context.Context, target *replication.Server) (*Control, error) {
+	session, err := target.Session(ctx, dialect.Unlogged)
+	if err != nil {
+		return nil, err
+	}
+	if err := takeSeedLock(ctx, session); err != nil {
+		session.Close()
+		return nil, target.Wrap("take the lock "+seedLock, err)
+	}
+	return &Control{target, session}, nil
+}
+
+func takeSeedLock(ctx context.Context, session *replication.Session) error {
+	var before json.RawMessage
+	for n := range seedLockSeconds {
+		got, err := query.Text(ctx, session, "SELECT GET_LOCK(?, 1)", seedLock)
+		if err != nil || got == "1" {
+			return err
+		}
+		var now json.RawMessage
+		if _, err := readControl(ctx, session, controlState, &now); err != nil {
+			return err
+		}
+		if n > 0 && string(now) != string(before) {
+			break // it is written once a second
+		}
+		before = now
+	}
+	return report.WithHint(report.Transient(errors.New("another seed runs there"), ControlInterval),
+		"two seeds never write to one target: see what runs with migrate throttle --show")
+}
+
+// Make makes the table, once migrate's schema is there.
+func (c *Control) Make(ctx context.Context) error {
+	_, err := c.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+
+		" (name VARCHAR(16) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")
+	if err != nil {
+		return c.target.Wrap("make the seed's control table", err)
+	}
+	return nil
+}
+
+// Lead follows what is wanted and writes the state until ctx ends. It fails
+// when its session does: then the lock is lost, and the seed must end.
+func (c *Control) Lead(ctx context.Context, pair string, configured throttle.Limits, t *throttle.Throttle, now func() Progress) error {
+	tick := time.NewTicker(ControlInterval)
+	defer tick.Stop()
+	for {
+		if err := c.step(ctx, pair, configured, t, now); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return report.Transient(c.target.Wrap("lead the seed", err), ControlInterval)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Control) step(ctx context.Context, pair string, configured throttle.Limits, t *throttle.Throttle, now func() Progress) error {
+	var wanted LimitsChange
+	if _, err := readControl(ctx, c.Session, controlWanted, &wanted); err != nil {
+		return err
+	}
+	if limits := wanted.of(configured); t.Set(limits) {
+		report.Note(ctx, "migrate throttle: %s", limits)
+	}
+	err := writeControl(ctx, c.Session, controlState, State{Pair: pair, Limits: t.Current(), Progress: now()})
+	if query.ErrorNumber(err) == 1146 {
+		return nil // the seed has ended this moment
+	}
+	return err
+}
+
+// Close gives the lock back at once: a server notices only later that a session
+// has ended. Of a session that is dead already the server takes it.
+func (c *Control) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), ControlInterval)
+	defer cancel()
+	_, _ = c.Session.ExecContext(ctx, "DO RELEASE_LOCK(?)", seedLock)
+	c.Session.Close()
+}

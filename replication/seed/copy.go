@@ -1,0 +1,405 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+const firstChunk = 1000 // rows
+
+const leastChunk = 50 // of rows that are not long
+
+const mostChunk = 100_000
+
+const chunkTime = time.Second
+
+const splitLeast = 4 * firstChunk // rows left in a range that is worth sharing
+
+const splitSamples = 200_000 // rows that a split may pass over to find its place
+
+// readTime is how long a statement of ours on the source may be open: its
+// rows are cut off then, and read by another.
+const readTime = 3 * time.Second
+
+// employEvery is how often the number of workers is looked at.
+const employEvery = 500 * time.Millisecond
+
+// copier copies the ranges of many tables by a few workers. A worker without a
+// range takes half of what another has left.
+type copier struct {
+	source, target *replication.Server
+	notes          notes
+	throttle       *throttle.Throttle
+	progress       *Meter
+	prepareFrom    int64
+
+	mu      sync.Mutex
+	workers int // that are at work
+
+	changed *sync.Cond
+	waiting []*keyRange // the longest last
+	busy    map[*keyRange]bool
+	numbers map[table.Name]int
+	open    map[table.Name]int // ranges that are not copied yet
+	ended   chan struct{}      // closed when all is copied
+	stopped bool
+	dirty   map[table.Name]bool // tables that DDL has changed meanwhile
+}
+
+// copy copies the ranges, and returns the tables that changed meanwhile.
+func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[table.Name]bool, error) {
+	c.changed = sync.NewCond(&c.mu)
+	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[table.Name]bool{}, false
+	c.open, c.ended = map[table.Name]int{}, make(chan struct{})
+	for _, r := range ranges {
+		c.open[r.table.id()]++
+	}
+	for _, r := range ranges {
+		r.rows = r.table.firstChunk(c.throttle.Chunk())
+	}
+	c.waiting = ranges
+	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })
+	group, ctx := errgroup.WithContext(ctx)
+	release := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stopped = true
+		c.changed.Broadcast()
+	})
+	defer release()
+	most := len(ranges) * 4
+	group.Go(func() error { c.employ(ctx, group, most); return nil })
+	return c.dirty, group.Wait()
+}
+
+// employ keeps as many workers at work as the throttle allows, which may change,
+// until all is copied.
+func (c *copier) employ(ctx context.Context, group *errgroup.Group, most int) {
+	tick := time.NewTicker(employEvery)
+	defer tick.Stop()
+	for {
+		want := min(c.throttle.Current().Workers, most)
+		c.mu.Lock()
+		left := len(c.waiting) + len(c.busy)
+		for ; left > 0 && c.workers < want && !c.stopped; c.workers++ {
+			group.Go(func() error { return c.work(ctx) })
+		}
+		c.progress.at(c.workers)
+		c.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-c.ended:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// leave reports whether there are more workers than there may be; then the one
+// that asks is counted no more. It is called with the lock held.
+func (c *copier) leave() bool {
+	if c.workers <= c.throttle.Current().Workers {
+		return false
+	}
+	c.workers--
+	return true
+}
+
+// next is the range that a worker goes on with; nil when all are done.
+func (c *copier) next(ctx context.Context, from *wire.Conn) (*keyRange, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if c.stopped {
+			return nil, context.Cause(ctx)
+		}
+		if c.leave() {
+			return nil, nil
+		}
+		if n := len(c.waiting); n > 0 {
+			r := c.waiting[n-1]
+			c.waiting = c.waiting[:n-1]
+			c.busy[r] = true
+			return r, nil
+		}
+		if len(c.busy) == 0 {
+			return nil, nil
+		}
+		r, tried, err := c.split(ctx, from)
+		if err != nil || r != nil {
+			return r, err
+		}
+		if !tried { // or the lock was let go: what is told meanwhile was not heard
+			c.changed.Wait()
+		}
+	}
+}
+
+// done takes note that a range is copied.
+func (c *copier) done(r *keyRange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.busy, r)
+	id := r.table.id()
+	if c.open[id]--; c.open[id] == 0 && !c.dirty[id] {
+		c.progress.finished(id)
+	}
+	if len(c.busy)+len(c.waiting) == 0 {
+		close(c.ended)
+	}
+	c.changed.Broadcast()
+}
+
+// handBack gives a range to others, where there are more workers than there may be.
+func (c *copier) handBack(r *keyRange) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.leave() {
+		return false
+	}
+	delete(c.busy, r)
+	c.waiting = append(c.waiting, r)
+	c.changed.Broadcast()
+	return true
+}
+
+func (c *copier) work(ctx context.Context) error {
+	from, err := wire.Open(ctx, c.source, readSettings...)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := wire.Open(ctx, c.target, dialect.Unlogged, rowsSettings, wire.ReadCommitted)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	for {
+		r, err := c.next(ctx, from)
+		if err != nil || r == nil {
+			return err
+		}
+		ranges, err := c.copyFew(ctx, c.withFew(r, from), from, to)
+		if err == nil {
+			err = c.copyEach(ctx, ranges, from, to)
+		}
+		if errors.Is(err, errFewer) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Settings of the sessions that read chunks: each reads what is committed when it begins.
+var readSettings = []string{wire.ReadCommitted}
+
+// errFewer ends a worker that is not wanted any more.
+var errFewer = errors.New("there are to be fewer workers")
+
+// copyRange copies a range chunk by chunk. The note of a chunk commits with its rows.
+func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire.Conn) error {
+	for {
+		if err := c.throttle.Wait(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		pos, upper, size := r.pos, r.upper, r.rows
+		c.mu.Unlock()
+		began := time.Now()
+		got, err := c.copyChunk(ctx, &keyRange{table: r.table, number: r.number, pos: pos, upper: upper, rows: size}, from, to)
+		if err != nil {
+			return err
+		}
+		c.progress.Add(r.table.id(), got.rows, got.bytes)
+		c.mu.Lock()
+		r.done += got.rows
+		if got.last != nil {
+			r.pos = got.last
+		}
+		r.rows = nextChunk(size, got, time.Since(began), c.throttle.Chunk())
+		r.left = max(r.left-got.rows, 2*r.rows+1, splitLeast) // statistics may be far too low
+		c.changed.Broadcast()                                 // there is something to split again, perhaps
+		c.mu.Unlock()
+		if got.all(size) {
+			return nil
+		}
+		if c.handBack(r) {
+			return errFewer
+		}
+	}
+}
+
+// copyChunk copies the next rows of a range.
+func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire.Conn) (got pumped, err error) {
+	err = to.InTransaction(ctx, "copy "+r.table.Title(), func() (err error) {
+		got, err = c.pumpRange(ctx, r, from, to)
+		return err
+	})
+	return got, err
+}
+
+// query reads the next rows of a range.
+func (r *keyRange) query() string {
+	t := r.table
+	return "SELECT " + t.selectList() + " FROM " + t.Quoted() + " WHERE " + table.Within(t.keyCols, r.pos, r.upper) +
+		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
+}
+
+// pumpRange copies the next rows of a range, and notes it, in the transaction that is open.
+func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn) (pumped, error) {
+	t := r.table
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", many: r.pos != nil || t.Bytes >= c.prepareFrom, took: c.throttle.Took, limit: readTime}
+	got, err := p.run(ctx, r.query())
+	if err != nil {
+		return got, err
+	}
+	last := got.last
+	if last == nil {
+		last = r.pos
+	}
+	_, err = to.Exec(ctx, r.reachedNote(last, got, got.all(r.rows)))
+	return got, err
+}
+
+// firstChunk is how many rows a table's first chunk has, by what a row usually takes.
+func (t *seedTable) firstChunk(bytes int64) int64 {
+	if t.Bytes <= 0 || t.rows <= 0 {
+		return firstChunk
+	}
+	return max(1, min(firstChunk, int64(float64(bytes)/float64(t.Bytes)*float64(t.rows))))
+}
+
+// nextChunk is how many rows the next chunk has, by what the last one took.
+func nextChunk(size int64, got pumped, took time.Duration, bytes int64) int64 {
+	next := size * 4
+	if took > 0 {
+		next = min(next, int64(float64(size)*float64(chunkTime)/float64(took)))
+	}
+	next = max(next, leastChunk)
+	if got.rows > 0 && got.bytes > 0 {
+		next = min(next, max(1, bytes*got.rows/got.bytes))
+	}
+	return min(next, mostChunk)
+}
+
+// split takes the rear half of the longest range that is at work, and notes
+// both halves before either goes on. It is called with the lock held. Rows
+// that both copy at the border are replaced by themselves.
+func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tried bool, err error) {
+	var longest *keyRange
+	for r := range c.busy {
+		// Rows so long that one is a chunk are read one at a time, for memory's sake.
+		if r.rows > 1 && r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
+			longest = r
+		}
+	}
+	if longest == nil {
+		return nil, false, nil
+	}
+	// Find the place without the lock: the range only moves on meanwhile.
+	copied := *longest
+	c.mu.Unlock()
+	middle, err := c.middle(ctx, from, &copied)
+	c.mu.Lock()
+	if err != nil || middle == nil || c.stopped || !c.busy[longest] {
+		if errors.Is(err, schema.ErrTableChanged) {
+			err = nil
+		}
+		longest.left = 0 // not worth another try
+		return nil, true, err
+	}
+	if fmt.Sprint(longest.upper) != fmt.Sprint(copied.upper) {
+		return nil, true, nil // another worker was faster
+	}
+	c.numbers[longest.table.id()]++
+	rear = &keyRange{table: longest.table, number: c.numbers[longest.table.id()], pos: middle, upper: longest.upper, rows: longest.rows}
+	if err := c.notes.note(ctx, rear.partNote(), longest.upperNote(middle)); err != nil {
+		return nil, true, err
+	}
+	rear.left = longest.left / 2
+	longest.left -= rear.left
+	longest.upper = middle
+	c.open[rear.table.id()]++
+	c.busy[rear] = true
+	return rear, true, nil
+}
+
+// middle is a key about half way through what a range has left, nil if there is none.
+func (c *copier) middle(ctx context.Context, from *wire.Conn, r *keyRange) (table.Key, error) {
+	t := r.table
+	if len(t.keyCols) == 1 && isInteger(t.keyCols[0].Type) {
+		return c.middleNumber(ctx, from, r)
+	}
+	offset := min(r.left/2, splitSamples)
+	return t.keyOf(ctx, from, "WHERE "+table.Within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+fmt.Sprintf(" LIMIT 1 OFFSET %d", offset))
+}
+
+func isInteger(kind string) bool {
+	return slices.Contains([]string{"tinyint", "smallint", "mediumint", "int", "bigint"}, kind)
+}
+
+// middleNumber is the number half way to the range's last key.
+func (c *copier) middleNumber(ctx context.Context, from *wire.Conn, r *keyRange) (table.Key, error) {
+	t := r.table
+	last, err := t.keyOf(ctx, from, "WHERE "+table.Within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+" DESC LIMIT 1")
+	if err != nil || last == nil {
+		return nil, err
+	}
+	var a, b float64
+	if a, err = strconv.ParseFloat(r.pos[0], 64); err != nil {
+		return nil, nil //nolint:nilerr // what is no number has no middle
+	}
+	if b, err = strconv.ParseFloat(last[0], 64); err != nil {
+		return nil, nil //nolint:nilerr // as above
+	}
+	return t.keyOf(ctx, from, "WHERE "+query.Quote(t.keyCols[0].Name)+fmt.Sprintf(" >= %.0f", a+(b-a)/2)+" AND "+
+		table.Within(t.keyCols, r.pos, last)+" ORDER BY "+t.keyList()+" LIMIT 1")
+}
+
+// keyOf reads the key of the first row that a condition finds; nil if none.
+func (t *seedTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
+	keys, err := t.keysOf(ctx, from, condition)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// keysOf reads the keys of all rows that a condition finds.
+func (t *seedTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
+	var keys []table.Key
+	err := from.Query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.Quoted()+" "+condition, func(row []byte) error {
+		key := make(table.Key, len(t.keyCols))
+		for i, c := range t.keyCols {
+			value, rest, err := wire.NextValue(row)
+			if err != nil {
+				return err
+			}
+			key[i], row = c.WireLiteral(value), rest
+		}
+		keys = append(keys, key)
+		return nil
+	})
+	return keys, replication.WrapErr("read keys of "+t.Title(), schema.ChangedError(err))
+}

@@ -1,0 +1,167 @@
+package seed
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// bareTable is a table's CREATE statement without what is cheaper to make when
+// the rows are there: secondary indexes and foreign keys.
+type bareTable struct {
+	create string
+	late   []string // what to add when the rows are there, indexes first
+}
+
+var (
+	indexDefinition = regexp.MustCompile("^(UNIQUE KEY|KEY|FULLTEXT KEY|SPATIAL KEY|VECTOR KEY) (`(?:[^`]|``)*`)")
+	foreignKey      = regexp.MustCompile("^(?:CONSTRAINT `(?:[^`]|``)*` )?FOREIGN KEY")
+	firstIndexed    = regexp.MustCompile(`^[^(]*\((.*)`)
+	countsUp        = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
+)
+
+// smallTable is the size below which another DDL statement costs more than to
+// keep the indexes while rows come in. Unique ones come later all the same: a
+// fuzzy copy may break them for a while.
+const smallTable = 1 << 20
+
+// bare takes a CREATE TABLE apart. keep names indexes that the copy needs;
+// lookups are column lists that must stay findable by an index. The indexes
+// before a kept one stay too, so that their order in the end is the source's.
+func bare(t *seedTable, lookups [][]string) (bareTable, error) {
+	create := t.object.Create
+	head, definitions, tail, err := splitDefinitions(create)
+	if err != nil {
+		return bareTable{}, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
+	}
+	lastKept := map[string]int{} // by class: unique and other indexes are sorted apart
+	for i, d := range definitions {
+		m := indexDefinition.FindStringSubmatch(d)
+		if m == nil {
+			continue
+		}
+		if m[1] == "KEY" && t.Bytes < smallTable || m[2] == query.Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
+			lastKept[m[1]] = i
+		}
+	}
+	var kept, indexes, keys []string
+	for i, d := range definitions {
+		m := indexDefinition.FindStringSubmatch(d)
+		last, keeps := 0, false
+		if m != nil {
+			last, keeps = lastKept[m[1]]
+		}
+		switch {
+		case foreignKey.MatchString(d):
+			keys = append(keys, d)
+		case m != nil && (!keeps || i > last):
+			indexes = append(indexes, d)
+		default:
+			kept = append(kept, d)
+		}
+	}
+	return bareTable{create: head + strings.Join(kept, ",\n  ") + tail, late: append(indexes, keys...)}, nil
+}
+
+// indexesCounter reports whether an index begins with the AUTO_INCREMENT
+// column, which the server wants an index for.
+func indexesCounter(index string, definitions []string) bool {
+	for _, d := range definitions {
+		if !strings.HasPrefix(d, "`") || !countsUp.MatchString(unquoted(d)) {
+			continue
+		}
+		name := d[:nameEnd(d)]
+		m := firstIndexed.FindStringSubmatch(index)
+		return m != nil && strings.Contains(m[1], name) // also where it is not the first (MyISAM)
+	}
+	return false
+}
+
+func indexesLookup(index string, lookups [][]string) bool {
+	m := firstIndexed.FindStringSubmatch(index)
+	return m != nil && slices.ContainsFunc(lookups, func(columns []string) bool {
+		return strings.HasPrefix(m[1], query.Quote(columns[0]))
+	})
+}
+
+// nameEnd is the length of the quoted name that text begins with.
+func nameEnd(text string) int {
+	for i := 1; i < len(text); i++ {
+		if text[i] != '`' {
+			continue
+		}
+		if i+1 < len(text) && text[i+1] == '`' {
+			i++
+			continue
+		}
+		return i + 1
+	}
+	return len(text)
+}
+
+// unquoted is text without what is in quotes.
+func unquoted(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if end := quotedEnd(text, i); end > i {
+			i = end - 1
+			continue
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// quotedEnd is the end of the quoted part that begins at i, or i if none does.
+func quotedEnd(text string, i int) int {
+	quote := text[i]
+	if quote != '\'' && quote != '"' && quote != '`' {
+		return i
+	}
+	for j := i + 1; j < len(text); j++ {
+		switch {
+		case text[j] == '\\' && quote != '`':
+			j++
+		case text[j] != quote:
+		case j+1 < len(text) && text[j+1] == quote:
+			j++
+		default:
+			return j + 1
+		}
+	}
+	return len(text)
+}
+
+// splitDefinitions cuts a CREATE TABLE at the commas of its list of columns,
+// keys and constraints.
+func splitDefinitions(create string) (head string, definitions []string, tail string, err error) {
+	depth, start := 0, 0
+	for i := 0; i < len(create); i++ {
+		if end := quotedEnd(create, i); end > i {
+			i = end - 1
+			continue
+		}
+		switch create[i] {
+		case '(':
+			depth++
+			if depth == 1 {
+				head, start = create[:i+1]+"\n  ", i+1
+			}
+		case ')':
+			depth--
+			if depth == 0 {
+				definitions = append(definitions, strings.TrimSpace(create[start:i]))
+				return head, definitions, "\n" + create[i:], nil
+			}
+		case ',':
+			if depth == 1 {
+				definitions = append(definitions, strings.TrimSpace(create[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	return "", nil, "", fmt.Errorf("its parentheses do not match")
+}

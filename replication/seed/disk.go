@@ -1,0 +1,151 @@
+package seed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/report"
+)
+
+const (
+	// diskMargin is what a target's disk must have besides the copy, for logs and
+	// the sorting of indexes, and diskShare the same as a share of the copy.
+	diskMargin = 128 << 20
+	diskShare  = 0.1
+	// diskFull is from where on a disk counts as full.
+	diskFull = 8 << 20
+	// diskPatience bounds the question that comes after an error.
+	diskPatience = 10 * time.Second
+)
+
+// disk is what the file system of a data directory has.
+type disk struct {
+	dir, device, mount string
+	free               int64
+}
+
+func (d disk) String() string {
+	return fmt.Sprintf("%s on %s (%s) has %s free", d.dir, d.device, d.mount, phrase.Bytes(d.free))
+}
+
+// readDisk asks the machine of a server; ok is false where that is not reached.
+func readDisk(ctx context.Context, s *replication.Server) (d disk, ok bool, err error) {
+	if s.Host() == nil {
+		return disk{}, false, nil
+	}
+	db, err := s.DB(ctx)
+	if err != nil {
+		return disk{}, false, err
+	}
+	if d.dir, err = query.Text(ctx, db, "SELECT @@GLOBAL.datadir"); err != nil {
+		return disk{}, false, s.Wrap("read datadir", err)
+	}
+	return d, true, d.ask(ctx, s)
+}
+
+// ask reads the file system of the folder.
+func (d *disk) ask(ctx context.Context, s *replication.Server) error {
+	var out bytes.Buffer
+	if err := s.Host().Run(ctx, "LC_ALL=C df -P -k -- "+remote.Quote(d.dir)+" | tail -n 1", nil, &out); err != nil {
+		return fmt.Errorf("look at the disk of %s: %w", s.Name(), err)
+	}
+	fields := strings.Fields(out.String()) // device, size, used, free, share, mount point
+	if len(fields) < 6 {
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), replication.OneLine(out.String()))
+	}
+	kib, err := strconv.ParseInt(fields[3], 10, 64)
+	if err != nil {
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), replication.OneLine(out.String()))
+	}
+	d.device, d.free, d.mount = fields[0], kib<<10, strings.Join(fields[5:], " ")
+	return nil
+}
+
+// enoughDisk refuses a target that the copy does not fit on (H29). What an
+// earlier try has copied is there already.
+func (r *seedRun) enoughDisk(ctx context.Context) error {
+	d, ok, err := readDisk(ctx, r.Pair.Target)
+	if err != nil || !ok {
+		return err
+	}
+	var sizes [2]int64
+	for i, s := range []*replication.Server{r.Pair.Source, r.Pair.Target} {
+		if sizes[i], err = dataSize(ctx, s, r.schemas); err != nil {
+			return err
+		}
+	}
+	need := int64(float64(sizes[0])*(1+diskShare)) + diskMargin - sizes[1]
+	if d.free >= need {
+		return nil
+	}
+	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.Pair.Target.Name(), d, phrase.Bytes(need)),
+		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
+}
+
+// dataSize is what tables and indexes of schemas take on a server's disk.
+func dataSize(ctx context.Context, s *replication.Server, schemas []string) (int64, error) {
+	if len(schemas) == 0 {
+		return 0, nil
+	}
+	db, err := s.DB(ctx)
+	if err != nil {
+		return 0, err
+	}
+	list := make([]string, len(schemas))
+	for i, name := range schemas {
+		list[i] = query.Literal(name)
+	}
+	text, err := query.Text(ctx, db, "SELECT CAST(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) AS SIGNED) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ("+
+		strings.Join(list, ",")+")")
+	if err != nil {
+		return 0, s.Wrap("read the size of the data", err)
+	}
+	return table.Estimate(text), nil
+}
+
+// isFull recognises what a server says when its disk is full: ER_RECORD_FILE_FULL,
+// ER_DISK_FULL, ER_ERROR_ON_WRITE and others with the system's ENOSPC.
+func isFull(err error) bool {
+	switch query.ErrorNumber(err) {
+	case 1114, 1021:
+		return true
+	}
+	for _, text := range []string{"rrcode: 28", "rror: 28", "rrno: 28", "No space left on device"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// explainFull names the disk in an error that comes of its being full: one
+// that the server said, or one of a server that did not survive it. It is asked
+// for although ctx may have ended. The seed goes on from there when there is room.
+func (s *Op) explainFull(ctx context.Context, err error) error {
+	if err == nil || s.Pair.Target.Host() == nil || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskPatience)
+	defer cancel()
+	d, _, diskErr := readDisk(ctx, s.Pair.Target)
+	full := isFull(err)
+	switch {
+	case diskErr != nil && full:
+		return report.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.Pair.Target.Name(), err), diskErr), roomHint)
+	case diskErr != nil || !full && d.free >= diskFull:
+		return err
+	}
+	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.Pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is
+}
+
+const roomHint = "make room there, then run migrate apply: the seed goes on from where it is"

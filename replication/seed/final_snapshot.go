@@ -1,0 +1,107 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
+)
+
+const (
+	snapshotTime  = 3 * time.Second // that catching up in the last snapshot may take
+	mostSnapshots = 10
+)
+
+// errSnapshotLong says that the last snapshot was open for too long.
+var errSnapshotLong = errors.New("the last snapshot takes too long")
+
+// lastRounds does what is left inside a snapshot that is not open for longer
+// than snapshotTime, where that can be: a source that is written to faster than
+// one connection follows gets more rounds before the next try, and in the end,
+// visibly, the time that it takes.
+func (r *seedRun) lastRounds(ctx context.Context) error {
+	for try := 1; ; try++ {
+		if try > 1 || time.Since(r.caughtUp) > roundTime { // there may be more by now than fits in
+			if _, err := r.round(ctx); err != nil || len(r.dirty) > 0 {
+				return err
+			}
+		}
+		limit := snapshotTime
+		if try == mostSnapshots {
+			limit = 0
+		}
+		err := r.lastRound(ctx, limit)
+		if !errors.Is(err, errSnapshotLong) {
+			return err
+		}
+		report.Note(ctx, "the last snapshot of %s would have been open for longer than %s: it is given up, and taken again after another round (%d of %d)",
+			r.Pair.Source.Name(), snapshotTime, try, mostSnapshots-1)
+	}
+}
+
+// lastRound does what is left inside one snapshot, at whose position the target
+// is then. Catching up in it takes at most limit; 0 is no limit.
+func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
+	r.progress.enter("the last round")
+	to, err := wire.Open(ctx, r.Pair.Target, dialect.Unlogged, rowsSettings, wire.ReadCommitted)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	snap, err := takeSnapshot(ctx, r.Pair.Source)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	l := lane{snap.Conn, to}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if limit > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotLong)
+	}
+	err = r.catchUp(limited, []lane{l}, snap.GTIDs, nil)
+	late := errors.Is(context.Cause(limited), errSnapshotLong)
+	cancel()
+	switch {
+	case err != nil && late:
+		return errSnapshotLong // rows that are newer than what is noted will be read again
+	case err != nil || len(r.dirty) > 0:
+		return err
+	}
+	r.announce(ctx)
+	err = r.copySnapshot(ctx, l)
+	if errors.Is(err, schema.ErrTableChanged) {
+		r.dirty[table.Name{}] = true // what has changed stands in the log
+		return nil
+	}
+	if err == nil {
+		report.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.Pair.Source.Name())
+	}
+	return err
+}
+
+// announce says how long the tables that need the snapshot will keep it open.
+func (r *seedRun) announce(ctx context.Context) {
+	var bytes int64
+	var titles []string
+	for _, t := range r.known.whole {
+		if !t.chunked() && !t.sequence {
+			bytes, titles = bytes+t.Bytes, append(titles, t.Title())
+		}
+	}
+	if len(titles) == 0 {
+		return
+	}
+	slices.Sort(titles)
+	r.progress.enter("tables without a key, in one snapshot")
+	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
+	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %s: %s keeps old versions of rows for about %s",
+		replication.Some(titles), phrase.Bytes(bytes), r.Pair.Source.Name(), max(took, time.Second))
+}

@@ -1,0 +1,74 @@
+package seed
+
+import (
+	"context"
+
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+// cascade is a foreign key of a child whose action changes the child's rows
+// without a trace in the binlog.
+type cascade struct {
+	child           table.Name
+	columns, parent []string // the child's columns, the parent's that they refer to
+	onDelete        bool
+	onUpdate        bool
+}
+
+// bonds are the foreign keys of the source whose actions change rows, and its sequences.
+type bonds struct {
+	cascades  map[table.Name][]cascade  // of a parent
+	lookups   map[table.Name][][]string // the columns by which a child's rows must be found
+	sequences bool
+}
+
+// readBonds asks for them; there are few on most servers, and any may lead from one schema to another.
+func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
+	source, found := r.Pair.Source, bonds{cascades: map[table.Name][]cascade{}, lookups: map[table.Name][][]string{}}
+	dialect, err := source.Dialect(ctx)
+	if err != nil {
+		return found, err
+	}
+	var queries []string
+	for _, schema := range r.schemas {
+		queries = append(queries, cascadesOf(schema), dialect.SequenceOf(schema))
+	}
+	err = wire.Ask(ctx, source, queries, func(i int, rows []query.Record, err error) error {
+		if err != nil {
+			return source.Wrap("read the foreign keys of "+r.schemas[i/2], err)
+		}
+		if i%2 == 0 {
+			found.bind(rows)
+		} else {
+			found.sequences = found.sequences || len(rows) > 0
+		}
+		return nil
+	})
+	for _, list := range found.cascades {
+		for _, c := range list {
+			found.lookups[c.child] = append(found.lookups[c.child], c.columns)
+		}
+	}
+	return found, err
+}
+
+// lostTable is a table of the source that the seed has not noted, if there is
+// one. It looks once more at what is there, beside all that the seed knows.
+func (r *seedRun) lostTable(ctx context.Context) (lost table.Name, err error) {
+	waves, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.waveTables)
+	if err != nil {
+		return lost, err
+	}
+	return lost, waves.Each(ctx, func(w schema.Batch) error {
+		noted, err := r.notes.read(ctx, w)
+		for id := range w.Kinds {
+			if err == nil && noted[id] == nil {
+				lost = id
+			}
+		}
+		return err
+	})
+}

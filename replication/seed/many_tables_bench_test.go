@@ -1,0 +1,233 @@
+package seed
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/replication/verify"
+	"github.com/dcmigrate/migrate/secret"
+)
+
+// Of BenchmarkSeedManyTables: how many blogs of twelve tables, and how far the source is.
+const (
+	benchBlogs     = "MIGRATE_BENCH_BLOGS"
+	benchRoundTrip = "MIGRATE_BENCH_RTT"   // a duration
+	benchCrowd     = "MIGRATE_BENCH_CROWD" // of BenchmarkMemoryOfTables: tables of one schema, in place of blogs
+)
+
+// benchSetting is a setting of a benchmark from the environment.
+func benchSetting[T any](b *testing.B, name string, usual T, parse func(string) (T, error)) T {
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	value, err := parse(text)
+	require.NoError(b, err, name)
+	return value
+}
+
+// makeCrowd makes one database of all blogs' tables.
+func makeCrowd(s *servertest.Instance, tables int) {
+	statements := []string{"CREATE DATABASE crowd"}
+	for i := range tables {
+		statements = append(statements, replicationtest.BlogTable(fmt.Sprintf("crowd.wp_%d_%d", i/12, i%12))...)
+	}
+	s.Exec(statements...)
+}
+
+// far relays to address as through a network of that round trip.
+func far(b *testing.B, address string, roundTrip time.Duration) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			away, err := net.Dial("tcp", address)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go late(near, away, roundTrip/2)
+			go late(away, near, roundTrip/2)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// late passes on what comes, each piece after a time.
+func late(to, from net.Conn, after time.Duration) {
+	type piece struct {
+		due  time.Time
+		data []byte
+	}
+	pieces := make(chan piece, 1000)
+	go func() {
+		defer close(pieces)
+		for {
+			data := make([]byte, 64<<10)
+			n, err := from.Read(data)
+			if n > 0 {
+				pieces <- piece{time.Now().Add(after), data[:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		<-time.After(time.Until(p.due))
+		if _, err := to.Write(p.data); err != nil {
+			_ = from.Close()
+			_, _ = io.Copy(io.Discard, from)
+			for range pieces { //nolint:revive // its reader must not wait for us
+			}
+			break
+		}
+	}
+	_ = to.Close()
+}
+
+// BenchmarkSeedManyTables seeds many small tables from a source that is near and
+// from one that is far away: what a table costs, whatever it holds. mydumper and
+// myloader do the same, in turn; figures are medians of milliseconds a table.
+func BenchmarkSeedManyTables(b *testing.B) {
+	blogs := benchSetting(b, benchBlogs, 100, strconv.Atoi)
+	roundTrip := benchSetting(b, benchRoundTrip, 20*time.Millisecond, time.ParseDuration)
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			source, target := servertest.Start(b, flavor), servertest.Start(b, flavor)
+			replicationtest.CrashLogin(source, target)
+			replicationtest.MakeBlogs(source, blogs)
+			took := map[string][]time.Duration{}
+			ways := []struct{ name, address string }{{"near", source.Addr()}, {"far", far(b, source.Addr(), roundTrip)}}
+			for b.Loop() {
+				for _, way := range ways {
+					for _, tool := range []string{"seed", "mydumper"} {
+						spent, err := manyTables(b, tool, way.address, source, target, blogs)
+						if err != nil {
+							b.Logf("%s %s %s absent: %.300v", flavor, way.name, tool, err)
+							continue
+						}
+						b.Logf("%s %s %s: %s", flavor, way.name, tool, spent)
+						took[tool+"-"+way.name] = append(took[tool+"-"+way.name], spent)
+					}
+				}
+			}
+			for name, list := range took {
+				b.ReportMetric(replicationtest.MedianOf(list).Seconds()*1000/float64(blogs*12), name+"-ms")
+			}
+		})
+	}
+}
+
+// manyTables has a tool copy the blogs, and removes the copy.
+func manyTables(b *testing.B, tool, address string, source, target *servertest.Instance, blogs int) (time.Duration, error) {
+	began := time.Now()
+	if tool == "mydumper" {
+		host, port, err := net.SplitHostPort(address)
+		require.NoError(b, err)
+		dir := b.TempDir()
+		err = replicationtest.Shell(b, fmt.Sprintf(`mydumper -h %s -P %s -u migrate_crash -p pw --regex '^blog' -t 4 --trx-consistency-only -G -E -R -o %[3]s/d
+			myloader -S %[4]s -u root -t 4 -q 20 -d %[3]s/d`, host, port, dir, target.Socket))
+		spent := time.Since(began)
+		for i := range blogs {
+			target.Exec(fmt.Sprintf("DROP DATABASE IF EXISTS blog%d", i))
+		}
+		return spent, err
+	}
+	pair := pairOf(b, address, target.Addr())
+	err := Step(pair).Op.Apply(b.Context())
+	spent := time.Since(began)
+	require.NoError(b, Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+	return spent, err
+}
+
+// tablesServers tells the process that is measured its servers' addresses.
+const tablesServers = "MIGRATE_BENCH_TABLES"
+
+// BenchmarkMemoryOfTables is what a seed of many small tables has resident at
+// most, and a verify of them, in a process of their own.
+func BenchmarkMemoryOfTables(b *testing.B) {
+	blogs, crowd := benchSetting(b, benchBlogs, 500, strconv.Atoi), benchSetting(b, benchCrowd, 0, strconv.Atoi)
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			fast := servertest.Set("innodb_flush_log_at_trx_commit", "0")
+			source, target := servertest.Start(b, flavor, fast, servertest.Set("sync_binlog", "0")), servertest.Start(b, flavor, fast)
+			tables := crowd
+			if crowd > 0 {
+				makeCrowd(source, crowd)
+			} else {
+				replicationtest.MakeBlogs(source, blogs)
+				tables = blogs * 12
+			}
+			replicationtest.CrashLogin(source, target)
+			for b.Loop() {
+				cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestTablesToBeMeasured$", "-test.count=1", "-test.v") //nolint:gosec // this very program
+				cmd.Env = append(os.Environ(), tablesServers+"="+source.Addr()+","+target.Addr())
+				out, err := cmd.CombinedOutput()
+				require.NoError(b, err, string(out))
+				found := regexp.MustCompile(`(\w+) VmHWM:\s*(\d+) kB`).FindAllSubmatch(out, -1)
+				require.Len(b, found, 2, string(out))
+				for _, m := range found {
+					kilobytes, err := strconv.ParseFloat(string(m[2]), 64)
+					require.NoError(b, err)
+					b.ReportMetric(kilobytes/1024, string(m[1])+"-MiB")
+				}
+				require.NoError(b, Step(pairOf(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+			}
+			b.ReportMetric(float64(tables), "tables")
+		})
+	}
+}
+
+// TestTablesToBeMeasured is not a test: it is the process that BenchmarkMemoryOfTables starts.
+func TestTablesToBeMeasured(t *testing.T) {
+	source, target, ok := strings.Cut(os.Getenv(tablesServers), ",")
+	if !ok {
+		return // it is not the process to be measured
+	}
+	debug.SetGCPercent(50) // as cmd/migrate has it
+	pair := pairOf(t, source, target)
+	peak := func(of string) {
+		status, err := os.ReadFile("/proc/self/status")
+		require.NoError(t, err)
+		t.Log(of, string(regexp.MustCompile(`VmHWM:.*kB`).Find(status)))
+		debug.FreeOSMemory()
+		require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the peak begins anew, see proc(5)
+	}
+	require.NoError(t, Step(pair).Op.Apply(t.Context()))
+	peak("seed")
+	report, err := verify.Run(t.Context(), pair, verify.Options{})
+	require.NoError(t, err)
+	require.Zero(t, report.Found)
+	peak("verify")
+}
+
+// pairOf is a pair by the login that crashLogin makes.
+func pairOf(t testing.TB, source, target string) replication.Pair {
+	server := func(side replication.Side, address string) *replication.Server {
+		out := replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
+		t.Cleanup(func() { _ = out.Close() })
+		return out
+	}
+	return replication.Pair{Name: "main", Source: server(replication.Source, source), Target: server(replication.Target, target)}
+}

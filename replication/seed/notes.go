@@ -1,0 +1,238 @@
+package seed
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+// phases of a table, as the notes say.
+const (
+	phaseNew   = "new"   // it may stand on the target half made, or of an old shape
+	phaseMade  = "made"  // it is made; its parts tell what was copied
+	phaseLoose = "loose" // like new, and the binlog does not tell its rows
+	phaseWhole = "whole" // indexes and foreign keys are made too
+)
+
+// keyRange is a range of a table's keys that one worker copies: the rows behind
+// pos up to upper.
+type keyRange struct {
+	table  *seedTable
+	number int
+	pos    table.Key // nil: from the start
+	upper  table.Key // nil: to the end
+	rows   int64     // the chunk's size
+
+	done int64 // rows, in this run
+	left int64 // rows, about
+}
+
+// notes reads and writes the seed's notes.
+type notes struct{ target *replication.Server }
+
+func (n notes) make(ctx context.Context) error {
+	session, err := n.target.Session(ctx, dialect.Unlogged)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, statement := range []string{
+		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + ` (
+			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, phase VARCHAR(8) NOT NULL,
+			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + ` (
+			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
+			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+	} {
+		if _, err := session.ExecContext(ctx, statement); err != nil {
+			return n.target.Wrap("make the seed's notes", err)
+		}
+	}
+	return nil
+}
+
+// note runs statements in one transaction out of the binlog.
+func (n notes) note(ctx context.Context, statements ...string) error {
+	session, err := n.target.Session(ctx, dialect.Unlogged)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	if err := inOneTransaction(ctx, session, statements); err != nil {
+		return n.target.Wrap("write the seed's notes", err)
+	}
+	return nil
+}
+
+// inOneTransaction runs statements, again when the server rolled them back for
+// a deadlock with another worker's notes.
+func inOneTransaction(ctx context.Context, session *replication.Session, statements []string) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	return wire.RetryDeadlock(ctx, "the seed's notes", func() error { return tryTransaction(ctx, session, statements) })
+}
+
+func tryTransaction(ctx context.Context, session *replication.Session, statements []string) error {
+	tx, err := session.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func whereTable(id table.Name) string {
+	return " WHERE table_schema = " + query.Literal(id.Schema) + " AND table_name = " + query.Literal(id.Name)
+}
+
+// phase notes a table's phase and, with it, the statements that complete it.
+func phaseNote(t table.Name, phase string, late []string) string {
+	text, _ := json.Marshal(late) // strings always marshal
+	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " (table_schema, table_name, phase, late) VALUES (" +
+		strings.Join([]string{query.Literal(t.Schema), query.Literal(t.Name), query.Literal(phase), query.Literal(string(text))}, ",") + ")"
+}
+
+// wholeNote notes that tables have their indexes and keys.
+func wholeNote(tables []table.Name) string {
+	list := make([]string, len(tables))
+	for i, t := range tables {
+		list[i] = "(" + query.Literal(t.Schema) + "," + query.Literal(t.Name) + ")"
+	}
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " SET phase = " + query.Literal(phaseWhole) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
+		strings.Join(list, ",") + ")"
+}
+
+func forgetParts(t table.Name) string {
+	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + whereTable(t)
+}
+
+func forgetTable(t table.Name) string {
+	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + whereTable(t)
+}
+
+func boundText(b table.Key) string {
+	text, _ := json.Marshal(b) // strings always marshal
+	return query.Literal(string(text))
+}
+
+// partNote notes a new part, or a part's new end.
+func (p *keyRange) partNote() string {
+	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
+		strings.Join([]string{query.Literal(p.table.Schema), query.Literal(p.table.Name), fmt.Sprint(p.number), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
+}
+
+// reachedNote notes how far a part is copied, and what of it has come. Its end
+// is another's to change.
+func (p *keyRange) reachedNote(pos table.Key, got pumped, done bool) string {
+	flag := "0"
+	if done {
+		flag = "1"
+	}
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
+		fmt.Sprintf(", row_count = row_count + %d, byte_count = byte_count + %d", got.rows, got.bytes) +
+		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.number)
+}
+
+func (p *keyRange) upperNote(upper table.Key) string {
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET upper = " + boundText(upper) + whereTable(p.table.id()) +
+		fmt.Sprintf(" AND part = %d", p.number)
+}
+
+// tableNote is what the notes say of a table.
+type tableNote struct {
+	phase string
+	parts []keyRange // of those not done
+	split int        // the highest number of a part
+
+	rows, bytes int64 // that were copied
+}
+
+// read reads the notes of a wave.
+func (n notes) read(ctx context.Context, w schema.Batch) (map[table.Name]*tableNote, error) {
+	db, err := n.target.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+w.Where())
+	if err != nil {
+		return nil, n.target.Wrap("read the seed's notes", err)
+	}
+	out := map[table.Name]*tableNote{}
+	for _, r := range tables {
+		out[table.Name{Schema: r["s"], Name: r["t"]}] = &tableNote{phase: r["phase"]}
+	}
+	parts, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesParts)+w.Where()+" ORDER BY part")
+	if err != nil {
+		return nil, n.target.Wrap("read the seed's notes", err)
+	}
+	for _, r := range parts {
+		note, ok := out[table.Name{Schema: r["s"], Name: r["t"]}]
+		if !ok {
+			continue
+		}
+		p := keyRange{number: int(table.Estimate(r["part"]))}
+		note.split = max(note.split, p.number)
+		note.rows, note.bytes = note.rows+table.Estimate(r["n"]), note.bytes+table.Estimate(r["size"])
+		if err := json.Unmarshal([]byte(r["pos"]), &p.pos); err != nil {
+			return nil, fmt.Errorf("read the seed's notes: %w", err)
+		}
+		if err := json.Unmarshal([]byte(r["upper"]), &p.upper); err != nil {
+			return nil, fmt.Errorf("read the seed's notes: %w", err)
+		}
+		if r["done"] != "1" {
+			note.parts = append(note.parts, p)
+		}
+	}
+	return out, nil
+}
+
+// lateNote is what is to be added to a table when its rows are there.
+type lateNote struct {
+	table table.Name
+	late  []string
+}
+
+// notesAtOnce is how many of them are in memory.
+const notesAtOnce = 1000
+
+// eachMade hands over the tables that are made and not whole, some at a time.
+func (n notes) eachMade(ctx context.Context, do func([]lateNote) error) error {
+	db, err := n.target.DB(ctx)
+	if err != nil {
+		return err
+	}
+	for last := (table.Name{}); ; {
+		records, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, late FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+
+			" WHERE phase = ? AND (table_schema > ? OR table_schema = ? AND table_name > ?) ORDER BY table_schema, table_name LIMIT ?",
+			phaseMade, last.Schema, last.Schema, last.Name, notesAtOnce)
+		if err != nil {
+			return n.target.Wrap("read the seed's notes", err)
+		}
+		list := make([]lateNote, len(records))
+		for i, r := range records {
+			last = table.Name{Schema: r["s"], Name: r["t"]}
+			list[i].table = last
+			if err := json.Unmarshal([]byte(r["late"]), &list[i].late); err != nil {
+				return fmt.Errorf("read the seed's notes: %w", err)
+			}
+		}
+		if err := do(list); err != nil || len(list) < notesAtOnce {
+			return err
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package physical
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/setting"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// physicalTopic names the kept settings under which the target's server starts
+// with the source's files.
+const physicalTopic = "seed"
+
+// receive brings the source's files to the target's machine, complete and ready
+// to start with; the target's own data is not touched.
+func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error) {
+	n, err := p.begin(ctx, c.notes)
+	if err != nil {
+		return n, err
+	}
+	err = p.throttled(ctx, c.bytes, func(ctx context.Context, f *fileSeed) error {
+		if n.Flavor.FilesMethod() == dialect.MariaDBBackup {
+			return p.stream(ctx, &n, f)
+		}
+		return p.clone(ctx, n, f)
+	})
+	if err != nil {
+		return n, err
+	}
+	n.Phase = phaseSwapping
+	return n, p.write(ctx, n)
+}
+
+// begin writes the notes before the first change.
+func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, error) {
+	db, d, err := p.pair.Target.Open(ctx)
+	if err != nil {
+		return n, err
+	}
+	n.Phase, n.New = phaseReceiving, "new-"+strings.ToLower(rand.Text()[:8])
+	if n.Origin, err = replication.Identity(ctx, p.pair.Source); err != nil {
+		return n, err
+	}
+	names := append([]string{"event_scheduler"}, d.FenceVariables()...)
+	if n.Globals, err = query.Variables(ctx, db, names...); err != nil {
+		return n, p.pair.Target.Wrap("read the globals", err)
+	}
+	if n.Kept, err = p.passive().Read(ctx, passiveNames(d)...); err != nil {
+		return n, err
+	}
+	if d.Flavor.FilesMethod() == dialect.ClonePlugin {
+		if n.Plugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
+			return n, err
+		}
+		if n.Here, err = hasPlugin(ctx, p.pair.Target); err != nil {
+			return n, err
+		}
+	}
+	if err := p.write(ctx, n); err != nil {
+		return n, err
+	}
+	// A server that clones writes there itself, so it is its own.
+	_, err = p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
+if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
+rm -rf "$beside"
+mkdir -m 700 "$beside"
+chown --reference="$dir" "$beside"
+chcon --reference="$dir" "$beside" 2>/dev/null || :`, "")
+	return n, replication.WrapErr("make room for the files", err)
+}
+
+func (p *physical) passive() setting.Persistence {
+	return setting.Persistence{Server: p.pair.Target, Topic: physicalTopic}
+}
+
+// backupScript reads the server's files to its output. The login travels in the
+// script, and lies in a file that has no name any more. At its end the tool holds
+// commits back until its reader of the redo log has looked once more, which by
+// default is up to a second later: every 10 ms, the longest commit of
+// BenchmarkSeedStall went from 1350 to 140 ms.
+func backupScript(cfg replication.ServerConfig) string {
+	options := "[mariadb-backup]\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
+	if cfg.Network == "unix" {
+		options += "socket=" + setting.ClientOption(cfg.Address) + "\n"
+	} else {
+		host, port, _ := strings.Cut(cfg.Address, ":")
+		options += "host=" + setting.ClientOption(host) + "\nport=" + port + "\n"
+	}
+	return `set -eu
+umask 077
+PATH=$PATH:/usr/local/bin:/usr/bin
+tool=$(command -v mariadb-backup || command -v mariabackup)
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+exec 3<>"$work/options"
+rm -f "$work/options"
+cat >&3 <<'END OF OPTIONS'
+` + options + `END OF OPTIONS
+"$tool" --defaults-file=/proc/self/fd/3 --backup --stream=xbstream --parallel=2 --log-copy-interval=10 --target-dir="$work" </dev/null
+`
+}
+
+// prepareScript makes of received files a data directory that a server starts
+// with, and prints the position that it holds.
+const prepareScript = `PATH=$PATH:/usr/local/bin:/usr/bin
+tool=$(command -v mariadb-backup || command -v mariabackup)
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
+memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+memory=$((${memory:-0} / 4))
+if [ "$memory" -lt 102400 ]; then memory=102400; fi
+if [ "$memory" -gt 4194304 ]; then memory=4194304; fi
+"$tool" --prepare --use-memory="${memory}K" --target-dir="$new" </dev/null >/dev/null
+for f in mariadb_backup xtrabackup; do
+	if [ -e "$new/${f}_binlog_info" ]; then cat "$new/${f}_binlog_info"; break; fi
+done
+rm -f "$new"/xtrabackup_* "$new"/mariadb_backup_* "$new/backup-my.cnf"
+chown -R --reference="$dir" "$new"
+chmod --reference="$dir" "$new"
+find "$new" -exec sync {} +`
+
+// stream reads the source's files by mariadb-backup into the target's disk, with
+// nothing in between kept anywhere, and prepares them.
+func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) error {
+	reader, writer := io.Pipe()
+	paced := pacedReader{ctx: ctx, from: reader, seed: f}
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.Config), nil, writer)
+		_ = writer.CloseWithError(err) // nil is the end of the stream
+		return replication.WrapErr("read the files of "+p.pair.Source.Name(), err)
+	})
+	group.Go(func() error {
+		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
+		err := p.pair.Target.Host().Run(both, script, paced, nil)
+		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		return replication.WrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	report.Note(ctx, "%s received from %s; the files are made ready", phrase.Bytes(f.progress.Received()), p.pair.Source.Name())
+	out, err := p.onTarget(ctx, "dir="+remote.Quote(n.Dir)+"; new="+remote.Quote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
+	if err != nil {
+		return fmt.Errorf("prepare the files: %w", err)
+	}
+	n.GTIDs, err = backupPosition(n.Flavor, out)
+	return err
+}
+
+// backupPosition reads what mariadb-backup says of the binlog: file, position
+// and GTIDs. The GTIDs are absent while the server has none.
+func backupPosition(flavor dialect.Flavor, text string) (string, error) {
+	fields := strings.Fields(text)
+	if len(fields) < 2 {
+		return "", report.WithHint(fmt.Errorf("the backup tells no position in the binlog: %q", text), "turn the source's binlog on (log_bin)")
+	}
+	set, err := replication.ParseGTIDSet(flavor, strings.Join(fields[2:], ""))
+	if err != nil {
+		return "", fmt.Errorf("read the backup's position: %w", err)
+	}
+	return set.String(), nil
+}
+
+// pacedReader counts what passes, and holds it back.
+type pacedReader struct {
+	ctx  context.Context //nolint:containedctx // a Reader has none
+	from io.Reader
+	seed *fileSeed
+}
+
+// paceBytes is the most that passes at once.
+const paceBytes = 256 << 10
+
+// Read implements io.Reader.
+func (r pacedReader) Read(b []byte) (int, error) {
+	n, err := r.from.Read(b[:min(len(b), paceBytes)])
+	r.seed.progress.Add(table.Name{}, 0, int64(n))
+	if err != nil {
+		return n, err
+	}
+	r.seed.limit.Took(int64(n))
+	return n, r.seed.limit.Wait(r.ctx)
+}

@@ -1,0 +1,119 @@
+package physical
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// file is where the notes of the pair stand on the target's machine.
+func (p *physical) file() string { return p.options.Dir + "/seed-" + p.pair.Name + ".json" }
+
+// onTarget runs a script on the target's machine.
+func (p *physical) onTarget(ctx context.Context, script, input string) (string, error) {
+	var out bytes.Buffer
+	if err := p.pair.Target.Host().Run(ctx, "set -eu\n"+script+"\n", strings.NewReader(input), &out); err != nil {
+		return "", fmt.Errorf("on the machine of %s: %w", p.pair.Target.Name(), err)
+	}
+	return out.String(), nil
+}
+
+// read reads the notes; found is false when there are none. Where the target's
+// machine cannot be reached there never are any.
+func (p *physical) read(ctx context.Context) (n physicalNotes, found bool, err error) {
+	if p.pair.Target.Host() == nil {
+		return n, false, nil
+	}
+	text, err := p.onTarget(ctx, "if [ -e "+remote.Quote(p.file())+" ]; then cat "+remote.Quote(p.file())+"; fi", "")
+	if err != nil {
+		return n, false, fmt.Errorf("read the notes of the seed: %w", err)
+	}
+	if text == "" {
+		return n, false, nil
+	}
+	if err := json.Unmarshal([]byte(text), &n); err != nil {
+		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.file(), p.pair.Target.Name(), err),
+			"look at the file: it says which data directory the server is to start with")
+	}
+	return n, true, nil
+}
+
+// write writes the notes so that they are there after a power cut.
+func (p *physical) write(ctx context.Context, n physicalNotes) error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("write the notes of the seed: %w", err)
+	}
+	_, err = p.onTarget(ctx, `umask 077
+dir=`+remote.Quote(p.options.Dir)+`; file=`+remote.Quote(p.file())+`
+mkdir -p "$dir"
+cat >"$file.new"
+sync "$file.new"
+mv -f "$file.new" "$file"
+sync "$dir"`, string(text)+"\n")
+	return replication.WrapErr("write the notes of the seed", err)
+}
+
+// forget removes the notes.
+func (p *physical) forget(ctx context.Context) error {
+	_, err := p.onTarget(ctx, "rm -f "+remote.Quote(p.file())+" "+remote.Quote(p.file()+".new"), "")
+	return replication.WrapErr("remove the notes of the seed", err)
+}
+
+// forgetOld lets go of what a seed by files has kept.
+type forgetOld struct{ *physical }
+
+// Forget returns the step of `finish` that removes what a seed by files has
+// kept on the target's machine: the data directory that the server had before.
+func Forget(pair replication.Pair, options Options) plan.Step {
+	return plan.Step{
+		Name:       "forget-seed-" + pair.Name,
+		Summary:    fmt.Sprintf("remove the data directory that %s had before the seed, if it is still kept", pair.Target.Name()),
+		CannotUndo: "it was empty but for the server's own tables",
+		Op:         replication.WhenProvisioned{Op: forgetOld{&physical{pair: pair, options: options.withDefaults(pair)}}},
+	}
+}
+
+// Check looks for the notes.
+func (f forgetOld) Check(ctx context.Context) (plan.State, error) {
+	n, found, err := f.read(ctx)
+	state := plan.State{Done: !found, Now: "nothing is kept", Want: "nothing is kept"}
+	if found {
+		state.Now = n.beside() + " is kept"
+	}
+	return state, err
+}
+
+// Apply removes the old directory, then the notes.
+func (f forgetOld) Apply(ctx context.Context) error {
+	n, found, err := f.read(ctx)
+	if err != nil || !found {
+		return err
+	}
+	if n.Phase != phaseSeeded {
+		return fmt.Errorf("remove the old data of %s: %s", f.pair.Target.Name(), n.Phase.text())
+	}
+	if _, err := f.onTarget(ctx, "rm -rf "+remote.Quote(n.beside()), ""); err != nil {
+		return fmt.Errorf("remove the old data: %w", err)
+	}
+	return f.forget(ctx)
+}
+
+// Verify looks for the notes.
+func (f forgetOld) Verify(ctx context.Context) error {
+	state, err := f.Check(ctx)
+	if err == nil && !state.Done {
+		err = fmt.Errorf("verify on %s: %s", f.pair.Target.Name(), state.Now)
+	}
+	return err
+}
+
+// Undo does nothing: there is nothing to bring back.
+func (forgetOld) Undo(context.Context, json.RawMessage) error { return nil }

@@ -1,0 +1,114 @@
+package physical
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// BenchmarkSeed copies the same data between the same two servers by the seed, by
+// mydumper and myloader at their best settings, by mariadb-dump into the client,
+// by the seed with the server's files and by mariadb-backup by hand, in turn, each
+// round beginning with another; figures are medians.
+func BenchmarkSeed(b *testing.B) {
+	for _, flavor := range servertest.Flavors() {
+		b.Run(string(flavor), func(b *testing.B) {
+			options := []servertest.Option{
+				servertest.Set("innodb_buffer_pool_size", "1G"), servertest.Set("sync_binlog", "1"), servertest.Set("innodb_flush_log_at_trx_commit", "1"),
+			}
+			if flavor == servertest.MariaDB {
+				options = append(options, servertest.Set("innodb_log_file_size", "512M"))
+			} else {
+				options = append(options, servertest.Set("innodb_redo_log_capacity", "1G"))
+			}
+			source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
+			replicationtest.MakeBench(b, source)
+			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.BenchServer(b, replication.Source, source), Target: replicationtest.BenchServer(b, replication.Target, target)}
+			ways := append(fileWays(b, source, target), []benchWay{
+				{"seed", func() error { return seed.Step(pair).Op.Apply(b.Context()) }, func() { require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }},
+				{"mydumper", func() error { return replicationtest.Shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
+				{"dump", func() error { return replicationtest.Shell(b, dumpScript(source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
+			}...)
+			took := map[string][]time.Duration{}
+			for round := 0; b.Loop(); round++ {
+				for i := range ways {
+					way := ways[(i+round)%len(ways)] // none always follows the same other
+					syscall.Sync()                   // what the one before has written must not be this one's burden
+					began, cpu := time.Now(), cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
+					if err := way.run(); err != nil {
+						b.Logf("%s: %v", way.name, err)
+						continue
+					}
+					took[way.name] = append(took[way.name], time.Since(began))
+					spent := cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
+					b.Logf("%s %s %s; processors: source %s, target %s, this %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond),
+						spent[0]-cpu[0], spent[1]-cpu[1], spent[2]-cpu[2])
+					way.undo()
+				}
+			}
+			b.ReportMetric(seedMemory(b, pair, source, target), "rss-MiB")
+			for _, way := range ways {
+				b.ReportMetric(replicationtest.MedianOf(took[way.name]).Seconds(), way.name+"-s")
+			}
+			b.ReportMetric(replicationtest.MedianOf(took[chosen(b, benchFiles(b, source, target))]).Seconds(), "auto-s")
+		})
+	}
+}
+
+// seedMemory is the most memory that a seed in a process of its own had resident, in MiB.
+func seedMemory(b *testing.B, pair replication.Pair, source, target *servertest.Instance) float64 {
+	replicationtest.CrashLogin(source, target)
+	cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestSeedToBeKilled$", "-test.count=1", "-test.v")
+	cmd.Env = append(os.Environ(), replicationtest.CrashServers+"="+source.Addr()+","+target.Addr(), replicationtest.CrashRate+"=1000000000000")
+	out, err := cmd.CombinedOutput()
+	require.NoError(b, err, string(out))
+	require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(out)
+	require.NotNil(b, m, string(out))
+	kilobytes, err := strconv.ParseFloat(string(m[1]), 64)
+	require.NoError(b, err)
+	return kilobytes / 1024
+}
+
+// cpuOf is the processor time that processes have used.
+func cpuOf(b *testing.B, pids ...int) []time.Duration {
+	var out []time.Duration
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(b, err)
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		var ticks int64
+		for _, text := range fields[11:13] { // utime, stime, in hundredths of a second
+			n, err := strconv.ParseInt(text, 10, 64)
+			require.NoError(b, err)
+			ticks += n
+		}
+		out = append(out, time.Duration(ticks)*10*time.Millisecond)
+	}
+	return out
+}
+
+func dumperScript(b *testing.B, source, target *servertest.Instance) string {
+	dir := b.TempDir()
+	return fmt.Sprintf(`rm -rf %[1]s/d; mydumper -S %[2]s -u root -B bench -t 4 -F 32 --trx-consistency-only -G -E -R -o %[1]s/d
+		myloader -S %[3]s -u root -t 4 -q 20 -d %[1]s/d`, dir, source.Socket, target.Socket)
+}
+
+func dumpScript(source, target *servertest.Instance) string {
+	return fmt.Sprintf(`mariadb-dump -S %s -u root --single-transaction --routines --events --databases bench | mariadb -S %s -u root`, source.Socket, target.Socket)
+}

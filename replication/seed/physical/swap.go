@@ -1,0 +1,346 @@
+package physical
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/report"
+)
+
+func passiveNames(d *dialect.Dialect) []string { return slices.Sorted(maps.Keys(d.PassiveGlobals())) }
+
+// places says where the data directories are: all that is needed to know how
+// far a swap came.
+func (p *physical) places(ctx context.Context, n physicalNotes) (received, kept bool, err error) {
+	out, err := p.onTarget(ctx, "cd "+remote.Quote(n.beside())+`
+if [ -e `+remote.Quote(n.New)+` ]; then echo received; fi
+if [ -e old ]; then echo kept; fi`, "")
+	if err != nil {
+		return false, false, fmt.Errorf("look for the data directories: %w", err)
+	}
+	return strings.Contains(out, "received"), strings.Contains(out, "kept"), nil
+}
+
+// complete starts the target's server with the files that were received.
+func (p *physical) complete(ctx context.Context, n physicalNotes) error {
+	t := p.pair.Target
+	received, kept, err := p.places(ctx, n)
+	if err != nil {
+		return err
+	}
+	if received && !kept {
+		if err := p.up(ctx, n); err != nil { // its settings can be kept only while it runs
+			return err
+		}
+		dialect, err := t.Dialect(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.passive().Write(ctx, dialect.PassiveGlobals()); err != nil {
+			return err
+		}
+	}
+	if received {
+		report.Note(ctx, "%s is stopped, and started again with the files of %s", t.Name(), p.pair.Source.Name())
+		_ = t.Close() // what its connections have to say
+		if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
+			return err
+		}
+		if err := p.swap(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := p.up(ctx, n); err != nil {
+		return report.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
+	}
+	if err := p.settle(ctx, &n); err != nil {
+		return err
+	}
+	n.Phase = phaseSeeded
+	return p.write(ctx, n)
+}
+
+// up starts the target's server where it does not answer.
+func (p *physical) up(ctx context.Context, n physicalNotes) error {
+	_ = p.pair.Target.Close() // connections from before
+	if _, err := p.pair.Target.Dialect(ctx); err == nil || ctx.Err() != nil {
+		return err
+	}
+	if err := p.options.Service.Start(ctx, n.Unit); err != nil {
+		return err
+	}
+	return replication.WaitUntilItAnswers(ctx, p.pair.Target)
+}
+
+// swap puts the received directory in the place of the old one; the server is
+// stopped. Between the two renames there is none, and the server cannot start;
+// what a start that was tried then has made is none of ours or the source's.
+// What belongs to the server itself, and not to its data, stays: MySQL keeps
+// its identity, persisted variables and certificates among its data.
+func (p *physical) swap(ctx context.Context, n physicalNotes) error {
+	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`; new=`+remote.Quote(n.New)+`
+if [ ! -e "$beside/old" ]; then
+	for f in "$dir/auto.cnf" "$dir/mysqld-auto.cnf" "$dir"/*.pem "$dir/debian-"*.flag; do
+		if [ -e "$f" ]; then cp -p "$f" "$beside/$new/"; sync "$beside/$new/${f##*/}"; fi
+	done
+	if command -v restorecon >/dev/null 2>&1; then restorecon -R "$beside/$new" || :; fi
+	sync "$beside/$new"
+	mv -T "$dir" "$beside/old"
+fi
+sync "$beside" "$(dirname "$dir")"
+if [ -e "$beside/$new" ]; then
+	rm -rf "$dir"
+	mv -T "$beside/$new" "$dir"
+fi
+sync "$beside" "$(dirname "$dir")"
+if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "")
+	return replication.WrapErr("swap the data directories", err)
+}
+
+// settle makes of a server that runs on the source's files the source's replica
+// to be, fenced and at the files' position, and leaves the marker of a finished seed.
+func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
+	t := p.pair.Target
+	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
+		if err := p.clonedPosition(ctx, n); err != nil {
+			return err
+		}
+	}
+	set, err := replication.ParseGTIDSet(n.Flavor, n.GTIDs)
+	if err != nil {
+		return err
+	}
+	if err := (schema.EventsOp{Server: t}).Apply(ctx); err != nil {
+		return err
+	}
+	if err := account.AsAdmin(ctx, t, []string{dialect.Unlogged}, p.dropForeign); err != nil {
+		return t.Wrap("take away what is the source's own", err)
+	}
+	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
+		if err := p.leaveServers(ctx, *n, n.Plugin); err != nil {
+			return err
+		}
+	}
+	m := replication.Marker{Origin: n.Origin, GTIDs: set.String(), Finished: true}
+	if m.Made, err = p.arrived(ctx); err != nil {
+		return err
+	}
+	err = account.AsAdmin(ctx, t, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
+		if err := seed.SetPosition(ctx, t, set); err != nil {
+			return err
+		}
+		return replication.WriteMarker(ctx, session, m)
+	})
+	if err != nil {
+		return err
+	}
+	report.Note(ctx, "the files hold %s of %s", set, p.pair.Source.Name())
+	return p.restoreGlobals(ctx, *n)
+}
+
+// clonedPosition notes what the clone holds, once what the server has agrees with
+// what the clone says of itself. It is noted before the position is first changed.
+func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
+	if n.GTIDs != "" {
+		return nil
+	}
+	t := p.pair.Target
+	if err := install(ctx, t); err != nil {
+		return err
+	}
+	db, dialect, err := t.Open(ctx)
+	if err != nil {
+		return err
+	}
+	said, err := query.Text(ctx, db, "SELECT GTID_EXECUTED FROM performance_schema.clone_status")
+	if err != nil {
+		return t.Wrap("read the clone's position", err)
+	}
+	set, err := replication.ParseGTIDSet(n.Flavor, said)
+	if err != nil {
+		return err
+	}
+	have, err := replication.ExecutedGTIDs(ctx, db, dialect)
+	if err != nil {
+		return err
+	}
+	if !have.Contains(set) || !set.Contains(have) {
+		return report.WithHint(fmt.Errorf("the clone on %s says that it holds %s, and the server has %s", t.Name(), set, have),
+			"migrate rollback --all gives the server its old data back; set seed: copy then")
+	}
+	n.GTIDs = set.String()
+	return p.write(ctx, *n)
+}
+
+// dropForeign takes away what the files hold of the source's own: migrate's
+// accounts there, and links that it follows.
+func (p *physical) dropForeign(ctx context.Context, session *replication.Session) error {
+	dialect, err := p.pair.Target.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	status, err := dialect.ReplicaStatus(ctx, session)
+	if err != nil {
+		return err
+	}
+	if status.Configured {
+		if _, err := session.ExecContext(ctx, dialect.ResetReplica()); err != nil {
+			return fmt.Errorf("forget the source's link: %w", err)
+		}
+	}
+	accounts, err := query.All(ctx, session, "SELECT User AS user, Host AS host FROM mysql.user WHERE User LIKE ?", strings.ReplaceAll(replication.OwnUserPrefix, "_", `\_`)+"%")
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+query.Quote(a["user"])+"@"+query.Quote(a["host"])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrived lists what has come by the files.
+func (p *physical) arrived(ctx context.Context) (replication.Made, error) {
+	var m replication.Made
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return m, err
+	}
+	if m.Schemas, err = (&seed.Op{Pair: p.pair}).Schemas(ctx, db); err != nil {
+		return m, err
+	}
+	if m.Target, err = replication.Identity(ctx, p.pair.Target); err != nil {
+		return m, err
+	}
+	accounts, err := account.Read(ctx, p.pair.Target)
+	for _, a := range accounts {
+		m.Accounts = append(m.Accounts, replication.MadeAccount{User: a.User, Host: a.Host, Role: a.Role})
+	}
+	return m, err
+}
+
+// restoreGlobals gives the target the kept and running settings that it had
+// before, the fence last.
+func (p *physical) restoreGlobals(ctx context.Context, n physicalNotes) error {
+	db, dialect, err := p.pair.Target.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.passive().Restore(ctx, n.Kept, passiveNames(dialect)...); err != nil {
+		return err
+	}
+	for _, name := range append([]string{"event_scheduler"}, dialect.FenceVariables()...) {
+		if strings.EqualFold(n.Globals[name], "DISABLED") {
+			continue // can only be set at a start, which will do so
+		}
+		if err := query.SetGlobal(ctx, db, name, n.Globals[name]); err != nil {
+			return p.pair.Target.Wrap("restore the globals", err)
+		}
+	}
+	return nil
+}
+
+// leaveServers takes away what a clone needs; had tells whether the data that
+// the target runs on had the plugin before.
+func (p *physical) leaveServers(ctx context.Context, n physicalNotes, had bool) error {
+	if err := p.endClones(ctx); err != nil {
+		return err
+	}
+	if err := uninstall(ctx, p.pair.Target, had); err != nil {
+		return err
+	}
+	if err := p.account().Drop(ctx); err != nil {
+		return err
+	}
+	return uninstall(ctx, p.pair.Source, n.Plugin)
+}
+
+// discard forgets a seed while the target's server has its own data.
+func (p *physical) discard(ctx context.Context, n physicalNotes) error {
+	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
+		if err := p.up(ctx, n); err != nil {
+			return err
+		}
+		if err := p.leaveServers(ctx, n, n.Here); err != nil {
+			return err
+		}
+	}
+	if err := (&seed.Op{Pair: p.pair}).Writable(ctx, p.dropControl); err != nil {
+		report.Note(ctx, "the schema %s may be left on %s: %v", replication.OwnSchema, p.pair.Target.Name(), err)
+	}
+	// A process of the earlier try that still writes there does so to no end.
+	_, err := p.onTarget(ctx, "beside="+remote.Quote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
+	if err != nil {
+		return fmt.Errorf("remove what was received: %w", err)
+	}
+	return p.forget(ctx)
+}
+
+// giveBack lets the target's server run on its old data again.
+func (p *physical) giveBack(ctx context.Context, n physicalNotes) error {
+	t := p.pair.Target
+	if err := p.returning(ctx, &n); err != nil {
+		return err
+	}
+	_ = t.Close() // what its connections have to say
+	if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
+		return err
+	}
+	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
+if [ -e "$beside/old" ]; then
+	rm -rf "$beside/gone"
+	if [ -e "$dir" ]; then mv -T "$dir" "$beside/gone"; fi
+	mv -T "$beside/old" "$dir"
+	sync "$beside" "$(dirname "$dir")"
+fi`, "")
+	if err != nil {
+		return fmt.Errorf("give %s its old data back: %w", t.Name(), err)
+	}
+	if err := p.up(ctx, n); err != nil {
+		return err
+	}
+	if err := p.restoreGlobals(ctx, n); err != nil {
+		return err
+	}
+	return p.discard(ctx, n)
+}
+
+// returning notes that the old data comes back, once nothing stands in the way.
+func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
+	if n.Phase == phaseReturning {
+		return nil
+	}
+	t := p.pair.Target
+	received, kept, err := p.places(ctx, *n)
+	if err != nil {
+		return err
+	}
+	if !received && !kept {
+		return report.WithHint(fmt.Errorf("the data that %s had before the seed is gone from %s", t.Name(), n.beside()),
+			"make the target anew, or drop the schemas on it by hand and remove %s", p.file())
+	}
+	if db, dialect, err := t.Open(ctx); err == nil {
+		status, err := dialect.ReplicaStatus(ctx, db)
+		if err != nil {
+			return t.Wrap("undo the seed", err)
+		}
+		if status.Configured {
+			return report.WithHint(fmt.Errorf("%s still has a link from %s", t.Name(), status.Origin), "remove the link before the seed")
+		}
+	} else if ctx.Err() != nil {
+		return err
+	}
+	n.Phase = phaseReturning
+	return p.write(ctx, *n)
+}

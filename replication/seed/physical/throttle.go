@@ -1,0 +1,166 @@
+package physical
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
+)
+
+// fileSeed is the receiving of a server's files while it runs: what holds it
+// back, and how far it is. migrate throttle reaches it as it does a copy of rows:
+// by a lock and a table on the target, whose own server runs meanwhile.
+type fileSeed struct {
+	limit    *throttle.Throttle
+	progress *seed.Meter
+	pair     string
+	total    int64 // bytes that are expected
+}
+
+// now is how far it is.
+func (f *fileSeed) now() seed.Progress {
+	out := f.progress.Now()
+	out.Phase, out.Bytes = "files", f.progress.Received()
+	out.TotalBytes = max(f.total, out.Bytes)
+	if left := out.TotalBytes - out.Bytes; out.Rate > 0 && left > 0 {
+		out.Left = time.Duration(float64(left) / out.Rate * float64(time.Second)).Round(time.Second)
+	}
+	return out
+}
+
+// show reports until ctx ends.
+func (f *fileSeed) show(ctx context.Context) {
+	for wait.For(ctx, time.Second) == nil {
+		p := f.now()
+		what := "files of " + f.pair
+		if p.Throttle != "" {
+			what += ", " + p.Throttle
+		}
+		report.Show(ctx, report.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "B", What: what})
+	}
+}
+
+// throttled runs do, which receives the files, while migrate throttle reaches it
+// and the source is looked after.
+func (p *physical) throttled(ctx context.Context, total int64, do func(context.Context, *fileSeed) error) error {
+	control, err := seed.TakeControl(ctx, p.pair.Target)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	return (&seed.Op{Pair: p.pair}).Writable(ctx, func(ctx context.Context) error {
+		if err := p.makeControl(ctx, control); err != nil {
+			return err
+		}
+		limit := throttle.New(p.options.limits())
+		watch := throttle.NewSourceWatch(p.pair.Source, limit, throttle.NewReplicaWatch(p.pair.Source))
+		f := &fileSeed{limit: limit, progress: seed.NewMeter(limit, watch), pair: p.pair.Name, total: total}
+		led, stop := context.WithCancel(ctx)
+		var watchers errgroup.Group
+		watchers.Go(func() error { watch.Watch(led); return nil })
+		watchers.Go(func() error { f.show(led); return nil })
+		watchers.Go(func() error {
+			if err := control.Lead(led, p.pair.Name, p.options.limits(), limit, f.now); err != nil {
+				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // no reason to begin anew
+			}
+			return nil
+		})
+		err := do(ctx, f)
+		stop()
+		_ = watchers.Wait() // they have no error
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
+		defer cancel()
+		return replication.FirstError(err, p.dropControl(after))
+	})
+}
+
+// makeControl makes the table by which the seed is led, and the schema for it.
+func (p *physical) makeControl(ctx context.Context, control *seed.Control) error {
+	if _, err := control.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
+		return p.pair.Target.Wrap("make the seed's schema", err)
+	}
+	return control.Make(ctx)
+}
+
+// dropControl drops what makeControl made, the schema only where it is empty.
+func (p *physical) dropControl(ctx context.Context) error {
+	return (&seed.Op{Pair: p.pair}).Quietly(ctx, func(session *replication.Session) error {
+		there, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", replication.OwnSchema)
+		if err != nil || there == "0" {
+			return replication.WrapErr("look for the seed's schema on "+p.pair.Target.Name(), err)
+		}
+		statements := []string{"DROP TABLE IF EXISTS " + query.QuoteTable(replication.OwnSchema, schema.ControlTable)}
+		others, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> ?", replication.OwnSchema, schema.ControlTable)
+		if err == nil && others == "0" {
+			statements = append(statements, "DROP DATABASE IF EXISTS "+query.Quote(replication.OwnSchema))
+		}
+		for _, statement := range statements {
+			if _, failed := session.ExecContext(ctx, statement); failed != nil {
+				err = replication.FirstError(err, failed)
+			}
+		}
+		return replication.WrapErr("drop the seed's control table on "+p.pair.Target.Name(), err)
+	})
+}
+
+// leastClone is the least that CLONE can be held to, in MiB a second: it cannot
+// be paused, for it ends when it waits for long.
+const leastClone = 1
+
+// cloneRate is what CLONE may take now, in MiB a second; 0 is no limit.
+func cloneRate(t *throttle.Throttle) int64 {
+	t.Mu.Lock()
+	defer t.Mu.Unlock()
+	switch {
+	case len(t.Causes) > 0:
+		return leastClone
+	case t.Limits.BytesPerSecond == 0:
+		return 0
+	}
+	return max(t.Limits.BytesPerSecond>>20, leastClone)
+}
+
+// setCloneRate holds the target's clone, also one that runs, to the throttle.
+func (p *physical) setCloneRate(ctx context.Context, rate int64) error {
+	db, err := p.pair.Target.DB(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"clone_max_network_bandwidth", "clone_max_data_bandwidth"} {
+		if _, err := db.ExecContext(ctx, fmt.Sprintf("SET GLOBAL %s = %d", name, rate)); err != nil {
+			return p.pair.Target.Wrap("hold the clone to its rate", err)
+		}
+	}
+	return nil
+}
+
+// followClone keeps the clone to the throttle, and counts what has come, until ctx ends.
+func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
+	for wait.For(ctx, time.Second) == nil {
+		if now := cloneRate(f.limit); now != rate {
+			if err := p.setCloneRate(ctx, now); err != nil {
+				if ctx.Err() == nil {
+					report.Note(ctx, "the clone keeps its rate: %v", err)
+				}
+				continue
+			}
+			rate = now
+			if f.limit.Current().Paused {
+				report.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", leastClone)
+			}
+		}
+		if done, err := p.cloned(ctx); err == nil { // the next look will tell
+			f.progress.Add(table.Name{}, 0, done-f.progress.Received())
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+)
+
+// createRest makes accounts, programs and grants; what an earlier try has made
+// of them is dropped first.
+func (r *seedRun) createRest(ctx context.Context) error {
+	if err := r.dropPrograms(ctx); err != nil {
+		return err
+	}
+	err := r.Quietly(ctx, func(session *replication.Session) error { return dropAccounts(ctx, session, r.marker.Made.Accounts) })
+	if err != nil {
+		return err
+	}
+	accounts, err := r.missingAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	r.marker.Made.Accounts = nil
+	for _, a := range accounts {
+		r.marker.Made.Accounts = append(r.marker.Made.Accounts, replication.MadeAccount{User: a.User, Host: a.Host, Role: a.Role})
+	}
+	if err := r.mark(ctx); err != nil {
+		return err
+	}
+	if err := r.Quietly(ctx, func(session *replication.Session) error { return account.Create(ctx, session, accounts) }); err != nil {
+		return err
+	}
+	if err := r.createPrograms(ctx, r.schemas); err != nil {
+		return err
+	}
+	return r.Quietly(ctx, func(session *replication.Session) error { return account.Grant(ctx, session, accounts) })
+}
+
+// missingAccounts is what the source has and the target has not. One that is on
+// both and differs is an error.
+func (r *seedRun) missingAccounts(ctx context.Context) ([]account.User, error) {
+	wanted, err := account.Read(ctx, r.Pair.Source)
+	if err != nil {
+		return nil, err
+	}
+	there, err := account.Read(ctx, r.Pair.Target)
+	if err != nil {
+		return nil, err
+	}
+	return account.Missing(wanted, there)
+}
+
+func dropAccounts(ctx context.Context, session *replication.Session, accounts []replication.MadeAccount) error {
+	for _, a := range accounts {
+		account := account.User{User: a.User, Host: a.Host, Role: a.Role}
+		if _, err := session.ExecContext(ctx, account.Drop()); err != nil {
+			return fmt.Errorf("drop account %s: %w", account.Name(), err)
+		}
+	}
+	return nil
+}
+
+// dropPrograms drops every view, routine, trigger and event of the seed's
+// schemas: no trigger may fire on a row that is copied.
+func (r *seedRun) dropPrograms(ctx context.Context) error {
+	return r.Quietly(ctx, func(session *replication.Session) error {
+		for _, name := range r.schemas {
+			for _, list := range []struct{ kind, query string }{
+				{schema.KindTrigger, "SELECT '' AS kind, TRIGGER_NAME AS name FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?"},
+				{schema.KindEvent, "SELECT '' AS kind, EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?"},
+				{schema.KindView, "SELECT '' AS kind, TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'VIEW'"},
+				{"", "SELECT ROUTINE_TYPE AS kind, ROUTINE_NAME AS name FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?"},
+			} {
+				records, err := query.All(ctx, session, list.query, name)
+				if err != nil {
+					return r.Pair.Target.Wrap("list programs", err)
+				}
+				for _, o := range records {
+					statement := "DROP " + list.kind + o["kind"] + " IF EXISTS " + query.QuoteTable(name, o["name"])
+					if _, err := session.ExecContext(ctx, statement); err != nil {
+						return r.Pair.Target.Wrap(statement, err)
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// createPrograms makes routines, then views, then triggers and events, when all
+// rows are there: no trigger fires on a copied row.
+func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
+	c, err := schema.NewCreator(ctx, s.Pair.Source, s.Pair.Target)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var views, late []schema.Object
+	err = schema.ReadObjects(ctx, s.Pair.Source, schemas, schema.IsProgram, schema.PageBatches*s.Options.waveTables, func(o schema.Object) error {
+		switch o.Kind {
+		case schema.KindView:
+			views = append(views, o)
+		case schema.KindTrigger, schema.KindEvent:
+			late = append(late, o)
+		default:
+			return c.Create(ctx, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.CreateViews(ctx, views); err != nil {
+		return err
+	}
+	for _, o := range late {
+		if err := c.Create(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish sets the target's position, ends the marker and forgets the notes.
+func (r *seedRun) finish(ctx context.Context) error {
+	if err := SetPosition(ctx, r.Pair.Target, r.reached); err != nil {
+		return err
+	}
+	if err := r.restoreSpace(ctx, r.marker); err != nil {
+		return err
+	}
+	r.marker.Finished = true
+	if err := r.mark(ctx); err != nil {
+		return err
+	}
+	return r.Quietly(ctx, func(session *replication.Session) error {
+		for _, name := range []string{schema.NotesParts, schema.NotesTables, schema.ControlTable} {
+			if _, err := session.ExecContext(ctx, "DROP TABLE IF EXISTS "+query.QuoteTable(replication.OwnSchema, name)); err != nil {
+				return r.Pair.Target.Wrap("drop the seed's notes", err)
+			}
+		}
+		return nil
+	})
+}

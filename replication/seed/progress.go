@@ -1,0 +1,331 @@
+package seed
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/report"
+)
+
+const (
+	reportEvery = 500 * time.Millisecond
+	// rateWindow is over how long the rate is measured.
+	rateWindow = 30 * time.Second
+	// tablesShown is how many tables at work a progress names.
+	tablesShown = 8
+)
+
+// Progress is how far a seed is: what earlier tries have copied counts.
+// Totals are estimates by the source's statistics, which get better as rows come.
+type Progress struct {
+	Phase      string          `json:"phase"`
+	Bytes      int64           `json:"bytes"` // of rows
+	TotalBytes int64           `json:"total_bytes"`
+	Rows       int64           `json:"rows"`
+	TotalRows  int64           `json:"total_rows"`
+	Rate       float64         `json:"bytes_per_second"` // of the last half minute
+	Left       time.Duration   `json:"left,omitempty"`   // 0: not known
+	Done       int             `json:"tables_done"`
+	Tables     int             `json:"tables"`
+	AtWork     []TableProgress `json:"at_work,omitempty"` // the largest first
+	Workers    int             `json:"workers"`
+	Throttle   string          `json:"throttle,omitempty"` // what holds the seed back, in plain words
+	Running    int             `json:"source_threads_running"`
+	History    int64           `json:"source_history_list"`        // -1: the source does not count it
+	AtFirst    int64           `json:"source_history_list_before"` // when this try began
+	At         time.Time       `json:"at"`                         // by the clock of where the seed runs
+}
+
+// TableProgress is how far one table is.
+type TableProgress struct {
+	Table      string `json:"table"`
+	Bytes      int64  `json:"bytes"`
+	TotalBytes int64  `json:"total_bytes"`
+	Rows       int64  `json:"rows"`
+	TotalRows  int64  `json:"total_rows"`
+}
+
+// String is the progress in one line, without its bytes.
+func (p Progress) String() string {
+	parts := p.parts()
+	if p.Rate > 0 {
+		parts = append(parts, throttle.RateText(int64(p.Rate)))
+	}
+	if p.Left > 0 {
+		parts = append(parts, "about "+p.Left.String()+" left")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// parts are what there is to say besides bytes and rates.
+func (p Progress) parts() []string {
+	parts := []string{p.Phase}
+	if p.Throttle != "" {
+		parts = append(parts, p.Throttle)
+	}
+	if len(p.AtWork) > 0 {
+		t := p.AtWork[0]
+		text := fmt.Sprintf("%s %d of about %d rows", t.Table, t.Rows, t.TotalRows)
+		if more := len(p.AtWork) - 1; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		parts = append(parts, text)
+	}
+	if p.Tables > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d tables done", p.Done, p.Tables), fmt.Sprintf("%d of about %d rows", p.Rows, p.TotalRows))
+	}
+	if p.History >= 0 {
+		parts = append(parts, fmt.Sprintf("source: %d threads, history list %d (%d before)", p.Running, p.History, p.AtFirst))
+	}
+	return parts
+}
+
+// Progress is p as a running step reports it: the reader works out the rate.
+func (p Progress) Progress() report.Progress {
+	return report.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
+}
+
+// Meter counts how far the copy is.
+type Meter struct {
+	throttle *throttle.Throttle
+	watch    *throttle.SourceWatch
+
+	mu      sync.Mutex
+	phase   string
+	tables  map[table.Name]*tableCount // of this wave, and those of earlier ones that are not done
+	past    pastCount
+	later   schema.BatchSize // of waves that are not taken up yet
+	workers int
+	came    []sample // of the bytes that came in this try, oldest first
+	total   int64    // bytes that came in this try
+}
+
+// tableCount is what of a table was copied.
+type tableCount struct {
+	title             string
+	estBytes, estRows int64 // by the source's statistics
+	bytes, rows       int64
+	done              bool
+}
+
+// pastCount is what was copied of tables that are done.
+type pastCount struct {
+	tables      int
+	bytes, rows int64
+	came, files float64 // of these, and of the source's files: see scale
+}
+
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+// NewMeter counts what a seed copies; t and w say how it is throttled.
+func NewMeter(t *throttle.Throttle, w *throttle.SourceWatch) *Meter {
+	return &Meter{throttle: t, watch: w, phase: "starting", tables: map[table.Name]*tableCount{}}
+}
+
+// enter names what the seed does now.
+func (p *Meter) enter(phase string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.phase = phase
+}
+
+// expect begins to count anew, with all that there is.
+func (p *Meter) expect(all schema.BatchSize) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tables, p.past, p.later = map[table.Name]*tableCount{}, pastCount{}, all
+}
+
+// expectNoMore says that all waves are taken up: tables may have gone since they were counted.
+func (p *Meter) expectNoMore() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = schema.BatchSize{}
+}
+
+// take counts the tables of a wave, and what earlier tries have copied of them.
+func (p *Meter) take(size schema.BatchSize, tables map[table.Name]*seedTable, noted map[table.Name]*tableNote) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = p.later.Minus(size)
+	for id, c := range p.tables {
+		if c.done {
+			p.past.add(c)
+			delete(p.tables, id)
+		}
+	}
+	for id, note := range noted {
+		if tables[id] == nil && len(note.parts) == 0 { // it was not read again
+			p.past.add(&tableCount{bytes: note.bytes, rows: note.rows})
+		}
+	}
+	for id, t := range tables {
+		if t.sequence {
+			continue
+		}
+		c := &tableCount{title: t.Title(), estBytes: t.Bytes, estRows: t.rows}
+		if note := noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseLoose {
+			c.bytes, c.rows, c.done = note.bytes, note.rows, t.chunked() && len(note.parts) == 0
+		}
+		p.tables[id] = c
+	}
+}
+
+func (p *pastCount) add(c *tableCount) {
+	p.tables, p.bytes, p.rows = p.tables+1, p.bytes+c.bytes, p.rows+c.rows
+	if files := c.files(); files > 0 {
+		p.came, p.files = p.came+float64(c.bytes), p.files+files
+	}
+}
+
+// files is what of the source's files the rows that came were.
+func (c *tableCount) files() float64 {
+	if c.rows <= 0 || c.estRows <= 0 {
+		return 0
+	}
+	return float64(c.estBytes) * min(1, float64(c.rows)/float64(c.estRows))
+}
+
+// Add counts rows of a table that are on the target.
+func (p *Meter) Add(id table.Name, rows, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.tables[id]; c != nil {
+		c.rows += rows
+		c.bytes += bytes
+	}
+	p.total += bytes
+}
+
+// Received is the bytes that have come in this try.
+func (p *Meter) Received() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
+}
+
+// finished says that a table is copied.
+func (p *Meter) finished(id table.Name) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.tables[id]; c != nil {
+		c.done = true
+	}
+}
+
+// at says how many workers there are.
+func (p *Meter) at(workers int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.workers = workers
+}
+
+// Now is the progress as it is.
+func (p *Meter) Now() Progress {
+	out := Progress{Throttle: p.throttle.Reason(), At: time.Now().UTC()}
+	out.Running, out.History, out.AtFirst = p.watch.Seen()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out.Phase, out.Workers, out.Tables, out.Done = p.phase, p.workers, p.past.tables+len(p.tables)+p.later.Tables, p.past.tables
+	scale := p.scale()
+	out.Bytes, out.Rows = p.past.bytes, p.past.rows
+	out.TotalBytes, out.TotalRows = p.past.bytes+int64(float64(p.later.Bytes)*scale), p.past.rows+p.later.Rows
+	for _, c := range p.tables {
+		t := c.progress(scale)
+		out.Bytes, out.Rows = out.Bytes+t.Bytes, out.Rows+t.Rows
+		out.TotalBytes, out.TotalRows = out.TotalBytes+t.TotalBytes, out.TotalRows+t.TotalRows
+		if c.done {
+			out.Done++
+		} else if c.rows > 0 {
+			out.AtWork = append(out.AtWork, t)
+		}
+	}
+	slices.SortFunc(out.AtWork, func(a, b TableProgress) int {
+		return cmp.Or(cmp.Compare(b.TotalBytes, a.TotalBytes), cmp.Compare(a.Table, b.Table))
+	})
+	out.AtWork = out.AtWork[:min(len(out.AtWork), tablesShown)]
+	if out.Rate = p.rate(); out.Rate > 0 && out.TotalBytes > out.Bytes {
+		out.Left = time.Duration(float64(out.TotalBytes-out.Bytes) / out.Rate * float64(time.Second)).Round(time.Second)
+	}
+	return out
+}
+
+// scale is how many bytes come of a byte of the source's files: they are not
+// full, and rows travel in another form.
+func (p *Meter) scale() float64 {
+	came, files := p.past.came, p.past.files
+	for _, c := range p.tables {
+		if f := c.files(); f > 0 {
+			came, files = came+float64(c.bytes), files+f
+		}
+	}
+	if files == 0 || came == 0 {
+		return 1
+	}
+	return came / files
+}
+
+// progress is how far the table is; its total goes by the rows that came, or
+// else by what those of other tables were.
+func (c *tableCount) progress(scale float64) TableProgress {
+	t := TableProgress{Table: c.title, Bytes: c.bytes, Rows: c.rows, TotalBytes: c.bytes, TotalRows: c.rows}
+	if c.done {
+		return t
+	}
+	t.TotalRows = max(c.rows, c.estRows)
+	if c.rows > 0 {
+		t.TotalBytes = int64(float64(c.bytes) * float64(t.TotalRows) / float64(c.rows))
+	} else {
+		t.TotalBytes = int64(float64(c.estBytes) * scale)
+	}
+	return t
+}
+
+// rate is the bytes a second over the last moments of this try.
+func (p *Meter) rate() float64 {
+	now := time.Now()
+	p.came = append(p.came, sample{now, p.total})
+	for len(p.came) > 2 && now.Sub(p.came[0].at) > rateWindow {
+		p.came = p.came[1:]
+	}
+	first := p.came[0]
+	if seconds := now.Sub(first.at).Seconds(); seconds > 0 {
+		return float64(p.total-first.bytes) / seconds
+	}
+	return 0
+}
+
+// usualRate is the rate of this try so far, or else that of a usual network.
+func (p *Meter) usualRate() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if rate := p.rate(); rate > 1e6 {
+		return rate
+	}
+	return 20e6
+}
+
+// show reports until ctx ends.
+func (p *Meter) show(ctx context.Context) {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			report.Show(ctx, p.Now().Progress())
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package seed
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+// How rows are put into a statement. As parameters of a prepared one nothing of
+// them has to be parsed, which is most of what a multi-row INSERT costs a server.
+// MariaDB takes any number of rows for one prepared row in one packet
+// (COM_STMT_BULK_EXECUTE, https://mariadb.com/kb/en/com_stmt_bulk_execute/);
+// MySQL takes as many rows as were prepared.
+
+// rowFormat makes statements of rows. Values are as the column's selected returned
+// them; nil is NULL.
+type rowFormat interface {
+	begin(out []byte) []byte // a new statement behind what is there
+	open(out []byte) []byte  // a new row
+	value(out []byte, i int, value []byte) ([]byte, error)
+	close(out []byte) []byte
+	full(out []byte) bool // after a row
+	// request is what the statement is sent as: out from some place on, and
+	// what must be prepared for it.
+	request(out []byte) wire.Request
+}
+
+// newRowFormat is how a target takes the rows of a table best.
+func newRowFormat(to *wire.Conn, verb string, t *seedTable, many bool) rowFormat {
+	switch {
+	case !many:
+		return newLiteralRows(verb, t)
+	case to.Extended:
+		return newBulkRows(verb, t)
+	}
+	return newParameterRows(verb, t)
+}
+
+// literalRows are rows as a statement's text.
+type literalRows struct {
+	head  string
+	forms []table.Form
+	rows  int
+}
+
+func newLiteralRows(verb string, t *seedTable) *literalRows {
+	return &literalRows{head: insertHead(verb, t), forms: table.ColumnForms(t.Columns)}
+}
+
+func insertHead(verb string, t *seedTable) string {
+	return verb + " INTO " + t.Quoted() + " (" + query.QuoteList(table.ColumnNames(t.Columns)) + ") VALUES "
+}
+
+func (l *literalRows) close(out []byte) []byte { return append(out, ')') }
+
+func (l *literalRows) full(out []byte) bool { return len(out) >= batchBytes }
+
+func (l *literalRows) request(out []byte) wire.Request {
+	return wire.Request{Command: wire.ComQuery, Buffer: out}
+}
+
+func (l *literalRows) begin(out []byte) []byte {
+	l.rows = 0
+	return append(out, l.head...)
+}
+
+func (l *literalRows) open(out []byte) []byte {
+	if l.rows++; l.rows > 1 {
+		out = append(out, ',')
+	}
+	return append(out, '(')
+}
+
+func (l *literalRows) value(out []byte, i int, value []byte) ([]byte, error) {
+	if i > 0 {
+		out = append(out, ',')
+	}
+	return l.forms[i].Append(out, value), nil
+}
+
+const comExecute = 0x17
+
+const comBulkExecute = 0xfa
+
+const bulkSendTypes = 0x80
+
+const paramDouble = 0x05
+
+const paramLong = 0x08
+
+const paramDecimal = 0xf6
+
+const paramBytes = 0xfc
+
+const paramUnsigned = 0x80
+
+const indicatorValue = 0
+
+const indicatorNull = 1
+
+// parameters are how the values of a row travel as parameters.
+type parameters struct {
+	head, marks string // the statement up to its rows; the marks of one
+	types       []byte // two bytes a column
+}
+
+func newParameters(verb string, t *seedTable) parameters {
+	b, forms := parameters{head: insertHead(verb, t)}, table.ColumnForms(t.Columns)
+	marks := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		marks[i] = "?"
+		kind, flag := byte(paramBytes), byte(0)
+		switch {
+		case forms[i] == table.FormText:
+			marks[i] = "CONVERT(? USING utf8mb4)"
+		case forms[i] == table.FormDouble:
+			kind = paramDouble
+		case c.Type == "decimal":
+			kind = paramDecimal
+		case forms[i] == table.FormNumber:
+			kind = paramLong
+			if c.Unsigned() {
+				flag = paramUnsigned
+			}
+		}
+		b.types = append(b.types, kind, flag)
+	}
+	b.marks = "(" + strings.Join(marks, ",") + ")"
+	return b
+}
+
+// append appends a value that is not NULL.
+func (b *parameters) append(out []byte, i int, value []byte) ([]byte, error) {
+	switch b.types[2*i] {
+	case paramDouble:
+		n, err := strconv.ParseFloat(string(value), 64)
+		return binary.LittleEndian.AppendUint64(out, math.Float64bits(n)), err
+	case paramLong:
+		n, err := parseLong(value, b.types[2*i+1] == paramUnsigned)
+		return binary.LittleEndian.AppendUint64(out, n), err
+	}
+	return append(wire.AppendLength(out, len(value)), value...), nil
+}
+
+// bulkRows are rows for MariaDB.
+type bulkRows struct{ parameters }
+
+func newBulkRows(verb string, t *seedTable) *bulkRows { return &bulkRows{newParameters(verb, t)} }
+
+func (b *bulkRows) begin(out []byte) []byte {
+	return append(append(out, 0, 0, 0, 0, bulkSendTypes, 0), b.types...)
+}
+
+func (b *bulkRows) open(out []byte) []byte { return out }
+
+func (b *bulkRows) close(out []byte) []byte { return out }
+
+func (b *bulkRows) full(out []byte) bool { return len(out) >= batchBytes }
+
+func (b *bulkRows) request(out []byte) wire.Request {
+	return wire.Request{Command: comBulkExecute, Prepare: b.head + b.marks, Buffer: out}
+}
+
+func (b *bulkRows) value(out []byte, i int, value []byte) ([]byte, error) {
+	if value == nil {
+		return append(out, indicatorNull), nil
+	}
+	return b.append(append(out, indicatorValue), i, value)
+}
+
+// parameterRows are rows for MySQL: so many at once as were prepared.
+type parameterRows struct {
+	parameters
+	columns int
+	most    int // rows
+	start   int // of the statement in its buffer
+	rows    int
+
+	text     string // the last statement, and of how many rows it is
+	textRows int
+}
+
+// mostParameters is the server's limit for one statement.
+const mostParameters = 65535
+
+func newParameterRows(verb string, t *seedTable) *parameterRows {
+	p := &parameterRows{parameters: newParameters(verb, t), columns: len(t.Columns)}
+	average := int64(len(t.Columns))
+	if t.rows > 0 {
+		average = max(average, t.Bytes/t.rows)
+	}
+	p.most = int(min(max(batchBytes*7/8/average, 1), int64(max(mostParameters/p.columns, 1)))) // the heads need room, too
+	return p
+}
+
+// executeHead is the length of what stands before the values of n rows: the
+// statement's number, flags, iterations; which values are NULL; the types.
+func (p *parameterRows) executeHead(n int) int { return 10 + p.nulls(n) + 2*n*p.columns }
+
+func (p *parameterRows) nulls(n int) int { return (n*p.columns + 7) / 8 }
+
+func (p *parameterRows) begin(out []byte) []byte {
+	p.start, p.rows = len(out), 0
+	return append(out, make([]byte, p.executeHead(p.most))...)
+}
+
+func (p *parameterRows) open(out []byte) []byte {
+	p.rows++
+	return out
+}
+
+func (p *parameterRows) close(out []byte) []byte { return out }
+
+func (p *parameterRows) full(out []byte) bool { return p.rows == p.most || len(out) >= batchBytes }
+
+func (p *parameterRows) value(out []byte, i int, value []byte) ([]byte, error) {
+	if value == nil {
+		at := (p.rows-1)*p.columns + i
+		out[p.start+9+at/8] |= 1 << (at % 8)
+		return out, nil
+	}
+	return p.append(out, i, value)
+}
+
+// request makes the head fit the rows that are there: a shorter one, right before the values.
+func (p *parameterRows) request(out []byte) wire.Request {
+	from := p.executeHead(p.most) - p.executeHead(p.rows)
+	head := out[p.start+from:]
+	copy(head[9:], out[p.start+9:p.start+9+p.nulls(p.rows)])
+	copy(head[4:9], []byte{0, 1, 0, 0, 0}) // no cursor, one iteration
+	at := 9 + p.nulls(p.rows)
+	head[at] = 1 // types follow
+	for range p.rows {
+		at += copy(head[at+1:], p.types)
+	}
+	if p.rows < p.most && len(out) >= batchBytes {
+		p.most = p.rows // rows are longer than was thought
+	}
+	if p.textRows != p.rows {
+		p.text, p.textRows = p.head+p.marks+strings.Repeat(","+p.marks, p.rows-1), p.rows
+	}
+	return wire.Request{Command: comExecute, Prepare: p.text, From: p.start + from - wire.StatementGap, Buffer: out}
+}
+
+func parseLong(value []byte, unsigned bool) (uint64, error) {
+	if unsigned {
+		return strconv.ParseUint(string(value), 10, 64)
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	return uint64(n), err //nolint:gosec // the same bits
+}

@@ -1,0 +1,311 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
+)
+
+const (
+	batchBytes   = 1 << 20 // of one multi-row statement
+	rowsSettings = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
+)
+
+// pump streams the rows of one query from a wire of the source into the target.
+type pump struct {
+	from, to *wire.Conn
+	table    *seedTable
+	verb     string            // REPLACE where the rows may be there already, INSERT where they cannot
+	took     func(bytes int64) // is told what was read
+	// wait, where it is set, holds back in the middle of the rows.
+	wait  func(context.Context) error
+	limit time.Duration // that the statement on the source may be open; 0: none
+	many  bool          // rows are expected
+	each  func(key table.Key)
+}
+
+// pumped is what a query's rows were.
+type pumped struct {
+	rows, bytes int64
+	last        table.Key // the key of the last one
+	cut         bool      // there were more, and the time was up
+}
+
+// all reports whether a query for so many rows has had all that there are.
+func (p pumped) all(wanted int64) bool { return p.rows < wanted && !p.cut }
+
+// run runs the query, whose list is the table's selectList, and writes its rows
+// in the transaction that is open on the target. Two statements are in memory
+// at most: one is filled while the other is sent.
+func (p *pump) run(ctx context.Context, query string) (pumped, error) {
+	var out pumped
+	format := newRowFormat(p.to, p.verb, p.table, p.many)
+	group, ctx := errgroup.WithContext(ctx)
+	full, empty := make(chan wire.Request, 1), make(chan []byte, 2)
+	empty <- nil
+	empty <- nil
+	group.Go(func() error {
+		defer close(full)
+		filler := rowFiller{pump: p, full: full, empty: empty, format: format}
+		filler.keyPlace, filler.key = make([]int, len(p.table.Columns)), make([][]byte, len(p.table.keyAt))
+		for k, at := range p.table.keyAt {
+			filler.keyPlace[at] = k + 1
+		}
+		err := p.read(ctx, query, &filler)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", p.table.Title(), schema.ChangedError(err))
+		}
+		out = filler.pumped
+		if filler.rows > 0 {
+			out.last = filler.lastKey()
+		}
+		return filler.send(ctx)
+	})
+	group.Go(func() error {
+		for statement := range full {
+			if err := p.write(ctx, statement); err != nil {
+				return fmt.Errorf("write %s: %w", p.table.Title(), err)
+			}
+			buffer := statement.Buffer
+			if cap(buffer) > 4*batchBytes {
+				buffer = nil
+			}
+			empty <- buffer
+		}
+		return nil
+	})
+	err := group.Wait()
+	return out, err
+}
+
+// errCut ends a query whose time is up.
+var errCut = errors.New("the time of the query is up")
+
+// read runs the query. When its time is up, and rows have come, it ends the
+// connection, whatever that waits for: what has come is a part that is whole.
+func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error {
+	if p.limit == 0 {
+		return p.from.Query(ctx, query, func(row []byte) error { return filler.add(ctx, row) })
+	}
+	if err := p.from.Restore(ctx); err != nil {
+		return err
+	}
+	w := &watchdog{conn: p.from.Conn}
+	w.arm(p.limit)
+	err := p.from.Query(ctx, query, func(row []byte) error {
+		if w.barked.Load() {
+			return errCut
+		}
+		w.fed.Store(true)
+		return filler.add(ctx, row)
+	})
+	if !w.disarm() {
+		return err
+	}
+	p.from.Broken = true // its connection is closed
+	if err == nil || ctx.Err() != nil || filler.rows == 0 {
+		return err
+	}
+	filler.cut = true
+	return nil
+}
+
+// watchdog closes a connection when its time is up and something has come.
+type watchdog struct {
+	conn        io.Closer
+	fed, barked atomic.Bool
+
+	mu    sync.Mutex
+	over  bool
+	timer *time.Timer
+}
+
+// watchdogAgain is how often a watchdog whose time is up looks again.
+const watchdogAgain = 100 * time.Millisecond
+
+func (w *watchdog) arm(after time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(after, w.bark)
+}
+
+func (w *watchdog) bark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.over:
+	case !w.fed.Load():
+		w.timer.Reset(watchdogAgain)
+	default:
+		w.barked.Store(true)
+		_ = w.conn.Close()
+	}
+}
+
+// disarm ends the watch and reports whether the connection was closed.
+func (w *watchdog) disarm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
+	return w.barked.Load()
+}
+
+// rowFiller makes statements of rows.
+type rowFiller struct {
+	pumped
+	pump      *pump
+	full      chan wire.Request
+	empty     chan []byte
+	statement []byte
+	format    rowFormat
+	sent      pumped
+	keyPlace  []int    // by column: its place in the key from 1, or 0
+	key       [][]byte // the last row's
+}
+
+func (f *rowFiller) add(ctx context.Context, row []byte) error {
+	if f.statement != nil && len(row) > batchBytes {
+		if err := f.send(ctx); err != nil {
+			return err
+		}
+	}
+	if f.statement == nil {
+		select {
+		case f.statement = <-f.empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if f.statement == nil {
+			f.statement = make([]byte, 0, batchBytes+batchBytes/8)
+		}
+		f.statement = append(f.statement[:0], make([]byte, wire.StatementGap)...)
+		f.statement = f.format.begin(f.statement)
+	}
+	f.statement = f.format.open(f.statement)
+	rest := row
+	for i := range f.pump.table.Columns {
+		value, next, err := wire.NextValue(rest)
+		if err != nil {
+			return err
+		}
+		if f.statement, err = f.format.value(f.statement, i, value); err != nil {
+			return fmt.Errorf("column %s: %w", f.pump.table.Columns[i].Name, err)
+		}
+		rest = next
+		if k := f.keyPlace[i]; k > 0 {
+			f.key[k-1] = append(f.key[k-1][:0], value...)
+		}
+	}
+	f.statement = f.format.close(f.statement)
+	f.rows++
+	f.bytes += int64(len(row))
+	if f.pump.each != nil {
+		f.pump.each(f.lastKey())
+	}
+	if f.format.full(f.statement) {
+		return f.send(ctx)
+	}
+	return nil
+}
+
+// send hands the statement at hand to the writer.
+func (f *rowFiller) send(ctx context.Context) error {
+	if f.statement == nil {
+		return nil
+	}
+	select {
+	case f.full <- f.format.request(f.statement):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if cap(f.statement) > 4*batchBytes { // a huge row: nothing is read while it is sent
+		f.statement = nil
+		if err := f.idle(ctx); err != nil {
+			return err
+		}
+	}
+	f.statement = nil
+	f.pump.took(f.bytes - f.sent.bytes)
+	f.sent = f.pumped
+	if f.pump.wait == nil {
+		return nil
+	}
+	return f.pump.wait(ctx)
+}
+
+// idle waits until the writer has sent everything.
+func (f *rowFiller) idle(ctx context.Context) error {
+	for range cap(f.empty) {
+		select {
+		case <-f.empty:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for range cap(f.empty) {
+		f.empty <- nil
+	}
+	return nil
+}
+
+// lastKey is the last row's key.
+func (f *rowFiller) lastKey() table.Key {
+	var key table.Key
+	for i, c := range f.pump.table.keyCols {
+		key = append(key, c.WireLiteral(f.key[i]))
+	}
+	return key
+}
+
+// write sends one statement.
+func (p *pump) write(ctx context.Context, statement wire.Request) error {
+	warnings, err := p.to.Request(ctx, statement)
+	switch {
+	case query.ErrorNumber(err) == 1153 || query.ErrorNumber(err) == 1301:
+		return report.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
+	case err != nil || warnings == 0:
+		return err
+	}
+	return p.explainWarnings(ctx)
+}
+
+// explainWarnings makes an error of every warning: the session's sql_mode is
+// permissive so that nothing valid is refused, and a warning there is a value
+// that was bent. Only an ENUM's number 0 (a value once refused, stored as an empty text)
+// always warns and is stored exactly.
+func (p *pump) explainWarnings(ctx context.Context) error {
+	warnings, err := p.to.Texts(ctx, "SHOW WARNINGS") // level, code, message
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		if len(w) < 3 || w[0] == "Note" || w[1] == "1265" && mentionsEnum(p.table.Table, w[2]) {
+			continue
+		}
+		return fmt.Errorf("the target bends a value: %s (%s)", w[2], w[1])
+	}
+	return nil
+}
+
+func mentionsEnum(t table.Table, message string) bool {
+	for _, c := range t.Columns {
+		if c.Type == "enum" && strings.Contains(message, "'"+c.Name+"'") {
+			return true
+		}
+	}
+	return false
+}

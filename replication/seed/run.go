@@ -1,0 +1,345 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/binlog"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// mostEndings is how many last rounds DDL may make worthless.
+const mostEndings = 10
+
+// seedRun is one try of the seed: new, or one that goes on.
+type seedRun struct {
+	*Op
+	notes    notes
+	marker   replication.Marker
+	schemas  []string
+	known    *knownTables
+	sizes    map[string]schema.BatchSize // of schemas, when this try began
+	dirty    map[table.Name]bool         // to be made and copied anew
+	misfits  map[table.Name]int          // see changes
+	reached  replication.GTIDSet         // up to here the target's copy has all changes
+	caughtUp time.Time                   // when the last round began
+	reader   *binlog.Reader
+	throttle *throttle.Throttle
+	progress *Meter
+}
+
+// copy makes the copy, or goes on with one. The order: the position; tables and
+// their rows; what has changed meanwhile; the snapshot's position; indexes and
+// keys; accounts, programs and grants; whether all definitions are still the same; the
+// target's position; the marker's end.
+func (s *Op) copy(ctx context.Context, control *Control) (err error) {
+	if err := account.DropWorkerAccount(ctx, s.Pair.Source); err != nil {
+		return err
+	}
+	r := s.newRun()
+	resumed, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			r.restoreAfter(ctx)
+		}
+	}()
+	if err := control.Make(ctx); err != nil {
+		return err
+	}
+	if r.reader, err = binlog.Open(ctx, s.Pair.Source); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.reader.Close(ctx)) }()
+	led, end := context.WithCancelCause(ctx)
+	var watchers errgroup.Group
+	watchers.Go(func() error {
+		err := control.Lead(led, s.Pair.Name, s.Options.limits(), r.throttle, r.progress.Now)
+		end(err) // ends the seed, where err is one
+		return err
+	})
+	watchers.Go(func() error { r.progress.watch.Watch(led); return nil })
+	watchers.Go(func() error { r.progress.show(led); return nil })
+	err = r.attempts(led, resumed)
+	end(nil)
+	if lost := watchers.Wait(); lost != nil && err != nil {
+		return lost // that the seed was ended says nothing
+	}
+	return err
+}
+
+func (s *Op) newRun() *seedRun {
+	limit := throttle.New(s.Options.limits())
+	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
+	return &seedRun{
+		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, misfits: map[table.Name]int{},
+		throttle: limit, progress: NewMeter(limit, watch),
+	}
+}
+
+// attempts goes on until the seed has ended with nothing changed by DDL meanwhile.
+func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
+	if err := r.reserveSpace(ctx); err != nil {
+		return err
+	}
+	if resumed {
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+	}
+	for ending := 1; ; ending++ {
+		done, err := r.attempt(ctx)
+		if err != nil || done {
+			return err
+		}
+		if ending == mostEndings {
+			return report.WithHint(fmt.Errorf("seed %s: %w", r.Pair.Name, schema.ErrTableChanged), "freeze schema changes until the seed is done")
+		}
+	}
+}
+
+// attempt copies what is missing and ends the seed; done is false when DDL has
+// made some of it worthless.
+func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
+	if err := r.copyAll(ctx); err != nil {
+		return false, err
+	}
+	definitions, err := r.fingerprint(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := r.lastRounds(ctx); err != nil || len(r.dirty) > 0 {
+		return false, err
+	}
+	r.progress.enter("indexes and keys")
+	if err := r.complete(ctx); err != nil {
+		return false, err
+	}
+	r.progress.enter("accounts and programs")
+	if err := r.createRest(ctx); err != nil {
+		return false, err
+	}
+	lost, err := r.lostTable(ctx)
+	if err != nil {
+		return false, err
+	}
+	after, err := r.fingerprint(ctx)
+	if err != nil {
+		return false, err
+	}
+	if after != definitions {
+		report.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.Pair.Source.Name())
+		return false, r.dropPrograms(ctx)
+	}
+	if lost != (table.Name{}) {
+		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.Pair.Name, lost.Schema, lost.Name) // a fault of ours: never in silence
+	}
+	return true, r.finish(ctx)
+}
+
+// begin writes the marker, or reads that of an earlier try.
+func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
+	target, err := r.Pair.Target.DB(ctx)
+	if err != nil {
+		return false, err
+	}
+	m, resumed, err := replication.ReadMarker(ctx, target)
+	if err != nil {
+		return false, r.Pair.Target.Wrap("look for an earlier seed", err)
+	}
+	if resumed {
+		err = r.takeUpMarker(ctx, m)
+	} else {
+		err = r.beginMarker(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	return resumed, r.notes.make(ctx)
+}
+
+// takeUpMarker goes on with what an earlier try has left.
+func (r *seedRun) takeUpMarker(ctx context.Context, m replication.Marker) error {
+	dialect, err := r.Pair.Source.Dialect(ctx)
+	if err != nil {
+		return err
+	}
+	r.marker, r.schemas = m, m.Made.Schemas
+	if r.reached, err = replication.ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
+		return err
+	}
+	if err := r.sameTarget(ctx, m.Made.Target); err != nil {
+		return err
+	}
+	if err := r.enoughDisk(ctx); err != nil {
+		return err
+	}
+	report.Note(ctx, "the seed goes on; it has what %s had at %s", r.Pair.Source.Name(), r.reached)
+	return nil
+}
+
+// beginMarker writes the marker of a new seed.
+func (r *seedRun) beginMarker(ctx context.Context) error {
+	source, err := r.Pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	if r.marker.Origin, err = replication.Identity(ctx, r.Pair.Source); err != nil {
+		return err
+	}
+	if r.marker.Made.Target, err = replication.Identity(ctx, r.Pair.Target); err != nil {
+		return err
+	}
+	if r.schemas, err = r.Op.Schemas(ctx, source); err != nil {
+		return err
+	}
+	if err := r.enoughDisk(ctx); err != nil {
+		return err
+	}
+	if _, err := r.missingAccounts(ctx); err != nil {
+		return err
+	}
+	if r.reached, err = visiblePosition(ctx, r.Pair.Source); err != nil {
+		return err
+	}
+	r.marker.Made.Schemas = r.schemas
+	report.Note(ctx, "the copy begins at %s of %s", r.reached, r.Pair.Source.Name())
+	return r.mark(ctx)
+}
+
+// mark writes the marker with what is reached.
+func (r *seedRun) mark(ctx context.Context) error {
+	r.marker.GTIDs = r.reached.String()
+	return r.Quietly(ctx, func(session *replication.Session) error { return replication.WriteMarker(ctx, session, r.marker) })
+}
+
+// resume takes up the tables that an earlier try has made, and catches up at
+// once: this proves that the source's binlog still reaches back.
+func (r *seedRun) resume(ctx context.Context) error {
+	if err := r.dropPrograms(ctx); err != nil {
+		return err
+	}
+	if err := r.eachTaken(ctx, func(context.Context, taken) error { return nil }); err != nil {
+		return err
+	}
+	_, err := r.round(ctx)
+	if errors.Is(err, binlog.ErrBinlogPurged) {
+		return report.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
+			"run migrate rollback to take the seed back and migrate apply to begin a new one; keep binlogs longer on the source (binlog_expire_logs_seconds)")
+	}
+	return err
+}
+
+// copyAll copies what is not on the target, and then catches up until little is left.
+func (r *seedRun) copyAll(ctx context.Context) error {
+	for {
+		if err := r.sameSchemas(ctx); err != nil {
+			return err
+		}
+		if err := r.copyTables(ctx); err != nil {
+			return err
+		}
+		r.progress.enter("catches up")
+		if err := r.catchUpRounds(ctx); err != nil {
+			return err
+		}
+		if len(r.dirty) == 0 {
+			return nil
+		}
+	}
+}
+
+// sameSchemas refuses to go on when schemas have come or gone.
+func (r *seedRun) sameSchemas(ctx context.Context) error {
+	source, err := r.Pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := r.Op.Schemas(ctx, source)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(now, r.schemas) {
+		return fmt.Errorf("seed %s: the source has other schemas now: %w", r.Pair.Name, schema.ErrSchemaChanged)
+	}
+	return nil
+}
+
+// copyRanges copies all ranges of a wave that the notes name.
+func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
+	c := &copier{
+		source: r.Pair.Source, target: r.Pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
+		prepareFrom: r.Options.prepareFrom, numbers: map[table.Name]int{},
+	}
+	var ranges []*keyRange
+	for id, note := range w.noted {
+		if len(note.parts) == 0 {
+			continue
+		}
+		t, ok := w.tables[id]
+		if !ok || !t.chunked() {
+			continue
+		}
+		c.numbers[id] = note.split
+		for _, p := range note.parts {
+			p.table, p.left = t, t.rows/int64(len(note.parts))
+			ranges = append(ranges, &p)
+		}
+	}
+	changed, err := c.copy(ctx, ranges)
+	if err != nil {
+		return err
+	}
+	return r.markDirty(ctx, changed, nil)
+}
+
+// markDirty notes that tables must be made anew; loose ones are copied in a
+// snapshot from now on. Not before it is noted it is known here, too: a position
+// behind the DDL must not be noted without it.
+func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[table.Name]bool) error {
+	var statements []string
+	var fresh []table.Name
+	for id := range loose {
+		if t, ok := r.known.get(id); ok && t.chunked() {
+			report.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.Title())
+		}
+	}
+	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(loose))) {
+		if r.dirty[id] {
+			continue
+		}
+		if t, ok := r.known.get(id); ok && !loose[id] {
+			report.Note(ctx, "%s changed by DDL: it is copied again", t.Title())
+		}
+		fresh = append(fresh, id)
+		if id != (table.Name{}) {
+			phase := phaseNew
+			if loose[id] {
+				phase = phaseLoose
+			}
+			statements = append(statements, phaseNote(id, phase, nil), forgetParts(id))
+		}
+	}
+	if len(statements) > 0 {
+		if err := r.notes.note(ctx, statements...); err != nil {
+			return err
+		}
+	}
+	for _, id := range fresh {
+		r.dirty[id] = true
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// A site of many blogs has most of its rows' tables nearly empty. What such a
+// table costs is a round trip to the source and a commit on the target, so
+// several are read in one and written in one.
+const (
+	fewBytes = 64 << 10 // of a table that is copied together with others
+	mostFew  = 32
+)
+
+// isFew reports whether all of a table is expected in one small chunk.
+func (r *keyRange) isFew() bool {
+	return r.pos == nil && r.upper == nil && r.done == 0 && r.table.Bytes <= fewBytes && r.table.rows < firstChunk
+}
+
+// withFew adds to a range of few rows others that wait: no more than are a chunk
+// together and fit in a packet, and as many as leave the same for every other worker.
+func (c *copier) withFew(r *keyRange, from *wire.Conn) []*keyRange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := []*keyRange{r}
+	if !r.isFew() {
+		return out
+	}
+	most := min(mostFew, len(c.waiting)/max(c.workers, 1)+1)
+	bytes, packet := r.table.Bytes, len(r.query())
+	for n := len(c.waiting); len(out) < most && n > 0 && c.waiting[n-1].isFew(); n-- {
+		next := c.waiting[n-1]
+		bytes, packet = bytes+next.table.Bytes, packet+len(next.query())+2
+		if bytes > c.throttle.Chunk() || packet > min(wire.BytesAtOnce, from.Most/2) {
+			break
+		}
+		c.waiting = c.waiting[:n-1]
+		c.busy[next] = true
+		out = append(out, next)
+	}
+	return out
+}
+
+// fewTime is how long a transaction of several tables may go on.
+const fewTime = 2 * chunkTime
+
+// copyFew copies tables of few rows together, and returns those that are not
+// copied, or not whole. Where one of them fails nothing of all stands, and each
+// is to be copied on its own.
+func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) ([]*keyRange, error) {
+	if len(ranges) == 1 {
+		return ranges, nil
+	}
+	if err := c.throttle.Wait(ctx); err != nil {
+		return nil, err
+	}
+	queries := make([]string, len(ranges))
+	for i, r := range ranges {
+		queries[i] = r.query()
+	}
+	var got []pumped
+	err := to.Transaction(ctx, func() error {
+		defer from.ForgetAhead()
+		if err := from.AskAhead(ctx, queries); err != nil {
+			return err
+		}
+		for began := time.Now(); len(got) < len(ranges) && time.Since(began) < fewTime; {
+			one, err := c.pumpRange(ctx, ranges[len(got)], from, to)
+			if err != nil {
+				return err
+			}
+			got = append(got, one)
+		}
+		return nil
+	})
+	switch {
+	case ctx.Err() != nil || wire.ConnectionLost(err):
+		return nil, err
+	case err != nil:
+		report.Note(ctx, "%d small tables are copied one by one: %v", len(ranges), err)
+		return ranges, nil
+	}
+	return c.took(ranges, got), nil
+}
+
+// took takes note of the chunks of ranges, and returns the ranges that have more.
+func (c *copier) took(ranges []*keyRange, got []pumped) (left []*keyRange) {
+	for i, g := range got {
+		r := ranges[i]
+		c.progress.Add(r.table.id(), g.rows, g.bytes)
+		if g.all(r.rows) {
+			c.done(r)
+			continue
+		}
+		c.mu.Lock()
+		r.pos, r.done = g.last, g.rows // statistics were far too low
+		c.mu.Unlock()
+		left = append(left, r)
+	}
+	return append(left, ranges[len(got):]...)
+}
+
+// copyEach copies ranges one after the other. Of those that a worker has no
+// time for any more, others take care.
+func (c *copier) copyEach(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) error {
+	for i, r := range ranges {
+		if i > 0 && c.handBack(r) {
+			c.handOver(ranges[i+1:])
+			return errFewer
+		}
+		err := c.copyRange(ctx, r, from, to)
+		switch {
+		case errors.Is(err, errFewer):
+			c.handOver(ranges[i+1:])
+			return err
+		case errors.Is(err, schema.ErrTableChanged):
+			c.mu.Lock()
+			c.dirty[r.table.id()] = true
+			c.mu.Unlock()
+		case err != nil:
+			return err
+		}
+		c.done(r)
+	}
+	return nil
+}
+
+// handOver lets other workers take ranges.
+func (c *copier) handOver(ranges []*keyRange) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range ranges {
+		delete(c.busy, r)
+	}
+	c.waiting = append(c.waiting, ranges...)
+	c.changed.Broadcast()
+}

@@ -1,0 +1,137 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
+)
+
+// Limits of the brief lock that a MySQL snapshot needs.
+const (
+	snapshotLockSeconds = 1
+	snapshotTries       = 30
+	snapshotPause       = 2 * time.Second
+)
+
+// snapshot is one consistent view of a server's rows, and the transactions that
+// are in it: exactly those of GTIDs.
+type snapshot struct {
+	*wire.Conn
+	GTIDs replication.GTIDSet
+}
+
+// takeSnapshot opens a snapshot on s.
+//
+// MariaDB: START TRANSACTION WITH CONSISTENT SNAPSHOT opens InnoDB's read view
+// and notes the binlog position of the last commit under one mutex
+// (LOCK_commit_ordered). A group commit makes its transactions visible and
+// moves that position under the same mutex, in binlog order, so a transaction
+// is either in both or in neither. gtid_binlog_pos would be wrong: it moves at
+// the write to the binlog, before the rows are visible. The noted position is
+// the session's status binlog_snapshot_*; BINLOG_GTID_POS turns it into GTIDs.
+//
+// MySQL: gtid_executed and the read views have no common mutex, so commits are
+// held for a moment by FLUSH TABLES WITH READ LOCK. It waits for statements
+// that run, and new writes wait behind it: therefore it is not tried while one
+// runs for a second already, waits for a second at most, and tries again, visibly.
+func takeSnapshot(ctx context.Context, s *replication.Server) (*snapshot, error) {
+	_, dialect, err := s.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := wire.Open(ctx, s, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+	if err != nil {
+		return nil, err
+	}
+	w.Pinned = true
+	var gtids replication.GTIDSet
+	if dialect.SnapshotTellsPosition() {
+		gtids, err = startCommitOrdered(ctx, w, dialect)
+	} else {
+		gtids, err = startLocked(ctx, s, w, dialect)
+	}
+	if err != nil {
+		w.Close()
+		return nil, s.Wrap("take a snapshot", err)
+	}
+	return &snapshot{w, gtids}, nil
+}
+
+// visiblePosition is transactions whose rows every read sees that begins now:
+// the executed ones where they are visible, else those of a snapshot's position.
+func visiblePosition(ctx context.Context, s *replication.Server) (replication.GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return replication.GTIDSet{}, err
+	}
+	if dialect.ExecutedAreVisible() {
+		return replication.ExecutedGTIDs(ctx, db, dialect)
+	}
+	snap, err := takeSnapshot(ctx, s)
+	if err != nil {
+		return replication.GTIDSet{}, err
+	}
+	snap.Close()
+	return snap.GTIDs, nil
+}
+
+const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
+	if _, err := w.Exec(ctx, startSnapshot); err != nil {
+		return replication.GTIDSet{}, err
+	}
+	status, err := w.Texts(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
+	if err != nil {
+		return replication.GTIDSet{}, err
+	}
+	position := query.Record{}
+	for _, r := range status {
+		position[r[0]] = r[1]
+	}
+	file := position["Binlog_snapshot_file"]
+	if file == "" {
+		return replication.GTIDSet{}, report.WithHint(fmt.Errorf("the server shows no binlog_snapshot_file"), "turn the binlog on (log_bin)")
+	}
+	text, err := w.Texts(ctx, "SELECT BINLOG_GTID_POS("+query.Literal(file)+", "+position["Binlog_snapshot_position"]+")")
+	if err != nil || len(text) == 0 {
+		return replication.GTIDSet{}, replication.FirstError(err, replication.ErrGone)
+	}
+	return replication.ParseGTIDSet(dialect.Flavor, text[0][0])
+}
+
+// startLocked takes the lock, opens the view, reads its transactions and gives
+// the lock back in one packet: the lock is held for no round trip.
+func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
+	for try := 1; ; try++ {
+		err := w.Quiet(ctx)
+		if err == nil {
+			var results []wire.Answer
+			results, err = w.Several(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
+				"FLUSH TABLES WITH READ LOCK", startSnapshot, "SELECT @@GLOBAL.gtid_executed", "UNLOCK TABLES",
+				"SET SESSION lock_wait_timeout = "+replication.LockWaitSeconds)
+			if err == nil {
+				return replication.ParseGTIDSet(dialect.Flavor, results[3].Rows[0][0])
+			}
+		}
+		if query.ErrorNumber(err) != 1205 && !errors.Is(err, wire.ErrBusy) {
+			return replication.GTIDSet{}, err // the caller ends the connection, and with it the lock
+		}
+		if try == snapshotTries {
+			return replication.GTIDSet{}, report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
+				"look for long statements in SHOW PROCESSLIST and try again when they are done")
+		}
+		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
+		if err := wait.For(ctx, snapshotPause); err != nil {
+			return replication.GTIDSet{}, err
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/binlog"
+	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/wire"
+)
+
+// seedTable is a table (or a MariaDB sequence) on its way to the target.
+type seedTable struct {
+	table.Table
+	sequence bool
+	counts   bool           // it has an AUTO_INCREMENT
+	rows     int64          // the server's estimate
+	log      *binlog.Table  // its shape in the binlog
+	keyName  string         // the index by which its rows are told apart; "": none, it is copied in a snapshot
+	keyCols  []table.Column // of that index, in its order
+	keyAt    []int          // where they stand in Columns
+	cascades []cascade      // keys of other tables whose rows change with this one's
+	object   schema.Object  // without its text when that was used
+	history  []string       // of a system-versioned table: the columns of its rows' times
+	lookups  [][]string     // lists of columns by which its rows must be found
+}
+
+func (t *seedTable) id() table.Name { return table.Name{Schema: t.Schema, Name: t.Name} }
+
+// chunked reports whether the table is copied in chunks while it is written to.
+func (t *seedTable) chunked() bool { return t.keyName != "" }
+
+// readSeedTables reads all that copying needs to know of tables of a kind, and
+// hands over those that are still there.
+func readSeedTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids []table.Name, kind string, take func(*seedTable) error) error {
+	var queries []string
+	for _, id := range ids {
+		queries = append(queries, seedTableQueries(id, kind)...)
+	}
+	const each = seedTableAnswers
+	var answers [each][]query.Record
+	gone := false
+	return w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+		id := ids[i/each]
+		switch n := query.ErrorNumber(err); {
+		case n == 1146 || n == 1049:
+			gone = true // it is not listed the next time
+		case err != nil:
+			return fmt.Errorf("read table %s.%s: %w", id.Schema, id.Name, schema.ChangedError(err))
+		}
+		if answers[i%each] = rows; i%each < each-1 {
+			return nil
+		}
+		there := !gone && len(answers[answerSize]) > 0 && len(answers[answerCreate]) > 0
+		gone = false
+		if !there {
+			return nil
+		}
+		t, err := newSeedTable(dialect, id, kind, answers)
+		if err != nil {
+			return err
+		}
+		return take(t)
+	})
+}
+
+// What is asked of each table.
+const (
+	answerSize = iota
+	answerCreate
+	answerColumns
+	answerKeys
+	seedTableAnswers
+)
+
+func seedTableQueries(id table.Name, kind string) []string {
+	where := " WHERE TABLE_SCHEMA = " + query.Literal(id.Schema) + " AND TABLE_NAME = " + query.Literal(id.Name)
+	return []string{
+		answerSize: "SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n FROM information_schema.TABLES" +
+			where + " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
+		answerCreate:  schema.ShowCreate(kind, id),
+		answerColumns: table.LogColumnsOf + where + " ORDER BY ORDINAL_POSITION",
+		answerKeys:    table.LogKeysOf + where + " AND NON_UNIQUE = 0 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
+	}
+}
+
+func newSeedTable(dialect *dialect.Dialect, id table.Name, kind string, answers [seedTableAnswers][]query.Record) (*seedTable, error) {
+	size := answers[answerSize][0]
+	t := &seedTable{Table: table.Table{Schema: id.Schema, Name: id.Name, Bytes: table.Estimate(size["bytes"])}, rows: table.Estimate(size["n"])}
+	var err error
+	if t.object, err = schema.NewObject(kind, id, answers[answerCreate][0]); err != nil {
+		return nil, err
+	}
+	if kind == schema.KindSequence {
+		t.sequence = true
+		return t, nil
+	}
+	t.counts = countsUp.MatchString(unquoted(t.object.Create))
+	columns, keys := answers[answerColumns], answers[answerKeys]
+	t.Columns = table.StoredColumns(columns, keys)
+	if t.log, err = binlog.NewTable(id, dialect, columns, keys); err != nil {
+		return nil, err
+	}
+	if size["kind"] == "BASE TABLE" {
+		t.chooseKey(keys)
+	} else if dialect.CopiesHistory() {
+		t.history = historyColumns(columns)
+	}
+	return t, nil
+}
+
+// historyColumns are the columns by which a system-versioned table keeps its
+// rows' times, the start first. Where they cannot be written, the history stays behind.
+func historyColumns(columns []query.Record) []string {
+	history := []string{"row_start", "row_end"} // of a table that names none
+	for _, r := range columns {
+		if r["kind"] != "timestamp" {
+			continue
+		}
+		switch strings.ToUpper(r["expression"]) {
+		case "ROW START":
+			history[0] = r["name"]
+		case "ROW END":
+			history[1] = r["name"]
+		}
+	}
+	return history
+}
+
+// whole is the query of all rows, and what they are to be inserted as.
+func (t *seedTable) whole() (as *seedTable, statement string) {
+	if len(t.history) == 0 {
+		return t, "SELECT " + t.selectList() + " FROM " + t.Quoted()
+	}
+	copied := *t
+	copied.Columns = slices.Clone(t.Columns)
+	for _, name := range t.history {
+		copied.Columns = append(copied.Columns, table.Column{Name: name, Type: "timestamp"})
+	}
+	return &copied, "SELECT " + t.selectList() + "," + query.QuoteList(t.history) + " FROM " + t.Quoted() + " FOR SYSTEM_TIME ALL"
+}
+
+// chooseKey takes the primary key, or else the shortest unique key without
+// NULLs, expressions, prefixes and generated columns.
+func (t *seedTable) chooseKey(records []query.Record) {
+	var order []string
+	places, unfit := map[string][]int{}, map[string]bool{}
+	for _, r := range records {
+		name := r["name"]
+		if !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+		at := slices.IndexFunc(t.Columns, func(c table.Column) bool { return c.Name == r["col"] })
+		if at < 0 || r["unfit"] == "1" || !slices.Contains(table.KeyKinds, t.Columns[at].Type) {
+			unfit[name] = true
+			continue
+		}
+		places[name] = append(places[name], at)
+	}
+	for _, name := range order {
+		if unfit[name] || t.keyName == "PRIMARY" || t.keyName != "" && len(places[name]) >= len(t.keyAt) {
+			continue
+		}
+		t.keyName, t.keyAt = name, places[name]
+	}
+	for _, at := range t.keyAt {
+		t.keyCols = append(t.keyCols, t.Columns[at])
+	}
+}
+
+// selectList reads a row's columns such that row can write them.
+func (t *seedTable) selectList() string {
+	expressions := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		expressions[i] = c.Selected()
+	}
+	return strings.Join(expressions, ",")
+}
+
+// keyList is the key's columns, to order by.
+func (t *seedTable) keyList() string { return query.QuoteList(table.ColumnNames(t.keyCols)) }
+
+// keySelectList reads the key alone, in the forms that wireLiteral takes.
+func (t *seedTable) keySelectList() string {
+	expressions := make([]string, len(t.keyCols))
+	for i, c := range t.keyCols {
+		expressions[i] = c.Selected()
+	}
+	return strings.Join(expressions, ",")
+}
+
+// cascadesOf asks for the foreign keys among the tables of a schema.
+func cascadesOf(schema string) string {
+	return `SELECT r.CONSTRAINT_NAME AS constraint_name, r.DELETE_RULE AS on_delete, r.UPDATE_RULE AS on_update,
+			k.TABLE_SCHEMA AS child_schema, k.TABLE_NAME AS child, k.COLUMN_NAME AS child_column,
+			k.REFERENCED_TABLE_SCHEMA AS parent_schema, k.REFERENCED_TABLE_NAME AS parent, k.REFERENCED_COLUMN_NAME AS parent_column
+		FROM information_schema.REFERENTIAL_CONSTRAINTS r JOIN information_schema.KEY_COLUMN_USAGE k
+			ON k.CONSTRAINT_SCHEMA = r.CONSTRAINT_SCHEMA AND k.CONSTRAINT_NAME = r.CONSTRAINT_NAME AND k.TABLE_NAME = r.TABLE_NAME
+		WHERE k.REFERENCED_TABLE_NAME IS NOT NULL AND r.CONSTRAINT_SCHEMA = ` + query.Literal(schema) + `
+		ORDER BY k.TABLE_NAME, r.CONSTRAINT_NAME, k.ORDINAL_POSITION`
+}
+
+// bind takes the foreign keys whose actions change rows of a child when its
+// parent's change.
+func (s *bonds) bind(records []query.Record) {
+	acts := func(rule string) bool { return rule != "RESTRICT" && rule != "NO ACTION" }
+	last := ""
+	for _, r := range records {
+		if !acts(r["on_delete"]) && !acts(r["on_update"]) {
+			continue
+		}
+		parent, child := table.Name{Schema: r["parent_schema"], Name: r["parent"]}, table.Name{Schema: r["child_schema"], Name: r["child"]}
+		if this := r["child"] + "\x00" + r["constraint_name"]; this != last {
+			last = this
+			s.cascades[parent] = append(s.cascades[parent], cascade{child: child, onDelete: acts(r["on_delete"]), onUpdate: acts(r["on_update"])})
+		}
+		list := s.cascades[parent]
+		c := &list[len(list)-1]
+		c.columns, c.parent = append(c.columns, r["child_column"]), append(c.parent, r["parent_column"])
+	}
+}

@@ -1,0 +1,177 @@
+package setting
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// Topics name the drop-in files: one for each purpose, removed with it.
+const (
+	FenceTopic     = "fence"
+	IncrementTopic = "increment"
+	binlogTopic    = "binlog"
+)
+
+// Persistence makes global variables survive a restart of a server: MySQL keeps
+// them by itself (SET PERSIST_ONLY), on MariaDB an option file in the server's
+// drop-in folder does. Without a Host a MariaDB server cannot keep them.
+type Persistence struct {
+	Server *replication.Server
+	Topic  string
+}
+
+// errNoFolder is an exit status of the script: no option file includes a folder.
+const errNoFolder = 3
+
+// Supported reports whether the server can keep variables.
+func (p Persistence) Supported(ctx context.Context) (bool, error) {
+	dialect, err := p.Server.Dialect(ctx)
+	if err != nil {
+		return false, err
+	}
+	return dialect.PersistsVariables() || p.Server.Host() != nil, nil
+}
+
+// Read returns those of the variables that are kept, with their kept values.
+func (p Persistence) Read(ctx context.Context, names ...string) (map[string]string, error) {
+	db, dialect, err := p.Server.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]string{}
+	if !dialect.PersistsVariables() {
+		text, err := p.file(ctx, `cat "$file" 2>/dev/null || :`, "")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(text) {
+			name, value, found := strings.Cut(line, "=")
+			if name = strings.TrimSpace(name); found && slices.Contains(names, name) {
+				kept[name] = strings.TrimSpace(value)
+			}
+		}
+		return kept, nil
+	}
+	records, err := query.All(ctx, db,
+		"SELECT VARIABLE_NAME AS name, VARIABLE_VALUE AS value FROM performance_schema.persisted_variables")
+	if err != nil {
+		return nil, p.Server.Wrap("read persisted variables", err)
+	}
+	for _, r := range records {
+		if slices.Contains(names, r["name"]) {
+			kept[r["name"]] = r["value"]
+		}
+	}
+	return kept, nil
+}
+
+// Write keeps the variables and reads them back; the running values stay as they are.
+func (p Persistence) Write(ctx context.Context, values map[string]string) error {
+	db, dialect, err := p.Server.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if !dialect.PersistsVariables() {
+		var b strings.Builder
+		b.WriteString("# written by migrate, and removed by it again\n[mysqld]\n")
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			fmt.Fprintf(&b, "%s = %s\n", name, values[name])
+		}
+		there, err := p.file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
+		if err == nil && p.Server.Host() != nil && there != b.String() {
+			err = p.Server.Wrap("keep variables in a drop-in file", errors.New("it reads back otherwise"))
+		}
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		statement := "SET PERSIST_ONLY " + query.Quote(name) + " = " + query.VariableValue(values[name])
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return p.Server.Wrap("persist "+name, err)
+		}
+	}
+	there, err := p.Read(ctx, slices.Collect(maps.Keys(values))...)
+	if err == nil && len(there) < len(values) {
+		err = p.Server.Wrap("persist variables", errors.New("they read back otherwise"))
+	}
+	return err
+}
+
+// Forget keeps the variables no longer.
+func (p Persistence) Forget(ctx context.Context, names ...string) error {
+	db, dialect, err := p.Server.Open(ctx)
+	if err != nil {
+		return err
+	}
+	if !dialect.PersistsVariables() {
+		_, err := p.file(ctx, `rm -f "$file" "$file.new"`, "")
+		return err
+	}
+	for _, name := range names {
+		if _, err := db.ExecContext(ctx, "RESET PERSIST IF EXISTS "+query.Quote(name)); err != nil {
+			return p.Server.Wrap("persist "+name+" no longer", err)
+		}
+	}
+	return nil
+}
+
+// Restore keeps exactly what was kept before, out of the names.
+func (p Persistence) Restore(ctx context.Context, kept map[string]string, names ...string) error {
+	if err := p.Forget(ctx, names...); err != nil || len(kept) == 0 {
+		return err
+	}
+	return p.Write(ctx, kept)
+}
+
+// Path is the drop-in file on the server's machine.
+func (p Persistence) Path(ctx context.Context) (string, error) {
+	return p.file(ctx, `printf %s "$file"`, "")
+}
+
+// file runs a script in which $file is the drop-in file. Without a Host it does nothing.
+//
+// The folder is the last one that the server's main option file includes: the
+// file named on its command line, else the places that the packages use.
+func (p Persistence) file(ctx context.Context, script, input string) (string, error) {
+	host := p.Server.Host()
+	if host == nil {
+		return "", nil
+	}
+	pidFile, err := PidFile(ctx, p.Server)
+	if err != nil {
+		return "", err
+	}
+	find := `set -eu
+conf=
+if pid=$(cat ` + remote.Quote(pidFile) + ` 2>/dev/null); then
+	conf=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n 's/^--defaults-file=//p' | head -n 1)
+fi
+file=
+for f in "$conf" /etc/mysql/my.cnf /etc/my.cnf; do
+	if [ -z "$file" ] && [ -n "$f" ] && [ -f "$f" ]; then
+		dir=$(sed -n 's/^!includedir[[:space:]]*//p' "$f" | tail -n 1)
+		dir=${dir%/}
+		if [ -n "$dir" ] && [ -d "$dir" ]; then file=$dir/zz-migrate-` + p.Topic + `.cnf; fi
+	fi
+done
+[ -n "$file" ] || exit 3
+`
+	var out bytes.Buffer
+	err = host.Run(ctx, find+script+"\n", strings.NewReader(input), &out)
+	var exit *remote.ExitError
+	if errors.As(err, &exit) && exit.Status == errNoFolder {
+		err = fmt.Errorf("no option file of the server includes a folder of drop-in files: %w", err)
+	}
+	if err != nil {
+		return "", p.Server.Wrap("keep variables in a drop-in file", err)
+	}
+	return out.String(), nil
+}

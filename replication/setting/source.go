@@ -1,0 +1,213 @@
+package setting
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// ConfigureSource returns the step that makes the running source safe to
+// replicate from, without a restart: sync_binlog=1, so that a crash cannot lose
+// what the target already has (H20), and binlogs that are kept for the length
+// of the move (H19). Both hold after a restart, too. Undo gives both their old
+// values, the kept ones included.
+func ConfigureSource(pair replication.Pair) plan.Step {
+	return plan.Step{
+		Name:    "configure-" + pair.Name + "-source",
+		Summary: fmt.Sprintf("make the binlog of %s durable and kept for the move", pair.Source.Name()),
+		Hazards: []plan.Hazard{
+			{ID: "H20", Text: "sync_binlog=1 costs a disk flush per group of commits on the source"},
+			{ID: "H19", Text: fmt.Sprintf("binlogs are kept at least %d days: watch the source's free disk", int(KeepBinlogs.Hours()/24))},
+		},
+		Op: &configureSource{pair.Source},
+	}
+}
+
+type configureSource struct{ server *replication.Server }
+
+// ExpireVariable is how long a server keeps its binlogs, in seconds.
+const ExpireVariable = "binlog_expire_logs_seconds"
+
+// sourceVariables are what the step sets.
+var sourceVariables = []string{"sync_binlog", ExpireVariable}
+
+// sourceValues are the step's variables: what is in force, and what comes back
+// after a restart as far as the server was told so by a topic of ours, or by
+// SET PERSIST on MySQL.
+type sourceValues struct {
+	Running map[string]string
+	Kept    map[string]string
+}
+
+// MarshalJSON writes the running values at the top, as before-images always had them.
+func (v sourceValues) MarshalJSON() ([]byte, error) {
+	flat := map[string]any{}
+	for name, value := range v.Running {
+		flat[name] = value
+	}
+	if len(v.Kept) > 0 {
+		flat["kept"] = v.Kept
+	}
+	return json.Marshal(flat)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, also before values were kept.
+func (v *sourceValues) UnmarshalJSON(raw []byte) error {
+	var image struct {
+		SyncBinlog string            `json:"sync_binlog"`
+		Expire     string            `json:"binlog_expire_logs_seconds"`
+		Kept       map[string]string `json:"kept"`
+	}
+	if err := json.Unmarshal(raw, &image); err != nil {
+		return err
+	}
+	*v = sourceValues{map[string]string{}, image.Kept}
+	for name, value := range map[string]string{"sync_binlog": image.SyncBinlog, ExpireVariable: image.Expire} {
+		if value != "" {
+			v.Running[name] = value
+		}
+	}
+	return nil
+}
+
+func (c *configureSource) keeper() Persistence { return Persistence{c.server, binlogTopic} }
+
+// read returns the step's variables; on MariaDB before 10.6.1 there is no expiry in seconds.
+func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) {
+	db, err := c.server.DB(ctx)
+	if err != nil {
+		return v, err
+	}
+	if v.Running, err = query.Variables(ctx, db, sourceVariables...); err != nil {
+		return v, c.server.Wrap("read the binlog's settings", err)
+	}
+	v.Kept, err = c.keeper().Read(ctx, sourceVariables...)
+	return v, err
+}
+
+// wanted are the values of the step, by those that there are.
+func (c *configureSource) wanted(have map[string]string) map[string]string {
+	want := map[string]string{"sync_binlog": "1"}
+	if expire, ok := have[ExpireVariable]; ok {
+		keep := int64(KeepBinlogs.Seconds())
+		// 0 keeps them for ever.
+		if n, err := strconv.ParseInt(expire, 10, 64); err == nil && n > 0 && n < keep {
+			expire = strconv.FormatInt(keep, 10)
+		}
+		want[ExpireVariable] = expire
+	}
+	return want
+}
+
+// wrong names what is not as wanted, in words.
+func (c *configureSource) wrong(ctx context.Context, v sourceValues) ([]string, error) {
+	canKeep, err := c.keeper().Supported(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want, kept := c.wanted(v.Running), c.wanted(v.Kept)
+	var wrong []string
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		switch {
+		case v.Running[name] != want[name]:
+			wrong = append(wrong, fmt.Sprintf("%s is %s, wanted %s", name, v.Running[name], want[name]))
+		case canKeep && (v.Kept[name] == "" || v.Kept[name] != kept[name]):
+			wrong = append(wrong, fmt.Sprintf("%s is %s until a restart only", name, want[name]))
+		}
+	}
+	return wrong, nil
+}
+
+// Check compares the two variables.
+func (c *configureSource) Check(ctx context.Context) (plan.State, error) {
+	values, err := c.read(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
+	wrong, err := c.wrong(ctx, values)
+	if err != nil {
+		return plan.State{}, err
+	}
+	before, err := json.Marshal(values)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state := plan.State{
+		Done: len(wrong) == 0, Before: before,
+		Now:  fmt.Sprintf("sync_binlog %s, binlogs kept %s s", values.Running["sync_binlog"], values.Running[ExpireVariable]),
+		Want: fmt.Sprintf("sync_binlog 1, binlogs kept %d s or more", int64(KeepBinlogs.Seconds())),
+	}
+	if !state.Done && SameSettings(values.Running, c.wanted(values.Running)) {
+		state.Now += ", until a restart"
+	}
+	return state, nil
+}
+
+// Apply keeps the values over a restart, then sets them.
+func (c *configureSource) Apply(ctx context.Context) error {
+	values, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	want := c.wanted(values.Running)
+	canKeep, err := c.keeper().Supported(ctx)
+	if err != nil {
+		return err
+	}
+	if canKeep {
+		if err := c.keeper().Write(ctx, want); err != nil {
+			return err
+		}
+	} else {
+		report.Note(ctx, "the binlog's settings of %s do not survive its restart: its machine cannot be reached", c.server.Name())
+	}
+	if err := c.set(ctx, want); err != nil {
+		return c.server.Wrap("configure the binlog", err)
+	}
+	return nil
+}
+
+func (c *configureSource) set(ctx context.Context, values map[string]string) error {
+	db, err := c.server.DB(ctx)
+	if err != nil {
+		return err
+	}
+	return SetGlobals(ctx, db, values)
+}
+
+// Verify asks the server for the variables.
+func (c *configureSource) Verify(ctx context.Context) error {
+	values, err := c.read(ctx)
+	if err != nil {
+		return err
+	}
+	wrong, err := c.wrong(ctx, values)
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("verify %s: %s", c.server.Name(), strings.Join(wrong, "; "))
+	}
+	return err
+}
+
+// Undo gives the variables their old values, and keeps what was kept before.
+func (c *configureSource) Undo(ctx context.Context, raw json.RawMessage) error {
+	var image sourceValues
+	if err := json.Unmarshal(raw, &image); err != nil {
+		return fmt.Errorf("read the before-image of %s: %w", c.server.Name(), err)
+	}
+	if err := c.keeper().Restore(ctx, image.Kept, sourceVariables...); err != nil {
+		return err
+	}
+	if err := c.set(ctx, image.Running); err != nil {
+		return c.server.Wrap("restore the binlog's settings", err)
+	}
+	return nil
+}
