@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
@@ -125,7 +126,7 @@ func Describe(list []Client) string {
 	for i, c := range list {
 		names[i] = c.String()
 	}
-	return replication.Some(names)
+	return phrase.FirstOf(5, names)
 }
 
 // OpenPool opens a small pool of a configuration of its own.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
@@ -46,7 +47,7 @@ func (g sameColumns) Check(ctx context.Context) (plan.State, error) {
 	differ, err := g.differ(ctx)
 	state.Done, state.Now = err == nil && len(differ) == 0, "the same columns on both sides"
 	if len(differ) > 0 {
-		state.Now = fmt.Sprintf("%d tables differ: %s", len(differ), replication.Some(differ))
+		state.Now = fmt.Sprintf("%d tables differ: %s", len(differ), phrase.FirstOf(5, differ))
 	}
 	return state, err
 }
@@ -57,14 +58,14 @@ func (g sameColumns) Apply(ctx context.Context) error {
 	if err != nil || len(differ) == 0 {
 		return err
 	}
-	report.Note(ctx, "%d tables have other columns on the two sides, and are compared again when the link has caught up: %s", len(differ), replication.Some(differ))
+	report.Note(ctx, "%d tables have other columns on the two sides, and are compared again when the link has caught up: %s", len(differ), phrase.FirstOf(5, differ))
 	if err := (Op{g.pair.Of(g.from), g.pair.Of(g.from.Other())}).caughtUp(ctx); err != nil {
 		return err
 	}
 	if differ, err = g.differ(ctx); err != nil || len(differ) == 0 {
 		return err
 	}
-	return report.WithHint(fmt.Errorf("%s: these tables have other columns on the two sides (H3): %s", g.pair.Name, replication.Some(differ)),
+	return report.WithHint(fmt.Errorf("%s: these tables have other columns on the two sides (H3): %s", g.pair.Name, phrase.FirstOf(5, differ)),
 		"run on one side, with sql_log_bin = 0, what only the other side has; then migrate verify: rows that went by the link meanwhile may be wrong")
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
@@ -46,7 +46,7 @@ func (i *inspection) checkTables(ctx context.Context) error {
 	}
 	if len(engines) > 0 {
 		i.add("H21", Refuse, i.source, "ALTER TABLE … ENGINE=InnoDB; of an engine that keeps its rows elsewhere (FEDERATED, CONNECT, SPIDER, MERGE), drop the table or leave its schema out",
-			"%d tables are in an engine without consistent snapshots: %s", len(engines), replication.Some(engines))
+			"%d tables are in an engine without consistent snapshots: %s", len(engines), phrase.FirstOf(5, engines))
 	}
 	if i.source.dialect.CopiesHistory() {
 		return nil // the seed copies the history, too
@@ -58,7 +58,7 @@ func (i *inspection) checkTables(ctx context.Context) error {
 	}
 	if len(versioned) > 0 {
 		i.add("H21", Refuse, i.source, "upgrade to MariaDB 10.11 first, ALTER TABLE … DROP SYSTEM VERSIONING, or leave the schema out",
-			"before MariaDB 10.11 the history of system-versioned tables cannot be copied: %s", replication.Some(versioned))
+			"before MariaDB 10.11 the history of system-versioned tables cannot be copied: %s", phrase.FirstOf(5, versioned))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (i *inspection) checkKeys(ctx context.Context) error {
 			severity = Refuse
 		}
 		i.add("H7", severity, i.source, "add a primary key, for example an invisible AUTO_INCREMENT column",
-			"%d tables have no primary key and no unique key without NULLs: %s", len(i.keyless), replication.Some(i.keyless))
+			"%d tables have no primary key and no unique key without NULLs: %s", len(i.keyless), phrase.FirstOf(5, i.keyless))
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (i *inspection) checkKeys(ctx context.Context) error {
 func (i *inspection) checkForeignKeys(ctx context.Context) error {
 	cascades, err := i.cascades(ctx)
 	if err == nil && len(cascades) > 0 && !i.source.logsCascades() {
-		i.add("H10", Warn, i.source, "keep the foreign keys equal on both sides", "cascades are re-enacted by the replica: %s", replication.Some(cascades))
+		i.add("H10", Warn, i.source, "keep the foreign keys equal on both sides", "cascades are re-enacted by the replica: %s", phrase.FirstOf(5, cascades))
 	}
 	return err
 }
@@ -122,7 +122,7 @@ func (i *inspection) checkCascades(ctx context.Context) error {
 	cascades, err := i.cascades(ctx)
 	if err == nil && len(cascades) > 0 {
 		i.add("H10", Refuse, i.target, "install the source's version on the target with its innodb_native_foreign_keys, or drop the cascades",
-			"one side logs the rows that cascades change and the other does not: %s", replication.Some(cascades))
+			"one side logs the rows that cascades change and the other does not: %s", phrase.FirstOf(5, cascades))
 	}
 	return err
 }
@@ -158,7 +158,7 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		i.add("H9", Warn, i.source, "create the definers, or define the objects again", "definers do not exist: %s", replication.Some(missing))
+		i.add("H9", Warn, i.source, "create the definers, or define the objects again", "definers do not exist: %s", phrase.FirstOf(5, missing))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
@@ -44,7 +45,7 @@ func (i *inspection) checkGlobals() {
 	for _, name := range []string{"innodb_force_primary_key", "sql_require_primary_key", "sql_generate_invisible_primary_key"} {
 		if have := i.target.variables[name]; have != "" && dialect.IsOn(have) && !setting.SameValue(have, i.source.variables[name]) {
 			i.add("H17", Refuse, i.target, "SET GLOBAL "+name+" = OFF, in the option file too",
-				"%s is on, and the source has tables without a primary key: %s", name, replication.Some(i.keyless))
+				"%s is on, and the source has tables without a primary key: %s", name, phrase.FirstOf(5, i.keyless))
 		}
 	}
 }
@@ -143,7 +144,7 @@ func (i *inspection) checkNamedZones(ctx context.Context) error {
 	printer, client := i.target.dialect.TimeZonePrograms()
 	severity, found := Warn, "it knows no time zones by name, and the source does: an application that names one is refused"
 	if len(used) > 0 {
-		severity, found = Refuse, "it knows no time zones by name, and these name some: "+replication.Some(used)
+		severity, found = Refuse, "it knows no time zones by name, and these name some: "+phrase.FirstOf(5, used)
 	}
 	i.add("H17", severity, i.target, fmt.Sprintf("on its machine, before the seed: (echo 'SET sql_log_bin = 0;'; %s /usr/share/zoneinfo) | %s mysql", printer, client), "%s", found)
 	return nil

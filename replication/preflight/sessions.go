@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/fence"
@@ -77,7 +78,7 @@ func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 	if len(all) > 0 {
 		i.add("H24", Warn, i.source, fmt.Sprintf("REVOKE %s ON *.* FROM %s; or see to it that they set neither: a statement stops the seed, and verify finds rows that were not logged",
 			strings.Join(privileges, ", "), strings.Join(all, ", ")),
-			"MariaDB does not tell which sessions have set sql_log_bin or binlog_format for themselves; these accounts may: %s", replication.Some(all))
+			"MariaDB does not tell which sessions have set sql_log_bin or binlog_format for themselves; these accounts may: %s", phrase.FirstOf(5, all))
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (i *inspection) checkTransactions(ctx context.Context) error {
 			ids = append(ids, xid(r))
 		}
 		i.add("H15", Warn, i.source, "let their transaction manager end them; by hand: XA COMMIT "+ids[0]+" or XA ROLLBACK "+ids[0],
-			"%d transactions are prepared and neither committed nor rolled back (XA), and lock their rows: %s", len(ids), replication.Some(ids))
+			"%d transactions are prepared and neither committed nor rolled back (XA), and lock their rows: %s", len(ids), phrase.FirstOf(5, ids))
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
@@ -85,7 +85,7 @@ func (i *inspection) checkTypes(ctx context.Context) error {
 	}
 	if len(missing) > 0 {
 		i.add("H21", Refuse, i.target, "install the plugin of the type there (INSTALL SONAME), or a version that has it",
-			"it does not know the types of these columns: %s", replication.Some(missing))
+			"it does not know the types of these columns: %s", phrase.FirstOf(5, missing))
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (i *inspection) checkParsers(ctx context.Context) error {
 	}
 	if len(missing) > 0 {
 		i.add("H21", Refuse, i.target, "install the parser's plugin there (INSTALL PLUGIN), or make the index without it",
-			"it does not know the full-text parsers of these tables: %s", replication.Some(missing))
+			"it does not know the full-text parsers of these tables: %s", phrase.FirstOf(5, missing))
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (i *inspection) checkEncryption(ctx context.Context) error {
 	}
 	if keys == "0" {
 		i.add("H21", Refuse, i.target, "install the source's key management there, with keys of the same numbers",
-			"it has no key management, and these tables are encrypted: %s", replication.Some(encrypted))
+			"it has no key management, and these tables are encrypted: %s", phrase.FirstOf(5, encrypted))
 	}
 	return nil
 }

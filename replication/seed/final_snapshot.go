@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/phrase"
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
@@ -103,5 +102,5 @@ func (r *seedRun) announce(ctx context.Context) {
 	r.progress.enter("tables without a key, in one snapshot")
 	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
 	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %s: %s keeps old versions of rows for about %s",
-		replication.Some(titles), phrase.Bytes(bytes), r.Pair.Source.Name(), max(took, time.Second))
+		phrase.FirstOf(5, titles), phrase.Bytes(bytes), r.Pair.Source.Name(), max(took, time.Second))
 }
