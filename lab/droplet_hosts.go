@@ -32,7 +32,7 @@ func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 	h, err := b.lab.Network.Boot(ctx, machine.Spec{
 		Name: hostName(m), Layer: machine.Droplet,
 		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
-		CloudInit: &machine.Seed{MetaData: meta.String(), UserData: m.UserData},
+		CloudInit: &machine.CloudInitSeed{MetaData: meta.String(), UserData: m.UserData},
 		Memory:    int64(m.Size.Memory) << 20, CPUs: m.Size.VCPUs,
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/dcmigrate/migrate/lab/traffic"
 )
 
-// needLab skips where the lab cannot run, and fails there when CI asks for all.
+// needLab skips a test if this machine cannot run the lab, and fails it under CI.
 func needLab(t *testing.T) {
 	t.Helper()
 	err := machine.Require()

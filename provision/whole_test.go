@@ -34,7 +34,7 @@ func (b *cloudBooter) Boot(ctx context.Context, m dosim.Machine) error {
 	h, err := b.network.Boot(ctx, machine.Spec{
 		Name: fmt.Sprintf("do-%d", m.ID), Layer: machine.Droplet,
 		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
-		CloudInit: &machine.Seed{MetaData: fmt.Sprintf("instance-id: \"%d\"\nlocal-hostname: %s\n", m.ID, m.Name), UserData: m.UserData},
+		CloudInit: &machine.CloudInitSeed{MetaData: fmt.Sprintf("instance-id: \"%d\"\nlocal-hostname: %s\n", m.ID, m.Name), UserData: m.UserData},
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -29,7 +29,7 @@ func TestCloudInitMakesADropletEqual(t *testing.T) {
 		userData = strings.ReplaceAll(userData, s.Token+"=\n", s.Token+"="+secretOf(t, s.Name)+"\n")
 	}
 
-	h := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.Seed{UserData: userData}})
+	h := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.CloudInitSeed{UserData: userData}})
 	status := sh(t, h, "cloud-init status --wait --long || true; cat /var/log/cloud-init-output.log")
 	require.Contains(t, status, "status: done", status)
 	waitBooted(t, h)
@@ -48,7 +48,7 @@ func TestCloudInitStopsWithoutSecrets(t *testing.T) {
 	}}
 	result, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.CloudInit, Objects: m.objects})
 	require.NoError(t, err)
-	droplet := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.Seed{UserData: result.Files["web.yaml"]}})
+	droplet := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, CloudInit: &machine.CloudInitSeed{UserData: result.Files["web.yaml"]}})
 	status := sh(t, droplet, "cloud-init status --wait --long || true; cat /var/log/cloud-init-output.log; ls /etc/app.*")
 	require.Contains(t, status, "status: error")
 	require.Contains(t, status, "no value is filled in for "+dbToken)

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// testNetwork opens a lab of the test's own, beside the demo's, and asserts
-// that nothing is left of it.
+// testNetwork opens a network of the test's own, beside the demo's, and asserts at the
+// end that it leaves nothing.
 func testNetwork(t *testing.T) *Network {
 	t.Helper()
 	needLab(t)
@@ -52,8 +52,8 @@ func newKey(t *testing.T) (ssh.Signer, string) {
 	return signer, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 }
 
-// login runs a command over SSH and accepts only the host keys that are known.
-func login(t *testing.T, h *Host, signer ssh.Signer, command string) string {
+// runSSH runs a command over SSH and accepts only the host's own keys.
+func runSSH(t *testing.T, h *Host, signer ssh.Signer, command string) string {
 	t.Helper()
 	known, err := h.HostKeys()
 	require.NoError(t, err)
@@ -78,7 +78,7 @@ func login(t *testing.T, h *Host, signer ssh.Signer, command string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// userData is what provision would send: packages, a file, a command.
+// userData resembles the user data that provision sends: packages and a file.
 const userData = `#cloud-config
 packages: [mariadb-server, nginx-light]
 write_files:
@@ -86,7 +86,7 @@ write_files:
   content: written by cloud-init
 `
 
-// metaData is what a cloud would send.
+// metaData resembles a cloud's.
 const metaData = `instance-id: "4711"
 local-hostname: web-01.fra1.example
 public-keys:
@@ -101,13 +101,13 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 	var group errgroup.Group
 	specs := []Spec{
 		{
-			Name: "db1", Layer: OldSite, Addresses: addresses("10.214.0.11", "10.214.0.12"), AuthorizedKeys: []string{key},
+			Name: "db1", Layer: OldSite, Addresses: parseAddresses("10.214.0.11", "10.214.0.12"), AuthorizedKeys: []string{key},
 			Files: map[string]File{"/srv/blog/secret": {Content: []byte("x"), Mode: 0o640, Owner: "mysql:www-data"}},
 		},
 		{
-			Name: "web-01.fra1.example", Layer: Droplet, Addresses: addresses("10.214.1.1"), Private: addresses("10.214.2.1"),
+			Name: "web-01.fra1.example", Layer: Droplet, Addresses: parseAddresses("10.214.1.1"), Private: parseAddresses("10.214.2.1"),
 			Memory: 2 << 30, CPUs: 1, // and root's key comes from the cloud
-			CloudInit: &Seed{UserData: userData, MetaData: fmt.Sprintf(metaData, key)},
+			CloudInit: &CloudInitSeed{UserData: userData, MetaData: fmt.Sprintf(metaData, key)},
 		},
 	}
 	results := make([]*Host, len(specs))
@@ -129,13 +129,13 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 	}, 20*time.Second, 100*time.Millisecond)
 
 	// The old site's host has its services, the droplet not yet.
-	require.Equal(t, "db1", login(t, old, signer, "hostname"))
-	require.Equal(t, "640 mysql www-data", login(t, old, signer, "stat -c '%a %U %G' /srv/blog/secret"))
+	require.Equal(t, "db1", runSSH(t, old, signer, "hostname"))
+	require.Equal(t, "640 mysql www-data", runSSH(t, old, signer, "stat -c '%a %U %G' /srv/blog/secret"))
 	waitFor(t, old, signer, "systemctl is-active mariadb nginx", "active\nactive")
-	require.Equal(t, "1", login(t, old, signer, "mariadb -BNe 'SELECT 1'"))
-	require.Equal(t, "web-01", login(t, droplet, signer, "hostname")) // cloud-init makes it the short one
+	require.Equal(t, "1", runSSH(t, old, signer, "mariadb -BNe 'SELECT 1'"))
+	require.Equal(t, "web-01", runSSH(t, droplet, signer, "hostname")) // cloud-init makes it the short one
 
-	// Every host is one of its own.
+	// Each host has an identity of its own.
 	oldKeys, err := old.HostKeys()
 	require.NoError(t, err)
 	newKeys, err := droplet.HostKeys()
@@ -147,39 +147,39 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 			require.NotEqual(t, k.Marshal(), other.Marshal())
 		}
 	}
-	require.NotEqual(t, login(t, old, signer, "cat /etc/machine-id"), login(t, droplet, signer, "cat /etc/machine-id"))
+	require.NotEqual(t, runSSH(t, old, signer, "cat /etc/machine-id"), runSSH(t, droplet, signer, "cat /etc/machine-id"))
 
-	require.Equal(t, "1", login(t, droplet, signer, "nproc"))
-	require.Equal(t, "1", login(t, droplet, signer, "grep -c ^processor /proc/cpuinfo"))
-	require.Equal(t, "2097152", login(t, droplet, signer, "awk '/MemTotal/ {print $2}' /proc/meminfo"))
+	require.Equal(t, "1", runSSH(t, droplet, signer, "nproc"))
+	require.Equal(t, "1", runSSH(t, droplet, signer, "grep -c ^processor /proc/cpuinfo"))
+	require.Equal(t, "2097152", runSSH(t, droplet, signer, "awk '/MemTotal/ {print $2}' /proc/meminfo"))
 
-	// They reach each other on every address, and nothing else.
+	// They reach each other on every address.
 	for _, target := range []string{"10.214.1.1", "10.214.2.1"} {
-		login(t, old, signer, "ping -c1 -W5 "+target)
+		runSSH(t, old, signer, "ping -c1 -W5 "+target)
 	}
 	for _, target := range []string{"10.214.0.11", "10.214.0.12", "10.214.0.1"} {
-		login(t, droplet, signer, "ping -c1 -W5 "+target)
+		runSSH(t, droplet, signer, "ping -c1 -W5 "+target)
 	}
 
 	// cloud-init installs packages for real, and their services run.
-	require.Equal(t, "status: done", login(t, droplet, signer, "cloud-init status --wait | tail -1"))
+	require.Equal(t, "status: done", runSSH(t, droplet, signer, "cloud-init status --wait | tail -1"))
 	t.Logf("cloud-init is done after %.1f s", time.Since(begin).Seconds())
-	require.Equal(t, "written by cloud-init", login(t, droplet, signer, "cat /etc/lab-test"))
-	require.Equal(t, "active\nactive", login(t, droplet, signer, "systemctl is-active mariadb nginx"))
-	require.Equal(t, "1", login(t, droplet, signer, "mariadb -BNe 'SELECT 1'"))
+	require.Equal(t, "written by cloud-init", runSSH(t, droplet, signer, "cat /etc/lab-test"))
+	require.Equal(t, "active\nactive", runSSH(t, droplet, signer, "systemctl is-active mariadb nginx"))
+	require.Equal(t, "1", runSSH(t, droplet, signer, "mariadb -BNe 'SELECT 1'"))
 	for _, h := range results {
-		require.Empty(t, login(t, h, signer, "systemctl --failed --plain --no-legend"))
+		require.Empty(t, runSSH(t, h, signer, "systemctl --failed --plain --no-legend"))
 	}
 
-	// A crash keeps the disk, and the identity.
-	login(t, old, signer, "mariadb -e 'CREATE DATABASE kept'; sync")
+	// Disk and identity survive a crash.
+	runSSH(t, old, signer, "mariadb -e 'CREATE DATABASE kept'; sync")
 	require.NoError(t, old.Kill())
-	require.False(t, old.Running())
+	require.False(t, old.isUp())
 	begin = time.Now()
 	require.NoError(t, old.Start(t.Context()))
 	t.Logf("booted again after a crash in %.1f s", time.Since(begin).Seconds())
 	waitFor(t, old, signer, "systemctl is-active mariadb", "active")
-	require.Equal(t, "kept", login(t, old, signer, "mariadb -BNe \"SHOW DATABASES LIKE 'kept'\""))
+	require.Equal(t, "kept", runSSH(t, old, signer, "mariadb -BNe \"SHOW DATABASES LIKE 'kept'\""))
 
 	begin = time.Now()
 	require.NoError(t, droplet.PowerOff(t.Context()))
@@ -189,14 +189,14 @@ func TestBootOldSiteAndDroplet(t *testing.T) {
 	require.Contains(t, string(console), "Stopped mariadb.service")
 	require.Contains(t, string(console), "Powering off.")
 	require.NoError(t, droplet.Start(t.Context()))
-	require.Equal(t, "written by cloud-init", login(t, droplet, signer, "cat /etc/lab-test"))
+	require.Equal(t, "written by cloud-init", runSSH(t, droplet, signer, "cat /etc/lab-test"))
 	again, err := droplet.HostKeys()
 	require.NoError(t, err)
 	require.Equal(t, newKeys, again)
 }
 
-// addresses parses addresses.
-func addresses(texts ...string) []netip.Addr {
+// parseAddresses parses IP addresses.
+func parseAddresses(texts ...string) []netip.Addr {
 	var all []netip.Addr
 	for _, text := range texts {
 		all = append(all, netip.MustParseAddr(text))
@@ -204,10 +204,10 @@ func addresses(texts ...string) []netip.Addr {
 	return all
 }
 
-// waitFor repeats a command until it prints what is wanted.
+// waitFor repeats a command until it prints the wanted text.
 func waitFor(t *testing.T, h *Host, signer ssh.Signer, command, want string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		require.Equal(c, want, login(t, h, signer, command+"; true"))
+		require.Equal(c, want, runSSH(t, h, signer, command+"; true"))
 	}, time.Minute, 300*time.Millisecond)
 }

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,13 +10,15 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dcmigrate/migrate/report"
-	"golang.org/x/sys/unix"
 )
 
-// cgroupRoots returns the hierarchies in which systemd keeps its groups: the
-// unified one, or on a hybrid machine the named one and the unified one beside it.
+// cgroupRoots returns the hierarchies in which systemd keeps its groups: the unified
+// one, or on a hybrid machine the named and the unified one.
 func cgroupRoots() ([]string, error) {
 	const root = "/sys/fs/cgroup"
 	var st unix.Statfs_t
@@ -35,17 +38,17 @@ func cgroupRoots() ([]string, error) {
 	return found, nil
 }
 
-// group is a control group of one host's processes, in every hierarchy. It is
-// the one handle on them that survives the lab's own death.
-type group struct{ dirs []string }
+// cgroup is the control group of one host's processes, in every hierarchy. It still
+// identifies them after the lab has died.
+type cgroup struct{ dirs []string }
 
-// openGroup returns the group of that name, which may not exist yet.
-func openGroup(name string) (group, error) {
+// openCgroup returns the group of that name, which need not exist yet.
+func openCgroup(name string) (cgroup, error) {
 	roots, err := cgroupRoots()
 	if err != nil {
-		return group{}, err
+		return cgroup{}, err
 	}
-	var g group
+	var g cgroup
 	for _, root := range roots {
 		g.dirs = append(g.dirs, filepath.Join(root, name))
 	}
@@ -53,7 +56,7 @@ func openGroup(name string) (group, error) {
 }
 
 // create makes the group.
-func (g group) create() error {
+func (g cgroup) create() error {
 	for _, dir := range g.dirs {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("create cgroup: %w", err)
@@ -63,7 +66,7 @@ func (g group) create() error {
 }
 
 // processes returns the ids of all processes in the group and below it.
-func (g group) processes() ([]int, error) {
+func (g cgroup) processes() ([]int, error) {
 	seen := map[int]bool{}
 	var pids []int
 	for _, dir := range g.dirs {
@@ -91,7 +94,7 @@ func (g group) processes() ([]int, error) {
 }
 
 // kill sends SIGKILL to every process in the group.
-func (g group) kill() error {
+func (g cgroup) kill() error {
 	pids, err := g.processes()
 	if err != nil {
 		return err
@@ -104,8 +107,8 @@ func (g group) kill() error {
 	return nil
 }
 
-// remove deletes the group, which must be empty of processes.
-func (g group) remove() error {
+// remove deletes the group, which must have no processes.
+func (g cgroup) remove() error {
 	for _, dir := range g.dirs {
 		var below []string
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -126,10 +129,73 @@ func (g group) remove() error {
 	return nil
 }
 
-// ignoreGone drops the errors of things that ended while they were looked at.
+// ignoreGone returns nil for the error of a group or process that has just ended.
 func ignoreGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	return err
+}
+
+// leader returns the id of the host's first process, or 0 if there is none.
+func (g cgroup) leader() (int, error) {
+	pids, err := g.processes()
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		_, rest, _ := strings.Cut(string(status), "\nNSpid:")
+		line, _, _ := strings.Cut(rest, "\n")
+		// The ids of the process, outermost namespace first: this machine's, then the
+		// host's, where it is 1.
+		if ids := strings.Fields(line); len(ids) == 2 && ids[1] == "1" {
+			return pid, nil
+		}
+	}
+	return 0, nil
+}
+
+// killProcesses kills every process of a host. It kills the first one, with which the
+// kernel kills the others and after which systemd-nspawn cleans up and ends. What is
+// left after the grace period it kills, too.
+func killProcesses(ctx context.Context, g cgroup) error {
+	leader, err := g.leader()
+	if err != nil {
+		return err
+	}
+	if leader > 0 {
+		if err := syscall.Kill(leader, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill host: %w", err)
+		}
+	}
+	const gracePeriod = 3 * time.Second
+	graceTimer := time.NewTimer(gracePeriod)
+	defer graceTimer.Stop()
+	if leader == 0 {
+		graceTimer.Reset(0)
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for force := false; ; {
+		if force {
+			if err := g.kill(); err != nil {
+				return err
+			}
+		}
+		pids, err := g.processes()
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("kill host: %d processes left: %w", len(pids), context.Cause(ctx))
+		case <-graceTimer.C:
+			force = true
+		case <-ticker.C:
+		}
+	}
 }

@@ -6,30 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// traces is what host.json says: the names of what a host leaves on the
-// machine. It is written before any of it is made.
-type traces struct {
+// hostRecord is the content of host.json: the names of what a host makes on this
+// machine. It is written before any of that is made.
+type hostRecord struct {
 	Name       string   `json:"name"`       // of its namespace, cgroup and container
-	Interfaces []string `json:"interfaces"` // the bridge's ends of its cables
+	Interfaces []string `json:"interfaces"` // the bridge's ends of its veth pairs
 }
 
-// removeTraces removes all that a host left, processes first, its record last.
-func removeTraces(ctx context.Context, t traces, dir string) error {
+// removeHost removes everything that a host made: its processes first, its record last.
+func removeHost(ctx context.Context, t hostRecord, dir string) error {
 	if t.Name != "" {
-		g, err := openGroup(t.Name)
+		g, err := openCgroup(t.Name)
 		if err != nil {
 			return err
 		}
-		if err := unplug(ctx, t); err != nil {
+		if err := disconnect(ctx, t); err != nil {
 			return err
 		}
-		if err := killGroup(ctx, g); err != nil {
+		if err := killProcesses(ctx, g); err != nil {
 			return err
 		}
 		if err := removeNamespace(ctx, t.Name); err != nil {
@@ -45,7 +46,7 @@ func removeTraces(ctx context.Context, t traces, dir string) error {
 	if err := unmountBelow(dir); err != nil {
 		return err
 	}
-	// The record goes last: until then, whoever finds the folder knows the rest.
+	// The folder with the record goes last, so that an interrupted removal can be resumed.
 	for _, name := range []string{"upper", "work", "root"} {
 		if err := removeTree(filepath.Join(dir, name)); err != nil {
 			return err
@@ -54,10 +55,11 @@ func removeTraces(ctx context.Context, t traces, dir string) error {
 	return removeTree(dir)
 }
 
-// runtimeDirs are where systemd-nspawn keeps what a host shares with the machine.
+// runtimeDirs are the folders in which systemd-nspawn keeps what a host shares with
+// this machine.
 var runtimeDirs = []string{"/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export"}
 
-// removeRuntime removes what a killed systemd-nspawn could not.
+// removeRuntime removes the runtime folders that a killed systemd-nspawn leaves.
 func removeRuntime(name string) error {
 	for _, dir := range runtimeDirs {
 		if err := removeTree(filepath.Join(dir, name)); err != nil {
@@ -67,10 +69,10 @@ func removeRuntime(name string) error {
 	return nil
 }
 
-// CleanUp removes what a dead lab left of this network: processes, mounts,
-// namespaces, interfaces, the bridge, the state. It waits while the lab lives, as
-// long as ctx allows, and may be repeated.
-func (n *Network) CleanUp(ctx context.Context) error {
+// cleanUp removes what a dead lab left of this network: processes, mounts,
+// namespaces, interfaces, the bridge, the state. It waits while the lab lives, for as
+// long as ctx allows. It is idempotent.
+func (n *Network) cleanUp(ctx context.Context) error {
 	if err := n.validate(); err != nil {
 		return err
 	}
@@ -82,19 +84,20 @@ func (n *Network) CleanUp(ctx context.Context) error {
 	if n.lock != nil {
 		return fmt.Errorf("clean up %s: it is open: close it", n.Bridge)
 	}
-	l, err := lock(ctx, n.lockPath(), n.waiting)
+	l, err := acquireLock(ctx, n.lockPath(), n.reportWaiting)
 	if err != nil {
 		return fmt.Errorf("clean up %s: %w", n.Bridge, err)
 	}
 	defer l.Close()
-	if err := n.sweep(ctx); err != nil {
+	if err := n.removeLeftovers(ctx); err != nil {
 		return fmt.Errorf("clean up %s: %w", n.Bridge, err)
 	}
 	return nil
 }
 
-// CleanUp cleans up every network that is recorded below stateDir, waiting for
-// those that live as long as ctx allows, and goes on after errors.
+// CleanUp removes the leftovers of every network that is recorded below stateDir. It
+// waits for networks that are open, for as long as ctx allows, and continues after
+// errors.
 func CleanUp(ctx context.Context, stateDir string, progress func(string)) error {
 	files, err := filepath.Glob(filepath.Join(stateDir, "*", "network.json"))
 	if err != nil {
@@ -107,56 +110,56 @@ func CleanUp(ctx context.Context, stateDir string, progress func(string)) error 
 			errs = append(errs, fmt.Errorf("read lab's record: %w", err))
 			continue
 		}
-		var r record
+		var r networkRecord
 		if err := json.Unmarshal(text, &r); err != nil {
 			errs = append(errs, fmt.Errorf("read lab's record %s: %w", file, err))
 			continue
 		}
 		n := &Network{Bridge: r.Bridge, Prefix: r.Prefix, Address: r.Address, StateDir: stateDir, Progress: progress}
-		errs = append(errs, n.CleanUp(ctx))
+		errs = append(errs, n.cleanUp(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-// sweep does the work of CleanUp under the lock.
-func (n *Network) sweep(ctx context.Context) error {
-	records, err := n.records()
+// removeLeftovers does the work of cleanUp; the caller holds the lock.
+func (n *Network) removeLeftovers(ctx context.Context) error {
+	records, err := n.hostRecords()
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, dir := range sortedKeys(records) {
-		errs = append(errs, removeTraces(ctx, records[dir], dir))
+	for _, dir := range slices.Sorted(maps.Keys(records)) {
+		errs = append(errs, removeHost(ctx, records[dir], dir))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	if exists(filepath.Join("/sys/class/net", n.Bridge)) {
-		if _, err := run(ctx, "", "ip", "link", "delete", "dev", n.Bridge); err != nil {
+		if _, err := runCommand(ctx, "", "ip", "link", "delete", "dev", n.Bridge); err != nil {
 			return fmt.Errorf("remove bridge: %w", err)
 		}
 	}
-	if _, err := run(ctx, fmt.Sprintf("add table inet %[1]s\ndelete table inet %[1]s\n", n.Bridge), "nft", "-f", "-"); err != nil {
+	if _, err := runCommand(ctx, fmt.Sprintf("add table inet %[1]s\ndelete table inet %[1]s\n", n.Bridge), "nft", "-f", "-"); err != nil {
 		return fmt.Errorf("remove forward rule: %w", err)
 	}
 	return removeTree(n.dir())
 }
 
-// records reads what the hosts' folders say, by folder. A folder whose record
-// was never finished has nothing but itself.
-func (n *Network) records() (map[string]traces, error) {
+// hostRecords reads the hosts' records, by folder. A folder without a record gets an
+// empty one: the lab died before it made anything else.
+func (n *Network) hostRecords() (map[string]hostRecord, error) {
 	entries, err := os.ReadDir(n.hostsDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list hosts: %w", err)
 	}
-	found := map[string]traces{}
+	found := map[string]hostRecord{}
 	for _, entry := range entries {
 		dir := filepath.Join(n.hostsDir(), entry.Name())
 		text, err := os.ReadFile(filepath.Join(dir, "host.json"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("read host's record: %w", err)
 		}
-		var t traces
+		var t hostRecord
 		if err == nil {
 			if err := json.Unmarshal(text, &t); err != nil {
 				return nil, fmt.Errorf("read host's record %s: %w", dir, err)
@@ -167,23 +170,23 @@ func (n *Network) records() (map[string]traces, error) {
 	return found, nil
 }
 
-// Leftovers lists what is on the machine of this network's hosts, by looking
-// for their names and not at the record: nothing, before Open and after Close.
+// Leftovers lists what exists on this machine of this network's hosts. It searches for
+// their names and ignores the record. The list is empty before Open and after Close.
 func (n *Network) Leftovers() ([]string, error) {
 	var found []string
 	roots, err := cgroupRoots()
 	if err != nil {
 		return nil, err
 	}
-	places := append([]string{"/run/netns", "/sys/class/net"}, roots...)
-	for _, place := range append(places, runtimeDirs...) {
-		entries, err := os.ReadDir(place)
+	dirs := append([]string{"/run/netns", "/sys/class/net"}, roots...)
+	for _, dir := range append(dirs, runtimeDirs...) {
+		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("list leftovers: %w", err)
 		}
 		for _, entry := range entries {
 			if strings.HasPrefix(entry.Name(), n.Prefix) || entry.Name() == n.Bridge {
-				found = append(found, filepath.Join(place, entry.Name()))
+				found = append(found, filepath.Join(dir, entry.Name()))
 			}
 		}
 	}
@@ -197,7 +200,7 @@ func (n *Network) Leftovers() ([]string, error) {
 	if exists(n.dir()) {
 		found = append(found, n.dir())
 	}
-	if _, err := run(context.Background(), "", "nft", "list", "table", "inet", n.Bridge); err == nil {
+	if _, err := runCommand(context.Background(), "", "nft", "list", "table", "inet", n.Bridge); err == nil {
 		found = append(found, "nftables table inet "+n.Bridge)
 	}
 	processes, err := n.processes()

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// These tell the test binary to be a lab, or a builder, that will be killed.
+// These variables make the test binary a lab, or a builder, that will be killed.
 const (
 	victimBase  = "LAB_VICTIM_BASE"
 	victimCache = "LAB_VICTIM_CACHE"
@@ -26,7 +26,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if base := os.Getenv(victimBase); base != "" {
-		if err := victim(base); err != nil {
+		if err := runVictimLab(base); err != nil {
 			fmt.Println("error:", err)
 			os.Exit(1)
 		}
@@ -40,15 +40,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashNetwork is the network of the lab that dies.
+// crashNetwork returns the network of the lab that dies.
 func crashNetwork(base string) *Network {
 	n := NewNetwork(base)
 	n.Bridge, n.Prefix, n.Address = "mlabcrash0", "mlabc-", netip.MustParsePrefix("10.215.0.1/16")
 	return n
 }
 
-// victim boots two hosts and waits for its death.
-func victim(base string) error {
+// runVictimLab boots two hosts and waits to be killed.
+func runVictimLab(base string) error {
 	ctx := context.Background()
 	n := crashNetwork(base)
 	if err := n.Open(ctx); err != nil {
@@ -60,7 +60,7 @@ func victim(base string) error {
 		group.Go(func() error {
 			_, err := n.Boot(ctx, Spec{
 				Name: fmt.Sprintf("a-rather-long-host-name-%d", i), Layer: layer,
-				Addresses: addresses(fmt.Sprintf("10.215.0.%d", 11+i)), Private: addresses(fmt.Sprintf("10.215.2.%d", 11+i)),
+				Addresses: parseAddresses(fmt.Sprintf("10.215.0.%d", 11+i)), Private: parseAddresses(fmt.Sprintf("10.215.2.%d", 11+i)),
 			})
 			return err
 		})
@@ -72,14 +72,14 @@ func victim(base string) error {
 	select {}
 }
 
-// TestDeadLabLeavesNothingUnknown kills a lab at many instants of its start.
-// Its hosts die with it, and cleaning up removes all the rest.
+// TestDeadLabLeavesNothingUnknown kills a lab at many instants of its start. Its hosts
+// die with it, and CleanUp removes the rest.
 func TestDeadLabLeavesNothingUnknown(t *testing.T) {
 	needLab(t)
 	base, err := Base(t.Context(), DefaultCache, func(line string) { t.Log(line) })
 	require.NoError(t, err)
 	n := crashNetwork(base)
-	require.NoError(t, n.CleanUp(t.Context()))
+	require.NoError(t, n.cleanUp(t.Context()))
 	const never = time.Duration(-1) // wait until the hosts are up
 	delays := []time.Duration{never}
 	for ms := 5; ms <= 1000; ms += 40 {
@@ -96,12 +96,12 @@ func TestDeadLabLeavesNothingUnknown(t *testing.T) {
 		left, err := n.Leftovers()
 		require.NoError(t, err)
 		require.Empty(t, left, "killed after %s", delay)
-		require.NoError(t, n.CleanUp(t.Context()), "again")
+		require.NoError(t, n.cleanUp(t.Context()), "again")
 	}
 }
 
-// killVictim starts a lab, kills it a while after it is open, and returns what
-// it left.
+// killVictim starts a lab, kills it delay after it is open, and returns its leftovers.
+// A negative delay waits until the hosts are up.
 func killVictim(t *testing.T, base string, delay time.Duration) []string {
 	t.Helper()
 	self, err := os.Executable()
@@ -137,7 +137,7 @@ func TestDeadBuilderLeavesNoTree(t *testing.T) {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), victimCache+"="+cache)
 	require.NoError(t, cmd.Start())
-	unpacked := filepath.Join(cache, "tree-"+theRecipe().digest()+".tmp", coreLayer, "usr/bin")
+	unpacked := filepath.Join(cache, "tree-"+currentRecipe().digest()+".tmp", coreLayer, "usr/bin")
 	require.Eventually(t, func() bool { return exists(unpacked) }, time.Minute, 50*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	require.Error(t, cmd.Wait(), "it was killed")
@@ -151,7 +151,7 @@ func TestDeadBuilderLeavesNoTree(t *testing.T) {
 	mounted, err := mountsBelow(cache)
 	require.NoError(t, err)
 	require.Empty(t, mounted)
-	require.NoDirExists(t, filepath.Join(cache, "tree-"+theRecipe().digest()))
+	require.NoDirExists(t, filepath.Join(cache, "tree-"+currentRecipe().digest()))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

@@ -9,9 +9,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,10 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seedDir is where cloud-init's NoCloud source looks.
-const seedDir = "/var/lib/cloud/seed/nocloud"
+// cloudInitSeedDir is where cloud-init's NoCloud source looks.
+const cloudInitSeedDir = "/var/lib/cloud/seed/nocloud"
 
-// disk is a host's root: an overlay of the host's own changes on a base tree.
+// disk is a host's root: an overlay of the host's own changes over a base tree.
 type disk struct {
 	base  string // the base tree
 	layer Layer
@@ -95,8 +97,8 @@ func mountsBelow(dir string) ([]string, error) {
 	return found, nil
 }
 
-// prepare writes what makes the host itself: name, identity, keys, seed, and
-// the files of its spec. The root is mounted.
+// prepare writes the host's own files: name, machine-id, keys, cloud-init's seed, and
+// the files of its spec. The root must be mounted.
 func (d disk) prepare(s Spec, gateway string) error {
 	root, err := os.OpenRoot(d.root())
 	if err != nil {
@@ -120,13 +122,13 @@ func (d disk) prepare(s Spec, gateway string) error {
 		if meta == "" {
 			meta = fmt.Sprintf("instance-id: %s-%x\nlocal-hostname: %s\n", s.Name, machineID[:4], s.Name)
 		}
-		files[seedDir+"/meta-data"] = File{Content: []byte(meta)}
-		files[seedDir+"/user-data"] = File{Content: []byte(s.CloudInit.UserData), Mode: 0o600}
+		files[cloudInitSeedDir+"/meta-data"] = File{Content: []byte(meta)}
+		files[cloudInitSeedDir+"/user-data"] = File{Content: []byte(s.CloudInit.UserData), Mode: 0o600}
 	} else {
 		if s.Layer == Droplet {
 			files["/etc/cloud/cloud-init.disabled"] = File{}
 		}
-		if err := hostKeys(files, s.Name); err != nil {
+		if err := addHostKeys(files, s.Name); err != nil {
 			return err
 		}
 	}
@@ -137,8 +139,8 @@ func (d disk) prepare(s Spec, gateway string) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range sortedKeys(files) {
-		if err := place(root, p, files[p], owners); err != nil {
+	for _, p := range slices.Sorted(maps.Keys(files)) {
+		if err := writeHostFile(root, p, files[p], owners); err != nil {
 			return fmt.Errorf("write %s: %w", p, err)
 		}
 	}
@@ -151,8 +153,8 @@ func (d disk) prepare(s Spec, gateway string) error {
 	return nil
 }
 
-// hostKeys adds a new ssh identity to files.
-func hostKeys(files map[string]File, comment string) error {
+// addHostKeys adds new SSH host keys to files.
+func addHostKeys(files map[string]File, comment string) error {
 	_, edwards, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return fmt.Errorf("make host key: %w", err)
@@ -177,17 +179,17 @@ func hostKeys(files map[string]File, comment string) error {
 	return nil
 }
 
-// place writes one file, its folders, mode and owner.
-func place(root *os.Root, name string, f File, owners owners) error {
+// writeHostFile writes one file or link, with its folders, mode and owner.
+func writeHostFile(root *os.Root, name string, f File, owners owners) error {
 	name = strings.TrimPrefix(name, "/")
-	uid, gid, err := owners.find(f.Owner)
+	uid, gid, err := owners.lookup(f.Owner)
 	if err != nil {
 		return err
 	}
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	// Whatever is there, a link out of the tree included, gives way.
+	// Remove first: the path may be a link out of the tree.
 	if err := root.Remove(name); err != nil && !errors.Is(err, syscall.ENOENT) {
 		return err
 	}
@@ -207,7 +209,7 @@ func place(root *os.Root, name string, f File, owners owners) error {
 	return root.Lchown(name, uid, gid)
 }
 
-// owners are the users and groups of a tree, by name.
+// owners holds the ids of a tree's users and groups, by name.
 type owners struct {
 	users  map[string][2]int // uid and primary gid
 	groups map[string]int
@@ -243,8 +245,8 @@ func readOwners(root *os.Root) (owners, error) {
 	return o, nil
 }
 
-// find resolves "user", "user:group" or numbers.
-func (o owners) find(owner string) (uid, gid int, err error) {
+// lookup resolves "user" or "user:group"; both may be numbers.
+func (o owners) lookup(owner string) (uid, gid int, err error) {
 	if owner == "" {
 		return 0, 0, nil
 	}

@@ -15,22 +15,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// DefaultState is where running labs record what they made.
+// DefaultState is the folder in which running labs record what they make.
 const DefaultState = "/var/lib/migrate-lab"
 
-// maxInterface is the length of the longest interface name, IFNAMSIZ-1.
+// maxInterface is the maximum length of an interface name, IFNAMSIZ-1.
 const maxInterface = 15
 
-// Network is a bridge on this machine with the hosts on it. Set the fields
-// before Open; they stay as they are until Close. Its methods may be called
-// from several goroutines.
+// Network is a bridge on this machine with its hosts. Set the fields before Open and
+// do not change them until Close. It is safe for concurrent use.
 type Network struct {
 	Bridge   string       // name of the bridge, and of the lab: one open Network per bridge on a machine
-	Prefix   string       // of the names of all that hosts need: namespaces, veths, cgroups
-	Address  netip.Prefix // of this machine on the bridge, with the network's length: the hosts' gateway
-	StateDir string       // where the hosts' disks and the record of what was made are
+	Prefix   string       // of the names of the hosts' namespaces, veths and cgroups
+	Address  netip.Prefix // this machine's on the bridge, with the network's length: the hosts' gateway
+	StateDir string       // holds the hosts' disks and the record of what was made
 	Base     string       // the tree that Base returned
-	Progress func(string) // gets a line when something is waited for; may be nil
+	Progress func(string) // receives a line when Open must wait; may be nil
 
 	mu    sync.Mutex
 	lock  *os.File
@@ -48,16 +47,16 @@ func NewNetwork(base string) *Network {
 	}
 }
 
-// record is what network.json says of a lab that is, or was, open.
-type record struct {
+// networkRecord is the content of network.json: a network that is, or was, open.
+type networkRecord struct {
 	Bridge  string       `json:"bridge"`
 	Prefix  string       `json:"prefix"`
 	Address netip.Prefix `json:"address"`
 }
 
-// Open waits until no other lab has the bridge, removes what a dead one left,
-// and makes the bridge. Hosts reach each other and this machine; a rule of the
-// lab's own keeps everything else from leaving, whatever the machine forwards.
+// Open waits until no other lab has the bridge, removes the leftovers of a dead one,
+// and makes the bridge. Hosts reach each other and this machine. A rule of the lab
+// drops all other traffic, even if the machine forwards packets.
 func (n *Network) Open(ctx context.Context) error {
 	if err := Require(); err != nil {
 		return err
@@ -73,20 +72,20 @@ func (n *Network) Open(ctx context.Context) error {
 	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
 		return fmt.Errorf("create state folder: %w", err)
 	}
-	l, err := lock(ctx, n.lockPath(), n.waiting)
+	l, err := acquireLock(ctx, n.lockPath(), n.reportWaiting)
 	if err != nil {
 		return fmt.Errorf("open network %s: %w", n.Bridge, err)
 	}
 	if err := n.create(ctx); err != nil {
-		err = errors.Join(err, n.sweep(context.WithoutCancel(ctx)), l.Close())
+		err = errors.Join(err, n.removeLeftovers(context.WithoutCancel(ctx)), l.Close())
 		return fmt.Errorf("open network %s: %w", n.Bridge, err)
 	}
 	n.lock, n.hosts = l, map[string]*Host{}
 	return nil
 }
 
-// Close closes every host and removes the bridge and the state. It goes on
-// after errors and returns them all; CleanUp can finish what it could not.
+// Close closes every host and removes the bridge and the state. It continues after
+// errors and returns them all; CleanUp can remove the rest.
 func (n *Network) Close(ctx context.Context) error {
 	n.mu.Lock()
 	hosts := n.hosts
@@ -102,7 +101,7 @@ func (n *Network) Close(ctx context.Context) error {
 	err := group.Wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	err = errors.Join(err, n.sweep(ctx), n.lock.Close())
+	err = errors.Join(err, n.removeLeftovers(ctx), n.lock.Close())
 	n.lock = nil
 	if err != nil {
 		return fmt.Errorf("close network %s: %w", n.Bridge, err)
@@ -110,7 +109,7 @@ func (n *Network) Close(ctx context.Context) error {
 	return nil
 }
 
-// Host returns the host of that name, if it was booted and not closed.
+// Host returns the host of that name, if it was booted and is not closed.
 func (n *Network) Host(name string) (*Host, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -120,27 +119,27 @@ func (n *Network) Host(name string) (*Host, bool) {
 
 // create records the network, then makes it.
 func (n *Network) create(ctx context.Context) error {
-	if err := n.sweep(ctx); err != nil {
+	if err := n.removeLeftovers(ctx); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(n.hostsDir(), 0o700); err != nil {
 		return fmt.Errorf("create state folder: %w", err)
 	}
-	text, err := json.Marshal(record{n.Bridge, n.Prefix, n.Address})
+	text, err := json.Marshal(networkRecord{n.Bridge, n.Prefix, n.Address})
 	if err != nil {
 		return fmt.Errorf("record network: %w", err)
 	}
 	if err := replaceFile(filepath.Join(n.dir(), "network.json"), text, 0o600); err != nil {
 		return err
 	}
-	_, err = run(ctx, fmt.Sprintf(`link add name %[1]s type bridge forward_delay 0
+	_, err = runCommand(ctx, fmt.Sprintf(`link add name %[1]s type bridge forward_delay 0
 address add %[2]s dev %[1]s
 link set dev %[1]s up
 `, n.Bridge, n.Address), "ip", "-batch", "-")
 	if err != nil {
 		return fmt.Errorf("create bridge: %w", err)
 	}
-	_, err = run(ctx, fmt.Sprintf(`table inet %[1]s {
+	_, err = runCommand(ctx, fmt.Sprintf(`table inet %[1]s {
 	chain forward {
 		type filter hook forward priority -10; policy accept;
 		iifname "%[1]s" oifname != "%[1]s" drop
@@ -167,7 +166,7 @@ func (n *Network) validate() error {
 	return nil
 }
 
-func (n *Network) waiting(holder string) {
+func (n *Network) reportWaiting(holder string) {
 	n.progress("waiting for " + holder + ", which has the lab " + n.Bridge)
 }
 
@@ -181,11 +180,11 @@ func (n *Network) lockPath() string { return filepath.Join(n.StateDir, n.Bridge+
 func (n *Network) dir() string      { return filepath.Join(n.StateDir, n.Bridge) }
 func (n *Network) hostsDir() string { return filepath.Join(n.dir(), "hosts") }
 
-// name is what a host's namespace, cgroup and container are called.
-func (n *Network) name(host string) string { return n.Prefix + host }
+// hostID returns the name of a host's namespace, cgroup and container.
+func (n *Network) hostID(host string) string { return n.Prefix + host }
 
-// veth is the name of the bridge's end of a host's interface. Names that are
-// too long for the kernel become a hash.
+// veth returns the name of the bridge's end of a host's interface. A hash replaces
+// names that are too long for the kernel.
 func (n *Network) veth(host string, index int) string {
 	suffix := fmt.Sprintf(".%d", index)
 	if name := n.Prefix + host + suffix; len(name) <= maxInterface {

@@ -4,32 +4,34 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // suite is the Debian release of every lab host.
 const suite = "bookworm"
 
-// recipe is all that decides what a base tree holds; its digest names the tree,
-// so a changed recipe builds anew. Mirrors are left out: they say where the
-// packages come from, not what they are.
+// recipe determines the contents of a base tree. Its digest names the tree, so a
+// changed recipe leads to a new one. Mirrors are not part of it: they do not change
+// the packages.
 type recipe struct {
-	Version int    // raise it when the code that follows the recipe changes
+	Version int    // raise it when the builder's code changes
 	Suite   string // of Debian
 
 	Core    []string // packages on every host
-	Site    []string // and on old site hosts
-	Droplet []string // and on droplets
-	Pool    []string // packages that hosts may install, with all that they depend on
+	Site    []string // further packages on old site hosts
+	Droplet []string // further packages on droplets
+	Pool    []string // packages that hosts may install; their dependencies come along
 
-	Masked []string // units that no lab host needs
+	Masked []string // units that no host needs
 
 	CoreFiles, SiteFiles, DropletFiles map[string]string // by path in the tree
 }
 
-// theRecipe is the one that Base follows.
-func theRecipe() recipe {
+// currentRecipe returns the recipe that Base follows.
+func currentRecipe() recipe {
 	return recipe{
 		Version: 1,
 		Suite:   suite,
@@ -57,7 +59,7 @@ func theRecipe() recipe {
 			"/etc/apt/apt.conf.d/90lab": "APT::Install-Recommends \"false\";\nAcquire::Languages \"none\";\n" +
 				"APT::Periodic::Enable \"0\";\nDPkg::Lock::Timeout \"120\";\n",
 			"/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n",
-			// A host that dies slowly holds up everyone who waits for the lab to end.
+			// A host that shuts down slowly delays everyone who waits for the lab to end.
 			"/etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=10s\nDefaultDeviceTimeoutSec=5s\n",
 		},
 		SiteFiles: map[string]string{
@@ -69,9 +71,9 @@ func theRecipe() recipe {
 	}
 }
 
-// dropletConfig makes cloud-init behave as on a fresh droplet: the one user is
-// root, who logs in by key. Addresses are given from outside, and apt's sources
-// stay those of the tree.
+// dropletConfig makes cloud-init behave as on a new droplet: root is the only user
+// and logs in by key. The lab sets the addresses from outside, and apt keeps the
+// tree's sources.
 const dropletConfig = `datasource_list: [NoCloud]
 network: {config: disabled}
 disable_root: false
@@ -86,7 +88,7 @@ resize_rootfs: false
 manage_etc_hosts: false
 `
 
-// digest names the recipe.
+// digest returns a hash of the recipe, 12 hexadecimal digits.
 func (r recipe) digest() string {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -97,7 +99,7 @@ func (r recipe) digest() string {
 
 // writeFiles writes files below root.
 func writeFiles(root string, files map[string]string) error {
-	for _, path := range sortedKeys(files) {
+	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if err := writeFile(filepath.Join(root, path), []byte(files[path]), 0o644); err != nil {
 			return err
 		}
@@ -105,8 +107,8 @@ func writeFiles(root string, files map[string]string) error {
 	return nil
 }
 
-// mask disables units below root for good.
-func mask(root string, units []string) error {
+// maskUnits masks units below root.
+func maskUnits(root string, units []string) error {
 	dir := filepath.Join(root, "etc/systemd/system")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("create folder: %w", err)

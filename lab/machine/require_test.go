@@ -3,8 +3,9 @@ package machine
 import (
 	"testing"
 
-	"github.com/dcmigrate/migrate/report"
 	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 func TestRequireNamesAllThatIsMissing(t *testing.T) {

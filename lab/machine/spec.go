@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Layer says what a fresh host has.
+// Layer is the set of packages that a new host has.
 type Layer int
 
 // The layers.
 const (
 	OldSite Layer = iota // a server of the old site: MariaDB and nginx are installed
-	Droplet              // a fresh droplet of the image debian-12: cloud-init installs what is wanted
+	Droplet              // a new droplet of the image debian-12: cloud-init installs the rest
 )
 
 // String returns the layer's folder in a base tree.
@@ -30,15 +30,15 @@ func (l Layer) String() string {
 type Spec struct {
 	Name      string       // host name: letters, digits, hyphens, dots
 	Layer     Layer        // what is installed
-	Addresses []netip.Addr // on eth0, inside the network's prefix; the first is the one that is waited for
-	Private   []netip.Addr // on eth1, each with the /24 around it; none, no eth1
+	Addresses []netip.Addr // on eth0, inside the network's prefix; Boot waits for sshd at the first
+	Private   []netip.Addr // on eth1, each with the /24 around it; without any there is no eth1
 
 	AuthorizedKeys []string        // lines of root's authorized_keys
 	Files          map[string]File // by absolute path; written before the first boot
-	CloudInit      *Seed           // for droplets; nil boots without cloud-init
+	CloudInit      *CloudInitSeed  // for droplets; nil boots without cloud-init
 
-	Memory int64 // bytes that the host shows, without having them; 0 shows the machine's
-	CPUs   int   // processors that the host shows; 0 shows the machine's
+	Memory int64 // bytes that the host shows, no limit; 0 shows this machine's
+	CPUs   int   // processors that the host shows; 0 shows this machine's
 }
 
 // File is a file, or a symbolic link, that a host has from the start.
@@ -49,13 +49,13 @@ type File struct {
 	Link    string      // when set: a symbolic link to this, and no content
 }
 
-// Seed is what a cloud gives a droplet at its first boot.
-type Seed struct {
-	MetaData string // YAML for the NoCloud source; "" stands for an instance-id and the name
-	UserData string // any format that cloud-init takes
+// CloudInitSeed is the data that a cloud gives a droplet at its first boot.
+type CloudInitSeed struct {
+	MetaData string // YAML for the NoCloud source; "" means an instance-id and the name
+	UserData string // any format that cloud-init accepts
 }
 
-// validate checks a spec against the network it is for.
+// validate checks a spec for a host on a network.
 func (s Spec) validate(network netip.Prefix) error {
 	// 64 bytes are the kernel's limit for a host name; the rest is for the prefix.
 	const maxName = 52

@@ -1,22 +1,16 @@
 package machine
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
-// sortedKeys returns the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
-}
-
-// uniq returns words in order and without repeats.
-func uniq(words []string) []string {
-	sorted := slices.Sorted(slices.Values(words))
-	return slices.Compact(sorted)
+// exists reports whether path exists.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // writeFile writes content to path and creates the folders above it. The mode
@@ -42,7 +36,7 @@ func replaceFile(path string, content []byte, mode os.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("create temporary file: %w", err)
 	}
-	defer os.Remove(f.Name()) // gone already once it was renamed
+	defer os.Remove(f.Name()) // after the rename it does nothing
 	_, err = f.Write(content)
 	if err == nil {
 		err = f.Chmod(mode)
@@ -71,6 +65,25 @@ func syncDir(dir string) error {
 	defer d.Close()
 	if err := d.Sync(); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
+	}
+	return nil
+}
+
+// removeTree unmounts everything below a folder and removes it. It removes nothing
+// while anything is mounted there.
+func removeTree(dir string) error {
+	if err := unmountBelow(dir); err != nil {
+		return err
+	}
+	mounted, err := mountsBelow(dir)
+	if err != nil {
+		return err
+	}
+	if len(mounted) > 0 {
+		return fmt.Errorf("remove %s: %s is mounted", dir, mounted[0])
+	}
+	if err := os.RemoveAll(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove folder: %w", err)
 	}
 	return nil
 }

@@ -3,31 +3,33 @@ package machine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
-// show lays what the host shall show of its memory and processors over what the
-// kernel shows of the machine's. Fewer processors than the machine has are a
-// real limit (see affinity), more are for display, as all memory is: the lab
-// has one machine to share.
-func (h *Host) show(ctx context.Context) error {
+// showResources mounts the spec's memory and processors over the kernel's files,
+// which show this machine's. All hosts share one machine: memory is for display
+// only, and so are processors that the machine does not have. Fewer processors than
+// the machine has are a real limit (see affinity).
+func (h *Host) showResources(ctx context.Context) error {
 	files := map[string]string{}
 	if h.spec.Memory > 0 {
-		files["/proc/meminfo"] = meminfo(h.spec.Memory)
+		files["/proc/meminfo"] = memInfo(h.spec.Memory)
 	}
 	if h.spec.CPUs > 0 {
 		text, err := os.ReadFile("/proc/cpuinfo")
 		if err != nil {
 			return fmt.Errorf("read processors: %w", err)
 		}
-		files["/proc/cpuinfo"] = cpuinfo(string(text), h.spec.CPUs)
+		files["/proc/cpuinfo"] = cpuInfo(string(text), h.spec.CPUs)
 		for _, name := range []string{"online", "present", "possible"} {
 			files["/sys/devices/system/cpu/"+name] = fmt.Sprintf("0-%d\n", h.spec.CPUs-1)
 		}
 	}
-	for i, path := range sortedKeys(files) {
+	for i, path := range slices.Sorted(maps.Keys(files)) {
 		copied := fmt.Sprintf("/run/shown/%d", i)
 		script := fmt.Sprintf("mkdir -p /run/shown && cat > %[1]s && mount --bind %[1]s %[2]s", copied, path)
 		if err := h.Exec(ctx, script, strings.NewReader(files[path]), nil); err != nil {
@@ -37,7 +39,7 @@ func (h *Host) show(ctx context.Context) error {
 	return nil
 }
 
-// affinity returns the words that limit a command to the host's processors.
+// affinity returns the command prefix that limits a command to the host's processors.
 func (s Spec) affinity() []string {
 	if s.CPUs == 0 || s.CPUs >= runtime.NumCPU() {
 		return nil
@@ -45,8 +47,9 @@ func (s Spec) affinity() []string {
 	return []string{"taskset", "--cpu-list", fmt.Sprintf("0-%d", s.CPUs-1)}
 }
 
-// meminfo is proc_meminfo(5) of a host with that many bytes, half of them in use.
-func meminfo(memory int64) string {
+// memInfo returns /proc/meminfo, see proc_meminfo(5), of a host with that many bytes
+// of memory, half of it in use.
+func memInfo(memory int64) string {
 	total := memory / 1024
 	var b strings.Builder
 	for _, line := range []struct {
@@ -69,8 +72,8 @@ func meminfo(memory int64) string {
 	return b.String()
 }
 
-// cpuinfo repeats the machine's first processor.
-func cpuinfo(machine string, count int) string {
+// cpuInfo repeats the first processor of this machine's /proc/cpuinfo.
+func cpuInfo(machine string, count int) string {
 	first, _, _ := strings.Cut(machine, "\n\n")
 	var b strings.Builder
 	for i := range count {

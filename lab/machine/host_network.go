@@ -2,26 +2,24 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 )
 
-// firewallTable is the table of a host's cloud firewall, in the host's network
-// namespace. The host can see it; a `flush ruleset` on the host removes it.
+// firewallTable is the nftables table of a host's cloud firewall, in the host's
+// network namespace. The host sees it, and `flush ruleset` on the host removes it.
 const firewallTable = "inet lab_cloud_firewall"
 
-// namespacePath is where iproute2 keeps a network namespace of that name.
+// namespacePath returns where iproute2 keeps a network namespace of that name.
 func namespacePath(name string) string { return filepath.Join("/run/netns", name) }
 
-// plug makes the host's network namespace and its cables to the bridge.
-func (h *Host) plug(ctx context.Context) error {
-	n, t := h.network, h.traces()
-	if _, err := run(ctx, "", "ip", "netns", "add", t.Name); err != nil {
+// connect makes the host's network namespace and its veth pairs to the bridge.
+func (h *Host) connect(ctx context.Context) error {
+	n, t := h.network, h.record()
+	if _, err := runCommand(ctx, "", "ip", "netns", "add", t.Name); err != nil {
 		return fmt.Errorf("create network namespace: %w", err)
 	}
 	var outside, inside strings.Builder
@@ -41,30 +39,31 @@ func (h *Host) plug(ctx context.Context) error {
 		fmt.Fprintf(&inside, "link set dev %s up\n", device)
 	}
 	fmt.Fprintf(&inside, "route add default via %s dev eth0\n", n.Address.Addr())
-	if _, err := run(ctx, outside.String(), "ip", "-batch", "-"); err != nil {
+	if _, err := runCommand(ctx, outside.String(), "ip", "-batch", "-"); err != nil {
 		return fmt.Errorf("connect host: %w", err)
 	}
-	if _, err := run(ctx, inside.String(), "ip", "-netns", t.Name, "-batch", "-"); err != nil {
+	if _, err := runCommand(ctx, inside.String(), "ip", "-netns", t.Name, "-batch", "-"); err != nil {
 		return fmt.Errorf("address host: %w", err)
 	}
 	return nil
 }
 
-// hardwareAddress is a locally administered one made of the IPv4 address: a host
-// that is booted again, or another one at the same address, is found at once,
-// whatever its peers' neighbour tables hold (up to 45 s).
+// hardwareAddress derives a locally administered MAC address from the IPv4 address.
+// Peers keep old entries in their neighbour tables for up to 45 s; so they reach a
+// rebooted host, or a new host at the same address, at once.
 func hardwareAddress(a netip.Addr) net.HardwareAddr {
 	four := a.As4()
 	return append(net.HardwareAddr{0x02, 0x4c}, four[:]...)
 }
 
-// unplug removes the bridge's ends of a host's cables; the other ends go with them.
-func unplug(ctx context.Context, t traces) error {
+// disconnect removes the bridge's ends of a host's veth pairs, and with them the
+// other ends.
+func disconnect(ctx context.Context, t hostRecord) error {
 	for _, veth := range t.Interfaces {
 		if !exists(filepath.Join("/sys/class/net", veth)) {
 			continue
 		}
-		if _, err := run(ctx, "", "ip", "link", "delete", "dev", veth); err != nil && exists(filepath.Join("/sys/class/net", veth)) {
+		if _, err := runCommand(ctx, "", "ip", "link", "delete", "dev", veth); err != nil && exists(filepath.Join("/sys/class/net", veth)) {
 			return fmt.Errorf("disconnect host: %w", err)
 		}
 	}
@@ -76,22 +75,22 @@ func removeNamespace(ctx context.Context, name string) error {
 	if !exists(namespacePath(name)) {
 		return nil
 	}
-	if _, err := run(ctx, "", "ip", "netns", "delete", name); err != nil {
+	if _, err := runCommand(ctx, "", "ip", "netns", "delete", name); err != nil {
 		return fmt.Errorf("remove network namespace: %w", err)
 	}
 	return nil
 }
 
-// SetFirewall makes the ruleset the host's cloud firewall, in one transaction
-// in place of the one before; "" removes it. The ruleset is the body of an
-// nftables table of family inet: sets and chains. It is kept over boots.
+// SetFirewall replaces the host's cloud firewall in one transaction; "" removes it.
+// The ruleset is the body of an nftables table of family inet: sets and chains. It
+// survives boots.
 func (h *Host) SetFirewall(ctx context.Context, ruleset string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return fmt.Errorf("set firewall of host %s: it is closed", h.spec.Name)
 	}
-	if exists(namespacePath(h.traces().Name)) {
+	if exists(namespacePath(h.record().Name)) {
 		if err := h.applyFirewall(ctx, ruleset); err != nil {
 			return fmt.Errorf("set firewall of host %s: %w", h.spec.Name, err)
 		}
@@ -102,29 +101,11 @@ func (h *Host) SetFirewall(ctx context.Context, ruleset string) error {
 
 // applyFirewall replaces the table in the host's namespace.
 func (h *Host) applyFirewall(ctx context.Context, ruleset string) error {
-	// Adding it first makes deleting it succeed where there is none.
+	// Adding the table first makes the deletion succeed if it does not exist.
 	script := fmt.Sprintf("add table %[1]s\ndelete table %[1]s\n", firewallTable)
 	if strings.TrimSpace(ruleset) != "" {
 		script += fmt.Sprintf("table %s {\n%s\n}\n", firewallTable, ruleset)
 	}
-	_, err := run(ctx, script, "nsenter", "--net="+namespacePath(h.traces().Name), "nft", "-f", "-")
+	_, err := runCommand(ctx, script, "nsenter", "--net="+namespacePath(h.record().Name), "nft", "-f", "-")
 	return err
-}
-
-// removeTree removes a folder, but never what is mounted below it.
-func removeTree(dir string) error {
-	if err := unmountBelow(dir); err != nil {
-		return err
-	}
-	mounted, err := mountsBelow(dir)
-	if err != nil {
-		return err
-	}
-	if len(mounted) > 0 {
-		return fmt.Errorf("remove %s: %s is mounted", dir, mounted[0])
-	}
-	if err := os.RemoveAll(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove folder: %w", err)
-	}
-	return nil
 }

@@ -10,29 +10,29 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// mirrors are the addresses of the Debian archives that this machine uses.
+// mirrors holds the addresses of the Debian archives that this machine uses.
 type mirrors struct {
 	main     string // e.g. http://mirror.example/debian
-	security string // "" when the machine has none
+	security string // "" if the machine uses none
 }
 
-// source is one entry of apt's sources: an archive and its suites.
-type source struct {
+// aptSource is one entry of apt's sources: an archive and its suites.
+type aptSource struct {
 	uri, signedBy      string
 	suites, components []string
 }
 
-// Mirrors are the addresses of Debian's archive and of its security archive that
-// this machine's apt uses. The second is empty where it uses none.
+// Mirrors returns the addresses of Debian's archive and of its security archive that
+// this machine's apt uses; security is "" if it uses none.
 func Mirrors() (archive, security string, err error) {
-	m, err := findMirrors("/")
+	m, err := readMirrors("/")
 	return m.main, m.security, err
 }
 
-// findMirrors reads apt's own sources below root: what the machine is allowed
-// to reach is what the lab uses.
-func findMirrors(root string) (mirrors, error) {
-	var found []source
+// readMirrors reads apt's sources below root: the lab uses the archives that this
+// machine may reach.
+func readMirrors(root string) (mirrors, error) {
+	var found []aptSource
 	for _, pattern := range []string{"sources.list", "sources.list.d/*.list", "sources.list.d/*.sources"} {
 		files, err := filepath.Glob(filepath.Join(root, "etc/apt", pattern))
 		if err != nil {
@@ -58,9 +58,9 @@ func findMirrors(root string) (mirrors, error) {
 	return m, nil
 }
 
-// chooseMirrors picks Debian's own archives: those with a component main that
-// are signed by Debian's keyring, or by none that is named.
-func chooseMirrors(found []source) mirrors {
+// chooseMirrors picks Debian's own archives: those with a component main that name
+// Debian's keyring or no keyring.
+func chooseMirrors(found []aptSource) mirrors {
 	var m mirrors
 	for _, s := range found {
 		if !slices.Contains(s.components, "main") {
@@ -84,8 +84,8 @@ func chooseMirrors(found []source) mirrors {
 }
 
 // parseDeb822 reads the stanza format of *.sources files, see sources.list(5).
-func parseDeb822(text string) []source {
-	var all []source
+func parseDeb822(text string) []aptSource {
+	var all []aptSource
 	for stanza := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
 		fields := map[string]string{}
 		key := ""
@@ -105,7 +105,7 @@ func parseDeb822(text string) []source {
 			continue
 		}
 		for _, uri := range strings.Fields(fields["uris"]) {
-			all = append(all, source{
+			all = append(all, aptSource{
 				uri: strings.TrimRight(uri, "/"), signedBy: fields["signed-by"],
 				suites: strings.Fields(fields["suites"]), components: strings.Fields(fields["components"]),
 			})
@@ -115,15 +115,15 @@ func parseDeb822(text string) []source {
 }
 
 // parseOneLine reads the classic format of sources.list.
-func parseOneLine(text string) []source {
-	var all []source
+func parseOneLine(text string) []aptSource {
+	var all []aptSource
 	for line := range strings.SplitSeq(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
 		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "deb ")
 		if !ok {
 			continue
 		}
-		var s source
+		var s aptSource
 		rest = strings.TrimSpace(rest)
 		if strings.HasPrefix(rest, "[") {
 			options, after, _ := strings.Cut(rest[1:], "]")

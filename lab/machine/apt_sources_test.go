@@ -33,32 +33,11 @@ func TestFindMirrors(t *testing.T) {
 			root := t.TempDir()
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "etc/apt/sources.list.d"), 0o755))
 			require.NoError(t, os.WriteFile(filepath.Join(root, "etc/apt", c.file), []byte(c.text), 0o644))
-			got, err := findMirrors(root)
+			got, err := readMirrors(root)
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 		})
 	}
-	_, err := findMirrors(t.TempDir())
+	_, err := readMirrors(t.TempDir())
 	require.ErrorContains(t, err, "no Debian archive")
-}
-
-func TestVethNamesFitAndDiffer(t *testing.T) {
-	n := NewNetwork("")
-	require.Equal(t, "mlab-web1.0", n.veth("web1", 0))
-	seen := map[string]bool{}
-	for _, host := range []string{"web1", "a-long-host-name-1", "a-long-host-name-2", "web.example.org"} {
-		for i := range 2 {
-			name := n.veth(host, i)
-			require.LessOrEqual(t, len(name), maxInterface)
-			require.False(t, seen[name], name)
-			seen[name] = true
-		}
-	}
-}
-
-func TestRecipeDigestFollowsTheRecipe(t *testing.T) {
-	one, other := theRecipe(), theRecipe()
-	require.Equal(t, one.digest(), other.digest())
-	other.Pool = append(other.Pool, "cowsay")
-	require.NotEqual(t, one.digest(), other.digest())
 }

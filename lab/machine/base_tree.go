@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// DefaultCache is where base trees are kept between runs.
+// DefaultCache is the folder that keeps base trees between runs.
 const DefaultCache = "/var/cache/migrate-lab"
 
-// The parts of a base tree. A host's root is an overlay of its own changes on
-// one of the upper layers on the core.
+// The parts of a base tree. A host's root is an overlay: its own changes over one of
+// the upper layers over the core.
 const (
 	coreLayer    = "core"
 	siteLayer    = "site"
 	dropletLayer = "droplet"
 )
 
-// Base returns the folder of the base tree below cacheDir and builds it first
-// when there is none for the present recipe. Building takes some minutes and
-// needs the machine's Debian mirror; progress gets a line for each part of it.
+// Base returns the folder of the base tree below cacheDir. If the current recipe has
+// no tree yet, Base builds it, which takes some minutes and needs the machine's Debian
+// mirror; progress receives a line for each part.
 //
-// The tree is built under another name and renamed when it is complete, so a
-// builder that was killed leaves nothing that could be mistaken for a tree. A
-// second builder waits for the first.
+// The builder uses a temporary name and renames the tree when it is complete, so that
+// a killed builder leaves nothing that looks like a tree. A second builder waits for
+// the first.
 func Base(ctx context.Context, cacheDir string, progress func(string)) (string, error) {
 	if err := Require(); err != nil {
 		return "", err
@@ -33,12 +33,12 @@ func Base(ctx context.Context, cacheDir string, progress func(string)) (string, 
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", fmt.Errorf("create cache: %w", err)
 	}
-	r := theRecipe()
+	r := currentRecipe()
 	dir := filepath.Join(cacheDir, "tree-"+r.digest())
 	if exists(dir) {
 		return dir, nil
 	}
-	l, err := lock(ctx, dir+".lock", func(holder string) { progress("waiting for " + holder + ", which builds the base tree") })
+	l, err := acquireLock(ctx, dir+".lock", func(holder string) { progress("waiting for " + holder + ", which builds the base tree") })
 	if err != nil {
 		return "", err
 	}
@@ -60,13 +60,7 @@ func Base(ctx context.Context, cacheDir string, progress func(string)) (string, 
 	return dir, syncDir(cacheDir)
 }
 
-// exists says whether path is there.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// builder follows a recipe in dir.
+// builder builds the base tree of a recipe in dir.
 type builder struct {
 	recipe   recipe
 	dir      string
@@ -74,10 +68,10 @@ type builder struct {
 	progress func(string)
 }
 
-// build makes the core, the archive of packages in it, and the layers on it.
+// build makes the core, the package archive inside it, and the layers on it.
 func (b *builder) build(ctx context.Context) error {
 	var err error
-	if b.mirrors, err = findMirrors("/"); err != nil {
+	if b.mirrors, err = readMirrors("/"); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -86,7 +80,7 @@ func (b *builder) build(ctx context.Context) error {
 	}{
 		{"bootstrap Debian " + b.recipe.Suite, b.bootstrap},
 		{"install the packages of every host", b.core},
-		{"download the packages that hosts may install", b.pool},
+		{"download the packages that hosts may install", b.packagePool},
 		{"install the packages of old site hosts", b.site},
 		{"install the packages of droplets", b.droplet},
 	} {
@@ -98,25 +92,25 @@ func (b *builder) build(ctx context.Context) error {
 	return nil
 }
 
-func (b *builder) path(parts ...string) string {
+func (b *builder) treePath(parts ...string) string {
 	return filepath.Join(append([]string{b.dir}, parts...)...)
 }
 
-// bootstrap makes the smallest Debian that has apt.
+// bootstrap makes a minimal Debian with apt.
 func (b *builder) bootstrap(ctx context.Context) error {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return fmt.Errorf("create tree: %w", err)
 	}
-	// A mount namespace and process namespace of its own: whatever kills
-	// debootstrap, its mounts and children go with it.
-	_, err := run(ctx, "", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"debootstrap", "--variant=minbase", "--include=ca-certificates", b.recipe.Suite, b.path(coreLayer), b.mirrors.main)
+	// In a mount and process namespace of its own debootstrap takes its mounts and
+	// children with it when it is killed.
+	_, err := runCommand(ctx, "", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+		"debootstrap", "--variant=minbase", "--include=ca-certificates", b.recipe.Suite, b.treePath(coreLayer), b.mirrors.main)
 	return err
 }
 
-// core installs what every host has, from the machine's mirrors.
+// core installs the packages of every host from the machine's mirrors.
 func (b *builder) core(ctx context.Context) error {
-	root := b.path(coreLayer)
+	root := b.treePath(coreLayer)
 	sources := fmt.Sprintf("deb %[1]s %[2]s main\ndeb %[1]s %[2]s-updates main\n", b.mirrors.main, b.recipe.Suite)
 	if b.mirrors.security != "" {
 		sources += fmt.Sprintf("deb %s %s-security main\n", b.mirrors.security, b.recipe.Suite)
@@ -132,34 +126,34 @@ func (b *builder) core(ctx context.Context) error {
 	if err := writeFiles(root, b.recipe.CoreFiles); err != nil {
 		return err
 	}
-	if err := b.chroot(ctx, coreLayer, "apt-get update -q && apt-get dist-upgrade -qy && apt-get install -qy "+strings.Join(b.recipe.Core, " ")); err != nil {
+	if err := b.runInLayer(ctx, coreLayer, "apt-get update -q && apt-get dist-upgrade -qy && apt-get install -qy "+strings.Join(b.recipe.Core, " ")); err != nil {
 		return err
 	}
-	return mask(root, b.recipe.Masked)
+	return maskUnits(root, b.recipe.Masked)
 }
 
-// pool downloads what hosts may install and makes an archive of it inside the
-// core; from here on, no tree knows another archive.
-func (b *builder) pool(ctx context.Context) error {
-	root := b.path(coreLayer)
-	// One call for each package: some of them exclude each other.
+// packagePool downloads the packages that hosts may install and makes an archive of
+// them inside the core. It becomes the only archive in the tree's sources.list.
+func (b *builder) packagePool(ctx context.Context) error {
+	root := b.treePath(coreLayer)
+	// One call for each package, because some of them conflict.
 	var script strings.Builder
 	script.WriteString("apt-get clean\n")
 	for _, name := range append(b.recipe.Pool, b.recipe.Droplet...) {
 		fmt.Fprintf(&script, "apt-get install -qy --download-only %s\n", name)
 	}
-	fmt.Fprintf(&script, "mkdir -p %[1]s && mv /var/cache/apt/archives/*.deb %[1]s/ && chmod 644 %[1]s/*.deb\n", poolDir)
-	if err := b.chroot(ctx, coreLayer, script.String()); err != nil {
+	fmt.Fprintf(&script, "mkdir -p %[1]s && mv /var/cache/apt/archives/*.deb %[1]s/ && chmod 644 %[1]s/*.deb\n", archiveDir)
+	if err := b.runInLayer(ctx, coreLayer, script.String()); err != nil {
 		return err
 	}
-	if err := indexPool(ctx, filepath.Join(root, poolDir)); err != nil {
+	if err := indexArchive(ctx, filepath.Join(root, archiveDir)); err != nil {
 		return err
 	}
-	if err := writeFiles(root, map[string]string{"/etc/apt/sources.list": poolSource, "/etc/resolv.conf": ""}); err != nil {
+	if err := writeFiles(root, map[string]string{"/etc/apt/sources.list": archiveSource, "/etc/resolv.conf": ""}); err != nil {
 		return err
 	}
-	// Host keys and machine-id belong to one host.
-	return b.chroot(ctx, coreLayer, `rm -rf /var/lib/apt/lists/* && apt-get update -q
+	// Each host gets its own host keys and machine-id.
+	return b.runInLayer(ctx, coreLayer, `rm -rf /var/lib/apt/lists/* && apt-get update -q
 rm -f /etc/ssh/ssh_host_* /var/lib/dbus/machine-id /etc/hostname
 : > /etc/machine-id
 rm -rf /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /usr/sbin/policy-rc.d`)
@@ -170,30 +164,30 @@ func (b *builder) site(ctx context.Context) error {
 	return b.layer(ctx, siteLayer, b.recipe.Site, b.recipe.SiteFiles)
 }
 
-// droplet adds the layer of droplets, which look like a fresh cloud image.
+// droplet adds the layer of droplets, which resemble a fresh cloud image.
 func (b *builder) droplet(ctx context.Context) error {
 	return b.layer(ctx, dropletLayer, b.recipe.Droplet, b.recipe.DropletFiles)
 }
 
-// layer installs packages in an overlay on the core. The files come first: a
-// package may read its configuration when it is installed.
+// layer installs packages in an overlay on the core. It writes the files first,
+// because a package may read its configuration when it is installed.
 func (b *builder) layer(ctx context.Context, name string, packages []string, files map[string]string) error {
-	if err := os.MkdirAll(b.path(name), 0o755); err != nil {
+	if err := os.MkdirAll(b.treePath(name), 0o755); err != nil {
 		return fmt.Errorf("create layer: %w", err)
 	}
-	if err := writeFiles(b.path(name), files); err != nil {
+	if err := writeFiles(b.treePath(name), files); err != nil {
 		return err
 	}
-	return b.chroot(ctx, name, "apt-get install -qy "+strings.Join(packages, " ")+`
+	return b.runInLayer(ctx, name, "apt-get install -qy "+strings.Join(packages, " ")+`
 rm -f /etc/ssh/ssh_host_* /usr/sbin/policy-rc.d
 rm -rf /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /var/lib/cloud/*
 : > /etc/machine-id`)
 }
 
-// chroot runs a shell script as root in a layer (on the core, when it is not
-// the core itself), with /proc and with services kept from starting. Mounts and
-// processes live in namespaces of their own and end with them.
-func (b *builder) chroot(ctx context.Context, layer, script string) error {
+// runInLayer runs a shell script as root in the core, or in a layer over the core,
+// with /proc and without starting services. Mounts and processes live in namespaces
+// of their own and end with them.
+func (b *builder) runInLayer(ctx context.Context, layer, script string) error {
 	setup := `set -e
 core=$1 root=$1 upper=$2 work=$3 script=$4
 if [ -n "$upper" ]; then
@@ -207,10 +201,10 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 exec chroot "$root" /bin/sh -ec "$script" </dev/null`
 	upper, work := "", ""
 	if layer != coreLayer {
-		upper, work = b.path(layer), b.path("work-"+layer)
+		upper, work = b.treePath(layer), b.treePath("work-"+layer)
 		defer os.RemoveAll(work) // the next builder removes what is left
 	}
-	_, err := run(ctx, "", "unshare", "--mount", "--pid", "--fork", "--kill-child",
-		"/bin/sh", "-c", setup, "sh", b.path(coreLayer), upper, work, script)
+	_, err := runCommand(ctx, "", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+		"/bin/sh", "-c", setup, "sh", b.treePath(coreLayer), upper, work, script)
 	return err
 }

@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// poolDir is where a tree keeps the packages that its hosts may install. It is
-// an apt archive of its own, so that installing needs no network.
-const poolDir = "/var/cache/debian"
+// archiveDir is where a tree keeps the packages that its hosts may install. It is
+// an apt archive, so that hosts install packages without a network.
+const archiveDir = "/var/cache/debian"
 
-// poolSource is the only line of the trees' sources.list. The archive lies in
-// the tree itself and holds what apt verified when it was downloaded.
-const poolSource = "deb [trusted=yes] file:" + poolDir + " ./\n"
+// archiveSource is the only line of the trees' sources.list. It can be trusted
+// because apt verified the packages when it downloaded them.
+const archiveSource = "deb [trusted=yes] file:" + archiveDir + " ./\n"
 
-// indexPool writes the Packages and Release files of a flat archive in dir, see
+// indexArchive writes the Packages and Release files of a flat archive in dir, see
 // https://wiki.debian.org/DebianRepository/Format.
-func indexPool(ctx context.Context, dir string) error {
+func indexArchive(ctx context.Context, dir string) error {
 	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
 	if err != nil {
 		return fmt.Errorf("list packages: %w", err)
@@ -31,11 +31,11 @@ func indexPool(ctx context.Context, dir string) error {
 	}
 	var packages bytes.Buffer
 	for _, deb := range debs {
-		fields, err := run(ctx, "", "dpkg-deb", "--field", deb)
+		fields, err := runCommand(ctx, "", "dpkg-deb", "--field", deb)
 		if err != nil {
 			return fmt.Errorf("read package: %w", err)
 		}
-		size, sum, err := digest(deb)
+		size, sum, err := fileDigest(deb)
 		if err != nil {
 			return err
 		}
@@ -50,8 +50,8 @@ func indexPool(ctx context.Context, dir string) error {
 	return writeFile(filepath.Join(dir, "Release"), []byte(release), 0o644)
 }
 
-// digest returns the size in bytes and the SHA-256 of a file.
-func digest(path string) (int64, []byte, error) {
+// fileDigest returns the size in bytes and the SHA-256 of a file.
+func fileDigest(path string) (int64, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, nil, fmt.Errorf("open package: %w", err)

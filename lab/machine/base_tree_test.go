@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needLab skips a test where hosts cannot run; under CI that is a failure.
+// needLab skips a test if this machine cannot run hosts, and fails it under CI.
 func needLab(t *testing.T) {
 	t.Helper()
 	err := Require()
