@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/sync/errgroup"
@@ -65,12 +66,11 @@ func streamFrom(ctx context.Context, host remote.Host, paths []string, read func
 	return g.Wait()
 }
 
-// rewrittenHashes reads the files and returns, by path, the hash that each that
-// the rewriter changes has afterwards.
-func rewrittenHashes(ctx context.Context, host remote.Host, paths []string, rw Rewriter) (map[string]string, error) {
-	hashes := map[string]string{}
+// rewritingOf reads the files that may name an old address, and says what becomes of them.
+func rewritingOf(ctx context.Context, host remote.Host, paths []string, rw address.Rewriter) (rewriting, error) {
+	files := rewriting{hashes: map[string]string{}, stay: map[string][]string{}}
 	if len(paths) == 0 {
-		return hashes, nil
+		return files, nil
 	}
 	err := streamFrom(ctx, host, paths, func(r io.Reader) error {
 		for in := tar.NewReader(r); ; {
@@ -88,21 +88,23 @@ func rewrittenHashes(ctx context.Context, host remote.Host, paths []string, rw R
 			if err != nil {
 				return err
 			}
-			if out, n := rw.Rewrite(text); n > 0 {
-				sum := sha256.Sum256(out)
-				hashes["/"+h.Name] = hex.EncodeToString(sum[:])
-			}
+			files.read("/"+h.Name, string(text), rw)
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read files of %s: %w", host.Name(), err)
+		return files, fmt.Errorf("read files of %s: %w", host.Name(), err)
 	}
-	return hashes, nil
+	return files, nil
+}
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // copyFiles streams the paths from source to target through this process's
 // memory, rewriting those in rewrite on the way.
-func copyFiles(ctx context.Context, source, target remote.Host, paths []string, rewrite map[string]string, rw Rewriter) error {
+func copyFiles(ctx context.Context, source, target remote.Host, paths []string, rewrite map[string]string, rw address.Rewriter) error {
 	err := streamFrom(ctx, source, paths, func(r io.Reader) error {
 		back, w := io.Pipe()
 		g, ctx := errgroup.WithContext(ctx)
@@ -135,7 +137,7 @@ func errOr(err, otherwise error) error {
 }
 
 // transform copies a tar stream and rewrites the files in rewrite.
-func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewrite map[string]string, rw Rewriter) error {
+func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewrite map[string]string, rw address.Rewriter) error {
 	in, out := tar.NewReader(r), tar.NewWriter(w)
 	for done := int64(1); ; done++ {
 		h, err := in.Next()
@@ -154,8 +156,8 @@ func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewri
 			if err != nil {
 				return fmt.Errorf("read %s: %w", h.Name, err)
 			}
-			text, _ = rw.Rewrite(text)
-			h.Size, content = int64(len(text)), bytes.NewReader(text)
+			rewritten, _ := rw.Rewrite(string(text))
+			h.Size, content = int64(len(rewritten)), strings.NewReader(rewritten)
 		}
 		if err := out.WriteHeader(h); err != nil {
 			return fmt.Errorf("write %s: %w", h.Name, err)

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
@@ -52,8 +53,8 @@ func (op *filesOp) marker() string { return path.Join(filesFolder, op.app.Name) 
 // comparison is what should be on the target against what is.
 type comparison struct {
 	want      manifest
-	rewrite   map[string]string // hash after rewriting, by path
-	rewriter  Rewriter
+	rewrite   rewriting
+	rewriter  address.Rewriter
 	differing []string
 	marked    bool // the target has the mark of exactly these files
 }
@@ -70,17 +71,17 @@ func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	for i, f := range op.app.Files {
 		paths[i] = path.Clean(f)
 	}
-	if c.want, err = manifestOf(ctx, source, paths, c.rewriter.Olds()); err != nil {
+	if c.want, err = manifestOf(ctx, source, paths, c.rewriter.Hints()); err != nil {
 		return c, err
 	}
 	if len(c.want.Missing) > 0 {
 		return c, report.WithHint(fmt.Errorf("application %s: not on the source %s: %s", op.app.Name, op.host, strings.Join(c.want.Missing, ", ")),
 			"correct the application's files or hosts")
 	}
-	if c.rewrite, err = rewrittenHashes(ctx, source, c.want.Matches, c.rewriter); err != nil {
+	if c.rewrite, err = rewritingOf(ctx, source, c.want.Matches, c.rewriter); err != nil {
 		return c, err
 	}
-	for p, hash := range c.rewrite {
+	for p, hash := range c.rewrite.hashes {
 		if e, ok := c.want.Entries[p]; ok {
 			e.Hash = hash
 			c.want.Entries[p] = e
@@ -132,7 +133,10 @@ func (op *filesOp) Check(ctx context.Context) (plan.State, error) {
 	s := plan.State{
 		Done: len(c.differing) == 0 && c.marked,
 		Now:  fmt.Sprintf("%d of %d files and folders differ", len(c.differing), len(c.want.Entries)),
-		Want: fmt.Sprintf("the source's, %d with new addresses", len(c.rewrite)),
+		Want: fmt.Sprintf("the source's, %d with new addresses", len(c.rewrite.hashes)),
+	}
+	if n := len(c.rewrite.stay); n > 0 {
+		s.Want += fmt.Sprintf(", %d with old ones that stay", n)
 	}
 	s.Before, err = json.Marshal(filesBefore{op.folder()})
 	return s, err
@@ -152,7 +156,7 @@ func (op *filesOp) Apply(ctx context.Context) error {
 		if err := keep(ctx, target, op.folder(), c.differing); err != nil {
 			return err
 		}
-		if err := copyFiles(ctx, source, target, c.differing, c.rewrite, c.rewriter); err != nil {
+		if err := copyFiles(ctx, source, target, c.differing, c.rewrite.hashes, c.rewriter); err != nil {
 			return err
 		}
 		op.noteRewritten(ctx, c)
@@ -163,12 +167,23 @@ func (op *filesOp) Apply(ctx context.Context) error {
 	return mark(ctx, target, op.marker(), c.want.digest())
 }
 
+// mostStaying is how many old addresses that stay are noted one by one.
+const mostStaying = 20
+
+// noteRewritten says where new addresses stand now, and where old ones still do.
 func (op *filesOp) noteRewritten(ctx context.Context, c comparison) {
-	var rewritten []string
+	var rewritten, stay []string
 	for _, p := range c.differing {
-		if _, ok := c.rewrite[p]; ok {
+		if _, ok := c.rewrite.hashes[p]; ok {
 			rewritten = append(rewritten, p)
 		}
+		stay = append(stay, c.rewrite.stay[p]...)
+	}
+	for _, text := range stay[:min(len(stay), mostStaying)] {
+		report.Note(ctx, "on %s, %s", op.host, text)
+	}
+	if more := len(stay) - mostStaying; more > 0 {
+		report.Note(ctx, "%d more old addresses stay in files of %s on %s", more, op.app.Name, op.host)
 	}
 	if len(rewritten) > 0 {
 		report.Note(ctx, "new addresses written into %s on %s", some(rewritten), op.host)

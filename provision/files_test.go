@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // pairOfHosts is a source and its clone, both sandboxes, app1 of testSite.
@@ -40,6 +41,7 @@ mkdir -p "/srv/blog/conf.d" /srv/blog/empty /srv/single
 cd /srv/blog
 printf 'db=192.0.2.20:3306\nself=192.0.2.10\nother=192.0.2.200 1192.0.2.20\nname=old-db.example\n' >app.conf
 printf 'db 192.0.2.20\000binary' >app.bin
+printf 'allow 192.0.2.20/24;\nallow 192.0.2.10-192.0.2.20;\nallow 192.0.2.20/32;\n~ 192\\.0\\.2\\.10\n' >networks.conf
 printf 'no address here\n' >"conf.d/with space
 and newline"
 ln -s app.conf current
@@ -69,6 +71,8 @@ func TestFilesStep(t *testing.T) {
 	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", sh(t, target, "cat /srv/blog/app.conf"),
 		"another host by its private address, a public host itself by its public one, nothing that only looks alike")
 	require.Equal(t, "listen 127.77.4.11\n", sh(t, target, "cat /srv/single/site.conf"))
+	require.Equal(t, "allow 192.0.2.20/24;\nallow 192.0.2.10-192.0.2.20;\nallow 10.9.0.12/32;\n~ 192\\.0\\.2\\.10\n", sh(t, target, "cat /srv/blog/networks.conf"),
+		"networks, ranges and patterns stay")
 	const facts = `cd /srv/blog; sha256sum app.bin blob; find . -type f -printf '%p %m %u %g %TY-%Tm-%Td %TH:%TM\n' -o -printf '%p %m %u %g %l\n' | grep -v pipe | sort`
 	require.Equal(t, sh(t, source, facts), sh(t, target, facts), "content of binaries, owners, modes, times and links are the source's")
 	require.Equal(t, "7001:7001\n", sh(t, target, "stat -c %u:%g /srv/blog/blob"), "the missing account was made")
@@ -76,7 +80,22 @@ func TestFilesStep(t *testing.T) {
 	checked, err := step.Op.Check(t.Context())
 	require.NoError(t, err)
 	require.True(t, checked.Done)
+	require.Contains(t, checked.Want, "3 with new addresses, 2 with old ones that stay")
 
+	t.Run("what stays is noted with the reason", func(t *testing.T) {
+		sh(t, source, "printf '# changed\\n' >>/srv/blog/networks.conf")
+		var notes []string
+		require.NoError(t, step.Op.Apply(report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })))
+		for _, want := range []string{
+			"on app1, /srv/blog/networks.conf:1: 192.0.2.20 stays, as it stands for a network",
+			"on app1, /srv/blog/networks.conf:2: 192.0.2.10 stays, as it is an end of a range",
+			"on app1, /srv/blog/networks.conf:2: 192.0.2.20 stays, as it is an end of a range",
+			`on app1, /srv/blog/networks.conf:4: 192\.0\.2\.10 stays, as it is part of a pattern`,
+			"new addresses written into /srv/blog/networks.conf on app1",
+		} {
+			require.Contains(t, notes, want)
+		}
+	})
 	t.Run("a change at the source is copied again", func(t *testing.T) {
 		sh(t, source, `printf 'db=192.0.2.20\nnew\n' >/srv/blog/app.conf; printf x >/srv/blog/added`)
 		again, err := step.Op.Check(t.Context())

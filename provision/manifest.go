@@ -61,12 +61,12 @@ printf 'matches\0'
 %[3]s
 `
 
-// manifestOf reads the manifest of the paths; olds are the strings to look for.
-func manifestOf(ctx context.Context, host remote.Host, paths, olds []string) (manifest, error) {
+// manifestOf reads the manifest of the paths; hints are the strings to look for, in any case.
+func manifestOf(ctx context.Context, host remote.Host, paths, hints []string) (manifest, error) {
 	grep := ":"
-	if len(olds) > 0 {
-		grep = fmt.Sprintf(`soft find "$@" -type f -size -%dc -exec grep -lZF`, maxText)
-		for _, o := range olds {
+	if len(hints) > 0 {
+		grep = fmt.Sprintf(`soft find "$@" -type f -size -%dc -exec grep -lZiF`, maxText)
+		for _, o := range hints {
 			grep += " -e " + remote.Quote(o)
 		}
 		grep += " -- {} + 2>/dev/null"

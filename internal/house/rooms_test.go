@@ -12,6 +12,7 @@ var rooms = []struct{ room, imports string }{
 	{"secret", ""},
 	{"wait", ""},
 	{"phrase", ""},
+	{"address", ""},
 	{"report", ""},
 	{"httpretry", "report wait"},
 	{"remote", "report"},
@@ -26,11 +27,11 @@ var rooms = []struct{ room, imports string }{
 	{"inventory/traits", "/"},
 	{"inventory/diff", "phrase / /traits"},
 	{"inventory/roles", "/ /diff /traits"},
-	{"inventory/export", "remote report / /roles"},
+	{"inventory/export", "address remote report / /roles"},
 	{"inventory/internal/planted", ""},
 	{"inventory/page", "phrase / /roles /traits"},
 
-	{"provision", "phrase plan remote report secret"},
+	{"provision", "address phrase plan remote report secret"},
 	{"provision/digitalocean", "httpretry report secret /"},
 
 	{"replication/query", ""},

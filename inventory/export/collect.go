@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
@@ -20,11 +21,11 @@ type collector struct {
 	changed map[Rewrite][]string   // hosts by replacement, whose Hosts are empty
 	needed  map[string]*Needed     // by token
 	// rewriters are of hosts, by name.
-	rewriters map[string]*rewriter
+	rewriters map[string]address.Rewriter
 }
 
 func newCollector(o Options, all []roles.Role) *collector {
-	c := &collector{options: o, leftOut: map[[2]string][]string{}, changed: map[Rewrite][]string{}, needed: map[string]*Needed{}, rewriters: map[string]*rewriter{}}
+	c := &collector{options: o, leftOut: map[[2]string][]string{}, changed: map[Rewrite][]string{}, needed: map[string]*Needed{}, rewriters: map[string]address.Rewriter{}}
 	for _, r := range all {
 		c.hosts = append(c.hosts, r.Hosts...)
 	}

@@ -186,7 +186,7 @@ func (c *collector) text(h *inventory.Host, f inventory.File) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", f.Path, err)
 	}
-	text := c.rewriteAll(h, string(f.Path), string(contents))
+	text := c.rewrite(h, string(f.Path), 1, string(contents))
 	c.meet(h, string(f.Path), text)
 	return text, nil
 }

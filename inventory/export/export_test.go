@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/export"
 	"github.com/dcmigrate/migrate/inventory/roles"
@@ -90,7 +91,7 @@ func TestExportRewritesAddresses(t *testing.T) {
 		{File: "/etc/hosts", Line: 3, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1, web2"},
 		{File: "/etc/mysql/mariadb.conf.d/90-site.cnf", Line: 2, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "db1"},
 		{File: "/etc/nginx/sites-available/blog", Line: 2, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1, web2"},
-		{File: "/etc/nginx/sites-available/blog", Line: 2, Old: "192.0.2.77", Hosts: "web1, web2"},
+		{File: "/etc/nginx/sites-available/blog", Line: 2, Old: "192.0.2.77", Why: address.NoNew, Hosts: "web1, web2"},
 	}, r.Rewritten)
 }
 
@@ -114,6 +115,26 @@ func TestExportKeepsNetworksAndRanges(t *testing.T) {
 		r := m.export(export.Ansible, h)
 		require.Equal(t, want, r.Files["roles/db/files/etc/net"])
 		require.Contains(t, r.Files["REWRITTEN.md"], "`/etc/net:1`: `192.0.2.30`", text)
+	}
+}
+
+// An old address in a form that a new one would break stays, and is listed with the reason.
+func TestExportListsWhatOnlyNamesAnAddress(t *testing.T) {
+	m := newMade(t)
+	h := m.host("db1", "db")
+	for text, why := range map[string]address.Reason{
+		`if ($remote_addr ~ "^192\.0\.2\.30$")`: address.Pattern,
+		"zone \"30.2.0.192.in-addr.arpa\"":      address.Reverse,
+		"https://192.0.2.30.nip.io/":            address.Part,
+		"version: 192.0.2.30":                   address.Version,
+	} {
+		t.Run(text, func(t *testing.T) {
+			h.Configuration = []inventory.File{m.file("/etc/net", text)}
+			r := m.export(export.Ansible, h)
+			require.Equal(t, text, r.Files["roles/db/files/etc/net"])
+			require.Contains(t, r.Rewritten, export.Rewrite{File: "/etc/net", Line: 1, Old: "192.0.2.30", Why: why, Hosts: "db1"})
+			require.Contains(t, r.Files["REWRITTEN.md"], "## Not replaced: a new one in its place could mean something else\n\n- `/etc/net:1`: `192.0.2.30` ("+string(why)+") on db1\n")
+		})
 	}
 }
 

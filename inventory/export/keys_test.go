@@ -55,7 +55,7 @@ func TestExportOfKeyOptions(t *testing.T) {
 		`environment="API_TOKEN={{ vault_authorized_keys_api_token }}",command="/bin/x {{ '{{' }} y }}" ` + public,
 	}}, keyVars(t, r, "roles/web/defaults/main.yml", "web"))
 	require.Contains(t, r.Rewritten, export.Rewrite{File: deployKeys, Line: 1, Old: "192.0.2.30", New: "10.0.0.3", Hosts: "web1"})
-	require.Contains(t, r.Rewritten, export.Rewrite{File: deployKeys, Line: 1, Old: "192.0.2.77", Hosts: "web1"})
+	require.Contains(t, r.Rewritten, export.Rewrite{File: deployKeys, Line: 1, Old: "192.0.2.77", Why: "no new one is known", Hosts: "web1"})
 	require.Contains(t, r.Files["roles/web/tasks/main.yml"], "no_log: true")
 	require.Contains(t, r.Files["roles/web/defaults/main.yml"], "web_secrets:\n  - vault_authorized_keys_api_token\n")
 	for _, format := range export.Formats {

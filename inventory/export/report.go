@@ -76,18 +76,21 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 func rewritten(list []Rewrite) string {
 	var b strings.Builder
 	b.WriteString("# Old addresses\n\nNames of hosts, networks and addresses that two hosts have are not looked for: migrate inventory findings\nlists the lines with names.\n\n")
-	part := func(title string, known bool) {
+	part := func(title string, among func(Rewrite) bool) {
 		lines := 0
 		for _, r := range list {
-			if (r.New != "") != known {
+			if !among(r) {
 				continue
 			}
 			if lines++; lines == 1 {
 				b.WriteString("## " + title + "\n\n")
 			}
 			change := code(r.Old)
-			if known {
+			switch {
+			case r.New != "":
 				change += " → " + code(r.New)
+			case !r.isUsual():
+				change += " (" + string(r.Why) + ")"
 			}
 			fmt.Fprintf(&b, "- %s: %s on %s\n", code(fmt.Sprintf("%s:%d", shown(r.File), r.Line)), change, r.Hosts)
 		}
@@ -95,8 +98,9 @@ func rewritten(list []Rewrite) string {
 			b.WriteString("\n")
 		}
 	}
-	part("Replaced", true)
-	part("Not replaced: no new one is known, or it stands for a network or a range", false)
+	part("Replaced", func(r Rewrite) bool { return r.New != "" })
+	part("Not replaced: no new one is known, or it stands for a network or a range", func(r Rewrite) bool { return r.New == "" && r.isUsual() })
+	part("Not replaced: a new one in its place could mean something else", func(r Rewrite) bool { return r.New == "" && !r.isUsual() })
 	if len(list) == 0 {
 		b.WriteString("No other old address stands in what is exported.\n")
 	}
