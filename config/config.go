@@ -1,5 +1,8 @@
-// Package config turns migration.yaml into a typed, validated Config. It is the
-// only reader of configuration files and of the environment.
+// Package config turns migration.yaml into a typed, validated Config, and writes
+// the file to start from. It needs to be told which ways to cut over there are.
+// It promises that what it returns is complete and consistent, and that every
+// error names the file and line. It is the only reader of configuration files and
+// of the environment.
 package config
 
 import (
@@ -12,11 +15,11 @@ import (
 // are relative to the file's folder; ~ is the operator's home).
 type Config struct {
 	File string `yaml:"-"` // where it was read from
-	// Digest is the hash of the effective configuration without secrets: what a
-	// reviewed plan is bound to.
+	// Digest is the hash of the effective configuration without secrets. A reviewed
+	// plan is bound to it.
 	Digest string `yaml:"-"`
 
-	lines lines // where each setting stands in File
+	lines lines // of each setting in File
 
 	Site     string `yaml:"site"`      // [a-z0-9-]{1,32}; names droplets, tags, the journal
 	ID       string `yaml:"id"`        // unique per migration; tags everything created at vendors
@@ -48,7 +51,7 @@ type Host struct {
 	Size    string   `yaml:"size"`  // droplet size slug; empty: chosen from the inventory
 }
 
-// Application is what runs on hosts besides packages.
+// Application is something that runs on hosts and is not a package.
 type Application struct {
 	Name     string   `yaml:"name"`
 	Hosts    []string `yaml:"hosts"`
@@ -89,23 +92,23 @@ type Database struct {
 	Throttle Throttle `yaml:"throttle"`
 }
 
-// Ways of a seed, and where it runs.
+// Methods of a seed, and where it runs.
 const (
-	SeedAuto     = "auto"     // physical where it can be had and is expected to be faster
-	SeedCopy     = "copy"     // rows, while they are written to
-	SeedPhysical = "physical" // the server's own files: mariadb-backup, CLONE
+	seedAuto     = "auto"     // physical where it is possible and expected to be faster
+	seedCopy     = "copy"     // rows, while they are written to
+	seedPhysical = "physical" // the server's own files: mariadb-backup, CLONE
 
 	OnController = "controller"
 	OnTarget     = "target"
 )
 
-// Throttle is what a seed takes from the source at most. Of a seed that runs,
-// migrate throttle changes it.
+// Throttle limits what a seed takes from the source. migrate throttle changes the
+// limits of a running seed.
 type Throttle struct {
 	Workers        int           `yaml:"workers"`         // connections that read; default 4
-	Rate           Bytes         `yaml:"rate"`            // a second; default unlimited
-	ThreadsRunning int           `yaml:"threads_running"` // of the source, above which the seed waits; default 64
-	ReplicaLag     time.Duration `yaml:"replica_lag"`     // of the source's replicas, above which the seed waits; default 10s
+	Rate           Bytes         `yaml:"rate"`            // bytes a second; default unlimited
+	ThreadsRunning int           `yaml:"threads_running"` // running threads of the source above which the seed waits; default 64
+	ReplicaLag     time.Duration `yaml:"replica_lag"`     // lag of the source's replicas above which the seed waits; default 10s
 }
 
 // DatabaseServer is how migrate logs in, from the server's own host over SSH.
@@ -117,7 +120,7 @@ type DatabaseServer struct {
 	Password    secret.Value `yaml:"-"`
 }
 
-// DNS is which zones are flipped and how.
+// DNS says which zones are flipped, and how.
 type DNS struct {
 	Cloudflare Cloudflare `yaml:"cloudflare"`
 	// Zones whose records with an old host's address are flipped.
@@ -146,16 +149,17 @@ type Cutover struct {
 	Budget     time.Duration `yaml:"budget"`     // both sides fenced at most this long (I3); default 10s
 	VerifyAge  time.Duration `yaml:"verify_age"` // gate: the last clean verify is younger; default 1h
 	Stragglers time.Duration `yaml:"stragglers"` // way dual: the side left must see no client write for this long; default 10s
-	// KillBlockers ends statements that block the fence longer than it may wait;
-	// without it the fence is taken back.
+	// KillBlockers ends statements that block the fence for longer than it may wait.
+	// Without it the fence is taken back.
 	KillBlockers bool `yaml:"kill_blockers"`
-	// RecycleSessions ends client sessions that are older than the increments
-	// (way dual); without it apply waits for them.
+	// RecycleSessions ends client sessions that are older than the increments (way
+	// dual). Without it apply waits for them to end.
 	RecycleSessions bool `yaml:"recycle_sessions"`
-	// Admins are database accounts, root included, that may keep what passes a
-	// fence of MariaDB: privileges, routines, open sessions. They are warned of.
+	// Admins are database accounts, root included, that may keep what can write
+	// through a fence of MariaDB: privileges, routines, open sessions. They cause a
+	// warning in place of a refusal.
 	Admins []string `yaml:"admins"`
-	Waves  []Wave   `yaml:"waves"` // what is in no wave is flipped in a last one, "rest"
+	Waves  []Wave   `yaml:"waves"` // records in no wave are flipped last, in the wave "rest"
 }
 
 // Wave is a set of records flipped together.

@@ -16,7 +16,7 @@ var templateText string
 
 var fileTemplate = template.Must(template.New("migration.yaml").Parse(templateText))
 
-// Init is what `migrate init` knows of a site; what is empty becomes an example.
+// Init is what `migrate init` knows about a site. Empty fields become examples.
 type Init struct {
 	Site, ID, Region, Way string
 	Hosts                 []Host
@@ -24,9 +24,9 @@ type Init struct {
 	Ways                  Ways // to choose from
 }
 
-// NewID returns a migration id for site: the site's name and four random
-// letters or digits.
-func NewID(site string) string {
+// newID returns a migration id for site: the site's name and four random letters or
+// digits.
+func newID(site string) string {
 	return site + "-" + strings.ToLower(rand.Text()[:4])
 }
 
@@ -67,7 +67,7 @@ func (i Init) Render() ([]byte, error) {
 		i.Site = "blog"
 	}
 	if i.ID == "" {
-		i.ID = NewID(i.Site)
+		i.ID = newID(i.Site)
 	}
 	if i.Region == "" {
 		i.Region = "fra1"
@@ -82,10 +82,10 @@ func (i Init) Render() ([]byte, error) {
 	return b.Bytes(), loads(b.Bytes(), i.Ways)
 }
 
-// loads holds that the file would load: what was filled in is checked before it
-// is written. Its error names no line, as there is no file yet.
+// loads checks, before the file is written, that it would load. Its error names no
+// line, because there is no file yet.
 func loads(data []byte, ways Ways) error {
-	c, err := parse("/migration.yaml", data) // where does not matter here
+	c, err := parse("/migration.yaml", data) // the path does not matter here
 	if err == nil {
 		err = errors.Join(c.defaults(ways), c.validate(ways))
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// Error is one thing that is wrong with the configuration; File is empty for
-// what is not in a file yet.
+// Error is one thing that is wrong with the configuration. File is empty for
+// values that are not in a file yet.
 type Error struct {
 	File, Text, Hint string
 	Line             int
@@ -37,15 +37,16 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
 }
 
-// Wrong is an error about a setting that only the world shows to be wrong; at is
-// its path, such as "dns.exclude[0]".
+// Wrong returns an error about a setting that hosts or vendors show to be wrong. at
+// is its path, such as "dns.exclude[0]".
 func (c *Config) Wrong(at, text, hint string) error {
 	return &Error{File: c.File, Line: c.lines.of(at), Text: text, Hint: hint}
 }
 
-// Load reads, defaults and validates the configuration file of a move by one of
-// ways. Its errors are *Error, the first one found; secrets come from the environment variables
-// that the file names and may be missing: the verbs that need one say so.
+// Load reads, completes and validates the configuration of a move by one of ways.
+// It returns the first error that it finds, an *Error. Secrets come from the
+// environment variables that the file names. They may be missing: the verbs that
+// need one refuse then.
 func Load(file string, ways Ways) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,8 +99,8 @@ var (
 	badType = regexp.MustCompile("cannot unmarshal !!(\\w+)(?: `(.*)`)? into (\\S+)$")
 )
 
-// yamlError turns the library's first message into one line that names the
-// file and line, in the words of the format rather than of Go.
+// yamlError turns the library's first message into one line that names file and
+// line, in the words of the format instead of Go's.
 func yamlError(file string, err error) error {
 	e := &Error{File: file, Text: err.Error(), Hint: "every setting is explained in the file that migrate init writes"}
 	if m := lineOf.FindStringSubmatch(e.Text); m != nil {
@@ -210,7 +211,7 @@ func (c *Config) defaults(ways Ways) error {
 	dur(&c.DNS.TTL, time.Minute)
 	for i := range c.Databases {
 		d := &c.Databases[i]
-		str(&d.Seed, SeedAuto)
+		str(&d.Seed, seedAuto)
 		str(&d.RunOn, OnController)
 		dur(&d.Throttle.ReplicaLag, 10*time.Second)
 		num(&d.Throttle.Workers, 4)

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Addr is an IP address; a wrong one is an error that names its line.
+// Addr is an IP address.
 type Addr struct{ netip.Addr }
 
 // UnmarshalYAML reads the address.
@@ -55,7 +55,7 @@ var byteUnits = []struct {
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
 
 // ParseBytes reads a number of bytes: a whole number with kB, MB, GB (powers of
-// 1000), KiB, MiB, GiB (powers of 1024), B or nothing behind it.
+// 1000), KiB, MiB, GiB (powers of 1024), B or no unit.
 func ParseBytes(text string) (Bytes, error) {
 	for _, unit := range byteUnits {
 		digits, ok := strings.CutSuffix(text, unit.name)
@@ -107,7 +107,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// of returns the line of path, or of the nearest setting around it.
+// of returns the line of path, or of the nearest setting that contains it.
 func (l lines) of(path string) int {
 	for {
 		if n, ok := l[path]; ok {

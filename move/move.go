@@ -1,6 +1,8 @@
-// Package move composes the domains into one move: it wires a configuration,
-// builds the plans of the verbs and runs them, and knows where the move stands.
-// Its rooms do the work (docs/architecture.md): Move gives access to them.
+// Package move is one move as an operator handles it: reviews and runs of the plans,
+// verify, status, runbook, and the seeds that run. It needs a configuration and the
+// ways to cut over. It promises that a verb runs only where the move stands at it,
+// under the lock, and by the plan that was reviewed. The rooms below it wire the
+// configuration (wiring, state), and build the plans (plans, records, way).
 package move
 
 import (
@@ -23,7 +25,7 @@ type Move struct {
 	plans *plans.Planner
 }
 
-// Open wires the move that cfg describes, whose way is one of ways.
+// Open wires the move that cfg describes. Its way must be one of ways.
 func Open(cfg *config.Config, ways way.Ways) (*Move, error) {
 	site, err := wiring.Open(cfg)
 	if err != nil {

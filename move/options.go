@@ -21,15 +21,15 @@ type RunOptions struct {
 	_     struct{}          // keyed fields only
 }
 
-// NoStageError is a stage or wave to stop after that the plan does not have: a
-// typing error must not run the whole plan.
+// NoStageError is a stage or wave to stop after that the plan does not have. A typing
+// error must not run the whole plan.
 type NoStageError struct{ Text string }
 
 func (e *NoStageError) Error() string { return e.Text }
 
-// stopAfter returns the name of the stage that the run is to stop after, "" for
-// none: the one asked for, or the last of the wave asked for, so that what was
-// cached of the wave is purged. One that p does not have is a *NoStageError.
+// stopAfter returns the name of the stage after which the run is to stop, or "": the
+// stage that o names, or the last one of its wave, so that the wave's caches are
+// purged, too. For one that p does not have it returns a *NoStageError.
 func stopAfter(p plan.Plan, o RunOptions) (stage string, err error) {
 	var stages, waves []string
 	for _, s := range p.Stages {

@@ -10,15 +10,14 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// Reviewer checks plans against the world, without side effects (I6), and saves
-// what it found as the reviewed plan.
+// Reviewer reviews plans: it shows what their steps find and would do.
 type Reviewer struct {
 	state *state.Folder
 	plans *plans.Planner
 }
 
-// Review checks the plan of a kind against the world, without side effects (I6),
-// and saves it as the reviewed one at path (and where the run looks for it).
+// Review runs the Checks of the plan of a kind, without side effects (I6). It saves
+// the result where a run looks for the reviewed plan, and at path unless that is "".
 func (v *Reviewer) Review(ctx context.Context, kind string, o RunOptions, path string) (plan.Review, error) {
 	h, err := v.state.History()
 	if err != nil {
@@ -49,9 +48,9 @@ func (v *Reviewer) Review(ctx context.Context, kind string, o RunOptions, path s
 	return r, nil
 }
 
-// Next reviews the plans that are next from where the move stands, saves them,
-// and returns them. Before apply is done the cutover is shown too, as far as it
-// is known; it is reviewed again when it is next.
+// Next reviews and saves the plans that may run next from where the move stands, the
+// last one also at out. Until apply is done, the cutover is included as far as it
+// is known; it must be reviewed again later.
 func (v *Reviewer) Next(ctx context.Context, out string) ([]plan.Review, error) {
 	h, err := v.state.History()
 	if err != nil {
@@ -90,7 +89,7 @@ func (v *Reviewer) Next(ctx context.Context, out string) ([]plan.Review, error) 
 	return reviews, nil
 }
 
-// preview is the cutover's plan before apply is done: the steps, without what
+// preview is the review of the cutover before apply is done: its steps, without what
 // their Checks will see.
 func (v *Reviewer) preview(ctx context.Context) (plan.Review, error) {
 	p, err := v.plans.Plan(ctx, verb.Cutover, plans.Options{})
@@ -105,16 +104,16 @@ func (v *Reviewer) preview(ctx context.Context) (plan.Review, error) {
 	return plan.Survey(ctx, p, time.Now())
 }
 
-// unseen is an Op of a plan that is not next.
+// unseen is an Op whose Check cannot see anything before apply is done.
 type unseen struct{ plan.Op }
 
 func (unseen) Check(context.Context) (plan.State, error) {
 	return plan.State{Unknown: true, Now: "known after apply"}, nil
 }
 
-// WouldTakeBack lists what a rollback would undo, in its order: all of apply
-// with `--all`, else a cutover that has not handed over. ok is false when the
-// rollback is a switch, which has a plan of its own.
+// WouldTakeBack lists what a rollback would undo, in its order: with all, what apply
+// made; otherwise a cutover that has not handed over. ok is false when the rollback
+// is a switch, which is reviewed like every plan.
 func (v *Reviewer) WouldTakeBack(ctx context.Context, all bool) (steps []plan.Step, ok bool, err error) {
 	h, err := v.state.History()
 	if err != nil {

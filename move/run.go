@@ -12,13 +12,15 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Runner runs plans, and takes them back: under the lock, with the journal.
+// Runner runs plans and takes them back, under the lock and with the journal.
 type Runner struct {
 	state *state.Folder
 	plans *plans.Planner
 }
 
-// Run runs the reviewed plan of a kind, under the lock and with the journal.
+// Run runs the reviewed plan of a kind. It refuses a kind that does not fit where the
+// move stands (*verb.RefusedError) and a plan that is no longer the reviewed one
+// (*plan.StaleError).
 func (r *Runner) Run(ctx context.Context, kind string, o RunOptions) error {
 	return r.locked(kind, o, func(run *plan.Runner) error { return r.runLocked(ctx, run, kind, o) })
 }
@@ -55,7 +57,8 @@ func (r *Runner) runLocked(ctx context.Context, run *plan.Runner, kind string, o
 	return err
 }
 
-// TakeBack undoes everything that apply made, in reverse order.
+// TakeBack is `migrate rollback --all`: it undoes everything that apply made, in
+// reverse order.
 func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 	return r.locked(verb.Rollback, o, func(run *plan.Runner) error {
 		switch at := verb.PositionOf(run.Journal.History()); at {
@@ -80,14 +83,14 @@ func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 	})
 }
 
-// GoBack is `migrate rollback`: a switch in the other direction where the
-// target has taken over, an undo where it has not.
+// GoBack is `migrate rollback`. Once the target has taken over it is a switch in the
+// other direction, before that an undo of the cutover.
 func (r *Runner) GoBack(ctx context.Context, o RunOptions) error {
 	return r.locked(verb.Rollback, o, func(run *plan.Runner) error {
 		h := run.Journal.History()
 		at := verb.PositionOf(h)
 		if at == verb.SwitchingOver && !r.plans.HandedOver(h) {
-			// The source is still the writer: going back is only taking back.
+			// The source is still the writer: undoing the cutover is enough.
 			p := r.plans.Abandoned()
 			if o.Ready != nil {
 				o.Ready(p)
@@ -108,8 +111,8 @@ var reviewVerb = map[string]string{
 	verb.Rollback: "migrate rollback --dry-run", verb.Finish: "migrate finish --dry-run",
 }
 
-// reviewed loads the reviewed plan. A rollback needs none: the way back must
-// not wait for paperwork; its dry run shows it beforehand.
+// reviewed loads the reviewed plan. A rollback needs none: the way back must not wait
+// for paperwork (ADR 3).
 func (r *Runner) reviewed(kind string) (*plan.Review, error) {
 	if kind == verb.Rollback {
 		return nil, nil

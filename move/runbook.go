@@ -18,7 +18,7 @@ import (
 //go:embed runbook.md.tmpl
 var runbookText string
 
-// templateOf is the runbook with what the way says in it.
+// templateOf is the runbook's template with the texts of the way.
 func templateOf(t way.Traits) (*template.Template, error) {
 	text := runbookText
 	for name, said := range map[string]string{
@@ -35,7 +35,7 @@ func templateOf(t way.Traits) (*template.Template, error) {
 	return out, nil
 }
 
-// indented puts text below the point of a list.
+// indented makes text an item below a list item.
 func indented(text string) string {
 	if text == "" {
 		return ""
@@ -43,7 +43,7 @@ func indented(text string) string {
 	return "\n   " + strings.ReplaceAll(text, "\n", "\n   ")
 }
 
-// paragraph puts text below another.
+// paragraph makes text a paragraph of its own.
 func paragraph(text string) string {
 	if text == "" {
 		return ""
@@ -67,7 +67,7 @@ type runbook struct {
 	Waves                                         []string
 }
 
-// Runbook writes the runbook and rollback runbook with this move's real values.
+// Runbook writes the runbook and the rollback runbook, with this move's real values.
 func (m *Move) Runbook(ctx context.Context, w io.Writer) error {
 	zones, err := records.Open(m.site)
 	if err != nil {

@@ -19,17 +19,17 @@ type NoDatabaseError struct{ Name string }
 
 func (e *NoDatabaseError) Error() string { return fmt.Sprintf("no database is named %q", e.Name) }
 
-// Seeds are the seeds that run now, wherever they do. None of its methods takes
-// the lock: the verb that seeds holds it.
+// Seeds are the running seeds, here or on the targets' hosts. Its methods do not take
+// the lock: apply holds it meanwhile.
 type Seeds struct{ pairs pairs.Pairs }
 
-// Running lists the seeds that run now.
-func (s *Seeds) Running(ctx context.Context) ([]seed.State, error) {
+// running lists the running seeds.
+func (s *Seeds) running(ctx context.Context) ([]seed.State, error) {
 	return s.each(ctx, "", seed.Running)
 }
 
-// Throttle changes the limits of the running seed of a database, or of all that
-// run, and returns them.
+// Throttle changes the limits of the running seed of a database, or of all running
+// seeds, and returns those seeds.
 func (s *Seeds) Throttle(ctx context.Context, database string, change seed.LimitsChange) ([]seed.State, error) {
 	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (seed.State, bool, error) {
 		state, err := seed.ChangeLimits(ctx, p, change)
@@ -48,7 +48,7 @@ func (s *Seeds) Throttle(ctx context.Context, database string, change seed.Limit
 	return nil, verb.Refuse("migrate apply begins one with the limits of databases[].throttle; a seed by files keeps those", "%s", what)
 }
 
-// each asks the targets of all pairs, or of one, that are there.
+// each asks the targets of all pairs, or of one. It skips those that do not exist yet.
 func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (seed.State, bool, error)) ([]seed.State, error) {
 	var states []seed.State
 	var names []string

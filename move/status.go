@@ -20,10 +20,10 @@ type Status struct {
 	Site     string          `json:"site"`
 	ID       string          `json:"id"`
 	Position verb.Position   `json:"position"`
-	Holder   *plan.Holder    `json:"running,omitempty"` // who runs a verb now
+	Holder   *plan.Holder    `json:"running,omitempty"` // who is running a verb
 	Hosts    []HostStatus    `json:"hosts"`
-	Pairs    []status.Pair   `json:"pairs,omitempty"` // once the targets are there
-	Seeds    []seed.State    `json:"seeds,omitempty"` // that run now
+	Pairs    []status.Pair   `json:"pairs,omitempty"` // once the targets exist
+	Seeds    []seed.State    `json:"seeds,omitempty"` // that are running
 	Verified []verify.Report `json:"verified,omitempty"`
 	// Conflicts are the reports of switches by way dual.
 	Conflicts []conflict.Report `json:"conflicts,omitempty"`
@@ -38,8 +38,7 @@ type HostStatus struct {
 	New  string `json:"new,omitempty"`
 }
 
-// Status reads where the move stands; it takes no lock, so it works while a
-// verb runs.
+// Status reads where the move stands. It takes no lock, so it works while a verb runs.
 func (m *Move) Status(ctx context.Context) (Status, error) {
 	events, err := m.site.State.Events()
 	if err != nil {
@@ -78,7 +77,7 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		s.Conflicts = append(s.Conflicts, found...)
 	}
 	if provisioned && s.Position == verb.Applying {
-		s.Seeds, _ = m.Seeds.Running(ctx) // a target that does not answer says so below
+		s.Seeds, _ = m.Seeds.running(ctx) // a target that does not answer is shown below
 	}
 	if provisioned && s.Position != verb.Finished {
 		s.Pairs = make([]status.Pair, len(m.site.Pairs))
@@ -86,7 +85,7 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		for i, p := range m.site.Pairs {
 			g.Go(func() error { s.Pairs[i] = status.Read(ctx, p); return nil })
 		}
-		_ = g.Wait() // its functions return nil: a side that does not answer says so in the status
+		_ = g.Wait() // no error: the status says which side does not answer
 	}
 	return s, nil
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// DifferenceError is a verify that found differences; the reports have them.
+// DifferenceError is returned by a verify or repair that leaves differences. The
+// reports list them.
 type DifferenceError struct{ Count int64 }
 
 func (e *DifferenceError) Error() string {
@@ -24,16 +25,16 @@ func (e *DifferenceError) Error() string {
 // Verifier compares and repairs the rows of pairs.
 type Verifier struct{ site *wiring.Site }
 
-// VerifyOptions are what the operator asks of a verify.
+// VerifyOptions are what the operator chose for a verify.
 type VerifyOptions struct {
-	Pair     string   // the pair to compare; "": all
-	Tables   []string // as schema.table; none: everything
-	Parallel int      // chunks side by side; 0: replication's default
-	// Progress is told how far the verify of a pair is; may be nil.
+	Pair     string   // the pair to compare; "" is all
+	Tables   []string // the tables to compare, as schema.table; none is all
+	Parallel int      // chunks compared side by side; 0 is replication's default
+	// Progress, which may be nil, is called as the verify of a pair advances.
 	Progress func(pair string, p report.Progress)
 }
 
-// chosen are the pairs that the operator asks for.
+// chosen are the pairs that the operator chose.
 func (v *Verifier) chosen(o VerifyOptions) ([]replication.Pair, error) {
 	var names []string
 	var out []replication.Pair
@@ -60,8 +61,8 @@ func (o VerifyOptions) of(p replication.Pair, from replication.Side) verify.Opti
 	return out
 }
 
-// Verify compares every row of every pair while both sides are live, and keeps
-// the reports. Differences are a *DifferenceError.
+// Verify compares every row of every pair while both sides are live, and saves the
+// reports. If rows differ, the error is a *DifferenceError.
 func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]verify.Report, error) {
 	h, err := v.site.State.History()
 	if err != nil {
@@ -98,8 +99,8 @@ func (v *Verifier) Verify(ctx context.Context, o VerifyOptions) ([]verify.Report
 	return out, nil
 }
 
-// keep saves a report. One of a part says nothing of the rest, unless it found
-// differences: then no older report is true any more.
+// keep saves a report. A clean report of a part is not saved, because it says nothing
+// about the rest. One with differences is: the older report is no longer true.
 func (v *Verifier) keep(ctx context.Context, r verify.Report) error {
 	if !r.Whole() && r.Clean() {
 		return nil
@@ -107,18 +108,19 @@ func (v *Verifier) keep(ctx context.Context, r verify.Report) error {
 	return state.Verifies{Folder: v.site.State}.SaveVerify(ctx, r)
 }
 
-// RepairOptions are what the operator asks of a repair.
+// RepairOptions are what the operator chose for a repair.
 type RepairOptions struct {
 	VerifyOptions
-	// Found is told what differs before anything is written; Writes what is
-	// about to be written. Either may be nil.
+	// Found is called with what differs, before anything is written; Writes with
+	// each row that is about to be written. Either may be nil.
 	Found  func(verify.Report)
 	Writes func(pair, text string)
 }
 
-// Repair verifies every pair, makes the rows that differ on the fenced target
-// what they are on the source, and verifies again. It holds the lock, and what
-// it writes is in the journal first. What differs still is a *DifferenceError.
+// Repair verifies every pair, makes rows that differ on the fenced target equal to
+// those of the source, and verifies again. It holds the lock, and records in the
+// journal what it is about to write. If rows still differ, the error is a
+// *DifferenceError.
 func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []verify.RepairReport, err error) {
 	err = v.site.State.Write("repair", nil, func(j *plan.Journal) error {
 		if at := verb.PositionOf(j.History()); at != verb.Applied {

@@ -19,7 +19,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Exit codes; exitCodes says them to the operator.
+// Exit codes; exitCodes explains them to the operator.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -38,7 +38,7 @@ const exitCodes = `Exit codes:
   2  plan: there are changes; inventory diff: there is drift
   3  the configuration or the command line is wrong; nothing was changed
   4  a host or a vendor cannot be reached, or refuses the login; run it again
-  5  refused: the plan is not reviewed or does not hold any more, or a check stands against it
+  5  refused: the plan is not reviewed or does not hold any more, or a check forbids it
   6  another operator holds the lock
   7  stopped by a signal, or at the stage that was asked for; run it again to go on
   8  verify found differences`
@@ -53,7 +53,7 @@ func wrongUsage(c *cobra.Command, err error) error {
 	return report.WithHint(usageError{err}, "%s --help", c.CommandPath())
 }
 
-// noArgs refuses arguments: every verb is told what to do by flags.
+// noArgs refuses arguments: the verbs take flags only.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	return wrongUsage(c, fmt.Errorf("unknown argument %q for %q", args[0], c.CommandPath()))
 }
 
-// group makes c a command that only holds others: alone it shows its help.
+// group makes c a command that only groups others: run alone, it shows its help.
 func group(c *cobra.Command) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -81,8 +81,8 @@ func group(c *cobra.Command) *cobra.Command {
 // errChanges makes plan and inventory diff exit with 2 without an error line.
 var errChanges = errors.New("there are changes")
 
-// report prints err as one line (one a host where several fail), never the
-// same twice, with its hint, and returns the exit code.
+// report prints err and its hint, and returns the exit code. Where several hosts
+// fail, each has a line; no line is printed twice.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/move/verb"
-	"github.com/dcmigrate/migrate/plan"
 )
 
 func (a *app) finishCommand() *cobra.Command {
@@ -37,26 +34,4 @@ asked of them, and what they alone had is lost. It is refused while one answers.
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
 	cmd.Flags().BoolVar(&o.SourceLost, "source-lost", false, "the old site's databases are gone for good: do without them")
 	return cmd
-}
-
-// printUndo lists the steps that would be undone, in their order.
-func (a *app) printUndo(steps []plan.Step) error {
-	if a.json {
-		names := []string{}
-		for _, s := range steps {
-			names = append(names, s.Name)
-		}
-		return a.printJSON(names)
-	}
-	for _, s := range steps {
-		text := "undo: " + s.Summary
-		if s.CannotUndo != "" {
-			text = "stays: " + s.CannotUndo
-		}
-		if _, err := fmt.Fprintf(a.out, "  - %-24s %s\n", s.Name, text); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintln(a.out, "\ndry run: nothing was changed")
-	return err
 }

@@ -34,7 +34,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 	return cmd
 }
 
-// joinShow prefers the capture's error: what could be shown was shown.
+// joinShow prefers the capture's error: what was captured is printed already.
 func joinShow(show, capture error) error {
 	if capture != nil {
 		return capture

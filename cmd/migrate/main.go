@@ -22,13 +22,13 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// collectAt is by how much, in percent, memory may grow before garbage is
-// collected: half of Go's usual, as the controller may be a small machine and
-// what migrate waits for is seldom its own processor.
-const collectAt = 50
+// gcPercent is how much the heap may grow, in percent, before garbage is collected.
+// It is half of Go's default: the controller may be a small machine, and migrate
+// seldom waits for its own processor.
+const gcPercent = 50
 
 func main() {
-	debug.SetGCPercent(collectAt)
+	debug.SetGCPercent(gcPercent)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -51,7 +51,7 @@ type app struct {
 	file     string // --config
 	json     bool   // --json
 	stop     chan struct{}
-	ways     way.Ways // to cut over, for an operator to choose from
+	ways     way.Ways // the ways to cut over that an operator can choose from
 }
 
 func (a *app) root() *cobra.Command {
@@ -79,8 +79,8 @@ until finish.
 	return root
 }
 
-// signals returns a context that the second signal cancels; the first closes
-// a.stop, so that a run stops between steps. The third ends the process.
+// signals returns a context that the second signal cancels. The first closes
+// a.stop, so that a run stops between steps; the third ends the process.
 func (a *app) signals() (context.Context, func()) {
 	a.stop = make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())

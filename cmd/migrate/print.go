@@ -16,7 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// printJSON prints v indented, or reports why it cannot.
+// printJSON prints v as indented JSON.
 func (a *app) printJSON(v any) error {
 	enc := json.NewEncoder(a.out)
 	enc.SetIndent("", "  ")
@@ -86,9 +86,9 @@ type watcher struct {
 	mu    sync.Mutex
 	last  map[plan.Key]time.Time // of the last progress line of a step
 	start map[plan.Key]time.Time // of a step's first progress
-	first map[plan.Key]int64     // what was done at that
-	live  bool                   // a progress line stands on the terminal
-	begun map[plan.Key]time.Time // of a step
+	first map[plan.Key]int64     // what was done at a step's first progress
+	live  bool                   // the terminal's last line is a progress line
+	begun map[plan.Key]time.Time // when a step was started
 }
 
 func (a *app) watcher() *watcher {
@@ -103,7 +103,7 @@ func (a *app) isTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// shownName is a step's name below its verb's.
+// shownName is a step's name without its verb: stage/step.
 func shownName(key plan.Key) string {
 	if key.Stage == "" {
 		return key.Step
@@ -111,7 +111,7 @@ func shownName(key plan.Key) string {
 	return key.Stage + "/" + key.Step
 }
 
-// event is the journal's reader.
+// event prints one event: it is a reader of the journal.
 func (w *watcher) event(e plan.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,7 +131,7 @@ func (w *watcher) event(e plan.Event) {
 	case plan.RunFinished:
 		w.line("%s finished in %s", e.Kind, round(took))
 	case plan.RunFailed, plan.RunStopped:
-		// the error line says it
+		// the error is printed at the end of the verb
 	case plan.StepStarted:
 		w.begun[e.Step] = e.Time
 	case plan.StepVerified:
@@ -160,8 +160,8 @@ func (w *watcher) line(format string, args ...any) {
 	_, _ = fmt.Fprintln(w.out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 }
 
-// progress shows at most ten updates a second on a terminal, one line every
-// fifteen seconds elsewhere.
+// progress prints at most ten updates a second on a terminal, and elsewhere a line
+// every fifteen seconds.
 func (w *watcher) progress(e plan.Event, name string) {
 	if w.start[e.Step].IsZero() {
 		w.start[e.Step], w.last[e.Step], w.first[e.Step] = e.Time, e.Time, e.Progress.Done
@@ -183,13 +183,13 @@ func (w *watcher) progress(e plan.Event, name string) {
 	w.live = true
 }
 
-// describe says done, total, rate and what time is left; first was done before
-// the elapsed time.
+// describe is done, total, rate and the time left. first is what was done when
+// elapsed began.
 func describe(p report.Progress, first int64, elapsed time.Duration) string {
 	text := amount(p.Done, p.Unit)
 	if p.Total > 0 {
 		if p.Unit != "B" {
-			text = amount(p.Done, "") // the total says of what
+			text = amount(p.Done, "") // the unit follows the total
 		}
 		text = fmt.Sprintf("%s of %s (%d%%)", text, amount(p.Total, p.Unit), 100*p.Done/p.Total)
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/dcmigrate/migrate/move"
 	"github.com/dcmigrate/migrate/move/verb"
+	"github.com/dcmigrate/migrate/plan"
 )
 
 func (a *app) rollbackCommand() *cobra.Command {
@@ -46,4 +49,26 @@ func (a *app) dryRollback(c *cobra.Command, m *move.Move, all bool, o move.RunOp
 		return a.printUndo(steps)
 	}
 	return a.dryRun(c, m, verb.Rollback, o)
+}
+
+// printUndo lists the steps that would be undone, in their order.
+func (a *app) printUndo(steps []plan.Step) error {
+	if a.json {
+		names := []string{}
+		for _, s := range steps {
+			names = append(names, s.Name)
+		}
+		return a.printJSON(names)
+	}
+	for _, s := range steps {
+		text := "undo: " + s.Summary
+		if s.CannotUndo != "" {
+			text = "stays: " + s.CannotUndo
+		}
+		if _, err := fmt.Fprintf(a.out, "  - %-24s %s\n", s.Name, text); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(a.out, "\ndry run: nothing was changed")
+	return err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/status"
 )
 
-// watchEvery is how often --watch asks again.
+// watchEvery is how long --watch waits between two looks.
 const watchEvery = 2 * time.Second
 
 func (a *app) statusCommand() *cobra.Command {
@@ -41,7 +41,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// pause waits for the next look; false when a signal came.
+// pause waits for the next look. It returns false when a signal came.
 func (a *app) pause(ctx context.Context) bool {
 	t := time.NewTimer(watchEvery)
 	defer t.Stop()
@@ -130,7 +130,7 @@ func linkText(l status.Link) string {
 	return fmt.Sprintf("%s, %s and %d transactions behind", state, l.Lag, l.Lag.Transactions)
 }
 
-// guardText is one line on the guard of a switch.
+// guardText describes the guard of a switch in one line.
 func guardText(g guard.Status) string {
 	if g.Error != "" {
 		return fmt.Sprintf("of %s: not seen: %s", g.Server, g.Error)

@@ -56,7 +56,7 @@ A verify of some tables only is no clean verify for the cutover.`,
 	return cmd
 }
 
-// verifyProgress shows how far a verify is, as the long verbs show theirs.
+// verifyProgress prints the progress of a verify as that of a step is printed.
 func (a *app) verifyProgress() func(pair string, p report.Progress) {
 	w := a.watcher()
 	return func(pair string, p report.Progress) {
@@ -66,7 +66,7 @@ func (a *app) verifyProgress() func(pair string, p report.Progress) {
 
 func (a *app) printVerify(r verify.Report) {
 	if a.isTerminal() {
-		_, _ = fmt.Fprint(a.out, "\r\x1b[K") // the line of the progress
+		_, _ = fmt.Fprint(a.out, "\r\x1b[K") // clears the progress line
 	}
 	_, _ = fmt.Fprintf(a.out, "%s: %s\n", r.Pair, r.Summary())
 	for _, d := range r.Differences {
@@ -77,7 +77,7 @@ func (a *app) printVerify(r verify.Report) {
 	}
 }
 
-// repair says what differs before it is written, and what was.
+// repair repairs rows, and prints what differs, what is written, and what is left.
 func (a *app) repair(c *cobra.Command, m *move.Move, verify move.VerifyOptions) error {
 	o := move.RepairOptions{VerifyOptions: verify}
 	if !a.json {

@@ -32,17 +32,17 @@ func (b addressBook) addTo(old, now map[string][]netip.Addr) {
 	}
 }
 
-// known finds the old addresses of hosts whose clone is made, by host;
-// those of the others go to the options' Unknown, and so do addresses that need
-// not move with the host: of bridges, tunnels, other networks. An address that
-// two hosts have is nobody's.
+// known returns, by host, the old addresses of hosts whose clone exists. Addresses of
+// other hosts, and those that need not move with the host (bridges, tunnels, other
+// networks), go to the options' Unknown. An address that two hosts have belongs to
+// neither.
 func (b addressBook) known(hosts []*inventory.Host, o *export.Options) map[string][]string {
 	old := diff.PeersOf(hosts)
 	b.addTo(old, map[string][]netip.Addr{})
 	own := map[string][]netip.Addr{}
 	b.addTo(own, map[string][]netip.Addr{})
 	for _, h := range hosts {
-		own[h.Name] = append(own[h.Name], towardsTheWorld(&h.Network)...)
+		own[h.Name] = append(own[h.Name], publicAddresses(&h.Network)...)
 	}
 	owners := map[netip.Addr][]string{}
 	for host, addresses := range old {
@@ -67,10 +67,10 @@ func (b addressBook) known(hosts []*inventory.Host, o *export.Options) map[strin
 	return known
 }
 
-// towardsTheWorld are the IPv4 addresses of the interface of the default route.
-// One that is a network of its own beside others is left out: it may be a
-// virtual one, which goes from host to host.
-func towardsTheWorld(n *inventory.Network) []netip.Addr {
+// publicAddresses are the IPv4 addresses of the interface of the default route. An
+// address with a prefix of full length is left out where there are others: it may
+// be a virtual address, which moves from host to host.
+func publicAddresses(n *inventory.Network) []netip.Addr {
 	var all, single []netip.Addr
 	for _, i := range n.Interfaces {
 		if !slices.ContainsFunc(n.Routes, func(r string) bool {
@@ -94,17 +94,17 @@ func towardsTheWorld(n *inventory.Network) []netip.Addr {
 	return all
 }
 
-// forHost maps old addresses to what a host must use: the private address
-// of another host, and of itself unless it serves the world.
+// forHost maps old addresses to those that a host must use: private addresses, but
+// its own public one if it serves the public.
 func (b addressBook) forHost(host string, known map[string][]string) map[string]string {
 	to := map[string]string{}
 	for name, olds := range known {
 		machine, err := b.site.Directory.Lookup(name)
 		if err != nil {
-			continue // it was there a moment ago
+			continue // removed since known was called
 		}
 		a := machine.Private
-		if !a.IsValid() || name == host && b.servesTheWorld(name) {
+		if !a.IsValid() || name == host && b.servesThePublic(name) {
 			a = machine.Public
 		}
 		for _, old := range olds {
@@ -114,7 +114,7 @@ func (b addressBook) forHost(host string, known map[string][]string) map[string]
 	return to
 }
 
-func (b addressBook) servesTheWorld(name string) bool {
+func (b addressBook) servesThePublic(name string) bool {
 	h, _ := b.site.Config.Host(name)
 	return slices.ContainsFunc(h.Roles, func(r string) bool { return len(b.site.Config.Provision.DigitalOcean.PublicPorts[r]) > 0 })
 }

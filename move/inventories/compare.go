@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Compare prints how two sides differ, each a host of the inventory, a
-// folder with an inventory, the file of one host, or role:NAME; with all also
+// Compare prints how two sides differ. Each is a host of the inventory, a folder
+// with an inventory, the file of one host, or role:NAME. With all it also prints
 // what is harmless or expected. It reports whether there is drift.
 func (v *Inventory) Compare(w io.Writer, before, after string, asJSON, all bool) (drift bool, err error) {
 	old, err := v.side(before)
@@ -46,8 +46,8 @@ func (v *Inventory) Compare(w io.Writer, before, after string, asJSON, all bool)
 // rolePrefix marks the name of a role.
 const rolePrefix = "role:"
 
-// side finds what an operator named. A host of the inventory comes before a
-// file of the same name; what has a slash is a file or folder.
+// side finds what an operator named. A host of the inventory takes precedence over a
+// file of the same name; a name with a slash is a file or folder.
 func (v *Inventory) side(name string) (diff.Side, error) {
 	role, isRole := strings.CutPrefix(name, rolePrefix)
 	if strings.ContainsRune(name, filepath.Separator) && !isRole {
@@ -80,7 +80,7 @@ func sideAt(path string) (diff.Side, error) {
 	}
 	h, err := inventory.LoadFile(path)
 	if err != nil {
-		return diff.Side{}, notOurs(err)
+		return diff.Side{}, wrongFile(err)
 	}
 	s := diff.Side{Label: path, Hosts: []*inventory.Host{h}, Peers: map[string][]netip.Addr{}}
 	s.Objects = inventory.NewObjects(filepath.Join(filepath.Dir(path), "objects"))
@@ -104,7 +104,7 @@ func roleSide(s diff.Side, hosts []*inventory.Host, role string) (diff.Side, err
 func captureIn(folder string) (diff.Side, error) {
 	hosts, err := inventory.Load(folder)
 	if err != nil {
-		return diff.Side{}, notOurs(err)
+		return diff.Side{}, wrongFile(err)
 	}
 	if len(hosts) == 0 {
 		return diff.Side{}, verb.Refuse("name the folder that holds the HOST.json files", "there is no inventory in %s", folder)
@@ -115,8 +115,8 @@ func captureIn(folder string) (diff.Side, error) {
 	}, nil
 }
 
-// notOurs says what to name instead: a file that the operator named by mistake
-// is not to be removed, as one of the state folder is.
-func notOurs(err error) error {
+// wrongFile hints at what to name instead. Without it the hint would be the one for
+// a damaged file of the state folder: to remove it.
+func wrongFile(err error) error {
 	return report.WithHint(err, "name what migrate inventory capture wrote: HOST.json, or the folder of those")
 }

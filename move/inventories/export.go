@@ -12,9 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 )
 
-// Export writes the inventory to a folder in a format that builds
-// hosts, all of them or those named, and prints what was written and what is
-// left to do.
+// Export writes what rebuilds the hosts, all of them or those named, to a folder, and
+// prints what was written and what is left to do.
 func (v *Inventory) Export(w io.Writer, format, dir string, asJSON bool, names ...string) error {
 	hosts, err := v.Hosts()
 	if err != nil {
@@ -34,7 +33,7 @@ func (v *Inventory) Export(w io.Writer, format, dir string, asJSON bool, names .
 	book := addressBook{v.site}
 	known := book.known(hosts, &options)
 	options.New = func(host string) map[string]string { return book.forHost(host, known) }
-	result, err := export.Export(only(roles.Of(hosts), names), options)
+	result, err := export.Export(ofHosts(roles.Of(hosts), names), options)
 	if err != nil {
 		return err
 	}
@@ -47,9 +46,9 @@ func (v *Inventory) Export(w io.Writer, format, dir string, asJSON bool, names .
 	return showExport(w, result, dir)
 }
 
-// only keeps the named hosts; without names all. Roles keep the name that they
-// have among all hosts.
-func only(all []roles.Role, names []string) []roles.Role {
+// ofHosts keeps the named hosts of roles, or all if none is named. The roles keep the
+// names that they have among all hosts.
+func ofHosts(all []roles.Role, names []string) []roles.Role {
 	if len(names) == 0 {
 		return all
 	}
@@ -63,7 +62,7 @@ func only(all []roles.Role, names []string) []roles.Role {
 	return some
 }
 
-// showExport says what was written and what it does not do.
+// showExport prints what was written and what is left to do.
 func showExport(w io.Writer, r *export.Result, dir string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d files in %s; its README.md says how to apply them\n", len(r.Names), dir)

@@ -1,6 +1,6 @@
-// Package inventories has the verbs of migrate inventory, and what the new site
-// is made of by the inventory. It needs the wired site; only Capture reaches the
-// hosts, the others read what was captured. Nothing here changes a host.
+// Package inventories has the verbs of migrate inventory, and turns what was
+// captured into the new site. It needs the wired site. Only Capture connects to
+// hosts, and it changes nothing there; the others read what was captured.
 package inventories
 
 import (
@@ -30,8 +30,8 @@ func Of(site *wiring.Site) *Inventory { return &Inventory{site} }
 
 func (v *Inventory) dir() string { return v.site.State.Path("inventory") }
 
-// Capture captures every host of the old site and keeps what was found. A host
-// that could not be captured does not keep the others from being so.
+// Capture captures every host of the old site and saves what it finds. Where a host
+// fails, the others are captured all the same.
 func (v *Inventory) Capture(ctx context.Context, deep bool) error {
 	var targets []inventory.Target
 	for _, h := range v.site.Config.Hosts {
@@ -66,9 +66,8 @@ func (v *Inventory) Capture(ctx context.Context, deep bool) error {
 	return errors.Join(append(errs, v.audit(options.Redactor))...)
 }
 
-// save keeps what was captured, but for a plain login's view of a host
-// that was captured as root before: a sudo that broke meanwhile costs nothing
-// that is known.
+// save saves what was captured, unless it is a plain login's view of a host that was
+// captured as root before: if sudo stops working, nothing known is lost.
 func (v *Inventory) save(h *inventory.Host) error {
 	file := filepath.Join(v.dir(), h.Name+".json")
 	if earlier, err := inventory.LoadFile(file); err == nil && earlier.AsRoot() && !h.AsRoot() {
@@ -78,7 +77,7 @@ func (v *Inventory) save(h *inventory.Host) error {
 	return inventory.Save(v.dir(), h)
 }
 
-// audit reads again what was written: no secret may be in it (I7).
+// audit reads what was written and looks for secrets in it (I7).
 func (v *Inventory) audit(r *redact.Redactor) error {
 	leaks, err := inventory.Audit(v.dir(), r)
 	if err != nil || len(leaks) == 0 {
@@ -92,8 +91,7 @@ func (v *Inventory) objects() *inventory.Objects {
 	return inventory.NewObjects(filepath.Join(v.dir(), "objects"))
 }
 
-// Hosts are the hosts as they were captured; without any it is a
-// *verb.RefusedError.
+// Hosts are the captured hosts. If there are none, the error is a *verb.RefusedError.
 func (v *Inventory) Hosts() ([]*inventory.Host, error) {
 	hosts, err := inventory.Load(v.dir())
 	if err == nil && len(hosts) == 0 {
@@ -102,7 +100,7 @@ func (v *Inventory) Hosts() ([]*inventory.Host, error) {
 	return hosts, err
 }
 
-// named are those hosts that are asked for; no names ask for all.
+// named returns the hosts of these names, or all if no name is given.
 func named(hosts []*inventory.Host, names []string) ([]*inventory.Host, error) {
 	if len(names) == 0 {
 		return hosts, nil

@@ -40,9 +40,9 @@ func (v *Inventory) Show(w io.Writer, asJSON bool, names ...string) error {
 	return nil
 }
 
-// ShowFindings prints what is worth a look before the move. With options it
-// asks the archives of the new hosts' distribution too, whose image is that of
-// the configuration where they name none.
+// ShowFindings prints what is worth a look before the move. With options it also asks
+// the archives of the new hosts' distribution. Where the options name no image, it
+// is that of the configuration.
 func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, o *candidates.Options) error {
 	hosts, err := v.Hosts()
 	if err != nil {
@@ -92,8 +92,7 @@ func (v *Inventory) ShowRoles(w io.Writer, asJSON bool) error {
 	return roles.Show(w, survey)
 }
 
-// Page writes one HTML file of what was captured: of all hosts, or of
-// those named.
+// Page writes one HTML page of what was captured: of all hosts, or of those named.
 func (v *Inventory) Page(w io.Writer, names ...string) error {
 	all, err := v.Hosts()
 	if err != nil {

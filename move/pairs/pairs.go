@@ -1,6 +1,6 @@
-// Package pairs makes the steps that every pair of a move gets. It keeps the
-// names of those steps in one scheme, PAIR:STEP, by which later verbs find them
-// in the journal.
+// Package pairs makes the steps that every pair of a move has. It needs the pairs, and
+// promises one scheme for the names of these steps, PAIR:STEP: later verbs find
+// them in the journal by it.
 package pairs
 
 import (

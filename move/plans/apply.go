@@ -16,9 +16,10 @@ import (
 	"github.com/dcmigrate/migrate/replication/setting"
 )
 
-// apply: all that comes before the cutover. The new hosts are made, the
-// databases seeded and linked both ways; files and services come last. A part
-// that works on what an earlier one makes says so until it is made.
+// apply returns the stages of everything that comes before the cutover: the new hosts
+// are made, the databases seeded and linked both ways, then files copied and
+// services started. A step whose Check needs what an earlier stage makes waits for
+// that stage (see afterStage).
 func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
 	hosts, err := p.newHosts(ctx)
 	if err != nil {
@@ -54,7 +55,7 @@ func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, 
 	), nil
 }
 
-// newHosts are the stages that make the new site out of the inventory.
+// newHosts returns the stages that make the new site from the inventory.
 func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 	captured, err := inventories.Of(p.site).Hosts()
 	if err != nil {
@@ -71,8 +72,8 @@ func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 	return provision.Stages(ctx, site, provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory})
 }
 
-// links are what follows the forward link: the way back, and what the way to
-// cut over adds.
+// links returns the stages after the forward link: the reverse link, and what the way
+// to cut over adds.
 func (p *Planner) links() []plan.Stage {
 	reverse := plan.Stage{Name: verb.StageReverse, Summary: "both ways: the source follows the target, which is still fenced", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
 		return link.Start(pr.Target, pr.Source)
@@ -82,7 +83,7 @@ func (p *Planner) links() []plan.Stage {
 	return append([]plan.Stage{reverse, heartbeat, increments}, p.way.Linked(p.parts())...)
 }
 
-// preflight is what a pair's servers are looked at for.
+// preflight says what a pair's servers are examined for.
 func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) preflight.Options {
 	c := p.site.Config.Cutover
 	o := preflight.Options{SourceOnly: sourceOnly, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}

@@ -17,8 +17,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/seed/physical"
 )
 
-// finish lets go of the old site: the links end, what was set for the
-// time of the move is put back on the side that stays.
+// finish returns the stages that let go of the old site: the links end, and the
+// settings that the target had before the move are restored.
 func (p *Planner) finish(ctx context.Context, r *records.Records, o Options) ([]plan.Stage, error) {
 	h, err := p.site.State.History()
 	if err != nil {
@@ -54,7 +54,8 @@ func (p *Planner) finish(ctx context.Context, r *records.Records, o Options) ([]
 	return stages, nil
 }
 
-// lettingGo: what the old site still took must be here before the links end.
+// lettingGo returns the stages that end the links. Before that, the target must have
+// everything that the source took.
 func (p *Planner) lettingGo(h *plan.History) []plan.Stage {
 	drained := plan.Stage{Name: "drained", Summary: "the source is fenced, and the target has all of it", Steps: p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
 		return link.Drain(pr.Source, pr.Target, finishDrain)
@@ -76,13 +77,13 @@ func forwardBefore(h *plan.History, p replication.Pair) json.RawMessage {
 // finishDrain bounds the last wait for the source's transactions.
 const finishDrain = time.Minute
 
-// appliedBefore is the before-image that apply journaled for a pair's step; nil
-// when apply found it done.
+// appliedBefore is the before-image that apply journaled for a pair's step, or nil if
+// apply found the step done.
 func appliedBefore(h *plan.History, stage string, p replication.Pair, step plan.Step) json.RawMessage {
 	return h.Step(plan.Key{Kind: verb.Apply, Stage: stage, Step: pairs.Named(p, step).Name}).Before
 }
 
-// restoreOp puts a before-image of an earlier plan's step back as a step of its own.
+// restoreOp restores, as a step of its own, the before-image of a step of apply.
 type restoreOp struct {
 	of     plan.Op
 	before json.RawMessage

@@ -8,18 +8,18 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// later is an Op that cannot see yet what it is about, because an earlier stage
-// of the same plan makes it: its Check says so instead of failing.
+// later is an Op that works on what an earlier stage of the same plan makes. Until
+// then its Check returns Unknown instead of failing.
 type later struct {
 	plan.Op
 	state *state.Folder
-	stage string     // that has to be done first
-	steps []plan.Key // of that stage
+	stage string     // the earlier stage
+	steps []plan.Key // its steps
 }
 
-// expecter is an Op that can tell some of what it will do while that stage is
-// not done: it reads only what is there already. What is wrong with that is the
-// preflight's to say: an error of Expect is a refusal of what the step was asked for.
+// expecter is an Op that can say some of what it will do before that stage is done: it
+// reads only what exists already. An error means that the step can never do what
+// it was asked for; faults of what exists are left to the preflight.
 type expecter interface {
 	Expect(ctx context.Context) (plan.State, error)
 }
@@ -47,8 +47,8 @@ func (l later) Check(ctx context.Context) (plan.State, error) {
 	return l.Op.Check(ctx)
 }
 
-// afterStage makes every step of the stages wait, in its Check, for all steps of
-// the stage named first.
+// afterStage makes the Check of every step of stages wait until all steps of first are
+// done.
 func (p *Planner) afterStage(first plan.Stage, stages ...plan.Stage) []plan.Stage {
 	var keys []plan.Key
 	for _, s := range first.Steps {

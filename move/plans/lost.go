@@ -9,8 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/link"
 )
 
-// givingUp is finish's beginning without a source: what would need it is left
-// out, and the plan says what. There is no such plan while a source answers.
+// givingUp returns the first stages of a finish without the source. They leave out
+// what would need it, and say what. It returns an error while a source answers.
 func (p *Planner) givingUp(ctx context.Context, h *plan.History) ([]plan.Stage, error) {
 	for _, pr := range p.site.Pairs {
 		if _, err := (lostOp{pair: pr}).Check(ctx); err != nil {

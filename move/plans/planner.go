@@ -25,7 +25,7 @@ type Planner struct {
 	way  way.Way // the configuration's
 }
 
-// New is a planner of a site whose configuration names one of ways.
+// New returns the planner of a site. The configuration must name one of ways.
 func New(site *wiring.Site, ways way.Ways) (*Planner, error) {
 	name := site.Config.Cutover.Way
 	chosen, ok := ways.Named(name)
@@ -68,8 +68,8 @@ func (p *Planner) Plan(ctx context.Context, kind string, o Options) (plan.Plan, 
 	return out, err
 }
 
-// Abandoned is the plan of a cutover that has not handed over: all that it may
-// have begun, to be taken back. It needs the databases only: no zone, no vendor.
+// Abandoned is the plan of a cutover that has not handed over: everything that it may
+// have begun, to be taken back. It needs only the databases: no zone, no vendor.
 func (p *Planner) Abandoned() plan.Plan {
 	out := p.of(verb.Cutover)
 	out.Reverts = verb.Rollback
@@ -84,11 +84,11 @@ func (p *Planner) of(kind string) plan.Plan {
 // Way describes the way that the move cuts over by.
 func (p *Planner) Way() way.Traits { return p.way.Traits() }
 
-// HandedOver reports whether a cutover came to where the target takes the
-// clients' writes: before that, taking it back is only an undo.
+// HandedOver reports whether a cutover came as far as letting the target take the
+// clients' writes. Before that, an undo is enough to take it back.
 func (p *Planner) HandedOver(h *plan.History) bool { return p.ways.HandedOver(h) }
 
-// parts are what the way makes its stages of.
+// parts are what the way makes its stages from.
 func (p *Planner) parts() way.Parts {
 	return way.Parts{Pairs: p.site.Pairs, Cutover: p.site.Config.Cutover, Conflicts: state.Conflicts{Folder: p.site.State}}
 }

@@ -14,8 +14,8 @@ import (
 // SeedWorkerVerb is the hidden verb of a seed's worker on the target's host.
 const SeedWorkerVerb = "seed-worker"
 
-// seedOf is the first full copy of a pair, by rows or by its files, as its entry
-// in databases[] wants it.
+// seedOf is the first full copy of a pair: by rows or by the server's files, as its
+// entry in databases[] says.
 func seedOf(p replication.Pair, d config.Database) plan.Step {
 	return physical.Step(p, rowsOf(p, d), physical.Options{
 		Method: physical.Method(d.Seed), BytesPerSecond: int64(d.Throttle.Rate),
@@ -23,7 +23,7 @@ func seedOf(p replication.Pair, d config.Database) plan.Step {
 	})
 }
 
-// rowsOf is the copy by rows, from here or on the target's host.
+// rowsOf is the copy by rows, which runs here or on the target's host.
 func rowsOf(p replication.Pair, d config.Database) plan.Step {
 	options := seed.Options{
 		Workers: d.Throttle.Workers, BytesPerSecond: int64(d.Throttle.Rate), MostRunning: d.Throttle.ThreadsRunning,
@@ -39,7 +39,7 @@ func rowsOf(p replication.Pair, d config.Database) plan.Step {
 func seedWorker() worker.Worker {
 	path, err := os.Executable()
 	if err != nil {
-		path = os.Args[0] // to copy it says what is wrong with it
+		path = os.Args[0] // if it is wrong, copying it fails and says so
 	}
 	return worker.Worker{Program: path, Command: []string{SeedWorkerVerb}}
 }

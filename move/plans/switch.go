@@ -14,7 +14,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// cutover: gates, the writers change sides, DNS follows.
+// cutover returns the stages of the switch to the target: gates, then the writers
+// change sides and DNS follows, in the order of the way.
 func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
 	d, err := r.Derive(ctx)
 	if err != nil {
@@ -28,7 +29,8 @@ func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage
 		return nil, err
 	}
 	s := way.Switch{Parts: p.parts(), Enter: replication.Target, Flips: r.Flips(d)}
-	// What may take long comes first: the last gates measure right before the switch.
+	// Gates that may take long come first, so that the others measure right before
+	// the switch.
 	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(p.verified(), r.TTLGate(d))}
 	s.Gates = plan.Stage{
 		Name: "gates", Summary: "the target is ready to take over",
@@ -37,13 +39,14 @@ func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage
 	return append([]plan.Stage{early}, p.way.Switch(s)...), nil
 }
 
-// rollback: the same way back, with the before-images of the flips.
+// rollback returns the stages of the switch back to the source. It restores the
+// before-images of the flips.
 func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) ([]plan.Stage, error) {
 	h, err := p.site.State.History()
 	if err != nil {
 		return nil, err
 	}
-	// The way back must not depend on zones that somebody has edited since.
+	// The way back must not depend on zones that were edited since.
 	d, err := r.Journaled(ctx, h)
 	if err != nil {
 		return nil, err
@@ -67,22 +70,23 @@ func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) (
 	return p.way.Switch(s), nil
 }
 
-// verified is the gate of a clean verify that is younger than the configuration
-// wants; it verifies anew where there is none.
+// verified is the gate of a clean verify that is young enough for the configuration.
+// If there is none, it verifies.
 func (p *Planner) verified() []plan.Step {
 	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step {
 		return verify.Fresh(pr, replication.Source, state.Verifies{Folder: p.site.State}, p.site.Config.Cutover.VerifyAge)
 	})
 }
 
-// sameColumns is the gate that rows which travel by position land in their
-// columns. The way back does without: it must not depend on what only the side
-// that is left can mend.
+// sameColumns is the gate that both sides have the same columns, because replicated rows
+// name columns by position. The way back has no such gate: it must not depend on
+// something that only the side that is left can change.
 func (p *Planner) sameColumns() []plan.Step {
 	return p.site.Pairs.Steps(func(pr replication.Pair) plan.Step { return link.SameColumns(pr, replication.Source) })
 }
 
-// linkGates: little lag towards the side that is entered, and a proven way back.
+// linkGates are the gates of little lag towards the side that is entered, and of a
+// working link back.
 func linkGates(s way.Switch) []plan.Step {
 	return slices.Concat(
 		s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) }),

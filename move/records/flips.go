@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// journaledFlip is a flip of the cutover with its before-image as it stands.
+// journaledFlip is a flip of the cutover with its before-image as it was journaled.
 type journaledFlip struct {
 	dns.PastFlip
 	before json.RawMessage
@@ -46,9 +46,9 @@ func wavesOf(flips []journaledFlip) []string {
 	return out
 }
 
-// AsBegun leaves out of waves that a cutover has begun to flip what was not in
-// them then. A record that somebody adds meanwhile has no before-image there, so
-// it could not be put back. It is noted, and left as it is.
+// AsBegun removes, from waves that the cutover has begun to flip, records that were
+// not in the wave then. A record that was added since has no before-image in the
+// journal, so it could not be put back. It is noted and left as it is.
 func AsBegun(ctx context.Context, d dns.Derivation, h *plan.History) (dns.Derivation, error) {
 	flips, err := flipsIn(h)
 	if err != nil {
@@ -61,15 +61,15 @@ func AsBegun(ctx context.Context, d dns.Derivation, h *plan.History) (dns.Deriva
 		}
 		for i := range d.Zones {
 			if d.Zones[i].Zone.Name == f.Zone {
-				d.Zones[i].Waves = only(ctx, d.Zones[i].Waves, f.Wave, had)
+				d.Zones[i].Waves = withOnly(ctx, d.Zones[i].Waves, f.Wave, had)
 			}
 		}
 	}
 	return d, nil
 }
 
-// only keeps, of the wave named, the records that it had; other waves stay.
-func only(ctx context.Context, waves []dns.WaveFlip, wave string, had map[string]bool) []dns.WaveFlip {
+// withOnly removes from the wave of that name the records that it did not have.
+func withOnly(ctx context.Context, waves []dns.WaveFlip, wave string, had map[string]bool) []dns.WaveFlip {
 	waves = slices.Clone(waves)
 	for i, w := range waves {
 		if w.Wave != wave {

@@ -10,11 +10,11 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 )
 
-// prober asks sides for the health of applications, as clients will ask them (I4).
+// prober asks a side for the health of applications, as its clients will ask (I4).
 type prober struct{ site *wiring.Site }
 
-// Healthy is the gate that the side which is entered answers for every record of
-// d: the target at its new addresses, the source at its own.
+// Healthy is the gate that the side that is entered answers for the records of d: the
+// target at its new addresses, the source at the old ones.
 func (p prober) Healthy(d dns.Derivation, enter replication.Side) []plan.Step {
 	spec := p.spec(entriesOf(d), enter)
 	spec.Name = string(enter) + "-healthy"
@@ -29,7 +29,7 @@ func (p prober) spec(entries []dns.Entry, side replication.Side) dns.HealthySpec
 	return spec
 }
 
-// gate is the spec's gate; nothing where there is nothing to ask for.
+// gate is the gate of spec, or no step if it has no probes.
 func gate(spec dns.HealthySpec) []plan.Step {
 	if len(spec.Probes) == 0 {
 		return nil
@@ -37,9 +37,9 @@ func gate(spec dns.HealthySpec) []plan.Step {
 	return []plan.Step{dns.Healthy(spec)}
 }
 
-// unprobed names the records that no application's health URL is asked for: of a
-// host without one, wildcards, which have no name to ask, and IPv6 addresses,
-// which the operator's network may not reach.
+// unprobed names the records for which no health URL is asked: those of a host without
+// an application, wildcards, which have no name to ask, and IPv6 addresses, which
+// the operator's network may not reach.
 func (p prober) unprobed(entries []dns.Entry) []plan.Hazard {
 	var names []string
 	for _, e := range entries {
@@ -53,7 +53,7 @@ func (p prober) unprobed(entries []dns.Entry) []plan.Hazard {
 	return []plan.Hazard{{ID: "I4", Text: "nothing asks whether the target answers for " + strings.Join(names, ", ") + ": no health URL of an application covers them (wildcards and IPv6 are not asked); try them by hand"}}
 }
 
-// probes asks each flipped name of an application's hosts for its health.
+// probes are the health URLs of applications, for each flipped name of their hosts.
 func (p prober) probes(entries []dns.Entry) []dns.Probe {
 	var probes []dns.Probe
 	for _, a := range p.site.Config.Applications {
@@ -66,7 +66,7 @@ func (p prober) probes(entries []dns.Entry) []dns.Probe {
 	return probes
 }
 
-// probesOf asks each flipped name of a host for the application's health path.
+// probesOf are the URLs of one health path, for each flipped name of a host.
 func probesOf(entries []dns.Entry, health string, host netip.Addr) []dns.Probe {
 	var of []dns.Entry
 	for _, e := range entries {

@@ -1,8 +1,7 @@
-// Package records decides which DNS records a move flips, and makes the stages
-// that lower their TTLs, flip them wave by wave, and flip them back. It needs the
-// wired site and the zones' vendor. What a cutover has flipped it reads off the
-// journal, never off the zones: the way back must not depend on what somebody
-// has made of them since.
+// Package records decides which DNS records a move flips, and makes the stages that
+// lower their TTLs, flip them wave by wave, and flip them back. It needs the wired
+// site and the zones' vendor. It learns what a cutover has flipped from the journal
+// alone: the way back must not depend on zones that were edited since.
 package records
 
 import (
@@ -28,7 +27,7 @@ type Records struct {
 	prober
 }
 
-// Open opens the vendor's client; without its token the error wraps
+// Open returns the records of a site. Without the vendor's token the error wraps
 // wiring.ErrVendorLogin.
 func Open(site *wiring.Site) (*Records, error) {
 	zones, err := site.Zones()
@@ -38,8 +37,8 @@ func Open(site *wiring.Site) (*Records, error) {
 	return &Records{site, zones, prober{site}}, nil
 }
 
-// Derive derives what flips, from the zones as they are now. A setting that does
-// not fit the zones is an error of the configuration, which names file and line.
+// Derive derives which records flip from the zones as they are now. If a setting does
+// not fit the zones, the error is a *config.Error that names file and line.
 func (r *Records) Derive(ctx context.Context) (dns.Derivation, error) {
 	c := r.site.Config
 	snapshot, err := dns.Snapshot(ctx, r.zones, r.zones, c.DNS.Zones)
@@ -69,8 +68,8 @@ func (r *Records) propagation() dns.Propagation {
 	return dns.Propagation{Server: r.site.Config.DNS.Resolver}
 }
 
-// Journaled is what the way back means for the zones: the journal says what
-// flips, the zones only which names follow.
+// Journaled is the derivation for the way back: the journal says which records flip,
+// and the zones only which names follow them.
 func (r *Records) Journaled(ctx context.Context, h *plan.History) (dns.Derivation, error) {
 	journaled, err := flipsIn(h)
 	if err != nil || len(journaled) == 0 {
@@ -101,7 +100,8 @@ func (r *Records) Journaled(ctx context.Context, h *plan.History) (dns.Derivatio
 	return dns.DeriveFromFlips(eachOnce(snapshot), flips), nil
 }
 
-// eachOnce leaves out zones that the configuration names in another spelling.
+// eachOnce removes zones that are listed twice, because the configuration spells them
+// differently.
 func eachOnce(zones []dns.ZoneRecords) []dns.ZoneRecords {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(zones, func(z dns.ZoneRecords) bool {
@@ -111,8 +111,8 @@ func eachOnce(zones []dns.ZoneRecords) []dns.ZoneRecords {
 	})
 }
 
-// Strays are the records of d that hold a target address already and that no
-// flip of the cutover has a before-image of: somebody pointed them there by hand.
+// Strays are records of d that have a target address already, but no before-image in a
+// flip of the cutover: somebody pointed them there by hand.
 func Strays(d dns.Derivation, h *plan.History) []string {
 	flipped := map[string]bool{}
 	for _, r := range h.Ours(verb.Cutover) {
@@ -121,7 +121,7 @@ func Strays(d dns.Derivation, h *plan.History) []string {
 		}
 		images, err := dns.ParseImages(r.Before)
 		if err != nil {
-			continue // the flip back says it
+			continue // the flip back fails with this error
 		}
 		for _, i := range images {
 			flipped[i.ID] = true
@@ -156,7 +156,7 @@ func (a newAddresses) TargetOf(old netip.Addr) (netip.Addr, error) {
 	return addr, err
 }
 
-// sameAddresses are the addresses of the old site, which are asked themselves.
+// sameAddresses maps the addresses of the old site to themselves.
 func sameAddresses(site *wiring.Site) dns.Addresses {
 	same := dns.AddressMap{}
 	for _, h := range site.Config.Hosts {

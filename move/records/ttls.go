@@ -13,13 +13,14 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// lowering is one LowerTTL step of a zone, as the journal has it.
+// lowering is one LowerTTL step of a zone, by the journal.
 type lowering struct {
 	step   plan.Record
 	images []dns.TTLImage
 }
 
-// loweringsOf are a zone's lowerings, in their order; there is always a first.
+// loweringsOf are a zone's lowerings in their order. There is always a first, even if
+// it was not run yet.
 func loweringsOf(h *plan.History, zone string) ([]lowering, error) {
 	var out []lowering
 	for again := 1; ; again++ {
@@ -35,7 +36,7 @@ func loweringsOf(h *plan.History, zone string) ([]lowering, error) {
 	}
 }
 
-// last is which of a zone's lowerings had a record last; -1 is none.
+// last is the index of the last lowering that had the record, or -1.
 func last(all []lowering, id string) int {
 	for i, l := range slices.Backward(all) {
 		if slices.ContainsFunc(l.images, func(image dns.TTLImage) bool { return image.ID == id }) {
@@ -45,7 +46,8 @@ func last(all []lowering, id string) int {
 	return -1
 }
 
-// loweringFor is which of a zone's lowerings is a record's; len(all) is a new one.
+// loweringFor is the index of the lowering that the record belongs to; len(all) stands
+// for a new one.
 func loweringFor(all []lowering, r dns.Record, ttl time.Duration) int {
 	at := last(all, r.ID)
 	begun := all[0].step.Phase != plan.Untouched && all[0].step.Phase != plan.Undone
@@ -116,7 +118,8 @@ func (l lowerings) Lowerings(zone string) ([]dns.Lowering, error) {
 	return out, nil
 }
 
-// TTLGate is the gate that waits for what was lowered, and stops at what was not.
+// TTLGate is the gate that waits until the old TTLs have passed. It does not hold for
+// records whose TTL was not lowered.
 func (r *Records) TTLGate(d dns.Derivation) plan.Step {
 	var zones []dns.Zone
 	for _, z := range d.Zones {

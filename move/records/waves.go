@@ -64,12 +64,12 @@ func (r *Records) FlipsBack(d dns.Derivation, h *plan.History, force bool) ([]pl
 	return stages, nil
 }
 
-// around puts a wave's flip between the gate that the side it leads to is
-// healthy, and the purge of what the other side answered. Either is left out
-// where there is nothing to ask or to purge. The first wave's gate asks once: the
-// switch's own gates have just asked several times, and between the hand-over
-// and the flip the clients' writes fail. It is for the run that goes on after one
-// that died in between.
+// around returns the stages of a wave: the gate that the side it leads to is healthy,
+// the flip, and the purge of what the other side answered. Gate or purge are left
+// out where there is nothing to ask or to purge. The first wave's gate asks only
+// once: the switch's own gates have just asked several times, and clients' writes
+// fail between the hand-over and the flip. It is there for a run that continues
+// after one that died in between.
 func (r *Records) around(d dns.Derivation, side replication.Side, flip plan.Stage, first bool) []plan.Stage {
 	wave := flip.Wave
 	spec := r.spec(entriesOfWave(d, wave), side)
@@ -90,8 +90,8 @@ func (r *Records) around(d dns.Derivation, side replication.Side, flip plan.Stag
 	return stages
 }
 
-// purges empty the caches of what a wave has flipped, if the configuration wants
-// it: also in zones where names only follow.
+// purges are the steps that purge what is cached of a wave, if the configuration says
+// so: also in zones where names only follow.
 func (r *Records) purges(d dns.Derivation, wave string) []plan.Step {
 	if !r.site.Config.DNS.Purge {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/conflict"
 )
 
-// Conflicts keeps windows and conflict reports, one a pair and direction; it
-// implements replication.ConflictStore.
+// Conflicts keeps the window of each pair, and a conflict report of each pair and
+// direction. It implements replication.ConflictStore.
 type Conflicts struct{ *Folder }
 
 func windowFile(pair string) string { return "conflicts-" + pair + "-window.json" }

@@ -1,7 +1,7 @@
 // Package state is a move's state folder: the journal, the lock, the reviewed
-// plans, and the reports of verifies and conflicts. It needs nothing but the
-// folder's path, writes each file whole or not at all, and lets one verb write
-// at a time.
+// plans, and the reports of verifies and conflicts. It needs only the folder's path.
+// It promises that each file is written completely or not at all, and that one verb
+// writes at a time.
 package state
 
 import (
@@ -19,12 +19,12 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// Folder is the state folder. It is made when something is written to it.
+// Folder is the state folder. It is created by the first write.
 type Folder struct {
 	dir string
 
 	mu      sync.Mutex
-	journal *plan.Journal // while a verb that writes runs
+	journal *plan.Journal // inside Write
 }
 
 // At is the state folder at a path.
@@ -42,7 +42,7 @@ func (f *Folder) ReviewPath(kind string) string { return f.Path("plan-" + kind +
 // Events are all events of the journal; a missing journal has none.
 func (f *Folder) Events() ([]plan.Event, error) { return plan.ReadJournal(f.JournalPath()) }
 
-// History is the journal so far; the live one while a verb runs.
+// History is the history so far: inside Write that of the open journal.
 func (f *Folder) History() (*plan.History, error) {
 	f.mu.Lock()
 	j := f.journal
@@ -57,11 +57,11 @@ func (f *Folder) History() (*plan.History, error) {
 	return plan.Fold(events), nil
 }
 
-// Holder is who runs a verb now; ok is false when nobody does.
+// Holder is who is running a verb that writes; ok is false if none runs.
 func (f *Folder) Holder() (h plan.Holder, ok bool) { return plan.LockHolder(f.Path("lock")) }
 
-// Write runs f with the move's lock and its journal open. A second operator gets
-// a *plan.LockedError. watch, which may be nil, reads every event.
+// Write runs work with the move's lock held and its journal open. A second operator
+// gets a *plan.LockedError. watch, which may be nil, reads every event.
 func (f *Folder) Write(verb string, watch func(plan.Event), work func(*plan.Journal) error) (err error) {
 	lock, err := plan.TakeLock(f.Path("lock"), plan.Holder{Who: who(), PID: os.Getpid(), Verb: verb, Since: time.Now().UTC()})
 	if err != nil {

@@ -9,15 +9,14 @@ import (
 	"github.com/dcmigrate/migrate/replication/verify"
 )
 
-// Verifies keeps the last verify report of each pair; it implements
+// Verifies keeps the last verify report of each pair. It implements
 // replication.VerifyStore.
 type Verifies struct{ *Folder }
 
 func verifyFile(pair string) string { return "verify-" + pair + ".json" }
 
-// LastVerify returns the last report, unless it is of another seed or from
-// before the writers changed sides: then it says nothing about the rows as they
-// are.
+// LastVerify returns the last report; ok is false if it is of an earlier seed, or from
+// before the writers changed sides, because rows may have changed since.
 func (v Verifies) LastVerify(_ context.Context, pair string) (verify.Report, bool, error) {
 	r, ok, err := v.Saved(pair)
 	if err != nil || !ok {

@@ -1,7 +1,8 @@
-// Package verb has the verbs that change something (apply, cutover, rollback,
-// finish): where the move stands between them, which of them fits there, and
-// the keys of their plans' stages and steps that later verbs look up in the
-// journal. It reads nothing but a journal that was folded already.
+// Package verb has the verbs that change something: apply, cutover, rollback and
+// finish. It says where a move stands between them, which of them fits there, and
+// under which keys later verbs find an earlier one's steps. It needs only the
+// journal's history. It promises that names which code decides on are made here and
+// nowhere else.
 package verb
 
 import (
@@ -31,7 +32,7 @@ const (
 	Finished      Position = "finished"
 )
 
-// PositionOf reads the position off the journal's history.
+// PositionOf derives the position from the journal's history.
 func PositionOf(h *plan.History) Position {
 	switch {
 	case h.InForce(Finish):
@@ -52,12 +53,12 @@ func PositionOf(h *plan.History) Position {
 	return NotStarted
 }
 
-// unfinished reports whether a switch has changed something and not ended.
+// unfinished reports whether a switch has changed something and has not finished.
 func unfinished(h *plan.History, kind string) bool {
 	return !h.InForce(kind) && h.Begun(kind)
 }
 
-// Allowed refuses a verb that does not fit the position.
+// Allowed returns a *RefusedError unless the verb fits the position.
 func Allowed(kind string, at Position) error {
 	fits := map[string][]Position{
 		Apply:    {NotStarted, Applying, Applied},

@@ -6,8 +6,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// RefusedError is a verb that does not fit where the move stands, or asks for
-// what is not there.
+// RefusedError refuses a verb that does not fit where the move stands, or that asks
+// for something that does not exist.
 type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }

@@ -5,8 +5,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// Names of the stages that something is decided on. Stages that nothing asks
-// for by name are named where they are made.
+// Names of the stages that code looks up. The others are named where they are made.
 const (
 	StageTTL        = "ttl"
 	StageSeed       = "seed"
@@ -24,8 +23,8 @@ func FlipKey(zone, wave string) plan.Key {
 	return plan.Key{Kind: Cutover, Stage: FlipStage(wave), Step: dns.FlipName(zone, wave)}
 }
 
-// FlipOf returns zone and wave of a key that FlipKey made; ok is false for every
-// other key.
+// FlipOf returns the zone and wave of a key that FlipKey made. For every other key ok
+// is false.
 func FlipOf(key plan.Key) (zone, wave string, ok bool) {
 	zone, wave, ok = dns.ParseFlipName(key.Step)
 	return zone, wave, ok && key == FlipKey(zone, wave)

@@ -47,10 +47,10 @@ func (Dual) Traits() Traits {
 	}
 }
 
-// Preflight asks for what two writers need: rows that both can tell apart.
+// Preflight asks for what two writers need.
 func (Dual) Preflight(o *preflight.Options, _ config.Cutover) { o.Dual = true }
 
-// Linked waits for the sessions that are older than the increments.
+// Linked waits until no session is older than the increments, or ends such sessions.
 func (Dual) Linked(p Parts) []plan.Stage {
 	return []plan.Stage{{
 		Name: "sessions", Summary: "no session uses the old increments any more",
@@ -67,16 +67,16 @@ func (Dual) Switch(s Switch) []plan.Stage {
 		[]plan.Stage{s.Gates, s.eventsOff(), s.window(), unfence, s.eventsOn()}, s.Flips, s.leave(), []plan.Stage{s.watch()})
 }
 
-// window notes, before both sides take writes, where their logs stand.
+// window records the log positions of both sides before both take writes.
 func (s Switch) window() plan.Stage {
 	return s.stage("window", "where the logs of both sides stand is kept", func(p replication.Pair) plan.Step {
 		return conflict.OpenWindow(p, s.Conflicts)
 	})
 }
 
-// leave fences the side that is left once no client writes there any more. The
-// conflicts are reported before the drain: one of them may have stopped the link
-// that the drain waits for, and the report says which.
+// leave fences the side that is left once no client writes there any more. Conflicts
+// are reported before the drain: one of them may have stopped the link that the
+// drain waits for, and the report says which.
 func (s Switch) leave() []plan.Stage {
 	return []plan.Stage{
 		s.stage("stragglers", "no client writes to the side that is left", func(p replication.Pair) plan.Step {
@@ -90,5 +90,5 @@ func (s Switch) leave() []plan.Stage {
 	}
 }
 
-// Finish removes the accounts that the logs were read with.
+// Finish removes the accounts that read the logs.
 func (Dual) Finish(p Parts) []plan.Step { return p.Pairs.Steps(conflict.DropReaders) }

@@ -13,8 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
-// Fence moves the writers first and DNS after them: one side takes writes at a
-// time.
+// Fence moves the writers first and DNS after them: one side takes writes at a time.
 type Fence struct{}
 
 // Traits implements Way.
@@ -47,7 +46,7 @@ func (Fence) Traits() Traits {
 	}
 }
 
-// Preflight asks whether a fence would settle in its share of the budget.
+// Preflight asks whether open transactions would let a fence settle in time.
 func (Fence) Preflight(o *preflight.Options, c config.Cutover) { o.FenceWait = fenceWait(c) }
 
 // fenceWait is the share of the budget that the fence may wait for open
@@ -60,7 +59,7 @@ func (Fence) Linked(Parts) []plan.Stage { return nil }
 
 // Switch implements Way.
 func (Fence) Switch(s Switch) []plan.Stage {
-	// Between the hand-over and the flip the clients' writes fail: no stop there.
+	// Clients' writes fail between the hand-over and the flip: no stop there.
 	on, flips := s.eventsOn(), slices.Clone(s.Flips)
 	on.NoStop = true
 	for i := range flips {
@@ -69,8 +68,8 @@ func (Fence) Switch(s Switch) []plan.Stage {
 	return slices.Concat([]plan.Stage{s.Gates}, s.handOver(), []plan.Stage{on}, flips, []plan.Stage{s.watch()})
 }
 
-// handOver is the critical section: it is taken back as a whole until the side
-// that is entered takes writes.
+// handOver is the critical section: until the side that is entered takes writes, a
+// failure takes back all of it.
 func (s Switch) handOver() []plan.Stage {
 	g := func(p replication.Pair) guard.Guard {
 		return guard.Guard{Pair: p.Name, From: s.From(p), To: s.To(p), Budget: s.Cutover.Budget}
@@ -88,5 +87,5 @@ func (s Switch) handOver() []plan.Stage {
 	return section
 }
 
-// Finish implements Way: the switches leave nothing.
+// Finish returns nothing: the switches leave nothing behind.
 func (Fence) Finish(Parts) []plan.Step { return nil }

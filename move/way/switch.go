@@ -13,7 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 )
 
-// Parts are what a way makes its stages of.
+// Parts are what a way makes its stages from.
 type Parts struct {
 	Pairs     pairs.Pairs
 	Cutover   config.Cutover
@@ -40,10 +40,10 @@ func (p Parts) Lag(from, to *replication.Server) plan.Step {
 	return link.LagBelow(from, to, p.Cutover.MaxLag, p.Cutover.SteadyFor)
 }
 
-// eventsOff turns scheduled events off before the writers leave a side, and
-// eventsOn turns them on as soon as the other side takes writes (H8): waves may
-// be days apart. They are never on where they could pass a fence, with a
-// privileged definer.
+// eventsOff turns scheduled events off before the writers leave a side. eventsOn turns
+// them on as soon as the other side takes writes, not after the last wave, which may
+// be days later (H8). They are never on on a fenced side: with a privileged definer
+// they would write through the fence.
 func (s Switch) eventsOff() plan.Stage { return s.events("events-off", s.From, false) }
 
 func (s Switch) eventsOn() plan.Stage { return s.events("events-on", s.To, true) }
@@ -54,12 +54,13 @@ func (s Switch) events(name string, side func(replication.Pair) *replication.Ser
 	})
 }
 
-// watch holds the lag towards the side that was left: the way back is open.
+// watch is the gate of little lag towards the side that was left: the way back is open.
 func (s Switch) watch() plan.Stage {
 	return s.stage("watch", "the way back is open", func(p replication.Pair) plan.Step { return s.Lag(s.To(p), s.From(p)) })
 }
 
-// fence makes the side that is left refuse writes; wait 0 is the default.
+// fence makes the side that is left refuse writes. wait bounds how long open
+// transactions may take; 0 is replication's default.
 func (s Switch) fence(wait time.Duration) plan.Stage {
 	return s.stage("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
 		return fence.Set(s.From(p), fence.Options{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins})

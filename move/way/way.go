@@ -1,8 +1,8 @@
-// Package way has the ways to cut over, each one value in one file: how it
-// orders a switch, what it adds to apply and finish, what it asks of the
-// servers, what it promises, and its price in words. Everything else that
-// depends on the way asks the value. A new way is a new file here and a line in
-// All.
+// Package way has the ways to cut over. Each is one value in one file: how it orders a
+// switch, what it adds to apply and finish, what it asks of the servers, what it
+// promises, and its price in words. It needs the steps that replication makes. It
+// promises that nothing outside this package distinguishes ways: whatever depends on
+// the way asks the value. A new way is a new file here, and a line in All.
 package way
 
 import (
@@ -24,8 +24,8 @@ type Way interface {
 	Linked(p Parts) []plan.Stage
 	// Switch puts the stages of a cutover, or of a rollback, in order.
 	Switch(s Switch) []plan.Stage
-	// Finish returns the steps that remove what switches have left on the
-	// servers; it is asked only while the source answers.
+	// Finish returns the steps that remove what switches have left on the servers.
+	// It is not called for a finish without the source.
 	Finish(p Parts) []plan.Step
 }
 
@@ -42,9 +42,9 @@ type Traits struct {
 	OneWriter bool
 	// NothingFails promises that no request fails because of a switch.
 	NothingFails bool
-	// TakesOver is the stage whose steps make the side that is entered the
-	// writer; empty where only the flip of DNS does. Before it, a cutover is taken
-	// back by undoing it.
+	// TakesOver is the stage whose steps make the side that is entered the writer;
+	// empty where only the flip of DNS does. Until one of them has started, a cutover
+	// is taken back by undoing it.
 	TakesOver string
 	Runbook   Runbook
 }
@@ -52,12 +52,12 @@ type Traits struct {
 // Price is what the way costs, in one sentence.
 func (t Traits) Price() string { return t.Writers + "; " + t.Notice }
 
-// Runbook is what the runbook says of a way only: Markdown, as templates that
-// have the runbook's values and blocks.
+// Runbook is the part of the runbook that differs between ways: Markdown, as templates
+// over the runbook's values, with its blocks "fence", "drain" and "open".
 type Runbook struct {
-	Cutover   string // bullets below the command
-	BeforeDNS string // the way back by hand, until DNS is changed
-	AfterDNS  string // and from then on; may be empty
+	Cutover   string // list items below the command; may be empty
+	BeforeDNS string // the way back by hand, before DNS is changed
+	AfterDNS  string // the way back by hand, after DNS was changed; may be empty
 }
 
 // Ways are the ways that there are; the first is the default.
@@ -94,9 +94,9 @@ func (ws Ways) Settings() config.Ways {
 	return out
 }
 
-// HandedOver reports whether a cutover came to where the target takes the
-// clients' writes. It asks every way: the configuration may have been changed
-// since the cutover was begun.
+// HandedOver reports whether a cutover came as far as letting the target take the
+// clients' writes. It asks every way, because the configuration may have changed
+// since the cutover began.
 func (ws Ways) HandedOver(h *plan.History) bool {
 	return slices.ContainsFunc(h.Ours(verb.Cutover), func(r plan.Record) bool {
 		_, _, flipped := verb.FlipOf(r.Key)

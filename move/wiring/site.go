@@ -92,7 +92,7 @@ func (s *Site) ssh(name string, known []string, address func(context.Context) (s
 	})
 }
 
-// pair wires one database: both servers are logged in to from their own hosts.
+// pair wires one database. migrate logs in to each server from the server's own host.
 func (s *Site) pair(d config.Database) replication.Pair {
 	server := func(side replication.Side, h remote.Host, c config.DatabaseServer, address func(context.Context) (string, error)) *replication.Server {
 		return replication.NewServer(replication.ServerConfig{
@@ -118,8 +118,8 @@ func (s *Site) OldAddress(host string) netip.Addr {
 	return h.Address.Addr
 }
 
-// NewAddress is where the service at an old host's address goes. Its error wraps
-// provision.ErrNotProvisioned while the clone is not made.
+// NewAddress is the new address of the service at an old host's address. The error
+// wraps provision.ErrNotProvisioned while the clone does not exist.
 func (s *Site) NewAddress(old netip.Addr) (netip.Addr, error) {
 	for _, h := range s.Config.Hosts {
 		if h.Address.Addr == old {

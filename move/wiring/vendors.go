@@ -16,12 +16,12 @@ import (
 // ErrVendorLogin is wrapped when a vendor's token is missing or refused.
 var ErrVendorLogin = errors.New("the vendor refuses the token")
 
-// vendorWait is the longest that a vendor's Retry-After is waited for: a minute's
-// burst limit, and some.
+// vendorWait bounds how long a vendor's Retry-After is obeyed: a little more than the
+// minute of a burst limit.
 const vendorWait = 75 * time.Second
 
-// Zones is the client of the zones' vendor, which every verb with a plan asks.
-// Without its token the error wraps ErrVendorLogin.
+// Zones is the client of the zones' vendor. Every verb with a plan asks it. Without the
+// token the error wraps ErrVendorLogin.
 func (s *Site) Zones() (*cloudflare.Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,9 +40,9 @@ func (s *Site) Zones() (*cloudflare.Client, error) {
 	return client, nil
 }
 
-// Cloud is the client of the vendor of the new hosts, which only apply asks: the
-// way back must not wait for a token that it does not use. Without its token the
-// error wraps ErrVendorLogin.
+// Cloud is the client of the vendor of the new hosts. Only apply asks it: the way back
+// must not need a token that it does not use. Without the token the error wraps
+// ErrVendorLogin.
 func (s *Site) Cloud() (provision.Cloud, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,8 +65,8 @@ func noToken(env string) error {
 	return report.WithHint(fmt.Errorf("%w: the environment variable %s is empty", ErrVendorLogin, env), "export %s=…", env)
 }
 
-// VendorRefuses reports whether a vendor did not answer, refused the token, or
-// said that it cannot work now.
+// VendorRefuses reports whether err says that a vendor did not answer, refused the
+// token, or is unable to work now.
 func VendorRefuses(err error) bool {
 	var (
 		do *digitalocean.APIError

@@ -59,9 +59,9 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 	return site, nil
 }
 
-// factsOf is what a host's clone must have: as many processors and as much
-// memory, half as much disk again as is used, the packages that were asked for
-// and the services that are enabled.
+// factsOf is what a host's clone must have: as many processors and as much memory, one
+// and a half times the used disk, the packages that were installed by hand, and the
+// services that are enabled.
 func factsOf(h *inventory.Host) provision.Facts {
 	f := provision.Facts{CPUs: h.CPU.Count, MemoryMiB: int(h.Memory.Total / mib)}
 	var used int64

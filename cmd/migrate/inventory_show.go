@@ -30,7 +30,7 @@ func (a *app) inventoryShowCommand() *cobra.Command {
 	return cmd
 }
 
-// writePage writes the page whole or not at all.
+// writePage writes the page completely or not at all.
 func writePage(m *move.Move, file string, names []string) error {
 	var b bytes.Buffer
 	if err := m.Inventory.Page(&b, names...); err != nil {

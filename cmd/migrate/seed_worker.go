@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/seed/worker"
 )
 
-// seedWorkerCommand is what a seed runs on the target's host: nobody types it.
+// seedWorkerCommand is what a seed runs on the target's host. It is not for operators.
 func (a *app) seedWorkerCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
@@ -31,7 +31,7 @@ func (a *app) seedWorkerCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithCancel(c.Context())
 			defer cancel()
-			go func() { // the first signal ends it: what is done is noted on the target
+			go func() { // the first signal ends it: the target has a record of what is done
 				select {
 				case <-a.stop:
 					cancel()
