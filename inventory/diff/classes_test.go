@@ -8,8 +8,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// A port is drawn by lot when its program has drawn another on the other side.
-func TestPortsDrawnByLot(t *testing.T) {
+// A port counts as assigned at random only if the program has another such port on
+// the other side.
+func TestRandomPorts(t *testing.T) {
 	host := func(process string, ports ...int) *inventory.Host {
 		h := &inventory.Host{Name: "a"}
 		for _, port := range ports {
@@ -27,35 +28,36 @@ func TestPortsDrawnByLot(t *testing.T) {
 		{host("grpc", 50051, 50052), host("grpc", 50052), 0, 1},
 		{host("grpc", 8080), host("grpc", 50052), 0, 2},
 	} {
-		r := Compare(one(c.old), one(c.now))
+		r := Compare(sideOf(c.old), sideOf(c.now))
 		require.Equal(t, []int{c.expected, c.drift}, []int{r.Count(Expected), r.Count(Drift)}, "%+v", r.Differences)
 	}
 }
 
-func TestACertificateThatEndsEarlierIsNotRenewed(t *testing.T) {
+func TestCertificateThatEndsEarlierIsDrift(t *testing.T) {
 	host := func(until, sum string) *inventory.Host {
 		return &inventory.Host{Name: "a", Certificates: []inventory.Certificate{{File: "/etc/x.pem", Until: until, SHA256: sum}}}
 	}
 	old, now := host("2025-03-01T00:00:00Z", "x"), host("2027-03-01T00:00:00Z", "y")
-	require.Zero(t, Compare(one(old), one(now)).Count(Drift))
-	require.Equal(t, 1, Compare(one(now), one(old)).Count(Drift))
+	require.Zero(t, Compare(sideOf(old), sideOf(now)).Count(Drift))
+	require.Equal(t, 1, Compare(sideOf(now), sideOf(old)).Count(Drift))
 }
 
-// Two servers of a pair cannot agree in all; one server can with itself.
-func TestOnlyTwoHostsAreAPair(t *testing.T) {
+// The two servers of a pair cannot have all variables equal; one server at two
+// times can.
+func TestPairVariablesOfOneServer(t *testing.T) {
 	host := func(name, readOnly string) *inventory.Host {
 		return &inventory.Host{Name: name, MySQL: &inventory.MySQL{Variables: map[string]string{"read_only": readOnly}}}
 	}
-	require.Equal(t, 1, Compare(one(host("db1", "OFF")), one(host("db1", "ON"))).Count(Drift))
-	require.Zero(t, Compare(one(host("db1", "OFF")), one(host("db2", "ON"))).Count(Drift))
+	require.Equal(t, 1, Compare(sideOf(host("db1", "OFF")), sideOf(host("db1", "ON"))).Count(Drift))
+	require.Zero(t, Compare(sideOf(host("db1", "OFF")), sideOf(host("db2", "ON"))).Count(Drift))
 }
 
-func TestWhatLooksLikeACommentAndIsNone(t *testing.T) {
+func TestLinesThatOnlyLookLikeComments(t *testing.T) {
 	objects := inventory.NewObjects(t.TempDir())
 	host := func(path, text string) Side {
 		name, err := objects.Put([]byte(text))
 		require.NoError(t, err)
-		s := one(&inventory.Host{Name: "a", Configuration: []inventory.File{{Path: inventory.Text(path), Kind: "file", SHA256: name, Content: name}}})
+		s := sideOf(&inventory.Host{Name: "a", Configuration: []inventory.File{{Path: inventory.Text(path), Kind: "file", SHA256: name, Content: name}}})
 		s.Objects = objects
 		return s
 	}

@@ -1,5 +1,7 @@
-// Package diff compares captured hosts, captures of a site and roles, and says
-// of each difference whether it had to be, does no harm, or is drift.
+// Package diff compares captured hosts, captures of a site and roles, and says of
+// each difference whether it is expected, harmless or drift. It needs the
+// inventories, and compares file contents where it has them, hashes otherwise. What
+// a capture could not see is reported as not compared, never as a difference.
 package diff
 
 import (
@@ -10,22 +12,22 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Class is what a difference means.
+// Class is the meaning of a difference.
 type Class string
 
-// Classes, the gravest first.
+// Classes, the most serious first.
 const (
-	Drift    Class = "drift"    // the two are not the same, and should be
-	Harmless Class = "harmless" // it changes nothing of what the host does
-	Expected Class = "expected" // two hosts, or two captures, cannot agree here
+	Drift    Class = "drift"    // the two sides differ and should not
+	Harmless Class = "harmless" // it does not change what the host does
+	Expected Class = "expected" // two hosts, or two captures, always differ in it
 )
 
-// Difference is something that is not the same on both sides.
+// Difference is something that differs on the two sides.
 type Difference struct {
 	Host  string `json:"host"`
 	At    string `json:"at"`             // where it stands in the inventory: "packages.version"
 	What  string `json:"what"`           // in words: "package nginx amd64: version"
-	Only  string `json:"only,omitempty"` // OnlyOld, OnlyNew: the other side has none
+	Only  string `json:"only,omitempty"` // OnlyOld or OnlyNew: the other side lacks it
 	Old   string `json:"old,omitempty"`
 	New   string `json:"new,omitempty"`
 	Class Class  `json:"class"`
@@ -33,7 +35,7 @@ type Difference struct {
 	// Lines is the unified diff of a file's contents, or of a firewall's rules.
 	Lines string `json:"lines,omitempty"`
 
-	// ID is that of the trait that differs: see traits.Item.
+	// ID is the ID of the trait that differs, see traits.Item.
 	ID string `json:"-"`
 }
 
@@ -44,19 +46,19 @@ const (
 	Both    = "both"
 )
 
-// NotCompared is a part that a capture could not see: what the other side has
-// of it may be there as well.
+// NotCompared is a part that a capture could not see. It may have all that the
+// other side has of it.
 type NotCompared struct {
 	Host   string `json:"host"`
 	What   string `json:"what"`
-	Side   string `json:"side"` // that lacks it: OnlyOld, OnlyNew, Both
+	Side   string `json:"side"` // the side that lacks it: OnlyOld, OnlyNew or Both
 	Reason string `json:"reason"`
 	Detail string `json:"detail,omitempty"`
-	// Hides is how many differences it may explain.
+	// Hides is the number of differences that it may explain.
 	Hides int `json:"hides"`
 }
 
-// Report is how two sides compare.
+// Report is the result of a comparison.
 type Report struct {
 	Old         string        `json:"old"`
 	New         string        `json:"new"`
@@ -65,7 +67,7 @@ type Report struct {
 	Notes       []string      `json:"notes,omitempty"`
 }
 
-// Count is the number of differences of a class.
+// Count returns the number of differences of a class.
 func (r *Report) Count(c Class) int {
 	n := 0
 	for _, d := range r.Differences {
@@ -76,19 +78,20 @@ func (r *Report) Count(c Class) int {
 	return n
 }
 
-// Compare compares two sides. Hosts of captures are compared by name; one that
-// only one capture has is drift.
+// Compare compares two sides. If a side is a capture, hosts are compared by name,
+// and a host that only one capture has is drift. Differences are sorted by host,
+// the most serious class first.
 func Compare(before, after Side) *Report {
 	r := &Report{Old: before.Label, New: after.Label, Differences: []Difference{}, NotCompared: []NotCompared{}}
 	if before.Kind != Capture && after.Kind != Capture {
-		r.pair(before.subject(before.Hosts...), after.subject(after.Hosts...))
+		r.comparePair(before.profile(before.Hosts...), after.profile(after.Hosts...))
 	} else {
-		r.captures(before, after)
+		r.compareCaptures(before, after)
 	}
 	for _, h := range append(slices.Clone(before.Hosts), after.Hosts...) {
-		r.newer(h)
+		r.noteNewer(h)
 	}
-	if otherKey(before.Hosts, after.Hosts) {
+	if haveOtherKeys(before.Hosts, after.Hosts) {
 		r.Notes = append(r.Notes, "no secret is the same on both sides: were they captured with different keys (inventory.key)? Then secrets, and files that hold some, cannot be compared")
 	}
 	order := []Class{Drift, Harmless, Expected}
@@ -98,8 +101,8 @@ func Compare(before, after Side) *Report {
 	return r
 }
 
-// newer notes, once, what this program does not know of a host's inventory.
-func (r *Report) newer(h *inventory.Host) {
+// noteNewer notes once what this program does not know in a host's inventory.
+func (r *Report) noteNewer(h *inventory.Host) {
 	if h.Version <= inventory.Version && len(h.Unknown) == 0 {
 		return
 	}
@@ -112,12 +115,13 @@ func (r *Report) newer(h *inventory.Host) {
 	}
 }
 
-// fewSecrets may all be different by themselves.
-const fewSecrets = 3
+// minSecrets is the number of secrets from which it is unlikely that all differ
+// with the same key.
+const minSecrets = 3
 
-// otherKey reports whether two sides' tokens look as if they were made with
-// different keys: both have some, and none in common.
-func otherKey(before, after []*inventory.Host) bool {
+// haveOtherKeys reports whether the tokens of two sides look as if they were made
+// with different keys: both sides have some, and none in common.
+func haveOtherKeys(before, after []*inventory.Host) bool {
 	tokens := func(hosts []*inventory.Host) map[string]bool {
 		all := map[string]bool{}
 		for _, h := range hosts {
@@ -135,12 +139,12 @@ func otherKey(before, after []*inventory.Host) bool {
 			return false
 		}
 	}
-	return len(old) >= fewSecrets && len(now) >= fewSecrets
+	return len(old) >= minSecrets && len(now) >= minSecrets
 }
 
-// captures pairs hosts by name. A single host or a role is compared with the
-// hosts of its own names.
-func (r *Report) captures(before, after Side) {
+// compareCaptures pairs hosts by name. A single host or a role is compared with the
+// capture's hosts of the same names.
+func (r *Report) compareCaptures(before, after Side) {
 	names := map[string][2]*inventory.Host{}
 	for i, side := range []Side{before, after} {
 		for _, h := range side.Hosts {
@@ -158,7 +162,7 @@ func (r *Report) captures(before, after Side) {
 		pair := names[name]
 		switch {
 		case pair[0] != nil && pair[1] != nil:
-			r.pair(before.subject(pair[0]), after.subject(pair[1]))
+			r.comparePair(before.profile(pair[0]), after.profile(pair[1]))
 		case pair[0] != nil && after.Kind == Capture:
 			r.add(Difference{Host: name, At: "host", What: "host " + name, Only: OnlyOld, Class: Drift, Why: "the new side has no such host"})
 		case pair[1] != nil && before.Kind == Capture:
@@ -169,13 +173,13 @@ func (r *Report) captures(before, after Side) {
 
 func (r *Report) add(d Difference) {
 	d.What = inventory.Printable(d.What)
-	d.Old, d.New = valid(d.Old), valid(d.New)
+	d.Old, d.New = validUTF8(d.Old), validUTF8(d.New)
 	r.Differences = append(r.Differences, d)
 }
 
-// valid keeps what is UTF-8, and shows other bytes as escapes: JSON would make
-// two names equal that are not.
-func valid(text string) string {
+// validUTF8 returns valid UTF-8 as it is and escapes other bytes: JSON would make
+// different names equal.
+func validUTF8(text string) string {
 	if strings.ToValidUTF8(text, "") == text {
 		return text
 	}

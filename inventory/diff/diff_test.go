@@ -15,7 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-func captured(t require.TestingT) *inventory.Host {
+func capturedHost(t require.TestingT) *inventory.Host {
 	text, err := os.ReadFile("../../testdata/hosts/db1.json")
 	require.NoError(t, err)
 	h := &inventory.Host{}
@@ -24,25 +24,24 @@ func captured(t require.TestingT) *inventory.Host {
 	return h
 }
 
-func one(h *inventory.Host) Side {
+func sideOf(h *inventory.Host) Side {
 	return Side{Label: h.Name, Hosts: []*inventory.Host{h}}
 }
 
-// TestAHostIsLikeItself: also a host of which much is missing, and one whose
-// names are the same for many things.
-func TestAHostIsLikeItself(t *testing.T) {
-	h := captured(t)
+// A host does not differ from itself, even if parts are missing and several traits
+// have the same name.
+func TestHostEqualsItself(t *testing.T) {
+	h := capturedHost(t)
 	h.Missing = append(h.Missing, inventory.Missing{What: "listeners", Reason: inventory.Denied})
 	h.CronJobs = append(h.CronJobs, h.CronJobs...)
-	r := Compare(one(h), one(h))
+	r := Compare(sideOf(h), sideOf(h))
 	require.Empty(t, r.Differences)
 	require.Contains(t, r.NotCompared, NotCompared{Host: h.Name, What: "listeners", Side: Both, Reason: inventory.Denied})
-	r = Compare(Side{Label: "a", Kind: Role, Hosts: []*inventory.Host{h, h}}, one(h))
+	r = Compare(Side{Label: "a", Kind: Role, Hosts: []*inventory.Host{h, h}}, sideOf(h))
 	require.Empty(t, r.Differences)
 }
 
-// changes are single changes of a captured host, with the class of what is
-// then different.
+// changes are single changes of a captured host, with the class of the difference.
 var changes = []struct {
 	name   string
 	change func(h *inventory.Host)
@@ -115,15 +114,15 @@ var changes = []struct {
 	}, "secrets", Drift, ""},
 }
 
-// TestClasses: each change is one difference, of its class, with a reason, the
-// same both ways round.
+// Each change is a difference of its class with a reason, and the same in the other
+// direction.
 func TestClasses(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := captured(t), captured(t)
+			before, after := capturedHost(t), capturedHost(t)
 			require.NotEmpty(t, before.Listeners, "the captured host has it all")
 			c.change(after)
-			r := Compare(one(before), one(after))
+			r := Compare(sideOf(before), sideOf(after))
 			require.NotEmpty(t, r.Differences)
 			d := r.Differences[0]
 			require.Equal(t, c.at, d.At)
@@ -131,16 +130,17 @@ func TestClasses(t *testing.T) {
 			require.Contains(t, d.Why, c.why)
 			require.NotEmpty(t, d.Why)
 			require.NotEqual(t, d.Old+d.Only, d.New)
-			mirrored(t, r, Compare(one(after), one(before)))
+			requireMirrored(t, r, Compare(sideOf(after), sideOf(before)))
 		})
 	}
 }
 
-// directed are places where more is fine and less is not.
-var directed = []string{"cpu.count", "memory.total_bytes", "disks.size_bytes", "certificates.not_after", "packages.version"}
+// directedFields are places where more is fine and less is not.
+var directedFields = []string{"cpu.count", "memory.total_bytes", "disks.size_bytes", "certificates.not_after", "packages.version"}
 
-// mirrored holds that a difference reads the same from both sides.
-func mirrored(t require.TestingT, r, m *Report) {
+// requireMirrored requires that the report in the other direction has the same
+// differences.
+func requireMirrored(t require.TestingT, r, m *Report) {
 	require.Len(t, m.Differences, len(r.Differences))
 	type half struct {
 		at, what, only, old, new string
@@ -149,7 +149,7 @@ func mirrored(t require.TestingT, r, m *Report) {
 	other := map[string]string{OnlyOld: OnlyNew, OnlyNew: OnlyOld}
 	found := map[half]int{}
 	class := func(d Difference) Class {
-		for _, at := range directed {
+		for _, at := range directedFields {
 			if d.At == at {
 				return ""
 			}
@@ -167,10 +167,10 @@ func mirrored(t require.TestingT, r, m *Report) {
 	}
 }
 
-// TestAnyTwoHostsMirror: whatever changes at once, and a host is like itself.
+// Any set of changes is the same in both directions, and a host equals itself.
 func TestAnyTwoHostsMirror(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		hosts := []*inventory.Host{captured(t), captured(t)}
+		hosts := []*inventory.Host{capturedHost(t), capturedHost(t)}
 		for i, h := range hosts {
 			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(changes)-1), 0, 8, rapid.ID).Draw(t, []string{"old", "new"}[i]) {
 				changes[n].change(h)
@@ -179,8 +179,8 @@ func TestAnyTwoHostsMirror(t *testing.T) {
 				h.Missing = append(h.Missing, inventory.Missing{What: "packages", Reason: inventory.TimedOut})
 			}
 		}
-		mirrored(t, Compare(one(hosts[0]), one(hosts[1])), Compare(one(hosts[1]), one(hosts[0])))
-		require.Empty(t, Compare(one(hosts[0]), one(hosts[0])).Differences)
+		requireMirrored(t, Compare(sideOf(hosts[0]), sideOf(hosts[1])), Compare(sideOf(hosts[1]), sideOf(hosts[0])))
+		require.Empty(t, Compare(sideOf(hosts[0]), sideOf(hosts[0])).Differences)
 	})
 }
 
@@ -194,7 +194,7 @@ func TestVersions(t *testing.T) {
 		{"10.11.6-MariaDB-0+deb12u1", "10.11.11-MariaDB-0+deb12u1", Harmless},
 		{"8.2.7-1~deb12u1", "8.2.29-1~deb12u1", Harmless},
 		{"252.6-1", "252.38-1~deb12u1", Harmless},
-		{"20230311", "20240203", Drift}, // no package of data
+		{"20230311", "20240203", Drift}, // not a package of data
 		{"2019.1", "2024.3", Drift},
 		{"3.0.15-1~deb12u1", "3.0.2-0+deb12u1", Drift},
 		{"1.22.1-9+deb12u2", "1.22.1-9+deb12u1", Drift},
@@ -209,18 +209,18 @@ func TestVersions(t *testing.T) {
 		{"git-abc", "git-def", Harmless}, // the same but for the revision
 		{"abc", "def", Drift},
 	} {
-		before, after := captured(t), captured(t)
+		before, after := capturedHost(t), capturedHost(t)
 		before.Packages[0].Version, after.Packages[0].Version = c.old, c.new
-		d := Compare(one(before), one(after)).Differences
+		d := Compare(sideOf(before), sideOf(after)).Differences
 		require.Len(t, d, 1)
 		require.Equal(t, c.class, d[0].Class, "%s → %s: %s", c.old, c.new, d[0].Why)
 		after.OS.Release = "99"
-		require.Equal(t, 2, Compare(one(before), one(after)).Count(Drift), "another release of the system is none of a patch")
+		require.Equal(t, 2, Compare(sideOf(before), sideOf(after)).Count(Drift), "another release of the system is none of a patch")
 	}
 }
 
-// TestDates: of packages that hold data, versions are dates, and later ones mend.
-func TestDates(t *testing.T) {
+// Versions of packages of data are dates, and later ones are patches.
+func TestDatedVersions(t *testing.T) {
 	for _, c := range []struct {
 		name, old, new string
 		class          Class
@@ -234,15 +234,15 @@ func TestDates(t *testing.T) {
 		host := func(version string) *inventory.Host {
 			return &inventory.Host{Name: "a", Packages: []inventory.Package{{Name: c.name, Version: version, Architecture: "all"}}}
 		}
-		d := Compare(one(host(c.old)), one(host(c.new))).Differences
+		d := Compare(sideOf(host(c.old)), sideOf(host(c.new))).Differences
 		require.Len(t, d, 1)
 		require.Equal(t, c.class, d[0].Class, "%s %s → %s: %s", c.name, c.old, c.new, d[0].Why)
 	}
 }
 
-// clone is web1 on the new site: another name for the interface, other
-// addresses, and all that follows.
-func clones(t *testing.T) (old, now *inventory.Host, objects *inventory.Objects) {
+// clonedHosts returns web1 and its clone on the new site, which has another name,
+// other addresses, and files that follow from those.
+func clonedHosts(t *testing.T) (old, now *inventory.Host, objects *inventory.Objects) {
 	objects = inventory.NewObjects(t.TempDir())
 	file := func(path, text, sha string) inventory.File {
 		name, err := objects.Put([]byte(text))
@@ -269,9 +269,9 @@ func clones(t *testing.T) (old, now *inventory.Host, objects *inventory.Objects)
 	return host("web1", "10.0.0.1", "10.0.0.9", "one"), host("web1-clone", "192.0.2.1", "192.0.2.9", "two"), objects
 }
 
-func TestACloneIsAsExpected(t *testing.T) {
-	old, now, objects := clones(t)
-	before, after := one(old), one(now)
+func TestCloneIsExpected(t *testing.T) {
+	old, now, objects := clonedHosts(t)
+	before, after := sideOf(old), sideOf(now)
 	before.Objects, after.Objects = objects, objects
 	before.Peers = map[string][]netip.Addr{"db1": {netip.MustParseAddr("10.0.0.9")}}
 	after.Peers = map[string][]netip.Addr{"db1": {netip.MustParseAddr("192.0.2.9")}}
@@ -288,50 +288,50 @@ func TestACloneIsAsExpected(t *testing.T) {
 	require.Equal(t, Harmless, classes["configuration /etc/app/more.conf: contents"])
 	require.Equal(t, Drift, classes["configuration /etc/app/real.conf: contents"])
 	require.Equal(t, 1, r.Count(Drift), "%+v", r.Differences)
-	before.Peers["web1"] = []netip.Addr{netip.MustParseAddr("203.0.113.1")} // its own, outside of a NAT
+	before.Peers["web1"] = []netip.Addr{netip.MustParseAddr("203.0.113.1")} // its own address outside of a NAT
 	old.Configuration[3].Content, _ = objects.Put([]byte("a = 1\nb = 203.0.113.1\n"))
 	now.Configuration[3].Content, _ = objects.Put([]byte("a = 1\nb = 192.0.2.1\n"))
 	require.Zero(t, Compare(before, after).Count(Drift))
-	after.Peers = nil // then nobody knows that the two addresses are the same host's
+	after.Peers = nil // now the two addresses are not known to be the same host's
 	require.Equal(t, 1, Compare(before, after).Count(Drift))
 }
 
 func TestWhatIsMissingIsNotCompared(t *testing.T) {
-	before, after := captured(t), captured(t)
+	before, after := capturedHost(t), capturedHost(t)
 	after.Packages, after.Listeners = nil, nil
 	after.Missing = []inventory.Missing{{What: "packages", Reason: inventory.TimedOut, Detail: "it took too long"}}
-	r := Compare(one(before), one(after))
+	r := Compare(sideOf(before), sideOf(after))
 	require.Equal(t, []NotCompared{{
 		Host: before.Name, What: "packages", Side: OnlyNew, Reason: inventory.TimedOut, Detail: "it took too long", Hides: len(before.Packages),
 	}}, r.NotCompared)
 	require.Equal(t, len(before.Listeners), r.Count(Drift), "what was captured is compared")
 	after.Users[0].Password = ""
 	after.Missing = append(after.Missing, inventory.Missing{What: "passwords", Reason: inventory.Denied})
-	require.Equal(t, len(before.Listeners), Compare(one(before), one(after)).Count(Drift))
+	require.Equal(t, len(before.Listeners), Compare(sideOf(before), sideOf(after)).Count(Drift))
 	after.Configuration[0].SHA256, after.Configuration[0].HMAC, after.Configuration[0].Content = "x", "", ""
-	r = Compare(one(before), one(after))
+	r = Compare(sideOf(before), sideOf(after))
 	require.Equal(t, len(before.Listeners), r.Count(Drift), "%+v", r.Differences)
 	require.Contains(t, r.NotCompared[len(r.NotCompared)-1].Detail, "different kinds")
 }
 
-// TestAFileThatIsNotThere: the capture looked, so the file is known to be absent.
-func TestAFileThatIsNotThere(t *testing.T) {
-	before, after := captured(t), captured(t)
+// The capture looked for the file, so it is known to be absent.
+func TestAbsentFileIsDrift(t *testing.T) {
+	before, after := capturedHost(t), capturedHost(t)
 	require.NotEmpty(t, before.Files)
 	gone := after.Files[0].Path
 	after.Files = after.Files[1:]
 	after.Missing = []inventory.Missing{{What: string(gone), Reason: inventory.Absent, Detail: "no such file"}}
-	r := Compare(one(before), one(after))
+	r := Compare(sideOf(before), sideOf(after))
 	require.NotZero(t, r.Count(Drift))
 	require.Empty(t, r.NotCompared)
 	after.Missing[0].Reason = inventory.Denied
-	r = Compare(one(before), one(after))
+	r = Compare(sideOf(before), sideOf(after))
 	require.Zero(t, r.Count(Drift))
 	require.NotEmpty(t, r.NotCompared)
 }
 
 func TestCapturesAreComparedByName(t *testing.T) {
-	old, now := captured(t), captured(t)
+	old, now := capturedHost(t), capturedHost(t)
 	gone, made := &inventory.Host{Name: "gone", Version: inventory.Version + 1}, &inventory.Host{Name: "made", Unknown: []string{"colour"}}
 	now.Services[0].Active = "inactive"
 	before := Side{Label: "before", Kind: Capture, Hosts: []*inventory.Host{old, gone}}
@@ -343,30 +343,30 @@ func TestCapturesAreComparedByName(t *testing.T) {
 	}
 	require.Equal(t, []string{"service " + now.Services[0].Unit + ": active ", "host gone old", "host made new"}, what)
 	require.Equal(t, []string{"the inventory of gone is of a newer migrate", "the inventory of made is of a newer migrate; passed over: colour"}, r.Notes)
-	require.Equal(t, 1, len(Compare(before, one(now)).Differences), "a host is looked for in the capture")
+	require.Equal(t, 1, len(Compare(before, sideOf(now)).Differences), "a host is looked for in the capture")
 }
 
 func TestRolesAreComparedAsMostAre(t *testing.T) {
-	a, b, c := captured(t), captured(t), captured(t)
+	a, b, c := capturedHost(t), capturedHost(t), capturedHost(t)
 	a.Name, b.Name, c.Name = "a", "b", "c"
 	c.Services[0].Active = "inactive"
-	r := Compare(Side{Label: "role:db", Kind: Role, Hosts: []*inventory.Host{a, b, c}}, one(c))
+	r := Compare(Side{Label: "role:db", Kind: Role, Hosts: []*inventory.Host{a, b, c}}, sideOf(c))
 	require.Equal(t, 1, r.Count(Drift), "%+v", r.Differences)
 	require.Equal(t, "role:db → c", r.Differences[0].Host)
 }
 
-// TestAFileIsSaidOnce: that is configuration, and that the config names.
-func TestAFileIsSaidOnce(t *testing.T) {
+// A file that is configuration and that the config names is reported once.
+func TestFileIsReportedOnce(t *testing.T) {
 	host := func(mode string, more ...inventory.File) *inventory.Host {
 		files := append([]inventory.File{{Path: "/etc/x", Kind: "file", Mode: mode}}, more...)
 		return &inventory.Host{Name: "a", Configuration: files, Files: files}
 	}
-	r := Compare(one(host("0600")), one(host("0644", inventory.File{Path: "/etc/y"})))
+	r := Compare(sideOf(host("0600")), sideOf(host("0644", inventory.File{Path: "/etc/y"})))
 	require.Len(t, r.Differences, 2, "%+v", r.Differences)
 	require.Equal(t, "configuration.mode", r.Differences[0].At)
 }
 
-// TestOtherKeys: tokens of another project are no other secrets.
+// Tokens made with another project's key do not mean that the secrets differ.
 func TestOtherKeys(t *testing.T) {
 	host := func(tokens ...string) *inventory.Host {
 		h := &inventory.Host{Name: "a"}
@@ -375,22 +375,22 @@ func TestOtherKeys(t *testing.T) {
 		}
 		return h
 	}
-	require.Len(t, Compare(one(host("1", "2", "3")), one(host("4", "5", "6"))).Notes, 1)
-	require.Empty(t, Compare(one(host("1", "2", "3")), one(host("3", "5", "6"))).Notes)
-	require.Empty(t, Compare(one(host("1")), one(host("2"))).Notes)
+	require.Len(t, Compare(sideOf(host("1", "2", "3")), sideOf(host("4", "5", "6"))).Notes, 1)
+	require.Empty(t, Compare(sideOf(host("1", "2", "3")), sideOf(host("3", "5", "6"))).Notes)
+	require.Empty(t, Compare(sideOf(host("1")), sideOf(host("2"))).Notes)
 }
 
-// TestHostileNames: nothing of a host drives the terminal, and the JSON tells
-// names apart.
+// Control characters in names do not reach the terminal, and the JSON keeps
+// different names different.
 func TestHostileNames(t *testing.T) {
-	old, now, objects := clones(t)
+	old, now, objects := clonedHosts(t)
 	text, err := objects.Put([]byte("\x1b[2J\x00\xff\nline\r\n"))
 	require.NoError(t, err)
 	now.Configuration[3].Content = text
 	now.Configuration = append(now.Configuration,
 		inventory.File{Path: "/etc/\x1b[31m\nname", SHA256: "x"}, inventory.File{Path: "/etc/\xff"}, inventory.File{Path: "/etc/\xfe"})
 	now.Packages = []inventory.Package{{Name: "\u202eevil\t", Version: "\x1b]0;x\a"}}
-	before, after := one(old), one(now)
+	before, after := sideOf(old), sideOf(now)
 	before.Objects, after.Objects = objects, objects
 	r := Compare(before, after)
 	var out bytes.Buffer
@@ -406,16 +406,16 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestShow(t *testing.T) {
-	before, after := captured(t), captured(t)
+	before, after := capturedHost(t), capturedHost(t)
 	after.Services[0].Active = "inactive"
 	after.CapturedAt = time.Unix(1, 0)
 	var out bytes.Buffer
-	require.NoError(t, Show(&out, Compare(one(before), one(after)), false))
+	require.NoError(t, Show(&out, Compare(sideOf(before), sideOf(after)), false))
 	require.Contains(t, out.String(), "does not run alike")
 	require.NotContains(t, out.String(), "captured at")
 	require.Contains(t, out.String(), "db1 → db1: 1 drift, 0 harmless, 1 expected")
 	out.Reset()
-	require.NoError(t, Show(&out, Compare(one(before), one(after)), true))
+	require.NoError(t, Show(&out, Compare(sideOf(before), sideOf(after)), true))
 	require.Contains(t, out.String(), "captured at")
 }
 
@@ -430,10 +430,10 @@ func TestShowTellsSizesApart(t *testing.T) {
 		{"alike", 1 << 30, 1<<30 + 1, []string{"1073741824 B", "1073741825 B"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			before, after := captured(t), captured(t)
+			before, after := capturedHost(t), capturedHost(t)
 			before.Memory.Total, after.Memory.Total = c.old, c.new
 			var out bytes.Buffer
-			require.NoError(t, Show(&out, Compare(one(before), one(after)), true))
+			require.NoError(t, Show(&out, Compare(sideOf(before), sideOf(after)), true))
 			for _, want := range c.want {
 				require.Contains(t, out.String(), want)
 			}

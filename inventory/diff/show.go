@@ -10,8 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/phrase"
 )
 
-// Show writes a report for the terminal: what has drifted, and with all what
-// is harmless and expected too.
+// Show writes a report for the terminal: the drift, and with all also harmless and
+// expected differences.
 func Show(w io.Writer, r *Report, all bool) error {
 	table := inventory.Table{Header: []string{"HOST", "CLASS", "WHAT", "OLD", "NEW", "WHY"}}
 	var texts strings.Builder
@@ -20,7 +20,7 @@ func Show(w io.Writer, r *Report, all bool) error {
 			continue
 		}
 		was, is := cells(d)
-		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*widest), was, is, d.Why})
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*maxCellWidth), was, is, d.Why})
 		if d.Lines != "" {
 			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
 			for line := range strings.Lines(d.Lines) {
@@ -41,7 +41,7 @@ func Show(w io.Writer, r *Report, all bool) error {
 	for _, note := range r.Notes {
 		fmt.Fprintf(&texts, "note: %s\n", inventory.Printable(note))
 	}
-	fmt.Fprintf(&texts, "%s → %s: %s\n", inventory.Printable(r.Old), inventory.Printable(r.New), r.Summary())
+	fmt.Fprintf(&texts, "%s → %s: %s\n", inventory.Printable(r.Old), inventory.Printable(r.New), r.summary())
 	if _, err := io.WriteString(w, texts.String()); err != nil {
 		return fmt.Errorf("show difference: %w", err)
 	}
@@ -50,8 +50,8 @@ func Show(w io.Writer, r *Report, all bool) error {
 
 var lackedBy = map[string]string{OnlyOld: "the old side", OnlyNew: "the new side", Both: "both"}
 
-// Summary is "2 drift, 1 harmless, 30 expected; 3 parts could not be compared".
-func (r *Report) Summary() string {
+// summary returns "2 drift, 1 harmless, 30 expected; 3 parts could not be compared".
+func (r *Report) summary() string {
 	text := fmt.Sprintf("%d drift, %d harmless, %d expected", r.Count(Drift), r.Count(Harmless), r.Count(Expected))
 	if n := len(r.NotCompared); n > 0 {
 		text += fmt.Sprintf("; %d parts could not be compared", n)
@@ -60,7 +60,7 @@ func (r *Report) Summary() string {
 }
 
 // widest is how much of a value is shown: the JSON has it whole.
-const widest = 60
+const maxCellWidth = 60
 
 // cells are the two values of a difference. Sizes that would read the same are shown exactly.
 func cells(d Difference) (was, is string) {
@@ -81,7 +81,7 @@ func cell(at, text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && isSize(at) {
 		return phrase.Bytes(n)
 	}
-	return cut(text, widest)
+	return cut(text, maxCellWidth)
 }
 
 // isSize reports whether the values of a place are numbers of bytes.

@@ -10,27 +10,27 @@ import (
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
-// version judges two versions of a package or server: a patch of the same
-// version does no harm where both hosts run the same release of the system.
-func (p *pair) version(at string, was traits.Item, old, now string) (Class, string, bool) {
+// judgeVersion judges two versions of a package or server: a patch of the same
+// version is harmless if both hosts run the same release of the system.
+func (p *pair) judgeVersion(at string, item traits.Item, oldText, newText string) (Class, string, bool) {
 	switch {
-	case at == "packages.version" && kernelPackage.MatchString(was.Name) && p.old.system == p.new.system:
+	case at == "packages.version" && kernelPackage.MatchString(item.Name) && p.old.system == p.new.system:
 		return Expected, "another kernel of the same release", true
 	case p.old.system != p.new.system:
 		return Drift, "another version, of another release of the system", true
-	case inventory.CompareVersions(now, old) < 0:
+	case inventory.CompareVersions(newText, oldText) < 0:
 		return Drift, "the new side's version is lower", true
-	case upstream(old) == upstream(now):
+	case upstreamVersion(oldText) == upstreamVersion(newText):
 		return Harmless, "the same version, packaged anew", true
-	case at == "packages.version" && dated.MatchString(was.Name), patch(upstream(old), upstream(now)):
+	case at == "packages.version" && datedPackage.MatchString(item.Name), isPatch(upstreamVersion(oldText), upstreamVersion(newText)):
 		return Harmless, "a patch of the same version", true
 	}
 	return Drift, "another version upstream", true
 }
 
-// upstream is what the program's makers call the version: without the epoch,
-// the packager's revision and what the packager added.
-func upstream(version string) string {
+// upstreamVersion returns the version that the makers of the program gave it:
+// without the epoch, the packager's revision and suffixes.
+func upstreamVersion(version string) string {
 	if _, rest, ok := strings.Cut(version, ":"); ok {
 		version = rest
 	}
@@ -43,24 +43,26 @@ func upstream(version string) string {
 	return version
 }
 
-var number = regexp.MustCompile(`^\d+`)
+var leadingNumber = regexp.MustCompile(`^\d+`)
 
-// dated are packages of data, whose versions are dates: 20230311, 2024a, 2023.3.
-var dated = regexp.MustCompile(`^(tzdata(-legacy)?|ca-certificates(-java)?|(debian|ubuntu)(-archive)?-keyring|publicsuffix|ieee-data|python3-(certifi|tz)|dns-root-data|hwdata|wireless-regdb|(pci|usb)\.ids|geoip-database|firmware-\S+|linux-firmware\S*)( |$)`)
+// datedPackage matches packages of data whose versions are dates: 20230311, 2024a,
+// 2023.3.
+var datedPackage = regexp.MustCompile(`^(tzdata(-legacy)?|ca-certificates(-java)?|(debian|ubuntu)(-archive)?-keyring|publicsuffix|ieee-data|python3-(certifi|tz)|dns-root-data|hwdata|wireless-regdb|(pci|usb)\.ids|geoip-database|firmware-\S+|linux-firmware\S*)( |$)`)
 
-// Versions that begin with such a number count releases, as of systemd 252.6.
-const countsReleases = 100
+// minReleaseCount is the first number from which a version counts releases, such as
+// systemd's 252.6.
+const minReleaseCount = 100
 
-// patch reports whether two versions are of one series, in which makers mend
-// and add nothing: all but the third part and what follows agree.
-func patch(a, b string) bool {
+// isPatch reports whether two versions belong to one series that gets only fixes:
+// their first two parts are equal, or the first one where it counts releases.
+func isPatch(a, b string) bool {
 	partsA, partsB := strings.Split(a, "."), strings.Split(b, ".")
-	first, err := strconv.Atoi(number.FindString(a))
-	other, err2 := strconv.Atoi(number.FindString(b))
+	first, err := strconv.Atoi(leadingNumber.FindString(a))
+	other, err2 := strconv.Atoi(leadingNumber.FindString(b))
 	switch {
 	case err != nil || err2 != nil:
 		return false
-	case first >= countsReleases:
+	case first >= minReleaseCount:
 		return first == other
 	}
 	return len(partsA) > 2 && len(partsB) > 2 && slices.Equal(partsA[:2], partsB[:2])

@@ -164,7 +164,7 @@ func isNotable(i traits.Item) bool {
 }
 
 func (p *Portrait) addCommon(i traits.Item) {
-	name := inventory.Printable(traits.Readable(i.Of.Names.Replace(i.Name)))
+	name := inventory.Printable(traits.Readable(i.Source.Names.Replace(i.Name)))
 	if i.At == "packages" {
 		name, _, _ = strings.Cut(name, " ") // without the architecture
 	}

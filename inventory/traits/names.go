@@ -10,13 +10,13 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Names replaces names and addresses that differ from host to host by a mark
-// that does not. The zero Names replaces nothing.
+// Names replaces names and addresses that differ from host to host by marks that do
+// not. The zero Names replaces nothing.
 type Names struct{ needles []needle }
 
 type needle struct{ text, mark string }
 
-// Marks are of the private use area: no name that a host answers holds them by
+// Marks are characters of Unicode's private use area: no name contains them by
 // chance, and no needle is found in them.
 const (
 	ownName    = "\uE000"
@@ -24,13 +24,13 @@ const (
 	peerMark   = "\uE002"
 )
 
-// minName is the shortest name that is replaced: a shorter one stands in too
-// many words.
-const minName = 3
+// minNameLength is the length of the shortest name that is replaced: shorter names
+// occur in too many words.
+const minNameLength = 3
 
-// Own are the names and addresses of a host itself, with those that it is
-// reached by from outside, if it knows nothing of them.
-func Own(h *inventory.Host, outside ...netip.Addr) Names {
+// OwnNames returns Names that replace the host's own names and addresses. outside
+// are further addresses of the host, which its interfaces do not show.
+func OwnNames(h *inventory.Host, outside ...netip.Addr) Names {
 	var n Names
 	for _, text := range []string{h.Name, h.Network.Hostname, h.Network.FQDN} {
 		n.add(text, ownName)
@@ -42,9 +42,9 @@ func Own(h *inventory.Host, outside ...netip.Addr) Names {
 	return n
 }
 
-// With returns names that replace addresses of other hosts as well, each by a
-// mark of the host that it is of. An address that several have, such as that of
-// a bridge for containers, is of none.
+// With returns Names that also replace addresses of other hosts, each by a mark of
+// its host. An address that several hosts have, such as that of a container bridge,
+// is not replaced.
 func (n Names) With(peers map[string][]netip.Addr) Names {
 	with := Names{slices.Clone(n.needles)}
 	of := map[netip.Addr]string{}
@@ -68,7 +68,7 @@ func (n Names) With(peers map[string][]netip.Addr) Names {
 
 func (n *Names) add(text, mark string) {
 	known := slices.ContainsFunc(n.needles, func(k needle) bool { return k.text == text })
-	if len(text) >= minName && text != "localhost" && !known {
+	if len(text) >= minNameLength && text != "localhost" && !known {
 		n.needles = append(n.needles, needle{text, mark})
 	}
 }
@@ -80,7 +80,8 @@ func (n *Names) sort() {
 	})
 }
 
-// Addresses are those of a host's interfaces that others may reach it by.
+// Addresses returns the addresses of a host's interfaces, loopback and link-local
+// ones excluded.
 func Addresses(h *inventory.Host) []netip.Addr {
 	var all []netip.Addr
 	for _, i := range h.Network.Interfaces {
@@ -94,8 +95,8 @@ func Addresses(h *inventory.Host) []netip.Addr {
 	return all
 }
 
-// Replace puts the marks in the place of whole names and addresses: 10.0.0.1 is
-// not in 10.0.0.12, nor db1 in db1.example.com.
+// Replace replaces whole names and addresses by their marks: 10.0.0.1 is not found in
+// 10.0.0.12, nor db1 in db1.example.com.
 func (n Names) Replace(text string) string {
 	for _, k := range n.needles {
 		if strings.Contains(text, k.text) {
@@ -107,7 +108,7 @@ func (n Names) Replace(text string) string {
 
 func replaceWhole(text string, k needle) string {
 	var b strings.Builder
-	from := 0 // what is before is written
+	from := 0 // text before it is written
 	for at := 0; ; {
 		i := strings.Index(text[at:], k.text)
 		if i < 0 {
@@ -123,8 +124,8 @@ func replaceWhole(text string, k needle) string {
 	}
 }
 
-// begins reports whether the needle may begin after text: what stands before a
-// colon is another part, but in an IPv6 address.
+// begins reports whether the needle may begin after text. A colon ends the part
+// before it, except in an IPv6 address.
 func (k needle) begins(text string) bool {
 	if text == "" {
 		return true
@@ -133,18 +134,18 @@ func (k needle) begins(text string) bool {
 	return !isWord(last) && last != '.' && last != '-' && (last != ':' || !strings.Contains(k.text, ":"))
 }
 
-// fileEnd is how files are called that are named after a host: web1.conf.
-var fileEnd = regexp.MustCompile(`^\.(conf|cnf|cfg|ini|pem|crt|cer|key|csr|json|ya?ml|toml|sh|log|list|service|timer)($|[^\w.-])`)
+// fileSuffix matches the suffixes of files that are named after a host: web1.conf.
+var fileSuffix = regexp.MustCompile(`^\.(conf|cnf|cfg|ini|pem|crt|cer|key|csr|json|ya?ml|toml|sh|log|list|service|timer)($|[^\w.-])`)
 
-// ends reports whether the needle may end before text: a dot may only end a
-// sentence, a name that is rooted, or the name of a file.
+// ends reports whether the needle may end before text. A dot may follow only as the
+// end of a sentence or of a fully qualified name, or before a file's suffix.
 func (k needle) ends(text string) bool {
 	if text == "" {
 		return true
 	}
 	switch text[0] {
 	case '.':
-		return len(text) == 1 || strings.ContainsRune(" \t\r\n;:,", rune(text[1])) || fileEnd.MatchString(text)
+		return len(text) == 1 || strings.ContainsRune(" \t\r\n;:,", rune(text[1])) || fileSuffix.MatchString(text)
 	case ':':
 		return !strings.Contains(k.text, ":")
 	}
@@ -155,7 +156,7 @@ func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// Readable shows what Replace made of a text.
+// Readable replaces the marks that Replace made by readable ones: "{own name}".
 func Readable(text string) string {
 	text = strings.NewReplacer(ownName, "{own name}", ownAddress, "{own address}").Replace(text)
 	parts := strings.Split(text, peerMark)

@@ -2,16 +2,16 @@ package traits
 
 import "strings"
 
-// shape says how a part of the inventory is taken apart.
+// shape says how a part of the inventory is split into traits.
 type shape struct {
-	at   string // where it stands: "packages", "mysql.schemas"
-	kind string // what one of it is called
-	key  string // fields that name one of it
-	has  string // fields that say how it is
+	at     string // where it stands: "packages", "mysql.schemas"
+	kind   string // what one of it is called
+	key    string // fields that name one of it
+	fields string // fields that say how it is
 }
 
-// NotSaid are fields of the model that are in no trait, and why.
-var NotSaid = map[string]string{
+// Excluded are the fields of the model that are in no trait, with the reasons.
+var Excluded = map[string]string{
 	"version":                         "of the file, not of the host",
 	"compatible":                      "of the file, not of the host",
 	"memory.swap_bytes":               "the sum of the swaps",
@@ -32,7 +32,7 @@ var NotSaid = map[string]string{
 	"postgresql.databases.size_bytes": "it moves by itself",
 }
 
-// shapes is in the order in which traits are listed.
+// shapes are in the order in which traits are listed.
 var shapes = []shape{
 	{"", "host", "", "name roles captured_at captured_as"},
 	{"os", "system", "", "id release codename name like kernel architecture init locale"},
@@ -103,8 +103,8 @@ var shapes = []shape{
 	{"secrets", "secret", "path key kind", "line token"},
 }
 
-// place is where a kind of traits stands in the order of the model.
-func place(at string) int {
+// modelOrder returns the position of a kind of traits in the order of the model.
+func modelOrder(at string) int {
 	for i, s := range shapes {
 		if s.at == at {
 			return i
@@ -113,12 +113,12 @@ func place(at string) int {
 	return len(shapes)
 }
 
-// Places are all kinds of traits, and their fields behind a dot.
+// Places returns all kinds of traits, and their fields after a dot.
 func Places() []string {
 	var all []string
 	for _, s := range shapes {
 		all = append(all, s.at)
-		for _, f := range strings.Fields(s.has + " value") { // of what is a name alone in a map
+		for _, f := range strings.Fields(s.fields + " value") { // elements of a map have a value
 			all = append(all, strings.TrimPrefix(s.at+"."+f, "."))
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// fields calls each with the place of every field of a type that holds a value.
-func fields(t reflect.Type, at string, each func(at string)) {
+// eachField calls each with the place of every field of a type that holds a value.
+func eachField(t reflect.Type, at string, each func(at string)) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
@@ -25,57 +25,57 @@ func fields(t reflect.Type, at string, each func(at string)) {
 		each(at)
 		return
 	}
-	if _, ok := NotSaid[at]; ok {
+	if _, ok := Excluded[at]; ok {
 		each(at)
 		return
 	}
 	for i := range t.NumField() {
 		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag != "-" {
-			fields(t.Field(i).Type, strings.TrimPrefix(at+"."+tag, "."), each)
+			eachField(t.Field(i).Type, strings.TrimPrefix(at+"."+tag, "."), each)
 		}
 	}
 }
 
-// TestEveryFieldIsDecided: each field of the model is part of a trait, or named
-// with the reason why it is not. Who adds a field to the model decides here.
+// Each field of the model is part of a trait or excluded with a reason. Whoever adds
+// a field to the model decides here.
 func TestEveryFieldIsDecided(t *testing.T) {
 	said := map[string]bool{}
 	for _, s := range shapes {
-		said[s.at] = s.key == "" && s.has == ""
-		for _, f := range strings.Fields(s.key + " " + s.has) {
+		said[s.at] = s.key == "" && s.fields == ""
+		for _, f := range strings.Fields(s.key + " " + s.fields) {
 			said[strings.TrimPrefix(s.at+"."+f, ".")] = true
 		}
 	}
 	known := map[string]bool{}
-	fields(reflect.TypeFor[inventory.Host](), "", func(at string) {
+	eachField(reflect.TypeFor[inventory.Host](), "", func(at string) {
 		known[at] = true
-		require.True(t, said[at] != (NotSaid[at] != ""), "%s: in a shape, or in NotSaid with the reason", at)
+		require.True(t, said[at] != (Excluded[at] != ""), "%s: in a shape, or in Excluded with the reason", at)
 	})
-	for at := range NotSaid {
+	for at := range Excluded {
 		require.True(t, known[at], "%s is no field", at)
 	}
 }
 
-// TestEverySectionIsDecided: what each section of the capture fills in is known.
+// It is known what each section of the capture fills in.
 func TestEverySectionIsDecided(t *testing.T) {
 	entries, err := os.ReadDir("../sections")
 	require.NoError(t, err)
 	require.Greater(t, len(entries), 30)
 	for _, e := range entries {
-		require.NotEmpty(t, within[strings.TrimSuffix(e.Name(), ".sh")], e.Name())
+		require.NotEmpty(t, sectionFields[strings.TrimSuffix(e.Name(), ".sh")], e.Name())
 	}
-	for name, places := range within {
+	for name, places := range sectionFields {
 		for _, at := range places {
 			ok := slices.ContainsFunc(shapes, func(s shape) bool {
 				field, isField := strings.CutPrefix(at, s.at+".")
-				return s.at == at || isField && slices.Contains(append(strings.Fields(s.has+" "+s.key), Contents), field)
+				return s.at == at || isField && slices.Contains(append(strings.Fields(s.fields+" "+s.key), Contents), field)
 			})
 			require.True(t, ok, "%s: %s", name, at)
 		}
 	}
 }
 
-func captured(t *testing.T) *inventory.Host {
+func capturedHost(t *testing.T) *inventory.Host {
 	t.Helper()
 	text, err := os.ReadFile("../../testdata/hosts/db1.json")
 	require.NoError(t, err)
@@ -85,9 +85,9 @@ func captured(t *testing.T) *inventory.Host {
 }
 
 func TestTraitsOfACapturedHost(t *testing.T) {
-	h := captured(t)
+	h := capturedHost(t)
 	kinds := map[string]int{}
-	for _, trait := range Of(h) {
+	for _, trait := range traitsOf(h) {
 		kinds[trait.At]++
 		require.NotEmpty(t, trait.Kind)
 	}
@@ -96,9 +96,9 @@ func TestTraitsOfACapturedHost(t *testing.T) {
 	require.Equal(t, len(h.MySQL.Schemas), kinds["mysql.schemas"])
 	require.Equal(t, 1, kinds["os"])
 	ids, exact := map[string]bool{}, map[string]bool{}
-	for _, i := range (&Source{Host: h, Names: Own(h)}).Items() {
-		require.False(t, ids[i.ID] || exact[i.Exact], i.ID)
-		ids[i.ID], exact[i.Exact] = true, true
+	for _, i := range (&Source{Host: h, Names: OwnNames(h)}).items() {
+		require.False(t, ids[i.ID] || exact[i.exact], i.ID)
+		ids[i.ID], exact[i.exact] = true, true
 	}
 }
 
@@ -108,7 +108,7 @@ func TestTraitsOfServersInAServer(t *testing.T) {
 		{Address: "127.0.0.1:6380", Settings: []inventory.Setting{{Name: "maxmemory", Value: "2"}}},
 	}}
 	var names []string
-	for _, trait := range Of(h) {
+	for _, trait := range traitsOf(h) {
 		if trait.At == "redis.settings" {
 			names = append(names, trait.String()+" "+trait.Get("value"))
 		}
@@ -121,7 +121,7 @@ func TestNamesAreReplacedWhole(t *testing.T) {
 		Hostname: "db1", FQDN: "db1.example.com",
 		Interfaces: []inventory.Interface{{Addresses: []string{"10.0.0.1/24", "fd00::1/64", "fe80::1/64", "127.0.0.1/8"}}},
 	}}
-	names := Own(h).With(map[string][]netip.Addr{"web1": {netip.MustParseAddr("10.0.0.9")}})
+	names := OwnNames(h).With(map[string][]netip.Addr{"web1": {netip.MustParseAddr("10.0.0.9")}})
 	for text, want := range map[string]string{
 		"10.0.0.1":                       "{own address}",
 		"bind 10.0.0.1:3306;":            "bind {own address}:3306;",
@@ -142,7 +142,7 @@ func TestNamesAreReplacedWhole(t *testing.T) {
 	require.Equal(t, "172.17.0.1 {a}", Readable(names.Replace("172.17.0.1 10.0.0.8")))
 }
 
-func TestUsualIsWhatMostHave(t *testing.T) {
+func TestUsualItems(t *testing.T) {
 	objects := inventory.NewObjects(t.TempDir())
 	host := func(name, address, version, contents string) *Source {
 		object, err := objects.Put([]byte(contents))
@@ -152,7 +152,7 @@ func TestUsualIsWhatMostHave(t *testing.T) {
 			Packages:      []inventory.Package{{Name: "nginx", Version: version}},
 			Configuration: []inventory.File{{Path: "/etc/x", SHA256: name, Content: object}},
 		}
-		return &Source{Host: h, Names: Own(h), Objects: objects}
+		return &Source{Host: h, Names: OwnNames(h), Objects: objects}
 	}
 	a, b, c := host("web1", "10.0.0.1", "1.22", "listen 10.0.0.1\n"), host("web2", "10.0.0.2", "1.22", "listen 10.0.0.2\n"), host("web3", "10.0.0.3", "1.24", "listen *\n")
 	c.Host.Packages = append(c.Host.Packages, inventory.Package{Name: "vim"})
@@ -163,7 +163,7 @@ func TestUsualIsWhatMostHave(t *testing.T) {
 		}
 		require.Equal(t, "1.22", found["package nginx"].Get("version"))
 		require.NotContains(t, found, "package vim")
-		require.Equal(t, "web1", found["configuration /etc/x"].Of.Host.Name)
+		require.Equal(t, "web1", found["configuration /etc/x"].Source.Host.Name)
 	}
 }
 
@@ -204,9 +204,9 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 	}
 }
 
-// A plain login takes for absent what it cannot see; what every login sees is
+// What a login other than root may not see is unknown; what every login sees is
 // known.
-func TestAPlainLoginKnowsLess(t *testing.T) {
+func TestPlainLoginKnowsLess(t *testing.T) {
 	u := UnknownOf(&inventory.Host{Missing: []inventory.Missing{{What: "root", Reason: inventory.Denied}}})
 	for _, at := range []string{"redis", "authorized_keys", "releases", "certificates", "sudo_rules"} {
 		_, unknown := u.Trait(Trait{At: at, Name: "x"})
@@ -220,34 +220,34 @@ func TestAPlainLoginKnowsLess(t *testing.T) {
 	}
 }
 
-// TestAHostMayBeCalledAsAUserIs: what the other host has by the same name is
-// not the host's own.
-func TestAHostMayBeCalledAsAUserIs(t *testing.T) {
+// A host may have the same name as a user: a trait that the other host has by the
+// same name is not the host's own.
+func TestHostNamedLikeUser(t *testing.T) {
 	host := func(name string) *Source {
 		h := &inventory.Host{
 			Name: name, Users: []inventory.Account{{Name: "backup"}},
 			Configuration: []inventory.File{{Path: "/etc/backup/x"}, {Path: inventory.Text("/etc/conf.d/" + name + ".conf")}},
 		}
-		return &Source{Host: h, Names: Own(h)}
+		return &Source{Host: h, Names: OwnNames(h)}
 	}
 	a, b, c := host("backup"), host("files"), host("other")
-	for _, m := range Pair(a.Items(), b.Items()) {
-		require.NotNil(t, m.Old, m.either())
-		require.NotNil(t, m.New, m.either())
+	for _, m := range Pair(a.items(), b.items()) {
+		require.NotNil(t, m.Old, m.present())
+		require.NotNil(t, m.New, m.present())
 	}
-	require.Len(t, Usual([]*Source{a, b, c}), len(a.Items()))
+	require.Len(t, Usual([]*Source{a, b, c}), len(a.items()))
 }
 
-// FuzzReplace: what is no whole name stays, and nothing is found in a mark.
+// Parts of longer names stay, and nothing is found in a mark.
 func FuzzReplace(f *testing.F) {
 	f.Add("db1", "bind db1:3306 # db1.example.com, db1.conf db12")
 	f.Add("fd00::1", "[fd00::1]:80 fd00::1a")
 	f.Add("a.b", "\xff a.b. a.b\x00")
 	f.Fuzz(func(t *testing.T, name, text string) {
 		if !utf8.ValidString(name) || strings.Contains(name+text, ownName) {
-			return // no name of a host; a text that looks as if it had been replaced
+			return // not a host's name, or a text that already has a mark
 		}
-		names := Own(&inventory.Host{Name: name})
+		names := OwnNames(&inventory.Host{Name: name})
 		once := names.Replace(text)
 		require.Equal(t, once, names.Replace(once))
 		if !strings.Contains(text, name) {

@@ -8,15 +8,15 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// fromContents is what is read out of the contents of files.
+// fromContents are the kinds and fields that are read from the contents of files.
 var fromContents = []string{
 	"repositories", "cron_jobs", "sudo_rules", "authorized_keys", "kernel.sysctl", "kernel.modules_load", "kernel.limits", "network.hosts",
 	"virtual_hosts", "compose", "fstab", "time.ntp_servers", "configuration.contents", "configuration.content", "secrets",
 }
 
-// within says what of the inventory each section of the capture fills in: kinds
-// of traits, or single fields of them.
-var within = map[string][]string{
+// sectionFields are the kinds of traits, or single fields of them, that each section
+// of the capture fills in.
+var sectionFields = map[string][]string{
 	"os": {"os"}, "machine": {"hardware", "cpu", "memory"}, "time": {"time"}, "hostname": {"network"},
 	"disks": {"disks"}, "mounts": {"fstab", "disks"}, "block": {"block_devices"}, "lvm": {"logical_volumes"}, "raid": {"raid_arrays"}, "swaps": {"swaps"},
 	"packages": {"packages"}, "manual": {"packages.manual"}, "origins": {"packages.origin"},
@@ -40,9 +40,9 @@ var within = map[string][]string{
 	"root": onlyRoot,
 }
 
-// onlyRoot is what a login that is not root sees a part of, without a word from
-// the tools that there is more: other users' processes and what is known by
-// them, and what lies in folders that only their owners may enter.
+// onlyRoot are the kinds and fields of which a login other than root sees only a
+// part, without an error from the tools: other users' processes and what is derived
+// from them, and what is in folders that only their owners may enter.
 var onlyRoot = []string{
 	"listeners.process", "listeners.unit", "listeners.package", "listeners.cause", "programs", "programs.cause", "connections",
 	"certificates", "releases", "compose", "containers", "images", "firewall", "logical_volumes", "users.password",
@@ -50,12 +50,12 @@ var onlyRoot = []string{
 	"configuration.contents", "files.contents",
 }
 
-// Unknown finds what a host's capture could not see: what of it is not in the
-// inventory may be on the host all the same.
+// Unknown is what a host's capture could not see. The host may have such traits
+// although the inventory lacks them.
 type Unknown struct{ Missing []inventory.Missing }
 
-// UnknownOf is what is missing of hosts, each once. A file that was looked for
-// and is absent is no unknown.
+// UnknownOf returns what the captures of hosts could not see, each part once. A file
+// that the capture looked for and that is absent is known.
 func UnknownOf(hosts ...*inventory.Host) Unknown {
 	var u Unknown
 	for _, h := range hosts {
@@ -69,24 +69,26 @@ func UnknownOf(hosts ...*inventory.Host) Unknown {
 	return u
 }
 
-// Trait returns why nothing is known of a trait that is not in the inventory.
+// Trait returns why a trait that the inventory lacks may exist, and whether there is
+// such a reason.
 func (u Unknown) Trait(t Trait) (inventory.Missing, bool) {
 	return u.find(func(m inventory.Missing) bool { return covers(m, t.At, t) })
 }
 
-// Field returns why nothing is known of a field of a trait.
+// Field returns why a field of a trait may be empty in the inventory only, and
+// whether there is such a reason.
 func (u Unknown) Field(t Trait, field string) (inventory.Missing, bool) {
 	return u.find(func(m inventory.Missing) bool { return covers(m, t.At, t) || covers(m, t.At+"."+field, t) })
 }
 
-func (u Unknown) find(is func(inventory.Missing) bool) (inventory.Missing, bool) {
-	if i := slices.IndexFunc(u.Missing, is); i >= 0 {
+func (u Unknown) find(matches func(inventory.Missing) bool) (inventory.Missing, bool) {
+	if i := slices.IndexFunc(u.Missing, matches); i >= 0 {
 		return u.Missing[i], true
 	}
 	return inventory.Missing{}, false
 }
 
-// quotedPath is the file that a tool complains of: find: ‘/etc/x’: Permission denied.
+// quotedPath matches the file in a tool's error: find: ‘/etc/x’: Permission denied.
 var quotedPath = regexp.MustCompile(`^[\w-]+: .*?['"‘]?(/[^'"’]*?)['"’]?: `)
 
 func covers(m inventory.Missing, at string, t Trait) bool {
@@ -104,10 +106,10 @@ func covers(m inventory.Missing, at string, t Trait) bool {
 	if strings.HasPrefix(m.What, "postgresql ") {
 		return strings.HasPrefix(at, "postgresql")
 	}
-	return slices.Contains(within[m.What], at)
+	return slices.Contains(sectionFields[m.What], at)
 }
 
-// below reports whether a trait is named by a path or by what is below it.
+// below reports whether the name of a trait has a path, or one below it.
 func below(name, path string) bool {
 	return name == path || strings.HasPrefix(name, strings.TrimSuffix(path, "/")+"/") || strings.HasPrefix(name, path+" ") ||
 		strings.Contains(name, " "+path+" ") || strings.HasSuffix(name, " "+path)

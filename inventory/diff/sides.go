@@ -9,29 +9,29 @@ import (
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
-// Side is what is compared: a host, a capture of a site, or a role.
+// Side is one of the two things to compare: a host, a capture of a site, or a role.
 type Side struct {
 	Label string // as the operator named it
 	Kind  Kind
 	Hosts []*inventory.Host
-	// Objects has the contents of their files; nil: hashes are compared.
+	// Objects has the contents of their files. If it is nil, hashes are compared.
 	Objects *inventory.Objects
-	// Peers are the addresses, on this side, of hosts that both sides talk of,
-	// and those of Hosts by which they are reached from outside.
+	// Peers are the addresses on this side of hosts that both sides mention, and
+	// the outside addresses of Hosts, by host name.
 	Peers map[string][]netip.Addr
 }
 
-// Kind is how the hosts of a side are taken.
+// Kind says how the hosts of a side are compared.
 type Kind int
 
 // Kinds of sides.
 const (
 	One     Kind = iota // a single host
 	Capture             // all hosts of a site, each by its name
-	Role                // hosts that are alike, taken together: as most of them are
+	Role                // similar hosts together, by what most of them have
 )
 
-// PeersOf are the addresses of hosts, by name.
+// PeersOf returns the addresses of hosts, by name.
 func PeersOf(hosts []*inventory.Host) map[string][]netip.Addr {
 	peers := map[string][]netip.Addr{}
 	for _, h := range hosts {
@@ -40,16 +40,17 @@ func PeersOf(hosts []*inventory.Host) map[string][]netip.Addr {
 	return peers
 }
 
-// subject is one side of a comparison: a host, or what most of some are like.
-type subject struct {
+// profile is one side of a single comparison: a host, or what most of several hosts
+// have.
+type profile struct {
 	name    string
 	system  string // "debian 12"
 	items   []traits.Item
 	unknown traits.Unknown
 }
 
-func (s Side) subject(hosts ...*inventory.Host) *subject {
-	sub := &subject{name: s.Label, unknown: traits.UnknownOf(hosts...)}
+func (s Side) profile(hosts ...*inventory.Host) *profile {
+	sub := &profile{name: s.Label, unknown: traits.UnknownOf(hosts...)}
 	var sources []*traits.Source
 	for _, h := range hosts {
 		peers := map[string][]netip.Addr{}
@@ -58,7 +59,7 @@ func (s Side) subject(hosts ...*inventory.Host) *subject {
 				peers[name] = addresses
 			}
 		}
-		sources = append(sources, &traits.Source{Host: h, Names: traits.Own(h, s.Peers[h.Name]...).With(peers), Objects: s.Objects})
+		sources = append(sources, &traits.Source{Host: h, Names: traits.OwnNames(h, s.Peers[h.Name]...).With(peers), Objects: s.Objects})
 	}
 	sub.items = traits.Usual(sources)
 	for _, i := range sub.items {
@@ -72,7 +73,8 @@ func (s Side) subject(hosts ...*inventory.Host) *subject {
 	return sub
 }
 
-// NotIn names the host of a single side that a capture to compare it with lacks.
+// NotIn returns the name of a single host that the capture on the other side lacks,
+// and whether there is one.
 func NotIn(before, after Side) (string, bool) {
 	for _, pair := range [][2]Side{{before, after}, {after, before}} {
 		one, all := pair[0], pair[1]

@@ -19,17 +19,18 @@ type leaf struct {
 	change func()
 }
 
-// fill gives every field a value and every list an element, and lists the leaves.
-func fill(v reflect.Value, at string) []leaf {
+// fillFields gives every field a value and every list an element, and returns the
+// leaves.
+func fillFields(v reflect.Value, at string) []leaf {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
 		return []leaf{{at, func() { v.Set(reflect.ValueOf(time.Unix(1, 0))) }}}
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		return fill(v.Elem(), at)
+		return fillFields(v.Elem(), at)
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		return fill(v.Index(0), at)
+		return fillFields(v.Index(0), at)
 	case v.Kind() == reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("key"), reflect.ValueOf("value"))
@@ -38,7 +39,7 @@ func fill(v reflect.Value, at string) []leaf {
 		var all []leaf
 		for i := range v.NumField() {
 			if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ","); tag != "-" {
-				all = append(all, fill(v.Field(i), strings.TrimPrefix(at+"."+tag, "."))...)
+				all = append(all, fillFields(v.Field(i), strings.TrimPrefix(at+"."+tag, "."))...)
 			}
 		}
 		return all
@@ -54,36 +55,36 @@ func fill(v reflect.Value, at string) []leaf {
 	panic("no value of " + v.Type().String())
 }
 
-// hidden are fields that say something only where another is empty.
-var hidden = map[string]bool{"configuration.hmac": true, "configuration.content": true, "files.hmac": true, "files.content": true}
+// dependentFields matter only where another field is empty.
+var dependentFields = map[string]bool{"configuration.hmac": true, "configuration.content": true, "files.hmac": true, "files.content": true}
 
-// TestEveryFieldMakesADifference: a change of any field of the model is seen,
-// but of those that are left out with a reason.
-func TestEveryFieldMakesADifference(t *testing.T) {
-	count := len(fill(reflect.ValueOf(&inventory.Host{}).Elem(), ""))
+// A change of any field of the model is a difference, except for the fields that
+// are excluded with a reason.
+func TestEveryFieldMakesDifference(t *testing.T) {
+	count := len(fillFields(reflect.ValueOf(&inventory.Host{}).Elem(), ""))
 	require.Greater(t, count, 150)
 	for i := range count {
 		before, after := &inventory.Host{}, &inventory.Host{}
-		fill(reflect.ValueOf(before).Elem(), "")
-		leaves := fill(reflect.ValueOf(after).Elem(), "")
+		fillFields(reflect.ValueOf(before).Elem(), "")
+		leaves := fillFields(reflect.ValueOf(after).Elem(), "")
 		leaves[i].change()
 		before.Missing, after.Missing = nil, nil
-		r := Compare(one(before), one(after))
+		r := Compare(sideOf(before), sideOf(after))
 		at := leaves[i].at
 		top, _, _ := strings.Cut(at, ".")
-		left := traits.NotSaid[at] != "" || traits.NotSaid[top] != "" || hidden[at]
+		left := traits.Excluded[at] != "" || traits.Excluded[top] != "" || dependentFields[at]
 		require.Equal(t, left, len(r.Differences) == 0, at)
-		mirrored(t, r, Compare(one(after), one(before)))
+		requireMirrored(t, r, Compare(sideOf(after), sideOf(before)))
 	}
 }
 
-// TestClassesAreOfFields: no rule is of a field that is not there.
-func TestClassesAreOfFields(t *testing.T) {
+// Every rule names a field that exists.
+func TestRulesNameExistingFields(t *testing.T) {
 	places := traits.Places()
-	for at := range always {
+	for at := range fixedRules {
 		require.Contains(t, places, at)
 	}
-	for _, at := range append(append([]string{}, wholeKind...), append(directed, inOrder...)...) {
+	for _, at := range append(append([]string{}, wholeKinds...), append(directedFields, orderedLists...)...) {
 		require.Contains(t, places, at)
 	}
 }
