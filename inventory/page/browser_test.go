@@ -19,7 +19,7 @@ import (
 
 const browser = "chromium-headless-shell"
 
-// tab is a page after a browser has opened it.
+// tab is a page that a browser has opened.
 type tab struct {
 	t       *testing.T
 	root    *html.Node
@@ -27,9 +27,9 @@ type tab struct {
 	console string
 }
 
-// open opens a page at a place such as "#host=web1" in Chromium, and waits for
+// openPage opens a page at a place such as "#host=web1" in Chromium, and waits for
 // its timers.
-func open(t *testing.T, file, place string) tab {
+func openPage(t *testing.T, file, place string) tab {
 	t.Helper()
 	_, err := exec.LookPath(browser)
 	remotetest.Need(t, err == nil, "the Debian package "+browser)
@@ -52,8 +52,8 @@ func open(t *testing.T, file, place string) tab {
 	return page
 }
 
-// page writes a site's page to a file.
-func pageOf(t *testing.T, s Site, script string) string {
+// writePage writes a site's page to a file and returns its path.
+func writePage(t *testing.T, s Site, script string) string {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, write(&b, s, script))
@@ -71,8 +71,8 @@ func attribute(n *html.Node, name string) (string, bool) {
 	return "", false
 }
 
-// all are the elements of a tag; "" is any.
-func (p tab) all(tag string) []*html.Node {
+// elements returns the elements with a tag; "" is any.
+func (p tab) elements(tag string) []*html.Node {
 	var found []*html.Node
 	for n := range p.root.Descendants() {
 		if n.Type == html.ElementNode && (tag == "" || n.Data == tag) {
@@ -82,7 +82,7 @@ func (p tab) all(tag string) []*html.Node {
 	return found
 }
 
-// visible is the text of what is shown of <main>.
+// visible returns the text of <main> that is shown.
 func (p tab) visible() string {
 	var b strings.Builder
 	var walk func(*html.Node)
@@ -97,16 +97,16 @@ func (p tab) visible() string {
 			walk(c)
 		}
 	}
-	for _, n := range p.all("main") {
+	for _, n := range p.elements("main") {
 		walk(n)
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-func (p tab) title() string { return p.all("title")[0].FirstChild.Data }
+func (p tab) title() string { return p.elements("title")[0].FirstChild.Data }
 
 func TestPageInABrowser(t *testing.T) {
-	file := pageOf(t, madeUp(20), script)
+	file := writePage(t, syntheticSite(20), script)
 	for _, c := range []struct {
 		place, title string
 		has, lacks   []string
@@ -125,7 +125,7 @@ func TestPageInABrowser(t *testing.T) {
 		{"#nonsense", "Inventory of blog", []string{"20 hosts"}, nil},
 	} {
 		t.Run(c.place, func(t *testing.T) {
-			page := open(t, file, c.place)
+			page := openPage(t, file, c.place)
 			require.Empty(t, page.console)
 			require.Equal(t, c.title, page.title())
 			for _, text := range c.has {
@@ -138,15 +138,15 @@ func TestPageInABrowser(t *testing.T) {
 	}
 }
 
-// What an operator does by hand: testdata/drive.js types, clicks and goes back,
-// and notes what it sees.
-func TestPageByHand(t *testing.T) {
+// testdata/drive.js types, clicks and goes back as an operator does, and logs what it
+// sees.
+func TestPageWithDriver(t *testing.T) {
 	driver, err := os.ReadFile("testdata/drive.js")
 	require.NoError(t, err)
-	page := open(t, pageOf(t, madeUp(20), script+string(driver)), "#map")
+	page := openPage(t, writePage(t, syntheticSite(20), script+string(driver)), "#map")
 	require.Empty(t, page.console)
 	var log string
-	for _, n := range page.all("body") {
+	for _, n := range page.elements("body") {
 		log, _ = attribute(n, "data-log")
 	}
 	require.Equal(t, `focus of web01: 5 lines stand out, of them 3 to app
@@ -166,14 +166,14 @@ end
 // Names from hosts are text, whatever they hold.
 func TestHostileNamesAreInert(t *testing.T) {
 	s := hostileSite()
-	file := pageOf(t, s, script)
+	file := writePage(t, s, script)
 	for _, place := range []string{"", "#map", "#findings", "#roles", "#q=taken", "#host=" + url.PathEscape(shownHostile)} {
 		t.Run(place, func(t *testing.T) {
-			page := open(t, file, place)
+			page := openPage(t, file, place)
 			require.Empty(t, page.console)
 			require.NotEqual(t, "taken", page.title())
-			require.Empty(t, page.all("img"))
-			require.Len(t, page.all("script"), 2)
+			require.Empty(t, page.elements("img"))
+			require.Len(t, page.elements("script"), 2)
 			require.Contains(t, page.visible(), "document.title='taken'")
 			for _, control := range []string{"\u202e", "\x1b", "\ufffd"} {
 				require.False(t, strings.Contains(page.text, control), "%q is on the page", control)
@@ -182,9 +182,9 @@ func TestHostileNamesAreInert(t *testing.T) {
 	}
 }
 
-// The policy is in force: a script that got into the page does not run.
+// The browser enforces the policy: a script that got into the page does not run.
 func TestPolicyStopsOtherScripts(t *testing.T) {
-	file := pageOf(t, madeUp(3), script)
+	file := writePage(t, syntheticSite(3), script)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	for _, markup := range []string{
@@ -194,7 +194,7 @@ func TestPolicyStopsOtherScripts(t *testing.T) {
 		`<base href="https://example.com/">`,
 	} {
 		require.NoError(t, os.WriteFile(file, bytes.Replace(text, []byte("<main>"), []byte("<main>"+markup), 1), 0o600))
-		page := open(t, file, "")
+		page := openPage(t, file, "")
 		require.NotEqual(t, "taken", page.title())
 		require.Contains(t, page.console, "Content Security Policy", markup)
 	}

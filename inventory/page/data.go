@@ -7,9 +7,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// data is what the page's script shows and searches: the tables of all hosts,
-// with each row once, and for each host which rows are its own. 500 hosts of a
-// few roles have most of their rows in common.
+// data is what the page's script shows and searches: the tables of all hosts with
+// each row once, and for each host the numbers of its rows. 500 hosts of a few roles
+// have most of their rows in common.
 type data struct {
 	Tables []*dataTable `json:"tables"`
 	Hosts  []*dataHost  `json:"hosts"`
@@ -28,21 +28,21 @@ type dataTable struct {
 type dataHost struct {
 	Name string `json:"name"`
 	Role string `json:"role"`
-	// Tables are a table's index each, then pairs: the first of rows that follow
-	// each other, and how many they are.
+	// Tables has for each table its index, then pairs: the first of consecutive
+	// rows, and their number.
 	Tables [][]int `json:"tables"`
 
-	at map[int]int // table to its place in Tables
+	at map[int]int // index of a table to its position in Tables
 }
 
 func dataOf(s Site, portraits []roles.Portrait, links []link) *data {
 	d := &data{index: map[string]int{}, Tables: []*dataTable{}, Hosts: []*dataHost{}}
 	roleOf := namesOfRoles(portraits)
-	findings, talks, odd := findingTables(s.Findings), linkTables(links), oddTables(portraits)
+	findings, connections, odd := findingTables(s.Findings), linkTables(links), oddTables(portraits)
 	for _, h := range s.Hosts {
 		host := &dataHost{Name: inventory.Printable(h.Name), Role: inventory.Printable(roleOf[h.Name]), at: map[int]int{}}
 		d.Hosts = append(d.Hosts, host)
-		tables := append([]inventory.Table{h.Facts(), findings[h.Name], odd[h.Name], talks[h.Name]}, h.Tables(false)...)
+		tables := append([]inventory.Table{h.Facts(), findings[h.Name], odd[h.Name], connections[h.Name]}, h.Tables(false)...)
 		for _, t := range tables {
 			d.add(host, t)
 		}
@@ -50,7 +50,7 @@ func dataOf(s Site, portraits []roles.Portrait, links []link) *data {
 	return d
 }
 
-// findingTables are what was found, by host.
+// findingTables returns a table of findings for each host.
 func findingTables(found []inventory.Finding) map[string]inventory.Table {
 	all := map[string]inventory.Table{}
 	for _, f := range found {
@@ -62,7 +62,7 @@ func findingTables(found []inventory.Finding) map[string]inventory.Table {
 	return all
 }
 
-// oddTables are in what hosts are not as most of their role, by host.
+// oddTables returns a table for each host that differs from most hosts of its role.
 func oddTables(portraits []roles.Portrait) map[string]inventory.Table {
 	all := map[string]inventory.Table{}
 	for _, p := range portraits {
@@ -76,7 +76,8 @@ func oddTables(portraits []roles.Portrait) map[string]inventory.Table {
 	return all
 }
 
-// add notes the rows of a host's table. Tables of one name and header are one.
+// add adds the rows of a host's table. Tables with equal names and headers are one
+// table.
 func (d *data) add(host *dataHost, t inventory.Table) {
 	if len(t.Rows) == 0 {
 		return
@@ -99,7 +100,7 @@ func (d *data) add(host *dataHost, t inventory.Table) {
 	}
 }
 
-// row is the index of a row, which is kept once.
+// row returns the index of a row and adds the row if it is new.
 func (t *dataTable) row(cells []string) int {
 	key := strings.Join(cells, "\x00")
 	n, ok := t.index[key]
@@ -111,7 +112,8 @@ func (t *dataTable) row(cells []string) int {
 	return n
 }
 
-// appendRow adds a row to pairs of first and count, behind the table's index.
+// appendRow adds a row to the pairs of first row and number, which follow the
+// table's index.
 func appendRow(pairs []int, row int) []int {
 	if n := len(pairs); n > 1 && pairs[n-2]+pairs[n-1] == row {
 		pairs[n-1]++

@@ -8,22 +8,22 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// colors is how many colors roles have; the stylesheet names them k0 to k7, and
-// k8 for what is no host's.
-const colors = 8
+// roleColors is the number of colors for roles. The stylesheet names them k0 to k7,
+// and k8 for addresses outside of the site.
+const roleColors = 8
 
-// crowded is how many lines are drawn at their full width.
-const crowded = 250
+// fullWidthLines is the number of lines up to which they have their full width.
+const fullWidthLines = 250
 
-// drawing is the map of connections, with all its places.
+// drawing is the map of connections with all coordinates.
 type drawing struct {
 	Width, Height int
 	Groups        []*group
 	Nodes         []*node
-	Edges         []*edge // thin ones above thick ones, so that each can be pointed at
-	InWords       []*edge // the same by name
-	Colors        []int   // those that edges have
-	// Folded: a node is a role, as there are too many hosts.
+	Edges         []*edge // thin lines are drawn over thick ones, so that each can be pointed at
+	InWords       []*edge // the same edges sorted by name, for a table
+	Colors        []int   // the colors of edges
+	// Folded reports that each node is a role, as there are too many hosts.
 	Folded bool
 }
 
@@ -34,8 +34,8 @@ func draw(grouped []roles.Role, links []link) *drawing {
 		d.Folded = d.Folded || n.Link == "#roles"
 	}
 	d.Width, d.Height = g.layout()
-	// Of many lines each is thinner, so that they do not run into one.
-	scale := max(min(math.Sqrt(crowded/float64(len(g.edges)+1)), 1), 0.3)
+	// With many lines each is thinner, so that they stay apart.
+	scale := max(min(math.Sqrt(fullWidthLines/float64(len(g.edges)+1)), 1), 0.3)
 	for _, e := range g.edges {
 		path, right := e.curve()
 		e.Path = path
@@ -51,9 +51,10 @@ func draw(grouped []roles.Role, links []link) *drawing {
 	return d
 }
 
-// curve leaves a client at its right and reaches what it talks to from the
-// left; where that stands left of it, the other way round. Nodes above each
-// other are joined by a bow at their right. It returns how far right it gets.
+// curve returns an SVG path from a client's right side to the left side of its
+// server; if the server is to the left, from left to right. Nodes above each other
+// are joined by an arc on their right. furthest is the largest x of an arc, in
+// pixels.
 func (e *edge) curve() (path string, furthest int) {
 	const arrow = 7
 	a, b := e.From, e.To

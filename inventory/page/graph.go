@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	// manyHosts is how many hosts are drawn one by one; of more, their roles are.
-	manyHosts = 150
-	// manyOutside is how many addresses that are no host's are drawn one by one.
-	manyOutside = 8
+	// maxHostNodes is the number of hosts up to which each is a node; with more
+	// hosts, each role is a node.
+	maxHostNodes = 150
+	// maxOutsideNodes is the number of outside addresses that are nodes themselves.
+	maxOutsideNodes = 8
 )
 
-// group is a box of the map: a role, the clients elsewhere, or the addresses
-// elsewhere that hosts talk to.
+// group is a box of the map: a role, the outside clients, or the outside addresses
+// that hosts talk to.
 type group struct {
 	Name  string
-	Ports string // what it is talked to on
+	Ports string // the ports on which others talk to it
 	Color int
 	X, Y  int
 	W, H  int
@@ -34,14 +35,14 @@ type group struct {
 	columns    int
 }
 
-// node is a host, or all of a role, or an address elsewhere.
+// node is a host, a role with all its hosts, or an outside address.
 type node struct {
 	Name string
-	// Label is the name as far as it has room.
+	// Label is the name, shortened to fit.
 	Label string
-	// Link is where a click leads to; none for an address elsewhere.
+	// Link is the target of a click; empty for an outside address.
 	Link string
-	// Title says in words what is drawn there.
+	// Title describes the node in words.
 	Title      string
 	ID         int
 	X, Y, W, H int
@@ -50,10 +51,10 @@ type node struct {
 	links int
 }
 
-// Color is that of the node's group.
+// Color is the color of the node's group.
 func (n *node) Color() int { return n.group.Color }
 
-// edge is drawn between two nodes.
+// edge is a line between two nodes.
 type edge struct {
 	From, To *node
 	Color    int
@@ -61,72 +62,72 @@ type edge struct {
 	Width    string
 	Title    string
 	Services string // "3306/tcp mariadbd, 22/tcp"
-	Count    int    // of connections
+	Count    int    // number of connections
 
 	services []string
 }
 
-// graph is what is drawn, before it is known where.
+// graph is the content of the map, before the layout.
 type graph struct {
 	groups []*group
 	nodes  []*node
 	edges  []*edge
 
-	byEnd   map[end]*node
-	between map[[2]*node]*edge
+	nodeOf map[endpoint]*node
+	edgeOf map[[2]*node]*edge
 }
 
-// graphOf makes nodes of hosts, and edges of links.
+// graphOf returns a graph with nodes for hosts and edges for links.
 func graphOf(grouped []roles.Role, links []link) *graph {
-	g := &graph{byEnd: map[end]*node{}, between: map[[2]*node]*edge{}}
+	g := &graph{nodeOf: map[endpoint]*node{}, edgeOf: map[[2]*node]*edge{}}
 	hosts := 0
 	for _, r := range grouped {
 		hosts += len(r.Hosts)
 	}
 	for i, r := range grouped {
-		box := &group{Name: inventory.Printable(r.Name), Color: i % colors}
+		box := &group{Name: inventory.Printable(r.Name), Color: i % roleColors}
 		g.groups = append(g.groups, box)
-		if hosts > manyHosts {
-			n := g.node(box, fmt.Sprintf("%s (%d)", r.Name, len(r.Hosts)), "#roles")
+		if hosts > maxHostNodes {
+			n := g.addNode(box, fmt.Sprintf("%s (%d)", r.Name, len(r.Hosts)), "#roles")
 			for _, h := range r.Hosts {
-				g.byEnd[end{Name: h.Name}] = n
+				g.nodeOf[endpoint{Name: h.Name}] = n
 			}
 			continue
 		}
 		for _, h := range r.Hosts {
-			g.byEnd[end{Name: h.Name}] = g.node(box, h.Name, "#host="+url.PathEscape(inventory.Printable(h.Name)))
+			g.nodeOf[endpoint{Name: h.Name}] = g.addNode(box, h.Name, "#host="+url.PathEscape(inventory.Printable(h.Name)))
 		}
 	}
-	g.outside(links)
+	g.addOutside(links)
 	for _, l := range links {
-		g.link(l)
+		g.addLink(l)
 	}
 	for _, e := range g.edges {
 		e.From.links++
 		e.To.links++
 	}
-	g.titles()
+	g.setTitles()
 	return g
 }
 
-func (g *graph) node(box *group, name, link string) *node {
+func (g *graph) addNode(box *group, name, link string) *node {
 	n := &node{Name: inventory.Printable(name), Link: link, ID: len(g.nodes), group: box}
 	g.nodes = append(g.nodes, n)
 	box.Nodes = append(box.Nodes, n)
 	return n
 }
 
-// outside makes nodes of what is no host: clients elsewhere, and the addresses
-// that most hosts talk to.
-func (g *graph) outside(links []link) {
-	clients := map[end]int{}
-	var peers []end
+// addOutside adds nodes for what is not a captured host: one for all clients, and
+// one for each address that the most hosts talk to.
+func (g *graph) addOutside(links []link) {
+	clients := map[endpoint]int{}
+	var peers []endpoint
 	for _, l := range links {
-		if l.From == elsewhere {
-			if g.byEnd[elsewhere] == nil {
-				box := &group{Name: "clients", Color: colors, outside: true}
+		if l.From == outsideClients {
+			if g.nodeOf[outsideClients] == nil {
+				box := &group{Name: "clients", Color: roleColors, outside: true}
 				g.groups = append(g.groups, box)
-				g.byEnd[elsewhere] = g.node(box, elsewhere.Name, "")
+				g.nodeOf[outsideClients] = g.addNode(box, outsideClients.Name, "")
 			}
 		} else if l.To.Outside {
 			if clients[l.To] == 0 {
@@ -138,32 +139,32 @@ func (g *graph) outside(links []link) {
 	if len(peers) == 0 {
 		return
 	}
-	slices.SortFunc(peers, func(a, b end) int { return cmp.Or(clients[b]-clients[a], cmp.Compare(a.Name, b.Name)) })
-	box := &group{Name: "elsewhere", Color: colors, outside: true}
+	slices.SortFunc(peers, func(a, b endpoint) int { return cmp.Or(clients[b]-clients[a], cmp.Compare(a.Name, b.Name)) })
+	box := &group{Name: "elsewhere", Color: roleColors, outside: true}
 	g.groups = append(g.groups, box)
-	shown := peers[:min(len(peers), manyOutside)]
-	slices.SortFunc(shown, func(a, b end) int { return cmp.Compare(a.Name, b.Name) })
+	shown := peers[:min(len(peers), maxOutsideNodes)]
+	slices.SortFunc(shown, func(a, b endpoint) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range shown {
-		g.byEnd[p] = g.node(box, p.Name, "")
+		g.nodeOf[p] = g.addNode(box, p.Name, "")
 	}
 	if rest := peers[len(shown):]; len(rest) > 0 {
-		n := g.node(box, fmt.Sprintf("%d more addresses", len(rest)), "")
+		n := g.addNode(box, fmt.Sprintf("%d more addresses", len(rest)), "")
 		for _, p := range rest {
-			g.byEnd[p] = n
+			g.nodeOf[p] = n
 		}
 	}
 }
 
-// link makes an edge, or adds to the one that is drawn there already.
-func (g *graph) link(l link) {
-	from, to := g.byEnd[l.From], g.byEnd[l.To]
+// addLink adds an edge, or adds to the edge between the same nodes.
+func (g *graph) addLink(l link) {
+	from, to := g.nodeOf[l.From], g.nodeOf[l.To]
 	if from == nil || to == nil || from == to {
 		return
 	}
-	e := g.between[[2]*node{from, to}]
+	e := g.edgeOf[[2]*node{from, to}]
 	if e == nil {
 		e = &edge{From: from, To: to, Color: to.group.Color}
-		g.between[[2]*node{from, to}] = e
+		g.edgeOf[[2]*node{from, to}] = e
 		g.edges = append(g.edges, e)
 	}
 	e.Count += l.Count
@@ -175,8 +176,8 @@ func (g *graph) link(l link) {
 	}
 }
 
-// titles says in words what is drawn.
-func (g *graph) titles() {
+// setTitles describes nodes and edges in words.
+func (g *graph) setTitles() {
 	ports := map[*group][]string{}
 	for _, e := range g.edges {
 		times := ""
@@ -201,7 +202,7 @@ func (g *graph) titles() {
 	}
 }
 
-// portsText is the ports that most talk to, in order: ":80 :443".
+// portsText returns the most used ports, the most used first: ":80 :443".
 func portsText(all []string) string {
 	count := map[string]int{}
 	for _, p := range all {

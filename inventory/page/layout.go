@@ -8,24 +8,24 @@ import (
 
 // Sizes of the map, in pixels.
 const (
-	nodeHeight = 24
-	nodeGap    = 6
-	charWidth  = 7 // of a label's letters, about
-	padding    = 12
-	heading    = 26 // of a box
-	boxGap     = 26
-	minGap     = 90 // between layers, where the edges run
-	maxGap     = 180
-	margin     = 16
-	minWidth   = 96
-	maxLabel   = 28 // letters
-	tallest    = 30 // nodes above each other, before a box has another column
-	sweeps     = 6
+	nodeHeight        = 24
+	nodeGap           = 6
+	charWidth         = 7 // width of a letter in a label, about
+	padding           = 12
+	headingHeight     = 26 // of a box
+	boxGap            = 26
+	minGap            = 90 // between layers, where the edges run
+	maxGap            = 180
+	margin            = 16
+	minWidth          = 96
+	maxLabel          = 28 // letters
+	maxNodesPerColumn = 30 // nodes above each other, before a box has another column
+	orderSweeps       = 6
 )
 
-// layout says where everything is: clients on the left, what they talk to
-// right of them. It depends on nothing but the graph, so that two drawings of
-// one site can be compared.
+// layout sets all coordinates and returns the size of the map. Clients are on the
+// left, their servers to the right of them. It depends only on the graph, so that
+// two drawings of one site can be compared.
 func (g *graph) layout() (width, height int) {
 	linked, alone := g.layers()
 	columns := make([][]*group, 0, len(g.groups))
@@ -36,14 +36,14 @@ func (g *graph) layout() (width, height int) {
 		columns[box.layer] = append(columns[box.layer], box)
 	}
 	for _, box := range g.groups {
-		box.size()
+		box.setSize()
 	}
-	g.order(columns)
-	width, height = place(columns, min(minGap+2*len(g.edges), maxGap))
+	g.orderBoxes(columns)
+	width, height = placeColumns(columns, min(minGap+2*len(g.edges), maxGap))
 	return placeAlone(alone, width, height)
 }
 
-// weights are how much groups talk to each other.
+// weights returns the number of connections between groups.
 func (g *graph) weights() map[[2]*group]int {
 	w := map[[2]*group]int{}
 	for _, e := range g.edges {
@@ -54,9 +54,9 @@ func (g *graph) weights() map[[2]*group]int {
 	return w
 }
 
-// layers puts each group right of all that talk to it, as far as that can be:
-// of two ways round, the one with less traffic runs backwards. Groups that talk
-// to no other are returned apart.
+// layers puts each group to the right of the groups that talk to it. If two groups
+// talk to each other, the direction with fewer connections runs backwards. alone are
+// the groups that talk to no other.
 func (g *graph) layers() (linked, alone []*group) {
 	w := g.weights()
 	for _, box := range g.groups {
@@ -78,7 +78,7 @@ func (g *graph) layers() (linked, alone []*group) {
 			}
 		}
 	}
-	// Clients stand next to what they talk to, not all at the very left.
+	// Clients are next to their servers, not all in the first layer.
 	for i := len(linked) - 1; i >= 0; i-- {
 		nearest := -1
 		for _, after := range linked[i+1:] {
@@ -93,10 +93,11 @@ func (g *graph) layers() (linked, alone []*group) {
 	return linked, alone
 }
 
-// clientsFirst orders groups so that little talks backwards: those that talk to
-// none of the others go last, those that none talks to go first, and of the rest
-// again and again the one that is most a client (Eades, Lin and Smyth, "A fast
-// and effective heuristic for the feedback arc set problem", 1993).
+// clientsFirst orders groups so that few connections run backwards. Groups that talk
+// to none of the others go last, groups to which none of the others talk go first,
+// and of the rest repeatedly the group with the largest surplus of outgoing
+// connections (Eades, Lin and Smyth, "A fast and effective heuristic for the
+// feedback arc set problem", 1993).
 func clientsFirst(groups []*group, w map[[2]*group]int) []*group {
 	left := slices.Clone(groups)
 	var first, last []*group
@@ -128,15 +129,15 @@ func clientsFirst(groups []*group, w map[[2]*group]int) []*group {
 	return append(first, last...)
 }
 
-// size is how large a box is, with its nodes in as many columns as it takes.
-func (box *group) size() {
+// setSize sets the size of a box and puts its nodes into as many columns as needed.
+func (box *group) setSize() {
 	letters := 0
 	for _, n := range box.Nodes {
 		n.Label = shorten(n.Name, maxLabel)
 		letters = max(letters, len([]rune(n.Label)))
 	}
 	box.Name = shorten(box.Name, maxLabel)
-	box.columns = (len(box.Nodes) + tallest - 1) / tallest
+	box.columns = (len(box.Nodes) + maxNodesPerColumn - 1) / maxNodesPerColumn
 	rows := (len(box.Nodes) + box.columns - 1) / box.columns
 	w := max(minWidth, letters*charWidth+20)
 	title := len([]rune(box.Name+box.Ports))*charWidth + 3*padding
@@ -146,10 +147,10 @@ func (box *group) size() {
 	for i, n := range box.Nodes {
 		n.W, n.H = w, nodeHeight
 		n.X = padding + i/rows*(w+padding)
-		n.Y = heading + i%rows*(nodeHeight+nodeGap)
+		n.Y = headingHeight + i%rows*(nodeHeight+nodeGap)
 	}
 	box.W = padding + box.columns*(w+padding)
-	box.H = heading + rows*(nodeHeight+nodeGap) - nodeGap + padding
+	box.H = headingHeight + rows*(nodeHeight+nodeGap) - nodeGap + padding
 }
 
 func shorten(text string, letters int) string {
@@ -159,9 +160,9 @@ func shorten(text string, letters int) string {
 	return text
 }
 
-// order puts boxes of a layer near those that they talk to, by the mean of
-// their rows, to and fro until it has settled.
-func (g *graph) order(columns [][]*group) {
+// orderBoxes moves the boxes of a layer near those that they talk to, by the mean of
+// their rows. It goes through the layers in both directions, orderSweeps times.
+func (g *graph) orderBoxes(columns [][]*group) {
 	number := func(column []*group) {
 		for i, box := range column {
 			box.row = i
@@ -170,7 +171,7 @@ func (g *graph) order(columns [][]*group) {
 	for _, c := range columns {
 		number(c)
 	}
-	for sweep := range sweeps {
+	for sweep := range orderSweeps {
 		for i := range columns {
 			column := columns[i]
 			if sweep%2 == 1 {
@@ -186,7 +187,7 @@ func (g *graph) order(columns [][]*group) {
 	}
 }
 
-// meanRow is where the other ends of a box's edges are.
+// meanRow returns the mean row of the other ends of a box's edges.
 func (g *graph) meanRow(box *group) float64 {
 	sum, n := 0, 0
 	for _, e := range g.edges {
@@ -204,9 +205,9 @@ func (g *graph) meanRow(box *group) float64 {
 	return float64(sum) / float64(n)
 }
 
-// place sets the boxes of each layer above each other, in the middle, with a
-// gap between layers.
-func place(columns [][]*group, gap int) (width, height int) {
+// placeColumns places the boxes of each layer above each other, vertically centered,
+// with a gap between layers.
+func placeColumns(columns [][]*group, gap int) (width, height int) {
 	for _, c := range columns {
 		height = max(height, columnHeight(c))
 	}
@@ -235,7 +236,7 @@ func columnHeight(c []*group) (sum int) {
 	return sum - boxGap
 }
 
-// placeAlone sets the boxes that talk to no other below the rest, in rows.
+// placeAlone places the boxes that talk to no other below the rest, in rows.
 func placeAlone(boxes []*group, width, height int) (int, int) {
 	limit := max(width, 1000)
 	x, y, tall := margin, max(height, margin), 0

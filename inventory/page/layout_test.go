@@ -11,21 +11,22 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// anySite is roles with hosts, and links between any of them and elsewhere.
+// anySite draws roles with hosts, and links between any of them and outside
+// addresses.
 func anySite(t *rapid.T) ([]roles.Role, []link) {
 	var grouped []roles.Role
-	ends := []end{elsewhere}
+	ends := []endpoint{outsideClients}
 	for r := range rapid.IntRange(0, 6).Draw(t, "roles") {
 		role := roles.Role{Name: fmt.Sprintf("role%d", r)}
 		for h := range rapid.IntRange(1, 70).Draw(t, "hosts") {
 			name := fmt.Sprintf("host%d-%d", r, h)
 			role.Hosts = append(role.Hosts, &inventory.Host{Name: name})
-			ends = append(ends, end{Name: name})
+			ends = append(ends, endpoint{Name: name})
 		}
 		grouped = append(grouped, role)
 	}
 	for i := range rapid.IntRange(0, 12).Draw(t, "outside") {
-		ends = append(ends, end{Name: fmt.Sprintf("192.0.2.%d", i), Outside: true})
+		ends = append(ends, endpoint{Name: fmt.Sprintf("192.0.2.%d", i), Outside: true})
 	}
 	var links []link
 	for range rapid.IntRange(0, 60).Draw(t, "links") {
@@ -46,8 +47,8 @@ func (a box) within(b box) bool {
 	return a.x >= b.x && a.y >= b.y && a.x+a.w <= b.x+b.w && a.y+a.h <= b.y+b.h
 }
 
-// Nothing of the map lies on another or outside of it, whoever talks to whom,
-// and it is the same each time.
+// Whoever talks to whom, boxes and nodes neither overlap nor leave the map, and the
+// map is the same each time.
 func TestMapHasRoomForAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		grouped, links := anySite(t)
@@ -73,9 +74,9 @@ func TestMapHasRoomForAll(t *testing.T) {
 	})
 }
 
-// Clients stand left of what they talk to, also where a little talk runs back.
-func TestClientsStandLeft(t *testing.T) {
-	s := madeUp(20)
+// Clients are to the left of their servers, even if a few connections run back.
+func TestClientsAreOnTheLeft(t *testing.T) {
+	s := syntheticSite(20)
 	s.Hosts[0].Connections = append(s.Hosts[0].Connections, inventory.Connection{Direction: inventory.Out, Protocol: "tcp", Peer: addressOf(5), Port: 9, Count: 1})
 	grouped, links := roles.Of(s.Hosts), linksOf(s)
 	d := draw(grouped, links)
@@ -106,26 +107,26 @@ func TestLinksJoinWhatBothSidesSaw(t *testing.T) {
 			inventory.Connection{Direction: inventory.Out, Protocol: "tcp", Peer: "10.0.0.1", Port: 80, Count: 1}),
 	}})
 	require.Equal(t, []link{
-		{end{Name: "web1"}, end{Name: "db1"}, []linkService{{service{"tcp", 3306}, "mariadbd", 9}}, 9},
-		{end{Name: "web1"}, end{"172.17.0.1", true}, []linkService{{service{"tcp", 80}, "", 1}}, 1},
-		{elsewhere, end{Name: "db1"}, []linkService{{service{"tcp", 3306}, "mariadbd", 5}}, 5},
+		{endpoint{Name: "web1"}, endpoint{Name: "db1"}, []linkService{{service{"tcp", 3306}, "mariadbd", 9}}, 9},
+		{endpoint{Name: "web1"}, endpoint{"172.17.0.1", true}, []linkService{{service{"tcp", 80}, "", 1}}, 1},
+		{outsideClients, endpoint{Name: "db1"}, []linkService{{service{"tcp", 3306}, "mariadbd", 5}}, 5},
 	}, links)
 	require.Equal(t, "3306/tcp mariadbd ×9", servicesText(links[0]))
 }
 
-// Of more hosts than can be drawn, the roles are; of more addresses, the first.
+// With too many hosts the roles are drawn, with too many addresses only some.
 func TestManyAreFolded(t *testing.T) {
-	s := madeUp(manyHosts + 1)
+	s := syntheticSite(maxHostNodes + 1)
 	d := draw(roles.Of(s.Hosts), linksOf(s))
 	require.True(t, d.Folded)
 	require.Less(t, len(d.Nodes), 10)
 	grouped := []roles.Role{{Name: "web", Hosts: []*inventory.Host{{Name: "web1"}}}}
 	var links []link
-	for i := range manyOutside + 5 {
-		links = append(links, link{end{Name: "web1"}, end{fmt.Sprintf("192.0.2.%d", i), true}, []linkService{{service{"tcp", 443}, "", 1}}, 1})
+	for i := range maxOutsideNodes + 5 {
+		links = append(links, link{endpoint{Name: "web1"}, endpoint{fmt.Sprintf("192.0.2.%d", i), true}, []linkService{{service{"tcp", 443}, "", 1}}, 1})
 	}
 	d = draw(grouped, links)
 	require.Equal(t, "5 more addresses", d.Nodes[len(d.Nodes)-1].Name)
-	require.Len(t, d.Edges, manyOutside+1)
+	require.Len(t, d.Edges, maxOutsideNodes+1)
 	require.Equal(t, "web1 → 5 more addresses on 443/tcp: 5 connections", d.Edges[0].Title)
 }

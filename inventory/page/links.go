@@ -12,37 +12,37 @@ import (
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
-// end is one side of a connection: a captured host by its name, or an address
-// that is none's.
-type end struct {
+// endpoint is one end of a connection: a captured host by its name, or an outside
+// address.
+type endpoint struct {
 	Name    string
 	Outside bool
 }
 
-// elsewhere is all clients that are no captured hosts: a web server has
-// thousands of them.
-var elsewhere = end{Name: "elsewhere", Outside: true}
+// outsideClients stands for all clients that are not captured hosts: a web server
+// has thousands of them.
+var outsideClients = endpoint{Name: "elsewhere", Outside: true}
 
-// service is what a client talks to on a host.
+// service is a port that clients talk to.
 type service struct {
 	Protocol string
 	Port     int
 }
 
-// link is all connections from one end to another.
+// link is all connections from one endpoint to another.
 type link struct {
-	From, To end
+	From, To endpoint
 	Services []linkService // by port
-	Count    int           // of connections, at once
+	Count    int           // connections at once
 }
 
 type linkService struct {
 	service
-	Process string // what stands there, where that is known
+	Process string // the listening program, if known
 	Count   int
 }
 
-// String is "3306/tcp mariadbd ×12".
+// String returns "3306/tcp mariadbd ×12".
 func (s linkService) String() string {
 	text := strings.TrimSpace(fmt.Sprintf("%d/%s %s", s.Port, s.Protocol, s.Process))
 	if s.Count > 1 {
@@ -51,48 +51,48 @@ func (s linkService) String() string {
 	return text
 }
 
-// seen is how many connections each side saw; a side that could not look, or
-// looked at another moment, saw fewer.
-type seen struct {
+// sightings are the numbers of connections that the client and the server saw. A
+// host that could not look, or looked at another moment, saw fewer.
+type sightings struct {
 	client, server int
 	process        string
 }
 
-type talk struct {
-	from, to end
+type conversation struct {
+	from, to endpoint
 	service
 }
 
-// linksOf joins what both sides saw of the connections, by their names.
+// linksOf joins the connections that both ends saw, sorted by the names of the ends.
 func linksOf(s Site) []link {
 	owner := ownersOf(s)
-	talks := map[talk]*seen{}
+	conversations := map[conversation]*sightings{}
 	for _, h := range s.Hosts {
 		for _, c := range h.Connections {
-			here, there := end{Name: h.Name}, end{Name: c.Peer, Outside: true}
+			here, there := endpoint{Name: h.Name}, endpoint{Name: c.Peer, Outside: true}
 			if name, ok := owner[c.Peer]; ok {
-				there = end{Name: name}
+				there = endpoint{Name: name}
 			}
 			if here == there {
 				continue
 			}
-			t := talk{here, there, service{c.Protocol, c.Port}}
+			t := conversation{here, there, service{c.Protocol, c.Port}}
 			if c.Direction == inventory.In {
 				t.from, t.to = there, here
 				if there.Outside {
-					t.from = elsewhere
+					t.from = outsideClients
 				}
 			}
-			if talks[t] == nil {
-				talks[t] = &seen{}
+			if conversations[t] == nil {
+				conversations[t] = &sightings{}
 			}
-			talks[t].note(c)
+			conversations[t].count(c)
 		}
 	}
-	return joinTalks(talks)
+	return joinConversations(conversations)
 }
 
-func (s *seen) note(c inventory.Connection) {
+func (s *sightings) count(c inventory.Connection) {
 	if c.Direction == inventory.In {
 		s.server += max(c.Count, 1)
 		s.process = max(s.process, c.Process)
@@ -101,17 +101,17 @@ func (s *seen) note(c inventory.Connection) {
 	}
 }
 
-func joinTalks(talks map[talk]*seen) []link {
-	type pair struct{ from, to end }
+func joinConversations(conversations map[conversation]*sightings) []link {
+	type pair struct{ from, to endpoint }
 	byPair := map[pair]*link{}
-	for t, seen := range talks {
+	for t, sighting := range conversations {
 		p := pair{t.from, t.to}
 		if byPair[p] == nil {
 			byPair[p] = &link{From: t.from, To: t.to}
 		}
-		count := max(seen.client, seen.server)
+		count := max(sighting.client, sighting.server)
 		byPair[p].Count += count
-		byPair[p].Services = append(byPair[p].Services, linkService{t.service, seen.process, count})
+		byPair[p].Services = append(byPair[p].Services, linkService{t.service, sighting.process, count})
 	}
 	links := make([]link, 0, len(byPair))
 	for _, l := range byPair {
@@ -120,12 +120,12 @@ func joinTalks(talks map[talk]*seen) []link {
 		})
 		links = append(links, *l)
 	}
-	slices.SortFunc(links, func(a, b link) int { return cmp.Or(compareEnds(a.From, b.From), compareEnds(a.To, b.To)) })
+	slices.SortFunc(links, func(a, b link) int { return cmp.Or(compareEndpoints(a.From, b.From), compareEndpoints(a.To, b.To)) })
 	return links
 }
 
-// compareEnds sorts hosts by name, then the addresses that are none's.
-func compareEnds(a, b end) int {
+// compareEndpoints sorts hosts by name, then outside addresses.
+func compareEndpoints(a, b endpoint) int {
 	if a.Outside != b.Outside {
 		if b.Outside {
 			return -1
@@ -135,8 +135,8 @@ func compareEnds(a, b end) int {
 	return cmp.Compare(a.Name, b.Name)
 }
 
-// ownersOf maps addresses to the hosts that have them. One that two hosts have,
-// such as a container bridge's, is nobody's.
+// ownersOf maps addresses to the hosts that have them. An address that two hosts
+// have, such as a container bridge's, is left out.
 func ownersOf(s Site) map[string]string {
 	owner := map[string]string{}
 	own := func(a netip.Addr, name string) {
@@ -167,7 +167,7 @@ func servicesText(l link) string {
 	return inventory.Printable(strings.Join(all, ", "))
 }
 
-// linkTables are whom each host talks to, by the host's name.
+// linkTables returns a table of links for each host.
 func linkTables(links []link) map[string]inventory.Table {
 	all := map[string]inventory.Table{}
 	add := func(host string, l link) {

@@ -10,9 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/phrase"
 )
 
-// row is a host in the table of all hosts. The numbers are what a column is
-// sorted by.
-type row struct {
+// hostRow is a host in the table of all hosts. Columns are sorted by the numbers.
+type hostRow struct {
 	Name, Role, OS, Data string
 	CPU                  int
 	Memory, Used, Size   amount
@@ -22,7 +21,7 @@ type row struct {
 	Captured             string
 }
 
-// amount is a size in bytes and as people read it.
+// amount is a size in bytes, and as text for people.
 type amount struct {
 	Bytes int64
 	Text  string
@@ -30,16 +29,16 @@ type amount struct {
 
 func amountOf(n int64) amount { return amount{n, phrase.Bytes(n)} }
 
-func overview(s Site, portraits []roles.Portrait) []row {
+func hostRows(s Site, portraits []roles.Portrait) []hostRow {
 	roleOf := namesOfRoles(portraits)
 	found := map[string]int{}
 	for _, f := range s.Findings {
 		found[f.Host]++
 	}
-	rows := make([]row, len(s.Hosts))
+	rows := make([]hostRow, len(s.Hosts))
 	for i, h := range s.Hosts {
 		used, size := h.DiskSpace()
-		rows[i] = row{
+		rows[i] = hostRow{
 			Name: inventory.Printable(h.Name), Role: inventory.Printable(roleOf[h.Name]),
 			OS: inventory.Printable(strings.TrimSpace(h.OS.ID + " " + h.OS.Release)), Data: dataText(h),
 			CPU: h.CPU.Count, Memory: amountOf(h.Memory.Total), Used: amountOf(used), Size: amountOf(size),
@@ -52,7 +51,7 @@ func overview(s Site, portraits []roles.Portrait) []row {
 	return rows
 }
 
-// namesOfRoles are by the names of hosts.
+// namesOfRoles maps hosts to their roles.
 func namesOfRoles(portraits []roles.Portrait) map[string]string {
 	names := map[string]string{}
 	for _, p := range portraits {
@@ -63,7 +62,7 @@ func namesOfRoles(portraits []roles.Portrait) map[string]string {
 	return names
 }
 
-// dataText names the databases of a host.
+// dataText lists the databases of a host.
 func dataText(h *inventory.Host) string {
 	var all []string
 	if h.MySQL != nil {
@@ -78,28 +77,29 @@ func dataText(h *inventory.Host) string {
 	return inventory.Printable(strings.Join(all, ", "))
 }
 
-// kind is findings of one kind.
-type kind struct {
+// findingKind is all findings of one kind.
+type findingKind struct {
 	Name string
 	List []inventory.Finding
-	// Open: they are few enough to be shown unasked.
+	// Open reports that they are few enough to be shown at first.
 	Open bool
 }
 
-// manyFindings of one kind are folded away.
-const manyFindings = 60
+// maxOpenFindings is the number of findings of one kind up to which they are shown
+// at first.
+const maxOpenFindings = 60
 
-func kindsOf(found []inventory.Finding) []kind {
+func kindsOf(found []inventory.Finding) []findingKind {
 	byKind := map[string][]inventory.Finding{}
 	for _, f := range found {
 		byKind[f.Kind] = append(byKind[f.Kind], inventory.Finding{
 			Host: inventory.Printable(f.Host), Kind: f.Kind, Where: inventory.Printable(f.Where), Text: inventory.Printable(f.Text),
 		})
 	}
-	var kinds []kind
+	var kinds []findingKind
 	for name, list := range byKind {
-		kinds = append(kinds, kind{inventory.Printable(name), list, len(list) <= manyFindings})
+		kinds = append(kinds, findingKind{inventory.Printable(name), list, len(list) <= maxOpenFindings})
 	}
-	slices.SortFunc(kinds, func(a, b kind) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(kinds, func(a, b findingKind) int { return cmp.Compare(a.Name, b.Name) })
 	return kinds
 }

@@ -1,6 +1,8 @@
 // Package page makes one HTML file of an inventory: a table of the hosts, their
-// roles and move groups, the map of connections, what was found, a page for each
-// host, and a search over everything. The file needs no network and asks for none.
+// roles and move groups, the map of connections, the findings, a page for each host,
+// and a search over everything. It needs the captured hosts and their findings. The
+// file makes no network request, and text from hosts is never run as markup or
+// script.
 package page
 
 import (
@@ -24,11 +26,11 @@ type Site struct {
 	Name     string
 	Hosts    []*inventory.Host // sorted by name
 	Findings []inventory.Finding
-	// Addresses are those that hosts are known by besides their interfaces' own,
-	// by the host's name.
+	// Addresses are addresses of hosts that their interfaces do not show, by the
+	// host's name.
 	Addresses map[string][]netip.Addr
-	// Objects has the contents of the files, to tell what differs within a role;
-	// nil: their hashes do.
+	// Objects has the contents of the files, which show what differs within a role.
+	// If it is nil, hashes are compared.
 	Objects *inventory.Objects
 }
 
@@ -43,39 +45,39 @@ var (
 	page = template.Must(template.New("page").Parse(markup))
 )
 
-// contents is what the template shows.
-type contents struct {
-	Name   string
-	Policy string
-	Style  template.CSS
-	Script template.JS
-	Hosts  []row
-	Roles  []role
-	Groups []moveGroup
-	Left   []leftOut
-	Kinds  []kind
-	Map    *drawing
-	Data   *data
+// pageData is the data of the template.
+type pageData struct {
+	Name    string
+	Policy  string
+	Style   template.CSS
+	Script  template.JS
+	Hosts   []hostRow
+	Roles   []role
+	Groups  []moveGroup
+	LeftOut []leftOut
+	Kinds   []findingKind
+	Map     *drawing
+	Data    *data
 }
 
-// Write writes the page of a site. The same site makes the same bytes.
+// Write writes the page of a site. Equal sites make equal bytes.
 func Write(w io.Writer, s Site) error { return write(w, s, script) }
 
 func write(w io.Writer, s Site, script string) error {
 	grouped, survey := roles.Of(s.Hosts), roles.SurveyOf(s.Hosts, s.Objects)
 	links := linksOf(s)
-	c := contents{
-		Name:   inventory.Printable(s.Name),
-		Policy: policy(script),
-		Style:  template.CSS(style), //nolint:gosec // as the script
-		Script: template.JS(script), //nolint:gosec // it is this package's own file: Write alone passes it
-		Hosts:  overview(s, survey.Roles),
-		Roles:  rolesOf(survey.Roles),
-		Groups: groupsOf(survey.MoveGroups),
-		Left:   leftOutOf(survey.LeftOut),
-		Kinds:  kindsOf(s.Findings),
-		Map:    draw(grouped, links),
-		Data:   dataOf(s, survey.Roles, links),
+	c := pageData{
+		Name:    inventory.Printable(s.Name),
+		Policy:  policy(script),
+		Style:   template.CSS(style), //nolint:gosec // as the script
+		Script:  template.JS(script), //nolint:gosec // this package's own file: only Write passes it
+		Hosts:   hostRows(s, survey.Roles),
+		Roles:   rolesOf(survey.Roles),
+		Groups:  groupsOf(survey.MoveGroups),
+		LeftOut: leftOutOf(survey.LeftOut),
+		Kinds:   kindsOf(s.Findings),
+		Map:     draw(grouped, links),
+		Data:    dataOf(s, survey.Roles, links),
 	}
 	b := bufio.NewWriter(w)
 	if err := errors.Join(page.Execute(b, c), b.Flush()); err != nil {
@@ -84,16 +86,16 @@ func write(w io.Writer, s Site, script string) error {
 	return nil
 }
 
-// policy is a Content-Security-Policy under which nothing but the page's own
-// script and style is taken: whatever a host may have put into a name stays text.
+// policy returns a Content-Security-Policy that allows only the page's own script
+// and style: whatever a host may have put into a name stays text.
 func policy(script string) string {
 	return strings.Join([]string{
-		"default-src 'none'", "script-src " + source(script), "style-src " + source(style),
+		"default-src 'none'", "script-src " + sourceHash(script), "style-src " + sourceHash(style),
 		"base-uri 'none'", "form-action 'none'",
 	}, "; ")
 }
 
-func source(text string) string {
+func sourceHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

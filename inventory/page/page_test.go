@@ -17,7 +17,8 @@ import (
 
 var shownHostile = inventory.Printable(hostile)
 
-// fill sets every field of a value: texts to what text makes of the field's path.
+// fill sets every field of a value, strings to what text returns for the field's
+// path.
 func fill(v reflect.Value, path string, text func(path string) string) {
 	switch v.Kind() {
 	case reflect.String:
@@ -48,7 +49,7 @@ func fill(v reflect.Value, path string, text func(path string) string) {
 	}
 }
 
-// hostileSite holds the hostile name wherever a text can stand.
+// hostileSite has the hostile name in every field that is a text.
 func hostileSite() Site {
 	s := Site{Name: hostile}
 	for i, address := range []string{"10.0.0.1", "10.0.0.2"} {
@@ -63,16 +64,16 @@ func hostileSite() Site {
 	return s
 }
 
-// unshown are the fields of the model that the page leaves out.
-var unshown = []string{
-	"OS.ID", "OS.Release", "OS.Codename", "OS.Like", // the table of hosts has the first two; OS.Name says it all
-	"Configuration.SHA256", "Configuration.HMAC", "Configuration.Content", // twelve digits are
+// notShown are the fields of the model that the page leaves out.
+var notShown = []string{
+	"OS.ID", "OS.Release", "OS.Codename", "OS.Like", // the table of hosts has the first two, OS.Name has all
+	"Configuration.SHA256", "Configuration.HMAC", "Configuration.Content", // the page has twelve digits
 	"Files.SHA256", "Files.HMAC", "Files.Content",
-	"AuthorizedKeys.Public", // its fingerprint is
+	"AuthorizedKeys.Public", // the page has the fingerprint
 	"Unknown",
 }
 
-// A text anywhere in the inventory is on the page, so that a search finds it.
+// Every text of the inventory is on the page, so that a search finds it.
 func TestEverythingIsOnThePage(t *testing.T) {
 	h := &inventory.Host{}
 	var paths []string
@@ -84,7 +85,7 @@ func TestEverythingIsOnThePage(t *testing.T) {
 	require.NoError(t, Write(&b, Site{Name: "blog", Hosts: []*inventory.Host{h}}))
 	var missing []string
 	for _, path := range paths {
-		if !strings.Contains(b.String(), `\u003c`+path+`\u003e`) && !slices.Contains(unshown, path) {
+		if !strings.Contains(b.String(), `\u003c`+path+`\u003e`) && !slices.Contains(notShown, path) {
 			missing = append(missing, path)
 		}
 	}
@@ -93,8 +94,8 @@ func TestEverythingIsOnThePage(t *testing.T) {
 
 func TestSameSiteSamePage(t *testing.T) {
 	var first, second bytes.Buffer
-	require.NoError(t, Write(&first, madeUp(40)))
-	require.NoError(t, Write(&second, madeUp(40)))
+	require.NoError(t, Write(&first, syntheticSite(40)))
+	require.NoError(t, Write(&second, syntheticSite(40)))
 	require.True(t, bytes.Equal(first.Bytes(), second.Bytes()))
 }
 
@@ -108,20 +109,20 @@ func TestEmptySite(t *testing.T) {
 func TestPageCannotBeWritten(t *testing.T) {
 	r, w := io.Pipe()
 	require.NoError(t, r.CloseWithError(io.ErrShortWrite))
-	require.ErrorIs(t, Write(w, madeUp(3)), io.ErrShortWrite)
+	require.ErrorIs(t, Write(w, syntheticSite(3)), io.ErrShortWrite)
 }
 
-// The rows that hosts have in common are on the page once.
+// Rows that hosts have in common are on the page once.
 func TestLargeSiteIsSmall(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, Write(&b, madeUp(200)))
+	require.NoError(t, Write(&b, syntheticSite(200)))
 	require.Less(t, b.Len(), 3<<20)
 }
 
 func BenchmarkPage(b *testing.B) {
 	for _, n := range []int{20, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := madeUp(n)
+			s := syntheticSite(n)
 			for b.Loop() {
 				var out bytes.Buffer
 				require.NoError(b, Write(&out, s))

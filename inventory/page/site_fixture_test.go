@@ -10,17 +10,17 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// hostile is what nobody's host is called, and what a name may hold all the same.
+// hostile is a name that no host has, but that a name may contain.
 const hostile = `</script><script>document.title='taken'</script><img src=x onerror="document.title='taken'">'` + "\"\u202egpj.exe\x1b[31m\n\xff&amp;{{.}}"
 
-// madeUp is a site of n hosts: one in ten a database, two caches, the rest of
-// them web and application servers, and a host that watches all others.
-func madeUp(n int) Site {
+// syntheticSite returns a site of n hosts: one in ten is a database, two are caches,
+// one watches all others, the rest are web and application servers.
+func syntheticSite(n int) Site {
 	s := Site{Name: "blog", Addresses: map[string][]netip.Addr{}}
 	for i := range n {
-		s.Hosts = append(s.Hosts, madeUpHost(i, n))
+		s.Hosts = append(s.Hosts, syntheticHost(i, n))
 	}
-	connect(s.Hosts)
+	addConnections(s.Hosts)
 	s.Hosts[n-2].Packages = append(s.Hosts[n-2].Packages, inventory.Package{Name: "stray", Version: "1", Architecture: "amd64", Manual: true})
 	slices.SortFunc(s.Hosts, func(a, b *inventory.Host) int { return strings.Compare(a.Name, b.Name) })
 	for i, h := range s.Hosts {
@@ -32,7 +32,7 @@ func madeUp(n int) Site {
 	return s
 }
 
-func madeUpRole(i, n int) (role string, number, port int) {
+func syntheticRole(i, n int) (role string, number, port int) {
 	dbs := max(n/10, 1)
 	caches := min(2, n/10)
 	rest := n - dbs - caches - min(1, n/10)
@@ -50,8 +50,8 @@ func madeUpRole(i, n int) (role string, number, port int) {
 	}
 }
 
-func madeUpHost(i, n int) *inventory.Host {
-	role, number, port := madeUpRole(i, n)
+func syntheticHost(i, n int) *inventory.Host {
+	role, number, port := syntheticRole(i, n)
 	process := map[string]string{"db": "mariadbd", "cache": "redis-server", "web": "nginx", "app": "puma", "monitor": "prometheus"}[role]
 	h := &inventory.Host{
 		Version: inventory.Version, Name: fmt.Sprintf("%s%02d", role, number), Roles: []string{role}, As: "root",
@@ -83,8 +83,8 @@ func madeUpHost(i, n int) *inventory.Host {
 
 func addressOf(i int) string { return fmt.Sprintf("10.0.%d.%d", i/200, i%200+1) }
 
-// connect makes each host a client of the layer below its own.
-func connect(hosts []*inventory.Host) {
+// addConnections makes each host a client of the layer below its own.
+func addConnections(hosts []*inventory.Host) {
 	below := map[string][]string{"web": {"app"}, "app": {"db", "cache"}, "monitor": {"db", "cache", "web", "app"}}
 	for i, h := range hosts {
 		for j, server := range hosts {

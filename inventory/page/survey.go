@@ -7,14 +7,15 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// mostOdd is how much that is odd is shown of a role; hosts' own pages have all.
-const mostOdd = 60
+// maxOddShown is how many odd things are shown for a role; the pages of the hosts
+// have all.
+const maxOddShown = 60
 
-// role is hosts that are alike, by their names.
+// role is a role as the page shows it.
 type role struct {
 	Name     string
 	Hosts    []string
-	Count    int // of what they have in common
+	Count    int // of the things that they have in common
 	Common   []common
 	Odd      []roles.Odd
 	OddCount int
@@ -34,7 +35,7 @@ func rolesOf(portraits []roles.Portrait) []role {
 			r.Count += len(c.Names)
 			r.Common = append(r.Common, common{inventory.Printable(c.Kind), len(c.Names), strings.Join(printable(c.Names), ", ")})
 		}
-		for _, o := range p.Odd[:min(len(p.Odd), mostOdd)] {
+		for _, o := range p.Odd[:min(len(p.Odd), maxOddShown)] {
 			cells := printable([]string{o.Host, o.How, o.What, o.Usual, o.Here, o.Why})
 			r.Odd = append(r.Odd, roles.Odd{Host: cells[0], How: cells[1], What: cells[2], Usual: cells[3], Here: cells[4], Why: cells[5]})
 		}
@@ -43,7 +44,7 @@ func rolesOf(portraits []roles.Portrait) []role {
 	return all
 }
 
-// moveGroup is hosts that must move together, and why, in words.
+// moveGroup is hosts that must move together, and the reasons in words.
 type moveGroup struct {
 	Hosts, Because []string
 }
@@ -59,7 +60,7 @@ func groupsOf(all []roles.MoveGroup) []moveGroup {
 	return groups
 }
 
-// leftOut is a link that joins no hosts, and why, in words.
+// leftOut is a link that does not join its hosts, and the reason in words.
 type leftOut struct{ Link, Why string }
 
 func leftOutOf(all []roles.LeftOut) []leftOut {
