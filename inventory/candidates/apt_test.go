@@ -17,14 +17,13 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// TestAgainstApt: for every package of this machine, and for some that nobody
-// has, this package and apt find the same in Debian's own archive. Apt has
-// folders of its own for this, so that nothing else that the machine knows of
-// plays a part, and what is installed least of all.
+// For every package of this machine, and for some that do not exist, this package and
+// apt find the same candidate in Debian's own archive. Apt uses separate folders, so
+// that neither the machine's sources nor its installed packages play a part.
 func TestAgainstApt(t *testing.T) {
 	release := osRelease(t)
 	require.Equal(t, "debian", release["ID"], "the tests run on Debian")
-	target, err := ParseImage("debian-" + release["VERSION_ID"] + "-x64")
+	target, err := parseImage("debian-" + release["VERSION_ID"] + "-x64")
 	require.NoError(t, err)
 	main, security, err := machine.Mirrors()
 	require.NoError(t, err)
@@ -36,15 +35,15 @@ func TestAgainstApt(t *testing.T) {
 	for _, name := range names {
 		h.Packages = append(h.Packages, inventory.Package{Name: name, Version: "0", Architecture: "all", Manual: true})
 	}
-	s := &search{target: target, wanted: newWanted(), questions: map[suite]*question{}}
-	s.host(h, Options{Mirror: main, SecurityMirror: security})
+	s := &search{target: target, wanted: newWanted(), requests: map[suite]*suiteRequest{}}
+	s.addHost(h, Options{Mirror: main, SecurityMirror: security})
 	for _, name := range names {
-		s.wanted.add(name) // also what is left out of findings
+		s.wanted.add(name) // also those that findings leave out
 	}
-	require.NoError(t, s.ask(t.Context()))
+	require.NoError(t, s.readSuites(t.Context()))
 	require.NoError(t, s.incomplete())
-	require.Len(t, s.compared, 1)
-	c := s.compared[0]
+	require.Len(t, s.comparisons, 1)
+	c := s.comparisons[0]
 	c.search = s
 
 	want := newApt(t, c.sources).candidates(names)
@@ -66,9 +65,9 @@ func TestAgainstApt(t *testing.T) {
 	require.GreaterOrEqual(t, missing, 7)
 
 	c.compare(s)
-	require.Contains(t, told(s.found), "here | candidate | no-such-thing 0 | "+target.String()+" does not offer it\n")
+	require.Contains(t, findingLines(s.found), "here | candidate | no-such-thing 0 | "+target.String()+" does not offer it\n")
 	for _, virtual := range []string{"mail-transport-agent", "awk", "default-mta"} {
-		require.Regexp(t, `(?m)^here \| candidate \| `+virtual+` 0 \| .* has no package of this name, only others that provide it: [a-z]`, told(s.found))
+		require.Regexp(t, `(?m)^here \| candidate \| `+virtual+` 0 \| .* has no package of this name, only others that provide it: [a-z]`, findingLines(s.found))
 	}
 }
 
@@ -93,7 +92,7 @@ func installed(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// apt is a configuration that knows of some sources only.
+// apt is a configuration of apt with given sources only.
 type apt struct {
 	t      *testing.T
 	config string
@@ -143,7 +142,7 @@ func (a apt) run(name string, args ...string) string {
 	return string(out)
 }
 
-// candidates are apt's, by name; empty: there is none.
+// candidates returns apt's candidates by name, empty if there is none.
 func (a apt) candidates(names []string) map[string]string {
 	all := map[string]string{}
 	for _, name := range names {

@@ -22,14 +22,14 @@ type archive struct {
 	t   *testing.T
 	url string
 
-	mu    sync.Mutex
-	files map[string][]byte
-	odd   map[string]http.HandlerFunc // asked first
-	asked map[string]int
+	mu       sync.Mutex
+	files    map[string][]byte
+	handlers map[string]http.HandlerFunc // come before files
+	asked    map[string]int
 }
 
 func newArchive(t *testing.T) *archive {
-	a := &archive{t: t, files: map[string][]byte{}, odd: map[string]http.HandlerFunc{}, asked: map[string]int{}}
+	a := &archive{t: t, files: map[string][]byte{}, handlers: map[string]http.HandlerFunc{}, asked: map[string]int{}}
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	a.url = server.URL
@@ -40,7 +40,7 @@ func (a *archive) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.asked[r.URL.Path]++
 	body, ok := a.files[r.URL.Path]
-	odd := a.odd[r.URL.Path]
+	odd := a.handlers[r.URL.Path]
 	a.mu.Unlock()
 	switch {
 	case odd != nil:
@@ -57,7 +57,7 @@ func (a *archive) options(image string) Options {
 	return Options{Image: image, Mirror: a.url + "/debian", SecurityMirror: a.url + "/debian-security/"}
 }
 
-// debian puts up the target's own suites; packages are those of main.
+// debian serves the target's own suites; packages are those of main.
 func (a *archive) debian(codename, packages string) {
 	a.suite("/debian/dists/"+codename, map[string]string{"main/binary-amd64": packages})
 	a.suite("/debian/dists/"+codename+"-updates", map[string]string{"main/binary-amd64": ""})
@@ -134,7 +134,7 @@ func stanzas(packages ...string) string {
 	return b.String()
 }
 
-// oldHost runs Debian 11 with packages that somebody asked for: "name version
+// oldHost runs Debian 11 with explicitly installed packages: "name version
 // [architecture [origin]]".
 func oldHost(name string, packages ...string) *inventory.Host {
 	h := &inventory.Host{
@@ -161,8 +161,8 @@ func repository(h *inventory.Host, url, suite string, components ...string) {
 	})
 }
 
-// told is a line a finding.
-func told(found []inventory.Finding) string {
+// findingLines returns a line for each finding.
+func findingLines(found []inventory.Finding) string {
 	var b strings.Builder
 	for _, f := range found {
 		fmt.Fprintf(&b, "%s | %s | %s | %s\n", f.Host, f.Kind, f.Where, f.Text)

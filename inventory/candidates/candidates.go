@@ -1,8 +1,9 @@
-// Package candidates says which packages of a host its successor's distribution
-// will not offer: it reads the indices of the archives that the new host would
-// ask, as apt does, and compares what was asked for on the old host. What it
-// reads is advice: signatures are not checked here, apt checks them on the new
-// host.
+// Package candidates finds the packages of a host that the distribution of its
+// successor does not offer. It reads, as apt does, the indices of the archives that
+// the new host would use, and compares them with the packages that somebody
+// installed explicitly on the old host. It needs inventories and access to the
+// archives over HTTP. Its result is advice: it does not check signatures, as apt
+// does so on the new host. What an archive answers costs bounded memory.
 package candidates
 
 import (
@@ -20,38 +21,38 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Options say what the new hosts will be.
+// Options describe the new hosts.
 type Options struct {
 	Image string // DigitalOcean's slug: debian-12-x64
-	// Mirror and SecurityMirror stand in for the target distribution's own
-	// archives. Empty: those.
+	// Mirror and SecurityMirror are URLs that replace the target distribution's own
+	// archives. Empty means those archives.
 	Mirror, SecurityMirror string
 }
 
-// suitesAtOnce bounds how many suites are read side by side.
-const suitesAtOnce = 4
+// maxConcurrentSuites is the number of suites that are read at the same time.
+const maxConcurrentSuites = 4
 
-// ErrIncomplete says that an archive could not be asked. What the others have
-// was compared.
+// ErrIncomplete says that an archive could not be read. The packages were compared
+// with the others.
 var ErrIncomplete = errors.New("not every archive could be asked")
 
-// Find compares what was asked for on hosts with what the image's distribution
-// and the hosts' other repositories offer for it. A finding also says what was
-// not compared and why. With an ErrIncomplete the findings are what could be
-// found; any other error comes without.
+// Find compares the packages that were installed explicitly on hosts with what the
+// image's distribution and the hosts' other repositories offer for it. Findings also
+// say what was not compared and why. With ErrIncomplete the findings are those of
+// the archives that could be read; any other error comes without findings.
 func Find(ctx context.Context, hosts []*inventory.Host, o Options) ([]inventory.Finding, error) {
-	target, err := ParseImage(o.Image)
+	target, err := parseImage(o.Image)
 	if err != nil {
 		return []inventory.Finding{{Kind: inventory.FoundCandidate, Where: o.Image, Text: "no package was compared: " + err.Error()}}, nil //nolint:nilerr // the finding says it
 	}
-	s := &search{target: target, wanted: newWanted(), questions: map[suite]*question{}}
+	s := &search{target: target, wanted: newWanted(), requests: map[suite]*suiteRequest{}}
 	for _, h := range hosts {
-		s.host(h, o)
+		s.addHost(h, o)
 	}
-	if err := s.ask(ctx); err != nil {
+	if err := s.readSuites(ctx); err != nil {
 		return nil, err
 	}
-	for _, c := range s.compared {
+	for _, c := range s.comparisons {
 		c.compare(s)
 	}
 	return s.found, s.incomplete()
@@ -59,17 +60,17 @@ func Find(ctx context.Context, hosts []*inventory.Host, o Options) ([]inventory.
 
 // search is one comparison of all hosts.
 type search struct {
-	target    Target
-	wanted    wanted
-	questions map[suite]*question
-	compared  []*comparison
-	found     []inventory.Finding
+	target      distribution
+	wanted      wanted
+	requests    map[suite]*suiteRequest
+	comparisons []*comparison
+	found       []inventory.Finding
 }
 
-// question is what all hosts want of a suite, and what came of it.
-type question struct {
+// suiteRequest is what all hosts need of a suite, and the answer.
+type suiteRequest struct {
 	components, architectures []string
-	needed                    bool // without it there is nothing to compare with
+	needed                    bool // without it nothing can be compared
 	answer                    *answer
 	err                       error
 }
@@ -78,8 +79,9 @@ func (s *search) add(host, kind, where, format string, args ...any) {
 	s.found = append(s.found, inventory.Finding{Host: host, Kind: kind, Where: where, Text: fmt.Sprintf(format, args...)})
 }
 
-// host notes what a host has, and whom to ask for it.
-func (s *search) host(h *inventory.Host, o Options) {
+// addHost adds the packages of a host to those wanted, and its sources to the suites
+// to be read.
+func (s *search) addHost(h *inventory.Host, o Options) {
 	not := func(format string, args ...any) {
 		s.add(h.Name, inventory.FoundCandidate, "packages", "not compared with "+s.target.String()+": "+format, args...)
 	}
@@ -93,21 +95,21 @@ func (s *search) host(h *inventory.Host, o Options) {
 		not("the packages of %s have other names", cmp.Or(h.OS.Name, h.OS.ID, "its system"))
 		return
 	}
-	c := &comparison{host: h, packages: asked(h), sources: append(s.target.own(h, o), s.target.others(h)...)}
+	c := &comparison{host: h, packages: exportedPackages(h), sources: append(s.target.ownSources(h, o), s.target.otherSources(h)...)}
 	if len(c.packages) == 0 {
 		return
 	}
-	s.compared = append(s.compared, c)
+	s.comparisons = append(s.comparisons, c)
 	architectures := []string{targetArchitecture, anyArchitecture}
 	for _, p := range c.packages {
 		s.wanted.add(p.Name)
 		architectures = append(architectures, c.architectures(p)...)
 	}
 	for _, from := range c.sources {
-		q := s.questions[from.suite]
+		q := s.requests[from.suite]
 		if q == nil {
-			q = &question{}
-			s.questions[from.suite] = q
+			q = &suiteRequest{}
+			s.requests[from.suite] = q
 		}
 		q.needed = q.needed || from.own && !from.optional
 		q.components = union(q.components, from.components)
@@ -121,9 +123,9 @@ func union(a, b []string) []string {
 	return slices.Compact(all)
 }
 
-// asked are the packages that a new host would be given: those that export
-// takes.
-func asked(h *inventory.Host) []inventory.Package {
+// exportedPackages returns the packages that a new host would get: those that an
+// export has.
+func exportedPackages(h *inventory.Host) []inventory.Package {
 	var list []inventory.Package
 	for _, p := range h.Packages {
 		if (p.Manual || p.Held) && !inventory.OfTheSystem(p.Name) && !inventory.OfTheMachine(p.Name) {
@@ -133,19 +135,20 @@ func asked(h *inventory.Host) []inventory.Package {
 	return list
 }
 
-// ask reads every suite once for all hosts. Only the end of ctx is an error.
-func (s *search) ask(ctx context.Context) error {
+// readSuites reads every suite once for all hosts. It returns an error only if ctx
+// ends; the errors of suites are in their requests.
+func (s *search) readSuites(ctx context.Context) error {
 	r := newReader()
 	defer r.close()
-	if len(s.questions) > 0 {
-		report.Note(ctx, "reading the indices of %d suites for %s", len(s.questions), s.target)
+	if len(s.requests) > 0 {
+		report.Note(ctx, "reading the indices of %d suites for %s", len(s.requests), s.target)
 	}
 	var g errgroup.Group
-	g.SetLimit(suitesAtOnce)
-	for _, su := range slices.SortedFunc(maps.Keys(s.questions), func(a, b suite) int { return cmp.Compare(a.String(), b.String()) }) {
-		q := s.questions[su]
+	g.SetLimit(maxConcurrentSuites)
+	for _, su := range slices.SortedFunc(maps.Keys(s.requests), func(a, b suite) int { return cmp.Compare(a.String(), b.String()) }) {
+		q := s.requests[su]
 		g.Go(func() error {
-			if q.err = askable(su); q.err == nil && ctx.Err() == nil {
+			if q.err = checkURL(su); q.err == nil && ctx.Err() == nil {
 				q.answer, q.err = r.read(ctx, su, q.components, q.architectures, s.wanted)
 			}
 			return nil
@@ -159,25 +162,25 @@ func (s *search) ask(ctx context.Context) error {
 }
 
 var (
-	errNotAskable = errors.New("it is only for the host itself")
+	errHostOnly = errors.New("it is only for the host itself")
 	errQuery      = errors.New("its address has a query, as no archive's has")
 )
 
-func askable(s suite) error {
+func checkURL(s suite) error {
 	if strings.ContainsAny(s.url+s.name, "?#") {
 		return errQuery // what follows would not be part of the path
 	}
 	if strings.HasPrefix(s.url, "http://") || strings.HasPrefix(s.url, "https://") {
 		return nil
 	}
-	return errNotAskable
+	return errHostOnly
 }
 
-// incomplete names the suites that should have answered, each reason once for
-// all of a repository.
+// incomplete returns an ErrIncomplete that names the suites that could not be read,
+// each reason once for a repository, or nil.
 func (s *search) incomplete() error {
 	suites := map[[2]string][]string{}
-	for su, q := range s.questions {
+	for su, q := range s.requests {
 		if q.failed() {
 			key := [2]string{su.url, q.err.Error()}
 			suites[key] = append(suites[key], su.name)
@@ -196,8 +199,8 @@ func (s *search) incomplete() error {
 		"run it again; --mirror and --security-mirror name other mirrors of the distribution's archives")
 }
 
-// failed: another try, or another mirror, may get an answer.
-func (q *question) failed() bool {
+// failed reports whether another try, or another mirror, may get an answer.
+func (q *suiteRequest) failed() bool {
 	return q.err != nil && q.needed || q.err != nil && !errors.Is(q.err, errNoSuite) && !errors.Is(q.err, errLogin) && !errors.Is(q.err, errRefused) &&
-		!errors.Is(q.err, errNotAskable) && !errors.Is(q.err, errQuery)
+		!errors.Is(q.err, errHostOnly) && !errors.Is(q.err, errQuery)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// TestFind: what each package of a host is told.
+// Each package of a host has the finding that it should have.
 func TestFind(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas(
@@ -47,12 +47,12 @@ web1 | candidate | below 3:0.1-1 | debian 12 offers 2:1.0-1, which is older
 web1 | candidate | tilde 1.0-1 | debian 12 offers 1.0~rc1-1, which is older
 web1 | candidate | curl:i386 7.74 | debian 12 does not offer it
 web1 | candidate | held-dependency 1 | debian 12 does not offer it
-`, told(found))
+`, findingLines(found))
 }
 
-// TestFindAsksOtherRepositories: with the target's codename, a flat one as it
-// is, a disabled one and sources not at all.
-func TestFindAsksOtherRepositories(t *testing.T) {
+// Other repositories are read with the target's codename, a flat one as it is, a
+// disabled one and one of sources not at all.
+func TestFindReadsOtherRepositories(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1.22"))
 	a.suite("/php/dists/bookworm", map[string]string{"main/binary-amd64": stanzas("php7.4-fpm 7.4.33-9"), "main/binary-all": stanzas("php-all 1 all")}, "Architectures: amd64 all")
@@ -66,7 +66,7 @@ func TestFindAsksOtherRepositories(t *testing.T) {
 	h.Repositories[len(h.Repositories)-1].Disabled = true
 	repository(h, a.url+"/src", "bullseye", "main")
 	h.Repositories[len(h.Repositories)-1].Kind = "deb-src"
-	a.odd["/pg/dists/bookworm-pgdg/InRelease"] = func(w http.ResponseWriter, r *http.Request) {
+	a.handlers["/pg/dists/bookworm-pgdg/InRelease"] = func(w http.ResponseWriter, r *http.Request) {
 		if _, _, login := r.BasicAuth(); login {
 			http.Error(w, "the token of a login is no login", http.StatusTeapot)
 		}
@@ -78,14 +78,14 @@ func TestFindAsksOtherRepositories(t *testing.T) {
 web1 | candidate | postgresql-13 13.21-1 | URL/pg bookworm-pgdg main offers 13.20-1, which is older
 web1 | candidate | flatly 3.0 | URL/flat deep/ offers 2.0, which is older
 web1 | candidate | secret-tool 1 | debian 12 does not offer it, nor do the host's other repositories
-`, "URL", a.url), told(found))
+`, "URL", a.url), findingLines(found))
 	for path := range a.asked {
 		require.NotContains(t, path, "/off")
 		require.NotContains(t, path, "/src")
 	}
 }
 
-// TestFindReadsOnce: an index is read once, however many hosts ask.
+// An index is read once for all hosts.
 func TestFindReadsOnce(t *testing.T) {
 	a := newArchive(t)
 	a.debian("trixie", stanzas("nginx 1.26"))
@@ -107,12 +107,13 @@ func TestFindReadsOnce(t *testing.T) {
 	}
 }
 
-// TestFindSaysWhatIsNotCompared: images, hosts of other systems, halves of captures.
+// Findings say what was not compared: for unknown images, hosts of other systems and
+// incomplete captures.
 func TestFindSaysWhatIsNotCompared(t *testing.T) {
 	for image, want := range map[string]string{
-		"rockylinux-9-x64": "image rockylinux-9-x64 is none of Debian or Ubuntu by its name",
-		"153742912":        "image 153742912 is none of Debian or Ubuntu by its name",
-		"debian-99-x64":    "image debian-99-x64 is of a release that this program does not know",
+		"rockylinux-9-x64": "image rockylinux-9-x64 is neither Debian nor Ubuntu: its package archives are unknown",
+		"153742912":        "image 153742912 is neither Debian nor Ubuntu: its package archives are unknown",
+		"debian-99-x64":    "image debian-99-x64 has a release that this program does not know",
 	} {
 		found, err := Find(t.Context(), []*inventory.Host{oldHost("web1", "nginx 1"), oldHost("web2", "nginx 1")}, Options{Image: image})
 		require.NoError(t, err)
@@ -129,22 +130,22 @@ func TestFindSaysWhatIsNotCompared(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `rpm1 | candidate | packages | not compared with debian 12: the packages of Rocky Linux 9 have other names
 half1 | candidate | packages | not compared with debian 12: the capture could not take them (timed out)
-`, told(found))
+`, findingLines(found))
 	require.Empty(t, a.asked)
 }
 
-// TestFindWithoutTheArchive: without the target's own archives nothing is said
-// of packages, rather than that none is offered.
+// Without the target's own archives packages are not compared, and not reported as
+// missing.
 func TestFindWithoutTheArchive(t *testing.T) {
 	a := newArchive(t)
 	h := oldHost("web1", "nginx 1", "curl 1")
 	found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
 	require.ErrorIs(t, err, ErrIncomplete)
 	require.ErrorContains(t, err, a.url+"/debian bookworm: there is no such suite")
-	require.Equal(t, "web1 | candidate | packages | not compared with debian 12, as "+a.url+"/debian bookworm could not be read: there is no such suite\n", told(found))
+	require.Equal(t, "web1 | candidate | packages | not compared with debian 12, as "+a.url+"/debian bookworm could not be read: there is no such suite\n", findingLines(found))
 
 	a.debian("bookworm", stanzas("nginx 1"))
-	a.odd["/debian-security/dists/bookworm-security/InRelease"] = func(w http.ResponseWriter, _ *http.Request) {
+	a.handlers["/debian-security/dists/bookworm-security/InRelease"] = func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "maintenance", http.StatusServiceUnavailable)
 	}
 	found, err = Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
@@ -154,7 +155,7 @@ func TestFindWithoutTheArchive(t *testing.T) {
 	require.Contains(t, found[0].Text, "not compared with debian 12")
 }
 
-// TestFindWithoutAComponent: a mirror that holds a part of the archive is told from one that has all.
+// A mirror that lacks a component of the archive is reported.
 func TestFindWithoutAComponent(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
@@ -162,7 +163,7 @@ func TestFindWithoutAComponent(t *testing.T) {
 	h.Repositories[0].Components = []string{"main", "contrib"}
 	found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
 	require.NoError(t, err)
-	require.Equal(t, "web1 | repository | packages | "+a.url+"/debian has nothing for bookworm in contrib\nweb1 | candidate | free-not 1 | debian 12 does not offer it\n", told(found))
+	require.Equal(t, "web1 | repository | packages | "+a.url+"/debian has nothing for bookworm in contrib\nweb1 | candidate | free-not 1 | debian 12 does not offer it\n", findingLines(found))
 }
 
 // TestFindStops: a slow answer holds nothing up once the context has ended.
@@ -170,7 +171,7 @@ func TestFindStops(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
 	ctx, cancel := context.WithCancel(t.Context())
-	a.odd["/debian/dists/bookworm/main/binary-amd64/Packages.gz"] = func(w http.ResponseWriter, r *http.Request) {
+	a.handlers["/debian/dists/bookworm/main/binary-amd64/Packages.gz"] = func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(a.files[r.URL.Path][:12])
 		w.(http.Flusher).Flush()
 		cancel()
@@ -184,14 +185,14 @@ func TestFindStops(t *testing.T) {
 	require.Less(t, time.Since(began), 10*time.Second)
 }
 
-// TestFindWhileTheArchiveChanges: an index that is not the one that the Release
-// file lists is read again, once, with its Release file.
+// An index that is not the one that the Release file lists is read again, once, with
+// its Release file.
 func TestFindWhileTheArchiveChanges(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
 	var times atomic.Int32
 	path := "/debian/dists/bookworm/main/binary-amd64/Packages.gz"
-	a.odd[path] = func(w http.ResponseWriter, r *http.Request) {
+	a.handlers[path] = func(w http.ResponseWriter, r *http.Request) {
 		if times.Add(1) == 1 {
 			_, _ = w.Write(pack(t, ".gz", stanzas("curl 1")))
 			return
@@ -202,13 +203,13 @@ func TestFindWhileTheArchiveChanges(t *testing.T) {
 	found, err := Find(report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) }),
 		[]*inventory.Host{oldHost("web1", "nginx 1", "curl 1")}, a.options("debian-12-x64"))
 	require.NoError(t, err)
-	require.Equal(t, "web1 | candidate | curl 1 | debian 12 does not offer it\n", told(found), "nothing is kept of the index that was wrong")
+	require.Equal(t, "web1 | candidate | curl 1 | debian 12 does not offer it\n", findingLines(found), "nothing is kept of the index that was wrong")
 	require.Len(t, notes, 2)
 	require.Contains(t, notes[1], "its indices do not agree with its Release file; reading it again")
 	require.Equal(t, 2, a.asked["/debian/dists/bookworm/InRelease"])
 }
 
-// TestFindByHash: indices are asked for by their sums where the archive has them so.
+// Indices are requested by their sums if the archive offers that.
 func TestFindByHash(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", "")

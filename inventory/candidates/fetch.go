@@ -18,20 +18,20 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Limits of what is taken from an archive. The largest indices are near 20 MiB
-// packed, 80 MiB plain.
+// Limits of what is read from an archive. The largest indices have nearly 20 MiB
+// packed and 80 MiB unpacked.
 const (
-	maxPacked   = 128 << 20
-	maxPlain    = 512 << 20
-	connectTime = 10 * time.Second
-	headerTime  = 30 * time.Second
-	indexTime   = 5 * time.Minute
-	attempts    = 3
+	maxPacked      = 128 << 20
+	maxPlain       = 512 << 20
+	connectTimeout = 10 * time.Second
+	headerTimeout  = 30 * time.Second
+	indexTimeout   = 5 * time.Minute
+	maxAttempts    = 3
 
-	mostRedirects = 4
-	maxText       = 256 // of a version, or an architecture
+	maxRedirects   = 4
+	maxFieldLength = 256 // bytes of a version or an architecture
 
-	mostArchitectures = 32 // that have a package of one name
+	maxArchitectures = 32 // for packages of one name
 )
 
 // Why a suite could not be compared.
@@ -39,7 +39,7 @@ var (
 	errNoSuite = errors.New("there is no such suite")
 	errLogin   = errors.New("it wants a login")
 	errRefused = errors.New("it refuses to answer (403): it wants a login, or has no such suite")
-	// errChanged: what was read is not what the Release file lists, as happens
+	// errChanged says that an index is not what the Release file lists, as happens
 	// while an archive is updated.
 	errChanged = errors.New("its indices do not agree with its Release file")
 )
@@ -50,18 +50,18 @@ type reader struct{ client *http.Client }
 func newReader() *reader {
 	base := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: connectTime}).DialContext,
-		TLSHandshakeTimeout:   connectTime,
-		ResponseHeaderTimeout: headerTime,
+		DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:   connectTimeout,
+		ResponseHeaderTimeout: headerTimeout,
 		ForceAttemptHTTP2:     true,
-		DisableCompression:    true, // an index is packed by itself
+		DisableCompression:    true, // indices are packed already
 	}
-	return &reader{&http.Client{CheckRedirect: redirect, Transport: &httpretry.Transport{Base: base, Attempts: attempts, MaxWait: connectTime, Timeout: indexTime}}}
+	return &reader{&http.Client{CheckRedirect: redirect, Transport: &httpretry.Transport{Base: base, Attempts: maxAttempts, MaxWait: connectTimeout, Timeout: indexTimeout}}}
 }
 
-// redirect follows a mirror's own, never to where it can be listened to.
+// redirect allows a mirror's redirects, up to a limit and never from HTTPS to HTTP.
 func redirect(req *http.Request, via []*http.Request) error {
-	if len(via) > mostRedirects || via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
+	if len(via) > maxRedirects || via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
 		return fmt.Errorf("it sends on to %s://%s", req.URL.Scheme, req.URL.Host)
 	}
 	return nil
@@ -69,25 +69,25 @@ func redirect(req *http.Request, via []*http.Request) error {
 
 func (r *reader) close() { r.client.CloseIdleConnections() }
 
-// answer is what a suite has of what is asked for, by component.
+// answer is what a suite offers of the wanted packages, by component.
 type answer struct {
 	offers map[string]*offers
-	lacks  []string // components
+	lacks  []string // components that it does not have
 }
 
-// read reads the indices of components once, and once more where the archive
-// was being updated.
+// read reads the indices of components, and once more if the archive was being
+// updated.
 func (r *reader) read(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
-	a, err := r.once(ctx, s, components, architectures, w)
+	a, err := r.readOnce(ctx, s, components, architectures, w)
 	if errors.Is(err, errChanged) && ctx.Err() == nil {
 		report.Note(ctx, "%s: %s; reading it again", inventory.Printable(s.String()), err)
-		a, err = r.once(ctx, s, components, architectures, w)
+		a, err = r.readOnce(ctx, s, components, architectures, w)
 	}
 	return a, err
 }
 
-func (r *reader) once(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
-	rel, err := r.release(ctx, s)
+func (r *reader) readOnce(ctx context.Context, s suite, components, architectures []string, w wanted) (*answer, error) {
+	rel, err := r.readRelease(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (r *reader) once(ctx context.Context, s suite, components, architectures []
 		}
 		a.offers[c] = newOffers()
 		for _, path := range paths {
-			if err := r.index(ctx, s, rel, path, w, a.offers[c]); err != nil {
+			if err := r.readIndex(ctx, s, rel, path, w, a.offers[c]); err != nil {
 				return nil, err
 			}
 		}
@@ -114,11 +114,11 @@ func (r *reader) once(ctx context.Context, s suite, components, architectures []
 	return a, nil
 }
 
-func (r *reader) release(ctx context.Context, s suite) (*release, error) {
+func (r *reader) readRelease(ctx context.Context, s suite) (*release, error) {
 	missing := errNoSuite
 	for _, name := range []string{"InRelease", "Release"} {
 		body, err := r.get(ctx, s.folder()+"/"+name)
-		if errors.Is(err, errNoSuite) || errors.Is(err, errRefused) { // what is not there some refuse
+		if errors.Is(err, errNoSuite) || errors.Is(err, errRefused) { // some archives refuse instead of answering "not found"
 			if !errors.Is(missing, errRefused) {
 				missing = err
 			}
@@ -128,14 +128,14 @@ func (r *reader) release(ctx context.Context, s suite) (*release, error) {
 			return nil, err
 		}
 		defer body.Close()
-		return parseRelease(&limited{from: body, left: maxRelease})
+		return parseRelease(&sizeLimitedReader{from: body, left: maxRelease})
 	}
 	return nil, missing
 }
 
-// index reads the form of an index that is there and quickest to unpack.
-func (r *reader) index(ctx context.Context, s suite, rel *release, path string, w wanted, o *offers) error {
-	for _, form := range forms {
+// readIndex reads an index in the form that is quickest to unpack.
+func (r *reader) readIndex(ctx context.Context, s suite, rel *release, path string, w wanted, o *offers) error {
+	for _, form := range indexSuffixes {
 		listed, ok := rel.indices[path+form]
 		if !ok {
 			continue
@@ -163,7 +163,7 @@ func (r *reader) index(ctx context.Context, s suite, rel *release, path string, 
 	return fmt.Errorf("%w: an index that is listed is not there", errChanged)
 }
 
-// get asks for a file; errNoSuite means that there is none.
+// get requests a file. It returns errNoSuite if there is none.
 func (r *reader) get(ctx context.Context, address string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -191,19 +191,18 @@ func (r *reader) get(ctx context.Context, address string) (io.ReadCloser, error)
 	return nil, errors.Join(err, resp.Body.Close())
 }
 
-// unpack reads an index while its sum is made. What it adds to o counts only
-// without an error.
+// unpack reads an index and checks its sum. With an error, o must not be used.
 func unpack(body io.Reader, form string, listed index, w wanted, o *offers) error {
 	sum := sha256.New()
 	packed := io.TeeReader(io.LimitReader(body, listed.size+1), sum)
-	plain, err := unpacked(packed, form)
+	plain, err := decompressor(packed, form)
 	if err == nil {
-		err = parsePackages(&limited{from: plain, left: maxPlain}, w, o)
+		err = parsePackages(&sizeLimitedReader{from: plain, left: maxPlain}, w, o)
 	}
 	if errors.Is(err, httpretry.ErrTimeout) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if _, rest := io.Copy(io.Discard, packed); err == nil { // what unpacking did not need
+	if _, rest := io.Copy(io.Discard, packed); err == nil { // the rest belongs to the sum
 		err = rest
 	}
 	switch {
@@ -215,7 +214,7 @@ func unpack(body io.Reader, form string, listed index, w wanted, o *offers) erro
 	return errChanged
 }
 
-func unpacked(packed io.Reader, form string) (io.Reader, error) {
+func decompressor(packed io.Reader, form string) (io.Reader, error) {
 	switch form {
 	case ".gz":
 		return gzip.NewReader(packed)
@@ -225,13 +224,14 @@ func unpacked(packed io.Reader, form string) (io.Reader, error) {
 	return packed, nil
 }
 
-// limited ends with an error where io.LimitedReader ends as if that were all.
-type limited struct {
+// sizeLimitedReader returns an error at its limit, where io.LimitedReader would return
+// io.EOF.
+type sizeLimitedReader struct {
 	from io.Reader
 	left int64
 }
 
-func (l *limited) Read(p []byte) (int, error) {
+func (l *sizeLimitedReader) Read(p []byte) (int, error) {
 	if l.left <= 0 {
 		return 0, errors.New("it is too large")
 	}

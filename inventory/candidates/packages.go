@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// targetArchitecture is a droplet's.
+	// targetArchitecture is the architecture of droplets.
 	targetArchitecture = "amd64"
-	// anyArchitecture is that of packages without machine code.
+	// anyArchitecture is the architecture of packages without machine code.
 	anyArchitecture = "all"
-	// maxNames bounds what is kept of others' names beside one that is asked for.
+	// maxNames is the number of providers or similar names kept for a wanted name.
 	maxNames = 20
 )
 
-// wanted is what is asked of every index.
+// wanted is what is looked up in every index.
 type wanted struct {
-	names  map[string]bool
-	shapes map[string]bool // of names with numbers in them
+	names      map[string]bool
+	nameShapes map[string]bool // shapes of names that contain numbers
 }
 
 func newWanted() wanted { return wanted{map[string]bool{}, map[string]bool{}} }
@@ -29,14 +29,14 @@ func newWanted() wanted { return wanted{map[string]bool{}, map[string]bool{}} }
 func (w wanted) add(name string) {
 	w.names[name] = true
 	if s := shape([]byte(name)); s != "" {
-		w.shapes[s] = true
+		w.nameShapes[s] = true
 	}
 }
 
-// binary is a package of an architecture.
+// binary is a package for an architecture.
 type binary struct{ name, architecture string }
 
-// offers is what an index has of what is asked for.
+// offers is what an index has of the wanted packages.
 type offers struct {
 	best      map[binary]string   // the highest version
 	providers map[string][]string // packages that provide a name
@@ -52,7 +52,7 @@ var (
 	versionText = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
 )
 
-// parsePackages reads an index as it comes in, and keeps what is asked for.
+// parsePackages reads an index as a stream and keeps only what is wanted.
 func parsePackages(r io.Reader, w wanted, o *offers) error {
 	var s stanza
 	lines := newLines(r)
@@ -60,18 +60,19 @@ func parsePackages(r io.Reader, w wanted, o *offers) error {
 		line := bytes.TrimRight(lines.Bytes(), " \t\r")
 		switch {
 		case len(line) == 0:
-			s.end(w, o)
+			s.finish(w, o)
 		case line[0] == ' ' || line[0] == '\t':
-			s.more(line)
+			s.continueField(line)
 		default:
 			s.field(line)
 		}
 	}
-	s.end(w, o)
-	return tooLong(lines.Err())
+	s.finish(w, o)
+	return lineError(lines.Err())
 }
 
-// stanza is what matters of a package. Its memory is used again for the next.
+// stanza has the fields of a package that matter. Its buffers are reused for the
+// next package.
 type stanza struct {
 	name, version, architecture, provides []byte
 	inProvides                            bool
@@ -93,24 +94,24 @@ func (s *stanza) field(line []byte) {
 	}
 }
 
-// more is a line that goes on with the field before it.
-func (s *stanza) more(line []byte) {
+// continueField adds a continuation line to the field before it.
+func (s *stanza) continueField(line []byte) {
 	if s.inProvides && len(s.provides)+len(line) <= maxLine {
 		s.provides = append(s.provides, line...)
 	}
 }
 
-func (s *stanza) end(w wanted, o *offers) {
+func (s *stanza) finish(w wanted, o *offers) {
 	defer func() {
 		s.name, s.version, s.architecture, s.provides, s.inProvides = s.name[:0], s.version[:0], s.architecture[:0], s.provides[:0], false
 	}()
 	if !packageName.Match(s.name) || !versionText.Match(s.version) {
 		return
 	}
-	if w.names[string(s.name)] && len(s.version) <= maxText && len(s.architecture) <= maxText {
+	if w.names[string(s.name)] && len(s.version) <= maxFieldLength && len(s.architecture) <= maxFieldLength {
 		key, version := binary{string(s.name), string(s.architecture)}, string(s.version)
 		best, ok := o.best[key]
-		if !ok && len(o.best) >= mostArchitectures*len(w.names) {
+		if !ok && len(o.best) >= maxArchitectures*len(w.names) {
 			return // no archive has so many
 		}
 		if !ok || inventory.CompareVersions(version, best) > 0 {
@@ -122,26 +123,26 @@ func (s *stanza) end(w wanted, o *offers) {
 	}
 	for item := range bytes.SplitSeq(s.provides, []byte(",")) {
 		item = bytes.TrimSpace(item)
-		if i := bytes.IndexAny(item, " (:"); i >= 0 { // a version, or an architecture
+		if i := bytes.IndexAny(item, " (:"); i >= 0 { // a version or an architecture
 			item = item[:i]
 		}
 		if w.names[string(item)] {
-			keep(o.providers, string(item), string(s.name))
+			addName(o.providers, string(item), string(s.name))
 		}
 	}
-	if sh := shape(s.name); w.shapes[sh] {
-		keep(o.alike, sh, string(s.name))
+	if sh := shape(s.name); w.nameShapes[sh] {
+		addName(o.alike, sh, string(s.name))
 	}
 }
 
-func keep(names map[string][]string, under, name string) {
+func addName(names map[string][]string, under, name string) {
 	if list := names[under]; len(list) < maxNames && !slices.Contains(list, name) {
 		names[under] = append(list, name)
 	}
 }
 
-// shape is a name with its numbers, dots between them, made alike: php#-fpm is
-// that of php7.4-fpm and of php8.2-fpm. A name without any has none.
+// shape returns a name with each number, dots included, replaced by "#": php7.4-fpm
+// and php8.2-fpm have the shape php#-fpm. For a name without numbers it returns "".
 func shape(name []byte) string {
 	if !bytes.ContainsAny(name, "0123456789") {
 		return ""

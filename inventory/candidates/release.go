@@ -11,18 +11,19 @@ import (
 	"strings"
 )
 
-// release is what a Release file says of the indices of its suite; see
+// release is what a Release file says about the indices of its suite, see
 // https://wiki.debian.org/DebianRepository/Format.
 type release struct {
-	// indices are those called Packages, by path below the Release file.
+	// indices are the files named Packages, by path below the Release file.
 	indices map[string]index
-	// byHash: indices can be had by their sums, which an update leaves in place.
+	// byHash reports that indices are also available by their sums, where they stay
+	// when the archive is updated.
 	byHash bool
-	// all: packages for every architecture have indices of their own.
-	all bool
+	// separateAll reports that packages for all architectures have their own indices.
+	separateAll bool
 }
 
-// index is a file as the Release file has it.
+// index is a file as the Release file lists it.
 type index struct {
 	sum  string // SHA-256, in hexadecimal
 	size int64
@@ -30,16 +31,16 @@ type index struct {
 
 const (
 	maxRelease = 16 << 20
-	// maxLine is the longest line that is read: Provides can be long.
+	// maxLine is the length of the longest line that is read: Provides can be long.
 	maxLine = 1 << 20
-	// maxIndices bounds what is kept of a Release file.
+	// maxIndices is the number of indices that are kept of a Release file.
 	maxIndices = 10_000
 )
 
 var errNoSums = errors.New("its Release file names no index with its SHA-256, without which apt does not take it either")
 
-// parseRelease reads a Release file, or one inside of its signature. That is
-// not checked: what is read is advice, and apt checks on the new host.
+// parseRelease reads a Release file, with or without an inline signature. It does not
+// check the signature: the result is advice, and apt checks on the new host.
 func parseRelease(r io.Reader) (*release, error) {
 	rel := &release{indices: map[string]index{}}
 	var architectures []string
@@ -49,7 +50,7 @@ func parseRelease(r io.Reader) (*release, error) {
 		line := lines.Text()
 		if strings.HasPrefix(line, " ") {
 			if sums {
-				rel.index(strings.Fields(line))
+				rel.addIndex(strings.Fields(line))
 			}
 			continue
 		}
@@ -66,16 +67,16 @@ func parseRelease(r io.Reader) (*release, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read its Release file: %w", tooLong(err))
+		return nil, fmt.Errorf("read its Release file: %w", lineError(err))
 	}
 	if len(rel.indices) == 0 {
 		return nil, errNoSums
 	}
-	rel.all = apart && (len(architectures) == 0 || slices.Contains(architectures, "all"))
+	rel.separateAll = apart && (len(architectures) == 0 || slices.Contains(architectures, "all"))
 	return rel, nil
 }
 
-func (rel *release) index(f []string) {
+func (rel *release) addIndex(f []string) {
 	if len(f) != 3 || len(rel.indices) >= maxIndices {
 		return
 	}
@@ -90,18 +91,18 @@ func (rel *release) index(f []string) {
 	}
 }
 
-// forms are the endings of an index, the quickest to unpack first.
-var forms = []string{".gz", ".xz", ""}
+// indexSuffixes are the suffixes of an index, the quickest to unpack first.
+var indexSuffixes = []string{".gz", ".xz", ""}
 
-// has reports whether there is an index in any form.
+// has reports whether an index exists in any form.
 func (rel *release) has(path string) bool {
-	return slices.ContainsFunc(forms, func(form string) bool {
+	return slices.ContainsFunc(indexSuffixes, func(form string) bool {
 		_, ok := rel.indices[path+form]
 		return ok
 	})
 }
 
-// paths are the indices of a component for architectures, as far as there are.
+// paths returns the existing indices of a component for architectures.
 func (rel *release) paths(s suite, component string, architectures []string) []string {
 	if s.flat() && rel.has("Packages") {
 		return []string{"Packages"}
@@ -109,7 +110,7 @@ func (rel *release) paths(s suite, component string, architectures []string) []s
 	var paths []string
 	for _, a := range architectures {
 		path := component + "/binary-" + a + "/Packages"
-		if rel.has(path) && (a != anyArchitecture || rel.all) {
+		if rel.has(path) && (a != anyArchitecture || rel.separateAll) {
 			paths = append(paths, path)
 		}
 	}
@@ -122,7 +123,7 @@ func newLines(r io.Reader) *bufio.Scanner {
 	return s
 }
 
-func tooLong(err error) error {
+func lineError(err error) error {
 	if errors.Is(err, bufio.ErrTooLong) {
 		return errors.New("a line of it is longer than 1 MiB")
 	}

@@ -34,11 +34,11 @@ func (s suite) String() string { return s.url + " " + s.name }
 type source struct {
 	suite
 	components []string
-	// own: the target distribution's. Others are the host's: file is where it
-	// says so, and was the URL there.
+	// own reports that it is the target distribution's. Other sources come from the
+	// host: file is where it configures them, and was is the URL there.
 	own       bool
 	file, was string
-	// optional: that there is none is no loss.
+	// optional reports that the suite may be missing.
 	optional bool
 }
 
@@ -50,8 +50,8 @@ const (
 	ubuntuSecurity = "http://security.ubuntu.com/ubuntu"
 )
 
-// own are the target distribution's sources for a host.
-func (t Target) own(h *inventory.Host, o Options) []source {
+// ownSources returns the target distribution's sources for a host.
+func (t distribution) ownSources(h *inventory.Host, o Options) []source {
 	archive, security := debianArchive, debianSecurity
 	if t.ID == "ubuntu" {
 		archive, security = ubuntuArchive, ubuntuSecurity
@@ -66,16 +66,15 @@ func (t Target) own(h *inventory.Host, o Options) []source {
 	}
 }
 
-// firmwareApart is the release of Debian since which firmware has a component of
-// its own.
-const firmwareApart = 12
+// firmwareComponentSince is the first release of Debian with a component for firmware.
+const firmwareComponentSince = 12
 
-// components are those of the target that the host's own have become. A host
-// of another distribution gets what is free software.
-func (t Target) components(h *inventory.Host) []string {
+// components returns the target's components that correspond to the host's. A host
+// of another distribution gets those with free software.
+func (t distribution) components(h *inventory.Host) []string {
 	var all []string
 	for _, r := range h.Repositories {
-		if enabled(r) && stock(h, r) {
+		if enabled(r) && isStock(h, r) {
 			all = append(all, r.Components...)
 		}
 	}
@@ -87,11 +86,11 @@ func (t Target) components(h *inventory.Host) []string {
 		all = []string{"main", "contrib"}
 	}
 	if t.ID == "debian" {
-		was, is := number(h.OS.Release), number(t.Release)
+		was, is := majorRelease(h.OS.Release), majorRelease(t.Release)
 		switch {
-		case is >= firmwareApart && was < firmwareApart && slices.Contains(all, "non-free"):
+		case is >= firmwareComponentSince && was < firmwareComponentSince && slices.Contains(all, "non-free"):
 			all = append(all, "non-free-firmware")
-		case is < firmwareApart && slices.Contains(all, "non-free-firmware"):
+		case is < firmwareComponentSince && slices.Contains(all, "non-free-firmware"):
 			all = append(slices.DeleteFunc(all, func(c string) bool { return c == "non-free-firmware" }), "non-free")
 		}
 	}
@@ -99,11 +98,11 @@ func (t Target) components(h *inventory.Host) []string {
 	return slices.Compact(all)
 }
 
-func number(release string) int {
+func majorRelease(release string) int {
 	first, _, _ := strings.Cut(release, ".")
 	n, err := strconv.Atoi(first)
 	if err != nil {
-		return 0 // a release that is not out has no number
+		return 0 // a release that is not published has no number
 	}
 	return n
 }
@@ -111,35 +110,35 @@ func number(release string) int {
 func enabled(r inventory.Repository) bool { return r.Kind == "deb" && !r.Disabled }
 
 var (
-	debianOwn = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*debian\.org|httpredir\.debian\.net|http\.debian\.net)/(archive/)?(debian|debian-security)(/|$)|^[a-z]+://security\.debian\.org/?$`)
-	ubuntuOwn = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*archive|security|ports|old-releases)\.ubuntu\.com/ubuntu(-ports)?/?$`)
-	cloudOwn  = regexp.MustCompile(`^[a-z]+://ubuntu-cloud\.archive\.`) // OpenStack's, for whoever asks for it
-	keyOwn    = regexp.MustCompile(`(^|/)(debian|ubuntu)-archive-[^/]*$`)
+	debianArchiveURL = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*debian\.org|httpredir\.debian\.net|http\.debian\.net)/(archive/)?(debian|debian-security)(/|$)|^[a-z]+://security\.debian\.org/?$`)
+	ubuntuArchiveURL = regexp.MustCompile(`^[a-z+]+://(([a-z0-9-]+\.)*archive|security|ports|old-releases)\.ubuntu\.com/ubuntu(-ports)?/?$`)
+	ubuntuCloudURL   = regexp.MustCompile(`^[a-z]+://ubuntu-cloud\.archive\.`) // OpenStack's, which a host opts into
+	archiveKey       = regexp.MustCompile(`(^|/)(debian|ubuntu)-archive-[^/]*$`)
 )
 
-// stock reports whether a repository is the distribution's own archive or a
-// mirror of it: by its address, by whose key it must have, or as only those have
-// suites for updates.
-func stock(h *inventory.Host, r inventory.Repository) bool {
-	u := strings.ToLower(bare(r.URL))
-	if (debianOwn.MatchString(u) || ubuntuOwn.MatchString(u)) && !cloudOwn.MatchString(u) {
+// isStock reports whether a repository is the distribution's own archive or a mirror
+// of it. It decides by the address, by the required key, and by the suites of
+// updates, which only such archives have.
+func isStock(h *inventory.Host, r inventory.Repository) bool {
+	u := strings.ToLower(withoutLogin(r.URL))
+	if (debianArchiveURL.MatchString(u) || ubuntuArchiveURL.MatchString(u)) && !ubuntuCloudURL.MatchString(u) {
 		return true
 	}
-	if len(r.SignedBy) > 0 && !slices.ContainsFunc(r.SignedBy, func(file string) bool { return !keyOwn.MatchString(file) }) {
+	if len(r.SignedBy) > 0 && !slices.ContainsFunc(r.SignedBy, func(file string) bool { return !archiveKey.MatchString(file) }) {
 		return true
 	}
 	if h.OS.Codename == "" {
 		return false
 	}
 	return slices.ContainsFunc(h.Repositories, func(other inventory.Repository) bool {
-		return enabled(other) && bare(other.URL) == bare(r.URL) && slices.ContainsFunc(other.Suites, func(s string) bool {
+		return enabled(other) && withoutLogin(other.URL) == withoutLogin(r.URL) && slices.ContainsFunc(other.Suites, func(s string) bool {
 			return s == h.OS.Codename+"-updates" || s == h.OS.Codename+"-security"
 		})
 	})
 }
 
-// bare is a URL without a login, even one that is redacted.
-func bare(address string) string {
+// withoutLogin returns a URL without a login, even a redacted one.
+func withoutLogin(address string) string {
 	if scheme, rest, ok := strings.Cut(address, "://"); ok {
 		authority, tail, slash := strings.Cut(rest, "/")
 		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -153,19 +152,19 @@ func bare(address string) string {
 	return strings.TrimRight(address, "/")
 }
 
-// others are the host's sources besides its distribution's, as they would be
-// for the target.
-func (t Target) others(h *inventory.Host) []source {
+// otherSources returns the host's sources besides those of its distribution, adapted
+// to the target.
+func (t distribution) otherSources(h *inventory.Host) []source {
 	var all []source
 	for _, r := range h.Repositories {
-		if !enabled(r) || stock(h, r) {
+		if !enabled(r) || isStock(h, r) {
 			continue
 		}
 		for _, name := range r.Suites {
-			s := suite{t.movedURL(bare(r.URL), h.OS), t.movedSuite(name, h.OS)}
+			s := suite{t.movedURL(withoutLogin(r.URL), h.OS), t.movedSuite(name, h.OS)}
 			i := slices.IndexFunc(all, func(other source) bool { return other.suite == s })
 			if i < 0 {
-				all, i = append(all, source{suite: s, file: r.File, was: bare(r.URL)}), len(all)
+				all, i = append(all, source{suite: s, file: r.File, was: withoutLogin(r.URL)}), len(all)
 			}
 			for _, c := range r.Components {
 				if !slices.Contains(all[i].components, c) {
@@ -177,18 +176,18 @@ func (t Target) others(h *inventory.Host) []source {
 	return all
 }
 
-// movedSuite puts the target's codename where the host's is: bookworm-pgdg,
+// movedSuite replaces the host's codename in a suite by the target's: bookworm-pgdg,
 // cloud-sdk-bookworm, bookworm/stable.
-func (t Target) movedSuite(name string, os inventory.OS) string {
+func (t distribution) movedSuite(name string, os inventory.OS) string {
 	if os.Codename == "" {
 		return name
 	}
 	return regexp.MustCompile(`\b`+regexp.QuoteMeta(os.Codename)+`\b`).ReplaceAllLiteralString(name, t.Codename)
 }
 
-// movedURL does so with the folders that makers keep a distribution and release
-// in: linux/ubuntu, debian/12/prod, Debian_12.
-func (t Target) movedURL(address string, os inventory.OS) string {
+// movedURL replaces the folders in a URL that name the host's distribution and
+// release by the target's: linux/ubuntu, debian/12/prod, Debian_12.
+func (t distribution) movedURL(address string, os inventory.OS) string {
 	u, err := url.Parse(address)
 	if err != nil || os.ID == "" {
 		return address
@@ -199,7 +198,7 @@ func (t Target) movedURL(address string, os inventory.OS) string {
 		switch {
 		case p == os.ID:
 			parts[i] = t.ID
-		case p == os.Release && i > 0 && parts[i-1] == t.ID: // just put there
+		case p == os.Release && i > 0 && parts[i-1] == t.ID: // replaced in the step before
 			parts[i] = t.Release
 		case p == os.Codename && p != "":
 			parts[i] = t.Codename

@@ -9,7 +9,7 @@ import (
 )
 
 func TestParseImage(t *testing.T) {
-	for image, want := range map[string]Target{
+	for image, want := range map[string]distribution{
 		"debian-11-x64":    {"debian", "11", "bullseye"},
 		"debian-12-x64":    {"debian", "12", "bookworm"},
 		"debian-13-x64":    {"debian", "13", "trixie"},
@@ -19,12 +19,12 @@ func TestParseImage(t *testing.T) {
 		"ubuntu-25-10-x64": {"ubuntu", "25.10", "questing"},
 		"ubuntu-26-04-x64": {"ubuntu", "26.04", "resolute"},
 	} {
-		got, err := ParseImage(image)
+		got, err := parseImage(image)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
 	for _, image := range []string{"", "debian", "debian-12-x64-beta", "fedora-42-x64", "centos-stream-9-x64", "ubuntu-24-04-arm", "ubuntu-99-04-x64", "debian-12-x64\n", "12345678"} {
-		_, err := ParseImage(image)
+		_, err := parseImage(image)
 		require.ErrorContains(t, err, image)
 	}
 }
@@ -32,10 +32,10 @@ func TestParseImage(t *testing.T) {
 func TestMovedRepositories(t *testing.T) {
 	debian := inventory.OS{ID: "debian", Release: "12", Codename: "bookworm"}
 	ubuntu := inventory.OS{ID: "ubuntu", Release: "22.04", Codename: "jammy"}
-	trixie, noble := Target{"debian", "13", "trixie"}, Target{"ubuntu", "24.04", "noble"}
+	trixie, noble := distribution{"debian", "13", "trixie"}, distribution{"ubuntu", "24.04", "noble"}
 	for _, test := range []struct {
 		os                               inventory.OS
-		target                           Target
+		target                           distribution
 		url, suite, wantURL, wantedSuite string
 	}{
 		{debian, trixie, "https://packages.sury.org/php", "bookworm", "https://packages.sury.org/php", "trixie"},
@@ -70,8 +70,8 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// TestStock: what is the distribution's own is not asked as it is, but as the
-// target's.
+// The distribution's own archives are not among the other sources: the target's own
+// replace them.
 func TestStock(t *testing.T) {
 	debian := inventory.OS{ID: "debian", Release: "12", Codename: "bookworm"}
 	one := func(url, suite, key string) *inventory.Host {
@@ -95,8 +95,8 @@ func TestStock(t *testing.T) {
 		one("http://mirror.example.com/debian/packages", "bookworm-updates", ""),
 		one("mirror+file:/etc/apt/mirrors/debian-security.list", "bookworm-security", ""),
 	} {
-		require.True(t, stock(h, h.Repositories[0]), h.Repositories[0].URL)
-		require.Empty(t, Target{"debian", "13", "trixie"}.others(h))
+		require.True(t, isStock(h, h.Repositories[0]), h.Repositories[0].URL)
+		require.Empty(t, distribution{"debian", "13", "trixie"}.otherSources(h))
 	}
 	for _, h := range []*inventory.Host{
 		one("https://packages.sury.org/php", "bookworm", "/usr/share/keyrings/sury.gpg"),
@@ -110,8 +110,8 @@ func TestStock(t *testing.T) {
 		one("https://apt.example.org/corp", "bookworm", "/etc/apt/keyrings/corp-debian-archive-keyring.gpg"),
 		one("https://apt.example.org/corp", "bookworm", "/etc/debian-archive-keys/corp.gpg"),
 	} {
-		require.False(t, stock(h, h.Repositories[0]), h.Repositories[0].URL)
-		require.Len(t, Target{"debian", "13", "trixie"}.others(h), 1)
+		require.False(t, isStock(h, h.Repositories[0]), h.Repositories[0].URL)
+		require.Len(t, distribution{"debian", "13", "trixie"}.otherSources(h), 1)
 	}
 }
 
@@ -125,33 +125,33 @@ func TestComponents(t *testing.T) {
 	}
 	for _, test := range []struct {
 		host   *inventory.Host
-		target Target
+		target distribution
 		want   []string
 	}{
-		{host("debian", "11", "main"), Target{"debian", "12", "bookworm"}, []string{"main"}},
-		{host("debian", "11", "main", "non-free"), Target{"debian", "12", "bookworm"}, []string{"main", "non-free", "non-free-firmware"}},
-		{host("debian", "12", "main", "non-free"), Target{"debian", "13", "trixie"}, []string{"main", "non-free"}},
-		{host("debian", "12", "main", "non-free-firmware"), Target{"debian", "11", "bullseye"}, []string{"main", "non-free"}},
-		{host("ubuntu", "22.04", "main", "multiverse"), Target{"debian", "13", "trixie"}, []string{"contrib", "main"}},
-		{host("ubuntu", "22.04", "main", "multiverse"), Target{"ubuntu", "24.04", "noble"}, []string{"main", "multiverse"}},
-		{host("debian", "12", "main"), Target{"ubuntu", "24.04", "noble"}, []string{"main", "universe"}},
-		{host("debian", "12"), Target{"debian", "13", "trixie"}, []string{"contrib", "main"}},
+		{host("debian", "11", "main"), distribution{"debian", "12", "bookworm"}, []string{"main"}},
+		{host("debian", "11", "main", "non-free"), distribution{"debian", "12", "bookworm"}, []string{"main", "non-free", "non-free-firmware"}},
+		{host("debian", "12", "main", "non-free"), distribution{"debian", "13", "trixie"}, []string{"main", "non-free"}},
+		{host("debian", "12", "main", "non-free-firmware"), distribution{"debian", "11", "bullseye"}, []string{"main", "non-free"}},
+		{host("ubuntu", "22.04", "main", "multiverse"), distribution{"debian", "13", "trixie"}, []string{"contrib", "main"}},
+		{host("ubuntu", "22.04", "main", "multiverse"), distribution{"ubuntu", "24.04", "noble"}, []string{"main", "multiverse"}},
+		{host("debian", "12", "main"), distribution{"ubuntu", "24.04", "noble"}, []string{"main", "universe"}},
+		{host("debian", "12"), distribution{"debian", "13", "trixie"}, []string{"contrib", "main"}},
 	} {
 		require.Equal(t, test.want, test.target.components(test.host))
 	}
 }
 
-// TestOwn: the target's archives, or mirrors of them.
-func TestOwn(t *testing.T) {
+// The target's own sources are its archives, or mirrors of them.
+func TestOwnSources(t *testing.T) {
 	h := &inventory.Host{OS: inventory.OS{ID: "debian"}}
-	own := func(target Target, o Options) []string {
+	own := func(target distribution, o Options) []string {
 		var all []string
-		for _, s := range target.own(h, o) {
+		for _, s := range target.ownSources(h, o) {
 			all = append(all, s.folder())
 		}
 		return all
 	}
-	trixie, noble := Target{"debian", "13", "trixie"}, Target{"ubuntu", "24.04", "noble"}
+	trixie, noble := distribution{"debian", "13", "trixie"}, distribution{"ubuntu", "24.04", "noble"}
 	require.Equal(t, []string{"https://deb.debian.org/debian/dists/trixie", "https://deb.debian.org/debian/dists/trixie-updates", "https://deb.debian.org/debian-security/dists/trixie-security"}, own(trixie, Options{}))
 	require.Equal(t, []string{"http://archive.ubuntu.com/ubuntu/dists/noble", "http://archive.ubuntu.com/ubuntu/dists/noble-updates", "http://security.ubuntu.com/ubuntu/dists/noble-security"}, own(noble, Options{}))
 	require.Equal(t, []string{"http://m/d/dists/trixie", "http://m/d/dists/trixie-updates", "http://m/s/dists/trixie-security"}, own(trixie, Options{Mirror: "http://m/d/", SecurityMirror: "http://m/s"}))

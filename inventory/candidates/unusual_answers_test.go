@@ -16,9 +16,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// odd answers of a repository of the host, and what is said of each. The target's
-// own archives are well, so all else is compared.
-var oddAnswers = []struct {
+// unusualAnswers are answers of one of the host's repositories, and the finding for
+// each. The target's own archives answer normally, so everything else is compared.
+var unusualAnswers = []struct {
 	name       string
 	make       func(a *archive, folder, index string)
 	want       string
@@ -28,11 +28,11 @@ var oddAnswers = []struct {
 		"no such suite", func(a *archive, folder, _ string) { delete(a.files, folder+"/InRelease") },
 		"URL/odd has nothing for bookworm: there is no bookworm; from there come thing", false,
 	},
-	{"a login is wanted", answers(http.StatusUnauthorized, "/InRelease"), "URL/odd bookworm was not compared: it wants a login; from there come thing", false},
-	{"not for everybody", answers(http.StatusForbidden, "/InRelease"), "it wants a login", false},
-	{"a login for indices only", answers(http.StatusUnauthorized, "/main/binary-amd64/Packages.gz"), "it wants a login", false},
-	{"an error", answers(http.StatusBadGateway, "/InRelease"), "answer 502 Bad Gateway", true},
-	{"nothing of use", answers(http.StatusNoContent, "/InRelease"), "answer 204 No Content", true},
+	{"a login is wanted", withStatus(http.StatusUnauthorized, "/InRelease"), "URL/odd bookworm was not compared: it wants a login; from there come thing", false},
+	{"not for everybody", withStatus(http.StatusForbidden, "/InRelease"), "it wants a login", false},
+	{"a login for indices only", withStatus(http.StatusUnauthorized, "/main/binary-amd64/Packages.gz"), "it wants a login", false},
+	{"an error", withStatus(http.StatusBadGateway, "/InRelease"), "answer 502 Bad Gateway", true},
+	{"nothing of use", withStatus(http.StatusNoContent, "/InRelease"), "answer 204 No Content", true},
 	{"the page of a hotel", func(a *archive, folder, _ string) {
 		a.files[folder+"/InRelease"] = []byte("<html>\n<body>Welcome! SHA256: please log in\n</html>")
 	}, "its Release file names no index with its SHA-256", true},
@@ -40,7 +40,7 @@ var oddAnswers = []struct {
 		a.files[folder+"/InRelease"] = []byte("MD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 main/binary-amd64/Packages\n")
 	}, "its Release file names no index with its SHA-256", true},
 	{"a Release file without an end", func(a *archive, folder, _ string) {
-		a.odd[folder+"/InRelease"] = func(w http.ResponseWriter, r *http.Request) {
+		a.handlers[folder+"/InRelease"] = func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write([]byte(" 0123456789 12 main/source/Sources and so on\n"))
 			}
@@ -52,7 +52,7 @@ var oddAnswers = []struct {
 		"its indices do not agree with its Release file", true,
 	},
 	{"a connection that breaks", func(a *archive, _, index string) {
-		a.odd[index] = func(w http.ResponseWriter, _ *http.Request) {
+		a.handlers[index] = func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write(a.files[index][:40])
 			w.(http.Flusher).Flush()
@@ -60,10 +60,10 @@ var oddAnswers = []struct {
 		}
 	}, "its indices do not agree with its Release file: unexpected EOF", true},
 	{"an index that is gone", func(a *archive, _, index string) { delete(a.files, index) }, "an index that is listed is not there", true},
-	{"an index that is no gzip", listed(".gz", []byte("<html>404</html>")), "gzip: invalid header", true},
-	{"an index that is no xz", listed(".xz", []byte("<html>404, in some more words</html>")), "xz", true},
-	{"xz that wants 3 GiB", listed(".xz", hungryXZ()), "it asks for too much memory", true},
-	{"a line without an end", listed("", []byte(stanzas("thing 1")+"Package: "+strings.Repeat("x", maxLine+1))), "a line of it is longer than 1 MiB", true},
+	{"an index that is no gzip", withIndex(".gz", []byte("<html>404</html>")), "gzip: invalid header", true},
+	{"an index that is no xz", withIndex(".xz", []byte("<html>404, in some more words</html>")), "xz", true},
+	{"xz that wants 3 GiB", withIndex(".xz", memoryHungryXZ()), "it asks for too much memory", true},
+	{"a line without an end", withIndex("", []byte(stanzas("thing 1")+"Package: "+strings.Repeat("x", maxLine+1))), "a line of it is longer than 1 MiB", true},
 	{"an index of a terabyte", func(a *archive, folder, index string) {
 		a.files[folder+"/InRelease"] = []byte(fmt.Sprintf("SHA256:\n %064x %d main/binary-amd64/Packages.gz\n", 1, int64(1)<<40))
 	}, "its index is of 1.0 TiB", true},
@@ -72,14 +72,14 @@ var oddAnswers = []struct {
 	}, "its Release file names no index", true},
 }
 
-func answers(status int, path string) func(*archive, string, string) {
+func withStatus(status int, path string) func(*archive, string, string) {
 	return func(a *archive, folder, _ string) {
-		a.odd[folder+path] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+		a.handlers[folder+path] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 	}
 }
 
-// listed puts up an index of this body, with the right sum.
-func listed(form string, body []byte) func(*archive, string, string) {
+// withIndex serves an index with this body and the right sum.
+func withIndex(form string, body []byte) func(*archive, string, string) {
 	return func(a *archive, folder, _ string) {
 		name := "main/binary-amd64/Packages" + form
 		a.files[folder+"/"+name] = body
@@ -87,9 +87,9 @@ func listed(form string, body []byte) func(*archive, string, string) {
 	}
 }
 
-// TestOddAnswers: what a repository answers costs its own comparison only.
-func TestOddAnswers(t *testing.T) {
-	for _, test := range oddAnswers {
+// An unusual answer of a repository affects only the comparison with that repository.
+func TestUnusualAnswers(t *testing.T) {
+	for _, test := range unusualAnswers {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			a := newArchive(t)
@@ -108,7 +108,7 @@ func TestOddAnswers(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			text := told(found)
+			text := findingLines(found)
 			require.Contains(t, text, "web1 | repository | /etc/apt/sources.list.d/other.list | "+a.url+"/odd")
 			require.Contains(t, text, strings.ReplaceAll(test.want, "URL", a.url))
 			require.Contains(t, text, "web1 | candidate | nginx 2 | debian 12 offers 1, which is older")
@@ -119,8 +119,8 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// TestOddAddresses: what cannot be asked from here is said to be so.
-func TestOddAddresses(t *testing.T) {
+// Repositories that cannot be read from here are reported as not compared.
+func TestUnusualAddresses(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
 	for address, want := range map[string]string{
@@ -141,14 +141,15 @@ func TestOddAddresses(t *testing.T) {
 	}
 }
 
-// TestReleaseWhereInReleaseIsRefused: some archives refuse what they have not.
-func TestReleaseWhereInReleaseIsRefused(t *testing.T) {
+// Some archives refuse a missing InRelease instead of answering "not found"; Release
+// is read then.
+func TestReleaseAfterRefusedInRelease(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
 	const folder = "/odd/dists/bookworm"
 	a.suite(folder, map[string]string{"main/binary-amd64": stanzas("thing 1")})
 	a.files[folder+"/Release"] = a.files[folder+"/InRelease"]
-	answers(http.StatusForbidden, "/InRelease")(a, folder, "")
+	withStatus(http.StatusForbidden, "/InRelease")(a, folder, "")
 	h := oldHost("web1", "nginx 1", "thing 1")
 	repository(h, a.url+"/odd", "bullseye", "main")
 	found, err := Find(t.Context(), []*inventory.Host{h}, a.options("debian-12-x64"))
@@ -156,8 +157,7 @@ func TestReleaseWhereInReleaseIsRefused(t *testing.T) {
 	require.Empty(t, found)
 }
 
-// TestRedirectsAreBounded: a mirror sends on to another, but not for ever, and
-// not to where everybody can read along.
+// A mirror may redirect to another, but not forever, and not from HTTPS to HTTP.
 func TestRedirectsAreBounded(t *testing.T) {
 	request := func(address string) *http.Request {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
@@ -168,17 +168,17 @@ func TestRedirectsAreBounded(t *testing.T) {
 	require.NoError(t, redirect(plain, []*http.Request{plain}))
 	require.NoError(t, redirect(secure, []*http.Request{plain}))
 	require.ErrorContains(t, redirect(plain, []*http.Request{secure}), "it sends on to http://b.test")
-	require.Error(t, redirect(secure, slices.Repeat([]*http.Request{secure}, mostRedirects+1)))
+	require.Error(t, redirect(secure, slices.Repeat([]*http.Request{secure}, maxRedirects+1)))
 
 	a := newArchive(t)
-	a.odd["/x"] = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }
+	a.handlers["/x"] = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }
 	r := newReader()
 	defer r.close()
 	_, err := r.get(t.Context(), a.url+"/x")
 	require.ErrorContains(t, err, "it sends on to")
 }
 
-// TestOneNameOfManyArchitectures: what an index says of itself does not fill memory.
+// An index cannot fill the memory with architectures.
 func TestOneNameOfManyArchitectures(t *testing.T) {
 	w, o := newWanted(), newOffers()
 	w.add("nginx")
@@ -186,13 +186,13 @@ func TestOneNameOfManyArchitectures(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&index, "Package: nginx\nVersion: 1\nArchitecture: a%d\n\n", i)
 	}
-	fmt.Fprintf(&index, "Package: nginx\nVersion: %s\nArchitecture: a0\n\n", strings.Repeat("9", maxText+1))
+	fmt.Fprintf(&index, "Package: nginx\nVersion: %s\nArchitecture: a0\n\n", strings.Repeat("9", maxFieldLength+1))
 	require.NoError(t, parsePackages(strings.NewReader(index.String()), w, o))
-	require.Len(t, o.best, mostArchitectures)
+	require.Len(t, o.best, maxArchitectures)
 	require.Equal(t, "1", o.best[binary{"nginx", "a0"}])
 }
 
-// TestUpdatesMayBeMissing: a release that is not out yet has none, nor has a mirror of a part.
+// The suite of updates may be missing: unpublished releases and partial mirrors have none.
 func TestUpdatesMayBeMissing(t *testing.T) {
 	a := newArchive(t)
 	a.debian("bookworm", stanzas("nginx 1"))
@@ -202,7 +202,7 @@ func TestUpdatesMayBeMissing(t *testing.T) {
 	require.Empty(t, found)
 }
 
-// TestIndicesAreNotHeld: an index of 16 MiB costs what is asked for, not its size.
+// An index of 16 MiB costs memory for what is wanted, not for its size.
 func TestIndicesAreNotHeld(t *testing.T) {
 	one := []byte(stanzas("some-package-or-other 1.2.3-4 all virtual-thing (= 1), other-thing"))
 	w := newWanted()
@@ -211,25 +211,24 @@ func TestIndicesAreNotHeld(t *testing.T) {
 	const size = 16 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	require.NoError(t, parsePackages(io.LimitReader(&again{one: one}, size), w, newOffers()))
+	require.NoError(t, parsePackages(io.LimitReader(&repeatingReader{one: one}, size), w, newOffers()))
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(size/2))
 }
 
-// again reads the same for ever.
-type again struct {
+// repeatingReader repeats the same bytes forever.
+type repeatingReader struct {
 	one []byte
 	at  int
 }
 
-func (r *again) Read(p []byte) (int, error) {
+func (r *repeatingReader) Read(p []byte) (int, error) {
 	n := copy(p, r.one[r.at:])
 	r.at = (r.at + n) % len(r.one)
 	return n, nil
 }
 
-// FuzzPackages: no index makes the parser fail in another way than by an error,
-// or give what apt would not take.
+// No index makes the parser panic or return what apt would not accept.
 func FuzzPackages(f *testing.F) {
 	f.Add([]byte(stanzas("nginx 1:1.22-1", "php8.2-fpm 8.2 all php-fpm (= 8), nginx")))
 	f.Add([]byte("Package: nginx\r\nVersion: 1\nProvides: a,\n nginx\n\n\n\nPackage:\nVersion: ~\n"))
@@ -253,7 +252,7 @@ func FuzzPackages(f *testing.F) {
 	})
 }
 
-// FuzzRelease: what is kept of a Release file are indices with a sum and a size.
+// All that is kept of a Release file are indices with a sum and a size.
 func FuzzRelease(f *testing.F) {
 	f.Add([]byte("Architectures: all amd64\nSHA256:\n " + strings.Repeat("0a", 32) + " 12 main/binary-amd64/Packages.gz\n"))
 	f.Add([]byte("-----BEGIN PGP SIGNED MESSAGE-----\n\nNo-Support-for-Architecture-all: Packages\nSHA256:\n 00 1 x/Packages\n"))

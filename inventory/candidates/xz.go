@@ -9,34 +9,34 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// maxDictionary is what unpacking xz may hold at once: that of xz -9.
+// maxDictionary is the memory for unpacking xz, in bytes: the dictionary of xz -9.
 const maxDictionary = 64 << 20
 
 var (
-	errHungryXZ = errors.New("unpack xz: it asks for too much memory")
-	errNoXZ     = errors.New("unpack xz: it is no file of xz")
+	errXZMemory = errors.New("unpack xz: it asks for too much memory")
+	errNotXZ    = errors.New("unpack xz: it is not an xz file")
 )
 
-// newXZ unpacks xz. The header of each block says how much memory that takes,
-// up to 4 GiB, which would be taken at once: see xzGuard.
+// newXZ unpacks xz. The header of each block requests memory, up to 4 GiB, which the
+// library would allocate at once: xzGuard prevents that.
 func newXZ(packed io.Reader) (io.Reader, error) {
 	return xz.ReaderConfig{SingleStream: true}.NewReader(newXZGuard(packed))
 }
 
-// xzGuard passes on what it reads, and ends with an error before the header of a
-// block that asks for too much memory. It follows the file from block to block
-// without unpacking: see the .xz file format, and LZMA2's chunks in its decoder.
+// xzGuard passes on what it reads, and returns an error at the header of a block that
+// requests too much memory. It follows the file from block to block without unpacking,
+// see the .xz file format and the chunks in the decoder of LZMA2.
 type xzGuard struct {
 	from io.Reader
 	err  error
 
-	skip int               // bytes that do not matter
-	want int               // bytes that do, for next
-	have []byte            // of those
-	next func(have []byte) // sets skip, want and the next one; nil: what comes is the index
+	skip int               // number of bytes to skip
+	want int               // number of bytes that next needs
+	have []byte            // those of them that were read
+	next func(have []byte) // sets skip, want and next; nil at the index, after all blocks
 
-	check int // bytes of a block's check
-	data  int // bytes of the block's chunks, modulo 4
+	check int // size of a block's check, in bytes
+	data  int // size of the block's chunks, modulo 4
 }
 
 func newXZGuard(from io.Reader) *xzGuard {
@@ -69,11 +69,11 @@ func (g *xzGuard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checks are the sizes of the kinds of checks.
-var checks = [16]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}
+// checkSizes are the sizes of the kinds of checks, in bytes.
+var checkSizes = [16]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}
 
 func (g *xzGuard) stream(have []byte) {
-	g.check = checks[have[7]&0xf]
+	g.check = checkSizes[have[7]&0xf]
 	g.expect(1, g.blockSize)
 }
 
@@ -85,21 +85,21 @@ func (g *xzGuard) blockSize(have []byte) {
 	g.expect(4*(int(have[0])+1)-1, g.block)
 }
 
-// block reads a block's header, but for its size.
+// block reads a block's header after its size.
 func (g *xzGuard) block(have []byte) {
 	flags, at := have[0], 1
-	for _, flag := range []byte{0x40, 0x80} { // sizes that may stand before the filter
+	for _, flag := range []byte{0x40, 0x80} { // optional sizes before the filter
 		for more := flags&flag != 0; more && at < len(have); at++ {
 			more = have[at]&0x80 != 0
 		}
 	}
 	const lzma2 = 0x21
 	if flags&3 != 0 || at+2 >= len(have) || have[at] != lzma2 || have[at+1] != 1 {
-		g.err = errNoXZ // or one with a filter for programs, which indices do not have
+		g.err = errNotXZ // or it has a filter for programs, which indices do not use
 		return
 	}
 	if size, err := lzma.DecodeDictCap(have[at+2]); err != nil || size > maxDictionary {
-		g.err = errHungryXZ
+		g.err = errXZMemory
 		return
 	}
 	g.data = 0
@@ -110,7 +110,7 @@ func (g *xzGuard) block(have []byte) {
 func (g *xzGuard) chunk(have []byte) {
 	g.data++
 	switch c := have[0]; {
-	case c == 0: // the end of the block, filled up to a multiple of four
+	case c == 0: // the end of the block, padded to a multiple of four
 		g.skip = (4-g.data%4)%4 + g.check
 		g.expect(1, g.blockSize)
 	case c <= 2: // not packed
@@ -120,7 +120,7 @@ func (g *xzGuard) chunk(have []byte) {
 	case c >= 0x80:
 		g.expect(4, func(have []byte) { g.chunkOf(4, int(endian.BigEndian.Uint16(have[2:]))+1) })
 	default:
-		g.err = errNoXZ
+		g.err = errNotXZ
 	}
 }
 

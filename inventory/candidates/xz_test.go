@@ -18,8 +18,8 @@ func hungryBlock() []byte {
 	return endian.LittleEndian.AppendUint32(block, crc32.ChecksumIEEE(block))
 }
 
-// hungryXZ begins as a file whose dictionary is of 3 GiB.
-func hungryXZ() []byte {
+// memoryHungryXZ returns the beginning of a file whose dictionary has 3 GiB.
+func memoryHungryXZ() []byte {
 	b := []byte{0xfd, '7', 'z', 'X', 'Z', 0, 0, 4}
 	b = endian.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[6:8]))
 	return append(append(b, hungryBlock()...), make([]byte, 64)...)
@@ -37,7 +37,7 @@ func packXZ(t testing.TB, text []byte, c xz.WriterConfig) []byte {
 	return b.Bytes()
 }
 
-// samples are texts that pack well, badly, not at all, and empty.
+// samples returns texts that pack well, badly or not at all, and an empty one.
 func samples() [][]byte {
 	chance := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 150_000)
@@ -47,7 +47,7 @@ func samples() [][]byte {
 	return [][]byte{nil, {'x'}, bytes.Repeat([]byte(stanzas("nginx 1", "curl 2")), 1500), noise, append(noise[:70_001:70_001], make([]byte, 70_000)...)}
 }
 
-// TestXZ: blocks, checks and chunks of every kind are followed to the end.
+// xzGuard follows blocks, checks and chunks of every kind to the end.
 func TestXZ(t *testing.T) {
 	for i, text := range samples() {
 		for _, check := range []byte{xz.CRC32, xz.CRC64, xz.SHA256} {
@@ -67,11 +67,11 @@ func TestXZ(t *testing.T) {
 	}
 }
 
-// TestXZOfManyBlocks: a later block may not ask for more than the first.
+// The limit also holds for later blocks.
 func TestXZOfManyBlocks(t *testing.T) {
 	for i, text := range samples() {
 		packed := packXZ(t, text, xz.WriterConfig{CheckSum: xz.CRC32, BlockSize: 10_000})
-		// where the index begins is where another block would
+		// another block could begin where the index begins
 		end := len(packed) - 12
 		index := end - int(4*(endian.LittleEndian.Uint32(packed[end+4:])+1))
 		hungry := append(append(packed[:index:index], hungryBlock()...), make([]byte, 100)...)
@@ -79,13 +79,13 @@ func TestXZOfManyBlocks(t *testing.T) {
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
 		}
-		require.ErrorIs(t, err, errHungryXZ, "%d", i)
+		require.ErrorIs(t, err, errXZMemory, "%d", i)
 	}
 }
 
-// FuzzXZ: nothing makes unpacking take more memory than is allowed, or panic.
+// No input makes unpacking exceed the memory limit or panic.
 func FuzzXZ(f *testing.F) {
-	f.Add(hungryXZ())
+	f.Add(memoryHungryXZ())
 	f.Add([]byte("\xfd7zXZ\x00"))
 	f.Add(packXZ(f, []byte("Package: nginx\nVersion: 1\n"), xz.WriterConfig{BlockSize: 7}))
 	f.Fuzz(func(_ *testing.T, data []byte) {
