@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/way"
 )
 
-// What is done by hand is what the rollback's steps do, in their order.
+// By hand an operator does what the rollback's steps do, in their order.
 func TestTheRunbookGoesBackByHandInBothWays(t *testing.T) {
 	for name, order := range map[string][]string{
 		"fence": {"ls /run/migrate", "read_only = 1", "note its position", "MASTER_GTID_WAIT", "rm -f /etc/mysql/*/zz-migrate-fence.cnf", "ALTER EVENT", "Then DNS", "| 192.0.2.10 | 203.0.113.7 |", "## The end"},

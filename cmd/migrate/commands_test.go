@@ -25,9 +25,9 @@ import (
 
 // The scripts' own commands.
 
-// exits runs a command line and holds everything that every one of them
-// promises: the exit code, at most one error line and one hint line, no more on
-// standard error, and no secret anywhere: exits CODE migrate ARG...
+// exits runs a command line and checks what all of them promise: the exit code, at most
+// one error line and one hint line, nothing else on standard error, and no secret
+// anywhere: exits CODE migrate ARG...
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND ARG...")
@@ -81,7 +81,7 @@ func checkStderr(ts *testscript.TestScript, code int) {
 	}
 }
 
-// repeats reports whether a part of the error's chain stands in it twice.
+// repeats reports whether an error's line has a part of its chain twice.
 func repeats(line string) bool {
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(strings.TrimSpace(line), ": ") {
@@ -119,7 +119,7 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: untouched")
 	}
-	w := ts.Value(worldKey{}).(*world)
+	w := ts.Value(simulatorsKey{}).(*simulators)
 	for _, r := range w.do.Mutations() {
 		ts.Fatalf("I6: DigitalOcean was asked: %s %s", r.Method, r.Path)
 	}
@@ -146,7 +146,7 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
 }
 
-// isJSON holds when the last command printed JSON, one value or one a line:
+// isJSON checks that the last command printed JSON, one value or one on each line:
 // isjson [lines]
 func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
@@ -170,7 +170,7 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// madeUpInventory stands in for a capture where no host can be reached: capture NAME...
+// madeUpInventory replaces a capture where no host can be reached: capture NAME...
 func madeUpInventory(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
 		ts.Check(inventory.Save(ts.MkAbs(".migrate/inventory"), &inventory.Host{
@@ -202,9 +202,8 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { _ = lock.Release() })
 }
 
-// journal writes what runs of these kinds leave behind: KIND is one that has
-// finished, KIND/begun one that has changed something and stands open:
-// journal KIND[/begun]...
+// journal writes the events that runs of these kinds leave: KIND has finished,
+// KIND/begun has changed something and is unfinished: journal KIND[/begun]...
 func journal(ts *testscript.TestScript, neg bool, args []string) {
 	reverts := map[string]string{verb.Cutover: verb.Rollback, verb.Rollback: verb.Cutover}
 	j, err := plan.OpenJournal(ts.MkAbs(".migrate/journal.jsonl"), "tester")
@@ -245,7 +244,7 @@ func record(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: record NAME ADDRESS")
 	}
-	w := ts.Value(worldKey{}).(*world)
+	w := ts.Value(simulatorsKey{}).(*simulators)
 	body := fmt.Sprintf(`{"type":"A","name":%q,"content":%q,"ttl":3600}`, args[0], args[1])
 	req := httptest.NewRequest(http.MethodPost, "/client/v4/zones/"+w.zone+"/dns_records", strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+cfToken)

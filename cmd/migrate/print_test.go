@@ -27,7 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden holds got against testdata/golden/NAME.
+// golden compares got with testdata/golden/NAME.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", "golden", name)
@@ -155,8 +155,8 @@ func TestEventsAsJSONAreOneALine(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// TestProgressOnATerminal: ten updates a second at most, each over the last, and
-// none left standing under the next line.
+// A terminal gets at most ten updates a second. Each overwrites the last one, and none
+// stays above the next line.
 func TestProgressOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	w := (&app{out: &out}).watcher()

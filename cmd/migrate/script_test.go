@@ -43,8 +43,8 @@ const (
 	wrong   = "wr0ng-5ecre7"      //nolint:gosec // of nobody
 )
 
-// world is what a script runs against.
-type world struct {
+// simulators are what a script runs against: vendors and a database.
+type simulators struct {
 	do   *dosim.Sim
 	cf   *cfsim.Sim
 	zone string // id of blog.test
@@ -52,7 +52,7 @@ type world struct {
 	gtid string // the server's position before the script: a move that writes nothing keeps it
 }
 
-type worldKey struct{}
+type simulatorsKey struct{}
 
 func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD, db *servertest.Instance) {
 	testscript.Run(t, testscript.Params{
@@ -79,7 +79,7 @@ func runScripts(t *testing.T, dir string, sshd *remotetest.SSHD, db *servertest.
 // setUp starts the simulators and writes site.yaml: the configuration of
 // testdata/site.yaml with their addresses in it.
 func setUp(env *testscript.Env, sshd *remotetest.SSHD, db *servertest.Instance) error {
-	w := &world{
+	w := &simulators{
 		do: dosim.New(dosim.Options{Token: secret.New(doToken)}),
 		cf: cfsim.New(cfsim.Options{Token: cfToken}),
 	}
@@ -105,7 +105,7 @@ func setUp(env *testscript.Env, sshd *remotetest.SSHD, db *servertest.Instance) 
 		cf.Close()
 		require.NoError(env.T().(testing.TB), w.do.Close())
 	})
-	env.Values[worldKey{}] = w
+	env.Values[simulatorsKey{}] = w
 	if db != nil {
 		w.db, w.gtid = db, db.Value("SELECT @@gtid_binlog_pos")
 		env.Vars = append(env.Vars, "SOCKET="+db.Socket, "DBPORT="+strconv.Itoa(db.Port))

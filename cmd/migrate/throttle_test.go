@@ -35,7 +35,7 @@ func TestPrintSeed(t *testing.T) {
 	require.Contains(t, out.String(), `"source_history_list": 120`)
 }
 
-// TestTheRateIsOfThisRun: of a step that goes on, what was done before is not counted.
+// What an earlier run of the step has done does not count for the rate.
 func TestTheRateIsOfThisRun(t *testing.T) {
 	p := seed.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Progress()
 	require.Equal(t, "110.0 MiB of 120.0 MiB (91%), 1.0 MiB/s, 10s left  copies", describe(p, 100<<20, 10*time.Second))

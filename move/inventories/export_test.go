@@ -53,8 +53,8 @@ func exportSite(t *testing.T) *Inventory {
 	return v
 }
 
-// A host gets the private addresses of others, and the public one of itself
-// where it serves the world; what two hosts have, or has no clone, stays.
+// A host gets the private addresses of others, and its own public one if it serves the
+// public. An address that two hosts have, or whose host has no clone, stays.
 func TestExportKnowsNewAddresses(t *testing.T) {
 	v := exportSite(t)
 	var out bytes.Buffer
@@ -83,7 +83,7 @@ func TestExportKnowsNewAddresses(t *testing.T) {
 	}
 }
 
-// An export of some hosts has no others in it.
+// An export of some hosts does not contain the others.
 func TestExportOfSomeHosts(t *testing.T) {
 	v := exportSite(t)
 	dir := filepath.Join(t.TempDir(), "out")

@@ -11,8 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// A login that could become root and cannot any more sees less: what it sees
-// does not replace what root saw.
+// A login that can no longer become root sees less: that does not replace what root saw.
 func TestAPlainLoginReplacesNoCaptureOfRoot(t *testing.T) {
 	site, err := wiring.Open(&config.Config{StateDir: t.TempDir()})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// farOp can only be checked once something is made, and tells before what it expects.
+// farOp can be checked only once something is made, and says before what it expects.
 type farOp struct {
 	plan.Op
 	refuses error
@@ -28,9 +28,8 @@ func (o farOp) Expect(context.Context) (plan.State, error) {
 
 var errRefuses = errors.New("cannot be had")
 
-// TestAStepThatWaitsTellsWhatItExpects: the plan says how a pair is seeded while
-// the target is not made yet.
-func TestAStepThatWaitsTellsWhatItExpects(t *testing.T) {
+// A plan says how a pair is seeded before the target exists.
+func TestAStepThatWaitsSaysWhatItExpects(t *testing.T) {
 	p := &Planner{site: &wiring.Site{Config: &config.Config{}, State: state.At(filepath.Join(t.TempDir(), "state"))}}
 	stages := p.afterStage(plan.Stage{Name: "hosts", Steps: []plan.Step{{Name: "db1"}}},
 		plan.Stage{Name: "seed", Steps: []plan.Step{{Name: "far", Op: farOp{}}, {Name: "never", Op: farOp{refuses: errRefuses}}}})

@@ -12,8 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/move/wiring"
 )
 
-// TestTakingBackBeforeTheHandoverAsksNoVendor: neither token is set, and no zone
-// is read.
+// Neither vendor's token is set, and no zone is read.
 func TestTakingBackBeforeTheHandoverAsksNoVendor(t *testing.T) {
 	for name, want := range map[string]string{
 		"fence": "gates events-off guard fence drain handover events-on watch",

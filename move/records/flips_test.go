@@ -11,9 +11,9 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// TestAWaveThatWasBegunTakesNobodyIn: a record that is added between two runs
-// has no before-image, so a rollback could not put it back.
-func TestAWaveThatWasBegunTakesNobodyIn(t *testing.T) {
+// A record that is added between two runs has no before-image, so a rollback could
+// not put it back.
+func TestAWaveThatHasBegunTakesNoNewRecords(t *testing.T) {
 	record := func(id string) dns.Entry { return dns.Entry{Record: dns.Record{ID: id, Name: id + ".blog.test"}} }
 	d := dns.Derivation{
 		Waves: []string{"canary", "rest"},

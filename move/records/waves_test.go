@@ -61,8 +61,8 @@ func TestEveryWaveIsProbedFlippedAndPurged(t *testing.T) {
 	require.Equal(t, []string{"flip-canary", "flip-rest"}, movetest.Names(stages))
 }
 
-// The way back knows from the journal what to probe, to flip and to purge,
-// whatever the zones have become.
+// The way back learns from the journal what to probe, to flip and to purge, whatever
+// the zones look like by then.
 func TestTheWayBackNeedsNoDerivation(t *testing.T) {
 	r, sim := openSite(t)
 	for _, record := range sim.Records("blog.test") {
@@ -104,7 +104,7 @@ func TestNothingFlippedNothingToFlipBack(t *testing.T) {
 	require.Empty(t, stages)
 }
 
-// I4 is promised for what is probed; of the rest every record is named.
+// I4 is promised for what is probed. Every other record is named.
 func TestEveryRecordWithoutAProbeIsAHazard(t *testing.T) {
 	r, _ := openSite(t)
 	entry := func(name, kind, old string) dns.Entry {

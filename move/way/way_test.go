@@ -13,7 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/preflight"
 )
 
-// mainPair is one pair whose servers are not there.
+// mainPair is a pair whose servers do not exist.
 func mainPair() replication.Pair {
 	return replication.Pair{
 		Name: "main", Source: replication.NewServer(replication.ServerConfig{Name: "a", Side: replication.Source}),
@@ -36,8 +36,8 @@ func TestDualReportsConflictsBeforeItDrains(t *testing.T) {
 	require.Equal(t, "main:readers", Dual{}.Finish(s.Parts)[0].Name)
 }
 
-// Between the fence and the end of the flips the clients' writes fail: up to the
-// hand-over a failure takes everything back, after it nothing stops the run.
+// Clients' writes fail from the fence to the end of the flips. Up to the hand-over a
+// failure takes everything back; after it no signal stops the run.
 func TestFenceIsCriticalThenDoesNotStop(t *testing.T) {
 	s := Switch{
 		Parts: Parts{Pairs: []replication.Pair{mainPair()}, Cutover: config.Cutover{Budget: 8 * time.Second}}, Enter: replication.Target,
@@ -69,9 +69,9 @@ func TestPreflightAsksWhatTheWayNeeds(t *testing.T) {
 	require.Equal(t, preflight.Options{Dual: true}, dual)
 }
 
-// A cutover has handed over once a step of the stage that takes over was begun,
-// or a flip, whatever way the configuration names now.
-func TestHandedOverIsReadOffTheJournal(t *testing.T) {
+// A cutover has handed over once a step of the stage that takes over has started, or a
+// flip, whichever way the configuration names now.
+func TestTheJournalSaysWhetherACutoverHandedOver(t *testing.T) {
 	after := func(key plan.Key, gate bool) bool {
 		return All().HandedOver(plan.Fold([]plan.Event{{Seq: 1, Kind: key.Kind, Step: key, Type: plan.StepStarted, Gate: gate}}))
 	}
