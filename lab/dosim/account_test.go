@@ -75,7 +75,7 @@ func TestTags(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	web, _ := twoDroplets(t, client)
+	web, _ := createWebAndDB(t, client)
 	made, _, err := client.Tags.Create(ctx, &godo.TagCreateRequest{Name: "move:7"})
 	require.NoError(t, err)
 	require.Zero(t, made.Resources.Count)
@@ -119,11 +119,11 @@ func TestVPCs(t *testing.T) {
 		require.Equal(t, 422, status)
 		require.Equal(t, want, message)
 	}
-	in := request("web-1")
+	in := dropletRequest("web-1")
 	in.VPCUUID = v.ID
 	d, _, err := client.Droplets.Create(ctx, in)
 	require.NoError(t, err)
-	require.Equal(t, v.ID, active(t, client, d.ID).VPCUUID)
+	require.Equal(t, v.ID, waitActive(t, client, d.ID).VPCUUID)
 	members, _, err := client.VPCs.ListMembers(ctx, v.ID, nil, nil)
 	require.NoError(t, err)
 	require.Len(t, members, 1)
@@ -148,9 +148,9 @@ func TestVPCs(t *testing.T) {
 		return err == nil
 	}, 10*time.Second, 20*time.Millisecond, "once the machine is destroyed")
 
-	other, _, err := client.Droplets.Create(ctx, request("web-2"))
+	other, _, err := client.Droplets.Create(ctx, dropletRequest("web-2"))
 	require.NoError(t, err)
-	standard, _, err := client.VPCs.Get(ctx, active(t, client, other.ID).VPCUUID)
+	standard, _, err := client.VPCs.Get(ctx, waitActive(t, client, other.ID).VPCUUID)
 	require.NoError(t, err)
 	require.True(t, standard.Default)
 	_, err = client.VPCs.Delete(ctx, standard.ID)
@@ -165,7 +165,7 @@ func TestReservedIPs(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	web, db := twoDroplets(t, client)
+	web, db := createWebAndDB(t, client)
 	ip, _, err := client.ReservedIPs.Create(ctx, &godo.ReservedIPCreateRequest{DropletID: web.ID})
 	require.NoError(t, err)
 	require.Equal(t, "10.213.3.11", ip.IP)

@@ -21,7 +21,7 @@ type action struct {
 	CompletedAt  *string `json:"completed_at"`
 	ResourceID   int     `json:"resource_id"`
 	ResourceType string  `json:"resource_type"`
-	Region       *Region `json:"region"`
+	Region       *region `json:"region"`
 	RegionSlug   string  `json:"region_slug"`
 
 	reserved string // the address, for an action on a reserved IP
@@ -37,10 +37,10 @@ func (a *action) link(r *http.Request, rel string) actionLink {
 	return actionLink{a.ID, rel, "http://" + r.Host + "/v2/actions/" + strconv.Itoa(a.ID)}
 }
 
-// begin starts an action, which is pending on the droplet until finish.
-func (s *Sim) begin(d *droplet, kind string) *action {
+// beginAction starts an action, which is pending on the droplet until finishAction.
+func (s *Sim) beginAction(d *droplet, kind string) *action {
 	a := &action{
-		ID: s.nextID(), Status: actionInProgress, Type: kind, StartedAt: stamp(s.opts.Now()),
+		ID: s.nextID(), Status: actionInProgress, Type: kind, StartedAt: timestamp(s.options.Now()),
 		ResourceID: d.id, ResourceType: "droplet", Region: d.region, RegionSlug: d.region.Slug,
 	}
 	s.actions[a.ID] = a
@@ -48,8 +48,8 @@ func (s *Sim) begin(d *droplet, kind string) *action {
 	return a
 }
 
-func (s *Sim) finish(d *droplet, a *action, err error) {
-	at := stamp(s.opts.Now())
+func (s *Sim) finishAction(d *droplet, a *action, err error) {
+	at := timestamp(s.options.Now())
 	a.CompletedAt, a.Status = &at, actionCompleted
 	if err != nil {
 		a.Status = actionErrored
@@ -59,7 +59,7 @@ func (s *Sim) finish(d *droplet, a *action, err error) {
 	}
 }
 
-// newestFirst are the actions that match, in the vendor's order.
+// newestFirst returns the actions that match, in the vendor's order.
 func (s *Sim) newestFirst(match func(*action) bool) []*action {
 	out := slices.DeleteFunc(sortedValues(s.actions), func(a *action) bool { return !match(a) })
 	slices.Reverse(out)
@@ -75,7 +75,7 @@ func (s *Sim) getAction(r *http.Request) (int, any, error) {
 	if a == nil {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "action", a)
+	return object(http.StatusOK, "action", a)
 }
 
 func (s *Sim) listDropletActions(r *http.Request) (int, any, error) {
@@ -95,7 +95,7 @@ func (s *Sim) getDropletAction(r *http.Request) (int, any, error) {
 	if a == nil || a.ResourceType != "droplet" || a.ResourceID != d.id {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "action", a)
+	return object(http.StatusOK, "action", a)
 }
 
 type dropletAction struct {
@@ -112,10 +112,10 @@ func (s *Sim) createDropletAction(r *http.Request) (int, any, error) {
 	if err := decode(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if err := s.mayAct(d, in); err != nil {
+	if err := s.checkAction(d, in); err != nil {
 		return 0, nil, err
 	}
-	return one(http.StatusCreated, "action", s.act(d, in))
+	return object(http.StatusCreated, "action", s.startAction(d, in))
 }
 
 func (s *Sim) createActionsByTag(r *http.Request) (int, any, error) {
@@ -132,25 +132,25 @@ func (s *Sim) createActionsByTag(r *http.Request) (int, any, error) {
 		if !slices.Contains(d.tags, name) {
 			continue
 		}
-		if err := s.mayAct(d, in); err != nil {
+		if err := s.checkAction(d, in); err != nil {
 			return 0, nil, err
 		}
 		found = append(found, d)
 	}
 	out := []*action{}
 	for _, d := range found {
-		out = append(out, s.act(d, in))
+		out = append(out, s.startAction(d, in))
 	}
-	return one(http.StatusCreated, "actions", out)
+	return object(http.StatusCreated, "actions", out)
 }
 
-// mayAct says why an action is refused. What changes a machine in ways that a
-// lab host cannot follow (resize, rebuild, snapshots, …) is refused too.
-func (s *Sim) mayAct(d *droplet, in dropletAction) error {
+// checkAction returns the reason why an action is refused. Actions that a lab host
+// cannot perform (resize, rebuild, snapshots, …) are refused, too.
+func (s *Sim) checkAction(d *droplet, in dropletAction) error {
 	switch in.Type {
 	case "power_off", "power_on", "shutdown", "reboot", "power_cycle":
 	case "rename":
-		if len(in.Name) > 255 || !dropletName.MatchString(in.Name) {
+		if len(in.Name) > 255 || !dropletNamePattern.MatchString(in.Name) {
 			return unprocessable("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)")
 		}
 	default:
@@ -162,14 +162,14 @@ func (s *Sim) mayAct(d *droplet, in dropletAction) error {
 	return nil
 }
 
-func (s *Sim) act(d *droplet, in dropletAction) *action {
-	a := s.begin(d, in.Type)
-	shown := *a // as it is now; it may be done before the answer is written
+func (s *Sim) startAction(d *droplet, in dropletAction) *action {
+	a := s.beginAction(d, in.Type)
+	shown := *a // a copy, because the action may finish before the answer is written
 	if in.Type == "rename" {
 		d.name = in.Name
-		s.finish(d, a, nil)
+		s.finishAction(d, a, nil)
 		return &shown
 	}
-	s.switchPower(d, a)
+	s.switchPowerInBackground(d, a)
 	return &shown
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Region is a datacenter region.
-type Region struct {
+// region is a datacenter region.
+type region struct {
 	Name      string   `json:"name"`
 	Slug      string   `json:"slug"`
 	Features  []string `json:"features"`
@@ -31,8 +31,8 @@ type Size struct {
 	Description  string   `json:"description"`
 }
 
-// Image is an operating system image; sizes in GB.
-type Image struct {
+// image is an operating system image; sizes in GB.
+type image struct {
 	ID            int       `json:"id"`
 	Name          string    `json:"name"`
 	Type          string    `json:"type"`
@@ -48,9 +48,9 @@ type Image struct {
 	Status        string    `json:"status"`
 }
 
-// DefaultRegions returns regions that the vendor has; sfo1 is closed to new droplets.
-func DefaultRegions() []Region {
-	var out []Region
+// defaultRegions returns regions that the vendor has; sfo1 is closed to new droplets.
+func defaultRegions() []region {
+	var out []region
 	for _, r := range []struct{ slug, name string }{
 		{"nyc1", "New York 1"},
 		{"nyc3", "New York 3"},
@@ -65,13 +65,13 @@ func DefaultRegions() []Region {
 		{"syd1", "Sydney 1"},
 	} {
 		features := []string{"backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"}
-		out = append(out, Region{Name: r.name, Slug: r.slug, Features: features, Available: r.slug != "sfo1"})
+		out = append(out, region{Name: r.name, Slug: r.slug, Features: features, Available: r.slug != "sfo1"})
 	}
 	return out
 }
 
-// DefaultSizes returns the vendor's basic and some general purpose sizes, with its prices.
-func DefaultSizes() []Size {
+// defaultSizes returns the vendor's basic and some general purpose sizes, with its prices.
+func defaultSizes() []Size {
 	var out []Size
 	for _, z := range []struct {
 		vcpus, memory, disk int
@@ -98,10 +98,10 @@ func DefaultSizes() []Size {
 	return out
 }
 
-// DefaultImages returns distribution images by the vendor's slugs.
-func DefaultImages() []Image {
+// defaultImages returns distribution images by the vendor's slugs.
+func defaultImages() []image {
 	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	var out []Image
+	var out []image
 	for i, m := range []struct{ slug, distribution, name string }{
 		{"debian-11-x64", "Debian", "11 x64"},
 		{"debian-12-x64", "Debian", "12 x64"},
@@ -110,7 +110,7 @@ func DefaultImages() []Image {
 		{"ubuntu-24-04-x64", "Ubuntu", "24.04 (LTS) x64"},
 		{"rockylinux-9-x64", "Rocky Linux", "9 x64"},
 	} {
-		out = append(out, Image{
+		out = append(out, image{
 			ID: 190_000_001 + i, Name: m.name, Type: "base", Distribution: m.distribution, Slug: m.slug, Public: true,
 			CreatedAt: created, MinDiskSize: 7, SizeGigabytes: 2.36, Description: m.distribution + " " + m.name, Tags: []string{}, Status: "available",
 		})
@@ -118,82 +118,78 @@ func DefaultImages() []Image {
 	return out
 }
 
-// withCatalogue fills in the defaults and ties regions, sizes and images together.
-func (o *Options) withCatalogue() {
-	if o.Regions == nil {
-		o.Regions = DefaultRegions()
-	}
-	if o.Sizes == nil {
-		o.Sizes = DefaultSizes()
-	}
-	if o.Images == nil {
-		o.Images = DefaultImages()
-	}
-	o.Regions, o.Sizes, o.Images = slices.Clone(o.Regions), slices.Clone(o.Sizes), slices.Clone(o.Images)
-	var regions, sizes []string
-	for _, r := range o.Regions {
-		if r.Available {
-			regions = append(regions, r.Slug)
-		}
-	}
-	for i := range o.Sizes {
-		if o.Sizes[i].Regions == nil {
-			o.Sizes[i].Regions = regions
-		}
-		sizes = append(sizes, o.Sizes[i].Slug)
-	}
-	for i := range o.Images {
-		if o.Images[i].Regions == nil {
-			o.Images[i].Regions = regions
-		}
-	}
-	for i, r := range o.Regions {
-		if r.Sizes == nil && r.Available {
-			o.Regions[i].Sizes = sizes
-		}
-		if o.Regions[i].Sizes == nil {
-			o.Regions[i].Sizes = []string{}
-		}
-	}
+// catalogue holds the account's regions, sizes and images.
+type catalogue struct {
+	regions []region
+	sizes   []Size
+	images  []image
 }
 
-func (s *Sim) region(slug string) *Region {
-	for i := range s.opts.Regions {
-		if s.opts.Regions[i].Slug == slug {
-			return &s.opts.Regions[i]
+// newCatalogue returns the defaults. All sizes and images are available in all open
+// regions.
+func newCatalogue() catalogue {
+	c := catalogue{defaultRegions(), defaultSizes(), defaultImages()}
+	var open, slugs []string
+	for _, r := range c.regions {
+		if r.Available {
+			open = append(open, r.Slug)
+		}
+	}
+	for i := range c.sizes {
+		c.sizes[i].Regions = open
+		slugs = append(slugs, c.sizes[i].Slug)
+	}
+	for i := range c.images {
+		c.images[i].Regions = open
+	}
+	for i := range c.regions {
+		c.regions[i].Sizes = []string{}
+		if c.regions[i].Available {
+			c.regions[i].Sizes = slugs
+		}
+	}
+	return c
+}
+
+func (s *Sim) region(slug string) *region {
+	for i := range s.catalogue.regions {
+		if s.catalogue.regions[i].Slug == slug {
+			return &s.catalogue.regions[i]
 		}
 	}
 	return nil
 }
 
 func (s *Sim) size(slug string) *Size {
-	for i := range s.opts.Sizes {
-		if s.opts.Sizes[i].Slug == slug {
-			return &s.opts.Sizes[i]
+	for i := range s.catalogue.sizes {
+		if s.catalogue.sizes[i].Slug == slug {
+			return &s.catalogue.sizes[i]
 		}
 	}
 	return nil
 }
 
-func (s *Sim) image(slugOrID string) *Image {
-	for i, m := range s.opts.Images {
+func (s *Sim) image(slugOrID string) *image {
+	for i, m := range s.catalogue.images {
 		if m.Slug == slugOrID || strconv.Itoa(m.ID) == slugOrID {
-			return &s.opts.Images[i]
+			return &s.catalogue.images[i]
 		}
 	}
 	return nil
 }
 
 func (s *Sim) listRegions(r *http.Request) (int, any, error) {
-	return page(r, "regions", s.opts.Regions)
+	return page(r, "regions", s.catalogue.regions)
 }
 
-func (s *Sim) listSizes(r *http.Request) (int, any, error) { return page(r, "sizes", s.opts.Sizes) }
+func (s *Sim) listSizes(r *http.Request) (int, any, error) {
+	return page(r, "sizes", s.catalogue.sizes)
+}
 
 func (s *Sim) listImages(r *http.Request) (int, any, error) {
 	query := r.URL.Query()
-	var found []Image
-	for _, m := range s.opts.Images {
+	var found []image
+	for _, m := range s.catalogue.images {
 		kind := query.Get("type") == "" || query.Get("type") == "distribution" && m.Type == "base"
 		if kind && (query.Get("private") != "true" || !m.Public) &&
 			(query.Get("tag_name") == "" || slices.Contains(m.Tags, query.Get("tag_name"))) {
@@ -208,12 +204,12 @@ func (s *Sim) getImage(r *http.Request) (int, any, error) {
 	if m == nil {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "image", m)
+	return object(http.StatusOK, "image", m)
 }
 
 func (s *Sim) getAccount(*http.Request) (int, any, error) {
-	return one(http.StatusOK, "account", map[string]any{
-		"droplet_limit": s.opts.Limits.Droplets, "floating_ip_limit": s.opts.Limits.ReservedIPs,
+	return object(http.StatusOK, "account", map[string]any{
+		"droplet_limit": s.options.Limits.Droplets, "floating_ip_limit": s.options.Limits.ReservedIPs,
 		"email": "sre@lab.example", "name": "Lab", "uuid": "b6fr89dbf6d9156cace5f3c78dc9851d957381ef",
 		"email_verified": true, "status": "active", "status_message": "",
 		"team": map[string]string{"uuid": fmt.Sprintf("%040x", 1), "name": "Lab"},

@@ -17,9 +17,9 @@ const (
 type droplet struct {
 	id       int
 	name     string
-	region   *Region
+	region   *region
 	size     *Size
-	image    *Image
+	image    *image
 	status   string
 	created  time.Time
 	tags     []string
@@ -28,13 +28,13 @@ type droplet struct {
 	keys     []string
 	features []string
 
-	public, private netip.Addr // allotted at once, shown when hosted
-	hosted          bool       // Boot has succeeded, Destroy was not called
-	pending         *action    // the action in progress
+	public, private netip.Addr // allocated at creation, shown when active
+	hasHost         bool       // Boot has succeeded, and the droplet is not deleted
+	pending         *action    // the action in progress, or nil
 
-	enforcing  sync.Mutex // held across the Booter's calls; taken before Sim.mu
-	applied    Rules      // what the Booter has put in force last
-	enforceErr error      // why that went wrong
+	booterLock    sync.Mutex // held during calls of the Booter; lock it before Sim.mu
+	enforcedRules Rules      // the rules that the Booter enforced last
+	enforceErr    error      // the error of the last attempt to enforce rules
 }
 
 // machine describes d to its Booter.
@@ -70,14 +70,14 @@ type dropletView struct {
 	NextBackupWindow any      `json:"next_backup_window"`
 	SnapshotIDs      []int    `json:"snapshot_ids"`
 	VolumeIDs        []string `json:"volume_ids"`
-	Image            *Image   `json:"image"`
+	Image            *image   `json:"image"`
 	Size             *Size    `json:"size"`
 	SizeSlug         string   `json:"size_slug"`
 	Networks         struct {
 		V4 []networkV4 `json:"v4"`
 		V6 []any       `json:"v6"`
 	} `json:"networks"`
-	Region  *Region  `json:"region"`
+	Region  *region  `json:"region"`
 	Tags    []string `json:"tags"`
 	VPCUUID string   `json:"vpc_uuid"`
 }
@@ -85,7 +85,7 @@ type dropletView struct {
 func (d *droplet) view() dropletView {
 	v := dropletView{
 		ID: d.id, Name: d.name, Memory: d.size.Memory, VCPUs: d.size.VCPUs, Disk: d.size.Disk,
-		Locked: d.pending != nil, Status: d.status, CreatedAt: stamp(d.created), Features: d.features,
+		Locked: d.pending != nil, Status: d.status, CreatedAt: timestamp(d.created), Features: d.features,
 		BackupIDs: []int{}, SnapshotIDs: []int{}, VolumeIDs: []string{},
 		Image: d.image, Size: d.size, SizeSlug: d.size.Slug, Region: d.region,
 		Tags: append([]string{}, d.tags...), VPCUUID: d.vpc.ID,
@@ -106,26 +106,26 @@ func networkOf(addr netip.Addr, pool netip.Prefix, kind string) networkV4 {
 	return networkV4{addr.String(), netmask.String(), pool.Masked().Addr().Next().String(), kind}
 }
 
-// stamp formats a time as the API does.
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// timestamp formats a time as the API does.
+func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// allot returns the first free address of pool from its .11 on.
-func allot(pool netip.Prefix, taken func(netip.Addr) bool) (netip.Addr, bool) {
+// allocate returns the first free address of pool at or above its .11.
+func allocate(pool netip.Prefix, inUse func(netip.Addr) bool) (netip.Addr, bool) {
 	addr := pool.Masked().Addr()
 	for range 11 {
 		addr = addr.Next()
 	}
-	for ; pool.Contains(addr.Next()); addr = addr.Next() { // the last one is for broadcast
-		if !taken(addr) {
+	for ; pool.Contains(addr.Next()); addr = addr.Next() { // the last address is for broadcast
+		if !inUse(addr) {
 			return addr, true
 		}
 	}
 	return netip.Addr{}, false
 }
 
-// addressTaken reports whether a machine, even one being destroyed, has addr.
-func (s *Sim) addressTaken(addr netip.Addr) bool {
-	for _, all := range []map[int]*droplet{s.droplets, s.leaving} {
+// addressInUse reports whether a droplet, even one that is being destroyed, has addr.
+func (s *Sim) addressInUse(addr netip.Addr) bool {
+	for _, all := range []map[int]*droplet{s.droplets, s.destroying} {
 		for _, d := range all {
 			if d.public == addr || d.private == addr {
 				return true

@@ -13,19 +13,19 @@ const (
 	maxUserData = 64 << 10
 )
 
-var dropletName = regexp.MustCompile(`^[a-zA-Z0-9]?[a-z0-9A-Z.\-]*[a-z0-9A-Z]$`)
+var dropletNamePattern = regexp.MustCompile(`^[a-zA-Z0-9]?[a-z0-9A-Z.\-]*[a-z0-9A-Z]$`)
 
 type dropletCreate struct {
-	Name     string   `json:"name"`
-	Names    []string `json:"names"`
-	Region   string   `json:"region"`
-	Size     string   `json:"size"`
-	Image    ref      `json:"image"`
-	SSHKeys  []ref    `json:"ssh_keys"`
-	Tags     []string `json:"tags"`
-	UserData string   `json:"user_data"`
-	VPCUUID  string   `json:"vpc_uuid"`
-	Volumes  []ref    `json:"volumes"`
+	Name     string       `json:"name"`
+	Names    []string     `json:"names"`
+	Region   string       `json:"region"`
+	Size     string       `json:"size"`
+	Image    identifier   `json:"image"`
+	SSHKeys  []identifier `json:"ssh_keys"`
+	Tags     []string     `json:"tags"`
+	UserData string       `json:"user_data"`
+	VPCUUID  string       `json:"vpc_uuid"`
+	Volumes  []identifier `json:"volumes"`
 
 	Backups    bool `json:"backups"`
 	IPv6       bool `json:"ipv6"`
@@ -41,13 +41,13 @@ func (s *Sim) createDroplets(r *http.Request) (int, any, error) {
 	if !many {
 		in.Names = []string{in.Name}
 	}
-	made, err := s.makeDroplets(in)
+	created, err := s.makeDroplets(in)
 	if err != nil {
 		return 0, nil, err
 	}
 	var views []dropletView
 	actions := []actionLink{}
-	for _, d := range made {
+	for _, d := range created {
 		views = append(views, d.view())
 		actions = append(actions, d.pending.link(r, "create"))
 	}
@@ -58,46 +58,46 @@ func (s *Sim) createDroplets(r *http.Request) (int, any, error) {
 	return http.StatusAccepted, map[string]any{"droplet": views[0], "links": links}, nil
 }
 
-// makeDroplets makes all of them, or none and says why.
+// makeDroplets makes all droplets of a request, or none.
 func (s *Sim) makeDroplets(in dropletCreate) ([]*droplet, error) {
-	template, err := s.templateOf(in)
+	template, err := s.newTemplate(in)
 	if err != nil {
 		return nil, err
 	}
-	var made []*droplet
+	var created []*droplet
 	discard := func() {
-		for _, d := range made {
+		for _, d := range created {
 			delete(s.droplets, d.id)
 		}
 	}
 	for _, name := range in.Names {
 		d := &droplet{
 			id: s.nextID(), name: name, region: template.region, size: template.size, image: template.image,
-			status: statusNew, created: s.opts.Now(), tags: slices.Clone(in.Tags), vpc: template.vpc,
+			status: statusNew, created: s.options.Now(), tags: slices.Clone(in.Tags), vpc: template.vpc,
 			userData: in.UserData, keys: template.keys, features: template.features,
 		}
 		var public, private bool
-		d.public, public = allot(s.opts.Public, s.addressTaken)
-		d.private, private = allot(s.opts.Private, s.addressTaken)
+		d.public, public = allocate(s.options.Public, s.addressInUse)
+		d.private, private = allocate(s.options.Private, s.addressInUse)
 		if !public || !private {
 			discard()
 			return nil, unprocessable("Region is out of addresses")
 		}
 		s.droplets[d.id] = d
-		made = append(made, d)
+		created = append(created, d)
 	}
 	if err := s.ensureTags(in.Tags); err != nil {
 		discard()
 		return nil, err
 	}
-	for _, d := range made {
-		s.boot(d)
+	for _, d := range created {
+		s.bootInBackground(d)
 	}
-	return made, nil
+	return created, nil
 }
 
-// templateOf validates a request and returns what all its droplets share.
-func (s *Sim) templateOf(in dropletCreate) (*droplet, error) {
+// newTemplate validates a request and returns a droplet with what all its droplets share.
+func (s *Sim) newTemplate(in dropletCreate) (*droplet, error) {
 	d := &droplet{size: s.size(in.Size), image: s.image(string(in.Image)), features: []string{"droplet_agent", "private_networking"}}
 	switch {
 	case len(in.Names) == 0:
@@ -112,15 +112,15 @@ func (s *Sim) templateOf(in dropletCreate) (*droplet, error) {
 		return nil, unprocessable("user_data exceeds the limit of 64 KiB")
 	case len(in.Volumes) > 0:
 		return nil, unprocessable("Volume %s was not found", in.Volumes[0])
-	case len(s.droplets)+len(s.leaving)+len(in.Names) > s.opts.Limits.Droplets:
+	case len(s.droplets)+len(s.destroying)+len(in.Names) > s.options.Limits.Droplets:
 		return nil, unprocessable("creating this/these droplet(s) will exceed your droplet limit")
 	}
 	for _, name := range in.Names {
-		if len(name) > 255 || !dropletName.MatchString(name) {
+		if len(name) > 255 || !dropletNamePattern.MatchString(name) {
 			return nil, unprocessable("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)")
 		}
 	}
-	if err := s.placeTemplate(d, in); err != nil {
+	if err := s.chooseRegionAndVPC(d, in); err != nil {
 		return nil, err
 	}
 	var unknown []string
@@ -143,8 +143,8 @@ func (s *Sim) templateOf(in dropletCreate) (*droplet, error) {
 	return d, nil
 }
 
-// placeTemplate chooses region and VPC.
-func (s *Sim) placeTemplate(d *droplet, in dropletCreate) error {
+// chooseRegionAndVPC sets the region and the VPC of a template.
+func (s *Sim) chooseRegionAndVPC(d *droplet, in dropletCreate) error {
 	if in.VPCUUID != "" {
 		if d.vpc = s.vpcs[in.VPCUUID]; d.vpc == nil {
 			return unprocessable("VPC %s was not found", in.VPCUUID)
@@ -153,7 +153,7 @@ func (s *Sim) placeTemplate(d *droplet, in dropletCreate) error {
 			in.Region = d.vpc.Region
 		}
 	}
-	if in.Region == "" { // any will do
+	if in.Region == "" { // any region
 		in.Region = d.size.Regions[0]
 	}
 	d.region = s.region(in.Region)
@@ -188,7 +188,7 @@ func (s *Sim) listDroplets(r *http.Request) (int, any, error) {
 	return page(r, "droplets", views)
 }
 
-// dropletAt is the droplet that the path names.
+// dropletAt returns the droplet that the path names.
 func (s *Sim) dropletAt(r *http.Request) (*droplet, error) {
 	if d := s.droplets[idOf(r, "id")]; d != nil {
 		return d, nil
@@ -201,7 +201,7 @@ func (s *Sim) getDroplet(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return one(http.StatusOK, "droplet", d.view())
+	return object(http.StatusOK, "droplet", d.view())
 }
 
 func (s *Sim) deleteDroplet(r *http.Request) (int, any, error) {
@@ -212,12 +212,13 @@ func (s *Sim) deleteDroplet(r *http.Request) (int, any, error) {
 	if d.pending != nil {
 		return 0, nil, errPending()
 	}
-	s.destroy(d)
-	s.enforceChanges()
-	return done()
+	s.destroyInBackground(d)
+	s.enforceChangedRules()
+	return noContent()
 }
 
-// deleteDropletsByTag deletes all that have the tag, or none while one of them is busy.
+// deleteDropletsByTag deletes all droplets with the tag, or none if one of them has a
+// pending action.
 func (s *Sim) deleteDropletsByTag(r *http.Request) (int, any, error) {
 	name := r.URL.Query().Get("tag_name")
 	if name == "" {
@@ -236,13 +237,13 @@ func (s *Sim) deleteDropletsByTag(r *http.Request) (int, any, error) {
 		}
 	}
 	for _, d := range found {
-		s.destroy(d)
+		s.destroyInBackground(d)
 	}
-	s.enforceChanges()
-	return done()
+	s.enforceChangedRules()
+	return noContent()
 }
 
 func errPending() error { return unprocessable("Droplet already has a pending event.") }
 
-// urn names a droplet among all resources.
+// urn identifies a droplet among all kinds of resources.
 func (d *droplet) urn() string { return "do:droplet:" + strconv.Itoa(d.id) }

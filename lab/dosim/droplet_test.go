@@ -15,7 +15,7 @@ import (
 
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKAVJBSGZkFRCEClxXwdL3KcKf0mYHfQmsn3uF5mTd lab"
 
-func request(name string) *godo.DropletCreateRequest {
+func dropletRequest(name string) *godo.DropletCreateRequest {
 	return &godo.DropletCreateRequest{
 		Name: name, Region: "fra1", Size: "s-1vcpu-1gb", Image: godo.DropletCreateImage{Slug: "debian-12-x64"},
 	}
@@ -23,14 +23,14 @@ func request(name string) *godo.DropletCreateRequest {
 
 func TestDropletLife(t *testing.T) {
 	release := make(chan struct{})
-	booter := &fakeBooter{rules: map[int]Rules{}, booted: map[int]Machine{}, power: map[int]bool{}, hold: map[string]chan struct{}{"boot": release}}
+	booter := &fakeBooter{rules: map[int]Rules{}, booted: map[int]Machine{}, power: map[int]bool{}, blocks: map[string]chan struct{}{"boot": release}}
 	l := newLab(t, Options{Booter: booter})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
 
 	key, _, err := client.Keys.Create(ctx, &godo.KeyCreateRequest{Name: "sre", PublicKey: publicKey})
 	require.NoError(t, err)
-	in := request("web-1")
+	in := dropletRequest("web-1")
 	in.SSHKeys = []godo.DropletCreateSSHKey{{Fingerprint: key.Fingerprint}}
 	in.Tags = []string{"move:one", "web"}
 	in.UserData = "#cloud-config\n"
@@ -50,7 +50,7 @@ func TestDropletLife(t *testing.T) {
 	require.Equal(t, "Droplet already has a pending event.", message)
 
 	close(release)
-	d := active(t, client, made.ID)
+	d := waitActive(t, client, made.ID)
 	public, err := d.PublicIPv4()
 	require.NoError(t, err)
 	require.Equal(t, "10.213.1.11", public)
@@ -94,14 +94,14 @@ func TestCreateManyListAndDeleteByTag(t *testing.T) {
 	require.Len(t, resp.Links.Actions, 3)
 	addresses := map[string]bool{}
 	for _, d := range made {
-		public, err := active(t, client, d.ID).PublicIPv4()
+		public, err := waitActive(t, client, d.ID).PublicIPv4()
 		require.NoError(t, err)
 		addresses[public] = true
 	}
 	require.Len(t, addresses, 3, "each has its own address")
-	other, _, err := client.Droplets.Create(ctx, request("b-1"))
+	other, _, err := client.Droplets.Create(ctx, dropletRequest("b-1"))
 	require.NoError(t, err)
-	active(t, client, other.ID)
+	waitActive(t, client, other.ID)
 
 	tagged, resp, err := client.Droplets.ListByTag(ctx, "many", &godo.ListOptions{PerPage: 2})
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestCreateManyListAndDeleteByTag(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 1)
 	require.Equal(t, "b-1", left[0].Name)
-	_, err = client.Droplets.DeleteByTag(ctx, "nobody")
+	_, err = client.Droplets.DeleteByTag(ctx, "none")
 	status, _ := statusOf(t, err)
 	require.Equal(t, 404, status)
 }
@@ -147,7 +147,7 @@ func TestCreateRefusals(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			in := request("web-1")
+			in := dropletRequest("web-1")
 			c.change(in)
 			_, _, err := client.Droplets.Create(t.Context(), in)
 			status, message := statusOf(t, err)
@@ -155,7 +155,7 @@ func TestCreateRefusals(t *testing.T) {
 			require.Equal(t, c.want, message)
 		})
 	}
-	in := request("web-1")
+	in := dropletRequest("web-1")
 	in.UserData = strings.Repeat("x", 64<<10)
 	_, _, err := client.Droplets.Create(t.Context(), in)
 	require.NoError(t, err, "64 KiB are allowed")
@@ -174,16 +174,16 @@ func TestCreateRefusals(t *testing.T) {
 
 	all, _, err := client.Droplets.List(t.Context(), nil)
 	require.NoError(t, err)
-	require.Len(t, all, 1, "what was refused made nothing")
+	require.Len(t, all, 1, "a refused request makes nothing")
 }
 
 func TestActions(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	d, _, err := client.Droplets.Create(ctx, request("web-1"))
+	d, _, err := client.Droplets.Create(ctx, dropletRequest("web-1"))
 	require.NoError(t, err)
-	active(t, client, d.ID)
+	waitActive(t, client, d.ID)
 	settled := func(a *godo.Action, _ *godo.Response, err error) {
 		t.Helper()
 		require.NoError(t, err)
@@ -215,7 +215,7 @@ func TestActions(t *testing.T) {
 	require.Equal(t, "web-2", got.Name)
 	_, _, err = client.DropletActions.Snapshot(ctx, d.ID, "snap")
 	code, _ := statusOf(t, err)
-	require.Equal(t, 422, code, "what a lab host cannot do is refused, not pretended")
+	require.Equal(t, 422, code, "an action that a lab host cannot perform is refused")
 	actions, resp, err := client.Droplets.Actions(ctx, d.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, 7, resp.Meta.Total)
@@ -226,23 +226,23 @@ func TestActionsByTag(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	web, db := twoDroplets(t, client)
+	web, db := createWebAndDB(t, client)
 	actions, _, err := client.DropletActions.PowerOffByTag(ctx, "db")
 	require.NoError(t, err)
 	require.Len(t, actions, 1)
 	require.Equal(t, db.ID, actions[0].ResourceID)
 	require.Eventually(t, func() bool { return !l.booter.isOn(db.ID) }, 10*time.Second, time.Millisecond)
 	require.True(t, l.booter.isOn(web.ID))
-	_, _, err = client.DropletActions.PowerOffByTag(ctx, "nobody")
+	_, _, err = client.DropletActions.PowerOffByTag(ctx, "none")
 	status, _ := statusOf(t, err)
 	require.Equal(t, 404, status)
 }
 
 func TestBootFails(t *testing.T) {
 	l := newLab(t, Options{})
-	l.booter.set("boot", errors.New("no memory left"))
+	l.booter.failOn("boot", errors.New("no memory left"))
 	client := l.godo(t, testToken)
-	d, resp, err := client.Droplets.Create(t.Context(), request("web-1"))
+	d, resp, err := client.Droplets.Create(t.Context(), dropletRequest("web-1"))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		a, _, err := client.Actions.Get(t.Context(), resp.Links.Actions[0].ID)
@@ -252,17 +252,17 @@ func TestBootFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "new", got.Status)
 	require.Empty(t, got.Networks.V4)
-	l.booter.set("", nil)
+	l.booter.failOn("", nil)
 	_, err = client.Droplets.Delete(t.Context(), d.ID)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(l.Machines()) == 0 }, 10*time.Second, time.Millisecond)
-	l.trouble = "no memory left"
+	l.closeError = "no memory left"
 }
 
 func TestCloseCancelsBoot(t *testing.T) {
-	booter := &fakeBooter{hold: map[string]chan struct{}{"boot": make(chan struct{})}}
+	booter := &fakeBooter{blocks: map[string]chan struct{}{"boot": make(chan struct{})}}
 	l := newLab(t, Options{Booter: booter})
-	_, _, err := l.godo(t, testToken).Droplets.Create(t.Context(), request("web-1"))
+	_, _, err := l.godo(t, testToken).Droplets.Create(t.Context(), dropletRequest("web-1"))
 	require.NoError(t, err)
-	require.NoError(t, l.Close(), "Close ends the boot, waits for it, and that is no failure")
+	require.NoError(t, l.Close(), "Close cancels the boot and waits for it, and that is no failure")
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// wirePeers are the sources or destinations of a rule, as the API has them.
-type wirePeers struct {
+// rulePeers are the sources or destinations of a rule in the API's format.
+type rulePeers struct {
 	Addresses        []string `json:"addresses,omitempty"`
 	DropletIDs       []int    `json:"droplet_ids,omitempty"`
 	LoadBalancerUIDs []string `json:"load_balancer_uids,omitempty"`
@@ -20,13 +20,13 @@ type wirePeers struct {
 type inboundRule struct {
 	Protocol string    `json:"protocol"`
 	Ports    string    `json:"ports"`
-	Sources  wirePeers `json:"sources"`
+	Sources  rulePeers `json:"sources"`
 }
 
 type outboundRule struct {
 	Protocol     string    `json:"protocol"`
 	Ports        string    `json:"ports"`
-	Destinations wirePeers `json:"destinations"`
+	Destinations rulePeers `json:"destinations"`
 }
 
 type firewall struct {
@@ -39,7 +39,8 @@ type firewall struct {
 	Outbound   []outboundRule
 
 	order int // of creation
-	// removing are droplets that the firewall was taken off, until its rules are gone there.
+	// removing holds droplets that the firewall no longer applies to, until their
+	// machines have dropped its rules.
 	removing map[int]bool
 }
 
@@ -69,7 +70,7 @@ type firewallView struct {
 	Outbound       []outboundRule  `json:"outbound_rules"`
 }
 
-// firewallView compares what should be in force with what is.
+// firewallView compares the wanted rules with the enforced ones.
 func (s *Sim) firewallView(f *firewall) firewallView {
 	v := firewallView{
 		ID: f.ID, Name: f.Name, Status: "succeeded", CreatedAt: f.CreatedAt, PendingChanges: []pendingChange{},
@@ -78,7 +79,7 @@ func (s *Sim) firewallView(f *firewall) firewallView {
 	}
 	for _, d := range sortedValues(s.droplets) {
 		applies := f.appliesTo(d)
-		if d.hosted && s.rulesOf(d).equal(d.applied) {
+		if d.hasHost && s.rulesOf(d).equal(d.enforcedRules) {
 			f.forget(d.id)
 			continue
 		}
@@ -97,7 +98,7 @@ func (s *Sim) firewallView(f *firewall) firewallView {
 	return v
 }
 
-// portsOf reads the vendor's normal forms: "80", "8000-9000", and "0" for all.
+// portsOf parses the vendor's normal forms: "80", "8000-9000", and "0" for all.
 func portsOf(protocol, ports string) (from, to int, err error) {
 	if protocol == "icmp" {
 		return 0, 0, nil
@@ -117,7 +118,7 @@ func portsOf(protocol, ports string) (from, to int, err error) {
 	return int(a), int(b), nil
 }
 
-// prefixOf reads an address or a network.
+// prefixOf parses an address or a network.
 func prefixOf(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p.Masked(), nil
@@ -129,26 +130,26 @@ func prefixOf(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
-// normal puts the rules of a request into the form that the API answers with:
-// the ports "0" are all, and an empty list is the same as none.
-func (b *firewallBody) normal() {
+// normalize puts the rules of a request into the form of the API's answers: "0" for
+// all ports, and no empty lists.
+func (b *firewallBody) normalize() {
 	for i := range b.Inbound {
-		normalPorts(b.Inbound[i].Protocol, &b.Inbound[i].Ports)
-		b.Inbound[i].Sources.normal()
+		normalizePorts(b.Inbound[i].Protocol, &b.Inbound[i].Ports)
+		b.Inbound[i].Sources.normalize()
 	}
 	for i := range b.Outbound {
-		normalPorts(b.Outbound[i].Protocol, &b.Outbound[i].Ports)
-		b.Outbound[i].Destinations.normal()
+		normalizePorts(b.Outbound[i].Protocol, &b.Outbound[i].Ports)
+		b.Outbound[i].Destinations.normalize()
 	}
 }
 
-func normalPorts(protocol string, ports *string) {
+func normalizePorts(protocol string, ports *string) {
 	if protocol == "icmp" || *ports == "all" {
 		*ports = "0"
 	}
 }
 
-func (p *wirePeers) normal() {
+func (p *rulePeers) normalize() {
 	for _, list := range []*[]string{&p.Addresses, &p.LoadBalancerUIDs, &p.KubernetesIDs, &p.Tags} {
 		if len(*list) == 0 {
 			*list = nil
@@ -160,7 +161,7 @@ func (p *wirePeers) normal() {
 }
 
 // checkRule refuses a bad rule.
-func (s *Sim) checkRule(protocol, ports string, peers wirePeers) error {
+func (s *Sim) checkRule(protocol, ports string, peers rulePeers) error {
 	if !slices.Contains([]string{"tcp", "udp", "icmp"}, protocol) {
 		return unprocessable("invalid protocol: %q", protocol)
 	}
@@ -198,7 +199,7 @@ func (s *Sim) checkTags(names []string) error {
 	return nil
 }
 
-// checkRules checks whole lists.
+// checkRules refuses bad rules.
 func (s *Sim) checkRules(inbound []inboundRule, outbound []outboundRule) error {
 	for _, rule := range inbound {
 		if err := s.checkRule(rule.Protocol, rule.Ports, rule.Sources); err != nil {
@@ -213,10 +214,10 @@ func (s *Sim) checkRules(inbound []inboundRule, outbound []outboundRule) error {
 	return nil
 }
 
-// resolve turns a checked rule into addresses: a droplet stands for both of its
-// own, a tag for those of all droplets that have it. There are no load
-// balancers or clusters here, so those stand for nothing.
-func (s *Sim) resolve(protocol, ports string, peers wirePeers) Rule {
+// resolve turns a checked rule into addresses: a droplet into its two, a tag into those
+// of all its droplets. Load balancers and clusters have none, because the simulator has
+// neither.
+func (s *Sim) resolve(protocol, ports string, peers rulePeers) Rule {
 	out := Rule{Protocol: protocol}
 	out.FromPort, out.ToPort, _ = portsOf(protocol, ports) // checked when the rule came in
 	for _, text := range peers.Addresses {

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-var firewallName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.\-]+$`)
+var firewallNamePattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.\-]+$`)
 
-// firewallBody is what requests about firewalls carry; each uses a part of it.
+// firewallBody is the body of all requests about firewalls; each uses some fields.
 type firewallBody struct {
 	Name       string         `json:"name"`
 	DropletIDs []int          `json:"droplet_ids"`
@@ -31,7 +31,7 @@ func (s *Sim) listDropletFirewalls(r *http.Request) (int, any, error) {
 }
 
 func (s *Sim) firewallViews(match func(*firewall) bool) []firewallView {
-	all := sortedValues(s.walls)
+	all := sortedValues(s.firewalls)
 	slices.SortFunc(all, func(a, b *firewall) int { return a.order - b.order })
 	var out []firewallView
 	for _, f := range all {
@@ -42,17 +42,18 @@ func (s *Sim) firewallViews(match func(*firewall) bool) []firewallView {
 	return out
 }
 
-// readFirewall decodes and checks a request; self is the firewall it changes.
+// readFirewall decodes and checks a request. self is the firewall that it changes, nil
+// for a new one.
 func (s *Sim) readFirewall(r *http.Request, self *firewall) (firewallBody, error) {
 	var in firewallBody
 	if err := decode(r, &in); err != nil {
 		return in, err
 	}
-	in.normal()
-	if !firewallName.MatchString(in.Name) {
+	in.normalize()
+	if !firewallNamePattern.MatchString(in.Name) {
 		return in, unprocessable("invalid firewall name")
 	}
-	for _, f := range s.walls {
+	for _, f := range s.firewalls {
 		if f.Name == in.Name && f != self {
 			return in, &apiError{status: http.StatusConflict, id: "conflict", message: "duplicate name"}
 		}
@@ -60,11 +61,11 @@ func (s *Sim) readFirewall(r *http.Request, self *firewall) (firewallBody, error
 	if len(in.Inbound)+len(in.Outbound) == 0 {
 		return in, unprocessable("at least one inbound or outbound rule is required")
 	}
-	return in, s.checkParts(in)
+	return in, s.checkReferences(in)
 }
 
-// checkParts checks what a request names.
-func (s *Sim) checkParts(in firewallBody) error {
+// checkReferences checks the droplets, tags and rules of a request.
+func (s *Sim) checkReferences(in firewallBody) error {
 	for _, id := range in.DropletIDs {
 		if s.droplets[id] == nil {
 			return unprocessable("droplet %d was not found", id)
@@ -82,17 +83,17 @@ func (s *Sim) createFirewall(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	f := &firewall{
-		ID: newUUID(), Name: in.Name, CreatedAt: stamp(s.opts.Now()), order: s.nextID(), removing: map[int]bool{},
+		ID: newUUID(), Name: in.Name, CreatedAt: timestamp(s.options.Now()), order: s.nextID(), removing: map[int]bool{},
 		DropletIDs: union(nil, in.DropletIDs), Tags: union(nil, in.Tags), Inbound: in.Inbound, Outbound: in.Outbound,
 	}
-	s.walls[f.ID] = f
+	s.firewalls[f.ID] = f
 	view := s.firewallView(f)
-	s.enforceChanges()
-	return one(http.StatusAccepted, "firewall", view)
+	s.enforceChangedRules()
+	return object(http.StatusAccepted, "firewall", view)
 }
 
 func (s *Sim) firewallAt(r *http.Request) (*firewall, error) {
-	if f := s.walls[r.PathValue("id")]; f != nil {
+	if f := s.firewalls[r.PathValue("id")]; f != nil {
 		return f, nil
 	}
 	return nil, notFound()
@@ -103,7 +104,7 @@ func (s *Sim) getFirewall(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return one(http.StatusOK, "firewall", s.firewallView(f))
+	return object(http.StatusOK, "firewall", s.firewallView(f))
 }
 
 // replaceFirewall resets what the request does not name.
@@ -116,11 +117,11 @@ func (s *Sim) replaceFirewall(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	s.change(f, func() {
+	s.applyChange(f, func() {
 		f.Name, f.Inbound, f.Outbound = in.Name, in.Inbound, in.Outbound
 		f.DropletIDs, f.Tags = union(nil, in.DropletIDs), union(nil, in.Tags)
 	})
-	return one(http.StatusOK, "firewall", s.firewallView(f))
+	return object(http.StatusOK, "firewall", s.firewallView(f))
 }
 
 func (s *Sim) deleteFirewall(r *http.Request) (int, any, error) {
@@ -128,13 +129,14 @@ func (s *Sim) deleteFirewall(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	delete(s.walls, f.ID)
-	s.enforceChanges()
-	return done()
+	delete(s.firewalls, f.ID)
+	s.enforceChangedRules()
+	return noContent()
 }
 
-// change alters f, remembers which droplets left it, and has the machines follow.
-func (s *Sim) change(f *firewall, alter func()) {
+// applyChange alters f, remembers the droplets that it no longer applies to, and
+// enforces the new rules.
+func (s *Sim) applyChange(f *firewall, alter func()) {
 	before := map[int]bool{}
 	for id, d := range s.droplets {
 		before[id] = f.appliesTo(d)
@@ -145,11 +147,11 @@ func (s *Sim) change(f *firewall, alter func()) {
 			f.removing[id] = true
 		}
 	}
-	s.enforceChanges()
+	s.enforceChangedRules()
 }
 
-// part handles a request that adds to or takes from one part of a firewall.
-func (s *Sim) part(r *http.Request, check bool, alter func(*firewall, firewallBody)) (int, any, error) {
+// alterFirewall handles a request that adds to or removes from one list of a firewall.
+func (s *Sim) alterFirewall(r *http.Request, check bool, alter func(*firewall, firewallBody)) (int, any, error) {
 	f, err := s.firewallAt(r)
 	if err != nil {
 		return 0, nil, err
@@ -158,58 +160,58 @@ func (s *Sim) part(r *http.Request, check bool, alter func(*firewall, firewallBo
 	if err := decode(r, &in); err != nil {
 		return 0, nil, err
 	}
-	in.normal()
-	if err := s.checkParts(in); err != nil && check {
+	in.normalize()
+	if err := s.checkReferences(in); err != nil && check {
 		return 0, nil, err
 	}
-	s.change(f, func() { alter(f, in) })
-	return done()
+	s.applyChange(f, func() { alter(f, in) })
+	return noContent()
 }
 
 func (s *Sim) attachDroplets(r *http.Request) (int, any, error) {
-	return s.part(r, true, func(f *firewall, in firewallBody) { f.DropletIDs = union(f.DropletIDs, in.DropletIDs) })
+	return s.alterFirewall(r, true, func(f *firewall, in firewallBody) { f.DropletIDs = union(f.DropletIDs, in.DropletIDs) })
 }
 
 func (s *Sim) detachDroplets(r *http.Request) (int, any, error) {
-	return s.part(r, false, func(f *firewall, in firewallBody) { f.DropletIDs = minus(f.DropletIDs, in.DropletIDs) })
+	return s.alterFirewall(r, false, func(f *firewall, in firewallBody) { f.DropletIDs = minus(f.DropletIDs, in.DropletIDs) })
 }
 
 func (s *Sim) attachTags(r *http.Request) (int, any, error) {
-	return s.part(r, true, func(f *firewall, in firewallBody) { f.Tags = union(f.Tags, in.Tags) })
+	return s.alterFirewall(r, true, func(f *firewall, in firewallBody) { f.Tags = union(f.Tags, in.Tags) })
 }
 
 func (s *Sim) detachTags(r *http.Request) (int, any, error) {
-	return s.part(r, false, func(f *firewall, in firewallBody) { f.Tags = minus(f.Tags, in.Tags) })
+	return s.alterFirewall(r, false, func(f *firewall, in firewallBody) { f.Tags = minus(f.Tags, in.Tags) })
 }
 
 func (s *Sim) addRules(r *http.Request) (int, any, error) {
-	return s.part(r, true, func(f *firewall, in firewallBody) {
+	return s.alterFirewall(r, true, func(f *firewall, in firewallBody) {
 		f.Inbound, f.Outbound = union(f.Inbound, in.Inbound), union(f.Outbound, in.Outbound)
 	})
 }
 
 func (s *Sim) removeRules(r *http.Request) (int, any, error) {
-	return s.part(r, false, func(f *firewall, in firewallBody) {
+	return s.alterFirewall(r, false, func(f *firewall, in firewallBody) {
 		f.Inbound, f.Outbound = minus(f.Inbound, in.Inbound), minus(f.Outbound, in.Outbound)
 	})
 }
 
-// union returns a new list: a, then what of b is not in it yet.
+// union returns a new list: a, followed by the values of b that it lacks.
 func union[T any](a, b []T) []T {
 	out := slices.Clone(a)
-	for _, one := range b {
-		if !has(out, one) {
-			out = append(out, one)
+	for _, value := range b {
+		if !containsEqual(out, value) {
+			out = append(out, value)
 		}
 	}
 	return out
 }
 
-// minus returns a new list: a less what is in b.
+// minus returns a new list: a without the values of b.
 func minus[T any](a, b []T) []T {
-	return slices.DeleteFunc(slices.Clone(a), func(one T) bool { return has(b, one) })
+	return slices.DeleteFunc(slices.Clone(a), func(value T) bool { return containsEqual(b, value) })
 }
 
-func has[T any](list []T, value T) bool {
+func containsEqual[T any](list []T, value T) bool {
 	return slices.ContainsFunc(list, func(one T) bool { return reflect.DeepEqual(one, value) })
 }

@@ -10,16 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// twoDroplets makes an active web-1 (tagged web) and db-1 (tagged db).
-func twoDroplets(t *testing.T, client *godo.Client) (web, db *godo.Droplet) {
+// createWebAndDB creates web-1 (tagged web) and db-1 (tagged db) and waits until they
+// are active.
+func createWebAndDB(t *testing.T, client *godo.Client) (web, db *godo.Droplet) {
 	t.Helper()
 	var out []*godo.Droplet
 	for _, role := range []string{"web", "db"} {
-		in := request(role + "-1")
+		in := dropletRequest(role + "-1")
 		in.Tags = []string{role}
 		d, _, err := client.Droplets.Create(t.Context(), in)
 		require.NoError(t, err)
-		out = append(out, active(t, client, d.ID))
+		out = append(out, waitActive(t, client, d.ID))
 	}
 	return out[0], out[1]
 }
@@ -32,7 +33,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-func (l *lab) eventuallyRules(t *testing.T, id int, want Rules) {
+func (l *lab) waitForRules(t *testing.T, id int, want Rules) {
 	t.Helper()
 	require.Eventually(t, func() bool { return l.booter.rulesOf(id).equal(want) }, 10*time.Second, time.Millisecond,
 		"want %+v, have %+v", want, l.booter.rulesOf(id))
@@ -44,7 +45,7 @@ func TestFirewallResolvesRules(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	web, db := twoDroplets(t, client)
+	web, db := createWebAndDB(t, client)
 	require.False(t, l.booter.rulesOf(db.ID).Enforced, "without a firewall everything passes")
 
 	wall, resp, err := client.Firewalls.Create(ctx, &godo.FirewallRequest{
@@ -69,7 +70,7 @@ func TestFirewallResolvesRules(t *testing.T) {
 		{Protocol: "tcp", FromPort: 3306, ToPort: 3307, Peers: webOnly},
 		{Protocol: "udp", FromPort: 0, ToPort: 65535, Peers: append(webOnly, prefixes("192.0.2.7/32")...)},
 	}, Outbound: []Rule{{Protocol: "tcp", ToPort: 65535, Peers: prefixes("0.0.0.0/0")}}}
-	l.eventuallyRules(t, db.ID, want)
+	l.waitForRules(t, db.ID, want)
 	require.False(t, l.booter.rulesOf(web.ID).Enforced, "it applies to the tag only")
 	require.Eventually(t, func() bool {
 		wall, _, err := client.Firewalls.Get(ctx, wall.ID)
@@ -77,32 +78,32 @@ func TestFirewallResolvesRules(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 
 	// A second web droplet joins the sources by its tag, and leaves them when it is deleted.
-	in := request("web-2")
+	in := dropletRequest("web-2")
 	in.Tags = []string{"web"}
 	second, _, err := client.Droplets.Create(ctx, in)
 	require.NoError(t, err)
-	active(t, client, second.ID)
+	waitActive(t, client, second.ID)
 	grown := want
 	grown.Inbound = append([]Rule(nil), want.Inbound...)
 	grown.Inbound[2].Peers = prefixes("10.213.1.11/32", "10.213.1.13/32", "10.213.2.11/32", "10.213.2.13/32")
-	l.eventuallyRules(t, db.ID, grown)
+	l.waitForRules(t, db.ID, grown)
 	_, err = client.Droplets.Delete(ctx, second.ID)
 	require.NoError(t, err)
-	l.eventuallyRules(t, db.ID, want)
+	l.waitForRules(t, db.ID, want)
 
 	// Untagged, the droplet is open again; tagged, closed.
 	resource := godo.Resource{ID: "0", Type: godo.DropletResourceType}
 	resource.ID = dropletID(db)
 	_, err = client.Tags.UntagResources(ctx, "db", &godo.UntagResourcesRequest{Resources: []godo.Resource{resource}})
 	require.NoError(t, err)
-	l.eventuallyRules(t, db.ID, Rules{})
+	l.waitForRules(t, db.ID, Rules{})
 	_, err = client.Tags.TagResources(ctx, "db", &godo.TagResourcesRequest{Resources: []godo.Resource{resource}})
 	require.NoError(t, err)
-	l.eventuallyRules(t, db.ID, want)
+	l.waitForRules(t, db.ID, want)
 
 	_, err = client.Firewalls.Delete(ctx, wall.ID)
 	require.NoError(t, err)
-	l.eventuallyRules(t, db.ID, Rules{})
+	l.waitForRules(t, db.ID, Rules{})
 	_, _, err = client.Firewalls.Get(ctx, wall.ID)
 	status, _ := statusOf(t, err)
 	require.Equal(t, 404, status)
@@ -112,30 +113,30 @@ func TestFirewallAttachAndDetach(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
-	web, db := twoDroplets(t, client)
+	web, db := createWebAndDB(t, client)
 	ssh := godo.InboundRule{Protocol: "tcp", PortRange: "22", Sources: everywhere()}
 	wall, _, err := client.Firewalls.Create(ctx, &godo.FirewallRequest{Name: "one", InboundRules: []godo.InboundRule{ssh}})
 	require.NoError(t, err)
-	require.Equal(t, "succeeded", wall.Status, "there is nothing to wait for")
+	require.Equal(t, "succeeded", wall.Status, "it applies to no droplet")
 	sshOnly := Rules{Enforced: true, Inbound: []Rule{{Protocol: "tcp", FromPort: 22, ToPort: 22, Peers: prefixes("0.0.0.0/0", "::/0")}}}
 
 	_, err = client.Firewalls.AddDroplets(ctx, wall.ID, web.ID, db.ID)
 	require.NoError(t, err)
-	l.eventuallyRules(t, web.ID, sshOnly)
-	l.eventuallyRules(t, db.ID, sshOnly)
+	l.waitForRules(t, web.ID, sshOnly)
+	l.waitForRules(t, db.ID, sshOnly)
 	walls, _, err := client.Firewalls.ListByDroplet(ctx, web.ID, nil)
 	require.NoError(t, err)
 	require.Len(t, walls, 1)
 	_, err = client.Firewalls.RemoveDroplets(ctx, wall.ID, web.ID)
 	require.NoError(t, err)
-	l.eventuallyRules(t, web.ID, Rules{})
+	l.waitForRules(t, web.ID, Rules{})
 
 	_, err = client.Firewalls.AddTags(ctx, wall.ID, "web")
 	require.NoError(t, err)
-	l.eventuallyRules(t, web.ID, sshOnly)
+	l.waitForRules(t, web.ID, sshOnly)
 	_, err = client.Firewalls.RemoveTags(ctx, wall.ID, "web")
 	require.NoError(t, err)
-	l.eventuallyRules(t, web.ID, Rules{})
+	l.waitForRules(t, web.ID, Rules{})
 
 	http80 := godo.InboundRule{Protocol: "tcp", PortRange: "80", Sources: &godo.Sources{DropletIDs: []int{web.ID}}}
 	_, err = client.Firewalls.AddRules(ctx, wall.ID, &godo.FirewallRulesRequest{InboundRules: []godo.InboundRule{http80}})
@@ -143,16 +144,16 @@ func TestFirewallAttachAndDetach(t *testing.T) {
 	both := sshOnly
 	both.Inbound = append([]Rule(nil), sshOnly.Inbound...)
 	both.Inbound = append(both.Inbound, Rule{Protocol: "tcp", FromPort: 80, ToPort: 80, Peers: prefixes("10.213.1.11/32", "10.213.2.11/32")})
-	l.eventuallyRules(t, db.ID, both)
+	l.waitForRules(t, db.ID, both)
 	_, err = client.Firewalls.RemoveRules(ctx, wall.ID, &godo.FirewallRulesRequest{InboundRules: []godo.InboundRule{http80}})
 	require.NoError(t, err)
-	l.eventuallyRules(t, db.ID, sshOnly)
+	l.waitForRules(t, db.ID, sshOnly)
 
 	replaced, _, err := client.Firewalls.Update(ctx, wall.ID, &godo.FirewallRequest{Name: "two", InboundRules: []godo.InboundRule{http80}})
 	require.NoError(t, err)
 	require.Equal(t, "two", replaced.Name)
 	require.Empty(t, replaced.DropletIDs, "a PUT resets what it does not name")
-	l.eventuallyRules(t, db.ID, Rules{})
+	l.waitForRules(t, db.ID, Rules{})
 
 	_, _, err = client.Firewalls.Create(ctx, &godo.FirewallRequest{Name: "two", InboundRules: []godo.InboundRule{ssh}})
 	status, message := statusOf(t, err)
@@ -175,7 +176,7 @@ func TestFirewallRefusals(t *testing.T) {
 		"high port":  {rule("tcp", "65536", everywhere()), `invalid port range: "65536"`},
 		"no ports":   {rule("udp", "", everywhere()), `must specify ports for protocol "udp"`},
 		"address":    {rule("tcp", "80", &godo.Sources{Addresses: []string{"web"}}), `invalid address: "web"`},
-		"tag":        {rule("tcp", "80", &godo.Sources{Tags: []string{"nobody"}}), `tag "nobody" was not found`},
+		"tag":        {rule("tcp", "80", &godo.Sources{Tags: []string{"none"}}), `tag "none" was not found`},
 		"droplet":    {rule("tcp", "80", &godo.Sources{DropletIDs: []int{1}}), "droplet 1 was not found"},
 		"no sources": {rule("tcp", "80", &godo.Sources{}), "a rule needs at least one source or destination"},
 		"no rules":   {godo.FirewallRequest{Name: "fw"}, "at least one inbound or outbound rule is required"},
@@ -194,8 +195,8 @@ func TestFirewallRefusals(t *testing.T) {
 func TestFirewallFails(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
-	web, _ := twoDroplets(t, client)
-	l.booter.set("firewall", errors.New("no nftables"))
+	web, _ := createWebAndDB(t, client)
+	l.booter.failOn("firewall", errors.New("no nftables"))
 	wall, _, err := client.Firewalls.Create(t.Context(), &godo.FirewallRequest{
 		Name: "fw", DropletIDs: []int{web.ID}, InboundRules: []godo.InboundRule{{Protocol: "tcp", PortRange: "22", Sources: everywhere()}},
 	})
@@ -204,5 +205,5 @@ func TestFirewallFails(t *testing.T) {
 		wall, _, err := client.Firewalls.Get(t.Context(), wall.ID)
 		return err == nil && wall.Status == "failed"
 	}, 10*time.Second, time.Millisecond)
-	l.trouble = "no nftables"
+	l.closeError = "no nftables"
 }

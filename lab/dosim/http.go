@@ -18,11 +18,11 @@ import (
 
 const maxBody = 1 << 20
 
-// apiError is an answer of 4xx with the vendor's error body.
+// apiError is an error answer with the vendor's body.
 type apiError struct {
 	status      int
 	id, message string
-	body        any // in place of the usual one
+	body        any // replaces the usual body
 }
 
 func (e *apiError) Error() string { return e.message }
@@ -35,8 +35,8 @@ func unprocessable(format string, args ...any) error {
 	return &apiError{status: http.StatusUnprocessableEntity, id: "unprocessable_entity", message: fmt.Sprintf(format, args...)}
 }
 
-// locked runs h with the state locked and its body read, and writes its answer.
-func (s *Sim) locked(h handler) http.HandlerFunc {
+// lockedHandler reads the body, runs h with the state locked, and writes its answer.
+func (s *Sim) lockedHandler(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
@@ -44,7 +44,7 @@ func (s *Sim) locked(h handler) http.HandlerFunc {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		status, value, err := s.run(h, r)
+		status, value, err := s.runLocked(h, r)
 		if err != nil {
 			writeError(w, err)
 			return
@@ -53,12 +53,13 @@ func (s *Sim) locked(h handler) http.HandlerFunc {
 	}
 }
 
-// run also marshals under the lock, for the answers point into the state.
-func (s *Sim) run(h handler, r *http.Request) (int, json.RawMessage, error) {
+// runLocked runs h and marshals its answer under the lock, because answers point into
+// the state.
+func (s *Sim) runLocked(h handler, r *http.Request) (int, json.RawMessage, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return 0, nil, &apiError{status: http.StatusServiceUnavailable, id: "service_unavailable", message: ErrClosed.Error()}
+		return 0, nil, &apiError{status: http.StatusServiceUnavailable, id: "service_unavailable", message: errClosed.Error()}
 	}
 	status, value, err := h(r)
 	if err != nil || value == nil {
@@ -68,22 +69,24 @@ func (s *Sim) run(h handler, r *http.Request) (int, json.RawMessage, error) {
 	return status, text, err
 }
 
-// answer is an http.ResponseWriter into memory: an answer can still be lost after the work.
-type answer struct {
+// bufferedAnswer is an http.ResponseWriter into memory, so that a fault can drop the
+// answer after the work.
+type bufferedAnswer struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header            { return a.header }
-func (a *answer) WriteHeader(status int)         { a.status = status }
-func (a *answer) Write(text []byte) (int, error) { return a.body.Write(text) }
+func (a *bufferedAnswer) Header() http.Header            { return a.header }
+func (a *bufferedAnswer) WriteHeader(status int)         { a.status = status }
+func (a *bufferedAnswer) Write(text []byte) (int, error) { return a.body.Write(text) }
 
-// ServeHTTP implements http.Handler: faults, then the token, then the limits, then the work.
+// ServeHTTP implements http.Handler. It applies faults, then checks the token, then
+// the limits, then does the work.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	where := "/" + strings.Trim(r.URL.Path, "/")
-	entry := s.log.begin(Request{Time: s.opts.Now(), Method: r.Method, Path: where, Query: r.URL.RawQuery})
-	fault, faulty := s.faults.take(r.Method, where)
+	path := "/" + strings.Trim(r.URL.Path, "/")
+	entry := s.log.begin(Request{Time: s.options.Now(), Method: r.Method, Path: path, Query: r.URL.RawQuery})
+	fault, faulty := s.faults.take(r.Method, path)
 	if faulty {
 		s.log.update(entry, func(e *Request) { e.Fault = fault.Kind.String() })
 	}
@@ -91,18 +94,18 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.drop(entry)
 	}
 	if faulty && fault.Kind == Slow && wait.For(r.Context(), fault.Delay) != nil {
-		s.drop(entry) // the client did not wait
+		s.drop(entry) // the client has left
 	}
 
-	made := &answer{header: http.Header{}, status: http.StatusOK}
-	s.answer(made, r, where, fault)
-	s.log.update(entry, func(e *Request) { e.Status = made.status })
+	buffered := &bufferedAnswer{header: http.Header{}, status: http.StatusOK}
+	s.answer(buffered, r, path, fault)
+	s.log.update(entry, func(e *Request) { e.Status = buffered.status })
 	if faulty && fault.Kind == DropAfter {
 		s.drop(entry)
 	}
-	maps.Copy(w.Header(), made.header)
-	w.WriteHeader(made.status)
-	if _, err := w.Write(made.body.Bytes()); err != nil {
+	maps.Copy(w.Header(), buffered.header)
+	w.WriteHeader(buffered.status)
+	if _, err := w.Write(buffered.body.Bytes()); err != nil {
 		s.log.update(entry, func(e *Request) { e.Lost = true })
 	}
 }
@@ -113,14 +116,14 @@ func (s *Sim) drop(entry int) {
 	panic(http.ErrAbortHandler)
 }
 
-func (s *Sim) answer(w http.ResponseWriter, r *http.Request, where string, fault Fault) {
+func (s *Sim) answer(w http.ResponseWriter, r *http.Request, path string, fault Fault) {
 	if fault.Kind == BadGateway {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = io.WriteString(w, "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n") // into memory
 		return
 	}
-	err := s.admit(w, r, where)
+	err := s.admit(w, r, path)
 	switch fault.Kind {
 	case TooManyRequests:
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(fault.Delay/time.Second))))
@@ -133,7 +136,7 @@ func (s *Sim) answer(w http.ResponseWriter, r *http.Request, where string, fault
 		return
 	}
 	clone := r.Clone(r.Context())
-	clone.URL.Path, clone.URL.RawPath = where, ""
+	clone.URL.Path, clone.URL.RawPath = path, ""
 	if _, pattern := s.mux.Handler(clone); pattern == "" {
 		writeError(w, notFound())
 		return
@@ -145,22 +148,22 @@ func tooMany() error {
 	return &apiError{status: http.StatusTooManyRequests, id: "too_many_requests", message: "API rate limit exceeded."}
 }
 
-// admit checks the token and the limits and writes the headers that every answer has.
-func (s *Sim) admit(w http.ResponseWriter, r *http.Request, where string) error {
-	now := s.opts.Now()
+// admit checks the token and the limits and writes the rate limit's headers.
+func (s *Sim) admit(w http.ResponseWriter, r *http.Request, path string) error {
+	now := s.options.Now()
 	header := func(v verdict) {
-		w.Header().Set("ratelimit-limit", strconv.Itoa(s.opts.Limits.PerHour))
+		w.Header().Set("ratelimit-limit", strconv.Itoa(s.options.Limits.PerHour))
 		w.Header().Set("ratelimit-remaining", strconv.Itoa(v.remaining))
 		w.Header().Set("ratelimit-reset", strconv.FormatInt(v.reset.Unix(), 10))
 	}
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !bearer || s.opts.Token.IsZero() || subtle.ConstantTimeCompare([]byte(token), []byte(s.opts.Token.Open())) != 1 {
+	if !bearer || s.options.Token.IsZero() || subtle.ConstantTimeCompare([]byte(token), []byte(s.options.Token.Open())) != 1 {
 		header(s.hourly.peek(now))
 		return &apiError{status: http.StatusUnauthorized, id: "unauthorized", message: "Unable to authenticate you"}
 	}
 	limits := []*limiter{&s.burst}
-	if r.Method == http.MethodGet && where == "/v2/account/keys" {
-		limits = append(limits, &s.keyGet)
+	if r.Method == http.MethodGet && path == "/v2/account/keys" {
+		limits = append(limits, &s.keyLists)
 	}
 	for _, l := range limits {
 		if v := l.take(now); !v.allowed {
@@ -178,21 +181,21 @@ func (s *Sim) admit(w http.ResponseWriter, r *http.Request, where string) error 
 }
 
 func writeError(w http.ResponseWriter, err error) {
-	var known *apiError
-	if !errors.As(err, &known) {
-		known = &apiError{status: http.StatusInternalServerError, id: "server_error", message: err.Error()}
+	var answer *apiError
+	if !errors.As(err, &answer) {
+		answer = &apiError{status: http.StatusInternalServerError, id: "server_error", message: err.Error()}
 	}
 	id := newUUID()
 	w.Header().Set("x-request-id", id)
-	body := known.body
+	body := answer.body
 	if body == nil {
-		body = map[string]string{"id": known.id, "message": known.message, "request_id": id}
+		body = map[string]string{"id": answer.id, "message": answer.message, "request_id": id}
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(fmt.Sprintf("dosim: marshal an error: %v", err)) // unreachable
 	}
-	writeJSON(w, known.status, text)
+	writeJSON(w, answer.status, text)
 }
 
 func writeJSON(w http.ResponseWriter, status int, text json.RawMessage) {

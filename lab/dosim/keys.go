@@ -39,10 +39,10 @@ func (s *Sim) createKey(r *http.Request) (int, any, error) {
 	}
 	k.ID = s.nextID()
 	s.sshKeys[k.ID] = k
-	return one(http.StatusCreated, "ssh_key", k)
+	return object(http.StatusCreated, "ssh_key", k)
 }
 
-// key finds a key by its id or fingerprint.
+// key returns the key with that id or fingerprint, or nil.
 func (s *Sim) key(identifier string) *sshKey {
 	for _, k := range s.sshKeys {
 		if k.Fingerprint == identifier || strconv.Itoa(k.ID) == identifier {
@@ -57,7 +57,7 @@ func (s *Sim) getKey(r *http.Request) (int, any, error) {
 	if k == nil {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "ssh_key", k)
+	return object(http.StatusOK, "ssh_key", k)
 }
 
 func (s *Sim) updateKey(r *http.Request) (int, any, error) {
@@ -75,7 +75,7 @@ func (s *Sim) updateKey(r *http.Request) (int, any, error) {
 		return 0, nil, unprocessable("Name can't be blank")
 	}
 	k.Name = in.Name
-	return one(http.StatusOK, "ssh_key", k)
+	return object(http.StatusOK, "ssh_key", k)
 }
 
 func (s *Sim) deleteKey(r *http.Request) (int, any, error) {
@@ -84,5 +84,5 @@ func (s *Sim) deleteKey(r *http.Request) (int, any, error) {
 		return 0, nil, notFound()
 	}
 	delete(s.sshKeys, k.ID)
-	return done()
+	return noContent()
 }

@@ -8,51 +8,51 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// boot starts a new droplet's machine in the background: its create action is
-// pending until the machine runs behind its firewalls. The caller holds s.mu.
-func (s *Sim) boot(d *droplet) {
-	a := s.begin(d, "create")
+// bootInBackground boots a new droplet's machine. The create action is pending until
+// the machine runs behind its firewalls. The caller holds s.mu.
+func (s *Sim) bootInBackground(d *droplet) {
+	a := s.beginAction(d, "create")
 	m := d.machine()
-	s.background(func(ctx context.Context) {
+	s.runInBackground(func(ctx context.Context) {
 		err := s.bootMachine(ctx, d, m)
 		if err != nil {
-			s.failed("boot", d.id, err)
+			s.recordFailure("boot", d.id, err)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err == nil {
 			d.status = statusActive
 		}
-		s.finish(d, a, err)
-		s.enforceChanges() // the rules of others may name this droplet
+		s.finishAction(d, a, err)
+		s.enforceChangedRules() // the rules of others may name this droplet
 	})
 }
 
 func (s *Sim) bootMachine(ctx context.Context, d *droplet, m Machine) error {
-	if err := wait.For(ctx, s.opts.BootDelay); err != nil {
+	if err := wait.For(ctx, s.options.BootDelay); err != nil {
 		return err
 	}
-	d.enforcing.Lock()
-	err := s.opts.Booter.Boot(ctx, m)
-	d.enforcing.Unlock()
+	d.booterLock.Lock()
+	err := s.options.Booter.Boot(ctx, m)
+	d.booterLock.Unlock()
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	d.hosted = true
+	d.hasHost = true
 	s.mu.Unlock()
-	s.enforce(ctx, d)
+	s.enforceRules(ctx, d)
 	return nil
 }
 
-// destroy removes a droplet from the API at once and its machine in the
-// background; its addresses and its place in the VPC are free after that. The
-// caller holds s.mu, and calls enforceChanges after it.
-func (s *Sim) destroy(d *droplet) {
+// destroyInBackground removes a droplet from the API at once, and its machine in the
+// background. Its addresses and its membership of the VPC end with the machine. The
+// caller holds s.mu, and calls enforceChangedRules afterwards.
+func (s *Sim) destroyInBackground(d *droplet) {
 	delete(s.droplets, d.id)
-	s.leaving[d.id] = d
-	d.hosted = false
-	for _, f := range s.walls {
+	s.destroying[d.id] = d
+	d.hasHost = false
+	for _, f := range s.firewalls {
 		f.DropletIDs = without(f.DropletIDs, d.id)
 		f.forget(d.id)
 	}
@@ -61,26 +61,26 @@ func (s *Sim) destroy(d *droplet) {
 			ip.droplet = nil
 		}
 	}
-	s.background(func(ctx context.Context) {
-		d.enforcing.Lock()
-		err := s.opts.Booter.Destroy(ctx, d.id)
-		d.enforcing.Unlock()
+	s.runInBackground(func(ctx context.Context) {
+		d.booterLock.Lock()
+		err := s.options.Booter.Destroy(ctx, d.id)
+		d.booterLock.Unlock()
 		if err != nil {
-			s.failed("destroy", d.id, err)
+			s.recordFailure("destroy", d.id, err)
 			return
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.leaving, d.id)
+		delete(s.destroying, d.id)
 	})
 }
 
-// switchPower runs a power action in the background. The caller holds s.mu.
-func (s *Sim) switchPower(d *droplet, a *action) {
-	s.background(func(ctx context.Context) {
-		err := s.power(ctx, d, a.Type)
+// switchPowerInBackground runs a power action. The caller holds s.mu.
+func (s *Sim) switchPowerInBackground(d *droplet, a *action) {
+	s.runInBackground(func(ctx context.Context) {
+		err := s.switchPower(ctx, d, a.Type)
 		if err != nil {
-			s.failed(a.Type, d.id, err)
+			s.recordFailure(a.Type, d.id, err)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -90,20 +90,20 @@ func (s *Sim) switchPower(d *droplet, a *action) {
 				d.status = statusOff
 			}
 		}
-		s.finish(d, a, err)
+		s.finishAction(d, a, err)
 	})
 }
 
-func (s *Sim) power(ctx context.Context, d *droplet, kind string) error {
-	if err := wait.For(ctx, s.opts.ActionDelay); err != nil {
+func (s *Sim) switchPower(ctx context.Context, d *droplet, kind string) error {
+	if err := wait.For(ctx, s.options.ActionDelay); err != nil {
 		return err
 	}
-	power, ok := s.opts.Booter.(Power)
+	power, ok := s.options.Booter.(Power)
 	if !ok {
 		return nil
 	}
-	d.enforcing.Lock()
-	defer d.enforcing.Unlock()
+	d.booterLock.Lock()
+	defer d.booterLock.Unlock()
 	if kind != "power_on" {
 		if err := power.Power(ctx, d.id, false); err != nil {
 			return fmt.Errorf("switch off: %w", err)
@@ -118,37 +118,37 @@ func (s *Sim) power(ctx context.Context, d *droplet, kind string) error {
 	return nil
 }
 
-// enforceChanges has every machine whose rules have changed behind its new
-// ones, in the background. It is called after any change of firewalls, tags or
+// enforceChangedRules gives the new rules to every machine whose rules have changed,
+// in the background. It must be called after any change of firewalls, tags or
 // droplets; the caller holds s.mu.
-func (s *Sim) enforceChanges() {
+func (s *Sim) enforceChangedRules() {
 	for _, d := range sortedValues(s.droplets) {
-		if d.hosted && !s.rulesOf(d).equal(d.applied) {
-			s.background(func(ctx context.Context) { s.enforce(ctx, d) })
+		if d.hasHost && !s.rulesOf(d).equal(d.enforcedRules) {
+			s.runInBackground(func(ctx context.Context) { s.enforceRules(ctx, d) })
 		}
 	}
 }
 
-// enforce brings one machine up to date, whatever changes meanwhile.
-func (s *Sim) enforce(ctx context.Context, d *droplet) {
-	d.enforcing.Lock()
-	defer d.enforcing.Unlock()
+// enforceRules gives a machine its rules, and repeats that if they change meanwhile.
+func (s *Sim) enforceRules(ctx context.Context, d *droplet) {
+	d.booterLock.Lock()
+	defer d.booterLock.Unlock()
 	for {
 		s.mu.Lock()
-		want, hosted := s.rulesOf(d), d.hosted
-		current := want.equal(d.applied)
+		want, hosted := s.rulesOf(d), d.hasHost
+		current := want.equal(d.enforcedRules)
 		s.mu.Unlock()
 		if !hosted || current {
 			return
 		}
-		err := s.opts.Booter.Firewall(ctx, d.id, want)
+		err := s.options.Booter.Firewall(ctx, d.id, want)
 		if err != nil {
-			s.failed("firewall", d.id, err)
+			s.recordFailure("firewall", d.id, err)
 		}
 		s.mu.Lock()
 		d.enforceErr = err
 		if err == nil {
-			d.applied = want
+			d.enforcedRules = want
 		}
 		s.mu.Unlock()
 		if err != nil {
@@ -157,11 +157,11 @@ func (s *Sim) enforce(ctx context.Context, d *droplet) {
 	}
 }
 
-// rulesOf is what all firewalls of a droplet let through; equal sets are equal
-// values. The caller holds s.mu.
+// rulesOf returns what all firewalls of a droplet let through, sorted: equal sets are
+// equal values. The caller holds s.mu.
 func (s *Sim) rulesOf(d *droplet) Rules {
 	var out Rules
-	for _, f := range s.walls {
+	for _, f := range s.firewalls {
 		if !f.appliesTo(d) {
 			continue
 		}

@@ -2,20 +2,20 @@ package dosim
 
 import "net/http"
 
-// handler answers one request with Sim.mu held; a nil body is an empty answer.
+// handler answers one request with Sim.mu held. A nil body means an empty answer.
 type handler func(r *http.Request) (status int, body any, err error)
 
 func (s *Sim) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, routes := range []map[string]handler{s.machineRoutes(), s.networkRoutes()} {
 		for pattern, h := range routes {
-			mux.HandleFunc(pattern, s.locked(h))
+			mux.HandleFunc(pattern, s.lockedHandler(h))
 		}
 	}
 	return mux
 }
 
-// machineRoutes are the account, its catalogues, and droplets.
+// machineRoutes returns the routes of the account, the catalogue, and droplets.
 func (s *Sim) machineRoutes() map[string]handler {
 	return map[string]handler{
 		"GET /v2/account":               s.getAccount,
@@ -44,7 +44,7 @@ func (s *Sim) machineRoutes() map[string]handler {
 		"GET /v2/actions":                        s.listActions,
 		"GET /v2/actions/{action}":               s.getAction,
 
-		// Nothing makes these here, so the lists are empty.
+		// The simulator has none of these, so the lists are empty.
 		"GET /v2/volumes":                 s.emptyList("volumes"),
 		"GET /v2/snapshots":               s.emptyList("snapshots"),
 		"GET /v2/droplets/{id}/snapshots": s.emptyList("snapshots"),
@@ -52,7 +52,7 @@ func (s *Sim) machineRoutes() map[string]handler {
 	}
 }
 
-// networkRoutes are VPCs, firewalls, tags and reserved addresses.
+// networkRoutes returns the routes of VPCs, firewalls, tags and reserved addresses.
 func (s *Sim) networkRoutes() map[string]handler {
 	return map[string]handler{
 		"GET /v2/vpcs":              s.listVPCs,

@@ -1,10 +1,10 @@
 // Package dosim simulates DigitalOcean's API v2: droplets, actions, firewalls,
 // VPCs, tags, keys, reserved IPs and the catalogue, with tokens, rate limits,
-// latencies and errors like the real one's. A Booter makes its droplets real
-// hosts of the lab; a Fault makes it misbehave.
+// latencies and errors like the real one's. A Booter boots a host of the lab for
+// each droplet; without one it needs nothing. A Fault makes it misbehave.
 //
-// Messages and limits follow the vendor's OpenAPI document and public issues;
-// every answer is held against that document in the tests.
+// Messages and limits follow the vendor's OpenAPI document and public issues. The
+// tests validate every answer against that document.
 package dosim
 
 import (
@@ -22,37 +22,32 @@ import (
 
 // Options configure a Sim. The zero value of every field but Token is usable.
 type Options struct {
-	// Token is the one bearer token that is accepted. Without it every request is refused.
+	// Token is the only bearer token that is accepted. If it is empty, every request is refused.
 	Token secret.Value
-	// Booter makes droplets real; nil makes droplets that exist in the API only.
+	// Booter boots the droplets' hosts; nil means droplets that exist in the API only.
 	Booter Booter
 	// Now is the clock of timestamps and rate limits; nil is time.Now.
 	Now func() time.Time
-	// Log receives what goes wrong behind the API; nil discards it.
+	// Log receives the Booter's errors; nil discards them.
 	Log *slog.Logger
 
 	Limits Limits
-	// BootDelay passes before a new droplet's Boot, ActionDelay before any other action is done.
+	// BootDelay passes before a new droplet's Boot, ActionDelay before any other action.
 	BootDelay, ActionDelay time.Duration
 
-	// Regions, Sizes and Images are the catalogue; nil means the defaults.
-	Regions []Region
-	Sizes   []Size
-	Images  []Image
-
-	// Public, Private and Reserved are where addresses are allotted from, each
-	// from its .11 on, the .1 being the gateway; invalid ones mean 10.213.1.0/24,
-	// 10.213.2.0/24 and 10.213.3.0/24.
+	// Public, Private and Reserved are the networks of the addresses. Each begins at
+	// its .11; .1 is the gateway. Invalid ones mean 10.213.1.0/24, 10.213.2.0/24 and
+	// 10.213.3.0/24.
 	Public, Private, Reserved netip.Prefix
 }
 
-// Limits are the account's; a field that is 0 takes the vendor's default.
+// Limits are those of the account; 0 in a field means the vendor's default.
 type Limits struct {
-	PerHour       int // requests in a sliding hour; 5,000
-	PerMinute     int // the burst limit; 250
-	KeysPerMinute int // GET /v2/account/keys; 10
-	Droplets      int // 25
-	ReservedIPs   int // 3
+	PerHour       int // requests in a sliding hour; default 5,000
+	PerMinute     int // burst limit of requests; default 250
+	KeysPerMinute int // requests of GET /v2/account/keys; default 10
+	Droplets      int // default 25
+	ReservedIPs   int // default 3
 }
 
 func (l Limits) withDefaults() Limits {
@@ -71,25 +66,26 @@ func (l Limits) withDefaults() Limits {
 
 // Sim is the simulator, an http.Handler. It is safe for concurrent use. Close it.
 type Sim struct {
-	opts   Options
-	mux    *http.ServeMux
-	hourly limiter
-	burst  limiter
-	keyGet limiter
-	faults faults
-	log    requestLog
+	options   Options
+	catalogue catalogue
+	mux       *http.ServeMux
+	hourly    limiter
+	burst     limiter
+	keyLists  limiter
+	faults    faults
+	log       requestLog
 
-	mu       sync.Mutex // guards all below, and the objects they hold
-	lastID   int        // of droplets, actions, keys and images alike
-	droplets map[int]*droplet
-	leaving  map[int]*droplet // deleted, their machines not yet destroyed
-	actions  map[int]*action
-	sshKeys  map[int]*sshKey
-	tags     map[string]*tag
-	vpcs     map[string]*vpc
-	walls    map[string]*firewall
-	reserved map[netip.Addr]*reservedIP
-	failures []error
+	mu         sync.Mutex // guards everything below, and the objects in it
+	lastID     int        // of droplets, actions and keys
+	droplets   map[int]*droplet
+	destroying map[int]*droplet // deleted, but their hosts are not destroyed yet
+	actions    map[int]*action
+	sshKeys    map[int]*sshKey
+	tags       map[string]*tag
+	vpcs       map[string]*vpc
+	firewalls  map[string]*firewall
+	reserved   map[netip.Addr]*reservedIP
+	failures   []error
 
 	jobs    sync.WaitGroup
 	closed  bool
@@ -97,13 +93,13 @@ type Sim struct {
 	cancels map[int]context.CancelCauseFunc
 }
 
-// ErrClosed is the cause of cancelled work after Close.
-var ErrClosed = errors.New("the simulator was closed")
+// errClosed is the cause of work that Close has cancelled.
+var errClosed = errors.New("the simulator was closed")
 
 // New returns a simulator with an empty account.
 func New(o Options) *Sim {
 	if o.Booter == nil {
-		o.Booter = noHosts{}
+		o.Booter = noBooter{}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -112,7 +108,6 @@ func New(o Options) *Sim {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.withDefaults()
-	o.withCatalogue()
 	for prefix, text := range map[*netip.Prefix]string{
 		&o.Public: "10.213.1.0/24", &o.Private: "10.213.2.0/24", &o.Reserved: "10.213.3.0/24",
 	} {
@@ -121,32 +116,33 @@ func New(o Options) *Sim {
 		}
 	}
 	s := &Sim{
-		opts:     o,
-		hourly:   limiter{window: time.Hour, limit: o.Limits.PerHour},
-		burst:    limiter{window: time.Minute, limit: o.Limits.PerMinute},
-		keyGet:   limiter{window: time.Minute, limit: o.Limits.KeysPerMinute},
-		lastID:   400_000_000,
-		droplets: map[int]*droplet{},
-		leaving:  map[int]*droplet{},
-		actions:  map[int]*action{},
-		sshKeys:  map[int]*sshKey{},
-		tags:     map[string]*tag{},
-		vpcs:     map[string]*vpc{},
-		walls:    map[string]*firewall{},
-		reserved: map[netip.Addr]*reservedIP{},
-		cancels:  map[int]context.CancelCauseFunc{},
+		options:    o,
+		catalogue:  newCatalogue(),
+		hourly:     limiter{window: time.Hour, limit: o.Limits.PerHour},
+		burst:      limiter{window: time.Minute, limit: o.Limits.PerMinute},
+		keyLists:   limiter{window: time.Minute, limit: o.Limits.KeysPerMinute},
+		lastID:     400_000_000,
+		droplets:   map[int]*droplet{},
+		destroying: map[int]*droplet{},
+		actions:    map[int]*action{},
+		sshKeys:    map[int]*sshKey{},
+		tags:       map[string]*tag{},
+		vpcs:       map[string]*vpc{},
+		firewalls:  map[string]*firewall{},
+		reserved:   map[netip.Addr]*reservedIP{},
+		cancels:    map[int]context.CancelCauseFunc{},
 	}
 	s.mux = s.routes()
 	return s
 }
 
-// Machines returns the machines that have not been destroyed, in order of
-// creation, those included that are still booting or being destroyed.
+// Machines returns the machines that have not been destroyed, in order of creation,
+// including those that are booting or being destroyed.
 func (s *Sim) Machines() []Machine {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Machine
-	for _, all := range []map[int]*droplet{s.droplets, s.leaving} {
+	for _, all := range []map[int]*droplet{s.droplets, s.destroying} {
 		for _, d := range sortedValues(all) {
 			out = append(out, d.machine())
 		}
@@ -154,14 +150,13 @@ func (s *Sim) Machines() []Machine {
 	return out
 }
 
-// Close cancels the work in progress and waits for it. It destroys no machine;
-// see Machines. The error says which machines could not be booted, firewalled
-// or destroyed while the simulator ran.
+// Close cancels the work in progress and waits for it. It destroys no machine; see
+// Machines. The error joins all errors of the Booter since New.
 func (s *Sim) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	for _, cancel := range s.cancels {
-		cancel(ErrClosed)
+		cancel(errClosed)
 	}
 	s.mu.Unlock()
 	s.jobs.Wait()
@@ -170,9 +165,8 @@ func (s *Sim) Close() error {
 	return errors.Join(s.failures...)
 }
 
-// background runs work beside the requests until it is done or Close cancels
-// it. The caller holds s.mu.
-func (s *Sim) background(work func(context.Context)) {
+// runInBackground runs work until it is done or Close cancels it. The caller holds s.mu.
+func (s *Sim) runInBackground(work func(context.Context)) {
 	if s.closed {
 		return
 	}
@@ -189,20 +183,21 @@ func (s *Sim) background(work func(context.Context)) {
 	})
 }
 
-// failed records trouble behind the API; a cancellation by Close is none.
-func (s *Sim) failed(what string, id int, err error) {
-	if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) {
+// recordFailure records an error of the Booter for Close. A cancellation by Close is
+// not a failure.
+func (s *Sim) recordFailure(what string, id int, err error) {
+	if errors.Is(err, errClosed) || errors.Is(err, context.Canceled) {
 		return
 	}
-	s.opts.Log.Error("droplet", "doing", what, "id", id, "error", err)
+	s.options.Log.Error("droplet", "doing", what, "id", id, "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = append(s.failures, fmt.Errorf("%s droplet %d: %w", what, id, err))
 }
 
-// noHosts is the Booter of droplets that exist in the API only.
-type noHosts struct{}
+// noBooter is the Booter of droplets that exist in the API only.
+type noBooter struct{}
 
-func (noHosts) Boot(context.Context, Machine) error        { return nil }
-func (noHosts) Destroy(context.Context, int) error         { return nil }
-func (noHosts) Firewall(context.Context, int, Rules) error { return nil }
+func (noBooter) Boot(context.Context, Machine) error        { return nil }
+func (noBooter) Destroy(context.Context, int) error         { return nil }
+func (noBooter) Firewall(context.Context, int, Rules) error { return nil }

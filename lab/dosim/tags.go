@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-var tagName = regexp.MustCompile(`^[a-zA-Z0-9_\-:]{1,255}$`)
+var tagNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_\-:]{1,255}$`)
 
 type tag struct{ name string }
 
@@ -30,10 +30,10 @@ func (s *Sim) tagView(t *tag) any {
 	}}
 }
 
-// ensureTags makes the tags that do not exist yet, as creating a droplet does.
+// ensureTags creates the tags that do not exist yet, as the creation of a droplet does.
 func (s *Sim) ensureTags(names []string) error {
 	for _, name := range names {
-		if !tagName.MatchString(name) {
+		if !tagNamePattern.MatchString(name) {
 			return unprocessable("Tag %q contains invalid characters", name)
 		}
 	}
@@ -60,13 +60,13 @@ func (s *Sim) createTag(r *http.Request) (int, any, error) {
 	if err := decode(r, &in); err != nil {
 		return 0, nil, err
 	}
-	if err := s.ensureTags([]string{in.Name}); err != nil { // this one endpoint has another form of error
+	if err := s.ensureTags([]string{in.Name}); err != nil { // only this endpoint has another form of error
 		text := "Error validating resource tag: " + err.Error()
 		return 0, nil, &apiError{status: http.StatusBadRequest, message: text, body: map[string]any{
 			"error": text, "messages": nil, "root_causes": []string{text},
 		}}
 	}
-	return one(http.StatusCreated, "tag", s.tagView(s.tags[in.Name]))
+	return object(http.StatusCreated, "tag", s.tagView(s.tags[in.Name]))
 }
 
 func (s *Sim) getTag(r *http.Request) (int, any, error) {
@@ -74,10 +74,10 @@ func (s *Sim) getTag(r *http.Request) (int, any, error) {
 	if t == nil {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "tag", s.tagView(t))
+	return object(http.StatusOK, "tag", s.tagView(t))
 }
 
-// deleteTag also takes the tag off everything that has it.
+// deleteTag also removes the tag from everything that has it.
 func (s *Sim) deleteTag(r *http.Request) (int, any, error) {
 	t := s.tags[r.PathValue("tag")]
 	if t == nil {
@@ -87,15 +87,15 @@ func (s *Sim) deleteTag(r *http.Request) (int, any, error) {
 	for _, d := range s.droplets {
 		d.tags = without(d.tags, t.name)
 	}
-	for _, f := range s.walls {
+	for _, f := range s.firewalls {
 		f.Tags = without(f.Tags, t.name)
 	}
-	s.enforceChanges()
-	return done()
+	s.enforceChangedRules()
+	return noContent()
 }
 
 func (s *Sim) tagResources(r *http.Request) (int, any, error) {
-	return s.eachTagged(r, func(d *droplet, name string) {
+	return s.changeTagged(r, func(d *droplet, name string) {
 		if !slices.Contains(d.tags, name) {
 			d.tags = append(d.tags, name)
 		}
@@ -103,18 +103,18 @@ func (s *Sim) tagResources(r *http.Request) (int, any, error) {
 }
 
 func (s *Sim) untagResources(r *http.Request) (int, any, error) {
-	return s.eachTagged(r, func(d *droplet, name string) { d.tags = without(d.tags, name) })
+	return s.changeTagged(r, func(d *droplet, name string) { d.tags = without(d.tags, name) })
 }
 
-func (s *Sim) eachTagged(r *http.Request, change func(d *droplet, tag string)) (int, any, error) {
+func (s *Sim) changeTagged(r *http.Request, change func(d *droplet, tag string)) (int, any, error) {
 	t := s.tags[r.PathValue("tag")]
 	if t == nil {
 		return 0, nil, notFound()
 	}
 	var in struct {
 		Resources []struct {
-			ID   ref    `json:"resource_id"`
-			Type string `json:"resource_type"`
+			ID   identifier `json:"resource_id"`
+			Type string     `json:"resource_type"`
 		} `json:"resources"`
 	}
 	if err := decode(r, &in); err != nil {
@@ -132,16 +132,16 @@ func (s *Sim) eachTagged(r *http.Request, change func(d *droplet, tag string)) (
 	for _, d := range found {
 		change(d, t.name)
 	}
-	s.enforceChanges()
-	return done()
+	s.enforceChangedRules()
+	return noContent()
 }
 
-// without returns a new list less the value.
+// without returns a new list without the value.
 func without[T comparable](list []T, value T) []T {
 	out := make([]T, 0, len(list))
-	for _, one := range list {
-		if one != value {
-			out = append(out, one)
+	for _, other := range list {
+		if other != value {
+			out = append(out, other)
 		}
 	}
 	return out

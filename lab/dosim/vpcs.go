@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-var vpcName = regexp.MustCompile(`^[a-zA-Z0-9\-.]+$`)
+var vpcNamePattern = regexp.MustCompile(`^[a-zA-Z0-9\-.]+$`)
 
-// vpc is recorded with the range that the client asked for. The lab has one
-// private network, so its members' addresses come from Options.Private.
+// vpc has the range that the client asked for. But the lab has one private network, so
+// the members' addresses come from Options.Private.
 type vpc struct {
 	ID          string `json:"id"`
 	URN         string `json:"urn"`
@@ -29,13 +29,13 @@ func (s *Sim) newVPC(name, region string, ipRange netip.Prefix) *vpc {
 	id := newUUID()
 	v := &vpc{
 		ID: id, URN: "do:vpc:" + id, Name: name, Region: region, IPRange: ipRange.String(),
-		CreatedAt: stamp(s.opts.Now()), publicPool: s.opts.Public, privatePool: s.opts.Private,
+		CreatedAt: timestamp(s.options.Now()), publicPool: s.options.Public, privatePool: s.options.Private,
 	}
 	s.vpcs[id] = v
 	return v
 }
 
-// defaultVPC returns the region's default VPC, and makes it when it is first needed.
+// defaultVPC returns the region's default VPC, which it makes at the first call.
 func (s *Sim) defaultVPC(region string) *vpc {
 	for _, v := range s.vpcs {
 		if v.Default && v.Region == region {
@@ -47,18 +47,18 @@ func (s *Sim) defaultVPC(region string) *vpc {
 	return v
 }
 
-// freeRange is a /20 that overlaps no VPC.
+// freeRange returns a /20 that overlaps no VPC.
 func (s *Sim) freeRange() netip.Prefix {
 	for i := range 16 * 256 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(100 + i/16), byte(i % 16 * 16), 0}), 20)
-		if s.overlap(p) == nil {
+		if s.overlappingVPC(p) == nil {
 			return p
 		}
 	}
-	return netip.MustParsePrefix("172.16.0.0/20") // thousands of VPCs later
+	return netip.MustParsePrefix("172.16.0.0/20") // after thousands of VPCs
 }
 
-func (s *Sim) overlap(p netip.Prefix) *vpc {
+func (s *Sim) overlappingVPC(p netip.Prefix) *vpc {
 	for _, v := range s.vpcs {
 		if other, err := netip.ParsePrefix(v.IPRange); err == nil && other.Overlaps(p) {
 			return v
@@ -101,7 +101,7 @@ func (s *Sim) createVPC(r *http.Request) (int, any, error) {
 		if err != nil || p != p.Masked() || !p.Addr().IsPrivate() || p.Bits() < 16 || p.Bits() > 28 {
 			return 0, nil, unprocessable("ip_range must be a private network between /28 and /16")
 		}
-		if other := s.overlap(p); other != nil {
+		if other := s.overlappingVPC(p); other != nil {
 			return 0, nil, unprocessable("This range/size overlaps with another VPC network in your account: %s", other.ID)
 		}
 		ipRange = p
@@ -110,10 +110,10 @@ func (s *Sim) createVPC(r *http.Request) (int, any, error) {
 	if in.Description != nil {
 		v.Description = *in.Description
 	}
-	return one(http.StatusCreated, "vpc", v)
+	return object(http.StatusCreated, "vpc", v)
 }
 
-// checkVPC refuses bad values; self is the VPC that is changed.
+// checkVPC refuses bad values. self is the VPC that is changed, nil for a new one.
 func (s *Sim) checkVPC(in vpcChange, self *vpc) error {
 	if in.Description != nil && len(*in.Description) > 255 {
 		return unprocessable("description is too long")
@@ -121,7 +121,7 @@ func (s *Sim) checkVPC(in vpcChange, self *vpc) error {
 	if in.Name == nil {
 		return nil
 	}
-	if !vpcName.MatchString(*in.Name) {
+	if !vpcNamePattern.MatchString(*in.Name) {
 		return unprocessable("name may only contain letters, numbers, dashes and periods")
 	}
 	for _, v := range s.vpcs {
@@ -144,10 +144,10 @@ func (s *Sim) getVPC(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return one(http.StatusOK, "vpc", v)
+	return object(http.StatusOK, "vpc", v)
 }
 
-// replaceVPC needs a name, and empties a description that is not given.
+// replaceVPC requires a name, and clears a description that is not given.
 func (s *Sim) replaceVPC(r *http.Request) (int, any, error) {
 	return s.changeVPC(r, func(in *vpcChange) error {
 		if in.Name == nil {
@@ -193,7 +193,7 @@ func (s *Sim) changeVPC(r *http.Request, complete func(*vpcChange) error) (int, 
 		}
 		v.Default = true
 	}
-	return one(http.StatusOK, "vpc", v)
+	return object(http.StatusOK, "vpc", v)
 }
 
 func (s *Sim) deleteVPC(r *http.Request) (int, any, error) {
@@ -208,13 +208,13 @@ func (s *Sim) deleteVPC(r *http.Request) (int, any, error) {
 		return 0, nil, &apiError{status: http.StatusForbidden, id: "forbidden", message: "Can not delete VPC with members"}
 	}
 	delete(s.vpcs, v.ID)
-	return done()
+	return noContent()
 }
 
-// members are the VPC's droplets; one that is being destroyed still is one.
+// members returns the VPC's droplets, including those that are being destroyed.
 func (s *Sim) members(v *vpc) []*droplet {
 	var out []*droplet
-	for _, all := range []map[int]*droplet{s.droplets, s.leaving} {
+	for _, all := range []map[int]*droplet{s.droplets, s.destroying} {
 		for _, d := range sortedValues(all) {
 			if d.vpc == v {
 				out = append(out, d)
@@ -233,7 +233,7 @@ func (s *Sim) listVPCMembers(r *http.Request) (int, any, error) {
 	out := []map[string]string{}
 	for _, d := range s.members(v) {
 		if kind == "" || kind == "droplet" {
-			out = append(out, map[string]string{"urn": d.urn(), "name": d.name, "created_at": stamp(d.created)})
+			out = append(out, map[string]string{"urn": d.urn(), "name": d.name, "created_at": timestamp(d.created)})
 		}
 	}
 	return page(r, "members", out)

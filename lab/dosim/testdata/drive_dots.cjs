@@ -1,7 +1,7 @@
 // Drives the simulator with npm's dots-wrapper.
 //
 // Usage: node drive_dots.cjs ENDPOINT make|clean-up, the token on standard input, dots-wrapper on
-// NODE_PATH. Prints what it saw as one JSON object.
+// NODE_PATH. Prints its observations as one JSON object.
 const fs = require('fs');
 const { createApiClient } = require('dots-wrapper');
 
@@ -30,8 +30,8 @@ async function refused(call) {
 
 async function make() {
   const dots = client(token);
-  const saw = {};
-  saw.wrongToken = await refused(client('wrong').account.getAccount());
+  const seen = {};
+  seen.wrongToken = await refused(client('wrong').account.getAccount());
   const common = { region: 'fra1', size: 's-1vcpu-1gb', image: 'debian-12-x64' };
 
   const vpc = (await dots.vpc.createVpc({ name: 'dots', region: 'fra1', ip_range: '10.60.0.0/20' })).data.vpc;
@@ -39,21 +39,21 @@ async function make() {
     ...common, names: ['web-1', 'web-2'], tags: ['web'], vpc_uuid: vpc.id, user_data: '#cloud-config\n',
   })).data.droplets;
   const db = (await dots.droplet.createDroplet({ ...common, name: 'db-1', tags: ['db'], vpc_uuid: vpc.id })).data.droplet;
-  saw.statusAtFirst = db.status;
+  seen.statusAtFirst = db.status;
   const active = (id) => wait(async () => {
     const { droplet } = (await dots.droplet.getDroplet({ droplet_id: id })).data;
     return droplet.status === 'active' && !droplet.locked && droplet;
   });
-  saw.public = [];
+  seen.public = [];
   for (const { id } of [...made, db]) {
-    saw.public.push((await active(id)).networks.v4.find((n) => n.type === 'public').ip_address);
+    seen.public.push((await active(id)).networks.v4.find((n) => n.type === 'public').ip_address);
   }
   const listed = (await dots.droplet.listDroplets({ tag_name: 'web', per_page: 1 })).data;
-  saw.tagged = [listed.droplets.length, listed.meta.total, 'next' in listed.links.pages];
-  saw.members = (await dots.vpc.listVpcResources({ vpc_id: vpc.id })).data.meta.total;
-  saw.vpcInUse = await refused(dots.vpc.deleteVpc({ vpc_id: vpc.id }));
+  seen.tagged = [listed.droplets.length, listed.meta.total, 'next' in listed.links.pages];
+  seen.members = (await dots.vpc.listVpcResources({ vpc_id: vpc.id })).data.meta.total;
+  seen.vpcInUse = await refused(dots.vpc.deleteVpc({ vpc_id: vpc.id }));
   await dots.vpc.updateVpc({ vpc_id: vpc.id, name: 'dots-2', description: 'changed' });
-  saw.vpc = (await dots.vpc.getVpc({ vpc_id: vpc.id })).data.vpc.name;
+  seen.vpc = (await dots.vpc.getVpc({ vpc_id: vpc.id })).data.vpc.name;
 
   const firewall = (await dots.firewall.createFirewall({
     name: 'db', tags: ['db'], droplet_ids: [],
@@ -68,23 +68,23 @@ async function make() {
     const { firewall: one } = (await dots.firewall.getFirewall({ firewall_id: firewall.id })).data;
     return one.status === 'succeeded' && one;
   }));
-  saw.firewall = [now.droplet_ids.length, now.inbound_rules.length, now.outbound_rules[0].ports];
-  saw.web1 = made[0].id;
-  saw.db1 = db.id;
+  seen.firewall = [now.droplet_ids.length, now.inbound_rules.length, now.outbound_rules[0].ports];
+  seen.web1 = made[0].id;
+  seen.db1 = db.id;
 
   await dots.tag.createTag({ name: 'move:1' });
   await dots.tag.tagResources({ tag_name: 'move:1', resources: [{ resource_id: String(db.id), resource_type: 'droplet' }] });
-  saw.tagCount = (await dots.tag.getTag({ tag_name: 'move:1' })).data.tag.resources.count;
+  seen.tagCount = (await dots.tag.getTag({ tag_name: 'move:1' })).data.tag.resources.count;
   await dots.tag.untagResources({ tag_name: 'move:1', resources: [{ resource_id: String(db.id), resource_type: 'droplet' }] });
   await dots.tag.deleteTag({ tag_name: 'move:1' });
-  saw.tags = (await dots.tag.listTags({})).data.tags.map((t) => t.name);
+  seen.tags = (await dots.tag.listTags({})).data.tags.map((t) => t.name);
 
   await dots.droplet.powerOffDroplet({ droplet_id: db.id });
-  saw.off = (await wait(async () => {
+  seen.off = (await wait(async () => {
     const { droplet } = (await dots.droplet.getDroplet({ droplet_id: db.id })).data;
     return droplet.status === 'off' && droplet;
   })).name;
-  console.log(JSON.stringify(saw));
+  console.log(JSON.stringify(seen));
 }
 
 async function cleanUp() {

@@ -1,7 +1,7 @@
 """Drives the simulator with Apache Libcloud's DigitalOcean driver.
 
-Usage: drive_libcloud.py HOST PORT, the token on standard input. Prints what it saw as
-one JSON object.
+Usage: drive_libcloud.py HOST PORT, the token on standard input. Prints its observations
+as one JSON object.
 """
 import json
 import sys
@@ -43,21 +43,21 @@ def node_in(do, node_id, state):
 def main():
     token = sys.stdin.read().strip()
     do = driver(token)
-    saw = {}
+    seen = {}
     try:
         driver("wrong").list_nodes()
     except InvalidCredsError as err:
-        saw["wrong_token"] = err.value
+        seen["wrong_token"] = err.value
 
-    saw["account_limit"] = do.ex_account_info()["droplet_limit"]
+    seen["account_limit"] = do.ex_account_info()["droplet_limit"]
     locations = {one.id: one for one in do.list_locations()}
     sizes = {one.id: one for one in do.list_sizes(locations["fra1"])}
     images = {one.extra["slug"]: one for one in do.list_images()}
-    saw["locations"], saw["sizes"] = len(locations), len(sizes)
-    saw["ram"] = sizes["s-2vcpu-4gb"].ram
+    seen["locations"], seen["sizes"] = len(locations), len(sizes)
+    seen["ram"] = sizes["s-2vcpu-4gb"].ram
 
     key = do.create_key_pair("libcloud", KEY)
-    saw["key"] = do.get_key_pair("libcloud").fingerprint == key.fingerprint
+    seen["key"] = do.get_key_pair("libcloud").fingerprint == key.fingerprint
 
     made = []
     for number in range(3):
@@ -65,32 +65,32 @@ def main():
             "node-%d" % number, sizes["s-2vcpu-4gb"], images["debian-12-x64"], locations["fra1"],
             ex_create_attr={"ssh_keys": [key.fingerprint], "tags": ["libcloud"]},
             ex_user_data="#cloud-config\n" if number else None))
-    saw["state_at_first"] = str(made[0].state)
-    saw["addresses_at_first"] = made[0].public_ips
+    seen["state_at_first"] = str(made[0].state)
+    seen["addresses_at_first"] = made[0].public_ips
     running = [wait(lambda n=n: node_in(do, n.id, NodeState.RUNNING)) for n in made]
-    saw["public"] = [n.public_ips for n in running]
-    saw["private"] = [n.private_ips for n in running]
-    saw["paged"] = sorted(n.name for n in driver(token, per_page=1).list_nodes())
+    seen["public"] = [n.public_ips for n in running]
+    seen["private"] = [n.private_ips for n in running]
+    seen["paged"] = sorted(n.name for n in driver(token, per_page=1).list_nodes())
 
-    saw["rename"] = do.ex_rename_node(running[0], "renamed")
-    saw["name"] = wait(lambda: node_in(do, running[0].id, NodeState.RUNNING)).name
-    saw["shutdown"] = do.ex_shutdown_node(running[0])
-    saw["off"] = wait(lambda: node_in(do, running[0].id, NodeState.STOPPED)).name
-    saw["power_on"] = do.ex_power_on_node(running[0])
+    seen["rename"] = do.ex_rename_node(running[0], "renamed")
+    seen["name"] = wait(lambda: node_in(do, running[0].id, NodeState.RUNNING)).name
+    seen["shutdown"] = do.ex_shutdown_node(running[0])
+    seen["off"] = wait(lambda: node_in(do, running[0].id, NodeState.STOPPED)).name
+    seen["power_on"] = do.ex_power_on_node(running[0])
     wait(lambda: node_in(do, running[0].id, NodeState.RUNNING))
-    saw["reboot"] = do.reboot_node(running[0])
+    seen["reboot"] = do.reboot_node(running[0])
     wait(lambda: node_in(do, running[0].id, NodeState.RUNNING))
-    saw["events"] = sorted(e["type"] for e in do.ex_list_events())
+    seen["events"] = sorted(e["type"] for e in do.ex_list_events())
 
     try:
         do.create_node("bad_name", sizes["s-2vcpu-4gb"], images["debian-12-x64"], locations["fra1"], ex_user_data="")
     except Exception as err:  # the driver has no type of its own for it
-        saw["refused"] = str(err)
-    saw["volumes"] = len(do.list_volumes())
-    saw["destroyed"] = [do.destroy_node(n) for n in running]
-    saw["left"] = len(do.list_nodes())
-    saw["key_deleted"] = do.delete_key_pair(key)
-    json.dump(saw, sys.stdout)
+        seen["refused"] = str(err)
+    seen["volumes"] = len(do.list_volumes())
+    seen["destroyed"] = [do.destroy_node(n) for n in running]
+    seen["left"] = len(do.list_nodes())
+    seen["key_deleted"] = do.delete_key_pair(key)
+    json.dump(seen, sys.stdout)
 
 
 main()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// limiter is a sliding window. Requests that it refused do not count.
+// limiter allows limit requests in a sliding window. Refused requests do not count.
 type limiter struct {
 	window time.Duration
 	limit  int
@@ -14,7 +14,7 @@ type limiter struct {
 	hits []time.Time
 }
 
-// verdict is what a limiter says about one request.
+// verdict is a limiter's decision about one request.
 type verdict struct {
 	allowed   bool
 	remaining int
@@ -24,7 +24,7 @@ type verdict struct {
 func (l *limiter) take(now time.Time) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.look(now)
+	v := l.verdictAt(now)
 	if v.allowed = v.remaining > 0; v.allowed {
 		l.hits = append(l.hits, now)
 		v.remaining--
@@ -35,10 +35,10 @@ func (l *limiter) take(now time.Time) verdict {
 func (l *limiter) peek(now time.Time) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.look(now)
+	return l.verdictAt(now)
 }
 
-func (l *limiter) look(now time.Time) verdict {
+func (l *limiter) verdictAt(now time.Time) verdict {
 	for len(l.hits) > 0 && !l.hits[0].After(now.Add(-l.window)) {
 		l.hits = l.hits[1:]
 	}

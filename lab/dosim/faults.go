@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind is a way to misbehave.
+// Kind is a kind of misbehaviour.
 type Kind int
 
 // The kinds of faults.
@@ -15,11 +15,12 @@ const (
 	TooManyRequests Kind = iota + 1 // 429 with Retry-After: Delay; nothing is done
 	ServerError                     // 500 with a JSON error; nothing is done
 	BadGateway                      // 502 with an HTML page; nothing is done
-	Slow                            // answers rightly after Delay
+	Slow                            // answers correctly after Delay
 	DropAfter                       // does the work, then closes the connection without an answer
 	DropBefore                      // closes the connection; nothing is done
 )
 
+// String returns the text that Request.Fault shows.
 func (k Kind) String() string {
 	names := [...]string{"", "429", "500", "502", "slow", "drop after the work", "drop before the work"}
 	if k < 0 || int(k) >= len(names) {
@@ -32,18 +33,18 @@ func (k Kind) String() string {
 type Fault struct {
 	Method string // "" is any
 	// Path is a pattern of path.Match, for example "/v2/droplets" or
-	// "/v2/firewalls/*/droplets"; "" is any. A trailing slash of a request does not count.
+	// "/v2/firewalls/*/droplets"; "" is any. A request's trailing slash is ignored.
 	Path  string
-	Times int // how many requests; 0 is one, negative is without end
+	Times int // number of requests; 0 is one, negative is all
 	Kind  Kind
 	Delay time.Duration // of Slow, and the Retry-After of TooManyRequests (whole seconds)
 }
 
-func (f Fault) matches(method, where string) bool {
+func (f Fault) matches(method, requestPath string) bool {
 	if f.Method != "" && f.Method != method {
 		return false
 	}
-	ok, err := path.Match(f.Path, where)
+	ok, err := path.Match(f.Path, requestPath)
 	return f.Path == "" || err == nil && ok
 }
 
@@ -52,7 +53,7 @@ type faults struct {
 	list []Fault
 }
 
-// Inject adds a fault. Of several that match a request the oldest is used.
+// Inject adds a fault. If several match a request, the oldest strikes.
 func (s *Sim) Inject(f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
@@ -62,7 +63,8 @@ func (s *Sim) Inject(f Fault) {
 	s.faults.list = append(s.faults.list, f)
 }
 
-// ClearFaults takes back every injected fault and returns how many were left.
+// ClearFaults removes the faults that have not struck as often as they should, and
+// returns their number.
 func (s *Sim) ClearFaults() int {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -71,11 +73,11 @@ func (s *Sim) ClearFaults() int {
 	return left
 }
 
-// take returns the fault for a request, if there is one, and counts it.
-func (f *faults) take(method, where string) (Fault, bool) {
+// take returns the fault for a request, if there is one, and counts it as struck.
+func (f *faults) take(method, path string) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.IndexFunc(f.list, func(one Fault) bool { return one.matches(method, where) })
+	i := slices.IndexFunc(f.list, func(fault Fault) bool { return fault.matches(method, path) })
 	if i < 0 {
 		return Fault{}, false
 	}

@@ -22,10 +22,10 @@ const testToken = "dop_v1_lab"
 // lab is one simulator behind a server that validates every exchange.
 type lab struct {
 	*Sim
-	url       string
-	validator *spec.Validator
-	booter    *fakeBooter
-	trouble   string // what Close must report at the end; "" is nothing
+	url        string
+	validator  *spec.Validator
+	booter     *fakeBooter
+	closeError string // text of the error that Close must return at the end; "" is none
 }
 
 func newLab(t *testing.T, o Options) *lab {
@@ -41,8 +41,8 @@ func newLab(t *testing.T, o Options) *lab {
 	l := &lab{Sim: sim, url: server.URL, validator: validator, booter: booter}
 	t.Cleanup(func() {
 		server.Close()
-		if l.trouble != "" {
-			require.ErrorContains(t, sim.Close(), l.trouble)
+		if l.closeError != "" {
+			require.ErrorContains(t, sim.Close(), l.closeError)
 			return
 		}
 		require.NoError(t, sim.Close())
@@ -50,7 +50,7 @@ func newLab(t *testing.T, o Options) *lab {
 	return l
 }
 
-// godo is the real client. Its own retries are off, so that a test sees every answer.
+// godo returns DigitalOcean's client. Its retries are off, so that a test sees every answer.
 func (l *lab) godo(t *testing.T, token string) *godo.Client {
 	t.Helper()
 	transport := oauth2.NewClient(t.Context(), oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token}))
@@ -59,8 +59,8 @@ func (l *lab) godo(t *testing.T, token string) *godo.Client {
 	return client
 }
 
-// active waits until a droplet is active and returns it.
-func active(t *testing.T, client *godo.Client, id int) *godo.Droplet {
+// waitActive waits until a droplet is active and returns it.
+func waitActive(t *testing.T, client *godo.Client, id int) *godo.Droplet {
 	t.Helper()
 	var d *godo.Droplet
 	require.Eventually(t, func() bool {
@@ -71,7 +71,7 @@ func active(t *testing.T, client *godo.Client, id int) *godo.Droplet {
 	return d
 }
 
-// fakeBooter records what it is told, and fails or blocks when told to.
+// fakeBooter records its calls, and fails or blocks on demand.
 type fakeBooter struct {
 	mu     sync.Mutex
 	booted map[int]Machine
@@ -79,14 +79,14 @@ type fakeBooter struct {
 	power  map[int]bool
 	calls  []string
 
-	fail map[string]error         // by name of the method
-	hold map[string]chan struct{} // the method waits until it is closed
+	errors map[string]error         // by name of the method
+	blocks map[string]chan struct{} // the method waits until it is closed
 }
 
-func (b *fakeBooter) enter(ctx context.Context, method string) error {
+func (b *fakeBooter) record(ctx context.Context, method string) error {
 	b.mu.Lock()
 	b.calls = append(b.calls, method)
-	err, hold := b.fail[method], b.hold[method]
+	err, hold := b.errors[method], b.blocks[method]
 	b.mu.Unlock()
 	if hold != nil {
 		select {
@@ -98,14 +98,14 @@ func (b *fakeBooter) enter(ctx context.Context, method string) error {
 	return err
 }
 
-func (b *fakeBooter) set(method string, err error) {
+func (b *fakeBooter) failOn(method string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.fail = map[string]error{method: err}
+	b.errors = map[string]error{method: err}
 }
 
 func (b *fakeBooter) Boot(ctx context.Context, m Machine) error {
-	if err := b.enter(ctx, "boot"); err != nil {
+	if err := b.record(ctx, "boot"); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -118,7 +118,7 @@ func (b *fakeBooter) Boot(ctx context.Context, m Machine) error {
 }
 
 func (b *fakeBooter) Destroy(ctx context.Context, id int) error {
-	if err := b.enter(ctx, "destroy"); err != nil {
+	if err := b.record(ctx, "destroy"); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -129,20 +129,20 @@ func (b *fakeBooter) Destroy(ctx context.Context, id int) error {
 }
 
 func (b *fakeBooter) Firewall(ctx context.Context, id int, rules Rules) error {
-	if err := b.enter(ctx, "firewall"); err != nil {
+	if err := b.record(ctx, "firewall"); err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.booted[id]; !ok {
-		return errors.New("a firewall for a machine that is not there")
+		return errors.New("a firewall for a missing machine")
 	}
 	b.rules[id] = rules
 	return nil
 }
 
 func (b *fakeBooter) Power(ctx context.Context, id int, on bool) error {
-	if err := b.enter(ctx, "power"); err != nil {
+	if err := b.record(ctx, "power"); err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -173,7 +173,7 @@ func (b *fakeBooter) isOn(id int) bool {
 	return b.power[id]
 }
 
-// statusOf is the status and message of an API error.
+// statusOf returns the status and the message of an API error.
 func statusOf(t *testing.T, err error) (int, string) {
 	t.Helper()
 	var answer *godo.ErrorResponse
@@ -181,7 +181,7 @@ func statusOf(t *testing.T, err error) (int, string) {
 	return answer.Response.StatusCode, answer.Message
 }
 
-// handlerTransport asks a handler without a network.
+// handlerTransport sends requests to a handler without a network.
 type handlerTransport struct{ http.Handler }
 
 // RoundTrip implements http.RoundTripper.

@@ -13,9 +13,9 @@ type Request struct {
 	Method string
 	Path   string // without a trailing slash
 	Query  string
-	Status int    // of the answer that was made; 0 when there is none (yet)
-	Fault  string // the Kind of the injected fault; "" without
-	Lost   bool   // the answer never reached the client
+	Status int    // of the answer, even if it was lost; 0 before there is one
+	Fault  string // the Kind of the injected fault, or ""
+	Lost   bool   // the answer did not reach the client
 }
 
 // Mutating reports whether the request asked for a change.
@@ -38,7 +38,7 @@ func (s *Sim) Mutations() []Request {
 	return slices.DeleteFunc(s.Requests(), func(r Request) bool { return !r.Mutating() })
 }
 
-// begin adds an entry and returns where it is.
+// begin adds an entry and returns its index.
 func (l *requestLog) begin(r Request) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

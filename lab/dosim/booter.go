@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Machine is a droplet as its host sees it.
+// Machine describes a droplet to its Booter.
 type Machine struct {
 	ID             int
 	Name           string
@@ -25,42 +25,42 @@ type Machine struct {
 	PrivateGateway netip.Addr
 }
 
-// Booter makes droplets real. The simulator calls it without holding a lock, one
-// call at a time per droplet: Boot first, Destroy last.
+// Booter boots and destroys the droplets' hosts. The simulator calls it without
+// holding its lock, one call at a time for each droplet: Boot first, Destroy last.
 type Booter interface {
-	// Boot starts the machine and returns when it runs (not when its user data
-	// has). The droplet shows its addresses and becomes active after it; an error
-	// makes the create action "errored".
+	// Boot starts the machine and returns when it runs; its user data may still be
+	// running. Then the droplet becomes active and shows its addresses. After an error
+	// the create action is "errored".
 	Boot(ctx context.Context, m Machine) error
-	// Destroy stops and removes the machine. It succeeds when Boot failed half
-	// way or was never reached.
+	// Destroy stops and removes the machine. It succeeds if Boot failed or was never
+	// called.
 	Destroy(ctx context.Context, id int) error
-	// Firewall puts rules in force in place of those before. It is called when
-	// the set of rules that applies to a running droplet has changed.
+	// Firewall replaces the rules that the machine enforces. It is called when the
+	// rules for a running droplet have changed.
 	Firewall(ctx context.Context, id int, rules Rules) error
 }
 
-// Power is implemented by a Booter that can switch machines off and on. Without
-// it power actions change the droplet's status only.
+// Power is implemented by a Booter that can switch machines off and on. Without it
+// power actions change only the droplet's status.
 type Power interface {
 	Power(ctx context.Context, id int, on bool) error
 }
 
-// Rules is what all firewalls of a droplet together let through.
+// Rules is the traffic that all firewalls of a droplet together let through.
 type Rules struct {
-	// Enforced is false when no firewall applies: everything is let through.
-	// When it is true, everything that no rule names is dropped, both ways.
+	// Enforced is false if no firewall applies: all traffic passes. If it is true, only
+	// traffic that a rule names passes, in both directions.
 	Enforced          bool
 	Inbound, Outbound []Rule
 }
 
-// Rule lets traffic through. Droplets and tags are resolved to addresses.
+// Rule lets traffic through. Its droplets and tags are resolved to addresses.
 type Rule struct {
 	Protocol string // "tcp", "udp" or "icmp"
 	// FromPort and ToPort are inclusive; 0 and 65535 mean all ports. Both are 0 for icmp.
 	FromPort, ToPort int
 	// Peers are the sources of an inbound and the destinations of an outbound
-	// rule, IPv4 and IPv6, sorted. Without any the rule lets nothing through.
+	// rule, IPv4 and IPv6, sorted. A rule without peers lets nothing through.
 	Peers []netip.Prefix
 }
 

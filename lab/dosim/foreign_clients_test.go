@@ -17,10 +17,10 @@ import (
 	"github.com/dcmigrate/migrate/lab/spec"
 )
 
-// These tests drive the simulator with clients that are not ours.
+// These tests drive the simulator with other projects' clients.
 
-// missing skips, or fails under CI.
-func missing(t *testing.T, format string, args ...any) {
+// skipOrFail skips the test, or fails it under CI.
+func skipOrFail(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf(format, args...)
@@ -28,8 +28,8 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// script runs a client and decodes what it saw.
-func script(t *testing.T, env []string, name string, args ...string) map[string]any {
+// runClient runs a client and decodes the JSON object that it prints.
+func runClient(t *testing.T, env []string, name string, args ...string) map[string]any {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -39,9 +39,9 @@ func script(t *testing.T, env []string, name string, args ...string) map[string]
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "%s", &stderr)
-	saw := map[string]any{}
-	require.NoError(t, json.Unmarshal(stdout.Bytes(), &saw), "%s", &stdout)
-	return saw
+	seen := map[string]any{}
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &seen), "%s", &stdout)
+	return seen
 }
 
 func requireLibcloud(t *testing.T) {
@@ -54,12 +54,12 @@ func requireLibcloud(t *testing.T) {
 	}
 	apt, err := exec.LookPath("apt-get")
 	if err != nil || os.Getuid() != 0 {
-		missing(t, "python3-libcloud is needed, and installing it takes root and apt-get")
+		skipOrFail(t, "python3-libcloud is needed, and installing it takes root and apt-get")
 	}
 	cmd := exec.CommandContext(t.Context(), apt, "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", "python3-libcloud")
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := cmd.CombinedOutput(); err != nil || !found() {
-		missing(t, "python3-libcloud is needed; apt-get says: %v: %s", err, out)
+		skipOrFail(t, "python3-libcloud is needed; apt-get says: %v: %s", err, out)
 	}
 }
 
@@ -73,11 +73,11 @@ func TestLibcloud(t *testing.T) {
 	require.NoError(t, err)
 	host, port, err := net.SplitHostPort(where.Host)
 	require.NoError(t, err)
-	saw := script(t, nil, "/usr/bin/python3", "testdata/drive_libcloud.py", host, port)
+	seen := runClient(t, nil, "/usr/bin/python3", "testdata/drive_libcloud.py", host, port)
 	require.Equal(t, map[string]any{
 		"wrong_token":        "Unable to authenticate you",
 		"account_limit":      25.0,
-		"locations":          10.0, // those that are open
+		"locations":          10.0, // sfo1 is closed
 		"sizes":              10.0,
 		"ram":                4096.0,
 		"key":                true,
@@ -98,7 +98,7 @@ func TestLibcloud(t *testing.T) {
 		"destroyed":          []any{true, true, true},
 		"left":               0.0,
 		"key_deleted":        true,
-	}, saw)
+	}, seen)
 	require.Eventually(t, func() bool { return len(l.booter.machines()) == 0 }, 10*time.Second, time.Millisecond)
 }
 
@@ -107,12 +107,12 @@ func requireDots(t *testing.T) string {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		missing(t, "npm is needed: %v", err)
+		skipOrFail(t, "npm is needed: %v", err)
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), npm, "install", "--prefix", dir, "--no-save", "--no-fund", "--no-audit", "--ignore-scripts", "dots-wrapper@3.12.12")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		missing(t, "npm's dots-wrapper is needed; npm says: %v: %s", err, out)
+		skipOrFail(t, "npm's dots-wrapper is needed; npm says: %v: %s", err, out)
 	}
 	return "NODE_PATH=" + dir + "/node_modules"
 }
@@ -120,10 +120,10 @@ func requireDots(t *testing.T) string {
 func TestDotsWrapper(t *testing.T) {
 	env := []string{requireDots(t)}
 	l := newLab(t, Options{BootDelay: 50 * time.Millisecond})
-	saw := script(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "make")
-	web, db := int(saw["web1"].(float64)), int(saw["db1"].(float64))
-	delete(saw, "web1")
-	delete(saw, "db1")
+	seen := runClient(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "make")
+	web, db := int(seen["web1"].(float64)), int(seen["db1"].(float64))
+	delete(seen, "web1")
+	delete(seen, "db1")
 	require.Equal(t, map[string]any{
 		"wrongToken":    "401 Unable to authenticate you",
 		"statusAtFirst": "new",
@@ -136,7 +136,7 @@ func TestDotsWrapper(t *testing.T) {
 		"tagCount":      1.0,
 		"tags":          []any{"db", "web"},
 		"off":           "db-1",
-	}, saw)
+	}, seen)
 	mysql := Rules{
 		Enforced: true,
 		Inbound: []Rule{{
@@ -145,11 +145,11 @@ func TestDotsWrapper(t *testing.T) {
 		}},
 		Outbound: []Rule{{Protocol: "tcp", ToPort: 65535, Peers: prefixes("0.0.0.0/0")}},
 	}
-	l.eventuallyRules(t, web, mysql)
-	l.eventuallyRules(t, db, mysql)
+	l.waitForRules(t, web, mysql)
+	l.waitForRules(t, db, mysql)
 	require.False(t, l.booter.isOn(db))
 
-	left := script(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "clean-up")
+	left := runClient(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "clean-up")
 	require.Equal(t, map[string]any{"droplets": 0.0, "vpcs": 0.0, "firewalls": 0.0}, left)
 	require.Empty(t, l.Machines())
 }

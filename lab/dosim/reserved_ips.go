@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// reservedIP is recorded; the lab's network does not route it to a host.
+// reservedIP is recorded only; the lab's network does not route it to a host.
 type reservedIP struct {
 	addr    netip.Addr
-	region  *Region
+	region  *region
 	droplet *droplet
 	project string
 }
 
-// reservedView is a reserved IP as the API shows it.
+// view is a reserved IP as the API shows it.
 func (ip *reservedIP) view() any {
 	v := map[string]any{"ip": ip.addr.String(), "region": ip.region, "droplet": nil, "locked": false, "project_id": ip.project}
 	if ip.droplet != nil {
@@ -24,7 +24,7 @@ func (ip *reservedIP) view() any {
 
 func (s *Sim) reservedIPs() []*reservedIP {
 	var out []*reservedIP
-	for addr := s.opts.Reserved.Masked().Addr(); s.opts.Reserved.Contains(addr); addr = addr.Next() {
+	for addr := s.options.Reserved.Masked().Addr(); s.options.Reserved.Contains(addr); addr = addr.Next() {
 		if ip := s.reserved[addr]; ip != nil {
 			out = append(out, ip)
 		}
@@ -61,10 +61,10 @@ func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
 	} else if ip.region = s.region(in.Region); ip.region == nil || !ip.region.Available {
 		return 0, nil, unprocessable("region is invalid")
 	}
-	if len(s.reserved) >= s.opts.Limits.ReservedIPs {
+	if len(s.reserved) >= s.options.Limits.ReservedIPs {
 		return 0, nil, unprocessable("reserved ip limit reached")
 	}
-	addr, ok := allot(s.opts.Reserved, func(a netip.Addr) bool { return s.reserved[a] != nil })
+	addr, ok := allocate(s.options.Reserved, func(a netip.Addr) bool { return s.reserved[a] != nil })
 	if !ok {
 		return 0, nil, unprocessable("Region is out of addresses")
 	}
@@ -99,7 +99,7 @@ func (s *Sim) getReservedIP(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return one(http.StatusOK, "reserved_ip", ip.view())
+	return object(http.StatusOK, "reserved_ip", ip.view())
 }
 
 func (s *Sim) deleteReservedIP(r *http.Request) (int, any, error) {
@@ -108,7 +108,7 @@ func (s *Sim) deleteReservedIP(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	delete(s.reserved, ip.addr)
-	return done()
+	return noContent()
 }
 
 func (s *Sim) createReservedIPAction(r *http.Request) (int, any, error) {
@@ -135,20 +135,20 @@ func (s *Sim) createReservedIPAction(r *http.Request) (int, any, error) {
 			return 0, nil, unprocessable("The Droplet already has a reserved IP.")
 		}
 		ip.droplet = d
-		return one(http.StatusCreated, "action", s.reservedAction(ip, "assign_ip"))
+		return object(http.StatusCreated, "action", s.reservedAction(ip, "assign_ip"))
 	case "unassign":
 		if ip.droplet == nil {
 			return 0, nil, unprocessable("The reserved IP is not assigned to a Droplet.")
 		}
 		ip.droplet = nil
-		return one(http.StatusCreated, "action", s.reservedAction(ip, "unassign_ip"))
+		return object(http.StatusCreated, "action", s.reservedAction(ip, "unassign_ip"))
 	}
 	return 0, nil, unprocessable("The action %q is not available for this reserved IP.", in.Type)
 }
 
-// reservedAction records an action, which is done at once.
+// reservedAction records an action that is already completed.
 func (s *Sim) reservedAction(ip *reservedIP, kind string) *action {
-	now := stamp(s.opts.Now())
+	now := timestamp(s.options.Now())
 	octets := ip.addr.As4()
 	a := &action{
 		ID: s.nextID(), Status: actionCompleted, Type: kind, StartedAt: now, CompletedAt: &now,
@@ -176,5 +176,5 @@ func (s *Sim) getReservedIPAction(r *http.Request) (int, any, error) {
 	if a == nil || a.reserved != ip.addr.String() {
 		return 0, nil, notFound()
 	}
-	return one(http.StatusOK, "action", a)
+	return object(http.StatusOK, "action", a)
 }

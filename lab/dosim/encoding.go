@@ -2,13 +2,9 @@ package dosim
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 )
 
@@ -20,7 +16,7 @@ func decode(r *http.Request, into any) error {
 	return nil
 }
 
-// idOf reads a numeric part of the path; 0 is no object's.
+// idOf parses a number in the path; it returns 0, which no object has, for other texts.
 func idOf(r *http.Request, name string) int {
 	id, err := strconv.Atoi(r.PathValue(name))
 	if err != nil {
@@ -29,16 +25,16 @@ func idOf(r *http.Request, name string) int {
 	return id
 }
 
-// page answers a list: the page that the query asks for, links and the total.
+// page answers with the page of a list that the query asks for, links and the total.
 func page[T any](r *http.Request, key string, items []T) (int, any, error) {
-	number := func(name string, standard int) int {
+	number := func(name string, fallback int) int {
 		n, err := strconv.Atoi(r.URL.Query().Get(name))
 		if err != nil || n < 1 {
-			return standard
+			return fallback
 		}
 		return n
 	}
-	at, size := number("page", 1), min(number("per_page", 20), 200)
+	current, size := number("page", 1), min(number("per_page", 20), 200)
 	last := max(1, (len(items)+size-1)/size)
 	link := func(n int) string {
 		query := r.URL.Query()
@@ -47,17 +43,17 @@ func page[T any](r *http.Request, key string, items []T) (int, any, error) {
 		return "http://" + r.Host + r.URL.Path + "?" + query.Encode()
 	}
 	pages := map[string]string{}
-	if at > 1 {
-		pages["first"], pages["prev"] = link(1), link(min(at-1, last))
+	if current > 1 {
+		pages["first"], pages["prev"] = link(1), link(min(current-1, last))
 	}
-	if at < last {
-		pages["next"], pages["last"] = link(at+1), link(last)
+	if current < last {
+		pages["next"], pages["last"] = link(current+1), link(last)
 	}
 	links := map[string]any{}
 	if len(pages) > 0 {
 		links["pages"] = pages
 	}
-	from := min((at-1)*size, len(items))
+	from := min((current-1)*size, len(items))
 	shown := append([]T{}, items[from:min(from+size, len(items))]...)
 	return http.StatusOK, map[string]any{key: shown, "links": links, "meta": map[string]int{"total": len(items)}}, nil
 }
@@ -71,18 +67,18 @@ func (s *Sim) emptyList(key string) handler {
 	}
 }
 
-// one is an answer with a single object.
-func one(status int, key string, value any) (int, any, error) {
+// object answers with a single object.
+func object(status int, key string, value any) (int, any, error) {
 	return status, map[string]any{key: value}, nil
 }
 
-func done() (int, any, error) { return http.StatusNoContent, nil, nil }
+func noContent() (int, any, error) { return http.StatusNoContent, nil, nil }
 
-// ref is an identifier as clients write it: a text, a number, an object with an id, or null.
-type ref string
+// identifier is an id as clients write it: a text, a number, an object with an id, or null.
+type identifier string
 
 // UnmarshalJSON implements json.Unmarshaler.
-func (f *ref) UnmarshalJSON(data []byte) error {
+func (f *identifier) UnmarshalJSON(data []byte) error {
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -96,32 +92,11 @@ func (f *ref) UnmarshalJSON(data []byte) error {
 	case nil:
 		*f = ""
 	case string:
-		*f = ref(v)
+		*f = identifier(v)
 	case json.Number:
-		*f = ref(v)
+		*f = identifier(v)
 	default:
 		return fmt.Errorf("an identifier cannot be a %T", v)
 	}
 	return nil
-}
-
-func sortedValues[K cmp.Ordered, V any](m map[K]V) []V {
-	out := make([]V, 0, len(m))
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, m[key])
-	}
-	return out
-}
-
-func (s *Sim) nextID() int {
-	s.lastID++
-	return s.lastID
-}
-
-// newUUID returns a random UUID (RFC 9562, version 4).
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
