@@ -13,6 +13,7 @@ import (
 type Rewriter struct {
 	addresses map[netip.Addr]old
 	names     map[byte][]old // by their first byte, the longest first
+	begins    *[256]bool     // what a name begins with
 }
 
 // old is an address or name to look for, and what takes its place; empty: nothing is known.
@@ -21,7 +22,7 @@ type old struct{ text, new string }
 // NewRewriter returns a Rewriter for a map from old to new. An old one whose new one is
 // empty is found and left alone.
 func NewRewriter(to map[string]string) Rewriter {
-	r := Rewriter{addresses: map[netip.Addr]old{}, names: map[byte][]old{}}
+	r := Rewriter{addresses: map[netip.Addr]old{}, names: map[byte][]old{}, begins: &[256]bool{}}
 	for text, replacement := range to {
 		if text == "" || text == replacement {
 			continue
@@ -30,6 +31,7 @@ func NewRewriter(to map[string]string) Rewriter {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
 			r.names[text[0]] = append(r.names[text[0]], one)
+			r.begins[text[0]] = true
 			continue
 		}
 		a = a.Unmap()

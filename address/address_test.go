@@ -200,6 +200,7 @@ func TestRewriteKnowsIPv6(t *testing.T) {
 		{"end of a sentence", "It is 2001:db8::1.", "It is 2001:db8:f::2.", replaced},
 		{"colon", "2001:db8::1: refused", "2001:db8:f::2: refused", replaced},
 		{"key that ends in a digit of such a number", "old:2001:db8::1", "old:2001:db8:f::2", replaced},
+		{"key that ends in letters of such a number", "fade:2001:db8::1 x2001:2001:db8::1", "fade:2001:db8::1 x2001:2001:db8:f::2", replaced},
 		{"option with its value", "ping -6 -h2001:db8::1", "ping -6 -h2001:db8:f::2", replaced},
 		{"escapes of a string", `"\n2001:db8::1"`, `"\n2001:db8:f::2"`, replaced},
 		{"key", "host:2001:db8::1", "host:2001:db8:f::2", replaced},

@@ -46,7 +46,7 @@ func (s *scanner) edit(f found) edit {
 func (s *scanner) nameFor(e edit, f found) edit {
 	before, after := s.around(f.start, f.end)
 	_, _, length := lengthAfter(after, f.bits())
-	if f.prefix != "" || length && !afterURL.MatchString(before) || strings.HasSuffix(before, "[") && strings.HasPrefix(after, "]") {
+	if f.prefix != "" || length && !inURL(before) || strings.HasSuffix(before, "[") && strings.HasPrefix(after, "]") {
 		e.why = Form
 	}
 	return e
@@ -56,7 +56,7 @@ func (s *scanner) nameFor(e edit, f found) edit {
 func (s *scanner) otherFamily(e edit, f found, a netip.Addr) edit {
 	before, after := s.around(f.start, f.end)
 	bracketed := strings.HasSuffix(before, "[") && strings.HasPrefix(after, "]")
-	url := afterURL.MatchString(before)
+	url := inURL(before)
 	_, size, hasLength := lengthAfter(after, f.bits())
 	hasLength = hasLength && !url
 	port := hasPort(after)

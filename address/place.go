@@ -3,6 +3,7 @@ package address
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -41,13 +42,14 @@ func (s *scanner) settle(f *found) bool {
 // endsInWord reports whether the address that follows is part of a longer word or
 // number. An escape such as \n and an option such as -h end the word before them.
 func endsInWord(before string) bool {
-	if before == "" || afterEscape.MatchString(before) || afterOption.MatchString(before) {
+	if before == "" {
 		return false
 	}
-	if last := before[len(before)-1]; last == '.' {
+	last := before[len(before)-1]
+	if last == '.' {
 		return len(before) > 1 && isWord(before[len(before)-2])
 	}
-	return isWord(before[len(before)-1])
+	return isWord(last) && !afterEscape.MatchString(before) && !afterOption.MatchString(before)
 }
 
 // startsWithWord is the same for what follows an address. A letter behind a dot makes a
@@ -70,7 +72,6 @@ var (
 
 // whyToStay says why an address that stands alone must not be replaced.
 func whyToStay(before, after string, f *found) Reason {
-	url := afterURL.MatchString(before)
 	switch {
 	case strings.HasPrefix(after, "%") && len(after) > 2 && isHex(after[1]) && isHex(after[2]):
 		return Encoded
@@ -80,24 +81,46 @@ func whyToStay(before, after string, f *found) Reason {
 		return Pattern
 	case inRange(before, after, f.address):
 		return Range
-	case !url && isNetwork(after, f):
+	case !inURL(before) && isNetwork(after, f):
 		return Network
 	case longer.MatchString(after), len(before) > 1 && before[len(before)-1] == '-' && isWord(before[len(before)-2]):
 		return Part
-	case afterMore.MatchString(before):
+	case readsLikeVersion(before):
 		return Version
 	}
 	return ""
 }
 
+// inURL reports whether an address is the host of a URL. As below, what every match
+// holds is looked for first: the pattern is slow, and there may be thousands of addresses.
+func inURL(before string) bool {
+	return strings.Contains(before, "://") && afterURL.MatchString(before)
+}
+
+func readsLikeVersion(before string) bool {
+	return (strings.Contains(before, "=") || containsFold(before, "version")) && afterMore.MatchString(before)
+}
+
+func containsFold(text, lower string) bool { return strings.Contains(strings.ToLower(text), lower) }
+
+// dashes are what a range has between its ends.
+var dashes = []string{"-", "–", "—", "~", ".."}
+
 // inRange reports whether an address is an end of a range, such as 10.0.0.5-10.0.0.20,
 // 10.0.0.5 - 20, or `range 10.0.0.5 10.0.0.20` in dhcpd's words.
 func inRange(before, after string, a netip.Addr) bool {
-	if m := afterDash.FindStringSubmatch(before); m != nil && isAddress(m[1]) {
+	nearer := strings.TrimRight(before, " \t[")
+	if slices.ContainsFunc(dashes, func(d string) bool { return strings.HasSuffix(nearer, d) }) {
+		if m := afterDash.FindStringSubmatch(before); m != nil && isAddress(m[1]) {
+			return true
+		}
+	}
+	if containsFold(before, "range") && afterRange.MatchString(before) {
 		return true
 	}
-	if afterRange.MatchString(before) {
-		return true
+	nearer = strings.TrimLeft(after, "] \t")
+	if !slices.ContainsFunc(dashes, func(d string) bool { return strings.HasPrefix(nearer, d) }) {
+		return false
 	}
 	m := dash.FindStringSubmatch(after)
 	if m == nil {
@@ -130,6 +153,9 @@ func isAddress(text string) bool {
 func isNetwork(after string, f *found) bool {
 	if n, _, ok := lengthAfter(after, f.bits()); ok {
 		return n < f.bits()
+	}
+	if !strings.Contains(after, "255.") {
+		return false
 	}
 	if m := mask.FindStringSubmatch(after); m != nil {
 		n, contiguous := maskLength(strings.TrimRight(m[1], "."))

@@ -26,6 +26,10 @@ type found struct {
 // next returns the next place that counts.
 func (s *scanner) next() (found, bool) {
 	for s.at < len(s.text) {
+		if !s.mayStart(s.at) {
+			s.at++
+			continue
+		}
 		f, after := s.token(s.at)
 		s.at = after
 		if f.end > 0 && s.settle(&f) {
@@ -33,6 +37,22 @@ func (s *scanner) next() (found, bool) {
 		}
 	}
 	return found{}, false
+}
+
+// mayStart reports whether token has to look at a place: it must not at most of them.
+func (s *scanner) mayStart(at int) bool {
+	c := s.text[at]
+	switch {
+	case isDigit(c) || c == ':' || c == '%' || s.begins[c]:
+		return true
+	case !isHex(c) || at > 0 && s.decoded != at && isHex(s.text[at-1]):
+		return false
+	}
+	end := at + 1 // an IPv6 address begins with up to four digits and a colon, its reversed name with one and a dot
+	for end < len(s.text) && end-at < 4 && isHex(s.text[end]) {
+		end++
+	}
+	return end < len(s.text) && (s.text[end] == ':' || s.text[end] == '.' && end == at+1)
 }
 
 // token reads what starts at a place, and returns where the next token may start.
@@ -53,7 +73,7 @@ func (s *scanner) token(at int) (f found, after int) {
 			return f, after
 		}
 	}
-	if len(s.names) == 0 {
+	if !s.begins[c] {
 		return found{}, after
 	}
 	for _, one := range s.names[c] {
