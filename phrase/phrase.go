@@ -31,3 +31,11 @@ func FirstOf(n int, items []string) string {
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(items[:n], ", "), len(items)-n)
 }
+
+// Cut is text with at most n letters, the last of them an ellipsis where some are missing.
+func Cut(text string, n int) string {
+	if letters := []rune(text); len(letters) > n {
+		return string(letters[:n-1]) + "…"
+	}
+	return text
+}

@@ -75,3 +75,16 @@ func TestFirstOf(t *testing.T) {
 		})
 	}
 }
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"fits", "abcd", "abcd"},
+		{"too long", "abcde", "abc…"},
+		{"letters, not bytes", "äöüß", "äöüß"},
+		{"letters of many bytes", "äöüß€", "äöü…"},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, phrase.Cut(c.text, 4)) })
+	}
+	require.Equal(t, "…", phrase.Cut("ab", 1))
+}

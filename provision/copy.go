@@ -3,6 +3,7 @@ package provision
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -110,7 +111,7 @@ func copyFiles(ctx context.Context, source, target remote.Host, paths []string, 
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
 			err := target.Run(ctx, unpackScript, back, nil)
-			back.CloseWithError(errOr(err, io.ErrClosedPipe))
+			back.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
 			return err
 		})
 		g.Go(func() error {
@@ -127,13 +128,6 @@ func copyFiles(ctx context.Context, source, target remote.Host, paths []string, 
 		return fmt.Errorf("copy files from %s to its clone: %w", source.Name(), err)
 	}
 	return nil
-}
-
-func errOr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // transform copies a tar stream and rewrites the files in rewrite.

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -193,7 +194,7 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return report.WithHint(fmt.Errorf("%s on %s: %w", op.app.Name, op.host, errOr(last, err)), "on the droplet: %s", op.journalctl())
+		return report.WithHint(fmt.Errorf("%s on %s: %w", op.app.Name, op.host, cmp.Or(last, err)), "on the droplet: %s", op.journalctl())
 	}
 	return nil
 }

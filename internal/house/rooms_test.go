@@ -26,7 +26,7 @@ var rooms = []struct{ room, imports string }{
 	{"inventory/candidates", "httpretry phrase report /"},
 	{"inventory/traits", "/"},
 	{"inventory/diff", "phrase / /traits"},
-	{"inventory/roles", "/ /diff /traits"},
+	{"inventory/roles", "phrase / /diff /traits"},
 	{"inventory/export", "address remote report / /roles"},
 	{"inventory/internal/planted", ""},
 	{"inventory/page", "phrase / /roles /traits"},

@@ -163,7 +163,7 @@ func (s *search) readSuites(ctx context.Context) error {
 
 var (
 	errHostOnly = errors.New("it is only for the host itself")
-	errQuery      = errors.New("its address has a query, as no archive's has")
+	errQuery    = errors.New("its address has a query, as no archive's has")
 )
 
 func checkURL(s suite) error {

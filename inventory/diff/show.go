@@ -20,7 +20,7 @@ func Show(w io.Writer, r *Report, all bool) error {
 			continue
 		}
 		was, is := cells(d)
-		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), cut(d.What, 2*maxCellWidth), was, is, d.Why})
+		table.Rows = append(table.Rows, []string{d.Host, string(d.Class), phrase.Cut(d.What, 2*maxCellWidth), was, is, d.Why})
 		if d.Lines != "" {
 			fmt.Fprintf(&texts, "\n%s: %s\n", inventory.Printable(d.Host), d.What)
 			for line := range strings.Lines(d.Lines) {
@@ -81,15 +81,8 @@ func cell(at, text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && isSize(at) {
 		return phrase.Bytes(n)
 	}
-	return cut(text, maxCellWidth)
+	return phrase.Cut(text, maxCellWidth)
 }
 
 // isSize reports whether the values of a place are numbers of bytes.
 func isSize(at string) bool { return strings.HasSuffix(at, "_bytes") }
-
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}

@@ -7,6 +7,7 @@ package export
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,7 +87,7 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 	r := &Result{Files: out, Secrets: site.Secrets, Rewritten: c.rewrites(), Left: c.left()}
 	out["NOT-EXPORTED.md"] = notExported(r.Left)
 	out["REWRITTEN.md"] = rewritten(r.Rewritten)
-	r.Names = sortedKeys(out)
+	r.Names = slices.Sorted(maps.Keys(out))
 	return r, nil
 }
 
@@ -103,15 +104,6 @@ func (f files) put(path, text string) {
 
 // twice is where put notes a path that two files were to have; no file has it.
 const twice = ""
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
 
 // identifier makes a name that Ansible and Salt take for a group, a role or
 // the beginning of a variable.

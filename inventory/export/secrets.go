@@ -3,6 +3,7 @@ package export
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func (c *collector) note(h *inventory.Host, t, kind string, at spot) *Needed {
 // file, and the setting; of two of one name the later one says its host too.
 func (c *collector) secrets() []Needed {
 	list := []Needed{}
-	for _, t := range sortedKeys(c.needed) {
+	for _, t := range slices.Sorted(maps.Keys(c.needed)) {
 		n := c.needed[t]
 		if len(n.hosts) == 0 {
 			continue // it is nowhere in the export

@@ -2,6 +2,7 @@ package export
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -107,7 +108,7 @@ func (c *collector) restarts(h *inventory.Host, r *recipe) {
 		case strings.HasPrefix(f.Path, "/etc/modules"):
 			set["systemd-modules-load.service"] = true
 		}
-		f.Restarts = strings.Join(sortedKeys(set), " ")
+		f.Restarts = strings.Join(slices.Sorted(maps.Keys(set)), " ")
 	}
 	for i := range r.Absent {
 		set := map[string]bool{}
@@ -116,7 +117,7 @@ func (c *collector) restarts(h *inventory.Host, r *recipe) {
 				set[name] = true
 			}
 		}
-		r.Absent[i].Restarts = strings.Join(sortedKeys(set), " ")
+		r.Absent[i].Restarts = strings.Join(slices.Sorted(maps.Keys(set)), " ")
 	}
 }
 

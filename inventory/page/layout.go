@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Sizes of the map, in pixels.
@@ -133,10 +135,10 @@ func clientsFirst(groups []*group, w map[[2]*group]int) []*group {
 func (box *group) setSize() {
 	letters := 0
 	for _, n := range box.Nodes {
-		n.Label = shorten(n.Name, maxLabel)
+		n.Label = phrase.Cut(n.Name, maxLabel)
 		letters = max(letters, len([]rune(n.Label)))
 	}
-	box.Name = shorten(box.Name, maxLabel)
+	box.Name = phrase.Cut(box.Name, maxLabel)
 	box.columns = (len(box.Nodes) + maxNodesPerColumn - 1) / maxNodesPerColumn
 	rows := (len(box.Nodes) + box.columns - 1) / box.columns
 	w := max(minWidth, letters*charWidth+20)
@@ -151,13 +153,6 @@ func (box *group) setSize() {
 	}
 	box.W = padding + box.columns*(w+padding)
 	box.H = headingHeight + rows*(nodeHeight+nodeGap) - nodeGap + padding
-}
-
-func shorten(text string, letters int) string {
-	if r := []rune(text); len(r) > letters {
-		return string(r[:letters-1]) + "…"
-	}
-	return text
 }
 
 // orderBoxes moves the boxes of a layer near those that they talk to, by the mean of

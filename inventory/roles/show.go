@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Survey describes a site: its roles, and which hosts must move together.
@@ -34,6 +35,7 @@ func SurveyOf(hosts []*inventory.Host, objects *inventory.Objects) Survey {
 const (
 	maxListWidth = 100 // characters in a list of names
 	maxOddRows   = 15  // rows for one host
+	maxCellWidth = 40  // letters of a value
 )
 
 // Show writes a survey for the terminal.
@@ -145,7 +147,7 @@ func oddRows(p Portrait) [][]string {
 	count := map[string]int{}
 	for _, o := range p.Odd {
 		if count[o.Host]++; count[o.Host] <= maxOddRows {
-			rows = append(rows, []string{p.Name, o.Host, o.How, o.What, cut(o.Usual), cut(o.Here), o.Why})
+			rows = append(rows, []string{p.Name, o.Host, o.How, o.What, phrase.Cut(o.Usual, maxCellWidth), phrase.Cut(o.Here, maxCellWidth), o.Why})
 		}
 	}
 	for _, host := range p.Hosts {
@@ -163,14 +165,6 @@ func shorten(names []string) string {
 			return fmt.Sprintf("%s and %d more", text, len(names)-i)
 		}
 		text = strings.TrimPrefix(text+", "+name, ", ")
-	}
-	return text
-}
-
-func cut(text string) string {
-	const most = 40
-	if r := []rune(text); len(r) > most {
-		return string(r[:most-1]) + "…"
 	}
 	return text
 }
