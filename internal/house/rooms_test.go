@@ -49,7 +49,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/guard", "plan remote report secret wait / /account /dialect /fence /link /setting"},
 	{"replication/preflight", "phrase plan remote report wait / /account /dialect /fence /query /schema /setting /table /wire"},
 	{"replication/servertest", "remote/remotetest"},
-	{"replication/replicationtest", "plan remote report wait / /query /servertest /table"},
+	{"replication/replicationtest", "plan remote report secret wait / /query /servertest"},
 	{"replication/throttle", "phrase report secret / /query"},
 	{"replication/seed", "phrase plan remote report wait / /account /binlog /dialect /query /schema /setting /table /throttle /wire"},
 	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /setting /table /throttle"},

@@ -118,7 +118,7 @@ func TestSeedOfWhatTheTargetDoesNotKnow(t *testing.T) {
 		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM app.ft WHERE MATCH (t) AGAINST ('words')"))
 	})
 	t.Run("encryption of MariaDB", func(t *testing.T) {
-		source, target := servertest.Start(t, servertest.MariaDB, replicationtest.WithKeys(t)...), servertest.Start(t, servertest.MariaDB)
+		source, target := servertest.Start(t, servertest.MariaDB, replicationtest.EncryptedBinlog(t)...), servertest.Start(t, servertest.MariaDB)
 		pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, nil), Target: replicationtest.Server(t, target, replication.Target, nil)}
 		source.Exec("CREATE DATABASE app", "CREATE TABLE app.secret (id INT PRIMARY KEY) ENCRYPTED=YES", "INSERT INTO app.secret VALUES (1)")
 		require.Contains(t, hazards(t, pair, Options{}, Refuse), "H21 main (target): it has no key management, and these tables are encrypted: app.secret")

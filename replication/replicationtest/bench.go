@@ -13,25 +13,26 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// benchMegabytes is about how much the bench copies.
-const benchMegabytes = "MIGRATE_BENCH_MB"
+// megabytesVariable is the environment variable that sets the size of the bench's tables, in MB.
+const megabytesVariable = "MIGRATE_BENCH_MB"
 
-// MakeBench makes one table with half of the bytes, and forty with the rest,
-// the shape of a site of blogs.
-func MakeBench(b *testing.B, s *servertest.Instance) {
+// MakeBenchTables makes the schema "bench" of about 200 MB, or of as many MB as
+// MIGRATE_BENCH_MB says: one table with half of the bytes and forty with the rest,
+// which is the shape of a site of blogs.
+func MakeBenchTables(b *testing.B, s *servertest.Instance) {
+	b.Helper()
 	megabytes := 200
-	if text := os.Getenv(benchMegabytes); text != "" {
+	if text := os.Getenv(megabytesVariable); text != "" {
 		var err error
 		megabytes, err = strconv.Atoi(text)
 		require.NoError(b, err)
 	}
-	shape := ` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, author INT NOT NULL, made DATETIME NOT NULL, title VARCHAR(200) NOT NULL,
+	definition := ` (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, author INT NOT NULL, made DATETIME NOT NULL, title VARCHAR(200) NOT NULL,
 		body TEXT NOT NULL, score DOUBLE, status VARCHAR(20) NOT NULL, KEY author (author, made), KEY title (title(40)), KEY status (status))`
-	s.Exec("CREATE DATABASE bench CHARACTER SET utf8mb4", "CREATE TABLE bench.base"+shape)
+	s.Exec("CREATE DATABASE bench CHARACTER SET utf8mb4", "CREATE TABLE bench.base"+definition)
 	var values []string
 	for i := range 1000 {
 		values = append(values, fmt.Sprintf("(%d, '2020-01-01 00:00:00' + INTERVAL %d MINUTE, 'Title %d of the bench', '%s', %d.25, '%s')",
@@ -40,7 +41,7 @@ func MakeBench(b *testing.B, s *servertest.Instance) {
 	const columns = "author, made, title, body, score, status"
 	s.Exec("INSERT INTO bench.base (" + columns + ") VALUES " + strings.Join(values, ","))
 	fill := func(table string, rounds int) {
-		s.Exec("CREATE TABLE bench." + table + shape)
+		s.Exec("CREATE TABLE bench." + table + definition)
 		for range rounds {
 			s.Exec("INSERT INTO bench." + table + " (" + columns + ") SELECT author + RAND() * 1000, made, title, body, score, status FROM bench.base")
 		}
@@ -51,8 +52,8 @@ func MakeBench(b *testing.B, s *servertest.Instance) {
 	}
 }
 
-// MedianOf is 0 for none.
-func MedianOf(list []time.Duration) time.Duration {
+// Median is the middle one of the durations, and 0 if there are none.
+func Median(list []time.Duration) time.Duration {
 	if len(list) == 0 {
 		return 0
 	}
@@ -60,15 +61,10 @@ func MedianOf(list []time.Duration) time.Duration {
 	return list[len(list)/2]
 }
 
-// BenchServer is the server of an instance without a host, for a benchmark.
-func BenchServer(b *testing.B, side replication.Side, s *servertest.Instance) *replication.Server {
-	out := replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "unix", Address: s.Socket, User: "root"})
-	b.Cleanup(func() { _ = out.Close() })
-	return out
-}
-
-// Shell runs a script with sh; its output is part of the error.
+// Shell runs a script with bash, which stops at the first command that fails. Its
+// output is part of the error.
 func Shell(b *testing.B, script string) error {
+	b.Helper()
 	out, err := exec.CommandContext(b.Context(), "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))

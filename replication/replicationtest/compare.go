@@ -12,8 +12,10 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// Checksums asks a server for CHECKSUM TABLE of every base table of a schema: the server's own hash, not ours.
+// Checksums asks a server for CHECKSUM TABLE of every base table of a schema, by
+// table name. It is the server's own hash, not migrate's.
 func Checksums(t *testing.T, s *servertest.Instance, schema string) map[string]string {
+	t.Helper()
 	rows, err := s.Root().Query("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=? AND TABLE_TYPE='BASE TABLE'", schema)
 	require.NoError(t, err)
 	defer rows.Close()
@@ -30,8 +32,10 @@ func Checksums(t *testing.T, s *servertest.Instance, schema string) map[string]s
 	return out
 }
 
-// RowsOf reads a table by the binary protocol: floats by their bits.
-func RowsOf(t *testing.T, db *sql.DB, query string) []string {
+// Rows reads the rows of a query by the binary protocol, which sends floats by
+// their bits: one text a row, with the names, types and values of its columns.
+func Rows(t *testing.T, db *sql.DB, query string) []string {
+	t.Helper()
 	statement, err := db.Prepare(query)
 	require.NoError(t, err)
 	defer statement.Close()
@@ -42,11 +46,11 @@ func RowsOf(t *testing.T, db *sql.DB, query string) []string {
 	require.NoError(t, err)
 	var out []string
 	for rows.Next() {
-		values, into := make([]any, len(columns)), make([]any, len(columns))
+		values, pointers := make([]any, len(columns)), make([]any, len(columns))
 		for i := range values {
-			into[i] = &values[i]
+			pointers[i] = &values[i]
 		}
-		require.NoError(t, rows.Scan(into...))
+		require.NoError(t, rows.Scan(pointers...))
 		var line []string
 		for i, v := range values {
 			if b, ok := v.([]byte); ok {
@@ -60,8 +64,10 @@ func RowsOf(t *testing.T, db *sql.DB, query string) []string {
 	return out
 }
 
-// RequireSameRows compares every stored and generated column of every table by the binary protocol.
+// RequireSameRows compares the rows of every table of a schema on two servers by
+// the binary protocol, invisible and generated columns included.
 func RequireSameRows(t *testing.T, schema string, source, target *servertest.Instance) {
+	t.Helper()
 	names, err := query.Strings(t.Context(), source.Root(), "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=? ORDER BY 1", schema)
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
@@ -77,6 +83,6 @@ func RequireSameRows(t *testing.T, schema string, source, target *servertest.Ins
 		if len(columns) == 1 {
 			query = strings.TrimSuffix(query, ", 2")
 		}
-		require.Equal(t, RowsOf(t, source.Root(), query), RowsOf(t, target.Root(), query), name)
+		require.Equal(t, Rows(t, source.Root(), query), Rows(t, target.Root(), query), name)
 	}
 }

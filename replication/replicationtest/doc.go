@@ -1,4 +1,6 @@
-// Package replicationtest is what the tests of replication's rooms share: pairs of
-// real servers, writers, random tables, and comparisons that do without the code
-// under test. It uses nothing of replication above its root.
+// Package replicationtest is the fixture that the tests of replication's rooms share:
+// pairs of real servers (Start, StartApp), writers (Load, Hammer), tables of every
+// type (MakeTypeTables, DrawTable), and comparisons that do without the code under
+// test (Checksums, RequireSameRows). It imports no room of replication above its
+// root, so that the tests of every room can use it.
 package replicationtest

@@ -13,8 +13,8 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// Hammer writes rows, each in a transaction of its own, from several sessions
-// until stopped, and keeps which were acknowledged.
+// Hammer writes rows to app.notes, each in a transaction of its own, and keeps
+// which of them the server has acknowledged.
 type Hammer struct {
 	name   string
 	cancel context.CancelFunc
@@ -22,11 +22,12 @@ type Hammer struct {
 
 	mu    sync.Mutex
 	acked map[string]bool
-	last  time.Time
 }
 
-// StartHammer writes to app.notes from several sessions until the test ends or Stop is called.
+// StartHammer writes to app.notes of a pair of StartApp from three sessions, until
+// the test ends or Stop is called. Every row's text begins with name.
 func StartHammer(t *testing.T, s *servertest.Instance, name string) *Hammer {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &Hammer{name: name, cancel: cancel, acked: map[string]bool{}}
 	db := Writer(t, s)
@@ -36,7 +37,7 @@ func StartHammer(t *testing.T, s *servertest.Instance, name string) *Hammer {
 				text := fmt.Sprintf("%s-%d-%d", name, n, i)
 				if _, err := db.ExecContext(ctx, "INSERT INTO app.notes (text) VALUES (?)", text); err == nil {
 					h.mu.Lock()
-					h.acked[text], h.last = true, time.Now()
+					h.acked[text] = true
 					h.mu.Unlock()
 				} else if wait.For(ctx, 5*time.Millisecond) != nil {
 					return

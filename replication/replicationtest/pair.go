@@ -6,24 +6,32 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// Pair is a pair of real servers on this machine.
+// Pair is a pair of real servers on this machine: as migrate sees them, and as
+// processes that a test can kill, restart and query as root.
 type Pair struct {
 	replication.Pair
 	SourceInstance, TargetInstance *servertest.Instance
 }
 
-// StartApp starts two servers of a flavor with an empty schema "app" on both,
-// out of the binlog, and returns them as a pair without links.
+// Start starts two empty servers of a flavor and returns them as a pair without
+// hosts and links, named main: what a seed begins with.
+func Start(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) (pair replication.Pair, source, target *servertest.Instance) {
+	t.Helper()
+	source, target = servertest.StartTwo(t, flavor, options...)
+	return replication.Pair{Name: "main", Source: Server(t, source, replication.Source, nil), Target: Server(t, target, replication.Target, nil)}, source, target
+}
+
+// StartApp starts two servers of a flavor as a pair with hosts and without links,
+// named main: what a link begins with. Both have the empty table app.notes and the
+// login of Writer, made out of the binlog.
 func StartApp(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) *Pair {
 	t.Helper()
 	p := &Pair{}
@@ -43,8 +51,9 @@ func StartApp(t testing.TB, flavor servertest.Flavor, options ...servertest.Opti
 	return p
 }
 
-// Server is the server of an instance, logged in to as root by its socket. host is
-// where it runs; nil is none.
+// Server is a side of a pair on an instance, which migrate logs in to as root over
+// the unix socket. host is where it runs; nil is no host. It is closed when the test
+// ends.
 func Server(t testing.TB, s *servertest.Instance, side replication.Side, host remote.Host) *replication.Server {
 	t.Helper()
 	server := replication.NewServer(replication.ServerConfig{
@@ -54,48 +63,11 @@ func Server(t testing.TB, s *servertest.Instance, side replication.Side, host re
 			return replication.Endpoint{Host: "127.0.0.1", Port: s.Port}, nil
 		},
 	})
-	t.Cleanup(func() { _ = server.Close() }) // says so when its server was killed
+	t.Cleanup(func() { _ = server.Close() }) // fails if the test has killed the instance
 	return server
 }
 
-// Start starts two empty servers of a flavor, as a pair without hosts and links.
-func Start(t testing.TB, flavor servertest.Flavor, options ...servertest.Option) (replication.Pair, *servertest.Instance, *servertest.Instance) {
-	t.Helper()
-	source, target := servertest.StartTwo(t, flavor, options...)
-	return replication.Pair{Name: "main", Source: Server(t, source, replication.Source, nil), Target: Server(t, target, replication.Target, nil)}, source, target
-}
-
-// Settle waits until the server `to` has executed all that `from` has.
-func Settle(t testing.TB, from, to *replication.Server) {
-	t.Helper()
-	ctx := t.Context()
-	db, dialect, err := from.Open(ctx)
-	require.NoError(t, err)
-	goal, err := replication.ExecutedGTIDs(ctx, db, dialect)
-	require.NoError(t, err)
-	db, err = to.DB(ctx)
-	require.NoError(t, err)
-	own, err := dialect.NativeDomain(ctx, db)
-	require.NoError(t, err)
-	reached, err := replication.WaitGTIDs(ctx, db, dialect, goal.Without(own), time.Minute)
-	require.NoError(t, err)
-	if !reached {
-		status, err := dialect.ReplicaStatus(ctx, db)
-		require.NoError(t, err)
-		t.Fatalf("%s does not reach %s: %+v", to.Name(), goal, status)
-	}
-}
-
-// Apply applies and verifies a step.
-func Apply(t testing.TB, s plan.Step) error {
-	t.Helper()
-	if err := s.Op.Apply(t.Context()); err != nil {
-		return err
-	}
-	return s.Op.Verify(t.Context())
-}
-
-// Session opens a session that lasts as long as the test.
+// Session opens a session over the unix socket that lasts as long as the test.
 func Session(t testing.TB, s *servertest.Instance, user, password string) *replication.Session {
 	t.Helper()
 	db := s.Open(user, password, "unix")
@@ -105,15 +77,16 @@ func Session(t testing.TB, s *servertest.Instance, user, password string) *repli
 	return &replication.Session{Conn: c}
 }
 
-// Writer opens sessions of the unprivileged application user.
+// Writer returns a pool of sessions of the application's unprivileged login on a
+// server of StartApp. It is closed when the test ends.
 func Writer(t *testing.T, s *servertest.Instance) *sql.DB {
 	t.Helper()
-	c := s.Open("writer", "writer", "unix")
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	db := s.Open("writer", "writer", "unix")
+	t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
-// ReadFile reads a file that must be there.
+// ReadFile returns the contents of a file that must exist.
 func ReadFile(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

@@ -27,7 +27,7 @@ func TestSeedRefusesStatementsInTheLog(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.audit (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(64))",
 			"CREATE TRIGGER load1.seen AFTER UPDATE ON load1.posts FOR EACH ROW INSERT INTO load1.audit (what) VALUES (UUID())")
 		rows := filepath.Join(source.Dir, "rows")
@@ -113,12 +113,12 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		options := []servertest.Option{servertest.Set("binlog_transaction_compression", "ON")}
 		if flavor == servertest.MariaDB {
-			options = append(replicationtest.WithKeys(t), servertest.Set("log_bin_compress", "ON"), servertest.Set("log_bin_compress_min_len", "10"))
+			options = append(replicationtest.EncryptedBinlog(t), servertest.Set("log_bin_compress", "ON"), servertest.Set("log_bin_compress_min_len", "10"))
 		}
 		source, target := servertest.Start(t, flavor, options...), servertest.Start(t, flavor)
 		pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, nil), Target: replicationtest.Server(t, target, replication.Target, nil)}
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		goOn := seedHeld(t, pair, source)
 		source.Exec("UPDATE load1.posts SET title = CONCAT(REPEAT('changed ', 8), id) WHERE id < 2000", "DELETE FROM load1.posts WHERE id BETWEEN 3000 AND 3500",
 			"INSERT INTO load1.counters SELECT id, id FROM load1.posts WHERE id < 1000")
@@ -137,7 +137,7 @@ func TestSeedOutlivesKilledSessions(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		stop := replicationtest.Load(t, source)
 		t.Cleanup(func() { stop() })
 		ctx, cancel := context.WithCancel(t.Context())

@@ -2,26 +2,20 @@ package seed
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
-	"github.com/dcmigrate/migrate/secret"
 )
 
 const crashKills = "MIGRATE_TEST_SEED_KILLS"
@@ -29,21 +23,11 @@ const crashKills = "MIGRATE_TEST_SEED_KILLS"
 // TestSeedToBeKilled is not a test: it is the process that
 // TestSeedSurvivesKills starts and kills.
 func TestSeedToBeKilled(t *testing.T) {
-	addresses := strings.Split(os.Getenv(replicationtest.CrashServers), ",")
-	if len(addresses) != 2 {
+	pair, ok := replicationtest.SeedProcessPair(t)
+	if !ok {
 		return // it is not the process to be killed
 	}
-	pair := replication.Pair{Name: "main"}
-	for i, s := range []**replication.Server{&pair.Source, &pair.Target} {
-		side := []replication.Side{replication.Source, replication.Target}[i]
-		*s = replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: addresses[i], User: "migrate_crash", Password: secret.New("pw")})
-	}
-	rate, err := strconv.ParseInt(cmp.Or(os.Getenv(replicationtest.CrashRate), "6291456"), 10, 64)
-	require.NoError(t, err)
-	require.NoError(t, StepWith(pair, Options{BytesPerSecond: rate, prepareFrom: 1, waveTables: 7}).Op.Apply(t.Context()))
-	status, err := os.ReadFile("/proc/self/status")
-	require.NoError(t, err)
-	t.Log(string(status[bytes.Index(status, []byte("VmHWM")):])) // the most memory that was resident
+	require.NoError(t, StepWith(pair, Options{BytesPerSecond: 6 << 20, prepareFrom: 1, waveTables: 7}).Op.Apply(t.Context()))
 }
 
 // TestSeedSurvivesKills ends, at random moments while the source is written
@@ -68,9 +52,9 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	pair, source, target := replicationtest.Start(t, flavor)
 	defer source.Kill()
 	defer target.Kill()
-	replicationtest.CrashLogin(source, target)
+	replicationtest.MakeTCPLogin(source, target)
 	replicationtest.MakeLoadSchema(source)
-	replicationtest.MakeBig(source)
+	replicationtest.MakeBigTable(source)
 	makeCrashTables(source)
 	stop := crashLoad(t, source)
 	crash := crasher{
@@ -108,8 +92,7 @@ type crasher struct {
 func (c *crasher) once(n int) (finished bool) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestSeedToBeKilled$", "-test.count=1")
-	cmd.Env = append(os.Environ(), replicationtest.CrashServers+"="+c.links[0].address()+","+c.links[1].address())
+	cmd := replicationtest.SeedProcess(ctx, "TestSeedToBeKilled", c.links[0].address(), c.links[1].address())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(c.t, cmd.Start())

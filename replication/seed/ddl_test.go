@@ -57,7 +57,7 @@ func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.gone (id INT PRIMARY KEY)", "CREATE TABLE load1.emptied (id INT PRIMARY KEY)",
 			"INSERT INTO load1.emptied VALUES (1), (2)", "CREATE TABLE load1.a (id INT PRIMARY KEY, v INT)", "CREATE TABLE load1.b LIKE load1.a",
 			"INSERT INTO load1.a VALUES (1, 1)", "INSERT INTO load1.b VALUES (2, 2)")
@@ -84,7 +84,7 @@ func TestSeedBeginsAgainWhenASchemaIsMade(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		goOn := seedHeld(t, pair, source)
 		source.Exec("CREATE DATABASE late", "CREATE TABLE late.t (id INT PRIMARY KEY)")
 		err := goOn()
@@ -102,7 +102,7 @@ func TestSeedFollowsForeignKeys(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.parent (id INT PRIMARY KEY, code VARCHAR(20) UNIQUE)",
 			`CREATE TABLE load1.child (parent INT, n INT, code VARCHAR(20), v VARCHAR(20), PRIMARY KEY (parent, n), UNIQUE KEY n (n), KEY code (code), KEY v (v),
 				FOREIGN KEY (parent) REFERENCES load1.parent (id) ON DELETE CASCADE ON UPDATE CASCADE,

@@ -6,21 +6,17 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/verify"
-	"github.com/dcmigrate/migrate/secret"
 )
 
 // Of BenchmarkSeedManyTables: how many blogs of twelve tables, and how far the source is.
@@ -115,7 +111,7 @@ func BenchmarkSeedManyTables(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
 			source, target := servertest.Start(b, flavor), servertest.Start(b, flavor)
-			replicationtest.CrashLogin(source, target)
+			replicationtest.MakeTCPLogin(source, target)
 			replicationtest.MakeBlogs(source, blogs)
 			took := map[string][]time.Duration{}
 			ways := []struct{ name, address string }{{"near", source.Addr()}, {"far", far(b, source.Addr(), roundTrip)}}
@@ -133,7 +129,7 @@ func BenchmarkSeedManyTables(b *testing.B) {
 				}
 			}
 			for name, list := range took {
-				b.ReportMetric(replicationtest.MedianOf(list).Seconds()*1000/float64(blogs*12), name+"-ms")
+				b.ReportMetric(replicationtest.Median(list).Seconds()*1000/float64(blogs*12), name+"-ms")
 			}
 		})
 	}
@@ -154,15 +150,12 @@ func manyTables(b *testing.B, tool, address string, source, target *servertest.I
 		}
 		return spent, err
 	}
-	pair := pairOf(b, address, target.Addr())
+	pair := replicationtest.TCPPair(b, address, target.Addr())
 	err := Step(pair).Op.Apply(b.Context())
 	spent := time.Since(began)
 	require.NoError(b, Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
 	return spent, err
 }
-
-// tablesServers tells the process that is measured its servers' addresses.
-const tablesServers = "MIGRATE_BENCH_TABLES"
 
 // BenchmarkMemoryOfTables is what a seed of many small tables has resident at
 // most, and a verify of them, in a process of their own.
@@ -179,11 +172,9 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 				replicationtest.MakeBlogs(source, blogs)
 				tables = blogs * 12
 			}
-			replicationtest.CrashLogin(source, target)
+			replicationtest.MakeTCPLogin(source, target)
 			for b.Loop() {
-				cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestTablesToBeMeasured$", "-test.count=1", "-test.v") //nolint:gosec // this very program
-				cmd.Env = append(os.Environ(), tablesServers+"="+source.Addr()+","+target.Addr())
-				out, err := cmd.CombinedOutput()
+				out, err := replicationtest.SeedProcess(b.Context(), "TestTablesToBeMeasured", source.Addr(), target.Addr()).CombinedOutput()
 				require.NoError(b, err, string(out))
 				found := regexp.MustCompile(`(\w+) VmHWM:\s*(\d+) kB`).FindAllSubmatch(out, -1)
 				require.Len(b, found, 2, string(out))
@@ -192,7 +183,7 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 					require.NoError(b, err)
 					b.ReportMetric(kilobytes/1024, string(m[1])+"-MiB")
 				}
-				require.NoError(b, Step(pairOf(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+				require.NoError(b, Step(replicationtest.TCPPair(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
 			}
 			b.ReportMetric(float64(tables), "tables")
 		})
@@ -201,12 +192,11 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 
 // TestTablesToBeMeasured is not a test: it is the process that BenchmarkMemoryOfTables starts.
 func TestTablesToBeMeasured(t *testing.T) {
-	source, target, ok := strings.Cut(os.Getenv(tablesServers), ",")
+	pair, ok := replicationtest.SeedProcessPair(t)
 	if !ok {
 		return // it is not the process to be measured
 	}
 	debug.SetGCPercent(50) // as cmd/migrate has it
-	pair := pairOf(t, source, target)
 	peak := func(of string) {
 		status, err := os.ReadFile("/proc/self/status")
 		require.NoError(t, err)
@@ -220,14 +210,4 @@ func TestTablesToBeMeasured(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Found)
 	peak("verify")
-}
-
-// pairOf is a pair by the login that crashLogin makes.
-func pairOf(t testing.TB, source, target string) replication.Pair {
-	server := func(side replication.Side, address string) *replication.Server {
-		out := replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "tcp", Address: address, User: "migrate_crash", Password: secret.New("pw")})
-		t.Cleanup(func() { _ = out.Close() })
-		return out
-	}
-	return replication.Pair{Name: "main", Source: server(replication.Source, source), Target: server(replication.Target, target)}
 }

@@ -41,7 +41,7 @@ func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.x (id INT PRIMARY KEY, n INT)", "INSERT INTO load1.x VALUES (1, 1), (2, 2)")
 		goOn := seedHeld(t, pair, source)
 		source.Exec("XA START 'one'", "UPDATE load1.x SET n = 10 WHERE id = 1", "XA END 'one'", "XA PREPARE 'one'")
@@ -60,7 +60,7 @@ func TestSeedFollowsShapesOfTheLog(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.g (v INT AS (n * 2) VIRTUAL, id INT PRIMARY KEY, s VARCHAR(20) AS (CONCAT('x', n)) STORED, n INT, hidden INT INVISIBLE DEFAULT 7, UNIQUE KEY v (v), KEY s (s))",
 			"CREATE TABLE load1.h (a TEXT, id INT NOT NULL, n INT, UNIQUE KEY id (id))", "CREATE TABLE load1.w (a VARCHAR(3000), b INT, id INT, n INT, PRIMARY KEY (id, b))")
 		if flavor == servertest.MySQL {

@@ -21,13 +21,13 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		halfSeeded(t, pair, target)
 
 		other := servertest.Start(t, flavor, servertest.Set("server_id", target.Value("SELECT @@server_id")))
 		target.Stop()
 		other.Stop()
-		replicationtest.ReplaceDir(t, filepath.Join(other.Dir, "data"), func(dir string) {
+		replaceDir(t, filepath.Join(other.Dir, "data"), func(dir string) {
 			out, err := exec.Command("cp", "-a", filepath.Join(target.Dir, "data"), dir).CombinedOutput()
 			require.NoError(t, err, "%s", out)
 		})
@@ -50,7 +50,7 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(source.Dir, "data", "auto.cnf"))) // as a fresh one would have
 		} else {
 			source.Stop()
-			replicationtest.ReplaceDir(t, filepath.Join(source.Dir, "data"), func(dir string) {
+			replaceDir(t, filepath.Join(source.Dir, "data"), func(dir string) {
 				out, err := exec.Command("mariadb-install-db", "--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--datadir="+dir).CombinedOutput()
 				require.NoError(t, err, "%s", out)
 			})
@@ -60,4 +60,11 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 		require.ErrorContains(t, err, "was seeded from another server")
 		require.ErrorContains(t, err, before)
 	})
+}
+
+// replaceDir removes a folder and has it made anew.
+func replaceDir(t *testing.T, dir string, create func(dir string)) {
+	t.Helper()
+	require.NoError(t, os.RemoveAll(dir))
+	create(dir)
 }

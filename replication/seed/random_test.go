@@ -16,21 +16,21 @@ import (
 // change while they are copied, and compares every value's bytes.
 func TestSeedOfRandomTables(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		kinds := slices.DeleteFunc(replicationtest.RandomKinds(), func(k replicationtest.RandomKind) bool { return k.Flavor != "" && k.Flavor != flavor })
+		types := replicationtest.ColumnTypes(flavor)
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE DATABASE random CHARACTER SET utf8mb4")
 		session := []string{"SET NAMES utf8mb4", "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"}
 		var during []string
 		for i := range 60 {
-			table := replicationtest.DrawTable(fmt.Sprintf("t%d", i), kinds).Example(i)
+			table := replicationtest.DrawTable(fmt.Sprintf("t%d", i), types).Example(i)
 			source.Exec(append(append(slices.Clone(session), table.Create), table.Before...)...)
 			during = append(during, table.During...)
 		}
-		for i, k := range kinds { // every kind as a key, at least once
-			if k.Key {
-				table := replicationtest.DrawTable(fmt.Sprintf("k%d", i), []replicationtest.RandomKind{k}).Example(i)
+		for i, c := range types { // every type as a key, at least once
+			if c.Key {
+				table := replicationtest.DrawTable(fmt.Sprintf("k%d", i), []replicationtest.ColumnType{c}).Example(i)
 				source.Exec(append(append(slices.Clone(session), table.Create), table.Before...)...)
 				during = append(during, table.During...)
 			}
@@ -49,7 +49,7 @@ func requireSameBytes(t *testing.T, schema string, source, target *servertest.In
 	require.NotEmpty(t, names)
 	for _, name := range names {
 		statement := "SELECT * FROM " + query.QuoteTable(schema, name)
-		want, got := replicationtest.RowsOf(t, source.Root(), statement), replicationtest.RowsOf(t, target.Root(), statement)
+		want, got := replicationtest.Rows(t, source.Root(), statement), replicationtest.Rows(t, target.Root(), statement)
 		slices.Sort(want)
 		slices.Sort(got)
 		require.Equal(t, want, got, "%s: %s", name, source.Value("SELECT COUNT(*) FROM "+query.QuoteTable(schema, name)))

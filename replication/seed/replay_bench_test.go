@@ -27,8 +27,8 @@ func BenchmarkReplay(b *testing.B) {
 			for b.Loop() {
 				rows = replayOnce(b, flavor, &ours, &theirs)
 			}
-			b.ReportMetric(float64(rows)/replicationtest.MedianOf(ours).Seconds(), "rows/s")
-			b.ReportMetric(replicationtest.MedianOf(theirs).Seconds()/replicationtest.MedianOf(ours).Seconds(), "vs-applier")
+			b.ReportMetric(float64(rows)/replicationtest.Median(ours).Seconds(), "rows/s")
+			b.ReportMetric(replicationtest.Median(theirs).Seconds()/replicationtest.Median(ours).Seconds(), "vs-applier")
 		})
 	}
 }
@@ -38,8 +38,8 @@ func replayOnce(b *testing.B, flavor servertest.Flavor, ours, theirs *[]time.Dur
 	source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
 	defer source.Kill()
 	defer target.Kill()
-	replicationtest.MakeBench(b, source)
-	pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.BenchServer(b, replication.Source, source), Target: replicationtest.BenchServer(b, replication.Target, target)}
+	replicationtest.MakeBenchTables(b, source)
+	pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.Server(b, source, replication.Source, nil), Target: replicationtest.Server(b, target, replication.Target, nil)}
 	s := &Op{Pair: pair, Options: Options{}.WithDefaults()}
 	r := s.newRun()
 	_, err := r.begin(b.Context())

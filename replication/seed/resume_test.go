@@ -40,7 +40,7 @@ func TestSeedGoesOnWithoutCopyingAgain(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		halfSeeded(t, pair, target)
 		// A copied row is spoilt where no log tells of it: the seed must not copy it again.
 		target.Exec("SET SESSION sql_log_bin = 0", "UPDATE load1.big SET v = 'spoilt' ORDER BY id LIMIT 1")
@@ -58,7 +58,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		halfSeeded(t, pair, target)
 
 		other := servertest.Start(t, flavor)

@@ -25,7 +25,7 @@ func extends(s *servertest.Instance) string {
 func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MySQL)
 	replicationtest.MakeLoadSchema(source)
-	replicationtest.MakeBig(source)
+	replicationtest.MakeBigTable(source)
 	killed := func() { // what a SIGKILL leaves
 		op, ok := Step(pair).Op.(*Op)
 		require.True(t, ok)

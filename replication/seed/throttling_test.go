@@ -1,21 +1,17 @@
 package seed
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
-	"github.com/dcmigrate/migrate/secret"
 )
 
 func TestChunksFitTheRate(t *testing.T) {
@@ -32,7 +28,7 @@ func TestThrottleCommand(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		_, err := ChangeLimits(t.Context(), pair, LimitsChange{})
 		require.ErrorIs(t, err, ErrNoSeed)
 
@@ -47,7 +43,7 @@ func TestThrottleCommand(t *testing.T) {
 			return state
 		}
 		require.Eventually(t, func() bool { return progress().Progress.Rows > 100 }, 60*time.Second, 20*time.Millisecond)
-		state, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(true), Workers: replicationtest.Pointer(7)})
+		state, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true), Workers: new(7)})
 		require.NoError(t, err)
 		require.True(t, state.Limits.Paused)
 		require.EqualValues(t, 1<<20, state.Limits.BytesPerSecond, "what is not named stays")
@@ -58,52 +54,21 @@ func TestThrottleCommand(t *testing.T) {
 		require.Equal(t, rows, target.Value("SELECT COUNT(*) FROM load1.big"), "nothing is copied while it is paused")
 		require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM information_schema.INNODB_TRX"), "nothing stays open on the source meanwhile")
 
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(false)})
+		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(false)})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { s := progress(); return s.Progress.Workers == 7 && s.Progress.Throttle != "" }, 20*time.Second, 20*time.Millisecond)
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Workers: replicationtest.Pointer(1)})
+		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Workers: new(1)})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return progress().Progress.Workers == 1 }, 20*time.Second, 20*time.Millisecond)
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{BytesPerSecond: replicationtest.Pointer(int64(0)), Workers: replicationtest.Pointer(4)})
+		_, err = ChangeLimits(t.Context(), pair, LimitsChange{BytesPerSecond: new(int64(0)), Workers: new(4)})
 		require.NoError(t, err)
 		require.NoError(t, <-done)
 		require.Contains(t, notes.Text(), "migrate throttle: paused; 7 workers, 1.0 MiB/s")
 		require.Contains(t, notes.Text(), "load1.nokey can only be copied in one snapshot (H7)")
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(true)})
+		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
 		require.ErrorIs(t, err, ErrNoSeed, "it has ended")
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'seed_control'"))
-	})
-}
-
-// TestSeedLeavesNothingOpenOnTheSource samples the transactions of a source that
-// is written to, through a slow network and with rows that are long: none of the
-// seed's is as old as five seconds, and the history list is as it was.
-func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target := replicationtest.Start(t, flavor)
-		replicationtest.MakeLoadSchema(source)
-		source.Exec("CREATE USER seeder@localhost IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO seeder@localhost WITH GRANT OPTION",
-			"ALTER TABLE load1.nokey ADD id INT PRIMARY KEY AUTO_INCREMENT INVISIBLE", "CREATE TABLE load1.long1 (id INT PRIMARY KEY, v LONGBLOB)")
-		for i := range 40 {
-			source.Exec(fmt.Sprintf("INSERT INTO load1.long1 VALUES (%d, REPEAT('%c', 262144))", i, 'a'+i%26))
-		}
-		pair.Source = replication.NewServer(replication.ServerConfig{
-			Name: "main (source)", Side: replication.Source, Host: replicationtest.SlowHost{Local: remote.NewLocal("db1"), BytesPerSecond: 1 << 20}, Network: "unix", Address: source.Socket,
-			User: "seeder", Password: secret.New("pw"),
-		})
-		t.Cleanup(func() { _ = pair.Source.Close() })
-		stop := replicationtest.Load(t, source)
-		oldest := replicationtest.Sampled(t, source)
-		require.NoError(t, StepWith(pair, Options{Workers: 3}).Op.Apply(t.Context()))
-		seconds, history := oldest()
-		require.Positive(t, stop())
-		require.Less(t, seconds, int64(5))
-		t.Logf("the oldest transaction of the seed: %d s; the history list at most %d", seconds, history)
-		require.Less(t, history, int64(100_000), "purged all the time")
-		replicationtest.Replicate(t, flavor, source, target)
-		replicationtest.Settle(t, pair.Source, pair.Target)
-		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
 	})
 }
 
@@ -112,7 +77,7 @@ func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	replicationtest.MakeLoadSchema(source)
-	replicationtest.MakeBig(source)
+	replicationtest.MakeBigTable(source)
 	source.Exec("ANALYZE TABLE load1.big, load1.posts")
 	halfSeeded(t, pair, target)
 	copied := table.Estimate(target.Value("SELECT COUNT(*) FROM load1.big")) + table.Estimate(target.Value("SELECT COUNT(*) FROM load1.posts"))
@@ -140,7 +105,7 @@ func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
 	require.Contains(t, p.String(), "history list")
 	shown := p.Progress()
 	require.Equal(t, []int64{p.Bytes, p.TotalBytes}, []int64{shown.Done, shown.Total})
-	_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(false)})
+	_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(false)})
 	require.NoError(t, err)
 	require.NoError(t, <-done)
 	require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
@@ -153,7 +118,7 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(true)})
+		_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
 		ended <- err
 	}()
 	select {
@@ -166,7 +131,7 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.JSONEq(t, `{"paused": true}`, target.Value("SELECT value FROM migrate.seed_control WHERE name = 'wanted'"))
 	control.Close()
-	_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: replicationtest.Pointer(true)})
+	_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
 	require.ErrorIs(t, err, ErrNoSeed)
 }
 

@@ -13,7 +13,7 @@ import (
 func TestSeedCopiesEveryTypeExactly(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
-		replicationtest.MakeTypes(t, flavor, source)
+		replicationtest.MakeTypeTables(t, flavor, source)
 		parameters := StepWith(pair, Options{prepareFrom: 1})
 		require.NoError(t, parameters.Op.Apply(t.Context()))
 		replicationtest.RequireSameRows(t, "types", source, target)

@@ -162,9 +162,9 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 		for range 3 {
 			stranger.look(refused.Context(t.Context()), limit)
 		}
-		require.Len(t, refused.Lines, 1, "said once, never silently")
-		require.Contains(t, refused.Lines[0], "cannot be read")
-		require.Contains(t, refused.Lines[0], replica.Addr())
+		require.Len(t, refused.Lines(), 1, "said once, never silently")
+		require.Contains(t, refused.Lines()[0], "cannot be read")
+		require.Contains(t, refused.Lines()[0], replica.Addr())
 		for _, s := range stranger.known {
 			require.NoError(t, s.Close())
 		}

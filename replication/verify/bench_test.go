@@ -31,7 +31,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(string(flavor), func(b *testing.B) {
 			options := []servertest.Option{servertest.Set("innodb_buffer_pool_size", "512M")}
 			source, target := servertest.StartTwo(b, flavor, options...)
-			replicationtest.MakeBench(b, source)
+			replicationtest.MakeBenchTables(b, source)
 			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.Server(b, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(b, target, replication.Target, remote.NewLocal("target"))}
 			require.NoError(b, seed.Step(pair).Op.Apply(b.Context()))
 			require.NoError(b, link.Start(pair.Source, pair.Target).Op.Apply(b.Context()))

@@ -18,7 +18,7 @@ import (
 // protocol, and a repair makes them alike.
 func TestVerifyOfRandomTables(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		kinds := slices.DeleteFunc(replicationtest.RandomKinds(), func(k replicationtest.RandomKind) bool { return k.Flavor != "" && k.Flavor != flavor })
+		types := replicationtest.ColumnTypes(flavor)
 		session := []string{"SET NAMES utf8mb4", "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"}
 		damage := slices.Clone(session)
 		p := fencedPair(t, flavor, func(s *servertest.Instance) {
@@ -28,10 +28,10 @@ func TestVerifyOfRandomTables(t *testing.T) {
 				damage = append(damage, table.During[0])
 			}
 			for i := range 50 {
-				fill(replicationtest.DrawTable(fmt.Sprintf("t%d", i), kinds).Example(100 + i))
+				fill(replicationtest.DrawTable(fmt.Sprintf("t%d", i), types).Example(100 + i))
 			}
-			for i, k := range kinds { // every kind alone, at least once
-				fill(replicationtest.DrawTable(fmt.Sprintf("k%d", i), []replicationtest.RandomKind{k, kinds[0]}).Example(200 + i))
+			for i, c := range types { // every type alone, at least once
+				fill(replicationtest.DrawTable(fmt.Sprintf("k%d", i), []replicationtest.ColumnType{c, types[0]}).Example(200 + i))
 			}
 		})
 		plant(t, p, damage...)
@@ -68,7 +68,7 @@ func differingTables(t *testing.T, schema string, source, target *servertest.Ins
 	var out []string
 	for _, name := range names {
 		query := "SELECT * FROM " + query.QuoteTable(schema, name)
-		a, b := replicationtest.RowsOf(t, source.Root(), query), replicationtest.RowsOf(t, target.Root(), query)
+		a, b := replicationtest.Rows(t, source.Root(), query), replicationtest.Rows(t, target.Root(), query)
 		slices.Sort(a)
 		slices.Sort(b)
 		if !slices.Equal(a, b) {

@@ -52,7 +52,7 @@ func plant(t *testing.T, p *replicationtest.Pair, statements ...string) {
 func TestRepairWritesWhatDiffersAndNothingElse(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := fencedPair(t, flavor, func(s *servertest.Instance) {
-			replicationtest.MakeTypes(t, flavor, s)
+			replicationtest.MakeTypeTables(t, flavor, s)
 			s.Exec("CREATE TABLE app.uniques (id INT PRIMARY KEY, u INT UNIQUE)", "INSERT INTO app.uniques VALUES (1,10),(2,20),(3,30)",
 				"CREATE TABLE app.words (w VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, n INT, PRIMARY KEY (w))", "INSERT INTO app.words VALUES ('A', 1), ('b', 2), ('ü\\'x', 3)",
 				"CREATE TABLE app.heap (a INT)", "INSERT INTO app.heap VALUES (1),(2)",

@@ -25,7 +25,7 @@ func unlogged(s *servertest.Instance, statements ...string) {
 func TestVerifyFindsEveryDifference(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
-		replicationtest.MakeTypes(t, flavor, source)
+		replicationtest.MakeTypeTables(t, flavor, source)
 		source.Exec("CREATE USER app@'%' IDENTIFIED BY 'one'", "GRANT SELECT ON types.* TO app@'%'",
 			"CREATE VIEW types.v AS SELECT 1 AS one", "CREATE TABLE types.pairs (a INT)", "INSERT INTO types.pairs VALUES (1),(1),(2)")
 		require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))

@@ -87,7 +87,7 @@ func BenchmarkSeedStall(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
 			source, target := servertest.StartTwo(b, flavor, servertest.Set("innodb_flush_log_at_trx_commit", "2"))
-			replicationtest.MakeBench(b, source)
+			replicationtest.MakeBenchTables(b, source)
 			source.Exec("CREATE TABLE bench.stall (id INT AUTO_INCREMENT PRIMARY KEY)")
 			step := benchFiles(b, source, target)
 			var alone, taken []time.Duration

@@ -212,7 +212,7 @@ func killPoints(flavor servertest.Flavor) []killPoint {
 func TestPhysicalSeedSurvivesKills(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target, options := physicalPair(t, flavor)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		stop := replicationtest.Load(t, source)
 		t.Cleanup(func() { stop() })
 		m := startManager(t, target.Dir)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,8 +36,8 @@ func BenchmarkSeed(b *testing.B) {
 				options = append(options, servertest.Set("innodb_redo_log_capacity", "1G"))
 			}
 			source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
-			replicationtest.MakeBench(b, source)
-			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.BenchServer(b, replication.Source, source), Target: replicationtest.BenchServer(b, replication.Target, target)}
+			replicationtest.MakeBenchTables(b, source)
+			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.Server(b, source, replication.Source, nil), Target: replicationtest.Server(b, target, replication.Target, nil)}
 			ways := append(fileWays(b, source, target), []benchWay{
 				{"seed", func() error { return seed.Step(pair).Op.Apply(b.Context()) }, func() { require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }},
 				{"mydumper", func() error { return replicationtest.Shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
@@ -63,19 +62,17 @@ func BenchmarkSeed(b *testing.B) {
 			}
 			b.ReportMetric(seedMemory(b, pair, source, target), "rss-MiB")
 			for _, way := range ways {
-				b.ReportMetric(replicationtest.MedianOf(took[way.name]).Seconds(), way.name+"-s")
+				b.ReportMetric(replicationtest.Median(took[way.name]).Seconds(), way.name+"-s")
 			}
-			b.ReportMetric(replicationtest.MedianOf(took[chosen(b, benchFiles(b, source, target))]).Seconds(), "auto-s")
+			b.ReportMetric(replicationtest.Median(took[chosen(b, benchFiles(b, source, target))]).Seconds(), "auto-s")
 		})
 	}
 }
 
 // seedMemory is the most memory that a seed in a process of its own had resident, in MiB.
 func seedMemory(b *testing.B, pair replication.Pair, source, target *servertest.Instance) float64 {
-	replicationtest.CrashLogin(source, target)
-	cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestSeedToBeKilled$", "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), replicationtest.CrashServers+"="+source.Addr()+","+target.Addr(), replicationtest.CrashRate+"=1000000000000")
-	out, err := cmd.CombinedOutput()
+	replicationtest.MakeTCPLogin(source, target)
+	out, err := replicationtest.SeedProcess(b.Context(), "TestSeedToBeMeasured", source.Addr(), target.Addr()).CombinedOutput()
 	require.NoError(b, err, string(out))
 	require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
 	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(out)
@@ -83,6 +80,18 @@ func seedMemory(b *testing.B, pair replication.Pair, source, target *servertest.
 	kilobytes, err := strconv.ParseFloat(string(m[1]), 64)
 	require.NoError(b, err)
 	return kilobytes / 1024
+}
+
+// TestSeedToBeMeasured is not a test: it is the process that seedMemory starts.
+func TestSeedToBeMeasured(t *testing.T) {
+	pair, ok := replicationtest.SeedProcessPair(t)
+	if !ok {
+		return // it is not the process to be measured
+	}
+	require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	t.Logf("%s", status[bytes.Index(status, []byte("VmHWM")):])
 }
 
 // cpuOf is the processor time that processes have used.

@@ -16,7 +16,7 @@ import (
 func TestThrottleOfASeedByFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target, options := physicalPair(t, flavor)
-		replicationtest.MakeBig(source)
+		replicationtest.MakeBigTable(source)
 		options.BytesPerSecond = 3 << 20
 		var notes replicationtest.Notes
 		done := make(chan error, 1)
@@ -40,7 +40,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 		require.Equal(t, "files", running().Progress.Phase)
 		require.EqualValues(t, 3<<20, running().Limits.BytesPerSecond)
 
-		state, err := seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: replicationtest.Pointer(true)})
+		state, err := seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(true)})
 		require.NoError(t, err)
 		require.True(t, state.Limits.Paused)
 		require.Eventually(t, func() bool { return strings.Contains(running().Progress.Throttle, "paused by migrate throttle") }, 20*time.Second, 50*time.Millisecond)
@@ -53,7 +53,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 			<-time.After(2500 * time.Millisecond)
 			require.Equal(t, before, running().Progress.Bytes)
 		}
-		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: replicationtest.Pointer(false), BytesPerSecond: replicationtest.Pointer(int64(0))})
+		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(false), BytesPerSecond: new(int64(0))})
 		require.NoError(t, err)
 		require.NoError(t, <-done)
 		require.Contains(t, notes.Text(), "migrate throttle: paused")
@@ -61,7 +61,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 			require.Contains(t, notes.Text(), "CLONE cannot be paused: it is held to 1 MiB a second")
 		}
 		requireSeeded(t, source, target)
-		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: replicationtest.Pointer(true)})
+		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(true)})
 		require.ErrorIs(t, err, seed.ErrNoSeed)
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'seed_control'"))
 	})

@@ -11,8 +11,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// WithKeys lets a MariaDB server encrypt what it writes, its binlog included.
-func WithKeys(t *testing.T) []servertest.Option {
+// EncryptedBinlog returns the settings of a MariaDB server that encrypts its binlog.
+func EncryptedBinlog(t *testing.T) []servertest.Option {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "keys")
 	require.NoError(t, os.WriteFile(file, []byte("1;"+strings.Repeat("0123456789abcdef", 4)+"\n"), 0o600))
 	return []servertest.Option{
