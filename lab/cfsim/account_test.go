@@ -41,8 +41,8 @@ func TestTokens(t *testing.T) {
 		})
 	}
 	require.Len(t, l.Records(zoneName), 1)
-	require.Equal(t, http.StatusNotFound, serve(l.Sim, http.MethodGet, "/nowhere", ""))
-	require.Equal(t, http.StatusNotFound, serve(l.Sim, http.MethodPatch, "/zones", ""))
+	require.Equal(t, http.StatusNotFound, requestStatus(l.Sim, http.MethodGet, "/nowhere", ""))
+	require.Equal(t, http.StatusNotFound, requestStatus(l.Sim, http.MethodPatch, "/zones", ""))
 }
 
 func TestZones(t *testing.T) {
@@ -109,7 +109,7 @@ func TestRequestLimit(t *testing.T) {
 	refused("300")
 	c.Advance(299 * time.Second)
 	refused("1")
-	require.Equal(t, http.StatusOK, l.doAs(readToken, http.MethodGet, "/zones/{zone}", "").Status, "other tokens go on")
+	require.Equal(t, http.StatusOK, l.doAs(readToken, http.MethodGet, "/zones/{zone}", "").Status, "other tokens are not blocked")
 	c.Advance(time.Second)
 	require.Equal(t, http.StatusOK, l.do(http.MethodGet, "/zones/{zone}", "").Status)
 }
@@ -166,7 +166,7 @@ func TestPurgeRateByPlan(t *testing.T) {
 			require.Equal(t, http.StatusTooManyRequests, r.Status)
 			require.Equal(t, []int{1134}, r.codes())
 			require.Equal(t, fmt.Sprint(limit.window.Seconds()), r.Header.Get("Retry-After"))
-			require.Equal(t, http.StatusOK, purge(`{"files":["http://www.example.com/"]}`).Status, "single files are not under this limit")
+			require.Equal(t, http.StatusOK, purge(`{"files":["http://www.example.com/"]}`).Status, "this limit does not apply to single files")
 			c.Advance(limit.window)
 			require.Equal(t, http.StatusOK, purge(`{"purge_everything":true}`).Status)
 		})

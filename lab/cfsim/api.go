@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// basePath is where the API begins.
+// basePath is the path of the API's root.
 const basePath = "/client/v4"
 
-// maxBody is the largest request body that is read, in bytes.
+// maxBody is the maximum size of a request body, in bytes.
 const maxBody = 16 << 20
 
-// call is one request on its way to its handler.
+// call is one request for a handler.
 type call struct {
 	*http.Request
-	path  string // below basePath
-	body  []byte
-	ids   []string // what the route's wildcards matched
-	token string
+	path    string // below basePath
+	body    []byte
+	pathIDs []string // the segments that the route's wildcards matched
+	token   string
 }
 
-// answer is what a handler returns: result and paging, or plain text.
+// answer is a handler's answer: result and paging, or plain text.
 type answer struct {
 	result any
 	info   *resultInfo
@@ -51,7 +51,7 @@ type envelope struct {
 	ResultInfo *resultInfo `json:"result_info,omitempty"`
 }
 
-// route is a method and path that the API knows; "*" matches one segment.
+// route is a method and path of the API; "*" matches one segment.
 type route struct {
 	method, path string
 	handle       func(*Sim, *call) (answer, error)
@@ -99,11 +99,11 @@ func (r route) match(method, path string) (ids []string, ok bool) {
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		writeError(w, refuse(http.StatusRequestEntityTooLarge, codeBadBody, "Request body is too large."))
+		writeError(w, refusal(http.StatusRequestEntityTooLarge, codeBadBody, "Request body is too large."))
 		return
 	}
 	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, basePath), "/")
-	entry := &Request{Time: s.opts.Now(), Method: r.Method, Path: path, Query: r.URL.Query(), Body: body}
+	entry := &Request{Time: s.options.Now(), Method: r.Method, Path: path, Query: r.URL.Query(), Body: body}
 	s.log.add(entry)
 
 	fault := s.faults.strike(r.Method, path)
@@ -118,15 +118,15 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.send(w)
 }
 
-// serve limits, authenticates, routes and answers.
+// serve answers a request by the API's rules.
 func (s *Sim) serve(w http.ResponseWriter, c *call) {
 	result, err := s.dispatch(w, c)
-	var refusal *apiError
+	var known *apiError
 	switch {
-	case errors.As(err, &refusal):
-		writeError(w, refusal)
+	case errors.As(err, &known):
+		writeError(w, known)
 	case err != nil:
-		writeError(w, refuse(http.StatusInternalServerError, codeInternal, "%v", err))
+		writeError(w, refusal(http.StatusInternalServerError, codeInternal, "%v", err))
 	case result.text != nil:
 		w.Header().Set("Content-Type", "text/plain")
 		_, _ = io.WriteString(w, *result.text)
@@ -135,8 +135,9 @@ func (s *Sim) serve(w http.ResponseWriter, c *call) {
 	}
 }
 
+// dispatch applies the limits, authenticates, and calls the route's handler.
 func (s *Sim) dispatch(w http.ResponseWriter, c *call) (answer, error) {
-	now := s.opts.Now()
+	now := s.options.Now()
 	client, _, err := net.SplitHostPort(c.RemoteAddr)
 	if err != nil {
 		client = c.RemoteAddr
@@ -164,42 +165,42 @@ func (s *Sim) dispatch(w http.ResponseWriter, c *call) (answer, error) {
 		if rights == readOnly && c.Method != http.MethodGet {
 			return answer{}, errAuthentication()
 		}
-		c.ids = ids
+		c.pathIDs = ids
 		return route.handle(s, c)
 	}
 	return answer{}, errNoRoute(c.path)
 }
 
-type rights int
+type tokenRights int
 
 const (
-	readOnly rights = iota + 1
+	readOnly tokenRights = iota + 1
 	readWrite
 )
 
-// authenticate reads the bearer token. A header that is none is told apart from
-// a token that is unknown, as Cloudflare does.
-func (s *Sim) authenticate(c *call) (rights, error) {
+// authenticate checks the bearer token. As at Cloudflare, a missing or malformed header
+// gets other errors than an unknown token.
+func (s *Sim) authenticate(c *call) (tokenRights, error) {
 	header := c.Header.Get("Authorization")
 	if header == "" {
 		return 0, errAuthentication()
 	}
 	token, ok := strings.CutPrefix(header, "Bearer ")
 	if !ok || strings.TrimSpace(token) == "" {
-		err := refuse(http.StatusBadRequest, codeBadHeaders, "Invalid request headers")
+		err := refusal(http.StatusBadRequest, codeBadHeaders, "Invalid request headers")
 		err.errors[0].ErrorChain = []message{{Code: codeAuthFormat, Message: "Invalid format for Authorization header"}}
 		return 0, err
 	}
 	c.token = token
 	switch {
-	case sameToken(token, s.opts.Token):
+	case sameToken(token, s.options.Token):
 		return readWrite, nil
-	case sameToken(token, s.opts.ReadToken):
+	case sameToken(token, s.options.ReadToken):
 		return readOnly, nil
 	case c.path == "/user/tokens/verify":
-		return 0, refuse(http.StatusUnauthorized, codeInvalidToken, "Invalid API Token")
+		return 0, refusal(http.StatusUnauthorized, codeInvalidToken, "Invalid API Token")
 	default:
-		return 0, refuse(http.StatusForbidden, codeBadToken, "Invalid access token")
+		return 0, refusal(http.StatusForbidden, codeBadToken, "Invalid access token")
 	}
 }
 
@@ -211,7 +212,7 @@ func (s *Sim) verifyToken(*call) (answer, error) {
 	return answer{result: map[string]string{"id": s.tokenID, "status": "active"}}, nil
 }
 
-// decode reads the request's JSON body into v.
+// decode parses the request's JSON body into v.
 func (c *call) decode(v any) error {
 	if len(bytes.TrimSpace(c.body)) == 0 {
 		return invalid(codeBadBody, "Request body is invalid.")
@@ -238,5 +239,5 @@ func writeJSON(w http.ResponseWriter, status int, body envelope) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // only fails when the client is gone
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has left
 }

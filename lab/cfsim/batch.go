@@ -8,7 +8,7 @@ type batchInput struct {
 	Posts   []recordInput `json:"posts"`
 }
 
-// batchResult is what a batch did, in the order of its lists.
+// batchResult holds the records that a batch changed, in the order of its lists.
 type batchResult struct {
 	Deletes []*Record `json:"deletes"`
 	Patches []*Record `json:"patches"`
@@ -16,9 +16,9 @@ type batchResult struct {
 	Posts   []*Record `json:"posts"`
 }
 
-// batchRecords applies deletes, patches, puts and posts, in this order and each
-// in the order of its list, as one transaction: the first error comes back and
-// then nothing was applied.
+// batchRecords applies deletes, patches, puts and posts, in this order and each in the
+// order of its list, as one transaction. After the first error, which it returns,
+// nothing is applied.
 func (s *Sim) batchRecords(c *call) (answer, error) {
 	var in batchInput
 	if err := c.decode(&in); err != nil {
@@ -31,7 +31,7 @@ func (s *Sim) batchRecords(c *call) (answer, error) {
 	if n == 0 {
 		return answer{}, invalid(codeBadBody, "Request body is invalid: no records.")
 	}
-	return s.change(c, func(_ *zone, t *tx) (any, error) { return s.runBatch(t, in) })
+	return s.changeZone(c, func(_ *zone, t *tx) (any, error) { return s.runBatch(t, in) })
 }
 
 func (s *Sim) runBatch(t *tx, in batchInput) (*batchResult, error) {

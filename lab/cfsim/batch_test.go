@@ -22,9 +22,8 @@ func TestBatchAppliesInOrder(t *testing.T) {
 	for _, r := range l.Records(zoneName) {
 		ids[r.Name] = r.ID
 	}
-	// The lists come in the wrong order, and only the right one can work: the
-	// CNAME must go before an A of its name can be posted, and "api" must be
-	// patched away before "put" takes its name.
+	// Only the API's order of the lists can work: the CNAME must be deleted before an A
+	// of its name is posted, and "api" must be renamed before "put" takes its name.
 	r := l.do(http.MethodPost, recordsPath+"/batch", fmt.Sprintf(`{
 		"posts":   [{"type":"A","name":"www","content":"192.0.2.7","ttl":1}],
 		"puts":    [{"id":%q,"type":"A","name":"api","content":"192.0.2.8","ttl":1}],
@@ -97,8 +96,8 @@ func TestBatchLimitByPlan(t *testing.T) {
 	}
 }
 
-// TestBatchIsATransaction drives random batches: one that fails changes nothing,
-// one that works gives what the same actions one by one would give.
+// TestBatchIsATransaction sends random batches. One that fails changes nothing; one that
+// succeeds has the same result as its actions one by one.
 func TestBatchIsATransaction(t *testing.T) {
 	limits := cfsim.Limits{Requests: -1, PerSecond: -1}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -116,7 +115,7 @@ func TestBatchIsATransaction(t *testing.T) {
 			name := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(rt, "name")
 			return fmt.Sprintf(`"type":%q,"name":%q,"content":%q`, kind, name, content)
 		}
-		// Records are named by place, for ids differ between the two accounts.
+		// The plan refers to records by index, because ids differ between the accounts.
 		batch := func(one *lab, plan []string) string {
 			records := one.Records(zoneName)
 			parts := map[string][]string{}
@@ -147,7 +146,7 @@ func TestBatchIsATransaction(t *testing.T) {
 			plan = append(plan, fmt.Sprintf("%s|%d|%s", list, rapid.IntRange(0, 2).Draw(rt, "record"), fields))
 		}
 		before := l.Records(zoneName)
-		status := serve(l.Sim, http.MethodPost, "/zones/"+l.zoneID+"/dns_records/batch", batch(l, plan))
+		status := requestStatus(l.Sim, http.MethodPost, "/zones/"+l.zoneID+"/dns_records/batch", batch(l, plan))
 		want, worked := oneByOne(single, plan)
 		if !worked {
 			require.NotEqual(t, http.StatusOK, status, plan)
@@ -155,11 +154,11 @@ func TestBatchIsATransaction(t *testing.T) {
 			return
 		}
 		require.Equal(t, http.StatusOK, status, plan)
-		require.Equal(t, want, describe(l.Records(zoneName)))
+		require.Equal(t, want, describeRecords(l.Records(zoneName)))
 	})
 }
 
-// oneByOne does a batch's actions by single requests, in the batch's order.
+// oneByOne performs a batch's actions by single requests, in the batch's order.
 func oneByOne(l *lab, plan []string) ([]string, bool) {
 	records := l.Records(zoneName)
 	method := map[string]string{"deletes": http.MethodDelete, "patches": http.MethodPatch, "puts": http.MethodPut, "posts": http.MethodPost}
@@ -176,15 +175,15 @@ func oneByOne(l *lab, plan []string) ([]string, bool) {
 			if list != "posts" {
 				path += "/" + records[index].ID
 			}
-			if serve(l.Sim, method[list], path, "{"+fields+"}") != http.StatusOK {
+			if requestStatus(l.Sim, method[list], path, "{"+fields+"}") != http.StatusOK {
 				return nil, false
 			}
 		}
 	}
-	return describe(l.Records(zoneName)), true
+	return describeRecords(l.Records(zoneName)), true
 }
 
-func describe(records []cfsim.Record) []string {
+func describeRecords(records []cfsim.Record) []string {
 	out := make([]string, len(records))
 	for i, r := range records {
 		out[i] = fmt.Sprint(r.Name, " ", r.Type, " ", r.Content, " ", r.TTL)

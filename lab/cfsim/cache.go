@@ -10,36 +10,36 @@ import (
 	"time"
 )
 
-// What the cache keeps at most, in bytes.
+// Limits of the cache, in bytes.
 const (
-	maxCached = 1 << 20  // one body
-	maxCache  = 64 << 20 // all bodies
+	maxCachedBody = 1 << 20  // one body
+	maxCacheSize  = 64 << 20 // all bodies
 )
 
-// cached is one answer in the cache.
-type cached struct {
-	zone, host, uri string
-	tags            []string // of Cache-Tag, lower case
-	header          http.Header
-	body            []byte
-	stored, expires time.Time
+// cacheEntry is one answer in the cache.
+type cacheEntry struct {
+	zone, host, uri     string
+	tags                []string // of Cache-Tag, lower case
+	header              http.Header
+	body                []byte
+	storedAt, expiresAt time.Time
 }
 
-// cache keeps answers to GET that their origin declared public with a max-age.
+// cache keeps answers to GET that the origin marks as public with a max-age.
 type cache struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	entries    map[string]*cached
+	entries    map[string]*cacheEntry
 	size       int
-	generation int // one up with every purge: answers asked for before it are not stored after it
+	generation int // incremented by every purge, so that answers requested before it are not stored after it
 }
 
 func newCache(now func() time.Time) *cache {
-	return &cache{now: now, entries: map[string]*cached{}}
+	return &cache{now: now, entries: map[string]*cacheEntry{}}
 }
 
-// cacheKey of a request, or "" for one that the cache has no part in.
+// cacheKey returns the key of a request, or "" if the cache does not apply to it.
 func cacheKey(host string, r *http.Request) string {
 	if r.Method != http.MethodGet || r.Header.Get("Authorization") != "" ||
 		r.Header.Get("Range") != "" || r.Header.Get("Upgrade") != "" {
@@ -48,16 +48,16 @@ func cacheKey(host string, r *http.Request) string {
 	return host + " " + r.URL.RequestURI() + " " + r.Header.Get("Accept-Encoding")
 }
 
-// get returns the fresh answer of a key; expired tells that there was an old
-// one. The generation goes to store with what the origin answers.
-func (c *cache) get(key string) (hit *cached, expired bool, generation int) {
+// get returns the fresh answer of a key, or nil; expired reports that there was an old
+// one. Pass the generation to store with the origin's answer.
+func (c *cache) get(key string) (hit *cacheEntry, expired bool, generation int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[key]
 	switch {
 	case e == nil:
 		return nil, false, c.generation
-	case c.now().Before(e.expires):
+	case c.now().Before(e.expiresAt):
 		return e, false, c.generation
 	default:
 		c.drop(key)
@@ -65,15 +65,15 @@ func (c *cache) get(key string) (hit *cached, expired bool, generation int) {
 	}
 }
 
-func (c *cache) store(key string, e *cached, generation int) {
+func (c *cache) store(key string, e *cacheEntry, generation int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if generation != c.generation {
 		return
 	}
 	c.drop(key)
-	for other := range c.entries { // any will do
-		if c.size+len(e.body) <= maxCache {
+	for other := range c.entries { // in random order
+		if c.size+len(e.body) <= maxCacheSize {
 			break
 		}
 		c.drop(other)
@@ -82,7 +82,7 @@ func (c *cache) store(key string, e *cached, generation int) {
 	c.size += len(e.body)
 }
 
-// drop forgets an entry; c.mu must be held.
+// drop removes an entry. The caller holds c.mu.
 func (c *cache) drop(key string) {
 	if e := c.entries[key]; e != nil {
 		c.size -= len(e.body)
@@ -91,7 +91,7 @@ func (c *cache) drop(key string) {
 }
 
 // purge drops a zone's entries that match.
-func (c *cache) purge(zone string, matches func(*cached) bool) {
+func (c *cache) purge(zone string, matches func(*cacheEntry) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
@@ -102,8 +102,8 @@ func (c *cache) purge(zone string, matches func(*cached) bool) {
 	}
 }
 
-// lifetime is how long an answer may be kept, 0 for not at all.
-func lifetime(resp *http.Response) time.Duration {
+// cacheLifetime returns how long the cache may keep an answer; 0 means not at all.
+func cacheLifetime(resp *http.Response) time.Duration {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Set-Cookie") != "" {
 		return 0
 	}
@@ -134,36 +134,36 @@ func lifetime(resp *http.Response) time.Duration {
 	return min(time.Duration(age)*time.Second, 365*24*time.Hour)
 }
 
-// recorder copies a body while it is read, and hands it over at its end.
-type recorder struct {
+// bodyRecorder copies a body while it is read, and passes the copy to onEnd.
+type bodyRecorder struct {
 	io.ReadCloser
-	body bytes.Buffer
-	full bool // larger than the cache takes
-	done func(body []byte)
+	body     bytes.Buffer
+	tooLarge bool // larger than the cache takes
+	onEnd    func(body []byte)
 }
 
-func (r *recorder) Read(p []byte) (int, error) {
+func (r *bodyRecorder) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if !r.full {
+	if !r.tooLarge {
 		r.body.Write(p[:n])
-		r.full = r.body.Len() > maxCached
+		r.tooLarge = r.body.Len() > maxCachedBody
 	}
-	if err == io.EOF && !r.full && r.done != nil {
-		r.done(r.body.Bytes())
-		r.done = nil
+	if err == io.EOF && !r.tooLarge && r.onEnd != nil {
+		r.onEnd(r.body.Bytes())
+		r.onEnd = nil
 	}
 	return n, err
 }
 
-// serve answers from the cache.
-func (e *cached) serve(w http.ResponseWriter, now time.Time) {
+// serve answers with the entry.
+func (e *cacheEntry) serve(w http.ResponseWriter, now time.Time) {
 	header := w.Header()
 	for name, values := range e.header {
 		header[name] = values
 	}
-	header.Set("Age", strconv.Itoa(int(now.Sub(e.stored).Seconds())))
+	header.Set("Age", strconv.Itoa(int(now.Sub(e.storedAt).Seconds())))
 	header.Set("Cf-Cache-Status", "HIT")
 	header.Set("Content-Length", strconv.Itoa(len(e.body)))
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(e.body) // a client that left is no concern of ours
+	_, _ = w.Write(e.body) // fails only if the client has left
 }

@@ -51,7 +51,7 @@ func TestEdgeCache(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "DYNAMIC", p.header.Get("CF-Cache-Status"))
 
-	// A flip alone leaves the old site's answer in the cache.
+	// After a flip without a purge the cache still has the old site's answer.
 	for _, r := range l.Records(zoneName) {
 		require.Equal(t, 200, l.do(http.MethodPatch, recordsPath+"/"+r.ID, `{"content":"127.0.0.3"}`).Status)
 	}
@@ -71,8 +71,8 @@ func TestEdgeCache(t *testing.T) {
 	}
 }
 
-// TestPurgeBeatsAnswersInFlight purges while an answer is on its way: what the
-// old origin says then must not be in the cache afterwards.
+// TestPurgeBeatsAnswersInFlight purges while an answer is in flight: the cache must not
+// store the old origin's answer afterwards.
 func TestPurgeBeatsAnswersInFlight(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	finish := sync.OnceFunc(func() { close(release) })

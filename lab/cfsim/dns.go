@@ -13,7 +13,7 @@ import (
 
 // TTLs that the DNS server answers with, in seconds.
 const (
-	automaticTTL = 300 // TTL 1, and every proxied record
+	automaticTTL = 300 // of records with TTL 1, and of proxied ones
 	negativeTTL  = 1800
 	soaTTL       = 1800
 	apexNSTTL    = 86400
@@ -21,12 +21,12 @@ const (
 
 // DNSOptions configure a DNSServer.
 type DNSOptions struct {
-	// Edge are the addresses that answer for proxied names.
+	// Edge holds the addresses that the server returns for proxied names.
 	Edge []netip.Addr
 }
 
-// DNSServer is a running authoritative server for all zones of a Sim, over UDP
-// and TCP on one port.
+// DNSServer is a running authoritative DNS server for all zones of a Sim, over UDP and
+// TCP on one port.
 type DNSServer struct {
 	sim     *Sim
 	edge    []netip.Addr
@@ -35,10 +35,10 @@ type DNSServer struct {
 	done    chan error
 }
 
-// ServeDNS starts a DNS server on a loopback or lab address; port 0 picks one.
-// Close it when done.
+// ServeDNS starts a DNS server on a loopback or lab address; port 0 means any free port.
+// Close it after use.
 func (s *Sim) ServeDNS(addr string, opts DNSOptions) (*DNSServer, error) {
-	if err := checkListen(addr); err != nil {
+	if err := checkListenAddress(addr); err != nil {
 		return nil, fmt.Errorf("serve DNS: %w", err)
 	}
 	tcp, udp, err := listenBoth(addr)
@@ -63,8 +63,8 @@ func (s *Sim) ServeDNS(addr string, opts DNSOptions) (*DNSServer, error) {
 	return d, nil
 }
 
-// listenBoth listens on the same port by TCP and UDP. With port 0 the TCP
-// socket chooses, and another port is chosen when that one is taken for UDP.
+// listenBoth listens on the same port over TCP and UDP. For port 0 the TCP socket
+// chooses; if that port is in use over UDP, it chooses again.
 func listenBoth(addr string) (net.Listener, net.PacketConn, error) {
 	const tries = 16
 	var failed error
@@ -85,7 +85,7 @@ func listenBoth(addr string) (net.Listener, net.PacketConn, error) {
 	return nil, nil, failed
 }
 
-// Addr is the address that the server listens on, by UDP and TCP.
+// Addr returns the address that the server listens on, over UDP and TCP.
 func (d *DNSServer) Addr() string { return d.addr }
 
 // Close stops the server.
@@ -127,15 +127,15 @@ func (d *DNSServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	} else {
 		reply.Truncate(dns.MaxMsgSize)
 	}
-	_ = w.WriteMsg(reply) // the client asks again
+	_ = w.WriteMsg(reply) // after a lost answer the client asks again
 }
 
 // answer fills the reply to a question about one of the zones.
 func (d *DNSServer) answer(reply *dns.Msg, q dns.Question) {
-	now := d.sim.opts.Now()
+	now := d.sim.options.Now()
 	d.sim.mu.RLock()
 	defer d.sim.mu.RUnlock()
-	owner := q.Name // as the client spelt it
+	owner := q.Name // in the client's spelling
 	for range maxChain {
 		name := lowerHost(owner)
 		z := d.sim.zoneOf(name)
@@ -146,7 +146,7 @@ func (d *DNSServer) answer(reply *dns.Msg, q dns.Question) {
 			return
 		}
 		reply.Authoritative = true
-		next, err := d.step(reply, z, owner, name, q.Qtype, now)
+		next, err := d.answerName(reply, z, owner, name, q.Qtype, now)
 		if err != nil {
 			reply.Rcode = dns.RcodeServerFailure
 			return
@@ -159,9 +159,9 @@ func (d *DNSServer) answer(reply *dns.Msg, q dns.Question) {
 	reply.Rcode = dns.RcodeServerFailure // the chain is too long
 }
 
-// step answers for one name, and returns where its CNAME leads, if anywhere.
-func (d *DNSServer) step(reply *dns.Msg, z *zone, owner, name string, kind uint16, now time.Time) (next string, err error) {
-	if z.refer(reply, name, kind, now) {
+// answerName answers for one name, and returns the target of its CNAME, or "".
+func (d *DNSServer) answerName(reply *dns.Msg, z *zone, owner, name string, kind uint16, now time.Time) (next string, err error) {
+	if z.addReferral(reply, name, kind, now) {
 		return "", nil
 	}
 	records, exists := z.find(name, now)
@@ -180,23 +180,23 @@ func (d *DNSServer) step(reply *dns.Msg, z *zone, owner, name string, kind uint1
 	case anyProxied(records) && (kind == dns.TypeA || kind == dns.TypeAAAA):
 		reply.Answer = append(reply.Answer, d.edgeRecords(owner, kind)...)
 	case name == z.name && (kind == dns.TypeSOA || kind == dns.TypeNS):
-		reply.Answer = append(reply.Answer, z.apex(owner, kind)...)
-	case len(cname) > 0 && !cname[0].Proxied && (name == z.name || flattened(cname[0])) && (kind == dns.TypeA || kind == dns.TypeAAAA):
+		reply.Answer = append(reply.Answer, z.apexRecords(owner, kind)...)
+	case len(cname) > 0 && !cname[0].Proxied && (name == z.name || isFlattened(cname[0])) && (kind == dns.TypeA || kind == dns.TypeAAAA):
 		rrs, err := d.flatten(records, owner, kind, ttlOf(cname[0]), now)
 		if err != nil {
 			return "", err
 		}
 		reply.Answer = append(reply.Answer, rrs...)
-	case len(cname) > 0 && !cname[0].Proxied && name != z.name && !flattened(cname[0]) && !hasType(records, kind):
-		rr, err := cname[0].rr(owner, ttlOf(cname[0]))
+	case len(cname) > 0 && !cname[0].Proxied && name != z.name && !isFlattened(cname[0]) && !hasType(records, kind):
+		rr, err := cname[0].resourceRecord(owner, ttlOf(cname[0]))
 		if err != nil {
 			return "", err
 		}
 		reply.Answer = append(reply.Answer, rr)
 		return dns.Fqdn(cname[0].Content), nil
 	default:
-		for _, r := range visible(records, kind, name == z.name) {
-			rr, err := r.rr(owner, ttlOf(r))
+		for _, r := range visibleRecords(records, kind, name == z.name) {
+			rr, err := r.resourceRecord(owner, ttlOf(r))
 			if err != nil {
 				return "", err
 			}
@@ -209,12 +209,12 @@ func (d *DNSServer) step(reply *dns.Msg, z *zone, owner, name string, kind uint1
 	return "", nil
 }
 
-// visible are the records of a type that the world may see: proxied ones and
-// flattened CNAMEs are hidden.
-func visible(records []*Record, kind uint16, apex bool) []*Record {
+// visibleRecords returns the records of a type without the hidden ones: proxied records
+// and flattened CNAMEs.
+func visibleRecords(records []*Record, kind uint16, apex bool) []*Record {
 	var out []*Record
 	for _, r := range ofType(records, dns.TypeToString[kind]) {
-		if r.Proxied || r.Type == "CNAME" && (apex || flattened(r)) {
+		if r.Proxied || r.Type == "CNAME" && (apex || isFlattened(r)) {
 			continue
 		}
 		out = append(out, r)
@@ -226,7 +226,7 @@ func hasType(records []*Record, kind uint16) bool {
 	return len(ofType(records, dns.TypeToString[kind])) > 0
 }
 
-func flattened(cname *Record) bool {
+func isFlattened(cname *Record) bool {
 	on, _ := cname.Settings["flatten_cname"].(bool)
 	return on
 }
@@ -238,7 +238,7 @@ func ttlOf(r *Record) uint32 {
 	return uint32(r.TTL)
 }
 
-// edgeRecords are the edge's addresses of one family.
+// edgeRecords returns the edge's addresses of one family.
 func (d *DNSServer) edgeRecords(owner string, kind uint16) []dns.RR {
 	var out []dns.RR
 	for _, addr := range d.edge {
@@ -247,8 +247,8 @@ func (d *DNSServer) edgeRecords(owner string, kind uint16) []dns.RR {
 	return out
 }
 
-// addressRecord is an A or AAAA record, or none when the address is of the
-// other family.
+// addressRecord returns an A or AAAA record, or none if the address is of the other
+// family.
 func addressRecord(owner string, kind uint16, ttl uint32, addr netip.Addr) []dns.RR {
 	addr = addr.Unmap()
 	header := dns.RR_Header{Name: owner, Rrtype: kind, Class: dns.ClassINET, Ttl: ttl}
@@ -262,7 +262,7 @@ func addressRecord(owner string, kind uint16, ttl uint32, addr netip.Addr) []dns
 	}
 }
 
-// flatten follows a CNAME to addresses and answers them under the CNAME's name.
+// flatten follows a CNAME and returns its addresses under the CNAME's own name.
 func (d *DNSServer) flatten(records []*Record, owner string, kind uint16, ttl uint32, now time.Time) ([]dns.RR, error) {
 	for range maxChain {
 		if anyProxied(records) {
@@ -285,8 +285,8 @@ func (d *DNSServer) flatten(records []*Record, owner string, kind uint16, ttl ui
 	return nil, fmt.Errorf("flatten %s: the chain is too long", owner)
 }
 
-// apex answers for the zone's own SOA and NS records.
-func (z *zone) apex(owner string, kind uint16) []dns.RR {
+// apexRecords returns the zone's own SOA or NS records.
+func (z *zone) apexRecords(owner string, kind uint16) []dns.RR {
 	if kind == dns.TypeSOA {
 		return []dns.RR{z.soa(soaTTL)}
 	}
@@ -298,15 +298,16 @@ func (z *zone) apex(owner string, kind uint16) []dns.RR {
 	return out
 }
 
-// refer fills a referral when the name is at or below a delegation.
-func (z *zone) refer(reply *dns.Msg, name string, kind uint16, now time.Time) bool {
+// addReferral answers with a referral if the name is at or below a delegation, and
+// reports whether it is.
+func (z *zone) addReferral(reply *dns.Msg, name string, kind uint16, now time.Time) bool {
 	for p := name; p != z.name; p = parent(p) {
-		ns := ofType(z.view.at(p, now), "NS")
+		ns := ofType(z.view.recordsAt(p, now), "NS")
 		if len(ns) == 0 || kind == dns.TypeDS && p == name {
 			continue
 		}
 		for _, r := range ns {
-			if rr, err := r.rr(dns.Fqdn(p), ttlOf(r)); err == nil {
+			if rr, err := r.resourceRecord(dns.Fqdn(p), ttlOf(r)); err == nil {
 				reply.Ns = append(reply.Ns, rr)
 			}
 		}

@@ -37,8 +37,8 @@ func query(t *testing.T, server *cfsim.DNSServer, network, name, kind string) *d
 	return reply
 }
 
-// lines are records in presentation form with single spaces.
-func lines(rrs []dns.RR) []string {
+// presentationLines returns records in presentation form with single spaces.
+func presentationLines(rrs []dns.RR) []string {
 	out := []string{}
 	for _, rr := range rrs {
 		out = append(out, strings.Join(strings.Fields(rr.String()), " "))
@@ -133,7 +133,7 @@ func TestDNSAnswers(t *testing.T) {
 				if c.rcode == dns.RcodeServerFailure {
 					return
 				}
-				require.ElementsMatch(t, c.answer, lines(reply.Answer))
+				require.ElementsMatch(t, c.answer, presentationLines(reply.Answer))
 				require.Equal(t, c.rcode != dns.RcodeRefused, reply.Authoritative)
 				if len(c.answer) == 0 && c.rcode != dns.RcodeRefused { // NODATA or NXDOMAIN
 					require.Len(t, reply.Ns, 1)
@@ -149,12 +149,12 @@ func TestDNSDelegatesAndTruncates(t *testing.T) {
 	server := startDNS(t, sim)
 	referral := query(t, server, "udp", "a.sub.example.com", "A")
 	require.False(t, referral.Authoritative)
-	require.Equal(t, []string{"sub.example.com. 300 IN NS ns1.example.org."}, lines(referral.Ns))
+	require.Equal(t, []string{"sub.example.com. 300 IN NS ns1.example.org."}, presentationLines(referral.Ns))
 	require.Empty(t, referral.Answer)
 
 	require.True(t, query(t, server, "udp", "long.example.com", "TXT").Truncated, "600 bytes do not fit in 512")
 	whole := query(t, server, "tcp", "long.example.com", "TXT")
-	require.Equal(t, []int{255, 255, 90}, lengths(whole.Answer[0].(*dns.TXT).Txt))
+	require.Equal(t, []int{255, 255, 90}, stringLengths(whole.Answer[0].(*dns.TXT).Txt))
 
 	m := new(dns.Msg)
 	m.SetQuestion("long.example.com.", dns.TypeTXT)
@@ -171,15 +171,15 @@ func TestDNSDelegatesAndTruncates(t *testing.T) {
 	require.Equal(t, dns.RcodeNotImplemented, reply.Rcode)
 }
 
-func lengths(in []string) (out []int) {
+func stringLengths(in []string) (out []int) {
 	for _, s := range in {
 		out = append(out, len(s))
 	}
 	return out
 }
 
-// TestDNSFollowsChanges wants a change to be seen when it has propagated, and the
-// serial of the zone to move with it.
+// TestDNSFollowsChanges: a change is visible when it has propagated, and increments the
+// zone's serial.
 func TestDNSFollowsChanges(t *testing.T) {
 	c := newClock()
 	l := newLab(t, cfsim.Options{Now: c.Now, Propagation: time.Second}, cfsim.Record{Type: "A", Name: "a.b", Content: "192.0.2.1", TTL: 60})
@@ -188,7 +188,7 @@ func TestDNSFollowsChanges(t *testing.T) {
 	before := serial()
 	ask := func(name string) string {
 		reply := query(t, server, "udp", name, "A")
-		return dns.RcodeToString[reply.Rcode] + strings.Join(lines(reply.Answer), "")
+		return dns.RcodeToString[reply.Rcode] + strings.Join(presentationLines(reply.Answer), "")
 	}
 	const one, two = "NOERRORa.b.example.com. 60 IN A 192.0.2.1", "NOERRORc.d.example.com. 60 IN A 192.0.2.2"
 	path := recordsPath + "/" + l.Records(zoneName)[0].ID
@@ -198,7 +198,7 @@ func TestDNSFollowsChanges(t *testing.T) {
 	c.Advance(1501 * time.Millisecond)
 	require.Equal(t, []string{"NXDOMAIN", two, "NXDOMAIN", "NOERROR"}, []string{ask("a.b.example.com"), ask("c.d.example.com"), ask("b.example.com"), ask("d.example.com")})
 
-	// There and back, then gone: a late change never comes before an early one.
+	// Renamed there and back, then deleted: a later change never arrives before an earlier one.
 	require.Equal(t, 200, l.do(http.MethodPatch, path, `{"name":"a.b","content":"192.0.2.1"}`).Status)
 	require.Equal(t, 200, l.do(http.MethodPatch, path, `{"name":"c.d"}`).Status)
 	require.Equal(t, 200, l.do(http.MethodPatch, path, `{"name":"a.b"}`).Status)
@@ -214,7 +214,7 @@ func TestDNSFollowsChanges(t *testing.T) {
 	require.Equal(t, "NXDOMAIN", ask("b.example.com"))
 }
 
-// TestDig asks with Debian's dig.
+// TestDig queries with Debian's dig.
 func TestDig(t *testing.T) {
 	dig, err := exec.LookPath("dig")
 	if err != nil {

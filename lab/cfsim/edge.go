@@ -18,9 +18,9 @@ type EdgeOptions struct {
 	OriginPort int
 }
 
-// Edge is a running HTTP proxy that sends each request to the address that the
-// host's proxied record has at that moment. A request keeps the origin that it
-// was sent to, whatever becomes of the record meanwhile.
+// Edge is a running HTTP proxy that sends each request to the current address of the
+// host's proxied record. A request stays with its origin if the record changes
+// meanwhile.
 type Edge struct {
 	*Server
 	sim    *Sim
@@ -29,19 +29,19 @@ type Edge struct {
 	origin *originTransport
 }
 
-// ServeEdge starts an edge on a loopback or lab address; port 0 picks one. Close
-// it when done. It connects to loopback and lab addresses only; for any other
-// origin it answers 523.
+// ServeEdge starts an edge on a loopback or lab address; port 0 means any free port. It
+// connects to loopback and lab addresses only, and answers 523 for any other origin.
+// Close it after use.
 func (s *Sim) ServeEdge(addr string, opts EdgeOptions) (*Edge, error) {
 	if opts.OriginPort == 0 {
 		opts.OriginPort = 80
 	}
-	e := &Edge{sim: s, cache: newCache(s.opts.Now), origin: newOriginTransport(opts.OriginPort)}
+	e := &Edge{sim: s, cache: newCache(s.options.Now), origin: newOriginTransport(opts.OriginPort)}
 	e.proxy = &httputil.ReverseProxy{
-		Rewrite:        rewrite,
+		Rewrite:        rewriteRequest,
 		Transport:      e.origin,
-		ModifyResponse: e.modify,
-		ErrorHandler:   e.fail,
+		ModifyResponse: e.modifyResponse,
+		ErrorHandler:   e.writeOriginError,
 		FlushInterval:  -1,
 		ErrorLog:       log.New(io.Discard, "", 0), // clients see the error page
 	}
@@ -56,7 +56,7 @@ func (s *Sim) ServeEdge(addr string, opts EdgeOptions) (*Edge, error) {
 	return e, nil
 }
 
-// URL is where the edge listens, for requests that name their Host.
+// URL returns the edge's address, for requests that set their Host.
 func (e *Edge) URL() string { return "http://" + e.Addr() }
 
 // Close lets requests in progress finish for up to five seconds, then stops.
@@ -69,19 +69,19 @@ func (e *Edge) Close() error {
 	return err
 }
 
-// trip is what the edge knows about a request on its way.
-type trip struct {
-	ray, host  string
-	to         destination
-	key        string // of the cache; "" when it has no part
-	expired    bool
-	generation int
+// edgeRequest is the edge's state of one request.
+type edgeRequest struct {
+	ray, host   string
+	destination destination
+	key         string // of the cache; "" if the cache does not apply
+	expired     bool
+	generation  int
 }
 
-type tripKey struct{}
+type edgeRequestKey struct{}
 
-func tripOf(ctx context.Context) *trip {
-	t, _ := ctx.Value(tripKey{}).(*trip)
+func edgeRequestOf(ctx context.Context) *edgeRequest {
+	t, _ := ctx.Value(edgeRequestKey{}).(*edgeRequest)
 	return t
 }
 
@@ -91,37 +91,37 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	t := &trip{ray: newID()[:16] + "-LAB", host: lowerHost(host)}
+	t := &edgeRequest{ray: newID()[:16] + "-LAB", host: lowerHost(host)}
 	w.Header().Set("Server", "cloudflare")
 	w.Header().Set("Cf-Ray", t.ray)
-	t.to = e.sim.destination(t.host)
-	switch t.to.code {
+	t.destination = e.sim.destination(t.host)
+	switch t.destination.code {
 	case 0:
 	case edgeOriginDNS:
-		edgePage(w, 530, t, edgeOriginDNS, "Origin DNS error")
+		writeErrorPage(w, 530, t, edgeOriginDNS, "Origin DNS error")
 		return
 	default:
-		edgePage(w, http.StatusConflict, t, t.to.code, "DNS resolution error")
+		writeErrorPage(w, http.StatusConflict, t, t.destination.code, "DNS resolution error")
 		return
 	}
 	if t.key = cacheKey(t.host, r); t.key != "" {
-		var hit *cached
+		var hit *cacheEntry
 		if hit, t.expired, t.generation = e.cache.get(t.key); hit != nil {
 			hit.serve(w, e.cache.now())
 			return
 		}
 	}
-	e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tripKey{}, t)))
+	e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), edgeRequestKey{}, t)))
 }
 
-// rewrite makes the request that goes to the origin.
-func rewrite(p *httputil.ProxyRequest) {
-	t := tripOf(p.In.Context())
+// rewriteRequest makes the origin's request.
+func rewriteRequest(p *httputil.ProxyRequest) {
+	t := edgeRequestOf(p.In.Context())
 	client := p.In.RemoteAddr
 	if ap, err := netip.ParseAddrPort(client); err == nil {
 		client = ap.Addr().Unmap().String()
 	}
-	p.Out.URL.Scheme, p.Out.URL.Host = "http", t.host // originTransport puts the address in
+	p.Out.URL.Scheme, p.Out.URL.Host = "http", t.host // originTransport replaces the host with an address
 	h := p.Out.Header
 	if via := p.In.Header["X-Forwarded-For"]; len(via) > 0 {
 		h.Set("X-Forwarded-For", strings.Join(via, ", ")+", "+client)
@@ -133,9 +133,9 @@ func rewrite(p *httputil.ProxyRequest) {
 	h.Set("Cf-Ray", t.ray)
 	h.Set("Cf-Visitor", `{"scheme":"http"}`)
 	h.Set("Cdn-Loop", "cloudflare; loops=1")
-	// The transport takes these headers as leave to send a POST again when a
-	// connection breaks, which the edge never does. Under another spelling, which
-	// HTTP takes for the same, it does not know them.
+	// With these headers the transport would send a POST again after a broken
+	// connection, which the edge must never do. It does not recognise them in lower
+	// case, which means the same in HTTP.
 	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, ok := h[name]; ok {
 			delete(h, name)
@@ -144,28 +144,28 @@ func rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// modify puts the edge's headers on an origin's answer and keeps a copy of what
-// may be cached.
-func (e *Edge) modify(resp *http.Response) error {
-	t := tripOf(resp.Request.Context())
+// modifyResponse sets the edge's headers on an origin's answer and caches a copy if it
+// may.
+func (e *Edge) modifyResponse(resp *http.Response) error {
+	t := edgeRequestOf(resp.Request.Context())
 	resp.Header.Del("Server")
 	resp.Header.Del("Cf-Ray")
-	age := lifetime(resp)
+	age := cacheLifetime(resp)
 	if t.key == "" || age == 0 {
 		resp.Header.Set("Cf-Cache-Status", "DYNAMIC")
 		return nil
 	}
 	now := e.cache.now()
-	entry := &cached{
-		zone: t.to.zone, host: t.host, uri: resp.Request.URL.RequestURI(),
-		header: resp.Header.Clone(), stored: now, expires: now.Add(age),
+	entry := &cacheEntry{
+		zone: t.destination.zone, host: t.host, uri: resp.Request.URL.RequestURI(),
+		header: resp.Header.Clone(), storedAt: now, expiresAt: now.Add(age),
 	}
 	for tag := range strings.SplitSeq(resp.Header.Get("Cache-Tag"), ",") {
 		if tag = strings.ToLower(strings.TrimSpace(tag)); tag != "" {
 			entry.tags = append(entry.tags, tag)
 		}
 	}
-	resp.Body = &recorder{ReadCloser: resp.Body, done: func(body []byte) {
+	resp.Body = &bodyRecorder{ReadCloser: resp.Body, onEnd: func(body []byte) {
 		entry.body = body
 		e.cache.store(t.key, entry, t.generation)
 	}}
@@ -173,23 +173,23 @@ func (e *Edge) modify(resp *http.Response) error {
 	return nil
 }
 
-// fail answers for an origin that did not.
-func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
-	code, text := originStatus(err)
-	edgePage(w, code, tripOf(r.Context()), code, text)
+// writeOriginError answers for an origin that did not.
+func (e *Edge) writeOriginError(w http.ResponseWriter, r *http.Request, err error) {
+	code, text := originErrorStatus(err)
+	writeErrorPage(w, code, edgeRequestOf(r.Context()), code, text)
 }
 
-// edgePage is the error page of the edge.
-func edgePage(w http.ResponseWriter, status int, t *trip, code int, text string) {
+// writeErrorPage answers with the edge's error page.
+func writeErrorPage(w http.ResponseWriter, status int, t *edgeRequest, code int, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	w.Header().Set("Cache-Control", "private, no-store")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, "<!DOCTYPE html>\n<title>%s | %d: %s</title>\n<h1>error code: %d</h1>\n<p>Ray ID: %s</p>\n",
-		t.safeHost(), code, text, code, t.ray) // a client that left is no concern of ours
+		t.safeHost(), code, text, code, t.ray) // fails only if the client has left
 }
 
-// safeHost is the asked host for a page of HTML.
-func (t *trip) safeHost() string {
+// safeHost returns the requested host if it is safe in HTML.
+func (t *edgeRequest) safeHost() string {
 	if !validName(t.host) {
 		return "cloudflare"
 	}

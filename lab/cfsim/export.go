@@ -14,14 +14,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What an import takes at most. A few bytes of $GENERATE make many records.
+// Limits of an import. A few bytes of $GENERATE make many records.
 const (
 	maxImport        = 256 << 10 // bytes
 	maxImportRecords = 10_000
 )
 
-// exportRecords answers the zone as BIND text: what the zone file format has no
-// place for comes behind each record as a comment.
+// exportRecords answers with the zone as BIND text. A comment behind each record holds
+// what the zone file format cannot express.
 func (s *Sim) exportRecords(c *call) (answer, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -38,7 +38,7 @@ func (s *Sim) exportRecords(c *call) (answer, error) {
 	})
 	var out strings.Builder
 	fmt.Fprintf(&out, ";;\n;; Domain:     %s.\n;; Exported:   %s\n;;\n\n;; SOA Record\n%s\n\n;; NS Records\n",
-		z.name, s.opts.Now().UTC().Format("2006-01-02 15:04:05"), z.soa(3600))
+		z.name, s.options.Now().UTC().Format("2006-01-02 15:04:05"), z.soa(3600))
 	for _, ns := range z.nameServers {
 		fmt.Fprintf(&out, "%s.\t86400\tIN\tNS\t%s.\n", z.name, ns)
 	}
@@ -48,7 +48,7 @@ func (s *Sim) exportRecords(c *call) (answer, error) {
 			kind = r.Type
 			fmt.Fprintf(&out, "\n;; %s Records\n", kind)
 		}
-		line, err := r.bind()
+		line, err := r.zoneFileLine()
 		if err != nil {
 			return answer{}, err
 		}
@@ -58,45 +58,45 @@ func (s *Sim) exportRecords(c *call) (answer, error) {
 	return answer{text: &text}, nil
 }
 
-// bind is a record as a line of a zone file.
-func (r *Record) bind() (string, error) {
-	rr, err := r.rr(dns.Fqdn(r.Name), uint32(r.TTL))
+// zoneFileLine returns a record as a line of a zone file.
+func (r *Record) zoneFileLine() (string, error) {
+	rr, err := r.resourceRecord(dns.Fqdn(r.Name), uint32(r.TTL))
 	if err != nil {
 		return "", fmt.Errorf("export record %s %s: %w", r.Type, r.Name, err)
 	}
-	var notes []string
+	var comment []string
 	if r.Comment != "" {
-		notes = append(notes, r.Comment)
+		comment = append(comment, r.Comment)
 	}
 	var tags []string
 	if proxiable(r.Type) {
 		tags = append(tags, fmt.Sprintf("cf-proxied:%t", r.Proxied))
 	}
 	if tags = append(tags, r.Tags...); len(tags) > 0 {
-		notes = append(notes, "cf_tags="+strings.Join(tags, ","))
+		comment = append(comment, "cf_tags="+strings.Join(tags, ","))
 	}
 	line := rr.String()
-	if len(notes) > 0 {
-		line += " ; " + strings.Join(notes, " ")
+	if len(comment) > 0 {
+		line += " ; " + strings.Join(comment, " ")
 	}
 	return line + "\n", nil
 }
 
-// importRecords adds the records of a zone file, all or none. SOA and the
-// zone's own NS records are left out, and so are records that exist.
+// importRecords adds the records of a zone file, all or none. It ignores SOA, the zone's
+// own NS records, and records that exist.
 func (s *Sim) importRecords(c *call) (answer, error) {
 	file, proxied, err := readImport(c)
 	if err != nil {
 		return answer{}, err
 	}
-	return s.change(c, func(z *zone, t *tx) (any, error) {
+	return s.changeZone(c, func(z *zone, t *tx) (any, error) {
 		inputs, err := parseZoneFile(file, z.name, proxied)
 		if err != nil {
 			return nil, err
 		}
 		added := 0
 		for i := range inputs {
-			r, err := z.build(Record{}, inputOf(&inputs[i]), s.plan, s.opts.Now())
+			r, err := z.build(Record{}, inputOf(&inputs[i]), s.plan, s.options.Now())
 			if err != nil {
 				return nil, err
 			}
@@ -132,7 +132,7 @@ func readImport(c *call) (file []byte, proxied bool, err error) {
 	}
 	defer func() { _ = form.RemoveAll() }() // temporary files only
 	if v := form.Value["proxied"]; len(v) > 0 {
-		proxied, _ = strconv.ParseBool(v[0]) // anything else means no
+		proxied, _ = strconv.ParseBool(v[0]) // other texts mean false
 	}
 	if v := form.Value["file"]; len(v) > 0 {
 		return []byte(v[0]), proxied, nil
@@ -152,7 +152,7 @@ func readImport(c *call) (file []byte, proxied bool, err error) {
 	return file, proxied, err
 }
 
-// parseZoneFile reads BIND text, with the comments that an export writes.
+// parseZoneFile parses BIND text with the comments of an export.
 func parseZoneFile(file []byte, zone string, proxied bool) ([]Record, error) {
 	var out []Record
 	parser := dns.NewZoneParser(bytes.NewReader(file), dns.Fqdn(zone), "")
@@ -174,7 +174,7 @@ func parseZoneFile(file []byte, zone string, proxied bool) ([]Record, error) {
 		if r.Content != "." && (proxiable(kind) || kind == "MX" || kind == "NS" || kind == "PTR") {
 			r.Content = strings.TrimSuffix(r.Content, ".")
 		}
-		r.readNotes(parser.Comment())
+		r.parseZoneFileComment(parser.Comment())
 		if out = append(out, r); len(out) > maxImportRecords {
 			return nil, invalid(codeBadBody, "The zone file has more than %d records.", maxImportRecords)
 		}
@@ -185,8 +185,8 @@ func parseZoneFile(file []byte, zone string, proxied bool) ([]Record, error) {
 	return out, nil
 }
 
-// readNotes reads the comment behind a record of an export.
-func (r *Record) readNotes(comment string) {
+// parseZoneFileComment parses the comment behind a record of an export.
+func (r *Record) parseZoneFileComment(comment string) {
 	comment = strings.TrimSpace(strings.TrimLeft(comment, ";"))
 	at := strings.LastIndex(comment, "cf_tags=")
 	if at < 0 {

@@ -11,10 +11,10 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// Kind is a way to misbehave.
+// Kind is a kind of misbehaviour.
 type Kind int
 
-// The ways to misbehave.
+// The kinds of misbehaviour.
 const (
 	// TooManyRequests answers 429 with code 971 and Retry-After; nothing is done.
 	TooManyRequests Kind = iota + 1
@@ -24,14 +24,15 @@ const (
 	BadGateway
 	// NotSuccessful answers 200 with success:false and code 1016; nothing is done.
 	NotSuccessful
-	// Slow waits for Delay, then works as usual.
+	// Slow waits for Delay, then answers as usual.
 	Slow
-	// DropAfter does the work, then cuts the connection in place of the answer.
+	// DropAfter does the work, then closes the connection without an answer.
 	DropAfter
-	// DropBefore cuts the connection before anything is done.
+	// DropBefore closes the connection; nothing is done.
 	DropBefore
 )
 
+// String returns the kind as test logs show it.
 func (k Kind) String() string {
 	names := [...]string{"", "429", "500", "502", "200 without success", "slow", "drop after the work", "drop before the work"}
 	if k < 0 || int(k) >= len(names) {
@@ -40,17 +41,17 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// Fault is a way to misbehave and the requests it hits.
+// Fault makes the API misbehave on the requests that match.
 type Fault struct {
 	Method string // "" is any
 	// Path is a pattern of path.Match for the path, with or without /client/v4,
 	// such as "/zones/*/dns_records/batch"; "" is any.
 	Path  string
-	Skip  int // matching requests to let through first
-	Times int // requests to hit; 0 is one, negative is all that come
+	Skip  int // number of matching requests that pass first
+	Times int // number of requests to hit; 0 is one, negative is all
 	Kind  Kind
-	// Delay is how long Slow waits, and what Retry-After of TooManyRequests says
-	// (whole seconds; zero is 1).
+	// Delay is how long Slow waits, and the Retry-After of TooManyRequests (whole
+	// seconds; zero is 1).
 	Delay time.Duration
 }
 
@@ -65,14 +66,13 @@ func (f *Fault) matches(method, p string) bool {
 	return err == nil && ok
 }
 
-// faultBox holds the faults that are still to strike, in the order of injection.
-type faultBox struct {
+// faultQueue holds the faults that are still to strike, in the order of injection.
+type faultQueue struct {
 	mu     sync.Mutex
 	faults []*Fault
 }
 
-// Inject makes the API misbehave. Of several faults that match a request the
-// one injected first strikes.
+// Inject makes the API misbehave. If several faults match a request, the oldest strikes.
 func (s *Sim) Inject(f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
@@ -83,8 +83,8 @@ func (s *Sim) Inject(f Fault) {
 	s.faults.faults = append(s.faults.faults, &f)
 }
 
-// ClearFaults forgets the faults that have not struck yet, and returns how many
-// there were: a test that expected them all to strike wants zero.
+// ClearFaults removes the faults that have not struck as often as they should, and
+// returns their number: a test that expects all of them to strike wants zero.
 func (s *Sim) ClearFaults() int {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -94,7 +94,7 @@ func (s *Sim) ClearFaults() int {
 }
 
 // strike returns the fault that hits this request, or nil.
-func (b *faultBox) strike(method, p string) *Fault {
+func (b *faultQueue) strike(method, p string) *Fault {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, f := range b.faults {
@@ -119,23 +119,23 @@ func (b *faultBox) strike(method, p string) *Fault {
 const gatewayPage = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n" +
 	"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
 
-// misbehave does what the fault says ahead of the work. It reports whether the
-// request is answered with that. It panics with http.ErrAbortHandler to cut the
-// connection, which is how net/http wants it.
+// misbehave does the part of a fault that comes before the work. It reports whether it
+// has answered the request. It panics with http.ErrAbortHandler to close the
+// connection, as net/http requires.
 func (f *Fault) misbehave(ctx context.Context, w http.ResponseWriter) (answered bool) {
 	switch f.Kind {
 	case TooManyRequests:
 		pause := max(f.Delay, time.Second)
-		budget{quota: standardRequests, window: standardWindow, reset: pause}.describe(w.Header())
+		budget{quota: defaultRequests, window: defaultWindow, reset: pause}.describe(w.Header())
 		writeError(w, errSlowDown(pause))
 	case ServerError:
-		writeError(w, refuse(http.StatusInternalServerError, codeInternal, "Internal server error"))
+		writeError(w, refusal(http.StatusInternalServerError, codeInternal, "Internal server error"))
 	case BadGateway:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = w.Write([]byte(gatewayPage))
 	case NotSuccessful:
-		writeError(w, refuse(http.StatusOK, codeNotSuccessful, "An unknown error has occurred"))
+		writeError(w, refusal(http.StatusOK, codeNotSuccessful, "An unknown error has occurred"))
 	case Slow:
 		if wait.For(ctx, f.Delay) != nil {
 			panic(http.ErrAbortHandler)

@@ -65,7 +65,7 @@ func TestFaults(t *testing.T) {
 				require.GreaterOrEqual(t, time.Since(start), c.fault.Delay)
 			}
 			require.Equal(t, c.done, len(l.Records(zoneName)) == 1)
-			require.Zero(t, l.ClearFaults(), "it struck once")
+			require.Zero(t, l.ClearFaults(), "the fault has struck")
 			require.Equal(t, c.status, l.Mutations()[1].Status)
 		})
 	}
@@ -84,8 +84,8 @@ func TestFaultsSkipAndRepeat(t *testing.T) {
 	require.Equal(t, 200, l.do(http.MethodGet, "/zones/{zone}", "").Status)
 }
 
-// TestClientRetriesABatch shows what makes dropped answers dangerous: the client
-// sends a batch again by itself, and finds the record that it made.
+// TestClientRetriesABatch shows why dropped answers are dangerous: the client retries a
+// batch and conflicts with the record that it made.
 func TestClientRetriesABatch(t *testing.T) {
 	l := newLab(t, cfsim.Options{})
 	l.Inject(cfsim.Fault{Kind: cfsim.DropAfter, Path: "/zones/*/dns_records/batch"})
@@ -107,7 +107,7 @@ func TestClientRetriesABatch(t *testing.T) {
 	require.Empty(t, l.Requests())
 }
 
-// TestI6ReadsAreNoMutations holds the log to what a dry run may do.
+// TestI6ReadsAreNoMutations: reads, which a dry run may do, do not count as mutations.
 func TestI6ReadsAreNoMutations(t *testing.T) {
 	l := newLab(t, cfsim.Options{})
 	require.Equal(t, 200, l.do(http.MethodGet, recordsPath, "").Status)

@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzRecord sends any body through the validation. What is refused is refused
-// with an API error. What is accepted can be served by DNS, is accepted again
-// unchanged, and survives an export and import.
+// FuzzRecord validates any body. A refusal is an API error. DNS can serve an accepted
+// record; it is accepted again unchanged, and survives an export and import.
 func FuzzRecord(f *testing.F) {
 	for _, body := range []string{
 		`{"type":"A","name":"@","content":"192.0.2.1","ttl":60,"proxied":true,"comment":"x","tags":["a:b"]}`,
@@ -51,36 +50,36 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		require.True(t, validName(r.Name) && within(r.Name, z.name), r.Name)
-		rr, err := r.rr(dns.Fqdn(r.Name), ttlOf(r))
+		rr, err := r.resourceRecord(dns.Fqdn(r.Name), ttlOf(r))
 		require.NoError(t, err)
 		_, err = dns.PackRR(rr, make([]byte, dns.MaxMsgSize), 0, nil, false)
 		require.NoError(t, err, rr.String())
 
 		again, err := z.build(Record{}, inputOf(r), plan, now)
-		require.NoError(t, err, "what was accepted is accepted again")
+		require.NoError(t, err, "an accepted record is accepted again")
 		again.ID = r.ID
-		require.Equal(t, wire(t, r), wire(t, again))
+		require.Equal(t, recordJSON(t, r), recordJSON(t, again))
 
-		line, err := r.bind()
+		line, err := r.zoneFileLine()
 		require.NoError(t, err)
 		back, err := parseZoneFile([]byte(line), z.name, false)
 		require.NoError(t, err, line)
 		require.Len(t, back, 1, line)
 		read, err := z.build(Record{}, inputOf(&back[0]), plan, now)
 		require.NoError(t, err, line)
-		second, err := read.rr(dns.Fqdn(read.Name), ttlOf(read))
+		second, err := read.resourceRecord(dns.Fqdn(read.Name), ttlOf(read))
 		require.NoError(t, err)
 		require.Equal(t, rr.String(), second.String())
 	})
 }
 
-func wire(t *testing.T, r *Record) string {
+func recordJSON(t *testing.T, r *Record) string {
 	raw, err := json.Marshal(r)
 	require.NoError(t, err)
 	return string(raw)
 }
 
-// FuzzZoneFile reads any text as a zone file.
+// FuzzZoneFile parses any text as a zone file.
 func FuzzZoneFile(f *testing.F) {
 	f.Add("a 300 IN A 192.0.2.1 ; x cf_tags=cf-proxied:true,a:b\n")
 	f.Add("$ORIGIN example.com.\n@ IN MX 10 mx\n* IN CNAME @\n")

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// fqdn completes a record's name as Cloudflare does: "@" is the zone, a name
-// that does not end in the zone's is below it.
-func (z *zone) fqdn(name string) (string, error) {
+// completeName returns the FQDN of a record's name as Cloudflare does: "@" is the zone,
+// and a name that does not end with the zone's is below it.
+func (z *zone) completeName(name string) (string, error) {
 	name = strings.TrimSuffix(name, ".")
 	switch {
 	case name == "@" || strings.EqualFold(name, z.name):
@@ -30,7 +30,7 @@ func (z *zone) fqdn(name string) (string, error) {
 	return ascii, nil
 }
 
-// toASCII lower-cases a name and writes it in Punycode.
+// toASCII returns a name in lower case and Punycode.
 func toASCII(name string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", invalid(codeName, "DNS name is invalid.")
@@ -44,8 +44,8 @@ func toASCII(name string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
-// validName checks lengths and characters of a lower-case name. An asterisk
-// must be a whole label; only as the first label does it make a wildcard.
+// validName checks the lengths and characters of a lower-case name. An asterisk must be
+// a whole label; it makes a wildcard only as the first label.
 func validName(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false
@@ -67,9 +67,9 @@ func validName(name string) bool {
 	return true
 }
 
-// hostname checks and normalises the target of a CNAME, MX, NS, PTR or SRV
-// record: lower case, no final dot, "@" for the zone.
-func hostname(target, zone string) (string, bool) {
+// normalizeHostname checks the target of a CNAME, MX, NS, PTR or SRV record and returns
+// it in lower case, without the final dot, and with the zone for "@".
+func normalizeHostname(target, zone string) (string, bool) {
 	if target == "@" {
 		return zone, true
 	}
@@ -80,7 +80,7 @@ func hostname(target, zone string) (string, bool) {
 	return ascii, true
 }
 
-// parent cuts the first label off; "" when there is none left.
+// parent returns a name without its first label, or "".
 func parent(name string) string {
 	_, rest, _ := strings.Cut(name, ".")
 	return rest

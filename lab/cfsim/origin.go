@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// How long the edge waits for origins. Idle connections are given up well before
-// common servers close them (nginx: 75 s), for a request that meets a closing
-// connection cannot be sent again.
+// How long the edge waits for origins. It closes idle connections well before common
+// servers do (nginx: 75 s), because a request on a closing connection must not be
+// sent again.
 const (
-	originDial   = 5 * time.Second
-	originAnswer = 100 * time.Second
-	originIdle   = 20 * time.Second
+	originDialTimeout   = 5 * time.Second
+	originAnswerTimeout = 100 * time.Second
+	originIdleTimeout   = 20 * time.Second
 )
 
-// dialError is a connection to an origin that did not come about: nothing was
-// sent, so another address may be tried.
+// dialError is a failure to connect to an origin. Nothing was sent, so another address
+// may be tried.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string { return "dial origin: " + e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// originTransport sends requests to one of the addresses of their trip, and
-// keeps connections to origins alive.
+// originTransport sends each request to one of its destination's addresses, and keeps
+// connections to origins alive.
 type originTransport struct {
 	base *http.Transport
 	port string
@@ -39,13 +39,13 @@ type originTransport struct {
 }
 
 func newOriginTransport(port int) *originTransport {
-	dialer := &net.Dialer{Timeout: originDial, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: originDialTimeout, KeepAlive: 15 * time.Second}
 	return &originTransport{
 		port: strconv.Itoa(port),
 		base: &http.Transport{
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				ap, err := netip.ParseAddrPort(addr)
-				if err == nil && !allowed(ap.Addr()) {
+				if err == nil && !isLabAddress(ap.Addr()) {
 					err = fmt.Errorf("%s: %w", addr, ErrAddress)
 				}
 				if err != nil {
@@ -59,17 +59,17 @@ func newOriginTransport(port int) *originTransport {
 			},
 			MaxIdleConns:          512,
 			MaxIdleConnsPerHost:   128,
-			IdleConnTimeout:       originIdle,
-			ResponseHeaderTimeout: originAnswer,
-			DisableCompression:    true, // bodies pass as they are
+			IdleConnTimeout:       originIdleTimeout,
+			ResponseHeaderTimeout: originAnswerTimeout,
+			DisableCompression:    true, // bodies pass unchanged
 		},
 	}
 }
 
-// RoundTrip tries the addresses in turn until one takes the connection. What was
-// sent once is never sent to another.
+// RoundTrip tries the addresses in turn until one accepts the connection. It never sends
+// a request twice.
 func (o *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	addrs := tripOf(req.Context()).to.addrs
+	addrs := edgeRequestOf(req.Context()).destination.addrs
 	start := int(o.next.Add(1))
 	var failed error
 	for i := range addrs {
@@ -77,7 +77,7 @@ func (o *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		out := req.Clone(req.Context())
 		out.URL.Host = net.JoinHostPort(addr.String(), o.port)
 		if req.Body != nil && req.Body != http.NoBody {
-			out.Body = keptOpen{req.Body}
+			out.Body = unclosableBody{req.Body}
 		}
 		resp, err := o.base.RoundTrip(out)
 		if err == nil {
@@ -92,14 +92,14 @@ func (o *originTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, failed
 }
 
-// keptOpen is a body that the transport cannot close, for it does so even when
-// it could not connect. The server closes it.
-type keptOpen struct{ io.Reader }
+// unclosableBody is a body that the transport cannot close. The transport would close
+// it even if it could not connect; the server closes it.
+type unclosableBody struct{ io.Reader }
 
-func (keptOpen) Close() error { return nil }
+func (unclosableBody) Close() error { return nil }
 
-// originStatus is what the edge answers when the origin did not.
-func originStatus(err error) (code int, text string) {
+// originErrorStatus returns the edge's status for an origin's failure.
+func originErrorStatus(err error) (code int, text string) {
 	var dial *dialError
 	var timeout net.Error
 	late := errors.As(err, &timeout) && timeout.Timeout()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// purgeInput is the body of a purge. Raw fields tell absent from empty.
+// purgeInput is the body of a purge. Raw fields distinguish absent from empty.
 type purgeInput struct {
 	Everything json.RawMessage   `json:"purge_everything"`
 	Files      []json.RawMessage `json:"files"` // URLs, or objects with url and headers
@@ -16,7 +16,7 @@ type purgeInput struct {
 	Prefixes   []string          `json:"prefixes"`
 }
 
-// purgeCache empties the caches of all edges, whole or by file, tag, host or prefix.
+// purgeCache purges the caches of all edges: everything, or by file, tag, host or prefix.
 func (s *Sim) purgeCache(c *call) (answer, error) {
 	var in purgeInput
 	if err := c.decode(&in); err != nil {
@@ -37,8 +37,8 @@ func (s *Sim) purgeCache(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if len(in.Files) == 0 {
-		if b := s.purges.take(s.opts.AccountID, s.opts.Now()); b.retryAfter > 0 {
-			err := refuse(http.StatusTooManyRequests, codePurgeRate, "Unable to purge, rate limit exceeded. Please wait and try again.")
+		if b := s.purges.take(s.accountID, s.options.Now()); b.retryAfter > 0 {
+			err := refusal(http.StatusTooManyRequests, codePurgeRate, "Unable to purge, rate limit exceeded. Please wait and try again.")
 			err.retryAfter = b.retryAfter
 			return answer{}, err
 		}
@@ -49,8 +49,8 @@ func (s *Sim) purgeCache(c *call) (answer, error) {
 	return answer{result: map[string]string{"id": z.id}}, nil
 }
 
-// matcher checks the body and returns what it purges.
-func (in purgeInput) matcher(limit int) (func(*cached) bool, error) {
+// matcher checks the body and returns a function that selects the entries to purge.
+func (in purgeInput) matcher(limit int) (func(*cacheEntry) bool, error) {
 	n := len(in.Files) + len(in.Tags) + len(in.Hosts) + len(in.Prefixes)
 	if in.Everything != nil {
 		if n > 0 {
@@ -59,14 +59,14 @@ func (in purgeInput) matcher(limit int) (func(*cached) bool, error) {
 		if string(in.Everything) != "true" {
 			return nil, invalid(codePurgeItems, `"purge_everything" must be true.`)
 		}
-		return func(*cached) bool { return true }, nil
+		return func(*cacheEntry) bool { return true }, nil
 	}
 	if n == 0 || n > limit {
 		return nil, invalid(codePurgeItems, "Request must contain 1 to %d items to purge.", limit)
 	}
 	set := map[string]bool{}
 	for _, raw := range in.Files {
-		file, err := purgedFile(raw)
+		file, err := cachedURI(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (in purgeInput) matcher(limit int) (func(*cached) bool, error) {
 	for _, host := range in.Hosts {
 		set["host "+lowerHost(host)] = true
 	}
-	return func(e *cached) bool {
+	return func(e *cacheEntry) bool {
 		for _, tag := range e.tags {
 			if set["tag "+tag] {
 				return true
@@ -93,8 +93,8 @@ func (in purgeInput) matcher(limit int) (func(*cached) bool, error) {
 	}, nil
 }
 
-// purgedFile is the host and URI of an entry of files.
-func purgedFile(raw json.RawMessage) (string, error) {
+// cachedURI returns the host and URI of an entry of files.
+func cachedURI(raw json.RawMessage) (string, error) {
 	var file struct {
 		URL string `json:"url"`
 	}

@@ -6,20 +6,19 @@ import (
 	"time"
 )
 
-// Record is one DNS record. For AddZone and AddRecords give Type, Name and
-// Content (or Data), and what else should not be the default; the API's own
-// rules for names, contents, TTLs and conflicts apply. Records handed out are
-// copies.
+// Record is one DNS record. AddZone requires Type, Name, and Content or Data; the other
+// fields have defaults. The API's rules for names, contents, TTLs and conflicts apply.
+// The Sim returns copies.
 type Record struct {
 	ID      string
 	Type    string
-	Name    string // FQDN without the final dot; "@" and short names too on the way in
+	Name    string // FQDN without the final dot; as input also "@" and short names
 	Content string
-	TTL     int // seconds; 1 (or 0 on the way in) is automatic
+	TTL     int // seconds; 1 (as input also 0) is automatic
 	Proxied bool
 	// Priority of MX, URI and SRV records.
 	Priority int
-	// Data of the types whose content has parts (SRV, CAA, …).
+	// Data of types whose content has fields (SRV, CAA, …).
 	Data     map[string]any
 	Comment  string
 	Tags     []string
@@ -29,7 +28,8 @@ type Record struct {
 	CommentModifiedOn, TagsModifiedOn time.Time
 }
 
-// Stored records are never changed, only replaced, so views may share them.
+// clone returns a copy. Stored records are replaced, never changed, so that views can
+// share them.
 func (r *Record) clone() *Record {
 	c := *r
 	c.Tags = slices.Clone(r.Tags)
@@ -49,20 +49,20 @@ func cloneMap(m map[string]any) map[string]any {
 	return out
 }
 
-// proxiable tells whether the edge can stand in front of a type of record.
+// proxiable reports whether the edge can proxy records of a type.
 func proxiable(kind string) bool {
 	return kind == "A" || kind == "AAAA" || kind == "CNAME"
 }
 
-// hasPriority tells whether answers carry a priority beside the content.
+// hasPriority reports whether the API returns a priority beside the content.
 func hasPriority(kind string) bool {
 	return kind == "MX" || kind == "URI" || kind == "SRV"
 }
 
-// timeFormat of the API: microseconds, UTC.
+// timeFormat is the API's: microseconds, UTC.
 const timeFormat = "2006-01-02T15:04:05.000000Z"
 
-// wireRecord is a record as the API answers it.
+// wireRecord is a record in the API's format.
 type wireRecord struct {
 	ID                string         `json:"id"`
 	Name              string         `json:"name"`
@@ -83,13 +83,13 @@ type wireRecord struct {
 	TagsModifiedOn    string         `json:"tags_modified_on,omitempty"`
 }
 
-// MarshalJSON writes the record as the API answers it.
+// MarshalJSON returns the record in the API's format.
 func (r *Record) MarshalJSON() ([]byte, error) {
 	w := wireRecord{
 		ID: r.ID, Name: r.Name, Type: r.Type, Content: r.Content, Data: r.Data,
 		Proxiable: proxiable(r.Type), Proxied: r.Proxied, TTL: r.TTL,
 		Settings: r.Settings, Meta: map[string]any{}, Tags: r.Tags,
-		CreatedOn: stamp(r.CreatedOn), ModifiedOn: stamp(r.ModifiedOn),
+		CreatedOn: timestamp(r.CreatedOn), ModifiedOn: timestamp(r.ModifiedOn),
 	}
 	if hasPriority(r.Type) {
 		w.Priority = &r.Priority
@@ -102,12 +102,12 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 	}
 	if r.Comment != "" {
 		w.Comment = &r.Comment
-		w.CommentModifiedOn = stamp(r.CommentModifiedOn)
+		w.CommentModifiedOn = timestamp(r.CommentModifiedOn)
 	}
 	if len(r.Tags) > 0 {
-		w.TagsModifiedOn = stamp(r.TagsModifiedOn)
+		w.TagsModifiedOn = timestamp(r.TagsModifiedOn)
 	}
 	return json.Marshal(w)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
+func timestamp(t time.Time) string { return t.UTC().Format(timeFormat) }

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// change runs fn in a transaction on the zone of a call: all of it or nothing.
-func (s *Sim) change(c *call, fn func(z *zone, t *tx) (any, error)) (answer, error) {
-	now := s.opts.Now()
+// changeZone runs fn in a transaction on the zone of a call. An error rolls it back.
+func (s *Sim) changeZone(c *call, fn func(z *zone, t *tx) (any, error)) (answer, error) {
+	now := s.options.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	z, err := s.zone(c)
@@ -31,10 +31,10 @@ func (s *Sim) change(c *call, fn func(z *zone, t *tx) (any, error)) (answer, err
 // post, put and patch are the actions of single requests and of batches.
 
 func (s *Sim) post(t *tx, in recordInput) (*Record, error) {
-	if err := in.require(); err != nil {
+	if err := in.checkRequired(); err != nil {
 		return nil, err
 	}
-	r, err := t.z.build(Record{}, in, s.plan, s.opts.Now())
+	r, err := t.z.build(Record{}, in, s.plan, s.options.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -46,10 +46,10 @@ func (s *Sim) put(t *tx, id string, in recordInput) (*Record, error) {
 	if old == nil {
 		return nil, errNoRecord()
 	}
-	if err := in.require(); err != nil {
+	if err := in.checkRequired(); err != nil {
 		return nil, err
 	}
-	r, err := t.z.build(Record{ID: old.ID, CreatedOn: old.CreatedOn}, in, s.plan, s.opts.Now())
+	r, err := t.z.build(Record{ID: old.ID, CreatedOn: old.CreatedOn}, in, s.plan, s.options.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Sim) patch(t *tx, id string, in recordInput) (*Record, error) {
 	if old == nil {
 		return nil, errNoRecord()
 	}
-	r, err := t.z.build(*old, in, s.plan, s.opts.Now())
+	r, err := t.z.build(*old, in, s.plan, s.options.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Sim) createRecord(c *call) (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	return s.change(c, func(_ *zone, t *tx) (any, error) { return s.post(t, in) })
+	return s.changeZone(c, func(_ *zone, t *tx) (any, error) { return s.post(t, in) })
 }
 
 func (s *Sim) replaceRecord(c *call) (answer, error) {
@@ -81,7 +81,7 @@ func (s *Sim) replaceRecord(c *call) (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	return s.change(c, func(_ *zone, t *tx) (any, error) { return s.put(t, c.ids[1], in) })
+	return s.changeZone(c, func(_ *zone, t *tx) (any, error) { return s.put(t, c.pathIDs[1], in) })
 }
 
 func (s *Sim) patchRecord(c *call) (answer, error) {
@@ -89,12 +89,12 @@ func (s *Sim) patchRecord(c *call) (answer, error) {
 	if err := c.decode(&in); err != nil {
 		return answer{}, err
 	}
-	return s.change(c, func(_ *zone, t *tx) (any, error) { return s.patch(t, c.ids[1], in) })
+	return s.changeZone(c, func(_ *zone, t *tx) (any, error) { return s.patch(t, c.pathIDs[1], in) })
 }
 
 func (s *Sim) deleteRecord(c *call) (answer, error) {
-	return s.change(c, func(_ *zone, t *tx) (any, error) {
-		r, err := t.remove(c.ids[1])
+	return s.changeZone(c, func(_ *zone, t *tx) (any, error) {
+		r, err := t.remove(c.pathIDs[1])
 		if err != nil {
 			return nil, err
 		}
@@ -109,15 +109,15 @@ func (s *Sim) getRecord(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r := z.records[c.ids[1]]
+	r := z.records[c.pathIDs[1]]
 	if r == nil {
 		return answer{}, errNoRecord()
 	}
 	return answer{result: r}, nil
 }
 
-// recordUsage says how many records there are. The simulator has no quota,
-// which the API writes as null.
+// recordUsage answers with the number of records. The simulator has no quota, which the
+// API shows as null.
 func (s *Sim) recordUsage(c *call) (answer, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -159,13 +159,13 @@ func (s *Sim) listRecords(c *call) (answer, error) {
 	return answer{result: shown, info: info}, nil
 }
 
-// recordFilter reads the filters of a record list.
+// recordFilter parses the filters of a record list.
 func recordFilter(q url.Values) (func(*Record) bool, error) {
-	match, err := oneOf(q, "match", "all", "any")
+	match, err := enumParameter(q, "match", "all", "any")
 	if err != nil {
 		return nil, err
 	}
-	tagMatch, err := oneOf(q, "tag_match", "all", "any")
+	tagMatch, err := enumParameter(q, "tag_match", "all", "any")
 	if err != nil {
 		return nil, err
 	}
@@ -177,35 +177,35 @@ func recordFilter(q url.Values) (func(*Record) bool, error) {
 		return nil, badParameter("proxied")
 	}
 	return func(r *Record) bool {
-		tests := matchText(q, "name", r.Name)
-		tests = append(tests, matchText(q, "content", r.Content)...)
-		tests = append(tests, matchText(q, "comment", r.Comment)...)
+		tests := textConditions(q, "name", r.Name)
+		tests = append(tests, textConditions(q, "content", r.Content)...)
+		tests = append(tests, textConditions(q, "comment", r.Comment)...)
 		if q.Has("type") {
 			tests = append(tests, r.Type == q.Get("type"))
 		}
 		if q.Has("proxied") {
 			tests = append(tests, r.Proxied == proxied)
 		}
-		if tags := matchTags(q, r.Tags); len(tags) > 0 {
-			tests = append(tests, combine(tags, tagMatch == "any"))
+		if tags := tagConditions(q, r.Tags); len(tags) > 0 {
+			tests = append(tests, allOrAny(tags, tagMatch == "any"))
 		}
-		return combine(tests, match == "any") && searched(q.Get("search"), r)
+		return allOrAny(tests, match == "any") && matchesSearch(q.Get("search"), r)
 	}, nil
 }
 
-func searched(text string, r *Record) bool {
+func matchesSearch(text string, r *Record) bool {
 	all := strings.ToLower(strings.Join(append([]string{r.Name, r.Type, r.Content, r.Comment}, r.Tags...), "\n"))
 	return strings.Contains(all, strings.ToLower(text))
 }
 
-// recordOrder reads the order of a record list; ties go by name, type, content
-// and id, so that pages never overlap.
+// recordOrder parses the order of a record list. Name, type, content and id decide ties,
+// so that pages never overlap.
 func recordOrder(q url.Values) (func(a, b *Record) int, error) {
-	order, err := oneOf(q, "order", "type", "name", "content", "ttl", "proxied")
+	order, err := enumParameter(q, "order", "type", "name", "content", "ttl", "proxied")
 	if err != nil {
 		return nil, err
 	}
-	direction, err := oneOf(q, "direction", "asc", "desc")
+	direction, err := enumParameter(q, "direction", "asc", "desc")
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func recordOrder(q url.Values) (func(a, b *Record) int, error) {
 		"name":    func(a, b *Record) int { return cmp.Compare(a.Name, b.Name) },
 		"content": func(a, b *Record) int { return cmp.Compare(a.Content, b.Content) },
 		"ttl":     func(a, b *Record) int { return cmp.Compare(a.TTL, b.TTL) },
-		"proxied": func(a, b *Record) int { return cmp.Compare(bit(a.Proxied), bit(b.Proxied)) },
+		"proxied": func(a, b *Record) int { return cmp.Compare(boolRank(a.Proxied), boolRank(b.Proxied)) },
 	}
 	sign := 1
 	if direction == "desc" {
@@ -225,7 +225,7 @@ func recordOrder(q url.Values) (func(a, b *Record) int, error) {
 	}, nil
 }
 
-func bit(b bool) int {
+func boolRank(b bool) int {
 	if b {
 		return 1
 	}

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// maxChain is how many CNAMEs are followed.
+// maxChain is the maximum number of CNAMEs in a chain.
 const maxChain = 8
 
-// zoneOf is the zone that a name is in, the longest one; s.mu must be held.
+// zoneOf returns the zone of a name, the one with the longest name, or nil. The caller
+// holds s.mu.
 func (s *Sim) zoneOf(name string) *zone {
 	for n := name; n != ""; n = parent(n) {
 		if z := s.byName[n]; z != nil {
@@ -19,19 +20,19 @@ func (s *Sim) zoneOf(name string) *zone {
 	return nil
 }
 
-// find returns the records that answer for a name, and whether the name exists.
-// A wildcard answers only below the name it hangs on, and not at or below a name
-// that has records of its own, whatever their type.
+// find returns the records that answer for a name, and whether the name exists. A
+// wildcard answers below its parent, but not at or below a name with records of its own,
+// of any type.
 func (z *zone) find(name string, now time.Time) (records []*Record, exists bool) {
-	if records = z.view.at(name, now); len(records) > 0 {
+	if records = z.view.recordsAt(name, now); len(records) > 0 {
 		return records, true
 	}
-	if name == z.name || z.view.exists(name, now) {
+	if name == z.name || z.view.existsAt(name, now) {
 		return nil, true
 	}
 	for p := parent(name); within(p, z.name); p = parent(p) {
-		if p == z.name || z.view.exists(p, now) { // the closest name that exists
-			records = z.view.at("*."+p, now)
+		if p == z.name || z.view.existsAt(p, now) { // the closest name that exists
+			records = z.view.recordsAt("*."+p, now)
 			return records, len(records) > 0
 		}
 	}
@@ -49,8 +50,7 @@ func ofType(records []*Record, kind string) []*Record {
 	return out
 }
 
-// anyProxied tells whether the edge stands in front of a name: one proxied
-// record is enough.
+// anyProxied reports whether the edge proxies a name: one proxied record is enough.
 func anyProxied(records []*Record) bool {
 	for _, r := range records {
 		if r.Proxied && proxiable(r.Type) {
@@ -60,7 +60,7 @@ func anyProxied(records []*Record) bool {
 	return false
 }
 
-// destination is where the edge sends requests for a host.
+// destination is where the edge sends a host's requests.
 type destination struct {
 	zone  string
 	addrs []netip.Addr
@@ -69,13 +69,13 @@ type destination struct {
 
 // Codes on the edge's error pages.
 const (
-	edgeNoDNS     = 1001 // the host is not proxied here
+	edgeNoDNS     = 1001 // the host is not proxied
 	edgeOriginDNS = 1016 // the record's target does not resolve
 )
 
-// destination follows a host's proxied record to the origin's addresses.
+// destination resolves a host's proxied record to the origin's addresses.
 func (s *Sim) destination(name string) destination {
-	now := s.opts.Now()
+	now := s.options.Now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	z := s.zoneOf(name)
@@ -93,8 +93,8 @@ func (s *Sim) destination(name string) destination {
 	return destination{zone: z.name, addrs: addrs}
 }
 
-// addresses are the contents of a name's A and AAAA records, behind CNAMEs too
-// as long as they stay in this account; s.mu must be held.
+// addresses returns the addresses of A and AAAA records. It follows CNAMEs within this
+// account. The caller holds s.mu.
 func (s *Sim) addresses(records []*Record, now time.Time) []netip.Addr {
 	for range maxChain {
 		cname := ofType(records, "CNAME")
@@ -119,7 +119,7 @@ func (s *Sim) addresses(records []*Record, now time.Time) []netip.Addr {
 	return out
 }
 
-// lowerHost is a host as records have it.
+// lowerHost returns a host name in lower case, without the final dot.
 func lowerHost(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }

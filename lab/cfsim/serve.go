@@ -11,26 +11,26 @@ import (
 )
 
 // labNet is the network of the lab's hosts.
-var labNet = netip.MustParsePrefix("10.213.0.0/16")
+var labNetwork = netip.MustParsePrefix("10.213.0.0/16")
 
-// ErrAddress is returned for an address that the simulator must not listen on.
+// ErrAddress is the error for an address that the simulator must not use.
 var ErrAddress = errors.New("not a loopback or lab address")
 
-// allowed tells whether an address is loopback or the lab's: the simulator
-// neither listens on others nor connects to them.
-func allowed(addr netip.Addr) bool {
+// isLabAddress reports whether an address is loopback or the lab's. The simulator
+// neither listens on other addresses nor connects to them.
+func isLabAddress(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	return addr.IsLoopback() || labNet.Contains(addr)
+	return addr.IsLoopback() || labNetwork.Contains(addr)
 }
 
-// checkListen refuses addresses other than loopback and lab ones, host names
-// and the unspecified address included.
-func checkListen(addr string) error {
+// checkListenAddress refuses every address other than loopback and lab addresses, also
+// host names and the unspecified address.
+func checkListenAddress(addr string) error {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return fmt.Errorf("listen on %q: %w: an IP address and port are wanted", addr, ErrAddress)
+		return fmt.Errorf("listen on %q: %w: want an IP address and port", addr, ErrAddress)
 	}
-	if !allowed(ap.Addr()) {
+	if !isLabAddress(ap.Addr()) {
 		return fmt.Errorf("listen on %s: %w", addr, ErrAddress)
 	}
 	return nil
@@ -43,20 +43,20 @@ type Server struct {
 	done     chan error
 }
 
-// ServeAPI serves the API on a loopback or lab address; port 0 picks one. The
-// endpoint for clients is URL. Close the Server when done.
+// ServeAPI serves the API on a loopback or lab address; port 0 means any free port.
+// URL is the clients' endpoint. Close the Server after use.
 func (s *Sim) ServeAPI(addr string) (*Server, error) {
 	return serveHTTP(addr, s)
 }
 
-// Addr is the address that the server listens on.
+// Addr returns the address that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// URL is the endpoint that Cloudflare's clients want as base URL, with its final slash.
+// URL returns the base URL for Cloudflare's clients, with its final slash.
 func (s *Server) URL() string { return "http://" + s.Addr() + basePath + "/" }
 
-// closeTimeout bounds Close. net/http takes a connection that has sent nothing
-// yet for busy for five seconds: that alone must not be an error.
+// closeTimeout bounds Close. net/http treats a connection that has sent nothing yet as
+// busy for five seconds; that must not be an error.
 const closeTimeout = 10 * time.Second
 
 // Close lets requests in progress finish for up to ten seconds, then stops.
@@ -74,7 +74,7 @@ func (s *Server) Close() error {
 }
 
 func serveHTTP(addr string, handler http.Handler) (*Server, error) {
-	if err := checkListen(addr); err != nil {
+	if err := checkListenAddress(addr); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", addr)

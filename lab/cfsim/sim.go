@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Plan is the plan of every zone of the account; it decides the limits.
+// Plan is the plan of every zone of the account. It determines the limits.
 type Plan string
 
 // The plans that Cloudflare sells, from the tightest limits to the widest.
@@ -20,16 +20,16 @@ const (
 	PlanEnterprise Plan = "enterprise"
 )
 
-// planLimits are the quotas of a plan (Cloudflare's documentation of the batch
+// planLimits are the limits of a plan (Cloudflare's documentation of the batch
 // endpoint, record attributes and cache purge).
 type planLimits struct {
-	batch       int // records a batch
-	comment     int // characters a comment
-	tags        int // tags a record
+	batch       int // records in a batch
+	comment     int // characters of a comment
+	tags        int // tags of a record
 	minTTL      int // seconds
-	purges      int // purge requests a purgeWindow
+	purges      int // purge requests in a purgeWindow
 	purgeWindow time.Duration
-	purgeItems  int // items a purge request
+	purgeItems  int // items of a purge request
 }
 
 func (p Plan) limits() planLimits {
@@ -45,34 +45,34 @@ func (p Plan) limits() planLimits {
 	}
 }
 
+// accountName is the name of the account that owns the zones.
+const accountName = "Lab Account"
+
 // Cloudflare's limit of requests per token.
 const (
-	standardRequests = 1200
-	standardWindow   = 5 * time.Minute
+	defaultRequests = 1200
+	defaultWindow   = 5 * time.Minute
 )
 
 // Limits are the account's request limits. Zero means Cloudflare's value,
 // a negative number means no limit.
 type Limits struct {
-	Requests  int           // per token and Window; default 1200
-	Window    time.Duration // default 5 minutes; also how long the token stays blocked
-	PerSecond int           // per client address; default 200
+	Requests  int // per token in 5 minutes; default 1200; then the token is blocked for 5 minutes
+	PerSecond int // per client address; default 200
 }
 
 // Options configure a Sim.
 type Options struct {
-	// Token may do everything that a migration's token may: read zones, edit
-	// records, purge. Required: with no token every request is refused.
+	// Token may read zones, edit records and purge, as a migration's token may. It is
+	// required: without a token every request is refused.
 	Token string
-	// ReadToken may only read; anything else is answered 403 with code 10000.
+	// ReadToken may only read. Any other request gets 403 with code 10000.
 	ReadToken string
 	// Plan of all zones; default PlanFree.
 	Plan Plan
-	// AccountID and AccountName of the account that owns the zones; both have defaults.
-	AccountID, AccountName string
-	// Propagation is how long a record change takes to the edge and the DNS
-	// server, on average: each change takes between half and one and a half of
-	// it. Default 50 ms; negative means at once.
+	// Propagation is the average time that a record change takes to reach the edge and
+	// the DNS server. Each change takes between half and one and a half of it. Default
+	// 50 ms; negative means at once.
 	Propagation time.Duration
 	// Limits of requests.
 	Limits Limits
@@ -80,17 +80,18 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Sim is one simulated Cloudflare account. It is an http.Handler that serves the
-// API below /client/v4, and safe for concurrent use.
+// Sim is one simulated Cloudflare account, an http.Handler that serves the API below
+// /client/v4. It is safe for concurrent use.
 type Sim struct {
-	opts    Options
-	plan    planLimits
-	faults  faultBox
-	log     requestLog
-	tokens  limiter
-	clients limiter
-	purges  limiter
-	tokenID string
+	options   Options
+	plan      planLimits
+	faults    faultQueue
+	log       requestLog
+	tokens    limiter
+	clients   limiter
+	purges    limiter
+	tokenID   string
+	accountID string
 
 	mu     sync.RWMutex
 	zones  map[string]*zone // by id
@@ -106,47 +107,41 @@ func New(opts Options) *Sim {
 	if opts.Propagation == 0 {
 		opts.Propagation = 50 * time.Millisecond
 	}
-	if opts.AccountID == "" {
-		opts.AccountID = newID()
-	}
-	if opts.AccountName == "" {
-		opts.AccountName = "Lab Account"
-	}
 	if opts.Plan == "" {
 		opts.Plan = PlanFree
 	}
 	plan := opts.Plan.limits()
 	limits := opts.Limits
-	window := orDefault(limits.Window, standardWindow)
 	return &Sim{
-		opts:    opts,
-		tokenID: newID(),
-		plan:    plan,
-		tokens:  newLimiter(orDefault(limits.Requests, standardRequests), window, window),
-		clients: newLimiter(orDefault(limits.PerSecond, 200), time.Second, 0),
-		purges:  newLimiter(plan.purges, plan.purgeWindow, 0),
-		zones:   map[string]*zone{},
-		byName:  map[string]*zone{},
-		edges:   map[*Edge]struct{}{},
+		options:   opts,
+		tokenID:   newID(),
+		accountID: newID(),
+		plan:      plan,
+		tokens:    newLimiter(valueOr(limits.Requests, defaultRequests), defaultWindow, defaultWindow),
+		clients:   newLimiter(valueOr(limits.PerSecond, 200), time.Second, 0),
+		purges:    newLimiter(plan.purges, plan.purgeWindow, 0),
+		zones:     map[string]*zone{},
+		byName:    map[string]*zone{},
+		edges:     map[*Edge]struct{}{},
 	}
 }
 
-// AccountID is the id that POST /zones wants as account.id.
-func (s *Sim) AccountID() string { return s.opts.AccountID }
+// AccountID returns the id that POST /zones requires as account.id.
+func (s *Sim) AccountID() string { return s.accountID }
 
-// visibleAt is when a change made now reaches the edge and the DNS server.
+// visibleAt returns when a change made now reaches the edge and the DNS server.
 func (s *Sim) visibleAt(now time.Time) time.Time {
-	delay := s.opts.Propagation
+	delay := s.options.Propagation
 	if delay < 0 {
 		return now
 	}
 	return now.Add(delay/2 + randv2.N(delay+1))
 }
 
-// Settle returns how long to wait at most until every change made so far is
-// visible at the edge and in DNS.
+// Settle returns the time until every change so far is visible at the edge and in
+// DNS; zero or less if all are.
 func (s *Sim) Settle() time.Duration {
-	now := s.opts.Now()
+	now := s.options.Now()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var wait time.Duration
@@ -156,10 +151,11 @@ func (s *Sim) Settle() time.Duration {
 	return wait
 }
 
-func orDefault[T int | time.Duration](v, standard T) T {
+// valueOr returns a limit: fallback for 0, and no limit for a negative value.
+func valueOr(v, fallback int) int {
 	switch {
 	case v == 0:
-		return standard
+		return fallback
 	case v < 0:
 		return math.MaxInt32
 	default:
@@ -167,7 +163,7 @@ func orDefault[T int | time.Duration](v, standard T) T {
 	}
 }
 
-// newID is an identifier as Cloudflare makes them: 32 hexadecimal digits.
+// newID returns an identifier of Cloudflare's form: 32 hexadecimal digits.
 func newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24

@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// version is what a record is from a point in time on; nil means gone.
+// version is a record from a point in time on; nil means deleted.
 type version struct {
 	at     time.Time
 	record *Record
 }
 
-// slot is where one record stands or stood: a renamed record has two.
+// slot is a name that a record has or had. A renamed record has two slots.
 type slot struct{ name, id string }
 
-// view is a zone as the edge and the DNS server see it. Every change has a time
-// from which on it counts, so that nothing needs to run at that time.
+// view is a zone as the edge and the DNS server see it. Every version has the time at
+// which it becomes visible, so that no timer is needed.
 type view struct {
-	names   map[string]map[string][]version // by name and id, oldest first
-	below   map[string]map[string]struct{}  // names below a name
-	gone    []slot                          // slots that end with a deletion
-	settled time.Time                       // when the last change is visible
+	names       map[string]map[string][]version // by name and id, oldest first
+	descendants map[string]map[string]struct{}  // names below a name
+	deletions   []slot                          // slots that end with a deletion
+	settled     time.Time                       // when the last change is visible
 }
 
 func newView() view {
-	return view{names: map[string]map[string][]version{}, below: map[string]map[string]struct{}{}}
+	return view{names: map[string]map[string][]version{}, descendants: map[string]map[string]struct{}{}}
 }
 
-// schedule adds a version to a slot. A change never overtakes an earlier one of
-// the same record.
+// schedule adds a version to a slot. It never becomes visible before an earlier version
+// of the same record.
 func (v *view) schedule(name, id string, next version, now time.Time) {
-	v.sweep(now)
+	v.forgetDeleted(now)
 	ids := v.names[name]
 	if ids == nil {
 		ids = map[string][]version{}
 		v.names[name] = ids
 		for p := parent(name); p != ""; p = parent(p) {
-			if v.below[p] == nil {
-				v.below[p] = map[string]struct{}{}
+			if v.descendants[p] == nil {
+				v.descendants[p] = map[string]struct{}{}
 			}
-			v.below[p][name] = struct{}{}
+			v.descendants[p][name] = struct{}{}
 		}
 	}
 	versions := ids[id]
@@ -52,30 +52,30 @@ func (v *view) schedule(name, id string, next version, now time.Time) {
 	}
 	ids[id] = append(versions, next)
 	if next.record == nil {
-		v.gone = append(v.gone, slot{name, id})
+		v.deletions = append(v.deletions, slot{name, id})
 	}
 	if next.at.After(v.settled) {
 		v.settled = next.at
 	}
 }
 
-// sweep forgets slots whose deletion is visible.
-func (v *view) sweep(now time.Time) {
-	v.gone = slices.DeleteFunc(v.gone, func(s slot) bool {
+// forgetDeleted removes slots whose deletion is visible.
+func (v *view) forgetDeleted(now time.Time) {
+	v.deletions = slices.DeleteFunc(v.deletions, func(s slot) bool {
 		versions := v.names[s.name][s.id]
 		if len(versions) == 0 {
 			return true
 		}
 		last := versions[len(versions)-1]
 		if last.record != nil || last.at.After(now) {
-			return last.record != nil // it came back: not gone
+			return last.record != nil // the record was added again
 		}
 		delete(v.names[s.name], s.id)
 		if len(v.names[s.name]) == 0 {
 			delete(v.names, s.name)
 			for p := parent(s.name); p != ""; p = parent(p) {
-				if delete(v.below[p], s.name); len(v.below[p]) == 0 {
-					delete(v.below, p)
+				if delete(v.descendants[p], s.name); len(v.descendants[p]) == 0 {
+					delete(v.descendants, p)
 				}
 			}
 		}
@@ -83,11 +83,11 @@ func (v *view) sweep(now time.Time) {
 	})
 }
 
-// at returns the records that stand at a name at a time, oldest first.
-func (v *view) at(name string, now time.Time) []*Record {
+// recordsAt returns the records of a name at a time, oldest first.
+func (v *view) recordsAt(name string, now time.Time) []*Record {
 	var out []*Record
 	for _, versions := range v.names[name] {
-		if r := current(versions, now); r != nil {
+		if r := versionAt(versions, now); r != nil {
 			out = append(out, r)
 		}
 	}
@@ -97,29 +97,29 @@ func (v *view) at(name string, now time.Time) []*Record {
 	return out
 }
 
-// exists reports whether there is a record at or below a name at a time.
-func (v *view) exists(name string, now time.Time) bool {
-	if v.stands(name, now) {
+// existsAt reports whether a name or a name below it has a record at a time.
+func (v *view) existsAt(name string, now time.Time) bool {
+	if v.hasRecord(name, now) {
 		return true
 	}
-	for lower := range v.below[name] {
-		if v.stands(lower, now) {
+	for lower := range v.descendants[name] {
+		if v.hasRecord(lower, now) {
 			return true
 		}
 	}
 	return false
 }
 
-func (v *view) stands(name string, now time.Time) bool {
+func (v *view) hasRecord(name string, now time.Time) bool {
 	for _, versions := range v.names[name] {
-		if current(versions, now) != nil {
+		if versionAt(versions, now) != nil {
 			return true
 		}
 	}
 	return false
 }
 
-func current(versions []version, now time.Time) *Record {
+func versionAt(versions []version, now time.Time) *Record {
 	for i := len(versions) - 1; i >= 0; i-- {
 		if !versions[i].at.After(now) {
 			return versions[i].record

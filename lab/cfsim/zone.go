@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// zone is one zone: the API's truth and the view that the edge and DNS have of it.
+// zone is one zone: the API's records, and the view that the edge and DNS have of them.
 type zone struct {
 	id, name    string
 	status      string // active or pending
@@ -19,14 +19,14 @@ type zone struct {
 	modifiedOn  time.Time
 	records     map[string]*Record            // by id
 	names       map[string]map[string]*Record // by name and id
-	serial      uint32                        // of the SOA, one up with every transaction
+	serial      uint32                        // of the SOA, incremented by every transaction
 	view        view
 }
 
-// zonePattern is what the API takes for a zone's name.
+// zonePattern matches the names that the API accepts for a zone.
 var zonePattern = regexp.MustCompile(`^([a-z0-9][-a-z0-9]*\.)+[-a-z0-9]{2,20}$`)
 
-// newZone is a zone without records.
+// newZone returns a zone without records.
 func newZone(name, status string, now time.Time) *zone {
 	return &zone{
 		id: newID(), name: name, status: status, createdOn: now, modifiedOn: now,
@@ -38,15 +38,15 @@ func newZone(name, status string, now time.Time) *zone {
 	}
 }
 
-// AddZone adds an active zone with records, all visible at the edge and in DNS
-// at once, and returns its id. It returns an error, and adds nothing, when the
-// zone exists or a record breaks the API's rules.
+// AddZone adds an active zone with records, all visible at the edge and in DNS at once,
+// and returns its id. If the zone exists or a record breaks the API's rules, it returns
+// an error and adds nothing.
 func (s *Sim) AddZone(name string, records ...Record) (string, error) {
 	name = strings.ToLower(name)
 	if !zonePattern.MatchString(name) {
 		return "", fmt.Errorf("add zone %q: not a domain name", name)
 	}
-	now := s.opts.Now()
+	now := s.options.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byName[name] != nil {
@@ -68,8 +68,8 @@ func (s *Sim) AddZone(name string, records ...Record) (string, error) {
 	return z.id, nil
 }
 
-// Activate makes a pending zone active, as delegating it to the zone's name
-// servers would. It reports whether the zone exists.
+// Activate makes a pending zone active, as its delegation to the zone's name servers
+// would. It reports whether the zone exists.
 func (s *Sim) Activate(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +80,8 @@ func (s *Sim) Activate(name string) bool {
 	return z != nil
 }
 
-// Records returns the records of a zone as the API has them, ordered by name,
-// type and content; nil when there is no such zone.
+// Records returns the API's records of a zone, ordered by name, type and content; nil if
+// there is no such zone.
 func (s *Sim) Records(zoneName string) []Record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -99,33 +99,33 @@ func (s *Sim) Records(zoneName string) []Record {
 	return out
 }
 
-// zone finds the zone of a call; s.mu must be held.
+// zone returns the zone of a call. The caller holds s.mu.
 func (s *Sim) zone(c *call) (*zone, error) {
-	if z := s.zones[c.ids[0]]; z != nil {
+	if z := s.zones[c.pathIDs[0]]; z != nil {
 		return z, nil
 	}
 	return nil, errNoRoute(c.path)
 }
 
-// wireZone is a zone as the API answers it.
+// wireZone returns a zone in the API's format.
 func (s *Sim) wireZone(z *zone) map[string]any {
 	var activated *string
 	if z.status == "active" {
-		at := stamp(z.createdOn)
+		at := timestamp(z.createdOn)
 		activated = &at
 	}
-	account := map[string]any{"id": s.opts.AccountID, "name": s.opts.AccountName}
+	account := map[string]any{"id": s.accountID, "name": accountName}
 	return map[string]any{
 		"id": z.id, "name": z.name, "status": z.status, "paused": false, "type": "full",
 		"development_mode": 0, "name_servers": z.nameServers,
 		"original_name_servers": nil, "original_registrar": nil, "original_dnshost": nil,
-		"created_on": stamp(z.createdOn), "modified_on": stamp(z.modifiedOn), "activated_on": activated,
+		"created_on": timestamp(z.createdOn), "modified_on": timestamp(z.modifiedOn), "activated_on": activated,
 		"meta":    map[string]any{"step": 2, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
-		"owner":   map[string]any{"id": s.opts.AccountID, "name": s.opts.AccountName, "type": "organization"},
+		"owner":   map[string]any{"id": s.accountID, "name": accountName, "type": "organization"},
 		"account": account,
 		"plan": map[string]any{
-			"id": s.opts.AccountID, "name": strings.ToUpper(string(s.opts.Plan[:1])) + string(s.opts.Plan[1:]) + " Website",
-			"legacy_id": string(s.opts.Plan), "currency": "USD", "price": 0, "frequency": "", "is_subscribed": true,
+			"id": s.accountID, "name": strings.ToUpper(string(s.options.Plan[:1])) + string(s.options.Plan[1:]) + " Website",
+			"legacy_id": string(s.options.Plan), "currency": "USD", "price": 0, "frequency": "", "is_subscribed": true,
 			"can_subscribe": false, "legacy_discount": false, "externally_managed": false,
 		},
 	}
@@ -155,7 +155,7 @@ func (s *Sim) createZone(c *call) (answer, error) {
 	if !zonePattern.MatchString(name) || len(name) > 253 {
 		return answer{}, invalid(codeZoneName, "%q is not a valid domain name.", in.Name)
 	}
-	if in.Account.ID != s.opts.AccountID {
+	if in.Account.ID != s.accountID {
 		return answer{}, errAuthentication()
 	}
 	s.mu.Lock()
@@ -163,7 +163,7 @@ func (s *Sim) createZone(c *call) (answer, error) {
 	if s.byName[name] != nil {
 		return answer{}, invalid(codeZoneExists, "%s already exists", name)
 	}
-	z := newZone(name, "pending", s.opts.Now())
+	z := newZone(name, "pending", s.options.Now())
 	s.zones[z.id], s.byName[name] = z, z
 	return answer{result: s.wireZone(z)}, nil
 }
@@ -186,15 +186,15 @@ func (s *Sim) listZones(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	order, err := oneOf(q, "order", "name", "status", "account.id", "account.name")
+	order, err := enumParameter(q, "order", "name", "status", "account.id", "account.name")
 	if err != nil {
 		return answer{}, err
 	}
-	direction, err := oneOf(q, "direction", "asc", "desc")
+	direction, err := enumParameter(q, "direction", "asc", "desc")
 	if err != nil {
 		return answer{}, err
 	}
-	match, err := oneOf(q, "match", "all", "any")
+	match, err := enumParameter(q, "match", "all", "any")
 	if err != nil {
 		return answer{}, err
 	}
@@ -203,12 +203,12 @@ func (s *Sim) listZones(c *call) (answer, error) {
 	var found []*zone
 	for _, z := range s.zones {
 		var tests []bool
-		for key, value := range map[string]string{"name": z.name, "account.name": s.opts.AccountName} {
+		for key, value := range map[string]string{"name": z.name, "account.name": accountName} {
 			if q.Has(key) {
-				tests = append(tests, matchOperator(q.Get(key), value))
+				tests = append(tests, matchesFilter(q.Get(key), value))
 			}
 		}
-		for key, value := range map[string]string{"status": z.status, "account.id": s.opts.AccountID} {
+		for key, value := range map[string]string{"status": z.status, "account.id": s.accountID} {
 			if q.Has(key) {
 				tests = append(tests, q.Get(key) == value)
 			}
@@ -216,7 +216,7 @@ func (s *Sim) listZones(c *call) (answer, error) {
 		if q.Has("type") {
 			tests = append(tests, slices.Contains(strings.Split(q.Get("type"), ","), "full"))
 		}
-		if combine(tests, match == "any") {
+		if allOrAny(tests, match == "any") {
 			found = append(found, z)
 		}
 	}
@@ -238,9 +238,9 @@ func (s *Sim) listZones(c *call) (answer, error) {
 	return answer{result: result, info: info}, nil
 }
 
-// matchOperator applies a filter of the zone list, e.g. "starts_with:exa";
-// without an operator it means equality.
-func matchOperator(filter, value string) bool {
+// matchesFilter applies a filter of the zone list, e.g. "starts_with:exa". Without an
+// operator it compares for equality.
+func matchesFilter(filter, value string) bool {
 	operator, operand, ok := strings.Cut(filter, ":")
 	if !ok {
 		return strings.EqualFold(filter, value)
@@ -267,5 +267,5 @@ func matchOperator(filter, value string) bool {
 }
 
 func badParameter(name string) error {
-	return refuse(http.StatusBadRequest, codeBadParameter, "Invalid value of the query parameter %q.", name)
+	return refusal(http.StatusBadRequest, codeBadParameter, "Invalid value of the query parameter %q.", name)
 }

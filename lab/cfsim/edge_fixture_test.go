@@ -16,7 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/lab/cfsim"
 )
 
-// origin is a web server on a loopback address of its own, all on one port.
+// origin is a web server on a loopback address of its own. All origins of a test share a
+// port.
 type origin struct {
 	*httptest.Server
 	hits, posts, conns atomic.Int64
@@ -57,7 +58,7 @@ func listenAll(t *testing.T, n int) ([]net.Listener, int) {
 		port := 0
 		for i := range n {
 			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:%d", i+2, port))
-			if err != nil { // the port is taken there: try another
+			if err != nil { // the port is in use there: try another
 				break
 			}
 			port = listener.Addr().(*net.TCPAddr).Port
@@ -74,8 +75,8 @@ func listenAll(t *testing.T, n int) ([]net.Listener, int) {
 	return nil, 0
 }
 
-// named answers with the origin's number.
-func named(_ *origin, i int) http.HandlerFunc {
+// writeOriginNumber answers with the origin's number.
+func writeOriginNumber(_ *origin, i int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		fmt.Fprintf(w, "origin %d", i+2)

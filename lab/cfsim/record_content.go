@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// recordTypes are the types that the API knows.
+// recordTypes are the types that the API supports.
 var recordTypes = []string{
 	"A", "AAAA", "CAA", "CERT", "CNAME", "DNSKEY", "DS", "HTTPS", "LOC", "MX", "NAPTR",
 	"NS", "OPENPGPKEY", "PTR", "SMIMEA", "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI",
@@ -18,8 +18,8 @@ var recordTypes = []string{
 // maxTXT is the longest TXT content in characters.
 const maxTXT = 4080
 
-// setContent sets content, data and priority from the input and checks them by
-// the record's type.
+// setContent sets content, data and priority from the input, by the rules of the
+// record's type.
 func (r *Record) setContent(in recordInput, zone string) error {
 	if err := r.setPriority(in); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (r *Record) setContent(in recordInput, zone string) error {
 	if in.Content != nil {
 		r.Content = *in.Content
 	}
-	content, err := normalize(r.Type, r.Content, zone)
+	content, err := normalizeContent(r.Type, r.Content, zone)
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,9 @@ func (r *Record) setPriority(in recordInput) error {
 	return nil
 }
 
-// normalize checks the content of a type without data and returns it as the API
-// gives it back.
-func normalize(kind, content, zone string) (string, error) {
+// normalizeContent checks the content of a type without data and returns it in the API's
+// form.
+func normalizeContent(kind, content, zone string) (string, error) {
 	switch kind {
 	case "A":
 		addr, err := netip.ParseAddr(content)
@@ -88,10 +88,10 @@ func normalize(kind, content, zone string) (string, error) {
 		}
 		return content, nil
 	}
-	if kind == "MX" && content == "." { // RFC 7505: no mail here
+	if kind == "MX" && content == "." { // RFC 7505: the name accepts no mail
 		return content, nil
 	}
-	host, ok := hostname(content, zone)
+	host, ok := normalizeHostname(content, zone)
 	if !ok {
 		codes := map[string]int{"CNAME": codeContentCNAME, "NS": codeContentNS, "MX": codeContentMX}
 		code := codes[kind]
@@ -103,7 +103,7 @@ func normalize(kind, content, zone string) (string, error) {
 	return host, nil
 }
 
-// normalizeText checks TXT content, which is given back as it came.
+// normalizeText checks TXT content and returns it unchanged.
 func normalizeText(content string) (string, error) {
 	if content == "" || len(content) > maxTXT {
 		return "", invalid(codeContentOther, "Content for TXT record must have 1 to %d characters.", maxTXT)
@@ -114,9 +114,9 @@ func normalizeText(content string) (string, error) {
 	return content, nil
 }
 
-// characterStrings splits TXT content into the strings of the DNS record, each
-// up to 255 bytes: the quoted ones it holds, or itself. Backslashes stay, as
-// the dns package keeps them in its presentation form.
+// characterStrings splits TXT content into the strings of the DNS record, each up to 255
+// bytes. Quoted content already consists of strings. Backslashes stay, because the dns
+// package keeps strings in presentation form.
 func characterStrings(content string) ([]string, bool) {
 	for i := range len(content) {
 		if content[i] < ' ' && content[i] != '\t' || content[i] == 0x7f {
@@ -124,7 +124,7 @@ func characterStrings(content string) ([]string, bool) {
 		}
 	}
 	if !strings.HasPrefix(content, `"`) {
-		return chunks(strings.ReplaceAll(strings.ReplaceAll(content, `\`, `\\`), `"`, `\"`)), true
+		return split255(strings.ReplaceAll(strings.ReplaceAll(content, `\`, `\\`), `"`, `\"`)), true
 	}
 	rr, err := dns.NewRR(". 1 IN TXT " + content)
 	if err != nil || rr == nil {
@@ -134,9 +134,9 @@ func characterStrings(content string) ([]string, bool) {
 	return txt.Txt, ok
 }
 
-// chunks cuts a presentation-form string into pieces of at most 255 bytes,
-// never inside an escape.
-func chunks(s string) []string {
+// split255 splits a string in presentation form into pieces of at most 255 bytes, but
+// never within an escape.
+func split255(s string) []string {
 	var out []string
 	start, size := 0, 0
 	for i := 0; i < len(s); {

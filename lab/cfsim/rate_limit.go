@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// limiter allows quota events a window for each key. One event too many is
-// refused, and with a penalty the key then stays blocked for that long.
+// limiter allows quota events in a window for each key. It refuses further events. With
+// a penalty it then blocks the key for that long.
 type limiter struct {
 	quota   int
 	window  time.Duration
@@ -20,13 +20,13 @@ type limiter struct {
 	keys map[string]*usage
 }
 
-// usage is one key's events of the last window, oldest first.
+// usage holds one key's events of the last window, oldest first.
 type usage struct {
 	events       []time.Time
 	blockedUntil time.Time
 }
 
-// budget is what is left of a quota after an event.
+// budget is a key's remaining quota after an event.
 type budget struct {
 	quota, left int
 	window      time.Duration
@@ -38,7 +38,7 @@ func newLimiter(quota int, window, penalty time.Duration) limiter {
 	return limiter{quota: quota, window: window, penalty: penalty, keys: map[string]*usage{}}
 }
 
-// take counts one event of key, unless its quota is spent.
+// take counts one event of key, unless its quota is used up.
 func (l *limiter) take(key string, now time.Time) budget {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,13 +73,13 @@ func (l *limiter) take(key string, now time.Time) budget {
 	return b
 }
 
-// describe sets the headers that come with every answer.
+// describe sets the rate limit's headers, which every answer has.
 func (b budget) describe(h http.Header) {
 	h.Set("Ratelimit", fmt.Sprintf(`"default";r=%d;t=%s`, b.left, seconds(b.reset)))
 	h.Set("Ratelimit-Policy", fmt.Sprintf(`"default";q=%d;w=%s`, b.quota, seconds(b.window)))
 }
 
-// seconds rounds up, for a client that waits a second too little is refused again.
+// seconds rounds up, because a client that returns too early is refused again.
 func seconds(d time.Duration) string {
 	return strconv.Itoa(int(math.Ceil(d.Seconds())))
 }

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// Request is one API request as it arrived, and how it was answered.
+// Request is one API request and the status of its answer.
 type Request struct {
 	Time   time.Time
 	Method string
 	Path   string // below /client/v4
 	Query  url.Values
 	Body   []byte // do not change
-	Status int    // 0 while it is being worked on, and when the answer was dropped
+	Status int    // 0 before there is an answer, and if it was dropped
 }
 
-// Mutating reports whether the request was meant to change something.
+// Mutating reports whether the request asked for a change.
 func (r Request) Mutating() bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 }
 
-// requestLog is every request since the start or the last reset, in order.
+// requestLog holds every request since the start or the last reset, in order.
 type requestLog struct {
 	mu       sync.Mutex
 	requests []*Request
@@ -41,8 +41,8 @@ func (l *requestLog) answered(r *Request, status int) {
 	r.Status = status
 }
 
-// Requests returns every API request that arrived since the start or the last
-// ResetRequests, in order, the refused ones too. Tokens are not kept.
+// Requests returns every API request since the start or the last ResetRequests, in
+// order, including refused ones. It has no tokens.
 func (s *Sim) Requests() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *Sim) Requests() []Request {
 	return out
 }
 
-// Mutations returns the mutating ones of Requests: none after a dry run (I6).
+// Mutations returns those of Requests that asked for a change: none after a dry run (I6).
 func (s *Sim) Mutations() []Request {
 	return slices.DeleteFunc(s.Requests(), func(r Request) bool { return !r.Mutating() })
 }

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// recordInput is the body of a record's POST, PUT or PATCH, or one entry of a
-// batch. A nil field was not named.
+// recordInput is the body of a record's POST, PUT or PATCH, or one entry of a batch. A
+// nil field is absent.
 type recordInput struct {
 	ID       string          `json:"id"` // of batch entries
 	Type     *string         `json:"type"`
@@ -27,7 +27,7 @@ type recordInput struct {
 	Settings map[string]any  `json:"settings"`
 }
 
-// inputOf is the input that makes r.
+// inputOf returns the input that makes r.
 func inputOf(r *Record) recordInput {
 	in := recordInput{Type: &r.Type, Name: &r.Name, Proxied: &r.Proxied, Data: r.Data, Tags: &r.Tags, Settings: r.Settings}
 	if r.Content != "" {
@@ -37,7 +37,7 @@ func inputOf(r *Record) recordInput {
 		ttl := float64(r.TTL)
 		in.TTL = &ttl
 	}
-	// Where the content or data holds a priority, that one counts.
+	// A priority in content or data takes precedence.
 	if _, named := r.Data["priority"]; r.Type == "MX" || hasPriority(r.Type) && r.Data != nil && !named {
 		priority := float64(r.Priority)
 		in.Priority = &priority
@@ -48,9 +48,9 @@ func inputOf(r *Record) recordInput {
 	return in
 }
 
-// build makes the record that in asks for in a zone. Fields that in does not
-// name come from base: the record of a PATCH, or an empty one, of which only id
-// and creation time count, for PUT (which resets them) and POST.
+// build returns the zone's record that in describes. Absent fields come from base. For a
+// PATCH base is the old record; for a PUT, which resets absent fields, it has only the
+// id and creation time; for a POST it is empty.
 func (z *zone) build(base Record, in recordInput, plan planLimits, now time.Time) (*Record, error) {
 	r := base.clone()
 	if r.TTL == 0 {
@@ -71,7 +71,7 @@ func (z *zone) build(base Record, in recordInput, plan planLimits, now time.Time
 	if !slices.Contains(recordTypes, r.Type) {
 		return nil, invalid(codeType, "DNS record type %q is invalid or not supported.", r.Type)
 	}
-	name, err := z.fqdn(r.Name)
+	name, err := z.completeName(r.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (z *zone) build(base Record, in recordInput, plan planLimits, now time.Time
 	return r, nil
 }
 
-// setTTL applies the TTL rules. A proxied record's TTL is always automatic.
+// setTTL sets and checks the TTL. A proxied record's TTL is always automatic.
 func (r *Record) setTTL(ttl *float64, minimum int) error {
 	if ttl != nil {
 		t := *ttl
@@ -137,7 +137,7 @@ func (r *Record) setComment(raw json.RawMessage, limit int, now time.Time) error
 	return nil
 }
 
-// tagPattern is name:value, the name of letters, digits, underscores and hyphens.
+// tagPattern matches name:value; the name has letters, digits, underscores and hyphens.
 var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}:[^\r\n]{0,100}$`)
 
 func (r *Record) setTags(tags *[]string, limit int, now time.Time) error {
@@ -158,15 +158,15 @@ func (r *Record) setTags(tags *[]string, limit int, now time.Time) error {
 	return nil
 }
 
-// require refuses a POST or PUT that leaves out what has no default.
-func (in recordInput) require() error {
+// checkRequired refuses a POST or PUT that lacks a field without a default.
+func (in recordInput) checkRequired() error {
 	switch {
 	case in.Type == nil:
-		return refuse(http.StatusBadRequest, codeType, "DNS record type is required.")
+		return refusal(http.StatusBadRequest, codeType, "DNS record type is required.")
 	case in.Name == nil:
-		return refuse(http.StatusBadRequest, codeName, "DNS name is required.")
+		return refusal(http.StatusBadRequest, codeName, "DNS name is required.")
 	case in.Content == nil && in.Data == nil:
-		return refuse(http.StatusBadRequest, codeContentOther, "DNS record content is required.")
+		return refusal(http.StatusBadRequest, codeContentOther, "DNS record content is required.")
 	default:
 		return nil
 	}

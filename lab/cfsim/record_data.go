@@ -9,32 +9,32 @@ import (
 	"github.com/miekg/dns"
 )
 
-// part says how a part of a record's data is written in its content.
-type part int
+// fieldFormat is how a record's content represents a field of its data.
+type fieldFormat int
 
 const (
-	number part = iota + 1
+	number fieldFormat = iota + 1
 	word
 	quoted
 	host
-	rest   // all that is left of the line
-	metres // a number that ends in m
+	remainder // the rest of the line
+	metres    // a number that ends with m
 )
 
-// dataField is one part of the data of a record.
+// dataField is one field of a record's data.
 type dataField struct {
-	name string
-	part part
+	name   string
+	format fieldFormat
 }
 
-// dataFields lists, in the order of RFC presentation, the parts of every type
-// whose content the API builds from data.
+// dataFields holds the fields of every type whose content the API builds from data, in
+// the order of the RFCs' presentation format.
 var dataFields = map[string][]dataField{
 	"CAA":    {{"flags", number}, {"tag", word}, {"value", quoted}},
-	"CERT":   {{"type", number}, {"key_tag", number}, {"algorithm", number}, {"certificate", rest}},
-	"DNSKEY": {{"flags", number}, {"protocol", number}, {"algorithm", number}, {"public_key", rest}},
-	"DS":     {{"key_tag", number}, {"algorithm", number}, {"digest_type", number}, {"digest", rest}},
-	"HTTPS":  {{"priority", number}, {"target", host}, {"value", rest}},
+	"CERT":   {{"type", number}, {"key_tag", number}, {"algorithm", number}, {"certificate", remainder}},
+	"DNSKEY": {{"flags", number}, {"protocol", number}, {"algorithm", number}, {"public_key", remainder}},
+	"DS":     {{"key_tag", number}, {"algorithm", number}, {"digest_type", number}, {"digest", remainder}},
+	"HTTPS":  {{"priority", number}, {"target", host}, {"value", remainder}},
 	"LOC": {
 		{"lat_degrees", number},
 		{"lat_minutes", number},
@@ -50,16 +50,16 @@ var dataFields = map[string][]dataField{
 		{"precision_vert", metres},
 	},
 	"NAPTR":  {{"order", number}, {"preference", number}, {"flags", quoted}, {"service", quoted}, {"regex", quoted}, {"replacement", host}},
-	"SMIMEA": {{"usage", number}, {"selector", number}, {"matching_type", number}, {"certificate", rest}},
+	"SMIMEA": {{"usage", number}, {"selector", number}, {"matching_type", number}, {"certificate", remainder}},
 	"SRV":    {{"priority", number}, {"weight", number}, {"port", number}, {"target", host}},
-	"SSHFP":  {{"algorithm", number}, {"type", number}, {"fingerprint", rest}},
-	"SVCB":   {{"priority", number}, {"target", host}, {"value", rest}},
-	"TLSA":   {{"usage", number}, {"selector", number}, {"matching_type", number}, {"certificate", rest}},
+	"SSHFP":  {{"algorithm", number}, {"type", number}, {"fingerprint", remainder}},
+	"SVCB":   {{"priority", number}, {"target", host}, {"value", remainder}},
+	"TLSA":   {{"usage", number}, {"selector", number}, {"matching_type", number}, {"certificate", remainder}},
 	"URI":    {{"priority", number}, {"weight", number}, {"target", quoted}},
 }
 
-// setData builds the content from the data, or the data from the content, and
-// lets the dns package judge it.
+// setData builds the content from the data, or the data from the content. The dns
+// package validates it.
 func (r *Record) setData(in recordInput, fields []dataField, zone string) error {
 	bad := func() error {
 		return invalid(codeContentOther, "Content for %s record is invalid.", r.Type)
@@ -71,7 +71,7 @@ func (r *Record) setData(in recordInput, fields []dataField, zone string) error 
 		if _, ok := data["priority"]; !ok && hasPriority(r.Type) {
 			data["priority"] = float64(r.Priority)
 		}
-		written, ok := writeData(data, fields, zone)
+		written, ok := rdataOf(data, fields, zone)
 		if !ok {
 			return bad()
 		}
@@ -79,32 +79,32 @@ func (r *Record) setData(in recordInput, fields []dataField, zone string) error 
 	case in.Content != nil:
 		rdata = *in.Content
 	}
-	for range 2 { // the first pass reads what came, the second what that means
+	for range 2 { // the first pass reads the input, the second its normal form
 		var ok bool
-		if rdata, ok = canonical(r.Type, rdata); !ok {
+		if rdata, ok = canonicalRData(r.Type, rdata); !ok {
 			return bad()
 		}
-		data, ok := readData(rdata, fields)
+		data, ok := dataOf(rdata, fields)
 		if !ok {
 			return bad()
 		}
-		if in.Priority != nil && r.Type == "URI" { // the field of its own wins
+		if in.Priority != nil && r.Type == "URI" { // the separate field takes precedence
 			data["priority"] = float64(r.Priority)
 		}
 		if p, ok := data["priority"].(float64); ok && hasPriority(r.Type) {
 			r.Priority = int(p)
 		}
 		r.Content, r.Data = rdata, data
-		if rdata, ok = writeData(data, fields, zone); !ok {
+		if rdata, ok = rdataOf(data, fields, zone); !ok {
 			return bad()
 		}
 	}
 	return nil
 }
 
-// canonical is rdata in the form the dns package prints it, less the dot after
-// a target, or false when it does not parse.
-func canonical(kind, rdata string) (string, bool) {
+// canonicalRData returns rdata as the dns package prints it, without the dot after a
+// target, or false if it does not parse.
+func canonicalRData(kind, rdata string) (string, bool) {
 	for i := range len(rdata) {
 		if rdata[i] < ' ' || rdata[i] == 0x7f {
 			return "", false
@@ -126,20 +126,20 @@ func canonical(kind, rdata string) (string, bool) {
 	return out, out != ""
 }
 
-// writeData writes data as rdata in presentation form. Numbers that are not
-// named are 0; words have no default.
-func writeData(data map[string]any, fields []dataField, zone string) (string, bool) {
+// rdataOf returns data as rdata in presentation form. Missing numbers are 0; words have
+// no default.
+func rdataOf(data map[string]any, fields []dataField, zone string) (string, bool) {
 	words := make([]string, 0, len(fields))
 	for _, f := range fields {
 		value, named := data[f.name]
 		var text string
 		var ok bool
-		if f.part == number || f.part == metres {
-			text, ok = writeNumber(value, f.part)
+		if f.format == number || f.format == metres {
+			text, ok = writeNumber(value, f.format)
 		} else {
-			text, ok = writeText(value, f.part, zone)
+			text, ok = writeText(value, f.format, zone)
 		}
-		if named && !ok || text == "" && f.part != rest {
+		if named && !ok || text == "" && f.format != remainder {
 			return "", false
 		}
 		words = append(words, text)
@@ -147,9 +147,9 @@ func writeData(data map[string]any, fields []dataField, zone string) (string, bo
 	return strings.TrimSpace(strings.Join(words, " ")), true
 }
 
-func writeNumber(value any, p part) (string, bool) {
+func writeNumber(value any, p fieldFormat) (string, bool) {
 	n, ok := value.(float64)
-	if i, isInt := value.(int); isInt { // of a Record in Go
+	if i, isInt := value.(int); isInt { // data written in Go, not JSON
 		n, ok = float64(i), true
 	}
 	if math.IsNaN(n) || math.IsInf(n, 0) {
@@ -161,13 +161,13 @@ func writeNumber(value any, p part) (string, bool) {
 	return strconv.FormatFloat(n, 'f', -1, 64), ok
 }
 
-func writeText(value any, p part, zone string) (string, bool) {
+func writeText(value any, p fieldFormat, zone string) (string, bool) {
 	s, ok := value.(string)
 	switch {
 	case p == quoted:
 		return `"` + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) + `"`, ok
 	case p == host && s != "" && s != ".":
-		target, good := hostname(s, zone)
+		target, good := normalizeHostname(s, zone)
 		if !good {
 			return "", false
 		}
@@ -177,21 +177,21 @@ func writeText(value any, p part, zone string) (string, bool) {
 	}
 }
 
-// readData reads canonical rdata back into data.
-func readData(rdata string, fields []dataField) (map[string]any, bool) {
+// dataOf parses canonical rdata into data.
+func dataOf(rdata string, fields []dataField) (map[string]any, bool) {
 	data := make(map[string]any, len(fields))
 	for _, f := range fields {
-		if f.part == rest {
+		if f.format == remainder {
 			data[f.name] = rdata
 			rdata = ""
 			continue
 		}
 		var text string
 		var ok bool
-		if text, rdata, ok = nextWord(rdata, f.part == quoted); !ok {
+		if text, rdata, ok = nextWord(rdata, f.format == quoted); !ok {
 			return nil, false
 		}
-		switch f.part {
+		switch f.format {
 		case number, metres:
 			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "m"), 64)
 			if err != nil {
@@ -210,7 +210,7 @@ func readData(rdata string, fields []dataField) (map[string]any, bool) {
 	return data, rdata == ""
 }
 
-// nextWord cuts the first word off, unquoting a quoted one.
+// nextWord returns the first word, unquoted, and the rest.
 func nextWord(s string, isQuoted bool) (text, left string, ok bool) {
 	s = strings.TrimLeft(s, " ")
 	if s == "" {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tx is a transaction on one zone: changes are made at once, under the Sim's
-// lock, and undone in reverse order by rollback.
+// tx is a transaction on one zone. It changes the zone immediately, under the Sim's
+// lock; rollback undoes the changes in reverse order.
 type tx struct {
 	z       *zone
 	changes []change
@@ -16,7 +16,7 @@ type change struct{ before, after *Record }
 
 func begin(z *zone) *tx { return &tx{z: z} }
 
-// put adds or replaces a record, unless it conflicts with others of its name.
+// put adds or replaces a record, unless it conflicts with others of the same name.
 func (t *tx) put(r *Record) error {
 	if err := t.z.conflict(r); err != nil {
 		return err
@@ -45,15 +45,15 @@ func (t *tx) rollback() {
 	t.changes = nil
 }
 
-// commit hands the changes to the view, each record with a time of its own from
-// which on it is visible.
+// commit schedules the changes in the view. Each record becomes visible at a time of its
+// own.
 func (t *tx) commit(now time.Time, visibleAt func() time.Time) {
 	if len(t.changes) == 0 {
 		return
 	}
 	t.z.serial++
 	t.z.modifiedOn = now
-	for _, c := range joined(t.changes) {
+	for _, c := range mergeByRecord(t.changes) {
 		at := visibleAt()
 		if c.before != nil && (c.after == nil || c.after.Name != c.before.Name) {
 			t.z.view.schedule(c.before.Name, c.before.ID, version{at, nil}, now)
@@ -65,9 +65,9 @@ func (t *tx) commit(now time.Time, visibleAt func() time.Time) {
 	t.changes = nil
 }
 
-// joined makes the changes of each record one: what happened in between was
-// never seen outside the transaction.
-func joined(changes []change) []change {
+// mergeByRecord merges the changes of each record into one, because no intermediate
+// state was visible outside the transaction.
+func mergeByRecord(changes []change) []change {
 	index := map[string]int{}
 	var out []change
 	for _, c := range changes {
@@ -85,7 +85,7 @@ func joined(changes []change) []change {
 	return out
 }
 
-// swap replaces before by after in the zone's maps; either may be nil.
+// swap replaces before with after in the zone's maps; either may be nil.
 func (z *zone) swap(before, after *Record) {
 	if before != nil {
 		delete(z.records, before.ID)
@@ -103,7 +103,7 @@ func (z *zone) swap(before, after *Record) {
 	}
 }
 
-// conflict checks a record against the others of its name.
+// conflict returns an error if a record conflicts with others of the same name.
 func (z *zone) conflict(r *Record) error {
 	address := r.Type == "A" || r.Type == "AAAA"
 	for id, other := range z.names[r.Name] {
@@ -129,5 +129,5 @@ func (z *zone) conflict(r *Record) error {
 }
 
 func conflicting(code int, text string) error {
-	return refuse(http.StatusBadRequest, code, "%s", text)
+	return refusal(http.StatusBadRequest, code, "%s", text)
 }

@@ -106,12 +106,12 @@ func TestCloudflareGo(t *testing.T) {
 	require.ErrorContains(t, err, "81044")
 }
 
-// npmCloudflare is the version of Cloudflare's client for Node.js that is driven.
+// npmCloudflare is the version of Cloudflare's client for Node.js in TestNodeClient.
 const npmCloudflare = "7.3.0"
 
 // TestNodeClient drives the simulator with Cloudflare's client for Node.js.
 func TestNodeClient(t *testing.T) {
-	modules := installNode(t)
+	modules := installNodeClient(t)
 	l := newLab(t, cfsim.Options{Plan: cfsim.PlanPro}, cfsim.Record{Type: "A", Name: "stays", Content: "192.0.2.1", Comment: "kept", Tags: []string{"a:b"}})
 	script, err := os.ReadFile(filepath.Join("testdata", "client.mjs"))
 	require.NoError(t, err)
@@ -149,12 +149,12 @@ func TestNodeClient(t *testing.T) {
 		"n0.example.com A 192.0.2.30 1", "n1.example.com A 192.0.2.30 1", "n2.example.com A 192.0.2.30 1",
 		"n3.example.com A 192.0.2.30 1", "n4.example.com A 192.0.2.30 1",
 		"stays.example.com A 192.0.2.2 60",
-	}, describe(l.Records(zoneName)))
+	}, describeRecords(l.Records(zoneName)))
 }
 
-// installNode installs the client into a cache folder, once a version, and
+// installNodeClient installs the client into a cache folder, once for each version, and
 // returns the folder.
-func installNode(t *testing.T) string {
+func installNodeClient(t *testing.T) string {
 	t.Helper()
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {

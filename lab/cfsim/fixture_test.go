@@ -24,7 +24,7 @@ const (
 	readToken = "lab-read-token"
 )
 
-// clock is a clock that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -68,7 +68,7 @@ func newLab(t *testing.T, opts cfsim.Options, records ...cfsim.Record) *lab {
 	return &lab{Sim: sim, t: t, url: server.URL + "/client/v4/", zoneID: id, spec: v}
 }
 
-// options of a real client: no retries unless a test is about them.
+// options returns a real client's options, without retries.
 func (l *lab) options() []option.RequestOption {
 	return []option.RequestOption{option.WithBaseURL(l.url), option.WithAPIToken(token), option.WithMaxRetries(0)}
 }
@@ -92,7 +92,7 @@ type reply struct {
 	ResultInfo map[string]int  `json:"result_info"`
 }
 
-// codes are the codes of the errors, chains included, outer before inner.
+// codes returns the codes of the errors and their chains, outer before inner.
 func (r reply) codes() []int {
 	var out []int
 	for _, e := range r.Errors {
@@ -150,15 +150,15 @@ func (l *lab) try(token, method, path, body string) (reply, error) {
 	return r, err
 }
 
-// params fills a parameter struct of cloudflare-go. Its own helper for that is in
-// the root package, which takes minutes to compile.
+// params fills a parameter struct of cloudflare-go. The library's own helper is in the
+// root package, which takes minutes to compile.
 func params[P any](t *testing.T, values map[string]any) P {
 	t.Helper()
 	var p P
 	for name, value := range values {
 		field := reflect.ValueOf(&p).Elem().FieldByName(name)
 		require.True(t, field.IsValid(), name)
-		if field.Kind() == reflect.Interface { // a body is no field of the library's kind
+		if field.Kind() == reflect.Interface { // a body is not a field of the library's type
 			field.Set(reflect.ValueOf(value))
 			continue
 		}
@@ -188,8 +188,8 @@ func (l *lab) send(req *http.Request, body string) reply {
 	return r
 }
 
-// serve asks a Sim without a connection, and returns the status.
-func serve(sim *cfsim.Sim, method, path, body string) int {
+// requestStatus sends a request to a Sim without a connection and returns the status.
+func requestStatus(sim *cfsim.Sim, method, path, body string) int {
 	req := httptest.NewRequest(method, "/client/v4"+path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// paging is which page of a list is wanted.
+// paging selects a page of a list.
 type paging struct{ page, perPage int }
 
 func readPaging(q url.Values, perPage, least, most int) (paging, error) {
@@ -29,7 +29,7 @@ func readPaging(q url.Values, perPage, least, most int) (paging, error) {
 	return p, nil
 }
 
-// paginate cuts the wanted page out of a list.
+// paginate returns the selected page of a list.
 func paginate[T any](all []T, p paging) ([]T, *resultInfo) {
 	start := len(all)
 	if p.page-1 <= len(all)/p.perPage { // no overflow below
@@ -42,8 +42,8 @@ func paginate[T any](all []T, p paging) ([]T, *resultInfo) {
 	}
 }
 
-// oneOf reads a parameter that has a fixed set of values; the first is the default.
-func oneOf(q url.Values, name string, values ...string) (string, error) {
+// enumParameter returns a parameter with a fixed set of values; the first is the default.
+func enumParameter(q url.Values, name string, values ...string) (string, error) {
 	if !q.Has(name) {
 		return values[0], nil
 	}
@@ -53,18 +53,19 @@ func oneOf(q url.Values, name string, values ...string) (string, error) {
 	return "", badParameter(name)
 }
 
-// combine joins conditions by and, or by or. No condition holds.
-func combine(tests []bool, either bool) bool {
-	if len(tests) == 0 {
+// allOrAny reports whether all conditions hold or, with either, any of them. It
+// reports true without conditions.
+func allOrAny(conditions []bool, either bool) bool {
+	if len(conditions) == 0 {
 		return true
 	}
-	return slices.Contains(tests, either) == either
+	return slices.Contains(conditions, either) == either
 }
 
-// matchText applies the filters name, name.exact, name.contains and so on of a
-// text property, all of them case-insensitive.
-func matchText(q url.Values, property, value string) []bool {
-	var tests []bool
+// textConditions applies the filters of a text property: name, name.exact,
+// name.contains and so on. All ignore case.
+func textConditions(q url.Values, property, value string) []bool {
+	var conditions []bool
 	value = strings.ToLower(value)
 	for operator, test := range map[string]func(value, operand string) bool{
 		"":            func(v, o string) bool { return v == o },
@@ -76,16 +77,16 @@ func matchText(q url.Values, property, value string) []bool {
 		".absent":     func(v, _ string) bool { return v == "" },
 	} {
 		if q.Has(property + operator) {
-			tests = append(tests, test(value, strings.ToLower(q.Get(property+operator))))
+			conditions = append(conditions, test(value, strings.ToLower(q.Get(property+operator))))
 		}
 	}
-	return tests
+	return conditions
 }
 
-// matchTags applies the tag filters. Their operand is name or name:value; the
-// comparisons are of the value of the tag of that name.
-func matchTags(q url.Values, tags []string) []bool {
-	var tests []bool
+// tagConditions applies the tag filters. Their operand is name or name:value; they
+// compare the value of the tag with that name.
+func tagConditions(q url.Values, tags []string) []bool {
+	var conditions []bool
 	for operator, test := range map[string]func(value, operand string) bool{
 		".exact":      func(v, o string) bool { return v == o },
 		".contains":   strings.Contains,
@@ -100,14 +101,14 @@ func matchTags(q url.Values, tags []string) []bool {
 				n, value, _ := strings.Cut(strings.ToLower(tag), ":")
 				return n == name && test(value, operand)
 			})
-			tests = append(tests, has != (operator == ".absent"))
+			conditions = append(conditions, has != (operator == ".absent"))
 		}
 	}
-	return tests
+	return conditions
 }
 
-// tagFilters are the operands of one operator. A bare tag=x means tag.present=x,
-// a bare tag=x:y means tag.exact=x:y.
+// tagFilters returns the operands of one operator. A bare tag=x means tag.present=x, a
+// bare tag=x:y means tag.exact=x:y.
 func tagFilters(q url.Values, operator string) []string {
 	filters := slices.Clone(q["tag"+operator])
 	for _, bare := range q["tag"] {

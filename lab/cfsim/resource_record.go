@@ -7,9 +7,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// rr is the record on the wire, with the given owner (a wildcard answers under
-// the name that was asked) and TTL.
-func (r *Record) rr(owner string, ttl uint32) (dns.RR, error) {
+// resourceRecord returns the record as DNS transmits it, with the given owner and TTL.
+// The owner differs from the record's name for a wildcard.
+func (r *Record) resourceRecord(owner string, ttl uint32) (dns.RR, error) {
 	header := dns.RR_Header{Name: owner, Rrtype: dns.StringToType[r.Type], Class: dns.ClassINET, Ttl: ttl}
 	switch r.Type {
 	case "A":
@@ -33,7 +33,7 @@ func (r *Record) rr(owner string, ttl uint32) (dns.RR, error) {
 	}
 	content := r.Content
 	if r.Type == "SRV" || r.Type == "NAPTR" {
-		content = dns.Fqdn(content) // the target is the last word
+		content = dns.Fqdn(content) // the content ends with the target
 	}
 	rr, err := dns.NewRR(". 1 IN " + r.Type + " " + content)
 	if err != nil {
@@ -43,7 +43,7 @@ func (r *Record) rr(owner string, ttl uint32) (dns.RR, error) {
 	return rr, nil
 }
 
-// soa is the zone's start of authority.
+// soa returns the zone's start of authority.
 func (z *zone) soa(ttl uint32) dns.RR {
 	return &dns.SOA{
 		Hdr: dns.RR_Header{Name: dns.Fqdn(z.name), Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// buffer holds an answer back until it is known whether it may go out.
+// buffer holds an answer until it is clear whether a fault drops it.
 type buffer struct {
 	header http.Header
 	status int
@@ -18,11 +18,11 @@ func (b *buffer) Header() http.Header         { return b.header }
 func (b *buffer) WriteHeader(status int)      { b.status = status }
 func (b *buffer) Write(p []byte) (int, error) { return b.body.Write(p) }
 
-// send lets the answer go.
+// send sends the answer to the client.
 func (b *buffer) send(w http.ResponseWriter) {
 	for name, values := range b.header {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(b.status)
-	_, _ = b.body.WriteTo(w) // a client that left is no concern of ours
+	_, _ = b.body.WriteTo(w) // fails only if the client has left
 }
