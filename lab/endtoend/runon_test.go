@@ -102,7 +102,7 @@ func (s *site) seedOnTarget(target *machine.Host) plan.Step {
 		return out
 	}
 	pair := replication.Pair{Name: "main", Source: server(replication.Source, s.lab.DB), Target: server(replication.Target, target)}
-	return worker.Step(pair, seed.Options{}, worker.Worker{Program: s.migrate, Command: []string{"seed-worker"}})
+	return worker.Step(pair, seed.Options{}, worker.Config{Program: s.migrate, Command: []string{"seed-worker"}})
 }
 
 // leftOf is what is there of a worker: its unit, its files, its account.

@@ -36,10 +36,10 @@ func rowsOf(p replication.Pair, d config.Database) plan.Step {
 }
 
 // seedWorker is this program as a worker.
-func seedWorker() worker.Worker {
+func seedWorker() worker.Config {
 	path, err := os.Executable()
 	if err != nil {
 		path = os.Args[0] // if it is wrong, copying it fails and says so
 	}
-	return worker.Worker{Program: path, Command: []string{SeedWorkerVerb}}
+	return worker.Config{Program: path, Command: []string{SeedWorkerVerb}}
 }

@@ -36,9 +36,9 @@ func TestSeedRefusesStatementsInTheLog(t *testing.T) {
 			"UPDATE": "UPDATE load1.posts SET title = 'by statement' WHERE id = 1",
 			"LOAD":   "LOAD DATA INFILE '" + rows + "' INTO TABLE load1.counters",
 		} {
-			goOn := seedHeld(t, pair, source)
+			finish := startHeld(t, pair, source)
 			source.Exec("SET SESSION binlog_format = 'STATEMENT'", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", statement)
-			replicationtest.RequireHint(t, goOn(), "(H4)", what, "binlog_format", "begins the seed anew")
+			replicationtest.RequireHint(t, finish(), "(H4)", what, "binlog_format", "begins the seed anew")
 			require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'load1'"), "nothing of it is kept")
 		}
 		require.NoError(t, replicationtest.Apply(t, Step(pair)))
@@ -119,10 +119,10 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 		pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, nil), Target: replicationtest.Server(t, target, replication.Target, nil)}
 		replicationtest.MakeLoadSchema(source)
 		replicationtest.MakeBigTable(source)
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		source.Exec("UPDATE load1.posts SET title = CONCAT(REPEAT('changed ', 8), id) WHERE id < 2000", "DELETE FROM load1.posts WHERE id BETWEEN 3000 AND 3500",
 			"INSERT INTO load1.counters SELECT id, id FROM load1.posts WHERE id < 1000")
-		require.NoError(t, goOn())
+		require.NoError(t, finish())
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
 		replicationtest.Replicate(t, flavor, source, target)
 		source.Exec("UPDATE load1.posts SET title = REPEAT('after ', 10) WHERE id < 100")

@@ -20,32 +20,32 @@ import (
 // rows, by their keys, and which tables as a whole. Values of rows are not
 // taken from the log: they are read again from the source, exactly.
 type changes struct {
-	*stretch
-	schemas []string
-	ours    map[string]bool // the schemas
+	*logSegment
+	schemas   []string
+	schemaSet map[string]bool // the schemas
 
-	dirty    map[table.Name]bool // to be copied again as a whole
-	loose    map[table.Name]bool // whose rows the log cannot tell: copied in a snapshot from now on
-	misfits  map[table.Name]int  // how often its events were of another shape, in all stretches
-	restart  string              // a statement that only a new beginning can follow
-	stray    error               // a statement in place of rows: errStatement
-	now      binlog.GTID         // the transaction at hand
-	prepared bool                // it is prepared only (XA)
+	dirty        map[table.Name]bool // to be copied again as a whole
+	snapshotOnly map[table.Name]bool // whose rows the log cannot tell: copied in a snapshot from now on
+	mismatches   map[table.Name]int  // how often its events were of another shape, in all stretches
+	schemaDDL    string              // a statement that only a new beginning can follow
+	statementErr error               // a statement in place of rows: errStatement
+	current      binlog.GTID         // the transaction at hand
+	prepared     bool                // it is prepared only (XA)
 }
 
-// stretch is the rows that a part of the log is about.
-type stretch struct {
-	known  *knownTables
-	at     map[table.Name]*seedTable
-	rows   map[*seedTable]map[string]table.Key
-	values map[*seedTable]map[string]cascadeValue // of rows that foreign keys refer to
-	count  int
-	anew   map[table.Name]bool // tables that are copied anew
+// logSegment is the rows that a part of the log is about.
+type logSegment struct {
+	known      *knownTables
+	tables     map[table.Name]*sourceTable
+	keys       map[*sourceTable]map[string]table.Key
+	references map[*sourceTable]map[string]cascadeValue // of rows that foreign keys refer to
+	count      int
+	recopied   map[table.Name]bool // tables that are copied anew
 }
 
-func newStretch(known *knownTables) *stretch {
-	return &stretch{
-		known: known, at: map[table.Name]*seedTable{}, rows: map[*seedTable]map[string]table.Key{}, values: map[*seedTable]map[string]cascadeValue{},
+func newLogSegment(known *knownTables) *logSegment {
+	return &logSegment{
+		known: known, tables: map[table.Name]*sourceTable{}, keys: map[*sourceTable]map[string]table.Key{}, references: map[*sourceTable]map[string]cascadeValue{},
 	}
 }
 
@@ -56,71 +56,71 @@ type cascadeValue struct {
 	after   table.Key // as it is, where it was changed
 }
 
-// mostMisfits is how often a table is copied again because its events are of another shape.
-const mostMisfits = 3
+// maxMismatches is how often a table is copied again because its events are of another shape.
+const maxMismatches = 3
 
-func newChanges(known *knownTables, schemas []string, misfits map[table.Name]int) *changes {
-	ours := map[string]bool{}
+func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]int) *changes {
+	schemaSet := map[string]bool{}
 	for _, schema := range schemas {
-		ours[schema] = true
+		schemaSet[schema] = true
 	}
-	return &changes{stretch: newStretch(known), ours: ours, schemas: schemas, misfits: misfits, dirty: map[table.Name]bool{}, loose: map[table.Name]bool{}}
+	return &changes{logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{}}
 }
 
-// take takes the stretch that has been read; another one begins.
-func (c *changes) take() *stretch {
-	out := c.stretch
-	out.anew = maps.Clone(c.dirty)
-	maps.Copy(out.anew, c.loose)
-	c.stretch = newStretch(out.known)
+// takeSegment takes the stretch that has been read; another one begins.
+func (c *changes) takeSegment() *logSegment {
+	out := c.logSegment
+	out.recopied = maps.Clone(c.dirty)
+	maps.Copy(out.recopied, c.snapshotOnly)
+	c.logSegment = newLogSegment(out.known)
 	return out
 }
 
 // table is one that is known; the same in all of a stretch.
-func (c *stretch) table(id table.Name) (*seedTable, bool) {
-	t, ok := c.at[id]
+func (c *logSegment) table(id table.Name) (*sourceTable, bool) {
+	t, ok := c.tables[id]
 	if !ok {
 		if t, ok = c.known.get(id); ok {
-			c.at[id] = t
+			c.tables[id] = t
 		}
 	}
 	return t, ok
 }
 
-// tablesAtOnce is how many tables a stretch is about.
-const tablesAtOnce = 5000
+// maxSegmentTables is how many tables a stretch is about.
+const maxSegmentTables = 5000
 
-// many reports whether it is time to deal with what was found, with so many times the usual.
-func (c *stretch) many(times int) bool {
-	return c.count >= times*changesAtOnce || len(c.at) >= times*tablesAtOnce
+// isLarge reports whether it is time to deal with what was found, with so many times the usual.
+func (c *logSegment) isLarge(times int) bool {
+	return c.count >= times*maxSegmentKeys || len(c.tables) >= times*maxSegmentTables
 }
 
-func (c *stretch) add(t *seedTable, key table.Key) {
-	if c.rows[t] == nil {
-		c.rows[t] = map[string]table.Key{}
+func (c *logSegment) addKey(t *sourceTable, key table.Key) {
+	if c.keys[t] == nil {
+		c.keys[t] = map[string]table.Key{}
 	}
 	text := strings.Join(key, ",")
-	if _, ok := c.rows[t][text]; !ok {
-		c.rows[t][text] = key
+	if _, ok := c.keys[t][text]; !ok {
+		c.keys[t][text] = key
 		c.count++
 	}
 }
 
-func (c *stretch) refer(child *seedTable, v cascadeValue) {
-	if c.values[child] == nil {
-		c.values[child] = map[string]cascadeValue{}
+func (c *logSegment) addReference(child *sourceTable, v cascadeValue) {
+	if c.references[child] == nil {
+		c.references[child] = map[string]cascadeValue{}
 	}
 	text := strings.Join(v.cascade.columns, ",") + "\x00" + strings.Join(v.before, ",") + "\x00" + strings.Join(v.after, ",")
-	if _, ok := c.values[child][text]; !ok {
-		c.values[child][text] = v
+	if _, ok := c.references[child][text]; !ok {
+		c.references[child][text] = v
 		c.count++
 	}
 }
 
-// event takes the rows of one event.
-func (c *changes) event(e *logevent.RowsEvent, broken bool) {
+// addEvent takes the rows of one event.
+func (c *changes) addEvent(e *logevent.RowsEvent, broken bool) {
 	id := table.Name{Schema: string(e.Table.Schema), Name: string(e.Table.Table)}
-	if !c.ours[id.Schema] || (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() || c.dirty[id] {
+	if !c.schemaSet[id.Schema] || (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() || c.dirty[id] {
 		return
 	}
 	t, ok := c.table(id)
@@ -133,7 +133,7 @@ func (c *changes) event(e *logevent.RowsEvent, broken bool) {
 	case c.prepared:
 		c.dirty[id] = true
 	case broken:
-		c.loose[id] = true
+		c.snapshotOnly[id] = true
 		return
 	}
 	if !t.chunked() && len(t.cascades) == 0 {
@@ -142,10 +142,10 @@ func (c *changes) event(e *logevent.RowsEvent, broken bool) {
 	places, ok := t.log.Places(e)
 	if !ok {
 		// DDL has run, and the log will tell; or the shape is one that cannot be read.
-		if c.misfits[id]++; c.misfits[id] <= mostMisfits {
+		if c.mismatches[id]++; c.mismatches[id] <= maxMismatches {
 			c.dirty[id] = true
 		} else {
-			c.loose[id] = true
+			c.snapshotOnly[id] = true
 		}
 		return
 	}
@@ -156,38 +156,38 @@ func (c *changes) event(e *logevent.RowsEvent, broken bool) {
 	for i := 0; i+step <= len(e.Rows); i += step {
 		before, after := logRow{t, places, e, i}, logRow{t, places, e, i + step - 1}
 		if t.chunked() && (!c.addKeys(t, before) || step == 2 && !c.addKeys(t, after)) {
-			c.loose[id] = true
+			c.snapshotOnly[id] = true
 		}
 		if e.Type() != logevent.EnumRowsEventTypeInsert {
-			c.cascade(t, before, after, step == 2)
+			c.addCascades(t, before, after, step == 2)
 		}
 	}
 }
 
 // logRow is one image of a row in an event.
 type logRow struct {
-	t      *seedTable
+	table  *sourceTable
 	places []int
-	e      *logevent.RowsEvent
-	at     int
+	event  *logevent.RowsEvent
+	index  int
 }
 
 // literals are the literals that the image may have in a column. known is
 // false where the log leaves the column out, because it was not changed.
 func (r logRow) literals(c table.Column) (values []string, known bool) {
-	at := slices.IndexFunc(r.t.log.Columns, func(l binlog.Column) bool { return l.Name == c.Name })
-	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.e.Rows[r.at]) {
+	at := slices.IndexFunc(r.table.log.Columns, func(l binlog.Column) bool { return l.Name == c.Name })
+	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.event.Rows[r.index]) {
 		return nil, true
 	}
 	place := r.places[at]
-	if r.at < len(r.e.SkippedColumns) && slices.Contains(r.e.SkippedColumns[r.at], place) {
+	if r.index < len(r.event.SkippedColumns) && slices.Contains(r.event.SkippedColumns[r.index], place) {
 		return nil, false
 	}
-	return c.LogLiterals(r.e.Rows[r.at][place]), true
+	return c.LogLiterals(r.event.Rows[r.index][place]), true
 }
 
-// bounds are the values of columns in the image; ok is false where one cannot be told.
-func (r logRow) bounds(columns []table.Column) (all []table.Key, ok bool) {
+// possibleKeys are the values of columns in the image; ok is false where one cannot be told.
+func (r logRow) possibleKeys(columns []table.Column) (all []table.Key, ok bool) {
 	all = []table.Key{nil}
 	for _, c := range columns {
 		values, known := r.literals(c)
@@ -212,16 +212,16 @@ func (r logRow) bounds(columns []table.Column) (all []table.Key, ok bool) {
 	return all, true
 }
 
-func (c *changes) addKeys(t *seedTable, row logRow) bool {
-	keys, ok := row.bounds(t.keyCols)
+func (c *changes) addKeys(t *sourceTable, row logRow) bool {
+	keys, ok := row.possibleKeys(t.keyCols)
 	for _, key := range keys {
-		c.add(t, key)
+		c.addKey(t, key)
 	}
 	return ok
 }
 
-// cascade notes what foreign keys have done to the children of a changed row.
-func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
+// addCascades notes what foreign keys have done to the children of a changed row.
+func (c *changes) addCascades(t *sourceTable, before, after logRow, update bool) {
 	for i := range t.cascades {
 		k := &t.cascades[i]
 		child, ok := c.table(k.child)
@@ -229,11 +229,11 @@ func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
 			continue
 		}
 		columns := t.columnsNamed(k.parent)
-		was, okWas := before.bounds(columns)
+		was, okWas := before.possibleKeys(columns)
 		var now []table.Key
 		if update {
 			var okNow bool
-			if now, okNow = after.bounds(columns); okNow && okWas && slices.EqualFunc(was, now, slices.Equal[table.Key]) {
+			if now, okNow = after.possibleKeys(columns); okNow && okWas && slices.EqualFunc(was, now, slices.Equal[table.Key]) {
 				continue
 			}
 		}
@@ -241,15 +241,15 @@ func (c *changes) cascade(t *seedTable, before, after logRow, update bool) {
 			continue // a NULL is referred to by no row
 		}
 		for _, b := range was {
-			c.refer(child, cascadeValue{cascade: k, before: b})
+			c.addReference(child, cascadeValue{cascade: k, before: b})
 		}
 		for _, b := range now {
-			c.refer(child, cascadeValue{cascade: k, after: b})
+			c.addReference(child, cascadeValue{cascade: k, after: b})
 		}
 	}
 }
 
-func (t *seedTable) columnsNamed(wanted []string) []table.Column {
+func (t *sourceTable) columnsNamed(wanted []string) []table.Column {
 	var out []table.Column
 	for _, name := range wanted {
 		for _, c := range t.Columns {
@@ -266,8 +266,8 @@ var (
 	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
 	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
 	// rowStatements change rows, or call what does. In a log of rows there are none.
-	rowStatements = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
-	harmless      = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
+	rowStatements      = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
+	harmlessStatements = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
 )
 
 // errStatement says that the log holds a statement where rows should be: what it
@@ -275,9 +275,9 @@ var (
 // would run it again.
 var errStatement = errors.New("the binlog holds a statement in place of rows (H4)")
 
-// strayed is the error of a statement in place of rows. The text itself may
+// statementError is the error of a statement in place of rows. The text itself may
 // hold data and stays out of it.
-func strayed(word, schema string, id binlog.GTID) error {
+func statementError(word, schema string, id binlog.GTID) error {
 	if schema == "" {
 		schema = "none"
 	}
@@ -285,30 +285,30 @@ func strayed(word, schema string, id binlog.GTID) error {
 		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
 }
 
-// statement takes what is in the log as a statement: every table that it may
+// addStatement takes what is in the log as a statement: every table that it may
 // be about is copied again. What it does to the table is never guessed at.
-func (c *changes) statement(schema, text string) {
+func (c *changes) addStatement(schema, text string) {
 	word := binlog.FirstWord(text)
 	if word == "XA" {
 		c.prepared = strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "XA START")
 		return
 	}
 	text = withoutComments(text)
-	if slices.Contains(harmless, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
+	if slices.Contains(harmlessStatements, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
 		return // programs and accounts are made at the end, and compared then
 	}
 	lower := strings.ToLower(text)
 	if slices.Contains(rowStatements, word) {
 		ours := func(s string) bool { return strings.EqualFold(s, schema) || mentions(lower, s) }
-		if c.stray == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // what LOAD DATA is about is not told
-			c.stray = strayed(word, schema, c.now)
+		if c.statementErr == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // what LOAD DATA is about is not told
+			c.statementErr = statementError(word, schema, c.current)
 		}
 		return
 	}
 	if databaseDDL.MatchString(text) {
 		for _, s := range c.schemas {
 			if mentions(lower, s) {
-				c.restart = text
+				c.schemaDDL = text
 			}
 		}
 		return
@@ -317,7 +317,7 @@ func (c *changes) statement(schema, text string) {
 		if !strings.EqualFold(schema, s) && !mentions(lower, s) {
 			continue
 		}
-		for id := range c.known.of(s) {
+		for id := range c.known.inSchema(s) {
 			if mentions(lower, id.Name) {
 				c.dirty[id] = true
 			}

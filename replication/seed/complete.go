@@ -20,9 +20,9 @@ import (
 )
 
 // complete adds indexes, foreign keys and counters to the tables.
-func (r *seedRun) complete(ctx context.Context) error {
+func (r *run) complete(ctx context.Context) error {
 	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
-		err := r.notes.eachMade(ctx, func(list []lateNote) error { return r.addToEach(ctx, list, keys) })
+		err := r.notes.eachIncomplete(ctx, func(list []deferredNote) error { return r.addToTables(ctx, list, keys) })
 		if err != nil {
 			return err
 		}
@@ -30,8 +30,8 @@ func (r *seedRun) complete(ctx context.Context) error {
 	return r.setCounters(ctx)
 }
 
-// addToEach adds the indexes of tables, or their foreign keys, which makes them whole.
-func (r *seedRun) addToEach(ctx context.Context, list []lateNote, keys bool) error {
+// addToTables adds the indexes of tables, or their foreign keys, which makes them whole.
+func (r *run) addToTables(ctx context.Context, list []deferredNote, keys bool) error {
 	var whole []table.Name
 	group, limited := errgroup.WithContext(ctx)
 	group.SetLimit(tableMakers)
@@ -40,7 +40,7 @@ func (r *seedRun) addToEach(ctx context.Context, list []lateNote, keys bool) err
 		if !ok || t.sequence {
 			continue
 		}
-		group.Go(func() error { return r.addLate(limited, t, note.late, keys) })
+		group.Go(func() error { return r.addDeferred(limited, t, note.deferred, keys) })
 		if keys {
 			whole = append(whole, note.table)
 		}
@@ -48,14 +48,14 @@ func (r *seedRun) addToEach(ctx context.Context, list []lateNote, keys bool) err
 	if err := group.Wait(); err != nil || len(whole) == 0 {
 		return err
 	}
-	return r.notes.note(ctx, wholeNote(whole))
+	return r.notes.write(ctx, completeNote(whole))
 }
 
-// addLate adds what a table lacks of its indexes or of its foreign keys. An
+// addDeferred adds what a table lacks of its indexes or of its foreign keys. An
 // earlier try may have added them without noting it.
-func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys bool) error {
-	late = slices.DeleteFunc(slices.Clone(late), func(d string) bool { return foreignKey.MatchString(d) != keys })
-	if len(late) == 0 {
+func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string, keys bool) error {
+	deferred = slices.DeleteFunc(slices.Clone(deferred), func(d string) bool { return foreignKey.MatchString(d) != keys })
+	if len(deferred) == 0 {
 		return nil
 	}
 	kind, err := r.Pair.Target.Dialect(ctx)
@@ -76,7 +76,7 @@ func (r *seedRun) addLate(ctx context.Context, t *seedTable, late []string, keys
 		return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}
 	var add []string
-	for _, d := range late {
+	for _, d := range deferred {
 		if !slices.Contains(there, d) {
 			add = append(add, "ADD "+d)
 		}
@@ -115,21 +115,21 @@ func counter(create string) uint64 {
 }
 
 // setCounters lets AUTO_INCREMENT go on where the source's is.
-func (r *seedRun) setCounters(ctx context.Context) error {
-	var some []table.Name
-	for id := range r.known.counting() {
-		if some = append(some, id); len(some) < notesAtOnce {
+func (r *run) setCounters(ctx context.Context) error {
+	var ids []table.Name
+	for id := range r.known.withCounter() {
+		if ids = append(ids, id); len(ids) < notesPerPage {
 			continue
 		}
-		if err := r.setCountersOf(ctx, some); err != nil {
+		if err := r.setCountersOf(ctx, ids); err != nil {
 			return err
 		}
-		some = some[:0]
+		ids = ids[:0]
 	}
-	return r.setCountersOf(ctx, some)
+	return r.setCountersOf(ctx, ids)
 }
 
-func (r *seedRun) setCountersOf(ctx context.Context, ids []table.Name) error {
+func (r *run) setCountersOf(ctx context.Context, ids []table.Name) error {
 	if len(ids) == 0 {
 		return nil
 	}

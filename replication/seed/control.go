@@ -17,16 +17,16 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-const seedLock = "migrate.seed"
+const lockName = "migrate.seed"
 
 // ControlInterval is how often a running seed looks for changed limits and tells its progress.
 const ControlInterval = time.Second
 
-// controlPatience is how long the command waits for a seed that is only beginning.
-const controlPatience = 30 * time.Second
+// controlTimeout is how long the command waits for a seed that is only beginning.
+const controlTimeout = 30 * time.Second
 
-// seedLockSeconds is how long a seed waits for the session of one that was killed to end.
-const seedLockSeconds = 20
+// lockWaitSeconds is how long a seed waits for the session of one that was killed to end.
+const lockWaitSeconds = 20
 
 // Rows of the control table.
 const (
@@ -46,8 +46,8 @@ type LimitsChange struct {
 	Paused         *bool          `json:"paused,omitempty"`
 }
 
-// of is the limits with the change.
-func (c LimitsChange) of(l throttle.Limits) throttle.Limits {
+// appliedTo is the limits with the change.
+func (c LimitsChange) appliedTo(l throttle.Limits) throttle.Limits {
 	override(&l.Workers, c.Workers)
 	override(&l.BytesPerSecond, c.BytesPerSecond)
 	override(&l.MostRunning, c.MostRunning)
@@ -56,8 +56,8 @@ func (c LimitsChange) of(l throttle.Limits) throttle.Limits {
 	return l
 }
 
-// over is the change on top of an earlier one.
-func (c LimitsChange) over(earlier LimitsChange) LimitsChange {
+// onTopOf is the change on top of an earlier one.
+func (c LimitsChange) onTopOf(earlier LimitsChange) LimitsChange {
 	later := func(a, b *int) *int {
 		if a != nil {
 			return a
@@ -96,7 +96,7 @@ func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, 
 	if err != nil {
 		return State{}, false, err
 	}
-	held, err := query.Text(ctx, db, "SELECT IS_USED_LOCK(?)", seedLock)
+	held, err := query.Text(ctx, db, "SELECT IS_USED_LOCK(?)", lockName)
 	if err != nil {
 		return State{}, false, pair.Target.Wrap("look for a seed", err)
 	}
@@ -112,7 +112,7 @@ func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, 
 // about a second, and returns the limits that it then has. It needs no lock of
 // the migration. Without a seed it returns ErrNoSeed.
 func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChange) (State, error) {
-	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	for {
 		state, ok, err := Running(ctx, pair)
@@ -122,9 +122,9 @@ func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChang
 		if !ok {
 			return State{}, fmt.Errorf("%s: %w", pair.Name, ErrNoSeed)
 		}
-		err = throttleRunning(ctx, pair.Target, change)
+		err = changeRunning(ctx, pair.Target, change)
 		if err == nil {
-			state.Limits = change.of(state.Limits)
+			state.Limits = change.appliedTo(state.Limits)
 			return state, nil
 		}
 		if n := query.ErrorNumber(err); n != 1146 && n != 1049 {
@@ -136,7 +136,7 @@ func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChang
 	}
 }
 
-func throttleRunning(ctx context.Context, target *replication.Server, change LimitsChange) error {
+func changeRunning(ctx context.Context, target *replication.Server, change LimitsChange) error {
 	session, err := target.Session(ctx, dialect.Unlogged)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 			return err
 		}
 	}
-	if err := writeControl(ctx, tx, controlWanted, change.over(earlier)); err != nil {
+	if err := writeControl(ctx, tx, controlWanted, change.onTopOf(earlier)); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -206,17 +206,17 @@ func TakeControl(ctx context.Context, target *replication.Server) (*Control, err
 	if err != nil {
 		return nil, err
 	}
-	if err := takeSeedLock(ctx, session); err != nil {
+	if err := takeLock(ctx, session); err != nil {
 		session.Close()
-		return nil, target.Wrap("take the lock "+seedLock, err)
+		return nil, target.Wrap("take the lock "+lockName, err)
 	}
 	return &Control{target, session}, nil
 }
 
-func takeSeedLock(ctx context.Context, session *replication.Session) error {
+func takeLock(ctx context.Context, session *replication.Session) error {
 	var before json.RawMessage
-	for n := range seedLockSeconds {
-		got, err := query.Text(ctx, session, "SELECT GET_LOCK(?, 1)", seedLock)
+	for n := range lockWaitSeconds {
+		got, err := query.Text(ctx, session, "SELECT GET_LOCK(?, 1)", lockName)
 		if err != nil || got == "1" {
 			return err
 		}
@@ -268,7 +268,7 @@ func (c *Control) step(ctx context.Context, pair string, configured throttle.Lim
 	if _, err := readControl(ctx, c.Session, controlWanted, &wanted); err != nil {
 		return err
 	}
-	if limits := wanted.of(configured); t.Set(limits) {
+	if limits := wanted.appliedTo(configured); t.Set(limits) {
 		report.Note(ctx, "migrate throttle: %s", limits)
 	}
 	err := writeControl(ctx, c.Session, controlState, State{Pair: pair, Limits: t.Current(), Progress: now()})
@@ -283,6 +283,6 @@ func (c *Control) step(ctx context.Context, pair string, configured throttle.Lim
 func (c *Control) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), ControlInterval)
 	defer cancel()
-	_, _ = c.Session.ExecContext(ctx, "DO RELEASE_LOCK(?)", seedLock)
+	_, _ = c.Session.ExecContext(ctx, "DO RELEASE_LOCK(?)", lockName)
 	c.Session.Close()
 }

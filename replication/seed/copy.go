@@ -22,22 +22,22 @@ import (
 
 const firstChunk = 1000 // rows
 
-const leastChunk = 50 // of rows that are not long
+const minChunk = 50 // of rows that are not long
 
-const mostChunk = 100_000
+const maxChunk = 100_000
 
 const chunkTime = time.Second
 
-const splitLeast = 4 * firstChunk // rows left in a range that is worth sharing
+const minSplitRows = 4 * firstChunk // rows left in a range that is worth sharing
 
-const splitSamples = 200_000 // rows that a split may pass over to find its place
+const maxSplitOffset = 200_000 // rows that a split may pass over to find its place
 
-// readTime is how long a statement of ours on the source may be open: its
+// readTimeLimit is how long a statement of ours on the source may be open: its
 // rows are cut off then, and read by another.
-const readTime = 3 * time.Second
+const readTimeLimit = 3 * time.Second
 
-// employEvery is how often the number of workers is looked at.
-const employEvery = 500 * time.Millisecond
+// workerCheckInterval is how often the number of workers is looked at.
+const workerCheckInterval = 500 * time.Millisecond
 
 // copier copies the ranges of many tables by a few workers. A worker without a
 // range takes half of what another has left.
@@ -51,29 +51,29 @@ type copier struct {
 	mu      sync.Mutex
 	workers int // that are at work
 
-	changed *sync.Cond
-	waiting []*keyRange // the longest last
-	busy    map[*keyRange]bool
-	numbers map[table.Name]int
-	open    map[table.Name]int // ranges that are not copied yet
-	ended   chan struct{}      // closed when all is copied
-	stopped bool
-	dirty   map[table.Name]bool // tables that DDL has changed meanwhile
+	changed    *sync.Cond
+	waiting    []*keyRange // the longest last
+	busy       map[*keyRange]bool
+	lastParts  map[table.Name]int
+	openRanges map[table.Name]int // ranges that are not copied yet
+	finished   chan struct{}      // closed when all is copied
+	stopped    bool
+	dirty      map[table.Name]bool // tables that DDL has changed meanwhile
 }
 
 // copy copies the ranges, and returns the tables that changed meanwhile.
 func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[table.Name]bool, error) {
 	c.changed = sync.NewCond(&c.mu)
 	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[table.Name]bool{}, false
-	c.open, c.ended = map[table.Name]int{}, make(chan struct{})
+	c.openRanges, c.finished = map[table.Name]int{}, make(chan struct{})
 	for _, r := range ranges {
-		c.open[r.table.id()]++
+		c.openRanges[r.table.id()]++
 	}
 	for _, r := range ranges {
-		r.rows = r.table.firstChunk(c.throttle.Chunk())
+		r.chunkRows = r.table.firstChunk(c.throttle.ChunkSize())
 	}
 	c.waiting = ranges
-	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.left - b.left) })
+	slices.SortStableFunc(c.waiting, func(a, b *keyRange) int { return int(a.rowsLeft - b.rowsLeft) })
 	group, ctx := errgroup.WithContext(ctx)
 	release := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
@@ -83,29 +83,29 @@ func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[table.Name]b
 	})
 	defer release()
 	most := len(ranges) * 4
-	group.Go(func() error { c.employ(ctx, group, most); return nil })
+	group.Go(func() error { c.keepWorkers(ctx, group, most); return nil })
 	return c.dirty, group.Wait()
 }
 
-// employ keeps as many workers at work as the throttle allows, which may change,
+// keepWorkers keeps as many workers at work as the throttle allows, which may change,
 // until all is copied.
-func (c *copier) employ(ctx context.Context, group *errgroup.Group, most int) {
-	tick := time.NewTicker(employEvery)
+func (c *copier) keepWorkers(ctx context.Context, group *errgroup.Group, most int) {
+	tick := time.NewTicker(workerCheckInterval)
 	defer tick.Stop()
 	for {
-		want := min(c.throttle.Current().Workers, most)
+		wanted := min(c.throttle.Current().Workers, most)
 		c.mu.Lock()
 		left := len(c.waiting) + len(c.busy)
-		for ; left > 0 && c.workers < want && !c.stopped; c.workers++ {
+		for ; left > 0 && c.workers < wanted && !c.stopped; c.workers++ {
 			group.Go(func() error { return c.work(ctx) })
 		}
-		c.progress.at(c.workers)
+		c.progress.setWorkers(c.workers)
 		c.mu.Unlock()
 		if left == 0 {
 			return
 		}
 		select {
-		case <-c.ended:
+		case <-c.finished:
 			return
 		case <-ctx.Done():
 			return
@@ -114,9 +114,9 @@ func (c *copier) employ(ctx context.Context, group *errgroup.Group, most int) {
 	}
 }
 
-// leave reports whether there are more workers than there may be; then the one
+// leaveIfSurplus reports whether there are more workers than there may be; then the one
 // that asks is counted no more. It is called with the lock held.
-func (c *copier) leave() bool {
+func (c *copier) leaveIfSurplus() bool {
 	if c.workers <= c.throttle.Current().Workers {
 		return false
 	}
@@ -132,7 +132,7 @@ func (c *copier) next(ctx context.Context, from *wire.Conn) (*keyRange, error) {
 		if c.stopped {
 			return nil, context.Cause(ctx)
 		}
-		if c.leave() {
+		if c.leaveIfSurplus() {
 			return nil, nil
 		}
 		if n := len(c.waiting); n > 0 {
@@ -160,11 +160,11 @@ func (c *copier) done(r *keyRange) {
 	defer c.mu.Unlock()
 	delete(c.busy, r)
 	id := r.table.id()
-	if c.open[id]--; c.open[id] == 0 && !c.dirty[id] {
-		c.progress.finished(id)
+	if c.openRanges[id]--; c.openRanges[id] == 0 && !c.dirty[id] {
+		c.progress.finishTable(id)
 	}
 	if len(c.busy)+len(c.waiting) == 0 {
-		close(c.ended)
+		close(c.finished)
 	}
 	c.changed.Broadcast()
 }
@@ -173,7 +173,7 @@ func (c *copier) done(r *keyRange) {
 func (c *copier) handBack(r *keyRange) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.leave() {
+	if !c.leaveIfSurplus() {
 		return false
 	}
 	delete(c.busy, r)
@@ -198,11 +198,11 @@ func (c *copier) work(ctx context.Context) error {
 		if err != nil || r == nil {
 			return err
 		}
-		ranges, err := c.copyFew(ctx, c.withFew(r, from), from, to)
+		ranges, err := c.copySmallTables(ctx, c.withSmallTables(r, from), from, to)
 		if err == nil {
 			err = c.copyEach(ctx, ranges, from, to)
 		}
-		if errors.Is(err, errFewer) {
+		if errors.Is(err, errFewerWorkers) {
 			return nil
 		}
 		if err != nil {
@@ -214,8 +214,8 @@ func (c *copier) work(ctx context.Context) error {
 // Settings of the sessions that read chunks: each reads what is committed when it begins.
 var readSettings = []string{wire.ReadCommitted}
 
-// errFewer ends a worker that is not wanted any more.
-var errFewer = errors.New("there are to be fewer workers")
+// errFewerWorkers ends a worker that is not wanted any more.
+var errFewerWorkers = errors.New("there are to be fewer workers")
 
 // copyRange copies a range chunk by chunk. The note of a chunk commits with its rows.
 func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire.Conn) error {
@@ -224,34 +224,34 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire.Conn
 			return err
 		}
 		c.mu.Lock()
-		pos, upper, size := r.pos, r.upper, r.rows
+		pos, upper, size := r.pos, r.upper, r.chunkRows
 		c.mu.Unlock()
 		began := time.Now()
-		got, err := c.copyChunk(ctx, &keyRange{table: r.table, number: r.number, pos: pos, upper: upper, rows: size}, from, to)
+		got, err := c.copyChunk(ctx, &keyRange{table: r.table, part: r.part, pos: pos, upper: upper, chunkRows: size}, from, to)
 		if err != nil {
 			return err
 		}
 		c.progress.Add(r.table.id(), got.rows, got.bytes)
 		c.mu.Lock()
-		r.done += got.rows
+		r.rowsDone += got.rows
 		if got.last != nil {
 			r.pos = got.last
 		}
-		r.rows = nextChunk(size, got, time.Since(began), c.throttle.Chunk())
-		r.left = max(r.left-got.rows, 2*r.rows+1, splitLeast) // statistics may be far too low
-		c.changed.Broadcast()                                 // there is something to split again, perhaps
+		r.chunkRows = nextChunk(size, got, time.Since(began), c.throttle.ChunkSize())
+		r.rowsLeft = max(r.rowsLeft-got.rows, 2*r.chunkRows+1, minSplitRows) // statistics may be far too low
+		c.changed.Broadcast()                                                // there is something to split again, perhaps
 		c.mu.Unlock()
-		if got.all(size) {
+		if got.isLast(size) {
 			return nil
 		}
 		if c.handBack(r) {
-			return errFewer
+			return errFewerWorkers
 		}
 	}
 }
 
 // copyChunk copies the next rows of a range.
-func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire.Conn) (got pumped, err error) {
+func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire.Conn) (got pumpResult, err error) {
 	err = to.InTransaction(ctx, "copy "+r.table.Title(), func() (err error) {
 		got, err = c.pumpRange(ctx, r, from, to)
 		return err
@@ -263,13 +263,13 @@ func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire.Conn
 func (r *keyRange) query() string {
 	t := r.table
 	return "SELECT " + t.selectList() + " FROM " + t.Quoted() + " WHERE " + table.Within(t.keyCols, r.pos, r.upper) +
-		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.rows, 10)
+		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.chunkRows, 10)
 }
 
 // pumpRange copies the next rows of a range, and notes it, in the transaction that is open.
-func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn) (pumped, error) {
+func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn) (pumpResult, error) {
 	t := r.table
-	p := &pump{from: from, to: to, table: t, verb: "REPLACE", many: r.pos != nil || t.Bytes >= c.prepareFrom, took: c.throttle.Took, limit: readTime}
+	p := &pump{from: from, to: to, table: t, verb: "REPLACE", manyRows: r.pos != nil || t.Bytes >= c.prepareFrom, onRead: c.throttle.Count, limit: readTimeLimit}
 	got, err := p.run(ctx, r.query())
 	if err != nil {
 		return got, err
@@ -278,12 +278,12 @@ func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn
 	if last == nil {
 		last = r.pos
 	}
-	_, err = to.Exec(ctx, r.reachedNote(last, got, got.all(r.rows)))
+	_, err = to.Exec(ctx, r.reachedNote(last, got, got.isLast(r.chunkRows)))
 	return got, err
 }
 
 // firstChunk is how many rows a table's first chunk has, by what a row usually takes.
-func (t *seedTable) firstChunk(bytes int64) int64 {
+func (t *sourceTable) firstChunk(bytes int64) int64 {
 	if t.Bytes <= 0 || t.rows <= 0 {
 		return firstChunk
 	}
@@ -291,16 +291,16 @@ func (t *seedTable) firstChunk(bytes int64) int64 {
 }
 
 // nextChunk is how many rows the next chunk has, by what the last one took.
-func nextChunk(size int64, got pumped, took time.Duration, bytes int64) int64 {
+func nextChunk(size int64, got pumpResult, took time.Duration, bytes int64) int64 {
 	next := size * 4
 	if took > 0 {
 		next = min(next, int64(float64(size)*float64(chunkTime)/float64(took)))
 	}
-	next = max(next, leastChunk)
+	next = max(next, minChunk)
 	if got.rows > 0 && got.bytes > 0 {
 		next = min(next, max(1, bytes*got.rows/got.bytes))
 	}
-	return min(next, mostChunk)
+	return min(next, maxChunk)
 }
 
 // split takes the rear half of the longest range that is at work, and notes
@@ -310,7 +310,7 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 	var longest *keyRange
 	for r := range c.busy {
 		// Rows so long that one is a chunk are read one at a time, for memory's sake.
-		if r.rows > 1 && r.left >= splitLeast && r.left > 2*r.rows && (longest == nil || r.left > longest.left) && r.pos != nil {
+		if r.chunkRows > 1 && r.rowsLeft >= minSplitRows && r.rowsLeft > 2*r.chunkRows && (longest == nil || r.rowsLeft > longest.rowsLeft) && r.pos != nil {
 			longest = r
 		}
 	}
@@ -326,21 +326,21 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 		if errors.Is(err, schema.ErrTableChanged) {
 			err = nil
 		}
-		longest.left = 0 // not worth another try
+		longest.rowsLeft = 0 // not worth another try
 		return nil, true, err
 	}
 	if fmt.Sprint(longest.upper) != fmt.Sprint(copied.upper) {
 		return nil, true, nil // another worker was faster
 	}
-	c.numbers[longest.table.id()]++
-	rear = &keyRange{table: longest.table, number: c.numbers[longest.table.id()], pos: middle, upper: longest.upper, rows: longest.rows}
-	if err := c.notes.note(ctx, rear.partNote(), longest.upperNote(middle)); err != nil {
+	c.lastParts[longest.table.id()]++
+	rear = &keyRange{table: longest.table, part: c.lastParts[longest.table.id()], pos: middle, upper: longest.upper, chunkRows: longest.chunkRows}
+	if err := c.notes.write(ctx, rear.partNote(), longest.upperNote(middle)); err != nil {
 		return nil, true, err
 	}
-	rear.left = longest.left / 2
-	longest.left -= rear.left
+	rear.rowsLeft = longest.rowsLeft / 2
+	longest.rowsLeft -= rear.rowsLeft
 	longest.upper = middle
-	c.open[rear.table.id()]++
+	c.openRanges[rear.table.id()]++
 	c.busy[rear] = true
 	return rear, true, nil
 }
@@ -351,7 +351,7 @@ func (c *copier) middle(ctx context.Context, from *wire.Conn, r *keyRange) (tabl
 	if len(t.keyCols) == 1 && isInteger(t.keyCols[0].Type) {
 		return c.middleNumber(ctx, from, r)
 	}
-	offset := min(r.left/2, splitSamples)
+	offset := min(r.rowsLeft/2, maxSplitOffset)
 	return t.keyOf(ctx, from, "WHERE "+table.Within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+fmt.Sprintf(" LIMIT 1 OFFSET %d", offset))
 }
 
@@ -378,7 +378,7 @@ func (c *copier) middleNumber(ctx context.Context, from *wire.Conn, r *keyRange)
 }
 
 // keyOf reads the key of the first row that a condition finds; nil if none.
-func (t *seedTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
+func (t *sourceTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
 	keys, err := t.keysOf(ctx, from, condition)
 	if err != nil || len(keys) == 0 {
 		return nil, err
@@ -387,7 +387,7 @@ func (t *seedTable) keyOf(ctx context.Context, from *wire.Conn, condition string
 }
 
 // keysOf reads the keys of all rows that a condition finds.
-func (t *seedTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
+func (t *sourceTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
 	var keys []table.Key
 	err := from.Query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.Quoted()+" "+condition, func(row []byte) error {
 		key := make(table.Key, len(t.keyCols))

@@ -27,7 +27,7 @@ func TestSeedToBeKilled(t *testing.T) {
 	if !ok {
 		return // it is not the process to be killed
 	}
-	require.NoError(t, StepWith(pair, Options{BytesPerSecond: 6 << 20, prepareFrom: 1, waveTables: 7}).Op.Apply(t.Context()))
+	require.NoError(t, StepWith(pair, Options{BytesPerSecond: 6 << 20, prepareFrom: 1, batchTables: 7}).Op.Apply(t.Context()))
 }
 
 // TestSeedSurvivesKills ends, at random moments while the source is written
@@ -173,14 +173,14 @@ func (b *breaker) cut() {
 	b.open = nil
 }
 
-// crashFew is how many tables there are that are copied together.
-const crashFew = 40
+// crashSmallTables is how many tables there are that are copied together.
+const crashSmallTables = 40
 
 func makeCrashTables(s *servertest.Instance) {
 	s.Exec("CREATE TABLE load1.parent (id INT PRIMARY KEY, code INT NOT NULL UNIQUE)",
 		`CREATE TABLE load1.child (id VARCHAR(20) PRIMARY KEY, parent INT, FOREIGN KEY (parent) REFERENCES load1.parent (id) ON DELETE CASCADE ON UPDATE SET NULL)`,
 		"CREATE TABLE load1.pairs (a INT, b VARCHAR(10), n DOUBLE, UNIQUE KEY n (n), PRIMARY KEY (a, b))")
-	for i := range crashFew {
+	for i := range crashSmallTables {
 		s.Exec(fmt.Sprintf("CREATE TABLE load1.few%d (id INT PRIMARY KEY, v INT)", i), fmt.Sprintf("INSERT INTO load1.few%d VALUES (1, 1), (2, 2), (3, 3)", i))
 	}
 	for i := range 500 {
@@ -209,8 +209,8 @@ func crashLoad(t *testing.T, s *servertest.Instance) (stop func() int64) {
 				fmt.Sprintf("INSERT IGNORE INTO load1.pairs VALUES (%d, 'x%d', %d)", i, j, n),
 				fmt.Sprintf("UPDATE IGNORE load1.pairs SET b = UPPER(b), a = %d WHERE n = %d", j, random.IntN(n+1)),
 				fmt.Sprintf("REPLACE INTO load1.pairs VALUES (%d, 'r', %d)", i, random.IntN(n+1)),
-				fmt.Sprintf("REPLACE INTO load1.few%d VALUES (%d, %d)", i%crashFew, random.IntN(4), n),
-				fmt.Sprintf("DELETE FROM load1.few%d WHERE id = %d", j%crashFew, random.IntN(4)),
+				fmt.Sprintf("REPLACE INTO load1.few%d VALUES (%d, %d)", i%crashSmallTables, random.IntN(4), n),
+				fmt.Sprintf("DELETE FROM load1.few%d WHERE id = %d", j%crashSmallTables, random.IntN(4)),
 			} {
 				_, _ = s.Root().ExecContext(ctx, statement) // some are to fail
 			}

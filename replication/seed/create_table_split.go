@@ -9,33 +9,33 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// bareTable is a table's CREATE statement without what is cheaper to make when
+// createParts is a table's CREATE statement without what is cheaper to make when
 // the rows are there: secondary indexes and foreign keys.
-type bareTable struct {
-	create string
-	late   []string // what to add when the rows are there, indexes first
+type createParts struct {
+	create   string
+	deferred []string // what to add when the rows are there, indexes first
 }
 
 var (
 	indexDefinition = regexp.MustCompile("^(UNIQUE KEY|KEY|FULLTEXT KEY|SPATIAL KEY|VECTOR KEY) (`(?:[^`]|``)*`)")
 	foreignKey      = regexp.MustCompile("^(?:CONSTRAINT `(?:[^`]|``)*` )?FOREIGN KEY")
-	firstIndexed    = regexp.MustCompile(`^[^(]*\((.*)`)
-	countsUp        = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
+	indexedColumns  = regexp.MustCompile(`^[^(]*\((.*)`)
+	autoIncrement   = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
 )
 
-// smallTable is the size below which another DDL statement costs more than to
+// keepIndexesBelow is the size below which another DDL statement costs more than to
 // keep the indexes while rows come in. Unique ones come later all the same: a
 // fuzzy copy may break them for a while.
-const smallTable = 1 << 20
+const keepIndexesBelow = 1 << 20
 
-// bare takes a CREATE TABLE apart. keep names indexes that the copy needs;
+// deferIndexes takes a CREATE TABLE apart. keep names indexes that the copy needs;
 // lookups are column lists that must stay findable by an index. The indexes
 // before a kept one stay too, so that their order in the end is the source's.
-func bare(t *seedTable, lookups [][]string) (bareTable, error) {
+func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 	create := t.object.Create
 	head, definitions, tail, err := splitDefinitions(create)
 	if err != nil {
-		return bareTable{}, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
+		return createParts{}, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}
 	lastKept := map[string]int{} // by class: unique and other indexes are sorted apart
 	for i, d := range definitions {
@@ -43,7 +43,7 @@ func bare(t *seedTable, lookups [][]string) (bareTable, error) {
 		if m == nil {
 			continue
 		}
-		if m[1] == "KEY" && t.Bytes < smallTable || m[2] == query.Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
+		if m[1] == "KEY" && t.Bytes < keepIndexesBelow || m[2] == query.Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
 			lastKept[m[1]] = i
 		}
 	}
@@ -63,25 +63,25 @@ func bare(t *seedTable, lookups [][]string) (bareTable, error) {
 			kept = append(kept, d)
 		}
 	}
-	return bareTable{create: head + strings.Join(kept, ",\n  ") + tail, late: append(indexes, keys...)}, nil
+	return createParts{create: head + strings.Join(kept, ",\n  ") + tail, deferred: append(indexes, keys...)}, nil
 }
 
 // indexesCounter reports whether an index begins with the AUTO_INCREMENT
 // column, which the server wants an index for.
 func indexesCounter(index string, definitions []string) bool {
 	for _, d := range definitions {
-		if !strings.HasPrefix(d, "`") || !countsUp.MatchString(unquoted(d)) {
+		if !strings.HasPrefix(d, "`") || !autoIncrement.MatchString(unquoted(d)) {
 			continue
 		}
 		name := d[:nameEnd(d)]
-		m := firstIndexed.FindStringSubmatch(index)
+		m := indexedColumns.FindStringSubmatch(index)
 		return m != nil && strings.Contains(m[1], name) // also where it is not the first (MyISAM)
 	}
 	return false
 }
 
 func indexesLookup(index string, lookups [][]string) bool {
-	m := firstIndexed.FindStringSubmatch(index)
+	m := indexedColumns.FindStringSubmatch(index)
 	return m != nil && slices.ContainsFunc(lookups, func(columns []string) bool {
 		return strings.HasPrefix(m[1], query.Quote(columns[0]))
 	})

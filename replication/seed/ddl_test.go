@@ -18,14 +18,14 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// seedHeld seeds in the background and returns once every table of the source
+// startHeld seeds in the background and returns once every table of the source
 // is copied but load1.big, which is locked: what happens before goOn is in the seed's window.
-func seedHeld(t *testing.T, pair replication.Pair, source *servertest.Instance) (goOn func() error) {
+func startHeld(t *testing.T, pair replication.Pair, source *servertest.Instance) (finish func() error) {
 	lock, err := source.Root().Conn(t.Context())
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
-		done <- StepWith(pair, Options{BytesPerSecond: 4 << 20, prepareFrom: 1, waveTables: 3}).Op.Apply(t.Context())
+		done <- StepWith(pair, Options{BytesPerSecond: 4 << 20, prepareFrom: 1, batchTables: 3}).Op.Apply(t.Context())
 	}()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)
@@ -61,13 +61,13 @@ func TestSeedCopiesATableAgainAfterDDL(t *testing.T) {
 		source.Exec("CREATE TABLE load1.gone (id INT PRIMARY KEY)", "CREATE TABLE load1.emptied (id INT PRIMARY KEY)",
 			"INSERT INTO load1.emptied VALUES (1), (2)", "CREATE TABLE load1.a (id INT PRIMARY KEY, v INT)", "CREATE TABLE load1.b LIKE load1.a",
 			"INSERT INTO load1.a VALUES (1, 1)", "INSERT INTO load1.b VALUES (2, 2)")
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		source.Exec("SET lock_wait_timeout = 60", "CREATE TABLE load1.late (id INT PRIMARY KEY, v TEXT)", "INSERT INTO load1.late VALUES (1, 'x')",
 			"TRUNCATE load1.emptied", "INSERT INTO load1.emptied VALUES (3)", "DROP TABLE load1.gone",
 			"RENAME TABLE load1.a TO load1.x, load1.b TO load1.a, load1.x TO load1.b",
 			"ALTER TABLE load1.posts ADD COLUMN extra INT FIRST", "UPDATE load1.posts SET extra = 7 WHERE id < 10",
 			"CREATE VIEW load1.seen AS SELECT * FROM load1.late")
-		require.NoError(t, goOn())
+		require.NoError(t, finish())
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
 		require.Equal(t, "3", target.Value("SELECT GROUP_CONCAT(id) FROM load1.emptied"))
 		require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM load1.seen"))
@@ -85,9 +85,9 @@ func TestSeedBeginsAgainWhenASchemaIsMade(t *testing.T) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
 		replicationtest.MakeBigTable(source)
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		source.Exec("CREATE DATABASE late", "CREATE TABLE late.t (id INT PRIMARY KEY)")
-		err := goOn()
+		err := finish()
 		var transient *report.TransientError
 		require.ErrorAs(t, err, &transient)
 		require.ErrorIs(t, err, schema.ErrSchemaChanged)
@@ -116,13 +116,13 @@ func TestSeedFollowsForeignKeys(t *testing.T) {
 			source.Exec(fmt.Sprintf("INSERT INTO load1.child VALUES (%d, %d, 'c%d', 'v')", i, i, i%60+1),
 				fmt.Sprintf("INSERT INTO load1.grandchild VALUES (%d, %d, %d)", i, i, i))
 		}
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		for i := 1; i <= 20; i++ {
 			source.Exec(fmt.Sprintf("DELETE FROM load1.parent WHERE id = %d", i),
 				fmt.Sprintf("UPDATE load1.parent SET id = id + 1000 WHERE id = %d", i+20),
 				fmt.Sprintf("UPDATE load1.parent SET code = CONCAT('new', code) WHERE id = %d", i+40))
 		}
-		require.NoError(t, goOn())
+		require.NoError(t, finish())
 		require.Equal(t, "40", target.Value("SELECT COUNT(*) FROM load1.grandchild"))
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
 		report, err := verify.Run(t.Context(), pair, verify.Options{})
@@ -136,13 +136,13 @@ func TestTableIsDirtyOnlyOnceThatIsNoted(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	pair.Schemas = nil
 	source.Exec("CREATE DATABASE s", "CREATE TABLE s.t (id INT PRIMARY KEY)", "CREATE TABLE s.u (id INT PRIMARY KEY)")
-	run := wavesRun(t, pair, 7)
-	require.NoError(t, run.eachTaken(t.Context(), func(context.Context, taken) error { return nil }))
+	run := beginBatchRun(t, pair, 7)
+	require.NoError(t, run.eachBatch(t.Context(), func(context.Context, tableBatch) error { return nil }))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	dirty, loose := map[table.Name]bool{{Schema: "s", Name: "t"}: true}, map[table.Name]bool{{Schema: "s", Name: "u"}: true}
-	require.Error(t, run.markDirty(ended, dirty, loose))
-	require.NoError(t, run.markDirty(t.Context(), dirty, loose))
+	dirty, snapshotOnly := map[table.Name]bool{{Schema: "s", Name: "t"}: true}, map[table.Name]bool{{Schema: "s", Name: "u"}: true}
+	require.Error(t, run.markDirty(ended, dirty, snapshotOnly))
+	require.NoError(t, run.markDirty(t.Context(), dirty, snapshotOnly))
 	require.Equal(t, "new,loose", target.Value("SELECT GROUP_CONCAT(phase ORDER BY table_name) FROM migrate.seed_tables"))
 	require.Len(t, run.dirty, 2)
 }

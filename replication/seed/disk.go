@@ -22,10 +22,10 @@ const (
 	// the sorting of indexes, and diskShare the same as a share of the copy.
 	diskMargin = 128 << 20
 	diskShare  = 0.1
-	// diskFull is from where on a disk counts as full.
-	diskFull = 8 << 20
-	// diskPatience bounds the question that comes after an error.
-	diskPatience = 10 * time.Second
+	// diskFullBelow is from where on a disk counts as full.
+	diskFullBelow = 8 << 20
+	// diskTimeout bounds the question that comes after an error.
+	diskTimeout = 10 * time.Second
 )
 
 // disk is what the file system of a data directory has.
@@ -71,9 +71,9 @@ func (d *disk) ask(ctx context.Context, s *replication.Server) error {
 	return nil
 }
 
-// enoughDisk refuses a target that the copy does not fit on (H29). What an
+// requireDisk refuses a target that the copy does not fit on (H29). What an
 // earlier try has copied is there already.
-func (r *seedRun) enoughDisk(ctx context.Context) error {
+func (r *run) requireDisk(ctx context.Context) error {
 	d, ok, err := readDisk(ctx, r.Pair.Target)
 	if err != nil || !ok {
 		return err
@@ -128,21 +128,21 @@ func isFull(err error) bool {
 	return false
 }
 
-// explainFull names the disk in an error that comes of its being full: one
+// explainFullDisk names the disk in an error that comes of its being full: one
 // that the server said, or one of a server that did not survive it. It is asked
 // for although ctx may have ended. The seed goes on from there when there is room.
-func (s *Op) explainFull(ctx context.Context, err error) error {
+func (s *Op) explainFullDisk(ctx context.Context, err error) error {
 	if err == nil || s.Pair.Target.Host() == nil || ctx.Err() != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskTimeout)
 	defer cancel()
 	d, _, diskErr := readDisk(ctx, s.Pair.Target)
 	full := isFull(err)
 	switch {
 	case diskErr != nil && full:
 		return report.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.Pair.Target.Name(), err), diskErr), roomHint)
-	case diskErr != nil || !full && d.free >= diskFull:
+	case diskErr != nil || !full && d.free >= diskFullBelow:
 		return err
 	}
 	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.Pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is

@@ -15,41 +15,41 @@ import (
 )
 
 const (
-	snapshotTime  = 3 * time.Second // that catching up in the last snapshot may take
-	mostSnapshots = 10
+	snapshotTimeLimit = 3 * time.Second // that catching up in the last snapshot may take
+	maxSnapshots      = 10
 )
 
-// errSnapshotLong says that the last snapshot was open for too long.
-var errSnapshotLong = errors.New("the last snapshot takes too long")
+// errSnapshotTooLong says that the last snapshot was open for too long.
+var errSnapshotTooLong = errors.New("the last snapshot takes too long")
 
 // lastRounds does what is left inside a snapshot that is not open for longer
 // than snapshotTime, where that can be: a source that is written to faster than
 // one connection follows gets more rounds before the next try, and in the end,
 // visibly, the time that it takes.
-func (r *seedRun) lastRounds(ctx context.Context) error {
+func (r *run) lastRounds(ctx context.Context) error {
 	for try := 1; ; try++ {
-		if try > 1 || time.Since(r.caughtUp) > roundTime { // there may be more by now than fits in
+		if try > 1 || time.Since(r.roundBegan) > quickRound { // there may be more by now than fits in
 			if _, err := r.round(ctx); err != nil || len(r.dirty) > 0 {
 				return err
 			}
 		}
-		limit := snapshotTime
-		if try == mostSnapshots {
+		limit := snapshotTimeLimit
+		if try == maxSnapshots {
 			limit = 0
 		}
 		err := r.lastRound(ctx, limit)
-		if !errors.Is(err, errSnapshotLong) {
+		if !errors.Is(err, errSnapshotTooLong) {
 			return err
 		}
 		report.Note(ctx, "the last snapshot of %s would have been open for longer than %s: it is given up, and taken again after another round (%d of %d)",
-			r.Pair.Source.Name(), snapshotTime, try, mostSnapshots-1)
+			r.Pair.Source.Name(), snapshotTimeLimit, try, maxSnapshots-1)
 	}
 }
 
 // lastRound does what is left inside one snapshot, at whose position the target
 // is then. Catching up in it takes at most limit; 0 is no limit.
-func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
-	r.progress.enter("the last round")
+func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
+	r.progress.setPhase("the last round")
 	to, err := wire.Open(ctx, r.Pair.Target, dialect.Unlogged, rowsSettings, wire.ReadCommitted)
 	if err != nil {
 		return err
@@ -60,22 +60,22 @@ func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 		return err
 	}
 	defer snap.Close()
-	l := lane{snap.Conn, to}
+	conns := workerConns{snap.Conn, to}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if limit > 0 {
-		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotLong)
+		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotTooLong)
 	}
-	err = r.catchUp(limited, []lane{l}, snap.GTIDs, nil)
-	late := errors.Is(context.Cause(limited), errSnapshotLong)
+	err = r.catchUp(limited, []workerConns{conns}, snap.GTIDs, nil)
+	late := errors.Is(context.Cause(limited), errSnapshotTooLong)
 	cancel()
 	switch {
 	case err != nil && late:
-		return errSnapshotLong // rows that are newer than what is noted will be read again
+		return errSnapshotTooLong // rows that are newer than what is noted will be read again
 	case err != nil || len(r.dirty) > 0:
 		return err
 	}
-	r.announce(ctx)
-	err = r.copySnapshot(ctx, l)
+	r.announceSnapshot(ctx)
+	err = r.copySnapshot(ctx, conns)
 	if errors.Is(err, schema.ErrTableChanged) {
 		r.dirty[table.Name{}] = true // what has changed stands in the log
 		return nil
@@ -86,11 +86,11 @@ func (r *seedRun) lastRound(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// announce says how long the tables that need the snapshot will keep it open.
-func (r *seedRun) announce(ctx context.Context) {
+// announceSnapshot says how long the tables that need the snapshot will keep it open.
+func (r *run) announceSnapshot(ctx context.Context) {
 	var bytes int64
 	var titles []string
-	for _, t := range r.known.whole {
+	for _, t := range r.known.atEnd {
 		if !t.chunked() && !t.sequence {
 			bytes, titles = bytes+t.Bytes, append(titles, t.Title())
 		}
@@ -99,7 +99,7 @@ func (r *seedRun) announce(ctx context.Context) {
 		return
 	}
 	slices.Sort(titles)
-	r.progress.enter("tables without a key, in one snapshot")
+	r.progress.setPhase("tables without a key, in one snapshot")
 	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
 	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %s: %s keeps old versions of rows for about %s",
 		phrase.FirstOf(5, titles), phrase.Bytes(bytes), r.Pair.Source.Name(), max(took, time.Second))

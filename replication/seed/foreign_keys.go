@@ -18,16 +18,16 @@ type cascade struct {
 	onUpdate        bool
 }
 
-// bonds are the foreign keys of the source whose actions change rows, and its sequences.
-type bonds struct {
+// dependencies are the foreign keys of the source whose actions change rows, and its sequences.
+type dependencies struct {
 	cascades  map[table.Name][]cascade  // of a parent
 	lookups   map[table.Name][][]string // the columns by which a child's rows must be found
 	sequences bool
 }
 
-// readBonds asks for them; there are few on most servers, and any may lead from one schema to another.
-func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
-	source, found := r.Pair.Source, bonds{cascades: map[table.Name][]cascade{}, lookups: map[table.Name][][]string{}}
+// readDependencies asks for them; there are few on most servers, and any may lead from one schema to another.
+func (r *run) readDependencies(ctx context.Context) (dependencies, error) {
+	source, found := r.Pair.Source, dependencies{cascades: map[table.Name][]cascade{}, lookups: map[table.Name][][]string{}}
 	dialect, err := source.Dialect(ctx)
 	if err != nil {
 		return found, err
@@ -41,7 +41,7 @@ func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 			return source.Wrap("read the foreign keys of "+r.schemas[i/2], err)
 		}
 		if i%2 == 0 {
-			found.bind(rows)
+			found.addForeignKeys(rows)
 		} else {
 			found.sequences = found.sequences || len(rows) > 0
 		}
@@ -55,18 +55,18 @@ func (r *seedRun) readBonds(ctx context.Context) (bonds, error) {
 	return found, err
 }
 
-// lostTable is a table of the source that the seed has not noted, if there is
+// uncopiedTable is a table of the source that the seed has not noted, if there is
 // one. It looks once more at what is there, beside all that the seed knows.
-func (r *seedRun) lostTable(ctx context.Context) (lost table.Name, err error) {
-	waves, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.waveTables)
+func (r *run) uncopiedTable(ctx context.Context) (uncopied table.Name, err error) {
+	batches, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.batchTables)
 	if err != nil {
-		return lost, err
+		return uncopied, err
 	}
-	return lost, waves.Each(ctx, func(w schema.Batch) error {
-		noted, err := r.notes.read(ctx, w)
-		for id := range w.Kinds {
+	return uncopied, batches.Each(ctx, func(b schema.Batch) error {
+		noted, err := r.notes.read(ctx, b)
+		for id := range b.Kinds {
 			if err == nil && noted[id] == nil {
-				lost = id
+				uncopied = id
 			}
 		}
 		return err

@@ -20,33 +20,33 @@ import (
 const tableMakers = 4
 
 // copyTables takes up the source's tables and copies their rows, wave by wave.
-func (r *seedRun) copyTables(ctx context.Context) error {
-	return r.eachTaken(ctx, func(ctx context.Context, t taken) error {
-		r.progress.enter("copies")
-		defer r.progress.enter("tables")
-		return r.copyRanges(ctx, t)
+func (r *run) copyTables(ctx context.Context) error {
+	return r.eachBatch(ctx, func(ctx context.Context, b tableBatch) error {
+		r.progress.setPhase("copies")
+		defer r.progress.setPhase("tables")
+		return r.copyRanges(ctx, b)
 	})
 }
 
-// taken is a wave whose tables stand on the target, and what the notes say of them.
-type taken struct {
-	tables map[table.Name]*seedTable // those that were read now, or are not copied yet
+// tableBatch is a wave whose tables stand on the target, and what the notes say of them.
+type tableBatch struct {
+	tables map[table.Name]*sourceTable // those that were read now, or are not copied yet
 	noted  map[table.Name]*tableNote
 }
 
-// eachTaken makes on the target the tables that are not there or must be made
+// eachBatch makes on the target the tables that are not there or must be made
 // anew, wave by wave, and hands over each. What the source has not got any more is dropped.
-func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken) error) error {
-	r.progress.enter("tables")
+func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch) error) error {
+	r.progress.setPhase("tables")
 	if err := r.makeSchemas(ctx); err != nil {
 		return err
 	}
-	bonds, err := r.readBonds(ctx)
+	found, err := r.readDependencies(ctx)
 	if err != nil {
 		return err
 	}
-	r.known.cascades = bonds.cascades
-	waves, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.waveTables)
+	r.known.cascades = found.cascades
+	batches, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.batchTables)
 	if err != nil {
 		return err
 	}
@@ -55,11 +55,11 @@ func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken)
 			return err
 		}
 	}
-	waves.Sizes = r.sizes
+	batches.Sizes = r.sizes
 	stale := maps.Clone(r.dirty)
-	if bonds.sequences { // before any table: a column's default may ask one of another schema
-		err := waves.Each(ctx, func(w schema.Batch) error {
-			_, err := r.takeUp(ctx, w, schema.KindSequence, bonds, stale)
+	if found.sequences { // before any table: a column's default may ask one of another schema
+		err := batches.Each(ctx, func(b schema.Batch) error {
+			_, err := r.prepareTables(ctx, b, schema.KindSequence, found, stale)
 			return err
 		})
 		if err != nil {
@@ -71,32 +71,32 @@ func (r *seedRun) eachTaken(ctx context.Context, do func(context.Context, taken)
 	for _, size := range r.sizes {
 		all = all.Plus(size)
 	}
-	r.progress.expect(all)
-	err = waves.Each(ctx, func(w schema.Batch) error {
-		var t taken
+	r.progress.start(all)
+	err = batches.Each(ctx, func(b schema.Batch) error {
+		var tables tableBatch
 		var err error
-		if t.tables, err = r.takeUp(ctx, w, schema.KindTable, bonds, stale); err != nil {
+		if tables.tables, err = r.prepareTables(ctx, b, schema.KindTable, found, stale); err != nil {
 			return err
 		}
-		if t.noted, err = r.notes.read(ctx, w); err != nil {
+		if tables.noted, err = r.notes.read(ctx, b); err != nil {
 			return err
 		}
-		maps.DeleteFunc(t.noted, func(id table.Name, _ *tableNote) bool { return w.Kinds[id] != schema.KindTable })
-		for id, note := range t.noted {
-			if known, ok := r.known.get(id); ok && t.tables[id] == nil && len(note.parts) > 0 {
-				t.tables[id] = known // an earlier pass has read it
+		maps.DeleteFunc(tables.noted, func(id table.Name, _ *tableNote) bool { return b.Kinds[id] != schema.KindTable })
+		for id, note := range tables.noted {
+			if known, ok := r.known.get(id); ok && tables.tables[id] == nil && len(note.parts) > 0 {
+				tables.tables[id] = known // an earlier pass has read it
 			}
 		}
-		r.progress.take(w.Size, t.tables, t.noted)
-		return do(ctx, t)
+		r.progress.addBatch(b.Size, tables.tables, tables.noted)
+		return do(ctx, tables)
 	})
 	if err == nil {
-		r.progress.expectNoMore()
+		r.progress.endBatches()
 	}
 	return err
 }
 
-func (r *seedRun) makeSchemas(ctx context.Context) error {
+func (r *run) makeSchemas(ctx context.Context) error {
 	source, err := r.Pair.Source.DB(ctx)
 	if err != nil {
 		return err
@@ -119,22 +119,22 @@ func (r *seedRun) makeSchemas(ctx context.Context) error {
 	})
 }
 
-// dropGone drops what the seed has made and the source has not got any more.
-func (r *seedRun) dropGone(ctx context.Context, w schema.Batch, noted map[table.Name]*tableNote) error {
+// dropVanished drops what the seed has made and the source has not got any more.
+func (r *run) dropVanished(ctx context.Context, b schema.Batch, noted map[table.Name]*tableNote) error {
 	for id := range noted {
-		if _, ok := w.Kinds[id]; ok {
+		if _, ok := b.Kinds[id]; ok {
 			continue
 		}
 		if err := r.dropTable(ctx, id); err != nil {
 			return err
 		}
-		if err := r.notes.note(ctx, forgetTable(id), forgetParts(id)); err != nil {
+		if err := r.notes.write(ctx, forgetTable(id), forgetParts(id)); err != nil {
 			return err
 		}
 	}
-	for _, schema := range w.Schemas {
-		for _, id := range slices.Collect(r.known.of(schema)) {
-			if _, ok := w.Kinds[id]; !ok && w.Covers(id.Name) {
+	for _, schema := range b.Schemas {
+		for _, id := range slices.Collect(r.known.inSchema(schema)) {
+			if _, ok := b.Kinds[id]; !ok && b.Covers(id.Name) {
 				r.known.drop(id)
 			}
 		}
@@ -142,7 +142,7 @@ func (r *seedRun) dropGone(ctx context.Context, w schema.Batch, noted map[table.
 	return nil
 }
 
-func (r *seedRun) dropTable(ctx context.Context, id table.Name) error {
+func (r *run) dropTable(ctx context.Context, id table.Name) error {
 	return r.Quietly(ctx, func(session *replication.Session) error {
 		statements := []string{"SET SESSION foreign_key_checks = 0", "DROP TABLE IF EXISTS " + query.QuoteTable(id.Schema, id.Name)}
 		for _, statement := range statements {
@@ -154,14 +154,14 @@ func (r *seedRun) dropTable(ctx context.Context, id table.Name) error {
 	})
 }
 
-// takeUp reads the tables of a kind in a wave that are not known, or are to be
+// prepareTables reads the tables of a kind in a wave that are not known, or are to be
 // made anew, makes those that are not made, and returns what it has read.
-func (r *seedRun) takeUp(ctx context.Context, w schema.Batch, kind string, bonds bonds, dirty map[table.Name]bool) (map[table.Name]*seedTable, error) {
-	noted, err := r.notes.read(ctx, w)
+func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, found dependencies, dirty map[table.Name]bool) (map[table.Name]*sourceTable, error) {
+	noted, err := r.notes.read(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.dropGone(ctx, w, noted); err != nil {
+	if err := r.dropVanished(ctx, b, noted); err != nil {
 		return nil, err
 	}
 	dialect, err := r.Pair.Source.Dialect(ctx)
@@ -170,22 +170,22 @@ func (r *seedRun) takeUp(ctx context.Context, w schema.Batch, kind string, bonds
 	}
 	stale := func(id table.Name) bool {
 		note := noted[id]
-		return note == nil || note.phase == phaseNew || note.phase == phaseLoose || dirty[id]
+		return note == nil || note.phase == phaseNew || note.phase == phaseSnapshotOnly || dirty[id]
 	}
 	var wanted []table.Name
-	for id, is := range w.Kinds {
+	for id, is := range b.Kinds {
 		if is == kind && (!r.known.has(id) || stale(id)) {
 			wanted = append(wanted, id)
 		}
 	}
 	var mu sync.Mutex
-	read := map[table.Name]*seedTable{}
-	err = r.inBatches(ctx, table.SortedIDs(wanted), func(ctx context.Context, from *wire.Conn, c *schema.Creator, ids []table.Name) error {
-		var tables, make []*seedTable
-		err := readSeedTables(ctx, from, dialect, ids, kind, func(t *seedTable) error {
-			t.lookups = bonds.lookups[t.id()]
-			if note := noted[t.id()]; note != nil && note.phase == phaseLoose {
-				t.keyName, t.keyCols, t.keyAt = "", nil, nil
+	read := map[table.Name]*sourceTable{}
+	err = r.inGroups(ctx, table.SortedIDs(wanted), func(ctx context.Context, from *wire.Conn, c *schema.Creator, ids []table.Name) error {
+		var tables, make []*sourceTable
+		err := readTables(ctx, from, dialect, ids, kind, func(t *sourceTable) error {
+			t.lookups = found.lookups[t.id()]
+			if note := noted[t.id()]; note != nil && note.phase == phaseSnapshotOnly {
+				t.keyName, t.keyCols, t.keyPositions = "", nil, nil
 			}
 			tables = append(tables, t)
 			if stale(t.id()) && (t.chunked() || t.sequence) {
@@ -210,22 +210,22 @@ func (r *seedRun) takeUp(ctx context.Context, w schema.Batch, kind string, bonds
 	return read, err
 }
 
-// mostBatch is how many tables are read at a time, in one or two round trips.
-const mostBatch = 25
+// tablesPerGroup is how many tables are read at a time, in one or two round trips.
+const tablesPerGroup = 25
 
-// inBatches hands tables to a few makers, some at a time; each has a connection
+// inGroups hands tables to a few makers, some at a time; each has a connection
 // that asks the source, and one that makes on the target.
-func (r *seedRun) inBatches(ctx context.Context, ids []table.Name, do func(context.Context, *wire.Conn, *schema.Creator, []table.Name) error) error {
+func (r *run) inGroups(ctx context.Context, ids []table.Name, do func(context.Context, *wire.Conn, *schema.Creator, []table.Name) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	batches := make(chan []table.Name)
+	groups := make(chan []table.Name)
 	group.Go(func() error {
-		defer close(batches)
-		for batch := range slices.Chunk(ids, min(mostBatch, len(ids)/(4*tableMakers)+1)) {
+		defer close(groups)
+		for ids := range slices.Chunk(ids, min(tablesPerGroup, len(ids)/(4*tableMakers)+1)) {
 			select {
-			case batches <- batch:
+			case groups <- ids:
 			case <-ctx.Done():
 				return nil // a maker says why
 			}
@@ -244,8 +244,8 @@ func (r *seedRun) inBatches(ctx context.Context, ids []table.Name, do func(conte
 				return err
 			}
 			defer c.Close()
-			for batch := range batches {
-				if err := do(ctx, from, c, batch); err != nil {
+			for ids := range groups {
+				if err := do(ctx, from, c, ids); err != nil {
 					return err
 				}
 			}
@@ -257,7 +257,7 @@ func (r *seedRun) inBatches(ctx context.Context, ids []table.Name, do func(conte
 
 // makeTables makes tables and notes them: those that are new before, so that
 // what a crash leaves of them is known, and all when they stand.
-func (r *seedRun) makeTables(ctx context.Context, c *schema.Creator, tables []*seedTable, noted map[table.Name]*tableNote) error {
+func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourceTable, noted map[table.Name]*tableNote) error {
 	var begun, made []string
 	for _, t := range tables {
 		if noted[t.id()] == nil {
@@ -279,23 +279,23 @@ func (r *seedRun) makeTables(ctx context.Context, c *schema.Creator, tables []*s
 
 // makeTable makes a table on the target, without what is cheaper to make later,
 // and returns the statements that note it: one that is not noted is made anew.
-func (r *seedRun) makeTable(ctx context.Context, c *schema.Creator, t *seedTable) (notes []string, err error) {
+func (r *run) makeTable(ctx context.Context, c *schema.Creator, t *sourceTable) (notes []string, err error) {
 	if err := c.Exec(ctx, "DROP TABLE IF EXISTS "+t.Quoted()); err != nil {
 		return nil, r.Pair.Target.Wrap("drop table "+t.Title(), err)
 	}
 	o := t.object
-	var late []string
+	var deferred []string
 	if !t.sequence {
-		made, err := bare(t, t.lookups)
+		parts, err := deferIndexes(t, t.lookups)
 		if err != nil {
 			return nil, err
 		}
-		o.Create, late = made.create, made.late
+		o.Create, deferred = parts.create, parts.deferred
 	}
 	if err := c.Create(ctx, o); err != nil {
 		return nil, err
 	}
-	notes = []string{phaseNote(t.id(), phaseMade, late), forgetParts(t.id())}
+	notes = []string{phaseNote(t.id(), phaseMade, deferred), forgetParts(t.id())}
 	if t.chunked() {
 		notes = append(notes, (&keyRange{table: t}).partNote())
 	}
@@ -304,15 +304,15 @@ func (r *seedRun) makeTable(ctx context.Context, c *schema.Creator, t *seedTable
 
 // copySnapshot copies from the snapshot what cannot be copied in chunks, and
 // the sequences' states.
-func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
+func (r *run) copySnapshot(ctx context.Context, conns workerConns) error {
 	c, err := schema.NewCreator(ctx, r.Pair.Source, r.Pair.Target)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	for _, t := range r.known.whole {
+	for _, t := range r.known.atEnd {
 		if t.sequence {
-			if err := c.CopySequence(ctx, l.from, t.object); err != nil {
+			if err := c.CopySequence(ctx, conns.from, t.object); err != nil {
 				return err
 			}
 		}
@@ -326,15 +326,15 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 		if err != nil {
 			return err
 		}
-		as, query := t.whole()
-		p := &pump{from: l.from, to: l.to, table: as, verb: "INSERT", many: t.Bytes >= r.Options.prepareFrom, wait: r.throttle.Wait, took: func(bytes int64) {
-			r.throttle.Took(bytes)
+		as, query := t.allRows()
+		p := &pump{from: conns.from, to: conns.to, table: as, verb: "INSERT", manyRows: t.Bytes >= r.Options.prepareFrom, wait: r.throttle.Wait, onRead: func(bytes int64) {
+			r.throttle.Count(bytes)
 			r.progress.Add(t.id(), 0, bytes)
 		}}
-		var got pumped
-		err = l.to.Transaction(ctx, func() error {
+		var got pumpResult
+		err = conns.to.Transaction(ctx, func() error {
 			if len(t.history) > 0 {
-				if _, err := l.to.Exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
+				if _, err := conns.to.Exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
 					return err
 				}
 			}
@@ -346,7 +346,7 @@ func (r *seedRun) copySnapshot(ctx context.Context, l lane) error {
 			return err
 		}
 		r.progress.Add(t.id(), got.rows, 0)
-		r.progress.finished(t.id())
+		r.progress.finishTable(t.id())
 	}
 	return nil
 }

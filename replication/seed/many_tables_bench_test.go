@@ -114,17 +114,17 @@ func BenchmarkSeedManyTables(b *testing.B) {
 			replicationtest.MakeTCPLogin(source, target)
 			replicationtest.MakeBlogs(source, blogs)
 			took := map[string][]time.Duration{}
-			ways := []struct{ name, address string }{{"near", source.Addr()}, {"far", far(b, source.Addr(), roundTrip)}}
+			sources := []struct{ name, address string }{{"near", source.Addr()}, {"far", far(b, source.Addr(), roundTrip)}}
 			for b.Loop() {
-				for _, way := range ways {
+				for _, from := range sources {
 					for _, tool := range []string{"seed", "mydumper"} {
-						spent, err := manyTables(b, tool, way.address, source, target, blogs)
+						spent, err := manyTables(b, tool, from.address, source, target, blogs)
 						if err != nil {
-							b.Logf("%s %s %s absent: %.300v", flavor, way.name, tool, err)
+							b.Logf("%s %s %s absent: %.300v", flavor, from.name, tool, err)
 							continue
 						}
-						b.Logf("%s %s %s: %s", flavor, way.name, tool, spent)
-						took[tool+"-"+way.name] = append(took[tool+"-"+way.name], spent)
+						b.Logf("%s %s %s: %s", flavor, from.name, tool, spent)
+						took[tool+"-"+from.name] = append(took[tool+"-"+from.name], spent)
 					}
 				}
 			}

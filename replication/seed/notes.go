@@ -17,29 +17,29 @@ import (
 
 // phases of a table, as the notes say.
 const (
-	phaseNew   = "new"   // it may stand on the target half made, or of an old shape
-	phaseMade  = "made"  // it is made; its parts tell what was copied
-	phaseLoose = "loose" // like new, and the binlog does not tell its rows
-	phaseWhole = "whole" // indexes and foreign keys are made too
+	phaseNew          = "new"   // it may stand on the target half made, or of an old shape
+	phaseMade         = "made"  // it is made; its parts tell what was copied
+	phaseSnapshotOnly = "loose" // like new, and the binlog does not tell its rows
+	phaseComplete     = "whole" // indexes and foreign keys are made too
 )
 
 // keyRange is a range of a table's keys that one worker copies: the rows behind
 // pos up to upper.
 type keyRange struct {
-	table  *seedTable
-	number int
-	pos    table.Key // nil: from the start
-	upper  table.Key // nil: to the end
-	rows   int64     // the chunk's size
+	table     *sourceTable
+	part      int
+	pos       table.Key // nil: from the start
+	upper     table.Key // nil: to the end
+	chunkRows int64     // the chunk's size
 
-	done int64 // rows, in this run
-	left int64 // rows, about
+	rowsDone int64 // rows, in this run
+	rowsLeft int64 // rows, about
 }
 
 // notes reads and writes the seed's notes.
 type notes struct{ target *replication.Server }
 
-func (n notes) make(ctx context.Context) error {
+func (n notes) create(ctx context.Context) error {
 	session, err := n.target.Session(ctx, dialect.Unlogged)
 	if err != nil {
 		return err
@@ -60,8 +60,8 @@ func (n notes) make(ctx context.Context) error {
 	return nil
 }
 
-// note runs statements in one transaction out of the binlog.
-func (n notes) note(ctx context.Context, statements ...string) error {
+// write runs statements in one transaction out of the binlog.
+func (n notes) write(ctx context.Context, statements ...string) error {
 	session, err := n.target.Session(ctx, dialect.Unlogged)
 	if err != nil {
 		return err
@@ -101,19 +101,19 @@ func whereTable(id table.Name) string {
 }
 
 // phase notes a table's phase and, with it, the statements that complete it.
-func phaseNote(t table.Name, phase string, late []string) string {
-	text, _ := json.Marshal(late) // strings always marshal
+func phaseNote(t table.Name, phase string, deferred []string) string {
+	text, _ := json.Marshal(deferred) // strings always marshal
 	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " (table_schema, table_name, phase, late) VALUES (" +
 		strings.Join([]string{query.Literal(t.Schema), query.Literal(t.Name), query.Literal(phase), query.Literal(string(text))}, ",") + ")"
 }
 
-// wholeNote notes that tables have their indexes and keys.
-func wholeNote(tables []table.Name) string {
+// completeNote notes that tables have their indexes and keys.
+func completeNote(tables []table.Name) string {
 	list := make([]string, len(tables))
 	for i, t := range tables {
 		list[i] = "(" + query.Literal(t.Schema) + "," + query.Literal(t.Name) + ")"
 	}
-	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " SET phase = " + query.Literal(phaseWhole) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " SET phase = " + query.Literal(phaseComplete) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
 		strings.Join(list, ",") + ")"
 }
 
@@ -133,42 +133,42 @@ func boundText(b table.Key) string {
 // partNote notes a new part, or a part's new end.
 func (p *keyRange) partNote() string {
 	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
-		strings.Join([]string{query.Literal(p.table.Schema), query.Literal(p.table.Name), fmt.Sprint(p.number), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
+		strings.Join([]string{query.Literal(p.table.Schema), query.Literal(p.table.Name), fmt.Sprint(p.part), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
 }
 
 // reachedNote notes how far a part is copied, and what of it has come. Its end
 // is another's to change.
-func (p *keyRange) reachedNote(pos table.Key, got pumped, done bool) string {
+func (p *keyRange) reachedNote(pos table.Key, got pumpResult, done bool) string {
 	flag := "0"
 	if done {
 		flag = "1"
 	}
 	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
 		fmt.Sprintf(", row_count = row_count + %d, byte_count = byte_count + %d", got.rows, got.bytes) +
-		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.number)
+		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.part)
 }
 
 func (p *keyRange) upperNote(upper table.Key) string {
 	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET upper = " + boundText(upper) + whereTable(p.table.id()) +
-		fmt.Sprintf(" AND part = %d", p.number)
+		fmt.Sprintf(" AND part = %d", p.part)
 }
 
 // tableNote is what the notes say of a table.
 type tableNote struct {
-	phase string
-	parts []keyRange // of those not done
-	split int        // the highest number of a part
+	phase    string
+	parts    []keyRange // of those not done
+	lastPart int        // the highest number of a part
 
 	rows, bytes int64 // that were copied
 }
 
 // read reads the notes of a wave.
-func (n notes) read(ctx context.Context, w schema.Batch) (map[table.Name]*tableNote, error) {
+func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableNote, error) {
 	db, err := n.target.DB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tables, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+w.Where())
+	tables, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+b.Where())
 	if err != nil {
 		return nil, n.target.Wrap("read the seed's notes", err)
 	}
@@ -176,7 +176,7 @@ func (n notes) read(ctx context.Context, w schema.Batch) (map[table.Name]*tableN
 	for _, r := range tables {
 		out[table.Name{Schema: r["s"], Name: r["t"]}] = &tableNote{phase: r["phase"]}
 	}
-	parts, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesParts)+w.Where()+" ORDER BY part")
+	parts, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesParts)+b.Where()+" ORDER BY part")
 	if err != nil {
 		return nil, n.target.Wrap("read the seed's notes", err)
 	}
@@ -185,8 +185,8 @@ func (n notes) read(ctx context.Context, w schema.Batch) (map[table.Name]*tableN
 		if !ok {
 			continue
 		}
-		p := keyRange{number: int(table.Estimate(r["part"]))}
-		note.split = max(note.split, p.number)
+		p := keyRange{part: int(table.Estimate(r["part"]))}
+		note.lastPart = max(note.lastPart, p.part)
 		note.rows, note.bytes = note.rows+table.Estimate(r["n"]), note.bytes+table.Estimate(r["size"])
 		if err := json.Unmarshal([]byte(r["pos"]), &p.pos); err != nil {
 			return nil, fmt.Errorf("read the seed's notes: %w", err)
@@ -201,17 +201,17 @@ func (n notes) read(ctx context.Context, w schema.Batch) (map[table.Name]*tableN
 	return out, nil
 }
 
-// lateNote is what is to be added to a table when its rows are there.
-type lateNote struct {
-	table table.Name
-	late  []string
+// deferredNote is what is to be added to a table when its rows are there.
+type deferredNote struct {
+	table    table.Name
+	deferred []string
 }
 
-// notesAtOnce is how many of them are in memory.
-const notesAtOnce = 1000
+// notesPerPage is how many of them are in memory.
+const notesPerPage = 1000
 
-// eachMade hands over the tables that are made and not whole, some at a time.
-func (n notes) eachMade(ctx context.Context, do func([]lateNote) error) error {
+// eachIncomplete hands over the tables that are made and not whole, some at a time.
+func (n notes) eachIncomplete(ctx context.Context, do func([]deferredNote) error) error {
 	db, err := n.target.DB(ctx)
 	if err != nil {
 		return err
@@ -219,19 +219,19 @@ func (n notes) eachMade(ctx context.Context, do func([]lateNote) error) error {
 	for last := (table.Name{}); ; {
 		records, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, late FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+
 			" WHERE phase = ? AND (table_schema > ? OR table_schema = ? AND table_name > ?) ORDER BY table_schema, table_name LIMIT ?",
-			phaseMade, last.Schema, last.Schema, last.Name, notesAtOnce)
+			phaseMade, last.Schema, last.Schema, last.Name, notesPerPage)
 		if err != nil {
 			return n.target.Wrap("read the seed's notes", err)
 		}
-		list := make([]lateNote, len(records))
+		list := make([]deferredNote, len(records))
 		for i, r := range records {
 			last = table.Name{Schema: r["s"], Name: r["t"]}
 			list[i].table = last
-			if err := json.Unmarshal([]byte(r["late"]), &list[i].late); err != nil {
+			if err := json.Unmarshal([]byte(r["late"]), &list[i].deferred); err != nil {
 				return fmt.Errorf("read the seed's notes: %w", err)
 			}
 		}
-		if err := do(list); err != nil || len(list) < notesAtOnce {
+		if err := do(list); err != nil || len(list) < notesPerPage {
 			return err
 		}
 	}

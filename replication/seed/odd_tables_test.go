@@ -43,10 +43,10 @@ func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 		replicationtest.MakeLoadSchema(source)
 		replicationtest.MakeBigTable(source)
 		source.Exec("CREATE TABLE load1.x (id INT PRIMARY KEY, n INT)", "INSERT INTO load1.x VALUES (1, 1), (2, 2)")
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		source.Exec("XA START 'one'", "UPDATE load1.x SET n = 10 WHERE id = 1", "XA END 'one'", "XA PREPARE 'one'")
 		done := make(chan error, 1)
-		go func() { done <- goOn() }()
+		go func() { done <- finish() }()
 		require.NoError(t, wait.For(t.Context(), time.Second/2))
 		source.Exec("XA COMMIT 'one'")
 		require.NoError(t, <-done)
@@ -74,11 +74,11 @@ func TestSeedFollowsShapesOfTheLog(t *testing.T) {
 			source.Exec("INSERT INTO load1." + table + " (id, n) VALUES (1, 1), (2, 2), (3, 3)")
 		}
 		source.Exec("INSERT INTO load1.w VALUES ('x', 1, 1, 1), ('y', 2, 2, 2), ('z', 3, 3, 3)")
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		for _, table := range []string{"g", "h", "w", "p"} {
 			source.Exec("UPDATE load1."+table+" SET n = 10 WHERE id = 1", "DELETE FROM load1."+table+" WHERE id = 2", "UPDATE load1."+table+" SET id = 30 WHERE id = 3")
 		}
-		require.NoError(t, goOn())
+		require.NoError(t, finish())
 		requireSameBytes(t, "load1", source, target)
 		report, err := verify.Run(t.Context(), pair, verify.Options{})
 		require.NoError(t, err)

@@ -10,9 +10,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 )
 
-// createRest makes accounts, programs and grants; what an earlier try has made
+// createAccountsAndPrograms makes accounts, programs and grants; what an earlier try has made
 // of them is dropped first.
-func (r *seedRun) createRest(ctx context.Context) error {
+func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (r *seedRun) createRest(ctx context.Context) error {
 	for _, a := range accounts {
 		r.marker.Made.Accounts = append(r.marker.Made.Accounts, replication.MadeAccount{User: a.User, Host: a.Host, Role: a.Role})
 	}
-	if err := r.mark(ctx); err != nil {
+	if err := r.writeMarker(ctx); err != nil {
 		return err
 	}
 	if err := r.Quietly(ctx, func(session *replication.Session) error { return account.Create(ctx, session, accounts) }); err != nil {
@@ -42,7 +42,7 @@ func (r *seedRun) createRest(ctx context.Context) error {
 
 // missingAccounts is what the source has and the target has not. One that is on
 // both and differs is an error.
-func (r *seedRun) missingAccounts(ctx context.Context) ([]account.User, error) {
+func (r *run) missingAccounts(ctx context.Context) ([]account.User, error) {
 	wanted, err := account.Read(ctx, r.Pair.Source)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func dropAccounts(ctx context.Context, session *replication.Session, accounts []
 
 // dropPrograms drops every view, routine, trigger and event of the seed's
 // schemas: no trigger may fire on a row that is copied.
-func (r *seedRun) dropPrograms(ctx context.Context) error {
+func (r *run) dropPrograms(ctx context.Context) error {
 	return r.Quietly(ctx, func(session *replication.Session) error {
 		for _, name := range r.schemas {
 			for _, list := range []struct{ kind, query string }{
@@ -100,7 +100,7 @@ func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 	}
 	defer c.Close()
 	var views, late []schema.Object
-	err = schema.ReadObjects(ctx, s.Pair.Source, schemas, schema.IsProgram, schema.PageBatches*s.Options.waveTables, func(o schema.Object) error {
+	err = schema.ReadObjects(ctx, s.Pair.Source, schemas, schema.IsProgram, schema.PageBatches*s.Options.batchTables, func(o schema.Object) error {
 		switch o.Kind {
 		case schema.KindView:
 			views = append(views, o)
@@ -126,7 +126,7 @@ func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 }
 
 // finish sets the target's position, ends the marker and forgets the notes.
-func (r *seedRun) finish(ctx context.Context) error {
+func (r *run) finish(ctx context.Context) error {
 	if err := SetPosition(ctx, r.Pair.Target, r.reached); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (r *seedRun) finish(ctx context.Context) error {
 		return err
 	}
 	r.marker.Finished = true
-	if err := r.mark(ctx); err != nil {
+	if err := r.writeMarker(ctx); err != nil {
 		return err
 	}
 	return r.Quietly(ctx, func(session *replication.Session) error {

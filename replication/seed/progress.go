@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	reportEvery = 500 * time.Millisecond
+	reportInterval = 500 * time.Millisecond
 	// rateWindow is over how long the rate is measured.
 	rateWindow = 30 * time.Second
 	// tablesShown is how many tables at work a progress names.
@@ -98,14 +98,14 @@ type Meter struct {
 	throttle *throttle.Throttle
 	watch    *throttle.SourceWatch
 
-	mu      sync.Mutex
-	phase   string
-	tables  map[table.Name]*tableCount // of this wave, and those of earlier ones that are not done
-	past    pastCount
-	later   schema.BatchSize // of waves that are not taken up yet
-	workers int
-	came    []sample // of the bytes that came in this try, oldest first
-	total   int64    // bytes that came in this try
+	mu       sync.Mutex
+	phase    string
+	tables   map[table.Name]*tableCount // of this wave, and those of earlier ones that are not done
+	done     doneCount
+	ahead    schema.BatchSize // of waves that are not taken up yet
+	workers  int
+	samples  []sample // of the bytes that came in this try, oldest first
+	received int64    // bytes that came in this try
 }
 
 // tableCount is what of a table was copied.
@@ -116,11 +116,11 @@ type tableCount struct {
 	done              bool
 }
 
-// pastCount is what was copied of tables that are done.
-type pastCount struct {
-	tables      int
-	bytes, rows int64
-	came, files float64 // of these, and of the source's files: see scale
+// doneCount is what was copied of tables that are done.
+type doneCount struct {
+	tables              int
+	bytes, rows         int64
+	rowBytes, fileBytes float64 // of these, and of the source's files: see scale
 }
 
 type sample struct {
@@ -133,41 +133,41 @@ func NewMeter(t *throttle.Throttle, w *throttle.SourceWatch) *Meter {
 	return &Meter{throttle: t, watch: w, phase: "starting", tables: map[table.Name]*tableCount{}}
 }
 
-// enter names what the seed does now.
-func (p *Meter) enter(phase string) {
+// setPhase names what the seed does now.
+func (p *Meter) setPhase(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = phase
 }
 
-// expect begins to count anew, with all that there is.
-func (p *Meter) expect(all schema.BatchSize) {
+// start begins to count anew, with all that there is.
+func (p *Meter) start(all schema.BatchSize) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tables, p.past, p.later = map[table.Name]*tableCount{}, pastCount{}, all
+	p.tables, p.done, p.ahead = map[table.Name]*tableCount{}, doneCount{}, all
 }
 
-// expectNoMore says that all waves are taken up: tables may have gone since they were counted.
-func (p *Meter) expectNoMore() {
+// endBatches says that all waves are taken up: tables may have gone since they were counted.
+func (p *Meter) endBatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.later = schema.BatchSize{}
+	p.ahead = schema.BatchSize{}
 }
 
-// take counts the tables of a wave, and what earlier tries have copied of them.
-func (p *Meter) take(size schema.BatchSize, tables map[table.Name]*seedTable, noted map[table.Name]*tableNote) {
+// addBatch counts the tables of a wave, and what earlier tries have copied of them.
+func (p *Meter) addBatch(size schema.BatchSize, tables map[table.Name]*sourceTable, noted map[table.Name]*tableNote) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.later = p.later.Minus(size)
+	p.ahead = p.ahead.Minus(size)
 	for id, c := range p.tables {
 		if c.done {
-			p.past.add(c)
+			p.done.add(c)
 			delete(p.tables, id)
 		}
 	}
 	for id, note := range noted {
 		if tables[id] == nil && len(note.parts) == 0 { // it was not read again
-			p.past.add(&tableCount{bytes: note.bytes, rows: note.rows})
+			p.done.add(&tableCount{bytes: note.bytes, rows: note.rows})
 		}
 	}
 	for id, t := range tables {
@@ -175,22 +175,22 @@ func (p *Meter) take(size schema.BatchSize, tables map[table.Name]*seedTable, no
 			continue
 		}
 		c := &tableCount{title: t.Title(), estBytes: t.Bytes, estRows: t.rows}
-		if note := noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseLoose {
+		if note := noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseSnapshotOnly {
 			c.bytes, c.rows, c.done = note.bytes, note.rows, t.chunked() && len(note.parts) == 0
 		}
 		p.tables[id] = c
 	}
 }
 
-func (p *pastCount) add(c *tableCount) {
+func (p *doneCount) add(c *tableCount) {
 	p.tables, p.bytes, p.rows = p.tables+1, p.bytes+c.bytes, p.rows+c.rows
-	if files := c.files(); files > 0 {
-		p.came, p.files = p.came+float64(c.bytes), p.files+files
+	if files := c.fileBytes(); files > 0 {
+		p.rowBytes, p.fileBytes = p.rowBytes+float64(c.bytes), p.fileBytes+files
 	}
 }
 
-// files is what of the source's files the rows that came were.
-func (c *tableCount) files() float64 {
+// fileBytes is what of the source's files the rows that came were.
+func (c *tableCount) fileBytes() float64 {
 	if c.rows <= 0 || c.estRows <= 0 {
 		return 0
 	}
@@ -205,18 +205,18 @@ func (p *Meter) Add(id table.Name, rows, bytes int64) {
 		c.rows += rows
 		c.bytes += bytes
 	}
-	p.total += bytes
+	p.received += bytes
 }
 
 // Received is the bytes that have come in this try.
 func (p *Meter) Received() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.total
+	return p.received
 }
 
-// finished says that a table is copied.
-func (p *Meter) finished(id table.Name) {
+// finishTable says that a table is copied.
+func (p *Meter) finishTable(id table.Name) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := p.tables[id]; c != nil {
@@ -224,8 +224,8 @@ func (p *Meter) finished(id table.Name) {
 	}
 }
 
-// at says how many workers there are.
-func (p *Meter) at(workers int) {
+// setWorkers says how many workers there are.
+func (p *Meter) setWorkers(workers int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.workers = workers
@@ -234,13 +234,13 @@ func (p *Meter) at(workers int) {
 // Now is the progress as it is.
 func (p *Meter) Now() Progress {
 	out := Progress{Throttle: p.throttle.Reason(), At: time.Now().UTC()}
-	out.Running, out.History, out.AtFirst = p.watch.Seen()
+	out.Running, out.History, out.AtFirst = p.watch.Latest()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out.Phase, out.Workers, out.Tables, out.Done = p.phase, p.workers, p.past.tables+len(p.tables)+p.later.Tables, p.past.tables
+	out.Phase, out.Workers, out.Tables, out.Done = p.phase, p.workers, p.done.tables+len(p.tables)+p.ahead.Tables, p.done.tables
 	scale := p.scale()
-	out.Bytes, out.Rows = p.past.bytes, p.past.rows
-	out.TotalBytes, out.TotalRows = p.past.bytes+int64(float64(p.later.Bytes)*scale), p.past.rows+p.later.Rows
+	out.Bytes, out.Rows = p.done.bytes, p.done.rows
+	out.TotalBytes, out.TotalRows = p.done.bytes+int64(float64(p.ahead.Bytes)*scale), p.done.rows+p.ahead.Rows
 	for _, c := range p.tables {
 		t := c.progress(scale)
 		out.Bytes, out.Rows = out.Bytes+t.Bytes, out.Rows+t.Rows
@@ -264,9 +264,9 @@ func (p *Meter) Now() Progress {
 // scale is how many bytes come of a byte of the source's files: they are not
 // full, and rows travel in another form.
 func (p *Meter) scale() float64 {
-	came, files := p.past.came, p.past.files
+	came, files := p.done.rowBytes, p.done.fileBytes
 	for _, c := range p.tables {
-		if f := c.files(); f > 0 {
+		if f := c.fileBytes(); f > 0 {
 			came, files = came+float64(c.bytes), files+f
 		}
 	}
@@ -295,13 +295,13 @@ func (c *tableCount) progress(scale float64) TableProgress {
 // rate is the bytes a second over the last moments of this try.
 func (p *Meter) rate() float64 {
 	now := time.Now()
-	p.came = append(p.came, sample{now, p.total})
-	for len(p.came) > 2 && now.Sub(p.came[0].at) > rateWindow {
-		p.came = p.came[1:]
+	p.samples = append(p.samples, sample{now, p.received})
+	for len(p.samples) > 2 && now.Sub(p.samples[0].at) > rateWindow {
+		p.samples = p.samples[1:]
 	}
-	first := p.came[0]
+	first := p.samples[0]
 	if seconds := now.Sub(first.at).Seconds(); seconds > 0 {
-		return float64(p.total-first.bytes) / seconds
+		return float64(p.received-first.bytes) / seconds
 	}
 	return 0
 }
@@ -318,7 +318,7 @@ func (p *Meter) usualRate() float64 {
 
 // show reports until ctx ends.
 func (p *Meter) show(ctx context.Context) {
-	tick := time.NewTicker(reportEvery)
+	tick := time.NewTicker(reportInterval)
 	defer tick.Stop()
 	for {
 		select {

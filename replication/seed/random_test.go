@@ -35,9 +35,9 @@ func TestSeedOfRandomTables(t *testing.T) {
 				during = append(during, table.During...)
 			}
 		}
-		goOn := seedHeld(t, pair, source)
+		finish := startHeld(t, pair, source)
 		source.Exec(append(slices.Clone(session), during...)...)
-		require.NoError(t, goOn())
+		require.NoError(t, finish())
 		requireSameBytes(t, "random", source, target)
 	})
 }

@@ -31,9 +31,9 @@ type rowFormat interface {
 }
 
 // newRowFormat is how a target takes the rows of a table best.
-func newRowFormat(to *wire.Conn, verb string, t *seedTable, many bool) rowFormat {
+func newRowFormat(to *wire.Conn, verb string, t *sourceTable, manyRows bool) rowFormat {
 	switch {
-	case !many:
+	case !manyRows:
 		return newLiteralRows(verb, t)
 	case to.Extended:
 		return newBulkRows(verb, t)
@@ -48,17 +48,17 @@ type literalRows struct {
 	rows  int
 }
 
-func newLiteralRows(verb string, t *seedTable) *literalRows {
+func newLiteralRows(verb string, t *sourceTable) *literalRows {
 	return &literalRows{head: insertHead(verb, t), forms: table.ColumnForms(t.Columns)}
 }
 
-func insertHead(verb string, t *seedTable) string {
+func insertHead(verb string, t *sourceTable) string {
 	return verb + " INTO " + t.Quoted() + " (" + query.QuoteList(table.ColumnNames(t.Columns)) + ") VALUES "
 }
 
 func (l *literalRows) close(out []byte) []byte { return append(out, ')') }
 
-func (l *literalRows) full(out []byte) bool { return len(out) >= batchBytes }
+func (l *literalRows) full(out []byte) bool { return len(out) >= statementBytes }
 
 func (l *literalRows) request(out []byte) wire.Request {
 	return wire.Request{Command: wire.ComQuery, Buffer: out}
@@ -105,19 +105,19 @@ const indicatorNull = 1
 
 // parameters are how the values of a row travel as parameters.
 type parameters struct {
-	head, marks string // the statement up to its rows; the marks of one
-	types       []byte // two bytes a column
+	head, placeholders string // the statement up to its rows; the marks of one
+	types              []byte // two bytes a column
 }
 
-func newParameters(verb string, t *seedTable) parameters {
-	b, forms := parameters{head: insertHead(verb, t)}, table.ColumnForms(t.Columns)
-	marks := make([]string, len(t.Columns))
+func newParameters(verb string, t *sourceTable) parameters {
+	p, forms := parameters{head: insertHead(verb, t)}, table.ColumnForms(t.Columns)
+	placeholders := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
-		marks[i] = "?"
+		placeholders[i] = "?"
 		kind, flag := byte(paramBytes), byte(0)
 		switch {
 		case forms[i] == table.FormText:
-			marks[i] = "CONVERT(? USING utf8mb4)"
+			placeholders[i] = "CONVERT(? USING utf8mb4)"
 		case forms[i] == table.FormDouble:
 			kind = paramDouble
 		case c.Type == "decimal":
@@ -128,10 +128,10 @@ func newParameters(verb string, t *seedTable) parameters {
 				flag = paramUnsigned
 			}
 		}
-		b.types = append(b.types, kind, flag)
+		p.types = append(p.types, kind, flag)
 	}
-	b.marks = "(" + strings.Join(marks, ",") + ")"
-	return b
+	p.placeholders = "(" + strings.Join(placeholders, ",") + ")"
+	return p
 }
 
 // append appends a value that is not NULL.
@@ -150,7 +150,7 @@ func (b *parameters) append(out []byte, i int, value []byte) ([]byte, error) {
 // bulkRows are rows for MariaDB.
 type bulkRows struct{ parameters }
 
-func newBulkRows(verb string, t *seedTable) *bulkRows { return &bulkRows{newParameters(verb, t)} }
+func newBulkRows(verb string, t *sourceTable) *bulkRows { return &bulkRows{newParameters(verb, t)} }
 
 func (b *bulkRows) begin(out []byte) []byte {
 	return append(append(out, 0, 0, 0, 0, bulkSendTypes, 0), b.types...)
@@ -160,10 +160,10 @@ func (b *bulkRows) open(out []byte) []byte { return out }
 
 func (b *bulkRows) close(out []byte) []byte { return out }
 
-func (b *bulkRows) full(out []byte) bool { return len(out) >= batchBytes }
+func (b *bulkRows) full(out []byte) bool { return len(out) >= statementBytes }
 
 func (b *bulkRows) request(out []byte) wire.Request {
-	return wire.Request{Command: comBulkExecute, Prepare: b.head + b.marks, Buffer: out}
+	return wire.Request{Command: comBulkExecute, Prepare: b.head + b.placeholders, Buffer: out}
 }
 
 func (b *bulkRows) value(out []byte, i int, value []byte) ([]byte, error) {
@@ -177,7 +177,7 @@ func (b *bulkRows) value(out []byte, i int, value []byte) ([]byte, error) {
 type parameterRows struct {
 	parameters
 	columns int
-	most    int // rows
+	maxRows int // rows
 	start   int // of the statement in its buffer
 	rows    int
 
@@ -185,16 +185,16 @@ type parameterRows struct {
 	textRows int
 }
 
-// mostParameters is the server's limit for one statement.
-const mostParameters = 65535
+// maxParameters is the server's limit for one statement.
+const maxParameters = 65535
 
-func newParameterRows(verb string, t *seedTable) *parameterRows {
+func newParameterRows(verb string, t *sourceTable) *parameterRows {
 	p := &parameterRows{parameters: newParameters(verb, t), columns: len(t.Columns)}
 	average := int64(len(t.Columns))
 	if t.rows > 0 {
 		average = max(average, t.Bytes/t.rows)
 	}
-	p.most = int(min(max(batchBytes*7/8/average, 1), int64(max(mostParameters/p.columns, 1)))) // the heads need room, too
+	p.maxRows = int(min(max(statementBytes*7/8/average, 1), int64(max(maxParameters/p.columns, 1)))) // the heads need room, too
 	return p
 }
 
@@ -206,7 +206,7 @@ func (p *parameterRows) nulls(n int) int { return (n*p.columns + 7) / 8 }
 
 func (p *parameterRows) begin(out []byte) []byte {
 	p.start, p.rows = len(out), 0
-	return append(out, make([]byte, p.executeHead(p.most))...)
+	return append(out, make([]byte, p.executeHead(p.maxRows))...)
 }
 
 func (p *parameterRows) open(out []byte) []byte {
@@ -216,7 +216,9 @@ func (p *parameterRows) open(out []byte) []byte {
 
 func (p *parameterRows) close(out []byte) []byte { return out }
 
-func (p *parameterRows) full(out []byte) bool { return p.rows == p.most || len(out) >= batchBytes }
+func (p *parameterRows) full(out []byte) bool {
+	return p.rows == p.maxRows || len(out) >= statementBytes
+}
 
 func (p *parameterRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	if value == nil {
@@ -229,7 +231,7 @@ func (p *parameterRows) value(out []byte, i int, value []byte) ([]byte, error) {
 
 // request makes the head fit the rows that are there: a shorter one, right before the values.
 func (p *parameterRows) request(out []byte) wire.Request {
-	from := p.executeHead(p.most) - p.executeHead(p.rows)
+	from := p.executeHead(p.maxRows) - p.executeHead(p.rows)
 	head := out[p.start+from:]
 	copy(head[9:], out[p.start+9:p.start+9+p.nulls(p.rows)])
 	copy(head[4:9], []byte{0, 1, 0, 0, 0}) // no cursor, one iteration
@@ -238,11 +240,11 @@ func (p *parameterRows) request(out []byte) wire.Request {
 	for range p.rows {
 		at += copy(head[at+1:], p.types)
 	}
-	if p.rows < p.most && len(out) >= batchBytes {
-		p.most = p.rows // rows are longer than was thought
+	if p.rows < p.maxRows && len(out) >= statementBytes {
+		p.maxRows = p.rows // rows are longer than was thought
 	}
 	if p.textRows != p.rows {
-		p.text, p.textRows = p.head+p.marks+strings.Repeat(","+p.marks, p.rows-1), p.rows
+		p.text, p.textRows = p.head+p.placeholders+strings.Repeat(","+p.placeholders, p.rows-1), p.rows
 	}
 	return wire.Request{Command: comExecute, Prepare: p.text, From: p.start + from - wire.StatementGap, Buffer: out}
 }

@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	changesAtOnce = 25_000 // keys of a stretch; there are two
-	keysAtOnce    = 500    // of one statement
-	manyKeys      = 100    // that are worth a prepared statement
-	recordEvery   = 5 * time.Second
+	maxSegmentKeys   = 25_000 // keys of a stretch; there are two
+	keysPerStatement = 500    // of one statement
+	preparedKeys     = 100    // that are worth a prepared statement
+	recordInterval   = 5 * time.Second
 )
 
-// lane is a worker's connections.
-type lane struct{ from, to *wire.Conn }
+// workerConns is a worker's connections.
+type workerConns struct{ from, to *wire.Conn }
 
-func (l lane) close() {
+func (l workerConns) close() {
 	l.from.Close()
 	l.to.Close()
 }
@@ -45,43 +45,43 @@ func (l lane) close() {
 // Reading a row twice, or one that has not changed, is never wrong.
 type rowSync struct {
 	*changes
-	lanes    []lane
+	workers  []workerConns
 	throttle *throttle.Throttle                               // nil inside the last snapshot, which is not to wait
 	record   func(context.Context, replication.GTIDSet) error // notes durably how far the target is
 
-	ctx      context.Context //nolint:containedctx // the reader calls back without one
-	goal     replication.GTIDSet
-	seen     replication.GTIDSet // what the target has
-	pending  []binlog.GTID       // transactions that were read since
-	flight   *flight             // the stretch before
-	recorded time.Time
-	err      error
+	ctx        context.Context //nolint:containedctx // the reader calls back without one
+	goal       replication.GTIDSet
+	reached    replication.GTIDSet // what the target has
+	pending    []binlog.GTID       // transactions that were read since
+	inProgress *pendingSegment     // the stretch before
+	recordedAt time.Time
+	err        error
 }
 
-// flight is a stretch whose rows are being brought up to date.
-type flight struct {
-	pending []binlog.GTID // the transactions that the target has in the end
-	done    chan error
+// pendingSegment is a stretch whose rows are being brought up to date.
+type pendingSegment struct {
+	transactions []binlog.GTID // the transactions that the target has in the end
+	done         chan error
 }
 
 // run reads the log from start to goal, which must be visible, and does what it says.
 func (c *rowSync) run(ctx context.Context, r *binlog.Reader, start, goal replication.GTIDSet) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c.ctx, c.goal, c.seen, c.recorded = ctx, goal, start, time.Now()
+	c.ctx, c.goal, c.reached, c.recordedAt = ctx, goal, start, time.Now()
 	if err = r.Read(ctx, start, goal, c); c.err != nil {
 		err = c.err
 	}
 	if err == nil {
-		err = c.fly(ctx, nil)
+		err = c.startSegment(ctx, nil)
 	}
 	if err == nil {
-		err = c.land(ctx)
+		err = c.finishSegment(ctx)
 	}
 	if err != nil {
 		cancel() // a flight that waits for the throttle is not to be waited for
-		if c.flight != nil {
-			<-c.flight.done //nolint:errcheck // its connections are to be closed; what it did is not noted
+		if c.inProgress != nil {
+			<-c.inProgress.done //nolint:errcheck // its connections are to be closed; what it did is not noted
 		}
 		return err
 	}
@@ -90,45 +90,45 @@ func (c *rowSync) run(ctx context.Context, r *binlog.Reader, start, goal replica
 
 // Begin implements binlogVisitor.
 func (c *rowSync) Begin(t binlog.Transaction) (wanted bool) {
-	c.prepared, c.now = false, t.ID
-	if c.err == nil && c.landed() {
-		c.err = c.land(c.ctx)
+	c.prepared, c.current = false, t.ID
+	if c.err == nil && c.segmentDone() {
+		c.err = c.finishSegment(c.ctx)
 	}
-	if c.err == nil && (c.many(1) || c.count > 0 && time.Since(c.recorded) > recordEvery) {
-		if c.err = c.fly(c.ctx, c.pending); c.err == nil {
-			c.pending, c.recorded = nil, time.Now()
+	if c.err == nil && (c.isLarge(1) || c.count > 0 && time.Since(c.recordedAt) > recordInterval) {
+		if c.err = c.startSegment(c.ctx, c.pending); c.err == nil {
+			c.pending, c.recordedAt = nil, time.Now()
 		}
 	}
 	c.pending = append(c.pending, t.ID)
 	return c.err == nil
 }
 
-// fly lets the rows of what was read be brought up to date, once those of the
+// startSegment lets the rows of what was read be brought up to date, once those of the
 // stretch before are; the target then has the transactions that pend.
-func (c *rowSync) fly(ctx context.Context, pending []binlog.GTID) error {
-	if err := c.land(ctx); err != nil {
+func (c *rowSync) startSegment(ctx context.Context, pending []binlog.GTID) error {
+	if err := c.finishSegment(ctx); err != nil {
 		return err
 	}
-	f, s := &flight{pending, make(chan error, 1)}, c.take()
-	c.flight = f
-	go func() { f.done <- c.flush(ctx, s) }()
+	f, s := &pendingSegment{pending, make(chan error, 1)}, c.takeSegment()
+	c.inProgress = f
+	go func() { f.done <- c.syncSegment(ctx, s) }()
 	return nil
 }
 
-// landed reports whether a stretch's rows are up to date, and it is not recorded.
-func (c *rowSync) landed() bool { return c.flight != nil && len(c.flight.done) > 0 }
+// segmentDone reports whether a stretch's rows are up to date, and it is not recorded.
+func (c *rowSync) segmentDone() bool { return c.inProgress != nil && len(c.inProgress.done) > 0 }
 
-// land waits for the stretch whose rows are being brought up to date, and notes it.
-func (c *rowSync) land(ctx context.Context) error {
-	f := c.flight
+// finishSegment waits for the stretch whose rows are being brought up to date, and notes it.
+func (c *rowSync) finishSegment(ctx context.Context) error {
+	f := c.inProgress
 	if f == nil {
 		return nil
 	}
-	c.flight = nil
-	if err := <-f.done; err != nil || f.pending == nil {
+	c.inProgress = nil
+	if err := <-f.done; err != nil || f.transactions == nil {
 		return err
 	}
-	return c.recordSeen(ctx, f.pending)
+	return c.recordReached(ctx, f.transactions)
 }
 
 // Rows implements binlogVisitor. A transaction larger than memory is dealt with
@@ -137,24 +137,24 @@ func (c *rowSync) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) 
 	if c.err != nil {
 		return c.err
 	}
-	c.event(e, broken)
-	if c.many(2) {
-		return c.fly(ctx, nil)
+	c.addEvent(e, broken)
+	if c.isLarge(2) {
+		return c.startSegment(ctx, nil)
 	}
 	return nil
 }
 
 // Statement implements binlogVisitor.
 func (c *rowSync) Statement(schema, text string) {
-	c.changes.statement(schema, text)
+	c.changes.addStatement(schema, text)
 	if c.err == nil {
-		c.err = c.stray
+		c.err = c.statementErr
 	}
 }
 
-// recordSeen notes transactions that the target has. Those that are not of the
+// recordReached notes transactions that the target has. Those that are not of the
 // goal may not be visible yet: they will be read again.
-func (c *rowSync) recordSeen(ctx context.Context, pending []binlog.GTID) error {
+func (c *rowSync) recordReached(ctx context.Context, pending []binlog.GTID) error {
 	set := replication.GTIDSet{Flavor: c.goal.Flavor, MariaPositions: map[uint32]replication.MariaGTID{}, Intervals: map[string][]replication.Interval{}}
 	for _, id := range pending {
 		if set.ByDomain() {
@@ -171,32 +171,32 @@ func (c *rowSync) recordSeen(ctx context.Context, pending []binlog.GTID) error {
 	for key, list := range set.Intervals {
 		set.Intervals[key] = replication.Normalize(list)
 	}
-	c.seen = c.seen.Union(set)
-	return c.record(ctx, c.seen)
+	c.reached = c.reached.Union(set)
+	return c.record(ctx, c.reached)
 }
 
-// batch is keys of one table that are dealt with in one transaction.
-type batch struct {
-	table *seedTable
+// keyBatch is keys of one table that are dealt with in one transaction.
+type keyBatch struct {
+	table *sourceTable
 	keys  []table.Key
 }
 
-// flush brings all rows of a stretch up to date.
-func (c *rowSync) flush(ctx context.Context, s *stretch) error {
-	if err := c.spread(ctx, s); err != nil {
+// syncSegment brings all rows of a stretch up to date.
+func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
+	if err := c.followCascades(ctx, s); err != nil {
 		return err
 	}
-	work := make(chan batch)
+	work := make(chan keyBatch)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(work)
-		for t, keys := range s.rows {
-			if s.anew[t.id()] {
+		for t, keys := range s.keys {
+			if s.recopied[t.id()] {
 				continue
 			}
-			for some := range slices.Chunk(t.inOrder(keys), keysAtOnce) {
+			for some := range slices.Chunk(t.sortedKeys(keys), keysPerStatement) {
 				select {
-				case work <- batch{t, some}:
+				case work <- keyBatch{t, some}:
 				case <-ctx.Done():
 					return context.Cause(ctx)
 				}
@@ -204,7 +204,7 @@ func (c *rowSync) flush(ctx context.Context, s *stretch) error {
 		}
 		return nil
 	})
-	for _, l := range c.lanes {
+	for _, w := range c.workers {
 		group.Go(func() error {
 			for b := range work {
 				if c.throttle != nil {
@@ -212,7 +212,7 @@ func (c *rowSync) flush(ctx context.Context, s *stretch) error {
 						return err
 					}
 				}
-				if err := c.sync(ctx, l, b); err != nil {
+				if err := c.sync(ctx, w, b); err != nil {
 					return err
 				}
 			}
@@ -222,9 +222,9 @@ func (c *rowSync) flush(ctx context.Context, s *stretch) error {
 	return group.Wait()
 }
 
-// inOrder sorts keys about as the server has them: neighbours of one statement
+// sortedKeys sorts keys about as the server has them: neighbours of one statement
 // are on few pages.
-func (t *seedTable) inOrder(keys map[string]table.Key) []table.Key {
+func (t *sourceTable) sortedKeys(keys map[string]table.Key) []table.Key {
 	return slices.SortedFunc(maps.Values(keys), func(a, b table.Key) int {
 		for i, c := range t.keyCols {
 			order := cmp.Compare(a[i], b[i])
@@ -242,13 +242,13 @@ func (t *seedTable) inOrder(keys map[string]table.Key) []table.Key {
 // sync makes the target's rows of some keys equal to the source's: those that the
 // source has are replaced, the others deleted. Keys whose
 // rows are too long to be read at once are read in halves.
-func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
-	err := c.syncAtOnce(ctx, l, b)
-	if n := len(b.keys); errors.Is(err, errCut) {
-		if err := c.sync(ctx, l, batch{b.table, b.keys[:n/2]}); err != nil {
+func (c *rowSync) sync(ctx context.Context, w workerConns, b keyBatch) error {
+	err := c.syncBatch(ctx, w, b)
+	if n := len(b.keys); errors.Is(err, errTimeUp) {
+		if err := c.sync(ctx, w, keyBatch{b.table, b.keys[:n/2]}); err != nil {
 			return err
 		}
-		return c.sync(ctx, l, batch{b.table, b.keys[n/2:]})
+		return c.sync(ctx, w, keyBatch{b.table, b.keys[n/2:]})
 	}
 	if errors.Is(err, schema.ErrTableChanged) {
 		return nil // the log tells later what has happened to it
@@ -256,50 +256,50 @@ func (c *rowSync) sync(ctx context.Context, l lane, b batch) error {
 	return replication.WrapErr("catch up "+b.table.Title(), err)
 }
 
-func (c *rowSync) syncAtOnce(ctx context.Context, l lane, b batch) error {
+func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) error {
 	t := b.table
 	columns := table.ColumnNames(t.keyCols)
 	where := " WHERE " + table.OneOf(columns, b.keys)
 	var there []table.Key
 	p := &pump{
-		from: l.from, to: l.to, table: t, verb: "REPLACE", many: len(b.keys) >= manyKeys,
-		each: func(key table.Key) { there = append(there, key) },
-		took: func(bytes int64) {
+		from: w.from, to: w.to, table: t, verb: "REPLACE", manyRows: len(b.keys) >= preparedKeys,
+		onKey: func(key table.Key) { there = append(there, key) },
+		onRead: func(bytes int64) {
 			if c.throttle != nil {
-				c.throttle.Took(bytes)
+				c.throttle.Count(bytes)
 			}
 		},
 	}
-	if len(b.keys) > 1 && !l.from.Pinned {
-		p.limit = readTime
+	if len(b.keys) > 1 && !w.from.Pinned {
+		p.limit = readTimeLimit
 	}
-	return l.to.InTransaction(ctx, "catch up "+t.Title(), func() error {
+	return w.to.InTransaction(ctx, "catch up "+t.Title(), func() error {
 		there = nil
 		gone := where // of this try: another one asks for all keys again
 		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.Quoted()+where)
 		switch {
 		case err != nil:
 			return err
-		case got.cut:
-			return errCut
+		case got.cutOff:
+			return errTimeUp
 		case len(there) == len(b.keys): // each key finds one row at most
 			return nil
 		case len(there) > 0:
 			gone += " AND NOT " + table.OneOf(columns, there)
 		}
-		_, err = l.to.Exec(ctx, "DELETE FROM "+t.Quoted()+gone)
+		_, err = w.to.Exec(ctx, "DELETE FROM "+t.Quoted()+gone)
 		return err
 	})
 }
 
-// spread follows foreign keys: it finds the rows that their actions have
+// followCascades follows foreign keys: it finds the rows that their actions have
 // changed, which the log does not name. On the target they still refer to what
 // was there before; on the source they refer to what is there now.
-func (c *rowSync) spread(ctx context.Context, s *stretch) error {
-	known := map[*seedTable]map[string]bool{}
-	for len(s.values) > 0 {
-		todo := s.values
-		s.values = map[*seedTable]map[string]cascadeValue{}
+func (c *rowSync) followCascades(ctx context.Context, s *logSegment) error {
+	known := map[*sourceTable]map[string]bool{}
+	for len(s.references) > 0 {
+		todo := s.references
+		s.references = map[*sourceTable]map[string]cascadeValue{}
 		for child, values := range todo {
 			if known[child] == nil {
 				known[child] = map[string]bool{}
@@ -311,11 +311,11 @@ func (c *rowSync) spread(ctx context.Context, s *stretch) error {
 					fresh = append(fresh, v)
 				}
 			}
-			if s.anew[child.id()] {
+			if s.recopied[child.id()] {
 				continue
 			}
-			for some := range slices.Chunk(fresh, keysAtOnce) {
-				if err := c.children(ctx, s, child, some); err != nil {
+			for some := range slices.Chunk(fresh, keysPerStatement) {
+				if err := c.addChildren(ctx, s, child, some); err != nil {
 					return err
 				}
 			}
@@ -324,9 +324,9 @@ func (c *rowSync) spread(ctx context.Context, s *stretch) error {
 	return nil
 }
 
-// children adds the rows of a child that refer to one of the values, and what
+// addChildren adds the rows of a child that refer to one of the values, and what
 // refers to those.
-func (c *rowSync) children(ctx context.Context, s *stretch, child *seedTable, values []cascadeValue) error {
+func (c *rowSync) addChildren(ctx context.Context, s *logSegment, child *sourceTable, values []cascadeValue) error {
 	type group struct{ before, after []table.Key }
 	groups := map[*cascade]*group{}
 	for _, v := range values {
@@ -345,11 +345,11 @@ func (c *rowSync) children(ctx context.Context, s *stretch, child *seedTable, va
 		for _, side := range []struct {
 			w    *wire.Conn
 			list []table.Key
-		}{{c.lanes[0].to, g.before}, {c.lanes[0].from, g.after}} {
+		}{{c.workers[0].to, g.before}, {c.workers[0].from, g.after}} {
 			if len(side.list) == 0 {
 				continue
 			}
-			if err := s.childrenOn(ctx, child, side.w, " WHERE "+table.OneOf(k.columns, side.list)); err != nil {
+			if err := s.addChildrenFrom(ctx, child, side.w, " WHERE "+table.OneOf(k.columns, side.list)); err != nil {
 				return err
 			}
 		}
@@ -357,7 +357,7 @@ func (c *rowSync) children(ctx context.Context, s *stretch, child *seedTable, va
 	return nil
 }
 
-func (c *stretch) childrenOn(ctx context.Context, child *seedTable, w *wire.Conn, where string) error {
+func (c *logSegment) addChildrenFrom(ctx context.Context, child *sourceTable, w *wire.Conn, where string) error {
 	columns := slices.Clone(child.keyCols)
 	for _, k := range child.cascades {
 		columns = append(columns, child.columnsNamed(k.parent)...)
@@ -378,15 +378,15 @@ func (c *stretch) childrenOn(ctx context.Context, child *seedTable, w *wire.Conn
 				values[i] = column.WireLiteral(value)
 			}
 		}
-		c.add(child, values[:len(child.keyCols)])
+		c.addKey(child, values[:len(child.keyCols)])
 		at := len(child.keyCols)
 		for i := range child.cascades {
 			k := &child.cascades[i]
 			referred := values[at : at+len(k.parent)]
 			at += len(k.parent)
 			if grandchild, ok := c.table(k.child); ok && grandchild.chunked() && !slices.Contains(referred, "") {
-				c.refer(grandchild, cascadeValue{cascade: k, before: referred})
-				c.refer(grandchild, cascadeValue{cascade: k, after: referred})
+				c.addReference(grandchild, cascadeValue{cascade: k, before: referred})
+				c.addReference(grandchild, cascadeValue{cascade: k, after: referred})
 			}
 		}
 		return nil

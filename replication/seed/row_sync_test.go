@@ -22,7 +22,7 @@ func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 		for range 14 {
 			source.Exec("INSERT INTO s.t (v) SELECT v FROM s.t")
 		}
-		run := wavesRun(t, pair, 10)
+		run := beginBatchRun(t, pair, 10)
 		var err error
 		run.reader, err = binlog.Open(t.Context(), pair.Source)
 		require.NoError(t, err)
@@ -32,11 +32,11 @@ func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 
 		goal, err := visiblePosition(t.Context(), pair.Source)
 		require.NoError(t, err)
-		lanes, err := run.lanes(t.Context())
+		workers, err := run.openWorkerConns(t.Context())
 		require.NoError(t, err)
 		defer func() {
-			for _, l := range lanes {
-				l.close()
+			for _, w := range workers {
+				w.close()
 			}
 		}()
 		limits := run.throttle.Current()
@@ -46,7 +46,7 @@ func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- run.catchUp(ctx, lanes, goal, run.throttle) }()
+		go func() { done <- run.catchUp(ctx, workers, goal, run.throttle) }()
 		require.Never(t, func() bool { return noted != target.Value("SELECT gtids FROM migrate.seed") }, time.Second, 50*time.Millisecond,
 			"the reader is behind the first of them by now")
 		require.Equal(t, "0", target.Value("SELECT MAX(v) FROM s.t"))

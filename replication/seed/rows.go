@@ -20,70 +20,70 @@ import (
 )
 
 const (
-	batchBytes   = 1 << 20 // of one multi-row statement
-	rowsSettings = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
+	statementBytes = 1 << 20 // of one multi-row statement
+	rowsSettings   = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
 )
 
 // pump streams the rows of one query from a wire of the source into the target.
 type pump struct {
 	from, to *wire.Conn
-	table    *seedTable
+	table    *sourceTable
 	verb     string            // REPLACE where the rows may be there already, INSERT where they cannot
-	took     func(bytes int64) // is told what was read
+	onRead   func(bytes int64) // is told what was read
 	// wait, where it is set, holds back in the middle of the rows.
-	wait  func(context.Context) error
-	limit time.Duration // that the statement on the source may be open; 0: none
-	many  bool          // rows are expected
-	each  func(key table.Key)
+	wait     func(context.Context) error
+	limit    time.Duration // that the statement on the source may be open; 0: none
+	manyRows bool          // rows are expected
+	onKey    func(key table.Key)
 }
 
-// pumped is what a query's rows were.
-type pumped struct {
+// pumpResult is what a query's rows were.
+type pumpResult struct {
 	rows, bytes int64
 	last        table.Key // the key of the last one
-	cut         bool      // there were more, and the time was up
+	cutOff      bool      // there were more, and the time was up
 }
 
-// all reports whether a query for so many rows has had all that there are.
-func (p pumped) all(wanted int64) bool { return p.rows < wanted && !p.cut }
+// isLast reports whether a query for so many rows has had all that there are.
+func (p pumpResult) isLast(wanted int64) bool { return p.rows < wanted && !p.cutOff }
 
 // run runs the query, whose list is the table's selectList, and writes its rows
 // in the transaction that is open on the target. Two statements are in memory
 // at most: one is filled while the other is sent.
-func (p *pump) run(ctx context.Context, query string) (pumped, error) {
-	var out pumped
-	format := newRowFormat(p.to, p.verb, p.table, p.many)
+func (p *pump) run(ctx context.Context, query string) (pumpResult, error) {
+	var out pumpResult
+	format := newRowFormat(p.to, p.verb, p.table, p.manyRows)
 	group, ctx := errgroup.WithContext(ctx)
-	full, empty := make(chan wire.Request, 1), make(chan []byte, 2)
-	empty <- nil
-	empty <- nil
+	statements, buffers := make(chan wire.Request, 1), make(chan []byte, 2)
+	buffers <- nil
+	buffers <- nil
 	group.Go(func() error {
-		defer close(full)
-		filler := rowFiller{pump: p, full: full, empty: empty, format: format}
-		filler.keyPlace, filler.key = make([]int, len(p.table.Columns)), make([][]byte, len(p.table.keyAt))
-		for k, at := range p.table.keyAt {
-			filler.keyPlace[at] = k + 1
+		defer close(statements)
+		filler := rowFiller{pump: p, statements: statements, buffers: buffers, format: format}
+		filler.keyPosition, filler.key = make([]int, len(p.table.Columns)), make([][]byte, len(p.table.keyPositions))
+		for k, at := range p.table.keyPositions {
+			filler.keyPosition[at] = k + 1
 		}
 		err := p.read(ctx, query, &filler)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", p.table.Title(), schema.ChangedError(err))
 		}
-		out = filler.pumped
+		out = filler.pumpResult
 		if filler.rows > 0 {
 			out.last = filler.lastKey()
 		}
 		return filler.send(ctx)
 	})
 	group.Go(func() error {
-		for statement := range full {
+		for statement := range statements {
 			if err := p.write(ctx, statement); err != nil {
 				return fmt.Errorf("write %s: %w", p.table.Title(), err)
 			}
 			buffer := statement.Buffer
-			if cap(buffer) > 4*batchBytes {
+			if cap(buffer) > 4*statementBytes {
 				buffer = nil
 			}
-			empty <- buffer
+			buffers <- buffer
 		}
 		return nil
 	})
@@ -91,8 +91,8 @@ func (p *pump) run(ctx context.Context, query string) (pumped, error) {
 	return out, err
 }
 
-// errCut ends a query whose time is up.
-var errCut = errors.New("the time of the query is up")
+// errTimeUp ends a query whose time is up.
+var errTimeUp = errors.New("the time of the query is up")
 
 // read runs the query. When its time is up, and rows have come, it ends the
 // connection, whatever that waits for: what has come is a part that is whole.
@@ -103,54 +103,54 @@ func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error 
 	if err := p.from.Restore(ctx); err != nil {
 		return err
 	}
-	w := &watchdog{conn: p.from.Conn}
-	w.arm(p.limit)
+	b := &watchdog{conn: p.from.Conn}
+	b.arm(p.limit)
 	err := p.from.Query(ctx, query, func(row []byte) error {
-		if w.barked.Load() {
-			return errCut
+		if b.fired.Load() {
+			return errTimeUp
 		}
-		w.fed.Store(true)
+		b.sawRow.Store(true)
 		return filler.add(ctx, row)
 	})
-	if !w.disarm() {
+	if !b.disarm() {
 		return err
 	}
 	p.from.Broken = true // its connection is closed
 	if err == nil || ctx.Err() != nil || filler.rows == 0 {
 		return err
 	}
-	filler.cut = true
+	filler.cutOff = true
 	return nil
 }
 
 // watchdog closes a connection when its time is up and something has come.
 type watchdog struct {
-	conn        io.Closer
-	fed, barked atomic.Bool
+	conn          io.Closer
+	sawRow, fired atomic.Bool
 
-	mu    sync.Mutex
-	over  bool
-	timer *time.Timer
+	mu      sync.Mutex
+	stopped bool
+	timer   *time.Timer
 }
 
-// watchdogAgain is how often a watchdog whose time is up looks again.
-const watchdogAgain = 100 * time.Millisecond
+// watchdogRetryInterval is how often a watchdog whose time is up looks again.
+const watchdogRetryInterval = 100 * time.Millisecond
 
 func (w *watchdog) arm(after time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.timer = time.AfterFunc(after, w.bark)
+	w.timer = time.AfterFunc(after, w.fire)
 }
 
-func (w *watchdog) bark() {
+func (w *watchdog) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.over:
-	case !w.fed.Load():
-		w.timer.Reset(watchdogAgain)
+	case w.stopped:
+	case !w.sawRow.Load():
+		w.timer.Reset(watchdogRetryInterval)
 	default:
-		w.barked.Store(true)
+		w.fired.Store(true)
 		_ = w.conn.Close()
 	}
 }
@@ -159,38 +159,38 @@ func (w *watchdog) bark() {
 func (w *watchdog) disarm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.over = true
+	w.stopped = true
 	w.timer.Stop()
-	return w.barked.Load()
+	return w.fired.Load()
 }
 
 // rowFiller makes statements of rows.
 type rowFiller struct {
-	pumped
-	pump      *pump
-	full      chan wire.Request
-	empty     chan []byte
-	statement []byte
-	format    rowFormat
-	sent      pumped
-	keyPlace  []int    // by column: its place in the key from 1, or 0
-	key       [][]byte // the last row's
+	pumpResult
+	pump        *pump
+	statements  chan wire.Request
+	buffers     chan []byte
+	statement   []byte
+	format      rowFormat
+	counted     pumpResult
+	keyPosition []int    // by column: its place in the key from 1, or 0
+	key         [][]byte // the last row's
 }
 
 func (f *rowFiller) add(ctx context.Context, row []byte) error {
-	if f.statement != nil && len(row) > batchBytes {
+	if f.statement != nil && len(row) > statementBytes {
 		if err := f.send(ctx); err != nil {
 			return err
 		}
 	}
 	if f.statement == nil {
 		select {
-		case f.statement = <-f.empty:
+		case f.statement = <-f.buffers:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 		if f.statement == nil {
-			f.statement = make([]byte, 0, batchBytes+batchBytes/8)
+			f.statement = make([]byte, 0, statementBytes+statementBytes/8)
 		}
 		f.statement = append(f.statement[:0], make([]byte, wire.StatementGap)...)
 		f.statement = f.format.begin(f.statement)
@@ -206,15 +206,15 @@ func (f *rowFiller) add(ctx context.Context, row []byte) error {
 			return fmt.Errorf("column %s: %w", f.pump.table.Columns[i].Name, err)
 		}
 		rest = next
-		if k := f.keyPlace[i]; k > 0 {
+		if k := f.keyPosition[i]; k > 0 {
 			f.key[k-1] = append(f.key[k-1][:0], value...)
 		}
 	}
 	f.statement = f.format.close(f.statement)
 	f.rows++
 	f.bytes += int64(len(row))
-	if f.pump.each != nil {
-		f.pump.each(f.lastKey())
+	if f.pump.onKey != nil {
+		f.pump.onKey(f.lastKey())
 	}
 	if f.format.full(f.statement) {
 		return f.send(ctx)
@@ -228,36 +228,36 @@ func (f *rowFiller) send(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case f.full <- f.format.request(f.statement):
+	case f.statements <- f.format.request(f.statement):
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if cap(f.statement) > 4*batchBytes { // a huge row: nothing is read while it is sent
+	if cap(f.statement) > 4*statementBytes { // a huge row: nothing is read while it is sent
 		f.statement = nil
-		if err := f.idle(ctx); err != nil {
+		if err := f.waitForWriter(ctx); err != nil {
 			return err
 		}
 	}
 	f.statement = nil
-	f.pump.took(f.bytes - f.sent.bytes)
-	f.sent = f.pumped
+	f.pump.onRead(f.bytes - f.counted.bytes)
+	f.counted = f.pumpResult
 	if f.pump.wait == nil {
 		return nil
 	}
 	return f.pump.wait(ctx)
 }
 
-// idle waits until the writer has sent everything.
-func (f *rowFiller) idle(ctx context.Context) error {
-	for range cap(f.empty) {
+// waitForWriter waits until the writer has sent everything.
+func (f *rowFiller) waitForWriter(ctx context.Context) error {
+	for range cap(f.buffers) {
 		select {
-		case <-f.empty:
+		case <-f.buffers:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	for range cap(f.empty) {
-		f.empty <- nil
+	for range cap(f.buffers) {
+		f.buffers <- nil
 	}
 	return nil
 }

@@ -19,24 +19,24 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// mostEndings is how many last rounds DDL may make worthless.
-const mostEndings = 10
+// maxEndings is how many last rounds DDL may make worthless.
+const maxEndings = 10
 
-// seedRun is one try of the seed: new, or one that goes on.
-type seedRun struct {
+// run is one try of the seed: new, or one that goes on.
+type run struct {
 	*Op
-	notes    notes
-	marker   replication.Marker
-	schemas  []string
-	known    *knownTables
-	sizes    map[string]schema.BatchSize // of schemas, when this try began
-	dirty    map[table.Name]bool         // to be made and copied anew
-	misfits  map[table.Name]int          // see changes
-	reached  replication.GTIDSet         // up to here the target's copy has all changes
-	caughtUp time.Time                   // when the last round began
-	reader   *binlog.Reader
-	throttle *throttle.Throttle
-	progress *Meter
+	notes      notes
+	marker     replication.Marker
+	schemas    []string
+	known      *knownTables
+	sizes      map[string]schema.BatchSize // of schemas, when this try began
+	dirty      map[table.Name]bool         // to be made and copied anew
+	mismatches map[table.Name]int          // see changes
+	reached    replication.GTIDSet         // up to here the target's copy has all changes
+	roundBegan time.Time                   // when the last round began
+	reader     *binlog.Reader
+	throttle   *throttle.Throttle
+	progress   *Meter
 }
 
 // copy makes the copy, or goes on with one. The order: the position; tables and
@@ -54,7 +54,7 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.restoreAfter(ctx)
+			r.restoreAfterFailure(ctx)
 		}
 	}()
 	if err := control.Make(ctx); err != nil {
@@ -73,7 +73,7 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	})
 	watchers.Go(func() error { r.progress.watch.Watch(led); return nil })
 	watchers.Go(func() error { r.progress.show(led); return nil })
-	err = r.attempts(led, resumed)
+	err = r.runAttempts(led, resumed)
 	end(nil)
 	if lost := watchers.Wait(); lost != nil && err != nil {
 		return lost // that the seed was ended says nothing
@@ -81,17 +81,17 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	return err
 }
 
-func (s *Op) newRun() *seedRun {
+func (s *Op) newRun() *run {
 	limit := throttle.New(s.Options.limits())
 	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
-	return &seedRun{
-		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, misfits: map[table.Name]int{},
+	return &run{
+		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{},
 		throttle: limit, progress: NewMeter(limit, watch),
 	}
 }
 
-// attempts goes on until the seed has ended with nothing changed by DDL meanwhile.
-func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
+// runAttempts goes on until the seed has ended with nothing changed by DDL meanwhile.
+func (r *run) runAttempts(ctx context.Context, resumed bool) error {
 	if err := r.reserveSpace(ctx); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
 		if err != nil || done {
 			return err
 		}
-		if ending == mostEndings {
+		if ending == maxEndings {
 			return report.WithHint(fmt.Errorf("seed %s: %w", r.Pair.Name, schema.ErrTableChanged), "freeze schema changes until the seed is done")
 		}
 	}
@@ -113,7 +113,7 @@ func (r *seedRun) attempts(ctx context.Context, resumed bool) error {
 
 // attempt copies what is missing and ends the seed; done is false when DDL has
 // made some of it worthless.
-func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
+func (r *run) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.copyAll(ctx); err != nil {
 		return false, err
 	}
@@ -124,15 +124,15 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.lastRounds(ctx); err != nil || len(r.dirty) > 0 {
 		return false, err
 	}
-	r.progress.enter("indexes and keys")
+	r.progress.setPhase("indexes and keys")
 	if err := r.complete(ctx); err != nil {
 		return false, err
 	}
-	r.progress.enter("accounts and programs")
-	if err := r.createRest(ctx); err != nil {
+	r.progress.setPhase("accounts and programs")
+	if err := r.createAccountsAndPrograms(ctx); err != nil {
 		return false, err
 	}
-	lost, err := r.lostTable(ctx)
+	uncopied, err := r.uncopiedTable(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -144,14 +144,14 @@ func (r *seedRun) attempt(ctx context.Context) (done bool, err error) {
 		report.Note(ctx, "%s: definitions changed while the seed ended: the end is done again", r.Pair.Source.Name())
 		return false, r.dropPrograms(ctx)
 	}
-	if lost != (table.Name{}) {
-		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.Pair.Name, lost.Schema, lost.Name) // a fault of ours: never in silence
+	if uncopied != (table.Name{}) {
+		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.Pair.Name, uncopied.Schema, uncopied.Name) // a fault of ours: never in silence
 	}
 	return true, r.finish(ctx)
 }
 
 // begin writes the marker, or reads that of an earlier try.
-func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
+func (r *run) begin(ctx context.Context) (resumed bool, err error) {
 	target, err := r.Pair.Target.DB(ctx)
 	if err != nil {
 		return false, err
@@ -161,18 +161,18 @@ func (r *seedRun) begin(ctx context.Context) (resumed bool, err error) {
 		return false, r.Pair.Target.Wrap("look for an earlier seed", err)
 	}
 	if resumed {
-		err = r.takeUpMarker(ctx, m)
+		err = r.resumeMarker(ctx, m)
 	} else {
-		err = r.beginMarker(ctx)
+		err = r.newMarker(ctx)
 	}
 	if err != nil {
 		return false, err
 	}
-	return resumed, r.notes.make(ctx)
+	return resumed, r.notes.create(ctx)
 }
 
-// takeUpMarker goes on with what an earlier try has left.
-func (r *seedRun) takeUpMarker(ctx context.Context, m replication.Marker) error {
+// resumeMarker goes on with what an earlier try has left.
+func (r *run) resumeMarker(ctx context.Context, m replication.Marker) error {
 	dialect, err := r.Pair.Source.Dialect(ctx)
 	if err != nil {
 		return err
@@ -181,18 +181,18 @@ func (r *seedRun) takeUpMarker(ctx context.Context, m replication.Marker) error 
 	if r.reached, err = replication.ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
 		return err
 	}
-	if err := r.sameTarget(ctx, m.Made.Target); err != nil {
+	if err := r.requireSameTarget(ctx, m.Made.Target); err != nil {
 		return err
 	}
-	if err := r.enoughDisk(ctx); err != nil {
+	if err := r.requireDisk(ctx); err != nil {
 		return err
 	}
 	report.Note(ctx, "the seed goes on; it has what %s had at %s", r.Pair.Source.Name(), r.reached)
 	return nil
 }
 
-// beginMarker writes the marker of a new seed.
-func (r *seedRun) beginMarker(ctx context.Context) error {
+// newMarker writes the marker of a new seed.
+func (r *run) newMarker(ctx context.Context) error {
 	source, err := r.Pair.Source.DB(ctx)
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (r *seedRun) beginMarker(ctx context.Context) error {
 	if r.schemas, err = r.Op.Schemas(ctx, source); err != nil {
 		return err
 	}
-	if err := r.enoughDisk(ctx); err != nil {
+	if err := r.requireDisk(ctx); err != nil {
 		return err
 	}
 	if _, err := r.missingAccounts(ctx); err != nil {
@@ -217,22 +217,22 @@ func (r *seedRun) beginMarker(ctx context.Context) error {
 	}
 	r.marker.Made.Schemas = r.schemas
 	report.Note(ctx, "the copy begins at %s of %s", r.reached, r.Pair.Source.Name())
-	return r.mark(ctx)
+	return r.writeMarker(ctx)
 }
 
-// mark writes the marker with what is reached.
-func (r *seedRun) mark(ctx context.Context) error {
+// writeMarker writes the marker with what is reached.
+func (r *run) writeMarker(ctx context.Context) error {
 	r.marker.GTIDs = r.reached.String()
 	return r.Quietly(ctx, func(session *replication.Session) error { return replication.WriteMarker(ctx, session, r.marker) })
 }
 
 // resume takes up the tables that an earlier try has made, and catches up at
 // once: this proves that the source's binlog still reaches back.
-func (r *seedRun) resume(ctx context.Context) error {
+func (r *run) resume(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
-	if err := r.eachTaken(ctx, func(context.Context, taken) error { return nil }); err != nil {
+	if err := r.eachBatch(ctx, func(context.Context, tableBatch) error { return nil }); err != nil {
 		return err
 	}
 	_, err := r.round(ctx)
@@ -244,15 +244,15 @@ func (r *seedRun) resume(ctx context.Context) error {
 }
 
 // copyAll copies what is not on the target, and then catches up until little is left.
-func (r *seedRun) copyAll(ctx context.Context) error {
+func (r *run) copyAll(ctx context.Context) error {
 	for {
-		if err := r.sameSchemas(ctx); err != nil {
+		if err := r.requireSameSchemas(ctx); err != nil {
 			return err
 		}
 		if err := r.copyTables(ctx); err != nil {
 			return err
 		}
-		r.progress.enter("catches up")
+		r.progress.setPhase("catches up")
 		if err := r.catchUpRounds(ctx); err != nil {
 			return err
 		}
@@ -262,8 +262,8 @@ func (r *seedRun) copyAll(ctx context.Context) error {
 	}
 }
 
-// sameSchemas refuses to go on when schemas have come or gone.
-func (r *seedRun) sameSchemas(ctx context.Context) error {
+// requireSameSchemas refuses to go on when schemas have come or gone.
+func (r *run) requireSameSchemas(ctx context.Context) error {
 	source, err := r.Pair.Source.DB(ctx)
 	if err != nil {
 		return err
@@ -279,23 +279,23 @@ func (r *seedRun) sameSchemas(ctx context.Context) error {
 }
 
 // copyRanges copies all ranges of a wave that the notes name.
-func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
+func (r *run) copyRanges(ctx context.Context, b tableBatch) error {
 	c := &copier{
 		source: r.Pair.Source, target: r.Pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
-		prepareFrom: r.Options.prepareFrom, numbers: map[table.Name]int{},
+		prepareFrom: r.Options.prepareFrom, lastParts: map[table.Name]int{},
 	}
 	var ranges []*keyRange
-	for id, note := range w.noted {
+	for id, note := range b.noted {
 		if len(note.parts) == 0 {
 			continue
 		}
-		t, ok := w.tables[id]
+		t, ok := b.tables[id]
 		if !ok || !t.chunked() {
 			continue
 		}
-		c.numbers[id] = note.split
+		c.lastParts[id] = note.lastPart
 		for _, p := range note.parts {
-			p.table, p.left = t, t.rows/int64(len(note.parts))
+			p.table, p.rowsLeft = t, t.rows/int64(len(note.parts))
 			ranges = append(ranges, &p)
 		}
 	}
@@ -309,32 +309,32 @@ func (r *seedRun) copyRanges(ctx context.Context, w taken) error {
 // markDirty notes that tables must be made anew; loose ones are copied in a
 // snapshot from now on. Not before it is noted it is known here, too: a position
 // behind the DDL must not be noted without it.
-func (r *seedRun) markDirty(ctx context.Context, dirty, loose map[table.Name]bool) error {
+func (r *run) markDirty(ctx context.Context, dirty, snapshotOnly map[table.Name]bool) error {
 	var statements []string
 	var fresh []table.Name
-	for id := range loose {
+	for id := range snapshotOnly {
 		if t, ok := r.known.get(id); ok && t.chunked() {
 			report.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.Title())
 		}
 	}
-	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(loose))) {
+	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(snapshotOnly))) {
 		if r.dirty[id] {
 			continue
 		}
-		if t, ok := r.known.get(id); ok && !loose[id] {
+		if t, ok := r.known.get(id); ok && !snapshotOnly[id] {
 			report.Note(ctx, "%s changed by DDL: it is copied again", t.Title())
 		}
 		fresh = append(fresh, id)
 		if id != (table.Name{}) {
 			phase := phaseNew
-			if loose[id] {
-				phase = phaseLoose
+			if snapshotOnly[id] {
+				phase = phaseSnapshotOnly
 			}
 			statements = append(statements, phaseNote(id, phase, nil), forgetParts(id))
 		}
 	}
 	if len(statements) > 0 {
-		if err := r.notes.note(ctx, statements...); err != nil {
+		if err := r.notes.write(ctx, statements...); err != nil {
 			return err
 		}
 	}

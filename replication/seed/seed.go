@@ -30,7 +30,7 @@ type Options struct {
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 
 	prepareFrom int64 // bytes of a table that are worth a prepared statement; default 256 KiB
-	waveTables  int   // that are taken up together; default mostWave
+	batchTables int   // that are taken up together; default mostWave
 }
 
 // WithDefaults is o with its zero values replaced.
@@ -47,8 +47,8 @@ func (o Options) WithDefaults() Options {
 	if o.prepareFrom <= 0 {
 		o.prepareFrom = 256 << 10
 	}
-	if o.waveTables <= 0 {
-		o.waveTables = schema.MostBatch
+	if o.batchTables <= 0 {
+		o.batchTables = schema.MostBatch
 	}
 	return o
 }
@@ -145,14 +145,14 @@ func (s *Op) refuseData(ctx context.Context, target query.Queryer) error {
 
 // Apply copies everything, or goes on with what an earlier try left.
 func (s *Op) Apply(ctx context.Context) error {
-	err := s.once(ctx)
+	err := s.applyOnce(ctx)
 	if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, schema.ErrTableChanged) || wire.ConnectionLost(err) {
 		return report.Transient(err, 0)
 	}
-	return s.advise(err)
+	return s.hintMissingFeature(err)
 }
 
-func (s *Op) once(ctx context.Context) error {
+func (s *Op) applyOnce(ctx context.Context) error {
 	state, err := s.Check(ctx)
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *Op) once(ctx context.Context) error {
 		if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, errStatement) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}
-		return s.explainFull(ctx, err)
+		return s.explainFullDisk(ctx, err)
 	})
 }
 
@@ -254,7 +254,7 @@ func (s *Op) fingerprint(ctx context.Context) (string, error) {
 	for _, schema := range schemas {
 		fmt.Fprintf(hash, "%q", defaults[schema])
 	}
-	err = schema.ReadObjects(ctx, s.Pair.Source, schemas, schema.AnyKind, schema.PageBatches*s.Options.waveTables, func(o schema.Object) error {
+	err = schema.ReadObjects(ctx, s.Pair.Source, schemas, schema.AnyKind, schema.PageBatches*s.Options.batchTables, func(o schema.Object) error {
 		fmt.Fprintf(hash, "%q%q%q%q%q", o.Schema, o.Kind, o.Name, o.Definition(), o.Status())
 		return nil
 	})

@@ -14,30 +14,30 @@ import (
 // table costs is a round trip to the source and a commit on the target, so
 // several are read in one and written in one.
 const (
-	fewBytes = 64 << 10 // of a table that is copied together with others
-	mostFew  = 32
+	smallTableBytes = 64 << 10 // of a table that is copied together with others
+	maxSmallTables  = 32
 )
 
-// isFew reports whether all of a table is expected in one small chunk.
-func (r *keyRange) isFew() bool {
-	return r.pos == nil && r.upper == nil && r.done == 0 && r.table.Bytes <= fewBytes && r.table.rows < firstChunk
+// isSmall reports whether all of a table is expected in one small chunk.
+func (r *keyRange) isSmall() bool {
+	return r.pos == nil && r.upper == nil && r.rowsDone == 0 && r.table.Bytes <= smallTableBytes && r.table.rows < firstChunk
 }
 
-// withFew adds to a range of few rows others that wait: no more than are a chunk
+// withSmallTables adds to a range of few rows others that wait: no more than are a chunk
 // together and fit in a packet, and as many as leave the same for every other worker.
-func (c *copier) withFew(r *keyRange, from *wire.Conn) []*keyRange {
+func (c *copier) withSmallTables(r *keyRange, from *wire.Conn) []*keyRange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := []*keyRange{r}
-	if !r.isFew() {
+	if !r.isSmall() {
 		return out
 	}
-	most := min(mostFew, len(c.waiting)/max(c.workers, 1)+1)
+	most := min(maxSmallTables, len(c.waiting)/max(c.workers, 1)+1)
 	bytes, packet := r.table.Bytes, len(r.query())
-	for n := len(c.waiting); len(out) < most && n > 0 && c.waiting[n-1].isFew(); n-- {
+	for n := len(c.waiting); len(out) < most && n > 0 && c.waiting[n-1].isSmall(); n-- {
 		next := c.waiting[n-1]
 		bytes, packet = bytes+next.table.Bytes, packet+len(next.query())+2
-		if bytes > c.throttle.Chunk() || packet > min(wire.BytesAtOnce, from.Most/2) {
+		if bytes > c.throttle.ChunkSize() || packet > min(wire.BytesAtOnce, from.Most/2) {
 			break
 		}
 		c.waiting = c.waiting[:n-1]
@@ -47,13 +47,13 @@ func (c *copier) withFew(r *keyRange, from *wire.Conn) []*keyRange {
 	return out
 }
 
-// fewTime is how long a transaction of several tables may go on.
-const fewTime = 2 * chunkTime
+// smallTablesTime is how long a transaction of several tables may go on.
+const smallTablesTime = 2 * chunkTime
 
-// copyFew copies tables of few rows together, and returns those that are not
+// copySmallTables copies tables of few rows together, and returns those that are not
 // copied, or not whole. Where one of them fails nothing of all stands, and each
 // is to be copied on its own.
-func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) ([]*keyRange, error) {
+func (c *copier) copySmallTables(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) ([]*keyRange, error) {
 	if len(ranges) == 1 {
 		return ranges, nil
 	}
@@ -64,13 +64,13 @@ func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire
 	for i, r := range ranges {
 		queries[i] = r.query()
 	}
-	var got []pumped
+	var got []pumpResult
 	err := to.Transaction(ctx, func() error {
 		defer from.ForgetAhead()
 		if err := from.AskAhead(ctx, queries); err != nil {
 			return err
 		}
-		for began := time.Now(); len(got) < len(ranges) && time.Since(began) < fewTime; {
+		for began := time.Now(); len(got) < len(ranges) && time.Since(began) < smallTablesTime; {
 			one, err := c.pumpRange(ctx, ranges[len(got)], from, to)
 			if err != nil {
 				return err
@@ -86,20 +86,20 @@ func (c *copier) copyFew(ctx context.Context, ranges []*keyRange, from, to *wire
 		report.Note(ctx, "%d small tables are copied one by one: %v", len(ranges), err)
 		return ranges, nil
 	}
-	return c.took(ranges, got), nil
+	return c.recordChunks(ranges, got), nil
 }
 
-// took takes note of the chunks of ranges, and returns the ranges that have more.
-func (c *copier) took(ranges []*keyRange, got []pumped) (left []*keyRange) {
+// recordChunks takes note of the chunks of ranges, and returns the ranges that have more.
+func (c *copier) recordChunks(ranges []*keyRange, got []pumpResult) (left []*keyRange) {
 	for i, g := range got {
 		r := ranges[i]
 		c.progress.Add(r.table.id(), g.rows, g.bytes)
-		if g.all(r.rows) {
+		if g.isLast(r.chunkRows) {
 			c.done(r)
 			continue
 		}
 		c.mu.Lock()
-		r.pos, r.done = g.last, g.rows // statistics were far too low
+		r.pos, r.rowsDone = g.last, g.rows // statistics were far too low
 		c.mu.Unlock()
 		left = append(left, r)
 	}
@@ -112,11 +112,11 @@ func (c *copier) copyEach(ctx context.Context, ranges []*keyRange, from, to *wir
 	for i, r := range ranges {
 		if i > 0 && c.handBack(r) {
 			c.handOver(ranges[i+1:])
-			return errFewer
+			return errFewerWorkers
 		}
 		err := c.copyRange(ctx, r, from, to)
 		switch {
-		case errors.Is(err, errFewer):
+		case errors.Is(err, errFewerWorkers):
 			c.handOver(ranges[i+1:])
 			return err
 		case errors.Is(err, schema.ErrTableChanged):

@@ -29,16 +29,16 @@ func TestSeedOfManySmallTables(t *testing.T) {
 			"INSERT INTO other.`a ``;\n' \"table` VALUES ('x;', 'y'), ('z''', NULL)")
 		source.Exec("INSERT INTO other.longer WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 990) SELECT i, 'v' FROM n",
 			"INSERT INTO other.longer SELECT id + 1000, v FROM other.longer", "INSERT INTO other.longer SELECT id + 2000, v FROM other.longer")
-		run := newSeedRun(t, pair)
-		waves := 0
-		require.NoError(t, run.eachTaken(t.Context(), func(ctx context.Context, w taken) error {
-			waves++
-			require.Len(t, w.tables, 6*12+3)
-			longer := w.tables[table.Name{Schema: "other", Name: "longer"}]
+		run := beginRun(t, pair)
+		batches := 0
+		require.NoError(t, run.eachBatch(t.Context(), func(ctx context.Context, b tableBatch) error {
+			batches++
+			require.Len(t, b.tables, 6*12+3)
+			longer := b.tables[table.Name{Schema: "other", Name: "longer"}]
 			longer.rows, longer.Bytes = 5, 16384 // as a server says whose statistics are old
-			return run.copyRanges(ctx, w)
+			return run.copyRanges(ctx, b)
 		}))
-		require.Equal(t, 1, waves)
+		require.Equal(t, 1, batches)
 		require.Len(t, run.known.shapes, 1+3, "one shape is kept once")
 		require.Empty(t, run.dirty)
 		require.Equal(t, "3960", target.Value("SELECT COUNT(*) FROM other.longer"))
@@ -56,10 +56,10 @@ func TestSmallTablesThatChangeMeanwhile(t *testing.T) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		pair.Schemas = nil
 		replicationtest.MakeBlogs(source, 3)
-		run := newSeedRun(t, pair)
-		require.NoError(t, run.eachTaken(t.Context(), func(ctx context.Context, w taken) error {
+		run := beginRun(t, pair)
+		require.NoError(t, run.eachBatch(t.Context(), func(ctx context.Context, b tableBatch) error {
 			source.Exec("ALTER TABLE blog1.wp_5 DROP COLUMN value", "DROP TABLE blog0.wp_7", "ALTER TABLE blog2.wp_0 ADD COLUMN more INT DEFAULT 7")
-			return run.copyRanges(ctx, w)
+			return run.copyRanges(ctx, b)
 		}))
 		require.Equal(t, map[table.Name]bool{{Schema: "blog1", Name: "wp_5"}: true, {Schema: "blog0", Name: "wp_7"}: true}, run.dirty)
 		require.Equal(t, "3", target.Value("SELECT COUNT(*) FROM blog1.wp_4"))
@@ -98,22 +98,22 @@ func TestTablesAreNotedBeforeTheyAreMade(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	pair.Schemas = nil
 	source.Exec("CREATE DATABASE app", "CREATE TABLE app.a (id INT PRIMARY KEY)", "CREATE TABLE app.b (id INT PRIMARY KEY)")
-	run := newSeedRun(t, pair)
+	run := beginRun(t, pair)
 	c, err := schema.NewCreator(t.Context(), pair.Source, pair.Target)
 	require.NoError(t, err)
 	defer c.Close()
 	require.NoError(t, run.makeSchemas(t.Context()))
-	broken := &seedTable{Table: table.Table{Schema: "app", Name: "b"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "b", Create: "no SQL"}}
-	made := &seedTable{Table: table.Table{Schema: "app", Name: "a"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "a", Create: "CREATE TABLE a (id INT)"}}
-	require.Error(t, run.makeTables(t.Context(), c, []*seedTable{made, broken}, nil), "it ends in the middle")
+	broken := &sourceTable{Table: table.Table{Schema: "app", Name: "b"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "b", Create: "no SQL"}}
+	made := &sourceTable{Table: table.Table{Schema: "app", Name: "a"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "a", Create: "CREATE TABLE a (id INT)"}}
+	require.Error(t, run.makeTables(t.Context(), c, []*sourceTable{made, broken}, nil), "it ends in the middle")
 	require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
 	source.Exec("DROP TABLE app.a")
 	require.NoError(t, Step(pair).Op.Apply(t.Context()))
 	require.Equal(t, "b", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
 }
 
-// newSeedRun begins a seed as Apply does, for its parts to be called.
-func newSeedRun(t *testing.T, pair replication.Pair) *seedRun {
+// beginRun begins a seed as Apply does, for its parts to be called.
+func beginRun(t *testing.T, pair replication.Pair) *run {
 	t.Helper()
 	op, ok := Step(pair).Op.(*Op)
 	require.True(t, ok)

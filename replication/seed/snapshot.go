@@ -16,9 +16,9 @@ import (
 
 // Limits of the brief lock that a MySQL snapshot needs.
 const (
-	snapshotLockSeconds = 1
-	snapshotTries       = 30
-	snapshotPause       = 2 * time.Second
+	snapshotLockSeconds   = 1
+	snapshotAttempts      = 30
+	snapshotRetryInterval = 2 * time.Second
 )
 
 // snapshot is one consistent view of a server's rows, and the transactions that
@@ -125,12 +125,12 @@ func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, diale
 		if query.ErrorNumber(err) != 1205 && !errors.Is(err, wire.ErrBusy) {
 			return replication.GTIDSet{}, err // the caller ends the connection, and with it the lock
 		}
-		if try == snapshotTries {
+		if try == snapshotAttempts {
 			return replication.GTIDSet{}, report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
 				"look for long statements in SHOW PROCESSLIST and try again when they are done")
 		}
-		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotPause, try, snapshotTries)
-		if err := wait.For(ctx, snapshotPause); err != nil {
+		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotRetryInterval, try, snapshotAttempts)
+		if err := wait.For(ctx, snapshotRetryInterval); err != nil {
 			return replication.GTIDSet{}, err
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// logWanted is what the log of a source must be for a copy under writes: every
+// requiredLogSettings is what the log of a source must be for a copy under writes: every
 // change of a row is in it, whole, and each transaction has a name. The
 // preflight names all of it (H4, H12); the seed does not rely on that.
-var logWanted = []struct{ name, value, fix string }{
+var requiredLogSettings = []struct{ name, value, fix string }{
 	{"log_bin", "ON", "set log_bin in the source's option file and restart it"},
 	{"gtid_mode", "ON", "turn GTIDs on step by step (OFF_PERMISSIVE, ON_PERMISSIVE, ON), in the source's option file too"},
 	{"binlog_format", "ROW", "SET GLOBAL binlog_format = 'ROW' on the source, in its option file too, and recycle open sessions"},
@@ -28,14 +28,14 @@ func (s *Op) refuseLog(ctx context.Context) error {
 		return err
 	}
 	var names []string
-	for _, want := range logWanted {
+	for _, want := range requiredLogSettings {
 		names = append(names, want.name)
 	}
 	have, err := query.Variables(ctx, db, names...)
 	if err != nil {
 		return s.Pair.Source.Wrap("read how it logs", err)
 	}
-	for _, want := range logWanted {
+	for _, want := range requiredLogSettings {
 		if value, ok := have[want.name]; ok && !setting.SameValue(value, want.value) {
 			return report.WithHint(fmt.Errorf("%s cannot be copied while it is written to: %s is %q, needed is %q",
 				s.Pair.Source.Name(), want.name, value, want.value), "%s", want.fix)
@@ -44,8 +44,8 @@ func (s *Op) refuseLog(ctx context.Context) error {
 	return nil
 }
 
-// advise adds a hint to what a server says of something that it lacks.
-func (s *Op) advise(err error) error {
+// hintMissingFeature adds a hint to what a server says of something that it lacks.
+func (s *Op) hintMissingFeature(err error) error {
 	if report.Hint(err) != "" {
 		return err
 	}

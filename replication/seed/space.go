@@ -11,7 +11,7 @@ import (
 
 // reserveSpace lets the target reserve new pages without writing them twice,
 // until restoreSpace. What was there stands in the marker before it is changed.
-func (r *seedRun) reserveSpace(ctx context.Context) error {
+func (r *run) reserveSpace(ctx context.Context) error {
 	db, d, err := r.Pair.Target.Open(ctx)
 	if err != nil || !d.HasExtend() {
 		return err
@@ -25,7 +25,7 @@ func (r *seedRun) reserveSpace(ctx context.Context) error {
 			return nil
 		}
 		r.marker.Made.Extend = v[dialect.ExtendVariable]
-		if err := r.mark(ctx); err != nil {
+		if err := r.writeMarker(ctx); err != nil {
 			return err
 		}
 	}
@@ -56,9 +56,9 @@ func (s *Op) restoreSpace(ctx context.Context, m replication.Marker) error {
 	return nil
 }
 
-// restoreAfter does it after a failure; what cannot be restored now, the next try
+// restoreAfterFailure does it after a failure; what cannot be restored now, the next try
 // restores, or the undo.
-func (r *seedRun) restoreAfter(ctx context.Context) {
+func (r *run) restoreAfterFailure(ctx context.Context) {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.DialTimeout)
 	defer cancel()
 	if err := r.restoreSpace(after, r.marker); err != nil {

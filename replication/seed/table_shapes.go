@@ -13,16 +13,16 @@ import (
 // all that following the binlog needs. A host of blogs has hundreds of thousands
 // of tables of a dozen shapes: of each there is its name, and which shape.
 type knownTables struct {
-	shapes   []*seedTable // the first table of each
-	numbers  map[[sha256.Size]byte]int32
-	names    map[string]map[string]knownTable // by schema and name
-	whole    map[table.Name]*seedTable        // those that need more: copied in a snapshot, sequences
-	cascades map[table.Name][]cascade         // of a parent
+	shapes       []*sourceTable // the first table of each
+	shapeNumbers map[[sha256.Size]byte]int32
+	tables       map[string]map[string]knownTable // by schema and name
+	atEnd        map[table.Name]*sourceTable      // those that need more: copied in a snapshot, sequences
+	cascades     map[table.Name][]cascade         // of a parent
 }
 
 func newKnownTables() *knownTables {
 	return &knownTables{
-		numbers: map[[sha256.Size]byte]int32{}, names: map[string]map[string]knownTable{}, whole: map[table.Name]*seedTable{}, cascades: map[table.Name][]cascade{},
+		shapeNumbers: map[[sha256.Size]byte]int32{}, tables: map[string]map[string]knownTable{}, atEnd: map[table.Name]*sourceTable{}, cascades: map[table.Name][]cascade{},
 	}
 }
 
@@ -33,42 +33,42 @@ type knownTable struct {
 }
 
 // put takes in a table, in place of what it was before.
-func (k *knownTables) put(t *seedTable) {
+func (k *knownTables) put(t *sourceTable) {
 	id := t.id()
 	k.drop(id)
 	if t.sequence || !t.chunked() {
-		k.whole[id] = t
+		k.atEnd[id] = t
 		return
 	}
-	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyAt, t.log.Hidden, t.counts))
-	n, ok := k.numbers[shape]
+	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyPositions, t.log.Hidden, t.hasCounter))
+	n, ok := k.shapeNumbers[shape]
 	if !ok {
 		first := *t
 		first.Table = table.Table{Columns: t.Columns}
 		first.rows, first.object, first.cascades, first.lookups = 0, schema.Object{}, nil, nil
 		n = int32(len(k.shapes)) //nolint:gosec // a table each, at most
-		k.shapes, k.numbers[shape] = append(k.shapes, &first), n
+		k.shapes, k.shapeNumbers[shape] = append(k.shapes, &first), n
 	}
-	if k.names[id.Schema] == nil {
-		k.names[id.Schema] = map[string]knownTable{}
+	if k.tables[id.Schema] == nil {
+		k.tables[id.Schema] = map[string]knownTable{}
 	}
-	k.names[id.Schema][id.Name] = knownTable{n, float32(t.rows), float32(t.Bytes)}
+	k.tables[id.Schema][id.Name] = knownTable{n, float32(t.rows), float32(t.Bytes)}
 }
 
 func (k *knownTables) drop(id table.Name) {
-	delete(k.whole, id)
-	delete(k.names[id.Schema], id.Name)
+	delete(k.atEnd, id)
+	delete(k.tables[id.Schema], id.Name)
 }
 
 // get makes a table of what is known: without its definition, unless it is one
 // that is made at the end.
-func (k *knownTables) get(id table.Name) (*seedTable, bool) {
-	if t, ok := k.whole[id]; ok {
+func (k *knownTables) get(id table.Name) (*sourceTable, bool) {
+	if t, ok := k.atEnd[id]; ok {
 		whole := *t
 		whole.cascades = k.cascades[id]
 		return &whole, true
 	}
-	this, ok := k.names[id.Schema][id.Name]
+	this, ok := k.tables[id.Schema][id.Name]
 	if !ok {
 		return nil, false
 	}
@@ -81,22 +81,22 @@ func (k *knownTables) get(id table.Name) (*seedTable, bool) {
 
 // has is get without the table.
 func (k *knownTables) has(id table.Name) bool {
-	if _, ok := k.whole[id]; ok {
+	if _, ok := k.atEnd[id]; ok {
 		return true
 	}
-	_, ok := k.names[id.Schema][id.Name]
+	_, ok := k.tables[id.Schema][id.Name]
 	return ok
 }
 
-// of lists what is known of a schema.
-func (k *knownTables) of(schema string) iter.Seq[table.Name] {
+// inSchema lists what is known of a schema.
+func (k *knownTables) inSchema(schema string) iter.Seq[table.Name] {
 	return func(yield func(table.Name) bool) {
-		for id := range k.whole {
+		for id := range k.atEnd {
 			if id.Schema == schema && !yield(id) {
 				return
 			}
 		}
-		for name := range k.names[schema] {
+		for name := range k.tables[schema] {
 			if !yield(table.Name{Schema: schema, Name: name}) {
 				return
 			}
@@ -104,17 +104,17 @@ func (k *knownTables) of(schema string) iter.Seq[table.Name] {
 	}
 }
 
-// counting lists the tables that have an AUTO_INCREMENT.
-func (k *knownTables) counting() iter.Seq[table.Name] {
+// withCounter lists the tables that have an AUTO_INCREMENT.
+func (k *knownTables) withCounter() iter.Seq[table.Name] {
 	return func(yield func(table.Name) bool) {
-		for id, t := range k.whole {
-			if t.counts && !yield(id) {
+		for id, t := range k.atEnd {
+			if t.hasCounter && !yield(id) {
 				return
 			}
 		}
-		for schema, names := range k.names {
+		for schema, names := range k.tables {
 			for name, this := range names {
-				if k.shapes[this.shape].counts && !yield(table.Name{Schema: schema, Name: name}) {
+				if k.shapes[this.shape].hasCounter && !yield(table.Name{Schema: schema, Name: name}) {
 					return
 				}
 			}

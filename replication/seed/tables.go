@@ -14,35 +14,35 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// seedTable is a table (or a MariaDB sequence) on its way to the target.
-type seedTable struct {
+// sourceTable is a table (or a MariaDB sequence) on its way to the target.
+type sourceTable struct {
 	table.Table
-	sequence bool
-	counts   bool           // it has an AUTO_INCREMENT
-	rows     int64          // the server's estimate
-	log      *binlog.Table  // its shape in the binlog
-	keyName  string         // the index by which its rows are told apart; "": none, it is copied in a snapshot
-	keyCols  []table.Column // of that index, in its order
-	keyAt    []int          // where they stand in Columns
-	cascades []cascade      // keys of other tables whose rows change with this one's
-	object   schema.Object  // without its text when that was used
-	history  []string       // of a system-versioned table: the columns of its rows' times
-	lookups  [][]string     // lists of columns by which its rows must be found
+	sequence     bool
+	hasCounter   bool           // it has an AUTO_INCREMENT
+	rows         int64          // the server's estimate
+	log          *binlog.Table  // its shape in the binlog
+	keyName      string         // the index by which its rows are told apart; "": none, it is copied in a snapshot
+	keyCols      []table.Column // of that index, in its order
+	keyPositions []int          // where they stand in Columns
+	cascades     []cascade      // keys of other tables whose rows change with this one's
+	object       schema.Object  // without its text when that was used
+	history      []string       // of a system-versioned table: the columns of its rows' times
+	lookups      [][]string     // lists of columns by which its rows must be found
 }
 
-func (t *seedTable) id() table.Name { return table.Name{Schema: t.Schema, Name: t.Name} }
+func (t *sourceTable) id() table.Name { return table.Name{Schema: t.Schema, Name: t.Name} }
 
 // chunked reports whether the table is copied in chunks while it is written to.
-func (t *seedTable) chunked() bool { return t.keyName != "" }
+func (t *sourceTable) chunked() bool { return t.keyName != "" }
 
-// readSeedTables reads all that copying needs to know of tables of a kind, and
+// readTables reads all that copying needs to know of tables of a kind, and
 // hands over those that are still there.
-func readSeedTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids []table.Name, kind string, take func(*seedTable) error) error {
+func readTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids []table.Name, kind string, take func(*sourceTable) error) error {
 	var queries []string
 	for _, id := range ids {
-		queries = append(queries, seedTableQueries(id, kind)...)
+		queries = append(queries, tableQueries(id, kind)...)
 	}
-	const each = seedTableAnswers
+	const each = answerCount
 	var answers [each][]query.Record
 	gone := false
 	return w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
@@ -61,7 +61,7 @@ func readSeedTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect,
 		if !there {
 			return nil
 		}
-		t, err := newSeedTable(dialect, id, kind, answers)
+		t, err := newSourceTable(dialect, id, kind, answers)
 		if err != nil {
 			return err
 		}
@@ -75,10 +75,10 @@ const (
 	answerCreate
 	answerColumns
 	answerKeys
-	seedTableAnswers
+	answerCount
 )
 
-func seedTableQueries(id table.Name, kind string) []string {
+func tableQueries(id table.Name, kind string) []string {
 	where := " WHERE TABLE_SCHEMA = " + query.Literal(id.Schema) + " AND TABLE_NAME = " + query.Literal(id.Name)
 	return []string{
 		answerSize: "SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n FROM information_schema.TABLES" +
@@ -89,9 +89,9 @@ func seedTableQueries(id table.Name, kind string) []string {
 	}
 }
 
-func newSeedTable(dialect *dialect.Dialect, id table.Name, kind string, answers [seedTableAnswers][]query.Record) (*seedTable, error) {
+func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answers [answerCount][]query.Record) (*sourceTable, error) {
 	size := answers[answerSize][0]
-	t := &seedTable{Table: table.Table{Schema: id.Schema, Name: id.Name, Bytes: table.Estimate(size["bytes"])}, rows: table.Estimate(size["n"])}
+	t := &sourceTable{Table: table.Table{Schema: id.Schema, Name: id.Name, Bytes: table.Estimate(size["bytes"])}, rows: table.Estimate(size["n"])}
 	var err error
 	if t.object, err = schema.NewObject(kind, id, answers[answerCreate][0]); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func newSeedTable(dialect *dialect.Dialect, id table.Name, kind string, answers 
 		t.sequence = true
 		return t, nil
 	}
-	t.counts = countsUp.MatchString(unquoted(t.object.Create))
+	t.hasCounter = autoIncrement.MatchString(unquoted(t.object.Create))
 	columns, keys := answers[answerColumns], answers[answerKeys]
 	t.Columns = table.StoredColumns(columns, keys)
 	if t.log, err = binlog.NewTable(id, dialect, columns, keys); err != nil {
@@ -132,8 +132,8 @@ func historyColumns(columns []query.Record) []string {
 	return history
 }
 
-// whole is the query of all rows, and what they are to be inserted as.
-func (t *seedTable) whole() (as *seedTable, statement string) {
+// allRows is the query of all rows, and what they are to be inserted as.
+func (t *sourceTable) allRows() (as *sourceTable, statement string) {
 	if len(t.history) == 0 {
 		return t, "SELECT " + t.selectList() + " FROM " + t.Quoted()
 	}
@@ -147,7 +147,7 @@ func (t *seedTable) whole() (as *seedTable, statement string) {
 
 // chooseKey takes the primary key, or else the shortest unique key without
 // NULLs, expressions, prefixes and generated columns.
-func (t *seedTable) chooseKey(records []query.Record) {
+func (t *sourceTable) chooseKey(records []query.Record) {
 	var order []string
 	places, unfit := map[string][]int{}, map[string]bool{}
 	for _, r := range records {
@@ -163,18 +163,18 @@ func (t *seedTable) chooseKey(records []query.Record) {
 		places[name] = append(places[name], at)
 	}
 	for _, name := range order {
-		if unfit[name] || t.keyName == "PRIMARY" || t.keyName != "" && len(places[name]) >= len(t.keyAt) {
+		if unfit[name] || t.keyName == "PRIMARY" || t.keyName != "" && len(places[name]) >= len(t.keyPositions) {
 			continue
 		}
-		t.keyName, t.keyAt = name, places[name]
+		t.keyName, t.keyPositions = name, places[name]
 	}
-	for _, at := range t.keyAt {
+	for _, at := range t.keyPositions {
 		t.keyCols = append(t.keyCols, t.Columns[at])
 	}
 }
 
 // selectList reads a row's columns such that row can write them.
-func (t *seedTable) selectList() string {
+func (t *sourceTable) selectList() string {
 	expressions := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		expressions[i] = c.Selected()
@@ -183,10 +183,10 @@ func (t *seedTable) selectList() string {
 }
 
 // keyList is the key's columns, to order by.
-func (t *seedTable) keyList() string { return query.QuoteList(table.ColumnNames(t.keyCols)) }
+func (t *sourceTable) keyList() string { return query.QuoteList(table.ColumnNames(t.keyCols)) }
 
 // keySelectList reads the key alone, in the forms that wireLiteral takes.
-func (t *seedTable) keySelectList() string {
+func (t *sourceTable) keySelectList() string {
 	expressions := make([]string, len(t.keyCols))
 	for i, c := range t.keyCols {
 		expressions[i] = c.Selected()
@@ -205,9 +205,9 @@ func cascadesOf(schema string) string {
 		ORDER BY k.TABLE_NAME, r.CONSTRAINT_NAME, k.ORDINAL_POSITION`
 }
 
-// bind takes the foreign keys whose actions change rows of a child when its
+// addForeignKeys takes the foreign keys whose actions change rows of a child when its
 // parent's change.
-func (s *bonds) bind(records []query.Record) {
+func (s *dependencies) addForeignKeys(records []query.Record) {
 	acts := func(rule string) bool { return rule != "RESTRICT" && rule != "NO ACTION" }
 	last := ""
 	for _, r := range records {

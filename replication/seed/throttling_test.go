@@ -15,12 +15,12 @@ import (
 )
 
 func TestChunksFitTheRate(t *testing.T) {
-	require.EqualValues(t, throttle.ChunkBytes, throttle.New(throttle.Limits{Workers: 4}).Chunk())
-	require.EqualValues(t, 1_000_000, throttle.New(throttle.Limits{Workers: 4, BytesPerSecond: 8_000_000}).Chunk())
-	require.EqualValues(t, 10, (&seedTable{Table: table.Table{Bytes: 100 << 20}, rows: 100}).firstChunk(10<<20), "by what a row takes")
-	require.EqualValues(t, firstChunk, (&seedTable{}).firstChunk(1), "without statistics")
-	require.EqualValues(t, 2, nextChunk(100, pumped{rows: 100, bytes: 100 << 20}, time.Second, 2<<20))
-	require.EqualValues(t, 400, nextChunk(100, pumped{rows: 100, bytes: 100}, time.Millisecond, throttle.ChunkBytes))
+	require.EqualValues(t, throttle.ChunkBytes, throttle.New(throttle.Limits{Workers: 4}).ChunkSize())
+	require.EqualValues(t, 1_000_000, throttle.New(throttle.Limits{Workers: 4, BytesPerSecond: 8_000_000}).ChunkSize())
+	require.EqualValues(t, 10, (&sourceTable{Table: table.Table{Bytes: 100 << 20}, rows: 100}).firstChunk(10<<20), "by what a row takes")
+	require.EqualValues(t, firstChunk, (&sourceTable{}).firstChunk(1), "without statistics")
+	require.EqualValues(t, 2, nextChunk(100, pumpResult{rows: 100, bytes: 100 << 20}, time.Second, 2<<20))
+	require.EqualValues(t, 400, nextChunk(100, pumpResult{rows: 100, bytes: 100}, time.Millisecond, throttle.ChunkBytes))
 }
 
 // TestThrottleCommand pauses a running seed, gives it other limits, and lets it go on.
@@ -139,7 +139,7 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 func TestTotalsFollowTheRows(t *testing.T) {
 	p := NewMeter(throttle.New(throttle.Limits{}), throttle.NewSourceWatch(nil, nil, nil))
 	half, rest := table.Name{Schema: "a", Name: "half"}, table.Name{Schema: "a", Name: "rest"}
-	p.take(schema.BatchSize{}, map[table.Name]*seedTable{
+	p.addBatch(schema.BatchSize{}, map[table.Name]*sourceTable{
 		half: {Table: table.Table{Schema: "a", Name: "half", Bytes: 1000}, rows: 100, keyName: "PRIMARY"},
 		rest: {Table: table.Table{Schema: "a", Name: "rest", Bytes: 500}, rows: 10, keyName: "PRIMARY"},
 	}, map[table.Name]*tableNote{half: {phase: phaseMade, rows: 25, bytes: 100, parts: make([]keyRange, 1)}})
@@ -148,7 +148,7 @@ func TestTotalsFollowTheRows(t *testing.T) {
 	require.EqualValues(t, 200, now.Bytes)
 	require.EqualValues(t, 400+200, now.TotalBytes, "the half by its rows, the rest by the files as those of the half were")
 	require.EqualValues(t, 110, now.TotalRows)
-	p.finished(half)
+	p.finishTable(half)
 	require.EqualValues(t, 1, p.Now().Done)
 	require.EqualValues(t, 200+200, p.Now().TotalBytes)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// sameTarget refuses a target that is not the one that an earlier try has
+// requireSameTarget refuses a target that is not the one that an earlier try has
 // written to: a copy of its data directory, or one that was put in its place.
-func (r *seedRun) sameTarget(ctx context.Context, noted string) error {
+func (r *run) requireSameTarget(ctx context.Context, noted string) error {
 	now, err := replication.Identity(ctx, r.Pair.Target)
 	if err != nil || noted == "" || replication.SameServer(noted, now) {
 		return err

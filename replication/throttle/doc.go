@@ -1,4 +1,7 @@
-// Package throttle holds a seed back: to a rate in bytes a second, while the source
-// runs too many threads, and while one of the source's replicas lags. Limits may
-// change while the seed runs.
+// Package throttle slows a seed down so that the source can still do its work. A
+// seed waits for its rate in bytes a second, while the source runs too many
+// threads, while a replica of the source lags, and while an operator has paused it.
+//
+// A Throttle holds the limits, which may change while the seed runs. A SourceWatch
+// polls the source and its replicas for the Throttle. Nothing here writes to a server.
 package throttle

@@ -17,57 +17,57 @@ import (
 )
 
 const (
-	// replicasEvery is how often replicas are asked for their lag, and
-	// replicasAgain how often the source is asked for new ones.
-	replicasEvery = 2 * time.Second
-	replicasAgain = 30 * time.Second
-	// replicaPatience bounds what one replica is waited for.
-	replicaPatience = 5 * time.Second
-	// ownReaderIDs is from where on ids are those of readers of ours.
-	ownReaderIDs = 1 << 31
-	// usualPort is asked where a replica does not report its own.
-	usualPort = 3306
+	// lagInterval is the time between two readings of the replicas' lag.
+	lagInterval = 2 * time.Second
+	// replicaRetryInterval is the time between two listings of the source's replicas.
+	replicaRetryInterval = 30 * time.Second
+	// replicaTimeout bounds the reading of one replica's lag.
+	replicaTimeout = 5 * time.Second
+	// firstReaderID is the lowest server_id that migrate's binlog readers use.
+	firstReaderID = 1 << 31
+	// defaultPort is the port of a replica that does not report its own.
+	defaultPort = 3306
 )
 
-// replicaWatch watches the lag of the source's own replicas: a seed that slows
-// them down hurts whoever reads from them.
-type replicaWatch struct {
+// ReplicaWatch watches the lag of the source's own replicas: a seed that slows them
+// down hurts the applications that read from them.
+type ReplicaWatch struct {
 	source   *replication.Server
 	user     string // the login to the replicas
 	password secret.Value
 
-	known map[string]*replication.Server // by address
-	said  map[string]bool                // addresses of which it was said why their lag cannot be read
+	replicas map[string]*replication.Server // by address
+	noted    map[string]bool                // addresses for which a note says why their lag cannot be read
 }
 
-// NewReplicaWatch watches with migrate's own login to the source, which its
-// replicas usually have, too.
-func NewReplicaWatch(source *replication.Server) *replicaWatch {
-	w := &replicaWatch{source: source, user: source.Config.User, password: source.Config.Password, known: map[string]*replication.Server{}, said: map[string]bool{}}
+// NewReplicaWatch returns a watch that logs in to the replicas with the source's ReplicaUser
+// or, without one, as migrate logs in to the source: replicas usually have its accounts.
+func NewReplicaWatch(source *replication.Server) *ReplicaWatch {
+	w := &ReplicaWatch{source: source, user: source.Config.User, password: source.Config.Password, replicas: map[string]*replication.Server{}, noted: map[string]bool{}}
 	if source.Config.ReplicaUser != "" {
 		w.user, w.password = source.Config.ReplicaUser, source.Config.ReplicaPassword
 	}
 	return w
 }
 
-// watch looks until ctx ends.
-func (w *replicaWatch) watch(ctx context.Context, t *Throttle) {
+// watch polls until ctx ends.
+func (w *ReplicaWatch) watch(ctx context.Context, t *Throttle) {
 	defer func() {
-		for _, s := range w.known {
-			_ = s.Close() // of connections that only read
+		for _, s := range w.replicas {
+			_ = s.Close() // these connections only read
 		}
 	}()
-	tick := time.NewTicker(replicasEvery)
+	tick := time.NewTicker(lagInterval)
 	defer tick.Stop()
-	var asked time.Time
+	var refreshedAt time.Time
 	for {
-		if time.Since(asked) >= replicasAgain {
-			asked = time.Now()
-			if err := w.find(ctx); err != nil && ctx.Err() == nil {
-				w.sayOnce(ctx, "", "%s does not say which replicas it has, so their lag does not hold the seed back: %v", w.source.Name(), err)
+		if time.Since(refreshedAt) >= replicaRetryInterval {
+			refreshedAt = time.Now()
+			if err := w.refresh(ctx); err != nil && ctx.Err() == nil {
+				w.noteOnce(ctx, "", "%s does not say which replicas it has, so their lag does not hold the seed back: %v", w.source.Name(), err)
 			}
 		}
-		w.look(ctx, t)
+		w.poll(ctx, t)
 		select {
 		case <-ctx.Done():
 			return
@@ -76,70 +76,70 @@ func (w *replicaWatch) watch(ctx context.Context, t *Throttle) {
 	}
 }
 
-// sayOnce makes a note of something that stays so.
-func (w *replicaWatch) sayOnce(ctx context.Context, about, format string, args ...any) {
-	if !w.said[about] {
-		w.said[about] = true
+// noteOnce makes a note unless one about the same subject was made.
+func (w *ReplicaWatch) noteOnce(ctx context.Context, about, format string, args ...any) {
+	if !w.noted[about] {
+		w.noted[about] = true
 		report.Note(ctx, format, args...)
 	}
 }
 
-// find asks the source for its replicas.
-func (w *replicaWatch) find(ctx context.Context) error {
+// refresh brings the list of replicas up to date.
+func (w *ReplicaWatch) refresh(ctx context.Context) error {
 	addresses, err := replicasOf(ctx, w.source)
 	if err != nil {
 		return err
 	}
 	for _, address := range addresses {
-		if w.known[address] == nil {
-			w.known[address] = replication.NewServer(replication.ServerConfig{
+		if w.replicas[address] == nil {
+			w.replicas[address] = replication.NewServer(replication.ServerConfig{
 				Name: "replica " + address + " of " + w.source.Name(), Side: w.source.Side(), Host: w.source.Config.Host,
 				Network: "tcp", Address: address, User: w.user, Password: w.password,
 			})
 		}
 	}
-	for address, s := range w.known {
+	for address, s := range w.replicas {
 		if !slices.Contains(addresses, address) {
-			_ = s.Close() // it is no replica any more
-			delete(w.known, address)
+			_ = s.Close() // it is no longer a replica
+			delete(w.replicas, address)
 		}
 	}
 	return nil
 }
 
-// look reads every replica's lag; the longest decides.
-func (w *replicaWatch) look(ctx context.Context, t *Throttle) {
+// poll reads every replica's lag; the longest decides.
+func (w *ReplicaWatch) poll(ctx context.Context, t *Throttle) {
 	most := t.Current().MostLag
-	var late string
+	var slowest string
 	var longest time.Duration
-	for address, s := range w.known {
+	for address, s := range w.replicas {
 		lag, err := replicaLag(ctx, s)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			w.sayOnce(ctx, address, "the lag of the %s cannot be read, so it does not hold the seed back: %v", s.Name(), err)
+			w.noteOnce(ctx, address, "the lag of the %s cannot be read, so it does not hold the seed back: %v", s.Name(), err)
 			continue
 		}
-		if w.said[address] {
-			delete(w.said, address)
+		if w.noted[address] {
+			delete(w.noted, address)
 			report.Note(ctx, "the lag of the %s can be read now: %s", s.Name(), lag)
 		}
 		if lag > longest {
-			longest, late = lag, s.Name()
+			longest, slowest = lag, s.Name()
 		}
 	}
 	if longest > most {
-		t.because(ctx, causeLag, fmt.Sprintf("%s is %s behind, more than %s", late, longest, most), "")
+		t.setCause(ctx, causeLag, fmt.Sprintf("%s is %s behind, more than %s", slowest, longest, most), "")
 	} else {
-		t.because(ctx, causeLag, "", fmt.Sprintf("no replica of %s is more than %s behind", w.source.Name(), most))
+		t.setCause(ctx, causeLag, "", fmt.Sprintf("no replica of %s is more than %s behind", w.source.Name(), most))
 	}
 }
 
-// replicaLag is what a replica says of its lag. It is a hint for a throttle,
-// nothing is decided by it.
+// replicaLag returns the lag that a replica reports (Seconds_Behind). It is good
+// enough for a throttle; no gate depends on it.
 func replicaLag(ctx context.Context, s *replication.Server) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
+	ctx, cancel := context.WithTimeout(ctx, replicaTimeout)
 	defer cancel()
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -159,8 +159,8 @@ func replicaLag(ctx context.Context, s *replication.Server) (time.Duration, erro
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// replicasOf lists the addresses of a server's replicas: what they report
-// (report_host), and for those that report none where they come from.
+// replicasOf lists the addresses of a server's replicas: the ones that they report
+// (report_host), and for the others the hosts that their connections come from.
 func replicasOf(ctx context.Context, s *replication.Server) ([]string, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -172,19 +172,19 @@ func replicasOf(ctx context.Context, s *replication.Server) ([]string, error) {
 		return nil, s.Wrap(statement, err)
 	}
 	var addresses, hosts []string
-	silent := 0
+	unreported := 0
 	for _, r := range records {
-		id, err := strconv.ParseUint(firstOf(r, "Server_Id", "Server_id"), 10, 32)
-		if err != nil || id >= ownReaderIDs {
+		id, err := strconv.ParseUint(firstField(r, "Server_Id", "Server_id"), 10, 32)
+		if err != nil || id >= firstReaderID {
 			continue
 		}
 		if r["Host"] == "" {
-			silent++
+			unreported++
 			continue
 		}
-		addresses, hosts = append(addresses, net.JoinHostPort(r["Host"], portOr(r["Port"]))), append(hosts, r["Host"])
+		addresses, hosts = append(addresses, net.JoinHostPort(r["Host"], portOrDefault(r["Port"]))), append(hosts, r["Host"])
 	}
-	if silent == 0 {
+	if unreported == 0 {
 		return addresses, nil
 	}
 	dumps, err := query.Strings(ctx, db, `SELECT HOST FROM information_schema.PROCESSLIST
@@ -198,13 +198,13 @@ func replicasOf(ctx context.Context, s *replication.Server) ([]string, error) {
 			host = from
 		}
 		if !slices.Contains(hosts, host) {
-			addresses, hosts = append(addresses, net.JoinHostPort(host, strconv.Itoa(usualPort))), append(hosts, host)
+			addresses, hosts = append(addresses, net.JoinHostPort(host, strconv.Itoa(defaultPort))), append(hosts, host)
 		}
 	}
 	return addresses, nil
 }
 
-func firstOf(r query.Record, names ...string) string {
+func firstField(r query.Record, names ...string) string {
 	for _, name := range names {
 		if text, ok := r[name]; ok {
 			return text
@@ -213,9 +213,9 @@ func firstOf(r query.Record, names ...string) string {
 	return ""
 }
 
-func portOr(text string) string {
+func portOrDefault(text string) string {
 	if n, err := strconv.Atoi(text); err != nil || n <= 0 {
-		return strconv.Itoa(usualPort)
+		return strconv.Itoa(defaultPort)
 	}
 	return text
 }

@@ -12,40 +12,40 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-const throttleEvery = time.Second
+const watchInterval = time.Second
 
-// SourceWatch looks once a second at what the source has to do, for the
-// throttle and for the progress line.
+// SourceWatch polls the source's load once a second, for the throttle and for the
+// progress line.
 type SourceWatch struct {
 	source   *replication.Server
 	throttle *Throttle
-	replicas *replicaWatch
+	replicas *ReplicaWatch
 
-	mu      sync.Mutex
-	running int
-	history int64 // length of InnoDB's history list; -1: not known
-	first   int64 // the same, when the seed began
-	silent  bool  // the source did not answer the last time
+	mu           sync.Mutex
+	threads      int
+	history      int64 // length of InnoDB's history list; -1: unknown
+	firstHistory int64 // the same when the seed began
+	unreadable   bool  // the last poll failed
 }
 
-// NewSourceWatch watches the load of a source, and its replicas, for t.
-func NewSourceWatch(source *replication.Server, t *Throttle, replicas *replicaWatch) *SourceWatch {
-	return &SourceWatch{source: source, throttle: t, replicas: replicas, history: -1, first: -1}
+// NewSourceWatch returns a watch of a source and its replicas for t.
+func NewSourceWatch(source *replication.Server, t *Throttle, replicas *ReplicaWatch) *SourceWatch {
+	return &SourceWatch{source: source, throttle: t, replicas: replicas, history: -1, firstHistory: -1}
 }
 
-// Watch looks until ctx ends.
+// Watch polls until ctx ends.
 func (w *SourceWatch) Watch(ctx context.Context) {
 	var replicas sync.WaitGroup
 	defer replicas.Wait()
-	replicas.Go(func() { w.replicas.watch(ctx, w.throttle) }) // one that hangs must not keep the rest from being seen
-	tick := time.NewTicker(throttleEvery)
+	replicas.Go(func() { w.replicas.watch(ctx, w.throttle) }) // on its own: a replica that hangs must not delay the source's figures
+	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
-		if err := w.look(ctx); err != nil && ctx.Err() == nil && !w.silent {
-			w.silent = true // said once, until it answers again
+		if err := w.poll(ctx); err != nil && ctx.Err() == nil && !w.unreadable {
+			w.unreadable = true // noted once, until it answers again
 			report.Note(ctx, "%s does not say how busy it is: %v", w.source.Name(), err)
 		} else if err == nil {
-			w.silent = false
+			w.unreadable = false
 		}
 		select {
 		case <-ctx.Done():
@@ -55,7 +55,7 @@ func (w *SourceWatch) Watch(ctx context.Context) {
 	}
 }
 
-func (w *SourceWatch) look(ctx context.Context) error {
+func (w *SourceWatch) poll(ctx context.Context) error {
 	running, err := threadsRunning(ctx, w.source)
 	if err != nil {
 		return err
@@ -65,26 +65,27 @@ func (w *SourceWatch) look(ctx context.Context) error {
 		return err
 	}
 	w.mu.Lock()
-	w.running, w.history = running, history
-	if w.first < 0 {
-		w.first = history
+	w.threads, w.history = running, history
+	if w.firstHistory < 0 {
+		w.firstHistory = history
 	}
 	w.mu.Unlock()
 	most := w.throttle.Current().MostRunning
 	now := fmt.Sprintf("%s runs %d threads", w.source.Name(), running)
 	if running > most {
-		w.throttle.because(ctx, causeThreads, fmt.Sprintf("%s, more than %d", now, most), "")
+		w.throttle.setCause(ctx, causeThreads, fmt.Sprintf("%s, more than %d", now, most), "")
 	} else {
-		w.throttle.because(ctx, causeThreads, "", now)
+		w.throttle.setCause(ctx, causeThreads, "", now)
 	}
 	return nil
 }
 
-// Seen is what was last seen.
-func (w *SourceWatch) Seen() (running int, history, first int64) {
+// Latest returns the figures of the last poll: the running threads, and the length of InnoDB's
+// history list now and when the watch began (-1: unknown).
+func (w *SourceWatch) Latest() (running int, history, first int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.running, w.history, w.first
+	return w.threads, w.history, w.firstHistory
 }
 
 func threadsRunning(ctx context.Context, s *replication.Server) (int, error) {
@@ -103,9 +104,9 @@ func threadsRunning(ctx context.Context, s *replication.Server) (int, error) {
 	return n, nil
 }
 
-// historyLength is how many old versions of rows InnoDB keeps for transactions
-// that may still look at them: a counter of the engine, read without a lock.
-// -1 where it is switched off.
+// historyLength returns how many old versions of rows InnoDB keeps for transactions
+// that may still read them. It is a counter of the engine, read without a lock; -1 if
+// the counter is switched off.
 func historyLength(ctx context.Context, s *replication.Server) (int64, error) {
 	db, err := s.DB(ctx)
 	if err != nil {

@@ -13,16 +13,19 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Limits is what a seed takes from the source at most.
+// ChunkBytes is the largest size of one read of a seed, in bytes.
+const ChunkBytes = 16 << 20
+
+// Limits bound what a seed takes from the source.
 type Limits struct {
 	Workers        int           `json:"workers"`          // connections that read
 	BytesPerSecond int64         `json:"bytes_per_second"` // of rows; 0: unlimited
-	MostRunning    int           `json:"threads_running"`  // of the source, above which the seed waits
-	MostLag        time.Duration `json:"replica_lag"`      // of the source's replicas, above which the seed waits
+	MostRunning    int           `json:"threads_running"`  // the source's Threads_running above which the seed waits
+	MostLag        time.Duration `json:"replica_lag"`      // the lag of a replica of the source above which the seed waits
 	Paused         bool          `json:"paused,omitempty"`
 }
 
-// String says the limits in the words of the command that changes them.
+// String returns the limits in the words of the command that changes them.
 func (l Limits) String() string {
 	rate := "no limit of the rate"
 	if l.BytesPerSecond > 0 {
@@ -35,65 +38,73 @@ func (l Limits) String() string {
 	return text
 }
 
-// RateText is a rate with its unit, such as "1.5 MiB/s".
+// RateText formats a rate with its unit, such as "1.5 MiB/s".
 func RateText(bytesPerSecond int64) string { return phrase.Bytes(bytesPerSecond) + "/s" }
 
-// Causes for which a seed waits, besides its rate.
+// The causes for which a seed waits, besides its rate.
 const (
 	causePause   = "pause"
 	causeThreads = "threads"
 	causeLag     = "lag"
 )
 
-// noteAgain is how long a cause that comes and goes is not noted again: the
-// progress line has it all the time.
-const noteAgain = time.Minute
+// noteInterval is the least time between two notes of the same cause, which may come and go
+// every second. The progress line shows the cause all the time.
+const noteInterval = time.Minute
 
-// Throttle holds the seed back: to a rate, while the source or its replicas
-// have too much to do, and while it is paused. It holds between two reads only,
-// when nothing is open on the source: a read that waited would keep the source
-// from forgetting old versions of rows.
+// Throttle makes a seed wait: for its rate, while the source or its replicas are
+// too busy, and while the seed is paused. A seed waits only between two reads, when
+// it has no transaction open on the source: an open one would keep the source from
+// purging old versions of rows.
 type Throttle struct {
-	Mu      sync.Mutex
-	Limits  Limits
-	Causes  map[string]string // why the seed waits, in plain words, by cause
-	changed chan struct{}     // closed when limits or causes have changed
-	noted   map[string]time.Time
-	silent  map[string]bool // causes that stand and were not noted
+	mu        sync.Mutex
+	limits    Limits
+	causes    map[string]string // why the seed waits, in plain words, by cause
+	changed   chan struct{}     // closed when the limits or the causes change
+	lastNoted map[string]time.Time
+	unnoted   map[string]bool // causes that hold now and were not noted
 
-	issued, paid float64 // bytes that were read, and those that the rate has allowed so far
-	at           time.Time
+	bytesRead, bytesAllowed float64   // what was read, and what the rate has allowed so far
+	countedAt               time.Time // when bytesAllowed was last brought up to date
 }
 
-// New returns a throttle with limits.
+// New returns a throttle with the given limits.
 func New(l Limits) *Throttle {
 	t := &Throttle{
-		Limits: l, Causes: map[string]string{}, changed: make(chan struct{}), at: time.Now(),
-		noted: map[string]time.Time{}, silent: map[string]bool{},
+		limits: l, causes: map[string]string{}, changed: make(chan struct{}), countedAt: time.Now(),
+		lastNoted: map[string]time.Time{}, unnoted: map[string]bool{},
 	}
-	t.pause()
+	t.applyPause()
 	return t
 }
 
-// Current is the limits as they are now.
+// Current returns the limits as they are now.
 func (t *Throttle) Current() Limits {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	return t.Limits
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.limits
 }
 
-// Wait returns when more may be read.
+// Allowed returns the rate that applies now in bytes a second (0: unlimited), and
+// whether the seed is held back altogether.
+func (t *Throttle) Allowed() (bytesPerSecond int64, held bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.limits.BytesPerSecond, len(t.causes) > 0
+}
+
+// Wait blocks until more may be read. It returns the cause of ctx's end.
 func (t *Throttle) Wait(ctx context.Context) error {
 	for {
-		t.Mu.Lock()
-		t.settle()
-		rest, closed, changed := t.rest(), len(t.Causes) > 0, t.changed
-		t.Mu.Unlock()
-		if !closed && rest <= 0 {
+		t.mu.Lock()
+		t.countAllowed()
+		delay, held, changed := t.delay(), len(t.causes) > 0, t.changed
+		t.mu.Unlock()
+		if !held && delay <= 0 {
 			return nil
 		}
-		timer := time.NewTimer(rest)
-		if closed {
+		timer := time.NewTimer(delay)
+		if held {
 			timer.Stop()
 		}
 		select {
@@ -107,36 +118,36 @@ func (t *Throttle) Wait(ctx context.Context) error {
 	}
 }
 
-// Took counts bytes that were read.
-func (t *Throttle) Took(bytes int64) {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	t.settle()
-	t.issued += float64(bytes)
+// Count records bytes that were read.
+func (t *Throttle) Count(bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.countAllowed()
+	t.bytesRead += float64(bytes)
 }
 
-// settle counts what the rate has allowed since it was last asked. What was not
-// used is lost: a seed that was idle does not burst.
-func (t *Throttle) settle() {
+// countAllowed adds what the rate has allowed since the last call. An unused
+// allowance expires: a seed that was idle does not burst.
+func (t *Throttle) countAllowed() {
 	now := time.Now()
-	t.paid = min(t.issued, t.paid+float64(t.Limits.BytesPerSecond)*now.Sub(t.at).Seconds())
-	if t.Limits.BytesPerSecond == 0 {
-		t.paid = t.issued
+	t.bytesAllowed = min(t.bytesRead, t.bytesAllowed+float64(t.limits.BytesPerSecond)*now.Sub(t.countedAt).Seconds())
+	if t.limits.BytesPerSecond == 0 {
+		t.bytesAllowed = t.bytesRead
 	}
-	t.at = now
+	t.countedAt = now
 }
 
-// rest is how long the rate holds the next read back.
-func (t *Throttle) rest() time.Duration {
-	if t.Limits.BytesPerSecond == 0 {
+// delay is how long the next read must wait for the rate.
+func (t *Throttle) delay() time.Duration {
+	if t.limits.BytesPerSecond == 0 {
 		return 0
 	}
-	return time.Duration((t.issued - t.paid) / float64(t.Limits.BytesPerSecond) * float64(time.Second))
+	return time.Duration((t.bytesRead - t.bytesAllowed) / float64(t.limits.BytesPerSecond) * float64(time.Second))
 }
 
-// Chunk is how many bytes one read may have, so that the rate is kept within
-// about a second and no worker waits long for the others.
-func (t *Throttle) Chunk() int64 {
+// ChunkSize is the most bytes that one read may have. It is small enough that the rate holds
+// within about a second and that no worker waits long for the others.
+func (t *Throttle) ChunkSize() int64 {
 	l := t.Current()
 	if l.BytesPerSecond == 0 {
 		return ChunkBytes
@@ -144,68 +155,68 @@ func (t *Throttle) Chunk() int64 {
 	return min(ChunkBytes, max(l.BytesPerSecond/int64(2*l.Workers), 16<<10))
 }
 
-// Set changes the limits and reports whether they are others now.
+// Set changes the limits and reports whether they differ from before.
 func (t *Throttle) Set(l Limits) bool {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	if l == t.Limits {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l == t.limits {
 		return false
 	}
-	t.settle()
-	t.Limits = l
-	t.pause()
-	t.tell()
+	t.countAllowed()
+	t.limits = l
+	t.applyPause()
+	t.wake()
 	return true
 }
 
-// pause makes of a pause in the limits a cause to wait.
-func (t *Throttle) pause() {
-	delete(t.Causes, causePause)
-	if t.Limits.Paused {
-		t.Causes[causePause] = "paused by migrate throttle"
+// applyPause turns a pause in the limits into a cause to wait.
+func (t *Throttle) applyPause() {
+	delete(t.causes, causePause)
+	if t.limits.Paused {
+		t.causes[causePause] = "paused by migrate throttle"
 	}
 }
 
-// tell wakes who waits. It is called with the lock held.
-func (t *Throttle) tell() {
+// wake wakes everything that waits. The caller holds the lock.
+func (t *Throttle) wake() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// because sets why the seed waits, or with an empty text that it does no more
-// for this cause. A change is noted, with what is said of it, but not one a second.
-func (t *Throttle) because(ctx context.Context, cause, text, now string) {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	before := t.Causes[cause]
+// setCause sets why the seed waits; an empty text ends the cause. It notes a change,
+// with now as the reason for an end, but the same cause at most once a noteInterval.
+func (t *Throttle) setCause(ctx context.Context, cause, text, now string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.causes[cause]
 	switch {
 	case text != "" && before == "":
-		if t.silent[cause] = time.Since(t.noted[cause]) < noteAgain; !t.silent[cause] {
-			t.noted[cause] = time.Now()
+		if t.unnoted[cause] = time.Since(t.lastNoted[cause]) < noteInterval; !t.unnoted[cause] {
+			t.lastNoted[cause] = time.Now()
 			report.Note(ctx, "the seed waits: %s", text)
 		}
 	case text == "" && before != "":
-		if !t.silent[cause] {
+		if !t.unnoted[cause] {
 			report.Note(ctx, "the seed goes on: %s", now)
 		}
-		delete(t.Causes, cause)
-		t.tell()
+		delete(t.causes, cause)
+		t.wake()
 	}
 	if text != "" {
-		t.Causes[cause] = text
+		t.causes[cause] = text
 	}
 }
 
-// Reason says in plain words what holds the seed back now; "" is nothing.
+// Reason says in plain words what holds the seed back now, or "".
 func (t *Throttle) Reason() string {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	t.settle()
-	if len(t.Causes) > 0 {
-		return "waits: " + strings.Join(slices.Sorted(maps.Values(t.Causes)), "; ")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.countAllowed()
+	if len(t.causes) > 0 {
+		return "waits: " + strings.Join(slices.Sorted(maps.Values(t.causes)), "; ")
 	}
-	if t.rest() > 0 {
-		return "held to " + RateText(t.Limits.BytesPerSecond)
+	if t.delay() > 0 {
+		return "held to " + RateText(t.limits.BytesPerSecond)
 	}
 	return ""
 }

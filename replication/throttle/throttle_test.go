@@ -19,13 +19,13 @@ func TestThrottleKeepsTheRate(t *testing.T) {
 	began := time.Now()
 	for range 5 {
 		require.NoError(t, limit.Wait(t.Context()))
-		limit.Took(1 << 20)
+		limit.Count(1 << 20)
 	}
 	require.NoError(t, limit.Wait(t.Context()))
 	require.GreaterOrEqual(t, time.Since(began), 400*time.Millisecond)
 }
 
-// TestThrottleFollowsItsLimits changes the limits under one that waits.
+// TestThrottleFollowsItsLimits changes the limits while a caller waits.
 func TestThrottleFollowsItsLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		from, to Limits
@@ -37,7 +37,7 @@ func TestThrottleFollowsItsLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			limit := New(c.from)
-			limit.Took(1000)
+			limit.Count(1000)
 			require.Contains(t, limit.Reason(), c.reason)
 			waited := make(chan error, 1)
 			go func() { waited <- limit.Wait(t.Context()) }()
@@ -65,9 +65,9 @@ func TestThrottleNotesWhatComesAndGoesOnce(t *testing.T) {
 	var notes replicationtest.Notes
 	limit := New(Limits{})
 	for range 3 {
-		limit.because(notes.Context(t.Context()), causeThreads, "70 threads", "")
+		limit.setCause(notes.Context(t.Context()), causeThreads, "70 threads", "")
 		require.Equal(t, "waits: 70 threads", limit.Reason())
-		limit.because(notes.Context(t.Context()), causeThreads, "", "60 threads")
+		limit.setCause(notes.Context(t.Context()), causeThreads, "", "60 threads")
 		require.Empty(t, limit.Reason())
 	}
 	require.Equal(t, "the seed waits: 70 threads\nthe seed goes on: 60 threads", notes.Text())
@@ -89,12 +89,12 @@ func TestSeedWaitsWhileTheSourceIsBusy(t *testing.T) {
 	}
 	var notes replicationtest.Notes
 	limit := New(Limits{MostRunning: 6, MostLag: time.Second})
-	look := NewSourceWatch(source, limit, NewReplicaWatch(source))
+	watch := NewSourceWatch(source, limit, NewReplicaWatch(source))
 	watching, stop := context.WithCancel(notes.Context(t.Context()))
 	watched := make(chan struct{})
-	go func() { defer close(watched); look.Watch(watching) }()
+	go func() { defer close(watched); watch.Watch(watching) }()
 	require.Eventually(t, func() bool { return strings.Contains(limit.Reason(), "more than 6") }, 20*time.Second, 10*time.Millisecond)
-	running, history, first := look.Seen()
+	running, history, first := watch.Latest()
 	require.Greater(t, running, 6)
 	require.GreaterOrEqual(t, history, int64(0), "the history list is read")
 	require.GreaterOrEqual(t, first, int64(0))
@@ -116,14 +116,14 @@ func TestSeedWaitsWhileTheSourceIsBusy(t *testing.T) {
 	require.Contains(t, notes.Text(), "the seed goes on: main (source) runs")
 }
 
-// TestSeedWaitsForReplicas has a replica of the source fall behind; then one
-// that does not let migrate in, which is said once.
+// TestSeedWaitsForReplicas makes a replica of the source fall behind. Then migrate's
+// login is refused by the replica: one note says so.
 func TestSeedWaitsForReplicas(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		from := servertest.Start(t, flavor)
 		replica := servertest.Start(t, flavor, servertest.Set("report_host", "127.0.0.1"))
 		from.Exec("CREATE USER watcher@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO watcher@'%'",
-			"CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)") // the last is what is waited for
+			"CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)") // the test waits for the last of them
 		replicationtest.Replicate(t, flavor, from, replica)
 		source := replication.NewServer(replication.ServerConfig{Name: "main (source)", Side: replication.Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")})
 		t.Cleanup(func() { _ = source.Close() })
@@ -157,15 +157,15 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 
 		stranger := NewReplicaWatch(source)
 		stranger.user = "nobody"
-		require.NoError(t, stranger.find(t.Context()))
+		require.NoError(t, stranger.refresh(t.Context()))
 		var refused replicationtest.Notes
 		for range 3 {
-			stranger.look(refused.Context(t.Context()), limit)
+			stranger.poll(refused.Context(t.Context()), limit)
 		}
 		require.Len(t, refused.Lines(), 1, "said once, never silently")
 		require.Contains(t, refused.Lines()[0], "cannot be read")
 		require.Contains(t, refused.Lines()[0], replica.Addr())
-		for _, s := range stranger.known {
+		for _, s := range stranger.replicas {
 			require.NoError(t, s.Close())
 		}
 	})

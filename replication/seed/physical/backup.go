@@ -20,18 +20,18 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// physicalTopic names the kept settings under which the target's server starts
+// settingTopic names the kept settings under which the target's server starts
 // with the source's files.
-const physicalTopic = "seed"
+const settingTopic = "seed"
 
 // receive brings the source's files to the target's machine, complete and ready
 // to start with; the target's own data is not touched.
-func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error) {
+func (p *op) receive(ctx context.Context, c choice) (notes, error) {
 	n, err := p.begin(ctx, c.notes)
 	if err != nil {
 		return n, err
 	}
-	err = p.throttled(ctx, c.bytes, func(ctx context.Context, f *fileSeed) error {
+	err = p.withThrottle(ctx, c.bytes, func(ctx context.Context, f *transfer) error {
 		if n.Flavor.FilesMethod() == dialect.MariaDBBackup {
 			return p.stream(ctx, &n, f)
 		}
@@ -41,16 +41,16 @@ func (p *physical) receive(ctx context.Context, c choice) (physicalNotes, error)
 		return n, err
 	}
 	n.Phase = phaseSwapping
-	return n, p.write(ctx, n)
+	return n, p.writeNotes(ctx, n)
 }
 
 // begin writes the notes before the first change.
-func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, error) {
+func (p *op) begin(ctx context.Context, n notes) (notes, error) {
 	db, d, err := p.pair.Target.Open(ctx)
 	if err != nil {
 		return n, err
 	}
-	n.Phase, n.New = phaseReceiving, "new-"+strings.ToLower(rand.Text()[:8])
+	n.Phase, n.Received = phaseReceiving, "new-"+strings.ToLower(rand.Text()[:8])
 	if n.Origin, err = replication.Identity(ctx, p.pair.Source); err != nil {
 		return n, err
 	}
@@ -58,22 +58,22 @@ func (p *physical) begin(ctx context.Context, n physicalNotes) (physicalNotes, e
 	if n.Globals, err = query.Variables(ctx, db, names...); err != nil {
 		return n, p.pair.Target.Wrap("read the globals", err)
 	}
-	if n.Kept, err = p.passive().Read(ctx, passiveNames(d)...); err != nil {
+	if n.Persisted, err = p.passiveSettings().Read(ctx, passiveNames(d)...); err != nil {
 		return n, err
 	}
 	if d.Flavor.FilesMethod() == dialect.ClonePlugin {
-		if n.Plugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
+		if n.SourceHadPlugin, err = hasPlugin(ctx, p.pair.Source); err != nil {
 			return n, err
 		}
-		if n.Here, err = hasPlugin(ctx, p.pair.Target); err != nil {
+		if n.TargetHadPlugin, err = hasPlugin(ctx, p.pair.Target); err != nil {
 			return n, err
 		}
 	}
-	if err := p.write(ctx, n); err != nil {
+	if err := p.writeNotes(ctx, n); err != nil {
 		return n, err
 	}
 	// A server that clones writes there itself, so it is its own.
-	_, err = p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
+	_, err = p.runOnTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
 rm -rf "$beside"
 mkdir -m 700 "$beside"
@@ -82,8 +82,8 @@ chcon --reference="$dir" "$beside" 2>/dev/null || :`, "")
 	return n, replication.WrapErr("make room for the files", err)
 }
 
-func (p *physical) passive() setting.Persistence {
-	return setting.Persistence{Server: p.pair.Target, Topic: physicalTopic}
+func (p *op) passiveSettings() setting.Persistence {
+	return setting.Persistence{Server: p.pair.Target, Topic: settingTopic}
 }
 
 // backupScript reads the server's files to its output. The login travels in the
@@ -135,9 +135,9 @@ find "$new" -exec sync {} +`
 
 // stream reads the source's files by mariadb-backup into the target's disk, with
 // nothing in between kept anywhere, and prepares them.
-func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) error {
+func (p *op) stream(ctx context.Context, n *notes, f *transfer) error {
 	reader, writer := io.Pipe()
-	paced := pacedReader{ctx: ctx, from: reader, seed: f}
+	paced := pacedReader{ctx: ctx, from: reader, transfer: f}
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.Config), nil, writer)
@@ -145,7 +145,7 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 		return replication.WrapErr("read the files of "+p.pair.Source.Name(), err)
 	})
 	group.Go(func() error {
-		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.New) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
+		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.Received) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
 		err := p.pair.Target.Host().Run(both, script, paced, nil)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
 		return replication.WrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
@@ -153,8 +153,8 @@ func (p *physical) stream(ctx context.Context, n *physicalNotes, f *fileSeed) er
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	report.Note(ctx, "%s received from %s; the files are made ready", phrase.Bytes(f.progress.Received()), p.pair.Source.Name())
-	out, err := p.onTarget(ctx, "dir="+remote.Quote(n.Dir)+"; new="+remote.Quote(n.beside()+"/"+n.New)+"\n"+prepareScript, "")
+	report.Note(ctx, "%s received from %s; the files are made ready", phrase.Bytes(f.meter.Received()), p.pair.Source.Name())
+	out, err := p.runOnTarget(ctx, "dir="+remote.Quote(n.Dir)+"; new="+remote.Quote(n.beside()+"/"+n.Received)+"\n"+prepareScript, "")
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
 	}
@@ -178,21 +178,21 @@ func backupPosition(flavor dialect.Flavor, text string) (string, error) {
 
 // pacedReader counts what passes, and holds it back.
 type pacedReader struct {
-	ctx  context.Context //nolint:containedctx // a Reader has none
-	from io.Reader
-	seed *fileSeed
+	ctx      context.Context //nolint:containedctx // a Reader has none
+	from     io.Reader
+	transfer *transfer
 }
 
-// paceBytes is the most that passes at once.
-const paceBytes = 256 << 10
+// pacedChunk is the most that passes at once.
+const pacedChunk = 256 << 10
 
 // Read implements io.Reader.
 func (r pacedReader) Read(b []byte) (int, error) {
-	n, err := r.from.Read(b[:min(len(b), paceBytes)])
-	r.seed.progress.Add(table.Name{}, 0, int64(n))
+	n, err := r.from.Read(b[:min(len(b), pacedChunk)])
+	r.transfer.meter.Add(table.Name{}, 0, int64(n))
 	if err != nil {
 		return n, err
 	}
-	r.seed.limit.Took(int64(n))
-	return n, r.seed.limit.Wait(r.ctx)
+	r.transfer.throttle.Count(int64(n))
+	return n, r.transfer.throttle.Wait(r.ctx)
 }

@@ -19,25 +19,25 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// benchWay is a way to make the first copy, and what takes it back.
-type benchWay struct {
+// benchMethod is a way to make the first copy, and what takes it back.
+type benchMethod struct {
 	name string
 	run  func() error
 	undo func()
 }
 
-// fileWays are the seed by files, and its floor: the same tools by hand.
-func fileWays(b *testing.B, source, target *servertest.Instance) []benchWay {
-	step := benchFiles(b, source, target)
-	ways := []benchWay{{
+// fileMethods are the seed by files, and its floor: the same tools by hand.
+func fileMethods(b *testing.B, source, target *servertest.Instance) []benchMethod {
+	step := filesStep(b, source, target)
+	methods := []benchMethod{{
 		"files", func() error { return step.Apply(b.Context()) },
 		func() { require.NoError(b, step.Undo(b.Context(), nil)) },
 	}}
 	if source.Flavor == servertest.MySQL {
-		return ways
+		return methods
 	}
 	data, fresh, old := filepath.Join(target.Dir, "data"), filepath.Join(target.Dir, "fresh"), filepath.Join(target.Dir, "old")
-	return append(ways, benchWay{
+	return append(methods, benchMethod{
 		"backup", func() error {
 			err := replicationtest.Shell(b, fmt.Sprintf(`rm -rf %[2]s; mkdir %[2]s
 				mariadb-backup --no-defaults --backup --stream=xbstream --parallel=2 -S %[1]s -u root | mbstream -x -p 2 -C %[2]s
@@ -59,23 +59,23 @@ func fileWays(b *testing.B, source, target *servertest.Instance) []benchWay {
 	})
 }
 
-// benchFiles is the seed by files between two test servers.
-func benchFiles(b *testing.B, source, target *servertest.Instance) *physical {
+// filesStep is the seed by files between two test servers.
+func filesStep(b *testing.B, source, target *servertest.Instance) *op {
 	pair := replication.Pair{Name: "bench", Source: replicationtest.Server(b, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(b, target, replication.Target, remote.NewLocal("target"))}
 	options := Options{Method: MethodFiles, Service: testService{target}, Dir: b.TempDir()}
-	step, ok := Step(pair, seed.Step(pair), options).Op.(*physical)
+	step, ok := Step(pair, seed.Step(pair), options).Op.(*op)
 	require.True(b, ok)
 	return step
 }
 
-// chosen is the way that `seed: auto`, the default, takes between the servers of a step.
-func chosen(b *testing.B, files *physical) string {
+// chosenMethod is the way that `seed: auto`, the default, takes between the servers of a step.
+func chosenMethod(b *testing.B, files *op) string {
 	auto := *files
 	auto.options.Method = MethodAuto
 	c, err := auto.choose(b.Context(), true)
 	require.NoError(b, err)
 	b.Log("a full copy is made", c.text())
-	if c.way == MethodFiles {
+	if c.method == MethodFiles {
 		return "files"
 	}
 	return "seed"
@@ -89,7 +89,7 @@ func BenchmarkSeedStall(b *testing.B) {
 			source, target := servertest.StartTwo(b, flavor, servertest.Set("innodb_flush_log_at_trx_commit", "2"))
 			replicationtest.MakeBenchTables(b, source)
 			source.Exec("CREATE TABLE bench.stall (id INT AUTO_INCREMENT PRIMARY KEY)")
-			step := benchFiles(b, source, target)
+			step := filesStep(b, source, target)
 			var alone, taken []time.Duration
 			for b.Loop() {
 				alone = append(alone, longestCommit(b, source, func() { require.NoError(b, wait.For(b.Context(), 5*time.Second)) }))

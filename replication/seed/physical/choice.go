@@ -24,24 +24,24 @@ type obstacle struct{ text, fix string }
 
 // choice is the way that a pair takes, and why.
 type choice struct {
-	way         Method
+	method      Method
 	why         string
 	bytes       int64 // of the source's files
 	files, rows time.Duration
 	extends     bool // the target, see reserveSpace, as far as the source tells
 	hazards     []plan.Hazard
-	notes       physicalNotes // what is known of the target
+	notes       notes // what is known of the target
 }
 
 // text follows "a full copy of db1 ".
 func (c choice) text() string {
-	way, took, other, otherTakes := "by rows", c.rows, "its files", c.files
-	if c.way == MethodFiles {
-		way, took, other, otherTakes = "by its files", c.files, "rows", c.rows
+	method, expected, other, otherExpected := "by rows", c.rows, "its files", c.files
+	if c.method == MethodFiles {
+		method, expected, other, otherExpected = "by its files", c.files, "rows", c.rows
 	}
 	text := fmt.Sprintf("%s: %s; about %s, by %s %s, for %s; the speed of the network between the sites is not known",
-		way, c.why, roughly(took), other, roughly(otherTakes), phrase.Bytes(c.bytes))
-	if c.way != MethodFiles && c.extends {
+		method, c.why, roughly(expected), other, roughly(otherExpected), phrase.Bytes(c.bytes))
+	if c.method != MethodFiles && c.extends {
 		text += "; the target's " + dialect.ExtendVariable + " is off meanwhile"
 	}
 	return text
@@ -63,8 +63,8 @@ func (c *choice) estimate(flavor dialect.Flavor, bytesPerSecond int64) {
 // choose decides which way the pair takes. It reads, and where the operator has
 // asked for what cannot be had it is an error that says why and how it can.
 // Before the target is made only the source is asked.
-func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
-	c := choice{way: MethodRows}
+func (p *op) choose(ctx context.Context, target bool) (choice, error) {
+	c := choice{method: MethodRows}
 	dialect, err := p.pair.Source.Dialect(ctx)
 	if err != nil {
 		return c, err
@@ -84,7 +84,7 @@ func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 	}
 	switch {
 	case len(obstacles) > 0 && p.options.Method == MethodFiles:
-		return c, cannotTake(p.pair, obstacles)
+		return c, obstaclesError(p.pair, obstacles)
 	case len(obstacles) > 0:
 		texts := make([]string, len(obstacles))
 		for i, o := range obstacles {
@@ -95,23 +95,23 @@ func (p *physical) choose(ctx context.Context, target bool) (choice, error) {
 		}
 		c.why = "its files cannot be taken, because " + strings.Join(texts, ", and ")
 	case p.options.Method == MethodFiles:
-		c.way, c.why = MethodFiles, "as migration.yaml has it"
+		c.method, c.why = MethodFiles, "as migration.yaml has it"
 	case c.files < c.rows:
-		c.way, c.why = MethodFiles, "that is expected to be faster"
+		c.method, c.why = MethodFiles, "that is expected to be faster"
 	default:
 		c.why = "that is expected to be faster"
 	}
 	if !target {
 		c.why += ", as far as the source tells: the target is not made yet"
 	}
-	return c, p.dangers(ctx, &c, target)
+	return c, p.addHazards(ctx, &c, target)
 }
 
-// errNoFiles is what the operator asked for and cannot be had.
-var errNoFiles = errors.New("cannot be seeded by its files")
+// errCannotUseFiles is what the operator asked for and cannot be had.
+var errCannotUseFiles = errors.New("cannot be seeded by its files")
 
-// cannotTake is the error for a pair that must be seeded by its files and cannot.
-func cannotTake(pair replication.Pair, obstacles []obstacle) error {
+// obstaclesError is the error for a pair that must be seeded by its files and cannot.
+func obstaclesError(pair replication.Pair, obstacles []obstacle) error {
 	var texts, fixes []string
 	for _, o := range obstacles {
 		texts = append(texts, o.text)
@@ -120,12 +120,12 @@ func cannotTake(pair replication.Pair, obstacles []obstacle) error {
 		}
 	}
 	fixes = append(fixes, "or set seed: copy for "+pair.Name)
-	return report.WithHint(fmt.Errorf("%s %w: %s", pair.Target.Name(), errNoFiles, strings.Join(texts, "; ")),
+	return report.WithHint(fmt.Errorf("%s %w: %s", pair.Target.Name(), errCannotUseFiles, strings.Join(texts, "; ")),
 		"%s", strings.Join(fixes, "; "))
 }
 
 // obstacles lists everything that stands in the way of the files.
-func (p *physical) obstacles(ctx context.Context, c *choice, target bool) ([]obstacle, error) {
+func (p *op) obstacles(ctx context.Context, c *choice, target bool) ([]obstacle, error) {
 	var found []obstacle
 	if len(p.pair.Schemas) > 0 {
 		found = append(found, obstacle{"databases[].schemas names some schemas, and the files hold all", ""})
@@ -136,8 +136,8 @@ func (p *physical) obstacles(ctx context.Context, c *choice, target bool) ([]obs
 	}
 	looks := []func(context.Context, *dialect.Dialect) ([]obstacle, error){p.sourceTables, p.sourceTool}
 	if target {
-		looks = append(looks, p.begun, p.versions, p.settings, p.login, func(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
-			return p.targetMachine(ctx, d, c)
+		looks = append(looks, p.unfinishedRows, p.versions, p.settings, p.login, func(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
+			return p.targetHost(ctx, d, c)
 		})
 	}
 	for _, look := range looks {
@@ -168,7 +168,7 @@ func fileBytes(ctx context.Context, s *replication.Server) (int64, error) {
 }
 
 // sourceTables looks for tables whose files are of no use elsewhere.
-func (p *physical) sourceTables(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
+func (p *op) sourceTables(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	db, err := p.pair.Source.DB(ctx)
 	if err != nil {
 		return nil, err
@@ -212,8 +212,8 @@ func quoteTexts(texts []string) string {
 	return strings.Join(out, ", ")
 }
 
-// begun looks for a copy of rows that has not finished: only it can go on with that.
-func (p *physical) begun(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
+// unfinishedRows looks for a copy of rows that has not finished: only it can go on with that.
+func (p *op) unfinishedRows(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
 		return nil, err
@@ -225,9 +225,9 @@ func (p *physical) begun(ctx context.Context, _ *dialect.Dialect) ([]obstacle, e
 	return []obstacle{{"the target holds a copy of rows that has not finished, and goes on", "migrate rollback --all takes it back"}}, nil
 }
 
-// dangers lists what the operator should know of when the files are taken.
-func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
-	if c.way != MethodFiles {
+// addHazards lists what the operator should know of when the files are taken.
+func (p *op) addHazards(ctx context.Context, c *choice, target bool) error {
+	if c.method != MethodFiles {
 		return nil
 	}
 	c.hazards = append(c.hazards, plan.Hazard{Text: "the files hold everything: all schemas, and the system schema with all accounts, root included; " +
@@ -254,7 +254,7 @@ func (p *physical) dangers(ctx context.Context, c *choice, target bool) error {
 }
 
 // lostAccounts are those that only the target has.
-func (p *physical) lostAccounts(ctx context.Context) ([]string, error) {
+func (p *op) lostAccounts(ctx context.Context) ([]string, error) {
 	theirs, err := account.Read(ctx, p.pair.Source)
 	if err != nil {
 		return nil, err

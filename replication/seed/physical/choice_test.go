@@ -33,36 +33,36 @@ func (h otherHost) Run(ctx context.Context, script string, stdin io.Reader, stdo
 
 // obstacleCase is a pair whose files cannot be taken, and what is said of it.
 type obstacleCase struct {
-	name, says, fix string
-	make, unmake    func(t *testing.T, p *physical, source, target *servertest.Instance)
+	name, want, fix string
+	setUp, tearDown func(t *testing.T, p *op, source, target *servertest.Instance)
 }
 
-func lacks(what string) func(*testing.T, *physical, *servertest.Instance, *servertest.Instance) {
-	return func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+func lacks(what string) func(*testing.T, *op, *servertest.Instance, *servertest.Instance) {
+	return func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 		p.pair.Target.Config.Host = otherHost{remote.NewLocal("db2"), what, "absent"}
 	}
 }
 
 func obstacleCases(flavor servertest.Flavor) []obstacleCase {
-	run := func(statements ...string) func(*testing.T, *physical, *servertest.Instance, *servertest.Instance) {
-		return func(_ *testing.T, _ *physical, source, _ *servertest.Instance) { source.Exec(statements...) }
+	run := func(statements ...string) func(*testing.T, *op, *servertest.Instance, *servertest.Instance) {
+		return func(_ *testing.T, _ *op, source, _ *servertest.Instance) { source.Exec(statements...) }
 	}
 	cases := []obstacleCase{
-		{name: "some schemas", says: "databases[].schemas names some schemas", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) { p.pair.Schemas = []string{"load1"} }},
-		{name: "engine", says: "load1.old (MyISAM)", fix: "ALTER TABLE … ENGINE=InnoDB", make: run("CREATE TABLE load1.old (a INT) ENGINE=MyISAM"), unmake: run("DROP TABLE load1.old")},
-		{name: "no machine", says: "the machine of main (target) cannot be reached", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) { p.pair.Target.Config.Host = nil }},
-		{name: "disk", says: "the disk of target has 1.0 MiB free", fix: "larger disk", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+		{name: "some schemas", want: "databases[].schemas names some schemas", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Schemas = []string{"load1"} }},
+		{name: "engine", want: "load1.old (MyISAM)", fix: "ALTER TABLE … ENGINE=InnoDB", setUp: run("CREATE TABLE load1.old (a INT) ENGINE=MyISAM"), tearDown: run("DROP TABLE load1.old")},
+		{name: "no machine", want: "the machine of main (target) cannot be reached", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Target.Config.Host = nil }},
+		{name: "disk", want: "the disk of target has 1.0 MiB free", fix: "larger disk", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), "free=$4", "free=1024"}
 		}},
-		{name: "mount", says: "is a mount of its own", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+		{name: "mount", want: "is a mount of its own", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), `stat -c %d "$dir"`, "echo 0"}
 		}},
-		{name: "version", says: "are not for", fix: "install", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+		{name: "version", want: "are not for", fix: "install", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 			dialect := *p.pair.Target.KnownDialect
 			dialect.Version.Minor++
 			p.pair.Target.KnownDialect = &dialect
 		}},
-		{name: "login", says: "cannot do the same on the source", fix: "the same login", make: func(t *testing.T, p *physical, _, _ *servertest.Instance) {
+		{name: "login", want: "cannot do the same on the source", fix: "the same login", setUp: func(t *testing.T, p *op, _, _ *servertest.Instance) {
 			require.NoError(t, account.AsAdmin(t.Context(), p.pair.Target, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
 				for _, statement := range []string{"CREATE USER other@localhost IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO other@localhost"} {
 					if _, err := session.ExecContext(ctx, statement); err != nil {
@@ -74,17 +74,17 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 			p.pair.Target.Config.User, p.pair.Target.Config.Password = "other", secret.New("pw")
 			_ = p.pair.Target.Close()
 		}},
-		{name: "no service", says: "nobody runs it", fix: "service of systemd", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) { p.options.Service = noService{} }},
+		{name: "no service", want: "nobody runs it", fix: "service of systemd", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.options.Service = noService{} }},
 	}
 	if flavor == servertest.MariaDB {
 		return append(cases,
-			obstacleCase{name: "tool", says: "mariadb-backup is not installed on db2", fix: "apt-get install mariadb-backup on db2", make: lacks("mariadb-backup mariabackup")},
-			obstacleCase{name: "encrypted", says: "aria_encrypt_tables is on", make: run("SET GLOBAL aria_encrypt_tables = 1"), unmake: run("SET GLOBAL aria_encrypt_tables = 0")},
+			obstacleCase{name: "tool", want: "mariadb-backup is not installed on db2", fix: "apt-get install mariadb-backup on db2", setUp: lacks("mariadb-backup mariabackup")},
+			obstacleCase{name: "encrypted", want: "aria_encrypt_tables is on", setUp: run("SET GLOBAL aria_encrypt_tables = 1"), tearDown: run("SET GLOBAL aria_encrypt_tables = 0")},
 		)
 	}
 	return append(cases,
-		obstacleCase{name: "plugin", says: "has no plugin clone", fix: "mysql_clone.so", make: lacks("mysql_clone.so")},
-		obstacleCase{name: "apparmor", says: "AppArmor keeps", fix: "/etc/apparmor.d/local/usr.sbin.mysqld", make: func(_ *testing.T, p *physical, _, _ *servertest.Instance) {
+		obstacleCase{name: "plugin", want: "has no plugin clone", fix: "mysql_clone.so", setUp: lacks("mysql_clone.so")},
+		obstacleCase{name: "apparmor", want: "AppArmor keeps", fix: "/etc/apparmor.d/local/usr.sbin.mysqld", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), `echo "confined=$(`, `echo "confined=/usr/sbin/mysqld (enforce)"; echo "was=$(`}
 		}},
 	)
@@ -100,27 +100,27 @@ func (noService) Unit(context.Context, *replication.Server) (string, error) {
 // real servers: physical is refused with the fix, auto says why it takes rows.
 func TestObstaclesToFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		_, source, target, options := physicalPair(t, flavor)
+		_, source, target, options := startPair(t, flavor)
 		for _, tt := range obstacleCases(flavor) {
 			pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, target, replication.Target, remote.NewLocal("target"))}
-			p := &physical{pair: pair, rows: seed.Step(pair).Op, options: options}
+			p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
 			_, err := pair.Target.Dialect(t.Context())
 			require.NoError(t, err)
-			tt.make(t, p, source, target)
+			tt.setUp(t, p, source, target)
 			p.options.Method = MethodFiles
 			_, err = p.choose(t.Context(), true)
-			require.ErrorContains(t, err, tt.says, tt.name)
+			require.ErrorContains(t, err, tt.want, tt.name)
 			require.Contains(t, report.Hint(err), tt.fix, tt.name)
 			require.Contains(t, report.Hint(err), "seed: copy", tt.name)
 			p.options.Method = MethodAuto
 			c, err := p.choose(t.Context(), true)
 			require.NoError(t, err, tt.name)
-			require.Equal(t, MethodRows, c.way, tt.name)
+			require.Equal(t, MethodRows, c.method, tt.name)
 			require.Contains(t, c.text(), "by rows: its files cannot be taken, because ", tt.name)
-			require.Contains(t, c.text(), tt.says, tt.name)
+			require.Contains(t, c.text(), tt.want, tt.name)
 			require.Contains(t, c.text(), "by its files ", tt.name)
-			if tt.unmake != nil {
-				tt.unmake(t, p, source, target)
+			if tt.tearDown != nil {
+				tt.tearDown(t, p, source, target)
 			}
 		}
 		// What has been begun by rows goes on by rows.
@@ -128,17 +128,17 @@ func TestObstaclesToFiles(t *testing.T) {
 		require.NoError(t, account.AsAdmin(t.Context(), pair.Target, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
 			return replication.WriteMarker(ctx, session, replication.Marker{Origin: "here"})
 		}))
-		p := &physical{pair: pair, rows: seed.Step(pair).Op, options: options}
+		p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
 		_, err := p.choose(t.Context(), true)
 		require.ErrorContains(t, err, "a copy of rows that has not finished")
 	})
 }
 
-// TestSeedChoosesItsWay lets the step choose for a small pair, without and with
+// TestSeedChoosesItsMethod lets the step choose for a small pair, without and with
 // a target that is made, and when the operator has chosen.
-func TestSeedChoosesItsWay(t *testing.T) {
+func TestSeedChoosesItsMethod(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, _, target, options := physicalPair(t, flavor)
+		pair, _, target, options := startPair(t, flavor)
 		for _, tt := range []struct {
 			way  Method
 			says string
@@ -156,7 +156,7 @@ func TestSeedChoosesItsWay(t *testing.T) {
 			require.Equal(t, flavor == servertest.MySQL && tt.way != MethodFiles, shown, "what is changed is shown: %s", state.Want)
 			require.NotEmpty(t, state.Before)
 		}
-		p := &physical{pair: pair, rows: seed.Step(pair).Op, options: options}
+		p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
 		c, err := p.choose(t.Context(), false)
 		require.NoError(t, err)
 		require.Contains(t, c.text(), "the target is not made yet")
@@ -176,8 +176,8 @@ func TestSeedExpectsWithoutASource(t *testing.T) {
 		return replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "unix", Address: "/run/nowhere.sock"})
 	}
 	pair := replication.Pair{Name: "main", Source: nowhere(replication.Source), Target: nowhere(replication.Target)}
-	for _, way := range []Method{MethodRows, MethodAuto, MethodFiles} {
-		op := &physical{pair: pair, rows: seed.Step(pair).Op, options: Options{Method: way}}
+	for _, method := range []Method{MethodRows, MethodAuto, MethodFiles} {
+		op := &op{pair: pair, rows: seed.Step(pair).Op, options: Options{Method: method}}
 		state, err := op.Expect(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, plan.State{Unknown: true, Want: "a full copy of source, in a way that the source does not tell"}, state)

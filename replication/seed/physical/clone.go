@@ -21,11 +21,11 @@ import (
 const (
 	clonePlugin  = "clone"
 	cloneLibrary = "mysql_clone.so"
-	// donorPatience is how long a source whose clone's network has failed waits for
+	// shortDonorTimeout is how long a source whose clone's network has failed waits for
 	// it to come back, and cannot be rid of the plugin: minutes, 5 as the server comes.
-	donorPatience = "SET GLOBAL clone_donor_timeout_after_network_failure = 1"
-	// cloneEnds bounds the wait for a clone that was told to end.
-	cloneEnds = 3 * time.Minute
+	shortDonorTimeout = "SET GLOBAL clone_donor_timeout_after_network_failure = 1"
+	// cloneEndTimeout bounds the wait for a clone that was told to end.
+	cloneEndTimeout = 3 * time.Minute
 )
 
 // hasPlugin reports whether the server has the plugin clone.
@@ -38,9 +38,9 @@ func hasPlugin(ctx context.Context, s *replication.Server) (bool, error) {
 	return len(found) > 0, replication.WrapErr("look for the plugin clone", err)
 }
 
-// clonable looks whether a server has, or can be given, the plugin clone, and
+// cloneObstacles looks whether a server has, or can be given, the plugin clone, and
 // whether the source lets it in by TLS.
-func (p *physical) clonable(ctx context.Context, s *replication.Server) ([]obstacle, error) {
+func (p *op) cloneObstacles(ctx context.Context, s *replication.Server) ([]obstacle, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (p *physical) clonable(ctx context.Context, s *replication.Server) ([]obsta
 		return nil, s.Wrap("read plugin_dir", err)
 	} else if !there && s.Host() != nil {
 		library := strings.TrimSuffix(v["plugin_dir"], "/") + "/" + cloneLibrary
-		has, err := facts(ctx, s.Host(), "if [ -e "+remote.Quote(library)+" ]; then echo clone=yes; fi\n")
+		has, err := hostFacts(ctx, s.Host(), "if [ -e "+remote.Quote(library)+" ]; then echo clone=yes; fi\n")
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,7 @@ func install(ctx context.Context, s *replication.Server) error {
 		if _, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'"); err != nil {
 			return err
 		}
-		if _, err := session.ExecContext(ctx, donorPatience); err != nil && query.ErrorNumber(err) != 1193 { // older ones do not know it
+		if _, err := session.ExecContext(ctx, shortDonorTimeout); err != nil && query.ErrorNumber(err) != 1193 { // older ones do not know it
 			return err
 		}
 		return nil
@@ -103,7 +103,7 @@ func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 	if had {
 		return nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, cloneEnds)
+	waiting, cancel := context.WithTimeout(ctx, cloneEndTimeout)
 	defer cancel()
 	for {
 		there, err := hasPlugin(ctx, s)
@@ -123,15 +123,15 @@ func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 	}
 }
 
-// account is what the target reads the source's files as.
-func (p *physical) account() account.Login {
+// cloneAccount is what the target reads the source's files as.
+func (p *op) cloneAccount() account.Login {
 	return account.Login{Server: p.pair.Source, Name: replication.OwnUserPrefix + "clone", Grant: "BACKUP_ADMIN ON *.*"}
 }
 
 // clone has the target's server fetch the source's files into a directory of
 // their own. In place, CLONE drops the server's data first and ends it with error
 // 3707 where nobody restarts it; so its own data stays until the files are there.
-func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err error) {
+func (p *op) clone(ctx context.Context, n notes, f *transfer) (err error) {
 	for _, s := range []*replication.Server{p.pair.Source, p.pair.Target} {
 		if err := install(ctx, s); err != nil {
 			return err
@@ -142,7 +142,7 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 			defer cancel()
 			_ = p.endClones(after)
-			_ = p.account().Drop(after)
+			_ = p.cloneAccount().Drop(after)
 		}
 	}()
 	origin, err := p.pair.Source.Endpoint(ctx)
@@ -154,7 +154,7 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 		return err
 	}
 	defer session.Close()
-	rate := cloneRate(f.limit)
+	rate := cloneRate(f.throttle)
 	if err := p.setCloneRate(ctx, rate); err != nil {
 		return err
 	}
@@ -164,14 +164,14 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 	defer func() { stop(); _ = follower.Wait() }() // it has no error
 	for i, host := range account.ClientHosts(ctx, p.pair.Target) {
 		if i > 0 {
-			report.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.account().Name)
+			report.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.cloneAccount().Name)
 		}
 		password := account.NewPassword()
-		if err = p.account().Create(ctx, host, password); err != nil {
+		if err = p.cloneAccount().Create(ctx, host, password); err != nil {
 			return err
 		}
 		_, err = session.ExecContext(ctx, fmt.Sprintf("CLONE INSTANCE FROM %s@%s:%d IDENTIFIED BY %s DATA DIRECTORY %s REQUIRE SSL",
-			query.Literal(p.account().Name), query.Literal(origin.Host), origin.Port, query.Literal(password.Open()), query.Literal(n.beside()+"/"+n.New)))
+			query.Literal(p.cloneAccount().Name), query.Literal(origin.Host), origin.Port, query.Literal(password.Open()), query.Literal(n.beside()+"/"+n.Received)))
 		if err == nil {
 			break
 		}
@@ -183,11 +183,11 @@ func (p *physical) clone(ctx context.Context, n physicalNotes, f *fileSeed) (err
 	if err != nil {
 		return err
 	}
-	return p.account().Drop(ctx)
+	return p.cloneAccount().Drop(ctx)
 }
 
-// cloned is how many bytes the target's clone has received.
-func (p *physical) cloned(ctx context.Context) (int64, error) {
+// clonedBytes is how many bytes the target's clone has received.
+func (p *op) clonedBytes(ctx context.Context) (int64, error) {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
 		return 0, err
@@ -200,7 +200,7 @@ func (p *physical) cloned(ctx context.Context) (int64, error) {
 }
 
 // endClones ends the clones of the target's server, which go on when their client dies.
-func (p *physical) endClones(ctx context.Context) error {
+func (p *op) endClones(ctx context.Context) error {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (p *physical) endClones(ctx context.Context) error {
 	if there, err := hasPlugin(ctx, p.pair.Target); err != nil || !there {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(ctx, cloneEnds)
+	waiting, cancel := context.WithTimeout(ctx, cloneEndTimeout)
 	defer cancel()
 	for {
 		ids, err := query.Strings(ctx, db, "SELECT PID FROM performance_schema.clone_status WHERE STATE = 'In Progress' AND PID > 0")

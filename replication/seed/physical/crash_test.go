@@ -25,8 +25,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// physicalKill tells a process how to seed and when to die: JSON of killOrder.
-const physicalKill = "MIGRATE_TEST_PHYSICAL_KILL"
+// killEnv tells a process how to seed and when to die: JSON of killOrder.
+const killEnv = "MIGRATE_TEST_PHYSICAL_KILL"
 
 // killOrder is a seed in a process of its own, with the moment of its death.
 type killOrder struct {
@@ -118,7 +118,7 @@ func (r remoteService) ask(ctx context.Context, what string) error {
 // TestPhysicalSeedToBeKilled is not a test: it is the process that
 // TestPhysicalSeedSurvivesKills starts and kills.
 func TestPhysicalSeedToBeKilled(t *testing.T) {
-	text := os.Getenv(physicalKill)
+	text := os.Getenv(killEnv)
 	if text == "" {
 		return // it is not the process to be killed
 	}
@@ -161,7 +161,7 @@ func (m manager) run(t *testing.T, target *servertest.Instance, order killOrder)
 	text, err := json.Marshal(order)
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPhysicalSeedToBeKilled$", "-test.count=1")
-	cmd.Env = append(os.Environ(), physicalKill+"="+string(text))
+	cmd.Env = append(os.Environ(), killEnv+"="+string(text))
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(t, cmd.Start())
@@ -211,7 +211,7 @@ func killPoints(flavor servertest.Flavor) []killPoint {
 // fenced and without events; in the end both sides become equal.
 func TestPhysicalSeedSurvivesKills(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target, options := physicalPair(t, flavor)
+		pair, source, target, options := startPair(t, flavor)
 		replicationtest.MakeBigTable(source)
 		stop := replicationtest.Load(t, source)
 		t.Cleanup(func() { stop() })

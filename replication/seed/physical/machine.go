@@ -16,8 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/setting"
 )
 
-// facts are what a machine says of itself: lines "name=value".
-func facts(ctx context.Context, host remote.Host, script string) (map[string]string, error) {
+// hostFacts are what a machine says of itself: lines "name=value".
+func hostFacts(ctx context.Context, host remote.Host, script string) (map[string]string, error) {
 	var out bytes.Buffer
 	if err := host.Run(ctx, script, nil, &out); err != nil {
 		return nil, fmt.Errorf("look at %s: %w", host.Name(), err)
@@ -31,8 +31,8 @@ func facts(ctx context.Context, host remote.Host, script string) (map[string]str
 	return found, nil
 }
 
-// toolFacts tell which mariadb-backup a machine has.
-const toolFacts = `PATH=$PATH:/usr/local/bin:/usr/bin
+// toolScript tell which mariadb-backup a machine has.
+const toolScript = `PATH=$PATH:/usr/local/bin:/usr/bin
 for t in mariadb-backup mariabackup; do
 	if command -v $t >/dev/null 2>&1; then echo "backup=$($t --version 2>&1 | tail -n 1)"; break; fi
 done
@@ -43,8 +43,8 @@ done
 
 var toolVersion = regexp.MustCompile(`server (\d+)\.(\d+)\.`)
 
-// tool tells whether a machine's mariadb-backup is of the server's series.
-func tool(found map[string]string, host string, d *dialect.Dialect) []obstacle {
+// toolObstacles tells whether a machine's mariadb-backup is of the server's series.
+func toolObstacles(found map[string]string, host string, d *dialect.Dialect) []obstacle {
 	install := fmt.Sprintf("apt-get install mariadb-backup on %s", host)
 	if found["backup"] == "" || found["stream"] == "" {
 		return []obstacle{{"mariadb-backup is not installed on " + host, install}}
@@ -57,23 +57,23 @@ func tool(found map[string]string, host string, d *dialect.Dialect) []obstacle {
 }
 
 // sourceTool looks for what reads the source's files.
-func (p *physical) sourceTool(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
+func (p *op) sourceTool(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	s := p.pair.Source
 	if d.Flavor.FilesMethod() == dialect.ClonePlugin {
-		return p.clonable(ctx, s)
+		return p.cloneObstacles(ctx, s)
 	}
 	if s.Host() == nil {
 		return []obstacle{{"the machine of " + s.Name() + " cannot be reached", ""}}, nil
 	}
-	found, err := facts(ctx, s.Host(), toolFacts)
+	found, err := hostFacts(ctx, s.Host(), toolScript)
 	if err != nil {
 		return nil, err
 	}
-	return tool(found, s.Host().Name(), d), nil
+	return toolObstacles(found, s.Host().Name(), d), nil
 }
 
-// targetMachine looks for all that receiving, preparing and swapping need.
-func (p *physical) targetMachine(ctx context.Context, d *dialect.Dialect, c *choice) ([]obstacle, error) {
+// targetHost looks for all that receiving, preparing and swapping need.
+func (p *op) targetHost(ctx context.Context, d *dialect.Dialect, c *choice) ([]obstacle, error) {
 	t := p.pair.Target
 	if t.Host() == nil {
 		return []obstacle{{"the machine of " + t.Name() + " cannot be reached", ""}}, nil
@@ -90,7 +90,7 @@ func (p *physical) targetMachine(ctx context.Context, d *dialect.Dialect, c *cho
 	if err != nil {
 		return nil, err
 	}
-	found, err := facts(ctx, t.Host(), toolFacts+`dir=$(readlink -f `+remote.Quote(v["datadir"])+`) || exit 1
+	found, err := hostFacts(ctx, t.Host(), toolScript+`dir=$(readlink -f `+remote.Quote(v["datadir"])+`) || exit 1
 echo "dir=$dir"
 echo "devices=$(stat -c %d "$dir") $(stat -c %d "$(dirname "$dir")")"
 set -- $(df -Pk "$dir" | tail -n 1)
@@ -102,31 +102,31 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+remote.Quote(file)+`)/attr/current" 
 	}
 	var out []obstacle
 	if d.Flavor.FilesMethod() == dialect.MariaDBBackup {
-		out = append(out, tool(found, t.Host().Name(), d)...)
+		out = append(out, toolObstacles(found, t.Host().Name(), d)...)
 	} else {
-		more, err := p.clonable(ctx, t)
+		more, err := p.cloneObstacles(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		out = append(append(out, more...), p.confined(found, v["datadir"], v["log_bin_basename"])...)
+		out = append(append(out, more...), p.confinement(found, v["datadir"], v["log_bin_basename"])...)
 	}
 	if devices := strings.Fields(found["devices"]); len(devices) != 2 || devices[0] != devices[1] {
 		out = append(out, obstacle{found["dir"] + " is a mount of its own, and cannot be renamed", "give the server a data directory below the mount"})
 	}
-	if out, err = p.room(out, found, c); err != nil {
+	if out, err = p.addDiskObstacle(out, found, c); err != nil {
 		return nil, err
 	}
 	unit, err := p.options.Service.Unit(ctx, t)
 	if err != nil {
 		return append(out, obstacle{err.Error(), "run the server as a service of systemd"}), nil //nolint:nilerr // it is the obstacle
 	}
-	c.notes = physicalNotes{Flavor: d.Flavor, Dir: found["dir"], Unit: unit}
+	c.notes = notes{Flavor: d.Flavor, Dir: found["dir"], Unit: unit}
 	return out, nil
 }
 
-// confined looks whether a server that clones may write beside its data directory, and
+// confinement looks whether a server that clones may write beside its data directory, and
 // keeps all that must change places with it inside.
-func (p *physical) confined(found map[string]string, dir, binlog string) []obstacle {
+func (p *op) confinement(found map[string]string, dir, binlog string) []obstacle {
 	var out []obstacle
 	t := p.pair.Target
 	if profile := found["confined"]; strings.Contains(profile, "(enforce)") && strings.Contains(profile, "mysqld") {
@@ -141,9 +141,9 @@ func (p *physical) confined(found map[string]string, dir, binlog string) []obsta
 	return out
 }
 
-// room looks whether the files fit beside what is there, with what the source's
+// addDiskObstacle looks whether the files fit beside what is there, with what the source's
 // redo log and growth in the meantime may add.
-func (p *physical) room(out []obstacle, found map[string]string, c *choice) ([]obstacle, error) {
+func (p *op) addDiskObstacle(out []obstacle, found map[string]string, c *choice) ([]obstacle, error) {
 	free, err := strconv.ParseInt(found["free"], 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("look at %s: free space %q", p.pair.Target.Host().Name(), found["free"])
@@ -159,7 +159,7 @@ func (p *physical) room(out []obstacle, found map[string]string, c *choice) ([]o
 }
 
 // versions compares the servers' versions.
-func (p *physical) versions(ctx context.Context, from *dialect.Dialect) ([]obstacle, error) {
+func (p *op) versions(ctx context.Context, from *dialect.Dialect) ([]obstacle, error) {
 	to, err := p.pair.Target.Dialect(ctx)
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (p *physical) versions(ctx context.Context, from *dialect.Dialect) ([]obsta
 }
 
 // settings compares what decides over the files' format and places.
-func (p *physical) settings(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
+func (p *op) settings(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	equal := d.FileSettings()
 	inside := []string{"innodb_data_home_dir", "innodb_undo_directory", "innodb_log_group_home_dir"}
 	var values []map[string]string
@@ -206,7 +206,7 @@ func (p *physical) settings(ctx context.Context, d *dialect.Dialect) ([]obstacle
 
 // login looks whether the account that migrate uses on the target is on the
 // source, too, with the same password: the source's accounts come with the files.
-func (p *physical) login(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
+func (p *op) login(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
 	const who = "SELECT CURRENT_USER()"
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {

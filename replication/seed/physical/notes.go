@@ -13,11 +13,11 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// file is where the notes of the pair stand on the target's machine.
-func (p *physical) file() string { return p.options.Dir + "/seed-" + p.pair.Name + ".json" }
+// notesFile is where the notes of the pair stand on the target's machine.
+func (p *op) notesFile() string { return p.options.Dir + "/seed-" + p.pair.Name + ".json" }
 
-// onTarget runs a script on the target's machine.
-func (p *physical) onTarget(ctx context.Context, script, input string) (string, error) {
+// runOnTarget runs a script on the target's machine.
+func (p *op) runOnTarget(ctx context.Context, script, input string) (string, error) {
 	var out bytes.Buffer
 	if err := p.pair.Target.Host().Run(ctx, "set -eu\n"+script+"\n", strings.NewReader(input), &out); err != nil {
 		return "", fmt.Errorf("on the machine of %s: %w", p.pair.Target.Name(), err)
@@ -25,13 +25,13 @@ func (p *physical) onTarget(ctx context.Context, script, input string) (string, 
 	return out.String(), nil
 }
 
-// read reads the notes; found is false when there are none. Where the target's
+// readNotes reads the notes; found is false when there are none. Where the target's
 // machine cannot be reached there never are any.
-func (p *physical) read(ctx context.Context) (n physicalNotes, found bool, err error) {
+func (p *op) readNotes(ctx context.Context) (n notes, found bool, err error) {
 	if p.pair.Target.Host() == nil {
 		return n, false, nil
 	}
-	text, err := p.onTarget(ctx, "if [ -e "+remote.Quote(p.file())+" ]; then cat "+remote.Quote(p.file())+"; fi", "")
+	text, err := p.runOnTarget(ctx, "if [ -e "+remote.Quote(p.notesFile())+" ]; then cat "+remote.Quote(p.notesFile())+"; fi", "")
 	if err != nil {
 		return n, false, fmt.Errorf("read the notes of the seed: %w", err)
 	}
@@ -39,20 +39,20 @@ func (p *physical) read(ctx context.Context) (n physicalNotes, found bool, err e
 		return n, false, nil
 	}
 	if err := json.Unmarshal([]byte(text), &n); err != nil {
-		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.file(), p.pair.Target.Name(), err),
+		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.notesFile(), p.pair.Target.Name(), err),
 			"look at the file: it says which data directory the server is to start with")
 	}
 	return n, true, nil
 }
 
-// write writes the notes so that they are there after a power cut.
-func (p *physical) write(ctx context.Context, n physicalNotes) error {
+// writeNotes writes the notes so that they are there after a power cut.
+func (p *op) writeNotes(ctx context.Context, n notes) error {
 	text, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("write the notes of the seed: %w", err)
 	}
-	_, err = p.onTarget(ctx, `umask 077
-dir=`+remote.Quote(p.options.Dir)+`; file=`+remote.Quote(p.file())+`
+	_, err = p.runOnTarget(ctx, `umask 077
+dir=`+remote.Quote(p.options.Dir)+`; file=`+remote.Quote(p.notesFile())+`
 mkdir -p "$dir"
 cat >"$file.new"
 sync "$file.new"
@@ -61,14 +61,14 @@ sync "$dir"`, string(text)+"\n")
 	return replication.WrapErr("write the notes of the seed", err)
 }
 
-// forget removes the notes.
-func (p *physical) forget(ctx context.Context) error {
-	_, err := p.onTarget(ctx, "rm -f "+remote.Quote(p.file())+" "+remote.Quote(p.file()+".new"), "")
+// removeNotes removes the notes.
+func (p *op) removeNotes(ctx context.Context) error {
+	_, err := p.runOnTarget(ctx, "rm -f "+remote.Quote(p.notesFile())+" "+remote.Quote(p.notesFile()+".new"), "")
 	return replication.WrapErr("remove the notes of the seed", err)
 }
 
 // forgetOld lets go of what a seed by files has kept.
-type forgetOld struct{ *physical }
+type forgetOld struct{ *op }
 
 // Forget returns the step of `finish` that removes what a seed by files has
 // kept on the target's machine: the data directory that the server had before.
@@ -77,13 +77,13 @@ func Forget(pair replication.Pair, options Options) plan.Step {
 		Name:       "forget-seed-" + pair.Name,
 		Summary:    fmt.Sprintf("remove the data directory that %s had before the seed, if it is still kept", pair.Target.Name()),
 		CannotUndo: "it was empty but for the server's own tables",
-		Op:         replication.WhenProvisioned{Op: forgetOld{&physical{pair: pair, options: options.withDefaults(pair)}}},
+		Op:         replication.WhenProvisioned{Op: forgetOld{&op{pair: pair, options: options.withDefaults(pair)}}},
 	}
 }
 
 // Check looks for the notes.
 func (f forgetOld) Check(ctx context.Context) (plan.State, error) {
-	n, found, err := f.read(ctx)
+	n, found, err := f.readNotes(ctx)
 	state := plan.State{Done: !found, Now: "nothing is kept", Want: "nothing is kept"}
 	if found {
 		state.Now = n.beside() + " is kept"
@@ -93,17 +93,17 @@ func (f forgetOld) Check(ctx context.Context) (plan.State, error) {
 
 // Apply removes the old directory, then the notes.
 func (f forgetOld) Apply(ctx context.Context) error {
-	n, found, err := f.read(ctx)
+	n, found, err := f.readNotes(ctx)
 	if err != nil || !found {
 		return err
 	}
 	if n.Phase != phaseSeeded {
 		return fmt.Errorf("remove the old data of %s: %s", f.pair.Target.Name(), n.Phase.text())
 	}
-	if _, err := f.onTarget(ctx, "rm -rf "+remote.Quote(n.beside()), ""); err != nil {
+	if _, err := f.runOnTarget(ctx, "rm -rf "+remote.Quote(n.beside()), ""); err != nil {
 		return fmt.Errorf("remove the old data: %w", err)
 	}
-	return f.forget(ctx)
+	return f.removeNotes(ctx)
 }
 
 // Verify looks for the notes.

@@ -82,26 +82,26 @@ func Step(pair replication.Pair, rows plan.Step, options Options) plan.Step {
 	case MethodFiles:
 		step.Summary = fmt.Sprintf("bring the files of %s to %s while it is written to", pair.Source.Name(), pair.Target.Name())
 	}
-	step.Op = &physical{pair: pair, rows: rows.Op, options: options}
+	step.Op = &op{pair: pair, rows: rows.Op, options: options}
 	return step
 }
 
-// physical is the seed with a choice of its way.
-type physical struct {
+// op is the seed with a choice of its way.
+type op struct {
 	pair    replication.Pair
 	rows    plan.Op
 	options Options
 }
 
 // Check looks for the notes of a seed by files, then for the marker, which both ways leave.
-func (p *physical) Check(ctx context.Context) (plan.State, error) {
-	notes, found, err := p.read(ctx)
+func (p *op) Check(ctx context.Context) (plan.State, error) {
+	n, found, err := p.readNotes(ctx)
 	if err != nil && !errors.Is(err, replication.ErrNotProvisioned) {
 		return plan.State{}, err
 	}
-	if found && notes.Phase != phaseSeeded {
+	if found && n.Phase != phaseSeeded {
 		return plan.State{
-			Now: notes.Phase.text(), Want: "a full copy of " + p.pair.Source.Name() + " by its files", Before: json.RawMessage(`{}`),
+			Now: n.Phase.text(), Want: "a full copy of " + p.pair.Source.Name() + " by its files", Before: json.RawMessage(`{}`),
 		}, nil
 	}
 	state, err := p.rows.Check(ctx)
@@ -126,9 +126,9 @@ func (p *physical) Check(ctx context.Context) (plan.State, error) {
 // pair is expected to take, as far as the source tells. That it does not answer is
 // no matter of this step, but of those before; that files which the operator
 // asked for cannot be had is.
-func (p *physical) Expect(ctx context.Context) (plan.State, error) {
+func (p *op) Expect(ctx context.Context) (plan.State, error) {
 	choice, err := p.choose(ctx, false)
-	if errors.Is(err, errNoFiles) {
+	if errors.Is(err, errCannotUseFiles) {
 		return plan.State{}, err
 	}
 	if err != nil {
@@ -138,26 +138,26 @@ func (p *physical) Expect(ctx context.Context) (plan.State, error) {
 }
 
 // Apply completes what an earlier try has begun, or chooses the way and goes it.
-func (p *physical) Apply(ctx context.Context) error {
-	notes, found, err := p.read(ctx)
+func (p *op) Apply(ctx context.Context) error {
+	n, found, err := p.readNotes(ctx)
 	if err != nil {
 		return err
 	}
-	if found && notes.Phase != phaseSeeded {
+	if found && n.Phase != phaseSeeded {
 		origin, err := replication.Identity(ctx, p.pair.Source)
 		if err != nil {
 			return err
 		}
-		if !replication.SameServer(notes.Origin, origin) {
-			return report.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), notes.Origin),
+		if !replication.SameServer(n.Origin, origin) {
+			return report.WithHint(fmt.Errorf("%s holds an unfinished seed from another server (%s)", p.pair.Target.Name(), n.Origin),
 				"undo that migration first (migrate rollback --all)")
 		}
-		if notes.Phase == phaseSwapping {
+		if n.Phase == phaseSwapping {
 			report.Note(ctx, "the files of %s have all been received: the seed goes on with their start", p.pair.Source.Name())
-			return p.complete(ctx, notes)
+			return p.complete(ctx, n)
 		}
-		report.Note(ctx, "%s; it begins again", notes.Phase.text())
-		if err := p.takeBack(ctx, notes); err != nil {
+		report.Note(ctx, "%s; it begins again", n.Phase.text())
+		if err := p.restoreTarget(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (p *physical) Apply(ctx context.Context) error {
 		return err
 	}
 	report.Note(ctx, "%s is copied %s", p.pair.Source.Name(), choice.text())
-	if choice.way == MethodRows {
+	if choice.method == MethodRows {
 		return p.rows.Apply(ctx)
 	}
 	control, err := seed.TakeControl(ctx, p.pair.Target) // a worker on the target may have outlived its controller
@@ -184,28 +184,28 @@ func (p *physical) Apply(ctx context.Context) error {
 		return err
 	}
 	control.Close()
-	notes, err = p.receive(ctx, choice)
+	n, err = p.receive(ctx, choice)
 	if err != nil {
 		return report.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)
 	}
-	return p.complete(ctx, notes)
+	return p.complete(ctx, n)
 }
 
 // Verify asks for the notes' end, then for what both ways leave.
-func (p *physical) Verify(ctx context.Context) error {
-	notes, found, err := p.read(ctx)
+func (p *op) Verify(ctx context.Context) error {
+	n, found, err := p.readNotes(ctx)
 	if err != nil {
 		return err
 	}
-	if found && notes.Phase != phaseSeeded {
-		return fmt.Errorf("verify the seed of %s: %s", p.pair.Name, notes.Phase.text())
+	if found && n.Phase != phaseSeeded {
+		return fmt.Errorf("verify the seed of %s: %s", p.pair.Name, n.Phase.text())
 	}
 	return p.rows.Verify(ctx)
 }
 
 // Undo gives the target its old data directory back, or takes the copy of rows back.
-func (p *physical) Undo(ctx context.Context, before json.RawMessage) error {
-	notes, found, err := p.read(ctx)
+func (p *op) Undo(ctx context.Context, before json.RawMessage) error {
+	n, found, err := p.readNotes(ctx)
 	if errors.Is(err, replication.ErrNotProvisioned) {
 		return nil
 	}
@@ -215,28 +215,28 @@ func (p *physical) Undo(ctx context.Context, before json.RawMessage) error {
 	if !found {
 		return p.rows.Undo(ctx, before)
 	}
-	return p.takeBack(ctx, notes)
+	return p.restoreTarget(ctx, n)
 }
 
-// takeBack leaves the target's server on its own data, and nothing else behind.
-func (p *physical) takeBack(ctx context.Context, n physicalNotes) error {
+// restoreTarget leaves the target's server on its own data, and nothing else behind.
+func (p *op) restoreTarget(ctx context.Context, n notes) error {
 	if n.Phase == phaseReceiving {
 		return p.discard(ctx, n)
 	}
-	return p.giveBack(ctx, n)
+	return p.restoreData(ctx, n)
 }
 
-// physicalPhase is how far a seed by files is.
-type physicalPhase string
+// phase is how far a seed by files is.
+type phase string
 
 const (
-	phaseReceiving physicalPhase = "receiving" // the server runs on its own data; a new try begins from scratch
-	phaseSwapping  physicalPhase = "swapping"  // all is received; the directories may or may not have changed places
-	phaseSeeded    physicalPhase = "seeded"    // the old data directory is kept
-	phaseReturning physicalPhase = "returning" // the old data directory is being put back
+	phaseReceiving phase = "receiving" // the server runs on its own data; a new try begins from scratch
+	phaseSwapping  phase = "swapping"  // all is received; the directories may or may not have changed places
+	phaseSeeded    phase = "seeded"    // the old data directory is kept
+	phaseReturning phase = "returning" // the old data directory is being put back
 )
 
-func (p physicalPhase) text() string {
+func (p phase) text() string {
 	switch p {
 	case phaseReceiving:
 		return "a seed by files was cut short while it received them"
@@ -248,24 +248,24 @@ func (p physicalPhase) text() string {
 	return "seeded by files"
 }
 
-// physicalNotes stand on the target's machine from before the first change on.
+// notes stand on the target's machine from before the first change on.
 // They hold no secret.
-type physicalNotes struct {
-	Phase  physicalPhase  `json:"phase"`
-	Origin string         `json:"origin"` // the source's identity
-	Flavor dialect.Flavor `json:"flavor"`
-	Dir    string         `json:"dir"` // the data directory, without symbolic links
-	New    string         `json:"new"` // the name of what is received, in Dir + besideSuffix; of this try only
-	Unit   string         `json:"unit"`
-	GTIDs  string         `json:"gtids,omitempty"` // MariaDB: what the files hold
+type notes struct {
+	Phase    phase          `json:"phase"`
+	Origin   string         `json:"origin"` // the source's identity
+	Flavor   dialect.Flavor `json:"flavor"`
+	Dir      string         `json:"dir"` // the data directory, without symbolic links
+	Received string         `json:"new"` // the name of what is received, in Dir + besideSuffix; of this try only
+	Unit     string         `json:"unit"`
+	GTIDs    string         `json:"gtids,omitempty"` // MariaDB: what the files hold
 
-	Globals map[string]string `json:"globals"`        // of the target, to be put back: what was running
-	Kept    map[string]string `json:"kept,omitempty"` // and what was to come back after a restart, by our topic
-	Plugin  bool              `json:"plugin"`         // MySQL: the source had the plugin clone before
-	Here    bool              `json:"here"`           // and the target
+	Globals         map[string]string `json:"globals"`        // of the target, to be put back: what was running
+	Persisted       map[string]string `json:"kept,omitempty"` // and what was to come back after a restart, by our topic
+	SourceHadPlugin bool              `json:"plugin"`         // MySQL: the source had the plugin clone before
+	TargetHadPlugin bool              `json:"here"`           // and the target
 }
 
 // besideSuffix is added to the data directory's name for what is kept beside it.
 const besideSuffix = ".migrate"
 
-func (n physicalNotes) beside() string { return n.Dir + besideSuffix }
+func (n notes) beside() string { return n.Dir + besideSuffix }

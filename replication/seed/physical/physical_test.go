@@ -39,9 +39,9 @@ func (s testService) Start(context.Context, string) error {
 	return nil
 }
 
-// physicalPair starts a pair whose files can be taken. The source has an event
+// startPair starts a pair whose files can be taken. The source has an event
 // that tells on which server it runs, every second.
-func physicalPair(t *testing.T, flavor servertest.Flavor) (replication.Pair, *servertest.Instance, *servertest.Instance, Options) {
+func startPair(t *testing.T, flavor servertest.Flavor) (replication.Pair, *servertest.Instance, *servertest.Instance, Options) {
 	t.Helper()
 	if _, err := exec.LookPath("mariadb-backup"); err != nil && flavor == servertest.MariaDB {
 		if os.Getenv("CI") == "true" {
@@ -108,7 +108,7 @@ func requireConverges(t *testing.T, pair replication.Pair, source, target *serve
 
 func TestPhysicalSeedExercise(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target, options := physicalPair(t, flavor)
+		pair, source, target, options := startPair(t, flavor)
 		stop := replicationtest.Load(t, source)
 		t.Cleanup(func() { stop() })
 		step := Step(pair, seed.Step(pair), options)
@@ -178,7 +178,7 @@ func TestBackupPosition(t *testing.T) {
 	}
 }
 
-func TestEstimateOfBothWays(t *testing.T) {
+func TestEstimateOfBothMethods(t *testing.T) {
 	for _, tt := range []struct {
 		flavor      dialect.Flavor
 		bytes, rate int64

@@ -38,39 +38,39 @@ func BenchmarkSeed(b *testing.B) {
 			source, target := servertest.Start(b, flavor, options...), servertest.Start(b, flavor, options...)
 			replicationtest.MakeBenchTables(b, source)
 			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.Server(b, source, replication.Source, nil), Target: replicationtest.Server(b, target, replication.Target, nil)}
-			ways := append(fileWays(b, source, target), []benchWay{
+			methods := append(fileMethods(b, source, target), []benchMethod{
 				{"seed", func() error { return seed.Step(pair).Op.Apply(b.Context()) }, func() { require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }},
 				{"mydumper", func() error { return replicationtest.Shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
 				{"dump", func() error { return replicationtest.Shell(b, dumpScript(source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
 			}...)
 			took := map[string][]time.Duration{}
 			for round := 0; b.Loop(); round++ {
-				for i := range ways {
-					way := ways[(i+round)%len(ways)] // none always follows the same other
-					syscall.Sync()                   // what the one before has written must not be this one's burden
+				for i := range methods {
+					method := methods[(i+round)%len(methods)] // none always follows the same other
+					syscall.Sync()                            // what the one before has written must not be this one's burden
 					began, cpu := time.Now(), cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
-					if err := way.run(); err != nil {
-						b.Logf("%s: %v", way.name, err)
+					if err := method.run(); err != nil {
+						b.Logf("%s: %v", method.name, err)
 						continue
 					}
-					took[way.name] = append(took[way.name], time.Since(began))
+					took[method.name] = append(took[method.name], time.Since(began))
 					spent := cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
-					b.Logf("%s %s %s; processors: source %s, target %s, this %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond),
+					b.Logf("%s %s %s; processors: source %s, target %s, this %s", flavor, method.name, time.Since(began).Round(10*time.Millisecond),
 						spent[0]-cpu[0], spent[1]-cpu[1], spent[2]-cpu[2])
-					way.undo()
+					method.undo()
 				}
 			}
-			b.ReportMetric(seedMemory(b, pair, source, target), "rss-MiB")
-			for _, way := range ways {
-				b.ReportMetric(replicationtest.Median(took[way.name]).Seconds(), way.name+"-s")
+			b.ReportMetric(peakMemory(b, pair, source, target), "rss-MiB")
+			for _, method := range methods {
+				b.ReportMetric(replicationtest.Median(took[method.name]).Seconds(), method.name+"-s")
 			}
-			b.ReportMetric(replicationtest.Median(took[chosen(b, benchFiles(b, source, target))]).Seconds(), "auto-s")
+			b.ReportMetric(replicationtest.Median(took[chosenMethod(b, filesStep(b, source, target))]).Seconds(), "auto-s")
 		})
 	}
 }
 
-// seedMemory is the most memory that a seed in a process of its own had resident, in MiB.
-func seedMemory(b *testing.B, pair replication.Pair, source, target *servertest.Instance) float64 {
+// peakMemory is the most memory that a seed in a process of its own had resident, in MiB.
+func peakMemory(b *testing.B, pair replication.Pair, source, target *servertest.Instance) float64 {
 	replicationtest.MakeTCPLogin(source, target)
 	out, err := replicationtest.SeedProcess(b.Context(), "TestSeedToBeMeasured", source.Addr(), target.Addr()).CombinedOutput()
 	require.NoError(b, err, string(out))

@@ -19,11 +19,11 @@ import (
 
 func passiveNames(d *dialect.Dialect) []string { return slices.Sorted(maps.Keys(d.PassiveGlobals())) }
 
-// places says where the data directories are: all that is needed to know how
+// directories says where the data directories are: all that is needed to know how
 // far a swap came.
-func (p *physical) places(ctx context.Context, n physicalNotes) (received, kept bool, err error) {
-	out, err := p.onTarget(ctx, "cd "+remote.Quote(n.beside())+`
-if [ -e `+remote.Quote(n.New)+` ]; then echo received; fi
+func (p *op) directories(ctx context.Context, n notes) (received, kept bool, err error) {
+	out, err := p.runOnTarget(ctx, "cd "+remote.Quote(n.beside())+`
+if [ -e `+remote.Quote(n.Received)+` ]; then echo received; fi
 if [ -e old ]; then echo kept; fi`, "")
 	if err != nil {
 		return false, false, fmt.Errorf("look for the data directories: %w", err)
@@ -32,21 +32,21 @@ if [ -e old ]; then echo kept; fi`, "")
 }
 
 // complete starts the target's server with the files that were received.
-func (p *physical) complete(ctx context.Context, n physicalNotes) error {
+func (p *op) complete(ctx context.Context, n notes) error {
 	t := p.pair.Target
-	received, kept, err := p.places(ctx, n)
+	received, kept, err := p.directories(ctx, n)
 	if err != nil {
 		return err
 	}
 	if received && !kept {
-		if err := p.up(ctx, n); err != nil { // its settings can be kept only while it runs
+		if err := p.ensureRunning(ctx, n); err != nil { // its settings can be kept only while it runs
 			return err
 		}
 		dialect, err := t.Dialect(ctx)
 		if err != nil {
 			return err
 		}
-		if err := p.passive().Write(ctx, dialect.PassiveGlobals()); err != nil {
+		if err := p.passiveSettings().Write(ctx, dialect.PassiveGlobals()); err != nil {
 			return err
 		}
 	}
@@ -60,18 +60,18 @@ func (p *physical) complete(ctx context.Context, n physicalNotes) error {
 			return err
 		}
 	}
-	if err := p.up(ctx, n); err != nil {
+	if err := p.ensureRunning(ctx, n); err != nil {
 		return report.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
 	}
-	if err := p.settle(ctx, &n); err != nil {
+	if err := p.prepareServer(ctx, &n); err != nil {
 		return err
 	}
 	n.Phase = phaseSeeded
-	return p.write(ctx, n)
+	return p.writeNotes(ctx, n)
 }
 
-// up starts the target's server where it does not answer.
-func (p *physical) up(ctx context.Context, n physicalNotes) error {
+// ensureRunning starts the target's server where it does not answer.
+func (p *op) ensureRunning(ctx context.Context, n notes) error {
 	_ = p.pair.Target.Close() // connections from before
 	if _, err := p.pair.Target.Dialect(ctx); err == nil || ctx.Err() != nil {
 		return err
@@ -87,8 +87,8 @@ func (p *physical) up(ctx context.Context, n physicalNotes) error {
 // what a start that was tried then has made is none of ours or the source's.
 // What belongs to the server itself, and not to its data, stays: MySQL keeps
 // its identity, persisted variables and certificates among its data.
-func (p *physical) swap(ctx context.Context, n physicalNotes) error {
-	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`; new=`+remote.Quote(n.New)+`
+func (p *op) swap(ctx context.Context, n notes) error {
+	_, err := p.runOnTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`; new=`+remote.Quote(n.Received)+`
 if [ ! -e "$beside/old" ]; then
 	for f in "$dir/auto.cnf" "$dir/mysqld-auto.cnf" "$dir"/*.pem "$dir/debian-"*.flag; do
 		if [ -e "$f" ]; then cp -p "$f" "$beside/$new/"; sync "$beside/$new/${f##*/}"; fi
@@ -107,12 +107,12 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "
 	return replication.WrapErr("swap the data directories", err)
 }
 
-// settle makes of a server that runs on the source's files the source's replica
+// prepareServer makes of a server that runs on the source's files the source's replica
 // to be, fenced and at the files' position, and leaves the marker of a finished seed.
-func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
+func (p *op) prepareServer(ctx context.Context, n *notes) error {
 	t := p.pair.Target
 	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
-		if err := p.clonedPosition(ctx, n); err != nil {
+		if err := p.recordClonePosition(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -123,16 +123,16 @@ func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
 	if err := (schema.EventsOp{Server: t}).Apply(ctx); err != nil {
 		return err
 	}
-	if err := account.AsAdmin(ctx, t, []string{dialect.Unlogged}, p.dropForeign); err != nil {
+	if err := account.AsAdmin(ctx, t, []string{dialect.Unlogged}, p.dropSourceState); err != nil {
 		return t.Wrap("take away what is the source's own", err)
 	}
 	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
-		if err := p.leaveServers(ctx, *n, n.Plugin); err != nil {
+		if err := p.cleanUpClone(ctx, *n, n.SourceHadPlugin); err != nil {
 			return err
 		}
 	}
 	m := replication.Marker{Origin: n.Origin, GTIDs: set.String(), Finished: true}
-	if m.Made, err = p.arrived(ctx); err != nil {
+	if m.Made, err = p.listReceived(ctx); err != nil {
 		return err
 	}
 	err = account.AsAdmin(ctx, t, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
@@ -148,9 +148,9 @@ func (p *physical) settle(ctx context.Context, n *physicalNotes) error {
 	return p.restoreGlobals(ctx, *n)
 }
 
-// clonedPosition notes what the clone holds, once what the server has agrees with
+// recordClonePosition notes what the clone holds, once what the server has agrees with
 // what the clone says of itself. It is noted before the position is first changed.
-func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
+func (p *op) recordClonePosition(ctx context.Context, n *notes) error {
 	if n.GTIDs != "" {
 		return nil
 	}
@@ -179,12 +179,12 @@ func (p *physical) clonedPosition(ctx context.Context, n *physicalNotes) error {
 			"migrate rollback --all gives the server its old data back; set seed: copy then")
 	}
 	n.GTIDs = set.String()
-	return p.write(ctx, *n)
+	return p.writeNotes(ctx, *n)
 }
 
-// dropForeign takes away what the files hold of the source's own: migrate's
+// dropSourceState takes away what the files hold of the source's own: migrate's
 // accounts there, and links that it follows.
-func (p *physical) dropForeign(ctx context.Context, session *replication.Session) error {
+func (p *op) dropSourceState(ctx context.Context, session *replication.Session) error {
 	dialect, err := p.pair.Target.Dialect(ctx)
 	if err != nil {
 		return err
@@ -210,8 +210,8 @@ func (p *physical) dropForeign(ctx context.Context, session *replication.Session
 	return nil
 }
 
-// arrived lists what has come by the files.
-func (p *physical) arrived(ctx context.Context) (replication.Made, error) {
+// listReceived lists what has come by the files.
+func (p *op) listReceived(ctx context.Context) (replication.Made, error) {
 	var m replication.Made
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
@@ -232,12 +232,12 @@ func (p *physical) arrived(ctx context.Context) (replication.Made, error) {
 
 // restoreGlobals gives the target the kept and running settings that it had
 // before, the fence last.
-func (p *physical) restoreGlobals(ctx context.Context, n physicalNotes) error {
+func (p *op) restoreGlobals(ctx context.Context, n notes) error {
 	db, dialect, err := p.pair.Target.Open(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.passive().Restore(ctx, n.Kept, passiveNames(dialect)...); err != nil {
+	if err := p.passiveSettings().Restore(ctx, n.Persisted, passiveNames(dialect)...); err != nil {
 		return err
 	}
 	for _, name := range append([]string{"event_scheduler"}, dialect.FenceVariables()...) {
@@ -251,28 +251,28 @@ func (p *physical) restoreGlobals(ctx context.Context, n physicalNotes) error {
 	return nil
 }
 
-// leaveServers takes away what a clone needs; had tells whether the data that
+// cleanUpClone takes away what a clone needs; had tells whether the data that
 // the target runs on had the plugin before.
-func (p *physical) leaveServers(ctx context.Context, n physicalNotes, had bool) error {
+func (p *op) cleanUpClone(ctx context.Context, n notes, had bool) error {
 	if err := p.endClones(ctx); err != nil {
 		return err
 	}
 	if err := uninstall(ctx, p.pair.Target, had); err != nil {
 		return err
 	}
-	if err := p.account().Drop(ctx); err != nil {
+	if err := p.cloneAccount().Drop(ctx); err != nil {
 		return err
 	}
-	return uninstall(ctx, p.pair.Source, n.Plugin)
+	return uninstall(ctx, p.pair.Source, n.SourceHadPlugin)
 }
 
 // discard forgets a seed while the target's server has its own data.
-func (p *physical) discard(ctx context.Context, n physicalNotes) error {
+func (p *op) discard(ctx context.Context, n notes) error {
 	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
-		if err := p.up(ctx, n); err != nil {
+		if err := p.ensureRunning(ctx, n); err != nil {
 			return err
 		}
-		if err := p.leaveServers(ctx, n, n.Here); err != nil {
+		if err := p.cleanUpClone(ctx, n, n.TargetHadPlugin); err != nil {
 			return err
 		}
 	}
@@ -280,24 +280,24 @@ func (p *physical) discard(ctx context.Context, n physicalNotes) error {
 		report.Note(ctx, "the schema %s may be left on %s: %v", replication.OwnSchema, p.pair.Target.Name(), err)
 	}
 	// A process of the earlier try that still writes there does so to no end.
-	_, err := p.onTarget(ctx, "beside="+remote.Quote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
+	_, err := p.runOnTarget(ctx, "beside="+remote.Quote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
 	if err != nil {
 		return fmt.Errorf("remove what was received: %w", err)
 	}
-	return p.forget(ctx)
+	return p.removeNotes(ctx)
 }
 
-// giveBack lets the target's server run on its old data again.
-func (p *physical) giveBack(ctx context.Context, n physicalNotes) error {
+// restoreData lets the target's server run on its old data again.
+func (p *op) restoreData(ctx context.Context, n notes) error {
 	t := p.pair.Target
-	if err := p.returning(ctx, &n); err != nil {
+	if err := p.beginReturn(ctx, &n); err != nil {
 		return err
 	}
 	_ = t.Close() // what its connections have to say
 	if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
 		return err
 	}
-	_, err := p.onTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
+	_, err := p.runOnTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then
 	rm -rf "$beside/gone"
 	if [ -e "$dir" ]; then mv -T "$dir" "$beside/gone"; fi
@@ -307,7 +307,7 @@ fi`, "")
 	if err != nil {
 		return fmt.Errorf("give %s its old data back: %w", t.Name(), err)
 	}
-	if err := p.up(ctx, n); err != nil {
+	if err := p.ensureRunning(ctx, n); err != nil {
 		return err
 	}
 	if err := p.restoreGlobals(ctx, n); err != nil {
@@ -316,19 +316,19 @@ fi`, "")
 	return p.discard(ctx, n)
 }
 
-// returning notes that the old data comes back, once nothing stands in the way.
-func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
+// beginReturn notes that the old data comes back, once nothing stands in the way.
+func (p *op) beginReturn(ctx context.Context, n *notes) error {
 	if n.Phase == phaseReturning {
 		return nil
 	}
 	t := p.pair.Target
-	received, kept, err := p.places(ctx, *n)
+	received, kept, err := p.directories(ctx, *n)
 	if err != nil {
 		return err
 	}
 	if !received && !kept {
 		return report.WithHint(fmt.Errorf("the data that %s had before the seed is gone from %s", t.Name(), n.beside()),
-			"make the target anew, or drop the schemas on it by hand and remove %s", p.file())
+			"make the target anew, or drop the schemas on it by hand and remove %s", p.notesFile())
 	}
 	if db, dialect, err := t.Open(ctx); err == nil {
 		status, err := dialect.ReplicaStatus(ctx, db)
@@ -342,5 +342,5 @@ func (p *physical) returning(ctx context.Context, n *physicalNotes) error {
 		return err
 	}
 	n.Phase = phaseReturning
-	return p.write(ctx, *n)
+	return p.writeNotes(ctx, *n)
 }

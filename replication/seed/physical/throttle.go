@@ -17,20 +17,20 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// fileSeed is the receiving of a server's files while it runs: what holds it
+// transfer is the receiving of a server's files while it runs: what holds it
 // back, and how far it is. migrate throttle reaches it as it does a copy of rows:
 // by a lock and a table on the target, whose own server runs meanwhile.
-type fileSeed struct {
-	limit    *throttle.Throttle
-	progress *seed.Meter
+type transfer struct {
+	throttle *throttle.Throttle
+	meter    *seed.Meter
 	pair     string
 	total    int64 // bytes that are expected
 }
 
 // now is how far it is.
-func (f *fileSeed) now() seed.Progress {
-	out := f.progress.Now()
-	out.Phase, out.Bytes = "files", f.progress.Received()
+func (f *transfer) now() seed.Progress {
+	out := f.meter.Now()
+	out.Phase, out.Bytes = "files", f.meter.Received()
 	out.TotalBytes = max(f.total, out.Bytes)
 	if left := out.TotalBytes - out.Bytes; out.Rate > 0 && left > 0 {
 		out.Left = time.Duration(float64(left) / out.Rate * float64(time.Second)).Round(time.Second)
@@ -39,7 +39,7 @@ func (f *fileSeed) now() seed.Progress {
 }
 
 // show reports until ctx ends.
-func (f *fileSeed) show(ctx context.Context) {
+func (f *transfer) show(ctx context.Context) {
 	for wait.For(ctx, time.Second) == nil {
 		p := f.now()
 		what := "files of " + f.pair
@@ -50,9 +50,9 @@ func (f *fileSeed) show(ctx context.Context) {
 	}
 }
 
-// throttled runs do, which receives the files, while migrate throttle reaches it
+// withThrottle runs do, which receives the files, while migrate throttle reaches it
 // and the source is looked after.
-func (p *physical) throttled(ctx context.Context, total int64, do func(context.Context, *fileSeed) error) error {
+func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Context, *transfer) error) error {
 	control, err := seed.TakeControl(ctx, p.pair.Target)
 	if err != nil {
 		return err
@@ -62,15 +62,15 @@ func (p *physical) throttled(ctx context.Context, total int64, do func(context.C
 		if err := p.makeControl(ctx, control); err != nil {
 			return err
 		}
-		limit := throttle.New(p.options.limits())
-		watch := throttle.NewSourceWatch(p.pair.Source, limit, throttle.NewReplicaWatch(p.pair.Source))
-		f := &fileSeed{limit: limit, progress: seed.NewMeter(limit, watch), pair: p.pair.Name, total: total}
+		limiter := throttle.New(p.options.limits())
+		watch := throttle.NewSourceWatch(p.pair.Source, limiter, throttle.NewReplicaWatch(p.pair.Source))
+		f := &transfer{throttle: limiter, meter: seed.NewMeter(limiter, watch), pair: p.pair.Name, total: total}
 		led, stop := context.WithCancel(ctx)
 		var watchers errgroup.Group
 		watchers.Go(func() error { watch.Watch(led); return nil })
 		watchers.Go(func() error { f.show(led); return nil })
 		watchers.Go(func() error {
-			if err := control.Lead(led, p.pair.Name, p.options.limits(), limit, f.now); err != nil {
+			if err := control.Lead(led, p.pair.Name, p.options.limits(), limiter, f.now); err != nil {
 				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // no reason to begin anew
 			}
 			return nil
@@ -85,7 +85,7 @@ func (p *physical) throttled(ctx context.Context, total int64, do func(context.C
 }
 
 // makeControl makes the table by which the seed is led, and the schema for it.
-func (p *physical) makeControl(ctx context.Context, control *seed.Control) error {
+func (p *op) makeControl(ctx context.Context, control *seed.Control) error {
 	if _, err := control.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
 		return p.pair.Target.Wrap("make the seed's schema", err)
 	}
@@ -93,7 +93,7 @@ func (p *physical) makeControl(ctx context.Context, control *seed.Control) error
 }
 
 // dropControl drops what makeControl made, the schema only where it is empty.
-func (p *physical) dropControl(ctx context.Context) error {
+func (p *op) dropControl(ctx context.Context) error {
 	return (&seed.Op{Pair: p.pair}).Quietly(ctx, func(session *replication.Session) error {
 		there, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", replication.OwnSchema)
 		if err != nil || there == "0" {
@@ -113,25 +113,24 @@ func (p *physical) dropControl(ctx context.Context) error {
 	})
 }
 
-// leastClone is the least that CLONE can be held to, in MiB a second: it cannot
+// minCloneRate is the least that CLONE can be held to, in MiB a second: it cannot
 // be paused, for it ends when it waits for long.
-const leastClone = 1
+const minCloneRate = 1
 
-// cloneRate is what CLONE may take now, in MiB a second; 0 is no limit.
+// cloneRate is the rate that the throttle allows CLONE now, in MiB a second; 0 is no limit.
 func cloneRate(t *throttle.Throttle) int64 {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
+	bytesPerSecond, held := t.Allowed()
 	switch {
-	case len(t.Causes) > 0:
-		return leastClone
-	case t.Limits.BytesPerSecond == 0:
+	case held:
+		return minCloneRate
+	case bytesPerSecond == 0:
 		return 0
 	}
-	return max(t.Limits.BytesPerSecond>>20, leastClone)
+	return max(bytesPerSecond>>20, minCloneRate)
 }
 
 // setCloneRate holds the target's clone, also one that runs, to the throttle.
-func (p *physical) setCloneRate(ctx context.Context, rate int64) error {
+func (p *op) setCloneRate(ctx context.Context, rate int64) error {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
 		return err
@@ -145,9 +144,9 @@ func (p *physical) setCloneRate(ctx context.Context, rate int64) error {
 }
 
 // followClone keeps the clone to the throttle, and counts what has come, until ctx ends.
-func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
+func (p *op) followClone(ctx context.Context, f *transfer, rate int64) {
 	for wait.For(ctx, time.Second) == nil {
-		if now := cloneRate(f.limit); now != rate {
+		if now := cloneRate(f.throttle); now != rate {
 			if err := p.setCloneRate(ctx, now); err != nil {
 				if ctx.Err() == nil {
 					report.Note(ctx, "the clone keeps its rate: %v", err)
@@ -155,12 +154,12 @@ func (p *physical) followClone(ctx context.Context, f *fileSeed, rate int64) {
 				continue
 			}
 			rate = now
-			if f.limit.Current().Paused {
-				report.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", leastClone)
+			if f.throttle.Current().Paused {
+				report.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", minCloneRate)
 			}
 		}
-		if done, err := p.cloned(ctx); err == nil { // the next look will tell
-			f.progress.Add(table.Name{}, 0, done-f.progress.Received())
+		if done, err := p.clonedBytes(ctx); err == nil { // the next look will tell
+			f.meter.Add(table.Name{}, 0, done-f.meter.Received())
 		}
 	}
 }

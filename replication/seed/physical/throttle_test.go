@@ -15,7 +15,7 @@ import (
 // TestThrottleOfASeedByFiles: the command reaches it, and nothing of that is left.
 func TestThrottleOfASeedByFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		pair, source, target, options := physicalPair(t, flavor)
+		pair, source, target, options := startPair(t, flavor)
 		replicationtest.MakeBigTable(source)
 		options.BytesPerSecond = 3 << 20
 		var notes replicationtest.Notes

@@ -35,7 +35,7 @@ func (h *cutHost) Run(ctx context.Context, script string, stdin io.Reader, stdou
 // TestUndoOfAPhysicalSeedIsCutShort cuts an undo between its two renames: undone
 // again, or applied again, the target has its own data or all of the source's.
 func TestUndoOfAPhysicalSeedIsCutShort(t *testing.T) {
-	pair, source, target, options := physicalPair(t, servertest.MariaDB)
+	pair, source, target, options := startPair(t, servertest.MariaDB)
 	host := &cutHost{Host: remote.NewLocal("target")}
 	pair.Target.Config.Host = host
 	op := Step(pair, seed.Step(pair), options).Op

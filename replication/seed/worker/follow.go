@@ -15,40 +15,40 @@ import (
 )
 
 const (
-	followEvery = time.Second
-	// followTries is how often a host that does not answer is asked again.
-	followTries = 5
+	followInterval = time.Second
+	// maxFollowFailures is how many polls in a row may fail before the follower gives up.
+	maxFollowFailures = 5
 )
 
-// workerEvent is a line that a worker writes for whoever follows it. How far it
-// is stands on the target; see seedControl.
-type workerEvent struct {
-	Note string     `json:"note,omitempty"`
-	End  *workerEnd `json:"end,omitempty"`
+// event is a line that a worker writes for its follower. The progress is not among
+// them: the target has it (see seed.Control).
+type event struct {
+	Note string   `json:"note,omitempty"`
+	End  *outcome `json:"end,omitempty"`
 }
 
-// workerEnd is how a worker has ended; without an error it has done its work.
-type workerEnd struct {
+// outcome is how a worker ended. An empty Error means success.
+type outcome struct {
 	Error     string        `json:"error,omitempty"`
 	Hint      string        `json:"hint,omitempty"`
 	Transient bool          `json:"transient,omitempty"`
 	After     time.Duration `json:"after,omitempty"`
 }
 
-func newWorkerEnd(err error) *workerEnd {
+func newOutcome(err error) *outcome {
 	if err == nil {
-		return &workerEnd{}
+		return &outcome{}
 	}
-	end := &workerEnd{Error: err.Error(), Hint: report.Hint(err)}
+	out := &outcome{Error: err.Error(), Hint: report.Hint(err)}
 	var transient *report.TransientError
 	if errors.As(err, &transient) {
-		end.Transient, end.After = true, transient.After
+		out.Transient, out.After = true, transient.After
 	}
-	return end
+	return out
 }
 
-// err is the worker's error as the controller returns it.
-func (e *workerEnd) err() error {
+// err returns the worker's error as the controller reports it.
+func (e *outcome) err() error {
 	if e.Error == "" {
 		return nil
 	}
@@ -62,26 +62,26 @@ func (e *workerEnd) err() error {
 	return err
 }
 
-// follower reads what a worker says. What it has passed on is noted next to it,
-// so that a controller that comes back says nothing twice, and misses nothing.
+// follower reads a worker's events. The offset of what it has passed on is stored
+// beside them on the host, so that the next controller repeats and misses nothing.
 type follower struct {
-	*seedOnTarget
-	offset int // -1: what the host has noted
-	begun  bool
+	*op
+	offset      int // in the events; unknown until the first poll, which reads it from the host
+	offsetKnown bool
 }
 
-// sight is what was seen of a worker in one look.
-type sight struct {
-	alive bool
-	end   *workerEnd
-	last  string // line of its standard error
+// observation is the state of a worker at one poll.
+type observation struct {
+	alive    bool
+	end      *outcome
+	lastLine string // of its standard error
 }
 
-// look passes on what is new. The unit is asked before its words are read: of
-// one that has ended, all is there.
-func (f *follower) look(ctx context.Context) (sight, error) {
+// poll passes on new events. It asks for the unit's state before it reads the events:
+// if the unit has ended, all of its events are there.
+func (f *follower) poll(ctx context.Context) (observation, error) {
 	from := `"$(cat "$run/seen" 2>/dev/null || echo 0)"`
-	if f.begun {
+	if f.offsetKnown {
 		from = strconv.Itoa(f.offset)
 	}
 	out, err := f.run(ctx, `
@@ -93,27 +93,27 @@ tail -n 1 "$run/stderr" 2>/dev/null | head -c 1000 | tr '\n' ' '
 echo
 tail -c +$((from + 1)) "$run/events" 2>/dev/null; echo .`, nil)
 	if err != nil {
-		return sight{}, fmt.Errorf("follow the worker %s: %w", f.unit(), err)
+		return observation{}, fmt.Errorf("follow the worker %s: %w", f.unit(), err)
 	}
 	head, rest, _ := strings.Cut(strings.TrimSuffix(out, "."), "\n")
 	state, at, _ := strings.Cut(head, " ")
 	if f.offset, err = strconv.Atoi(at); err != nil {
-		return sight{}, fmt.Errorf("follow the worker %s: unexpected answer %q", f.unit(), head)
+		return observation{}, fmt.Errorf("follow the worker %s: unexpected answer %q", f.unit(), head)
 	}
-	f.begun = true
+	f.offsetKnown = true
 	last, events, _ := strings.Cut(rest, "\n")
-	s := sight{alive: state == "alive", last: strings.TrimSpace(last)}
-	return s, f.pass(ctx, []byte(events), &s)
+	s := observation{alive: state == "alive", lastLine: strings.TrimSpace(last)}
+	return s, f.passOn(ctx, []byte(events), &s)
 }
 
-// pass makes of whole lines notes.
-func (f *follower) pass(ctx context.Context, events []byte, s *sight) error {
+// passOn makes notes of complete lines.
+func (f *follower) passOn(ctx context.Context, events []byte, s *observation) error {
 	for {
 		line, rest, whole := bytes.Cut(events, []byte("\n"))
 		if !whole {
 			return nil
 		}
-		var e workerEvent
+		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return fmt.Errorf("follow the worker %s: %w", f.unit(), err)
 		}
@@ -128,25 +128,25 @@ func (f *follower) pass(ctx context.Context, events []byte, s *sight) error {
 	}
 }
 
-// follow passes on what the worker says until it has ended, and returns its error.
+// follow passes on the worker's events until it has ended, and returns its error.
 func (f *follower) follow(ctx context.Context) error {
-	tick := time.NewTicker(followEvery)
+	tick := time.NewTicker(followInterval)
 	defer tick.Stop()
 	failed := 0
 	for {
-		seen, err := f.look(ctx)
+		seen, err := f.poll(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("follow the worker %s, which goes on: %w", f.unit(), context.Cause(ctx))
 		case err != nil:
-			if failed++; failed == followTries {
-				return report.Transient(err, followEvery)
+			if failed++; failed == maxFollowFailures {
+				return report.Transient(err, followInterval)
 			}
-			report.Note(ctx, "the worker %s is not seen (%d of %d): %v", f.unit(), failed, followTries, err)
+			report.Note(ctx, "the worker %s is not seen (%d of %d): %v", f.unit(), failed, maxFollowFailures, err)
 		case seen.end != nil:
 			return seen.end.err()
 		case !seen.alive:
-			return f.vanished(ctx, seen)
+			return f.endedSilently(ctx, seen)
 		default:
 			failed = 0
 			f.report(ctx)
@@ -158,24 +158,24 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 }
 
-// vanished is a worker that has ended without a word. The marker on the target
-// knows whether its work was done.
-func (f *follower) vanished(ctx context.Context, seen sight) error {
+// endedSilently returns the error for a worker that ended without an outcome. There is none if
+// the marker on the target says that the seed has finished.
+func (f *follower) endedSilently(ctx context.Context, seen observation) error {
 	state, err := f.Op.Check(ctx)
 	if err != nil || state.Done {
 		return err
 	}
 	text := "was killed, or its host has restarted"
-	if seen.last != "" {
-		text = "said: " + seen.last
+	if seen.lastLine != "" {
+		text = "said: " + seen.lastLine
 	}
-	return report.Transient(fmt.Errorf("the worker %s has ended before the seed was done: it %s", f.unit(), text), followEvery)
+	return report.Transient(fmt.Errorf("the worker %s has ended before the seed was done: it %s", f.unit(), text), followInterval)
 }
 
-// report shows how far the seed is, as the target knows.
+// report shows the seed's progress, which the target has.
 func (f *follower) report(ctx context.Context) {
 	state, ok, err := seed.Running(ctx, f.Pair)
-	if err == nil && ok { // else the next look will do: it is only shown
+	if err == nil && ok { // after an error the next poll shows it
 		report.Show(ctx, state.Progress.Progress())
 	}
 }

@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	// jobPatience is how long a worker waits for its job.
-	jobPatience = time.Minute
-	// A worker tries again by itself, because nobody may be there to do so.
-	workerTries   = 10
-	workerBackoff = time.Second
-	workerLongest = time.Minute
-	// workerGood is how long a try must have lasted for the tries to be counted anew.
-	workerGood = 5 * time.Minute
+	// jobTimeout is how long a worker waits for its job.
+	jobTimeout = time.Minute
+	// A worker retries by itself, because no controller may be connected.
+	maxAttempts  = 10
+	firstBackoff = time.Second
+	maxBackoff   = time.Minute
+	// longAttempt is how long an attempt must last for the count of attempts to start again.
+	longAttempt = 5 * time.Minute
 )
 
-// seedJob is what a worker is handed over its pipe. It holds logins: it is
-// never stored and never printed.
-type seedJob struct {
+// job is what a worker receives through its pipe. It holds logins: it is never
+// stored and never printed.
+type job struct {
 	Pair    string       `json:"pair"`
 	Schemas []string     `json:"schemas"`
 	Options seed.Options `json:"options"`
@@ -50,8 +50,8 @@ type jobServer struct {
 	ReplicaPassword string `json:"replica_password,omitempty"`
 }
 
-// pair is the job's pair, the target on this machine.
-func (j seedJob) pair() replication.Pair {
+// pair returns the job's pair; the target is on this host.
+func (j job) pair() replication.Pair {
 	return replication.Pair{
 		Name: j.Pair, Schemas: j.Schemas,
 		Source: replication.NewServer(replication.ServerConfig{
@@ -66,78 +66,78 @@ func (j seedJob) pair() replication.Pair {
 	}
 }
 
-// readJob decodes one job; what is said of a wrong one does not quote it.
-func readJob(r io.Reader) (seedJob, error) {
-	var job seedJob
-	if err := json.NewDecoder(r).Decode(&job); err != nil {
+// readJob decodes one job. Its errors do not quote the input, which holds passwords.
+func readJob(r io.Reader) (job, error) {
+	var j job
+	if err := json.NewDecoder(r).Decode(&j); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return job, report.Transient(errors.New("read the job: nobody has written it"), 0)
+			return j, report.Transient(errors.New("read the job: nobody has written it"), 0)
 		}
-		return job, errors.New("read the job: it is not one")
+		return j, errors.New("read the job: it is not one")
 	}
-	return job, nil
+	return j, nil
 }
 
-// Check reads a job from r and logs in to both of its servers. Its
-// status is the process's exit status: SeedOnTarget knows it.
+// Check reads a job from r and logs in to both of its servers. The status is meant
+// to be the process's exit status, by which the controller tells which login failed.
 func Check(ctx context.Context, r io.Reader) (status int, err error) {
-	job, err := readJob(r)
+	j, err := readJob(r)
 	if err != nil {
 		return 1, err
 	}
-	pair := job.pair()
-	defer pair.Source.Close() //nolint:errcheck // of a process that ends
+	pair := j.pair()
+	defer pair.Source.Close() //nolint:errcheck // the process ends
 	defer pair.Target.Close() //nolint:errcheck // as above
 	if _, err := pair.Target.Dialect(ctx); err != nil {
-		return exitWorkerTarget, err
+		return exitTarget, err
 	}
 	if _, err := pair.Source.Dialect(ctx); err != nil {
-		return exitWorkerSource, err
+		return exitSource, err
 	}
 	return 0, nil
 }
 
-// Run is the worker of SeedOnTarget: it reads its job from the pipe
-// "job" in dir, runs the seed, and writes what there is to say into "events".
+// Run is the worker: it reads its job from the pipe "job" in dir, runs the seed, and
+// writes its notes and its outcome to the file "events" there.
 func Run(ctx context.Context, dir string) (err error) {
 	events, err := openEvents(filepath.Join(dir, "events"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, events.close(err)) }()
-	job, err := receiveJob(filepath.Join(dir, "job"), jobPatience)
+	j, err := receiveJob(filepath.Join(dir, "job"), jobTimeout)
 	if err != nil {
 		return err
 	}
-	pair := job.pair()
-	defer pair.Source.Close() //nolint:errcheck // of a process that ends
+	pair := j.pair()
+	defer pair.Source.Close() //nolint:errcheck // the process ends
 	defer pair.Target.Close() //nolint:errcheck // as above
-	err = applyAgain(report.WithNotes(ctx, events.note), &seed.Op{Pair: pair, Options: job.Options.WithDefaults()})
-	if ctx.Err() != nil { // its host restarts, perhaps
+	err = applyWithRetries(report.WithNotes(ctx, events.note), &seed.Op{Pair: pair, Options: j.Options.WithDefaults()})
+	if ctx.Err() != nil { // its host may be restarting
 		return report.Transient(errors.New("the worker was told to end before the seed was done"), 0)
 	}
 	return err
 }
 
-// receiveJob reads the job from a pipe and takes the pipe away. It is opened for
-// both directions: so opening waits for nobody, and a controller that has gone
-// before it wrote anything ends the worker when the patience does.
-func receiveJob(path string, patience time.Duration) (seedJob, error) {
+// receiveJob reads the job from a pipe and removes the pipe. It opens the pipe for
+// both directions, so that opening does not block, and a controller that disappeared
+// before it wrote anything ends the worker when the timeout is over.
+func receiveJob(path string, timeout time.Duration) (job, error) {
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return seedJob{}, fmt.Errorf("open the pipe of the job: %w", err)
+		return job{}, fmt.Errorf("open the pipe of the job: %w", err)
 	}
-	defer pipe.Close() //nolint:errcheck // only read
-	if err := pipe.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return seedJob{}, fmt.Errorf("wait for the job: %w", err)
+	defer pipe.Close() //nolint:errcheck // it is only read
+	if err := pipe.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return job{}, fmt.Errorf("wait for the job: %w", err)
 	}
-	job, err := readJob(pipe)
-	return job, errors.Join(err, os.Remove(path))
+	j, err := readJob(pipe)
+	return j, errors.Join(err, os.Remove(path))
 }
 
-// applyAgain applies the seed, again where that is right.
-func applyAgain(ctx context.Context, s *seed.Op) error {
-	backoff := workerBackoff
+// applyWithRetries applies the seed, and again after transient errors.
+func applyWithRetries(ctx context.Context, s *seed.Op) error {
+	backoff := firstBackoff
 	for n := 1; ; n++ {
 		began := time.Now()
 		err := s.Apply(ctx)
@@ -145,52 +145,52 @@ func applyAgain(ctx context.Context, s *seed.Op) error {
 		if err == nil || ctx.Err() != nil || !errors.As(err, &transient) {
 			return err
 		}
-		if time.Since(began) > workerGood {
-			n, backoff = 1, workerBackoff
+		if time.Since(began) > longAttempt {
+			n, backoff = 1, firstBackoff
 		}
-		if n == workerTries {
+		if n == maxAttempts {
 			return err
 		}
-		rest := max(backoff, transient.After)
-		report.Note(ctx, "attempt %d of %d, again in %s: %v", n, workerTries, rest, err)
-		if err := wait.For(ctx, rest); err != nil {
+		delay := max(backoff, transient.After)
+		report.Note(ctx, "attempt %d of %d, again in %s: %v", n, maxAttempts, delay, err)
+		if err := wait.For(ctx, delay); err != nil {
 			return err
 		}
-		backoff = min(2*backoff, workerLongest)
+		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
-// events is the file that a follower reads: a line each, whole or not at all.
-type events struct {
+// eventFile is the file that a follower reads. Each event is one line, written at once.
+type eventFile struct {
 	mu   sync.Mutex
 	file *os.File
 }
 
-func openEvents(path string) (*events, error) {
+func openEvents(path string) (*eventFile, error) {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the events: %w", err)
 	}
-	return &events{file: f}, nil
+	return &eventFile{file: f}, nil
 }
 
-func (e *events) write(event workerEvent) error {
-	line, err := json.Marshal(event)
+func (f *eventFile) write(e event) error {
+	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if _, err := e.file.Write(append(line, '\n')); err != nil {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.file.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
 	return nil
 }
 
-// note writes a note. One that cannot be written does not end the seed.
-func (e *events) note(text string) { _ = e.write(workerEvent{Note: text}) }
+// note writes a note. A failed write does not end the seed.
+func (f *eventFile) note(text string) { _ = f.write(event{Note: text}) }
 
-// close writes how the worker has ended.
-func (e *events) close(err error) error {
-	return errors.Join(e.write(workerEvent{End: newWorkerEnd(err)}), e.file.Close())
+// close writes how the worker ended.
+func (f *eventFile) close(err error) error {
+	return errors.Join(f.write(event{End: newOutcome(err)}), f.file.Close())
 }

@@ -20,19 +20,19 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// Exit statuses of a worker that only checks its logins, and of the script that starts one.
+// Exit statuses of a worker that only checks its logins, and of the script that starts a worker.
 const (
-	exitWorkerTarget = 15
-	exitWorkerSource = 16
-	exitNoSystemd    = 20
-	exitWorkerRuns   = 21
+	exitTarget      = 15
+	exitSource      = 16
+	exitNoSystemd   = 20
+	exitAlreadyRuns = 21
 )
 
-// machines are the names that uname -m has for the architectures of Go.
-var machines = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
+// architectures maps what uname -m prints to GOARCH.
+var architectures = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64"}
 
 // run runs a script on the target's host and returns what it prints, trimmed.
-func (s *seedOnTarget) run(ctx context.Context, script string, stdin io.Reader) (string, error) {
+func (s *op) run(ctx context.Context, script string, stdin io.Reader) (string, error) {
 	host, err := s.host()
 	if err != nil {
 		return "", err
@@ -51,24 +51,24 @@ active() {
 }
 
 // start copies the program to the host and starts it there as a unit.
-func (s *seedOnTarget) start(ctx context.Context) error {
-	if err := s.fits(ctx); err != nil {
+//
+// The logins go from this session's input into a named pipe below /run: they are in
+// no argument list, no environment, no file and no unit. systemd-run --pipe would tie
+// the worker to this session; a credential of systemd would be a file. The worker
+// holds the pipe open for reading and writing, so that neither side waits for a dead
+// one: what is written stays in memory until it is read, and a worker that gets no job
+// ends after jobTimeout.
+func (s *op) start(ctx context.Context) error {
+	if err := s.requireFittingHost(ctx); err != nil {
 		return err
 	}
 	if err := s.install(ctx); err != nil {
 		return err
 	}
-	job, err := s.admitted(ctx)
+	job, err := s.admit(ctx)
 	if err != nil {
 		return err
 	}
-	// The logins go from this session's input into a pipe that is a name below
-	// /run and nothing else: they are in no argument list, no environment, no
-	// file and no unit. systemd-run --pipe would tie the worker to this session;
-	// a credential of systemd would be a file. The worker holds the pipe open
-	// for reading and writing, so neither side waits for the other's death: what
-	// is written stays in memory until it is read, and a worker to which nothing
-	// is written ends after a while.
 	_, err = s.run(ctx, fmt.Sprintf(`
 if active; then exit %d; fi
 systemctl reset-failed "$unit" 2>/dev/null
@@ -78,9 +78,9 @@ systemd-run --quiet --collect --unit="$unit" --description="migrate: the seed of
 	-p Type=exec -p UMask=0077 -p LimitCORE=0 -p TimeoutStopSec=30 -p WorkingDirectory=/ \
 	-p StandardInput=null -p StandardOutput=null -p StandardError="append:$run/stderr" \
 	"$lib/migrate" %s "$run" || exit 1
-timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitWorkerRuns, remote.QuoteAll(s.worker.Command)), bytes.NewReader(job))
+timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitAlreadyRuns, remote.QuoteAll(s.config.Command)), bytes.NewReader(job))
 	switch {
-	case replication.ExitStatus(err) == exitWorkerRuns:
+	case replication.ExitStatus(err) == exitAlreadyRuns:
 		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), seed.ControlInterval)
 	case err != nil:
 		return fmt.Errorf("start the worker %s: %w", s.unit(), err)
@@ -89,8 +89,8 @@ timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitWorkerRuns, remote.QuoteAll(s.w
 	return nil
 }
 
-// fits refuses a host that cannot run this program, or has no systemd.
-func (s *seedOnTarget) fits(ctx context.Context) error {
+// requireFittingHost refuses a host that cannot run this program or has no systemd.
+func (s *op) requireFittingHost(ctx context.Context) error {
 	const instead = "run migrate on a Linux machine like the target's host, or set databases[].run_on: controller"
 	out, err := s.run(ctx, fmt.Sprintf(`uname -m; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null || exit %d`, exitNoSystemd), nil)
 	switch {
@@ -98,7 +98,7 @@ func (s *seedOnTarget) fits(ctx context.Context) error {
 		return fmt.Errorf("look at the host of %s: %w", s.Pair.Target.Name(), err)
 	case runtime.GOOS != "linux":
 		return report.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host runs linux", s.Pair.Name, runtime.GOOS), instead)
-	case machines[out] != runtime.GOARCH:
+	case architectures[out] != runtime.GOARCH:
 		return report.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host is %s", s.Pair.Name, runtime.GOARCH, out), instead)
 	case err != nil:
 		return report.WithHint(fmt.Errorf("run the seed of %s on its target: that host does not run systemd", s.Pair.Name), "set databases[].run_on: controller")
@@ -107,8 +107,8 @@ func (s *seedOnTarget) fits(ctx context.Context) error {
 }
 
 // install copies the program to the host, unless it is there.
-func (s *seedOnTarget) install(ctx context.Context) error {
-	program, err := os.Open(s.worker.Program)
+func (s *op) install(ctx context.Context) error {
+	program, err := os.Open(s.config.Program)
 	if err != nil {
 		return fmt.Errorf("copy the program to the target's host: %w", err)
 	}
@@ -138,10 +138,10 @@ mkdir -p "$lib" && cat >"$lib/new" && chmod 700 "$lib/new" &&
 	return nil
 }
 
-// admitted makes the worker's account on the source, from the narrowest host
-// that it is let in from, and returns its job. Both of its logins are tried on
-// the host before: a worker that could do nothing would say so to nobody.
-func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
+// admit makes the worker's account on the source and returns the worker's job. The
+// account is for the narrowest client host from which the login works. Both logins are
+// tried on the host first, because no one would see the errors of a unit that cannot log in.
+func (s *op) admit(ctx context.Context) ([]byte, error) {
 	user, err := s.account(ctx)
 	if err != nil {
 		return nil, err
@@ -152,12 +152,12 @@ func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
 		if err := user.Create(ctx, host, password); err != nil {
 			return nil, err
 		}
-		job, err := s.job(ctx, user.Name, password)
+		job, err := s.writeJob(ctx, user.Name, password)
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.run(ctx, `exec "$lib/migrate" `+remote.QuoteAll(s.worker.Command)+" --check", bytes.NewReader(job))
-		if replication.ExitStatus(err) == exitWorkerSource && i < len(hosts)-1 {
+		_, err = s.run(ctx, `exec "$lib/migrate" `+remote.QuoteAll(s.config.Command)+" --check", bytes.NewReader(job))
+		if replication.ExitStatus(err) == exitSource && i < len(hosts)-1 {
 			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.Pair.Source.Name(), user.Name)
 			continue
 		}
@@ -166,11 +166,11 @@ func (s *seedOnTarget) admitted(ctx context.Context) ([]byte, error) {
 	return nil, nil
 }
 
-func (s *seedOnTarget) explain(ctx context.Context, err error) error {
+func (s *op) explain(ctx context.Context, err error) error {
 	switch replication.ExitStatus(err) {
-	case exitWorkerTarget:
+	case exitTarget:
 		return report.WithHint(fmt.Errorf("the worker cannot log in to %s: %w", s.Pair.Target.Name(), err), "databases[].target says how it does")
-	case exitWorkerSource:
+	case exitSource:
 		endpoint, endpointErr := s.Pair.Source.Endpoint(ctx)
 		if endpointErr != nil {
 			return endpointErr
@@ -184,22 +184,22 @@ func (s *seedOnTarget) explain(ctx context.Context, err error) error {
 	return nil
 }
 
-// job is the worker's task as it reads it.
-func (s *seedOnTarget) job(ctx context.Context, user string, password secret.Value) ([]byte, error) {
+// writeJob encodes the worker's job.
+func (s *op) writeJob(ctx context.Context, user string, password secret.Value) ([]byte, error) {
 	origin, err := s.Pair.Source.Endpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	source, target := s.Pair.Source.Config, s.Pair.Target.Config
-	job := seedJob{
+	j := job{
 		Pair: s.Pair.Name, Schemas: s.Pair.Schemas, Options: s.Options,
 		Source: jobServer{Name: source.Name, Network: "tcp", Address: origin.String(), User: user, Password: password.Open()},
 		Target: jobServer{Name: target.Name, Network: target.Network, Address: target.Address, User: target.User, Password: target.Password.Open()},
 	}
-	if !source.Password.IsZero() { // the source's replicas do not have the account
-		job.Source.ReplicaUser, job.Source.ReplicaPassword = source.User, source.Password.Open()
+	if !source.Password.IsZero() { // the source's replicas do not have the worker's account
+		j.Source.ReplicaUser, j.Source.ReplicaPassword = source.User, source.Password.Open()
 	}
-	data, err := json.Marshal(job)
+	data, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("write the worker's job: %w", err)
 	}

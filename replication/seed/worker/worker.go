@@ -14,29 +14,27 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Worker is how a seed runs on the target's own host, so that the rows pass
-// neither through the controller nor over its network.
-type Worker struct {
-	// Program is this program's own file; it is copied to the host.
+// Config says how the worker's program gets to the target's host and is started there.
+type Config struct {
+	// Program is the path of this program's own file, which is copied to the host.
 	Program string
-	// Command are the arguments that make of it a worker: it then calls
-	// RunSeedWorker with the folder that follows them, or, with --check before
-	// them, CheckSeedWorker.
+	// Command holds the arguments that make the program a worker: it calls Run with
+	// the folder that follows them, or Check if --check follows.
 	Command []string
-	// RunDir and LibDir are the folders on the host; default /run/migrate and
-	// /var/lib/migrate. The program stands in the second, because many systems
-	// let nothing be executed below /run.
+	// RunDir and LibDir are folders on the host; default /run/migrate and
+	// /var/lib/migrate. The program is stored in LibDir, because many systems mount
+	// /run with noexec.
 	RunDir, LibDir string
 }
 
-// Step is SeedWith by a worker on the target's host. The worker is a
-// transient systemd unit: it does not end with the controller's connection, and
-// its name lets no second one run; the next Apply finds it there and follows it.
-// It is handed its logins through a pipe in memory. On the target it logs in as
-// migrate does, by the socket; on the source by an account that exists only for
-// as long, over the network leg that the forward link takes. What has come of it
-// the marker on the target says, as with every seed.
-func Step(pair replication.Pair, options seed.Options, w Worker) plan.Step {
+// Step returns seed.StepWith's step, run by a worker on the target's host. The worker
+// is a transient systemd unit: it survives the controller's connection, and its name
+// prevents a second one. The next Apply finds it and follows it. It gets its logins
+// through a pipe in memory. On the target it logs in as migrate does, by the socket;
+// on the source with an account that exists only for this seed, over the route
+// that the forward link takes. As with every seed, the marker on the target tells
+// whether it has finished.
+func Step(pair replication.Pair, options seed.Options, w Config) plan.Step {
 	if w.RunDir == "" {
 		w.RunDir = "/run/migrate"
 	}
@@ -45,29 +43,29 @@ func Step(pair replication.Pair, options seed.Options, w Worker) plan.Step {
 	}
 	step := seed.StepWith(pair, options)
 	step.Summary += ", by a worker on the target's host"
-	step.Op = &seedOnTarget{Op: &seed.Op{Pair: pair, Options: options.WithDefaults()}, worker: w}
+	step.Op = &op{Op: &seed.Op{Pair: pair, Options: options.WithDefaults()}, config: w}
 	return step
 }
 
-type seedOnTarget struct {
+type op struct {
 	*seed.Op
-	worker Worker
+	config Config
 }
 
-// unit is the name of the worker's unit: one for each pair.
-func (s *seedOnTarget) unit() string { return "migrate-seed-" + s.Pair.Name + ".service" }
+// unit is the name of the worker's unit. Each pair has its own.
+func (s *op) unit() string { return "migrate-seed-" + s.Pair.Name + ".service" }
 
-func (s *seedOnTarget) runDir() string { return s.worker.RunDir + "/seed-" + s.Pair.Name }
+func (s *op) runDir() string { return s.config.RunDir + "/seed-" + s.Pair.Name }
 
-func (s *seedOnTarget) libDir() string { return s.worker.LibDir + "/seed-" + s.Pair.Name }
+func (s *op) libDir() string { return s.config.LibDir + "/seed-" + s.Pair.Name }
 
-// account is the worker's login on the source: it reads everything, and changes nothing.
-func (s *seedOnTarget) account(ctx context.Context) (account.Login, error) {
+// account is the worker's login on the source. It may read everything and change nothing.
+func (s *op) account(ctx context.Context) (account.Login, error) {
 	return account.WorkerAccount(ctx, s.Pair.Source)
 }
 
-// host is the target's machine.
-func (s *seedOnTarget) host() (remote.Host, error) {
+// host returns the target's host, or an error if the configuration has no way to reach it.
+func (s *op) host() (remote.Host, error) {
 	host := s.Pair.Target.Host()
 	if host == nil {
 		return nil, report.WithHint(fmt.Errorf("run the seed of %s on its target: the machine cannot be reached", s.Pair.Name),
@@ -76,13 +74,13 @@ func (s *seedOnTarget) host() (remote.Host, error) {
 	return host, nil
 }
 
-// Check is that of every seed; a worker that has ended must be cleaned up, too.
-func (s *seedOnTarget) Check(ctx context.Context) (plan.State, error) {
+// Check is the check of every seed. In addition, nothing of a worker may be left.
+func (s *op) Check(ctx context.Context) (plan.State, error) {
 	state, err := s.Op.Check(ctx)
 	if err != nil || state.Unknown {
 		return state, err
 	}
-	left, err := s.left(ctx)
+	left, err := s.leftovers(ctx)
 	if err != nil {
 		return state, err
 	}
@@ -97,7 +95,7 @@ func (s *seedOnTarget) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply starts the worker, or finds it at work, and follows it to its end.
-func (s *seedOnTarget) Apply(ctx context.Context) error {
+func (s *op) Apply(ctx context.Context) error {
 	state, err := s.Op.Check(ctx)
 	if err != nil {
 		return err
@@ -108,8 +106,8 @@ func (s *seedOnTarget) Apply(ctx context.Context) error {
 	if state.Done {
 		return s.cleanUp(ctx)
 	}
-	f := &follower{seedOnTarget: s}
-	seen, err := f.look(ctx)
+	f := &follower{op: s}
+	seen, err := f.poll(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,23 +128,23 @@ func (s *seedOnTarget) Apply(ctx context.Context) error {
 	return s.cleanUp(ctx)
 }
 
-// Undo ends the worker first: nothing of what it makes may come after.
-func (s *seedOnTarget) Undo(ctx context.Context, before json.RawMessage) error {
+// Undo ends the worker first: it must not write to the target after the undo.
+func (s *op) Undo(ctx context.Context, before json.RawMessage) error {
 	if err := s.cleanUp(ctx); err != nil && !errors.Is(err, replication.ErrNotProvisioned) {
 		return err
 	}
 	return s.Op.Undo(ctx, before)
 }
 
-// What a worker can have left.
+// What a worker can leave behind.
 const (
 	leftNothing = ""
 	leftUnit    = "its unit"
 	leftFiles   = "its files"
 )
 
-// left asks the host and the source for what is there of a worker.
-func (s *seedOnTarget) left(ctx context.Context) (string, error) {
+// leftovers says in words what is left of a worker on the host and the source, or "".
+func (s *op) leftovers(ctx context.Context) (string, error) {
 	out, err := s.run(ctx, `
 if active; then echo unit
 elif [ -e "$run" ] || [ -e "$lib" ]; then echo files
@@ -174,9 +172,9 @@ fi`, nil)
 	return leftNothing, nil
 }
 
-// cleanUp ends the worker and takes away its account and its files, those last:
-// what was cut short is seen by Check.
-func (s *seedOnTarget) cleanUp(ctx context.Context) error {
+// cleanUp ends the worker and removes its account and then its files. Check notices
+// whatever an interrupted cleanUp left.
+func (s *op) cleanUp(ctx context.Context) error {
 	_, runErr := s.run(ctx, `systemctl stop "$unit" 2>/dev/null; ! active`, nil)
 	if runErr != nil && !errors.Is(runErr, replication.ErrNotProvisioned) {
 		return fmt.Errorf("stop the worker %s: %w", s.unit(), runErr)
@@ -189,7 +187,7 @@ func (s *seedOnTarget) cleanUp(ctx context.Context) error {
 		return err
 	}
 	if runErr != nil {
-		return runErr // there is no host that has files
+		return runErr // without a host there are no files
 	}
 	_, err = s.run(ctx, `rm -rf "$run" "$lib" && { rmdir "${lib%/*}" 2>/dev/null || :; }`, nil)
 	return err

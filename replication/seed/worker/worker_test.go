@@ -23,26 +23,26 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// onTarget is a seed of a pair by a worker, with folders of the test's own.
-func onTarget(t *testing.T, pair replication.Pair, target *servertest.Instance, host remote.Host) *seedOnTarget {
+// newOp returns the operation of a seed by a worker, with folders of the test's own.
+func newOp(t *testing.T, pair replication.Pair, target *servertest.Instance, host remote.Host) *op {
 	pair.Target = replication.NewServer(replication.ServerConfig{Name: "main (target)", Side: replication.Target, Host: host, Network: "unix", Address: target.Socket, User: "root"})
 	t.Cleanup(func() { _ = pair.Target.Close() })
-	step := Step(pair, seed.Options{}, Worker{Program: os.Args[0], Command: []string{"seed-worker"}, RunDir: t.TempDir(), LibDir: t.TempDir()})
-	return step.Op.(*seedOnTarget)
+	step := Step(pair, seed.Options{}, Config{Program: os.Args[0], Command: []string{"seed-worker"}, RunDir: t.TempDir(), LibDir: t.TempDir()})
+	return step.Op.(*op)
 }
 
-// jobOf makes the worker's account and its job.
-func jobOf(t *testing.T, s *seedOnTarget) (job []byte, password string) {
+// jobOf makes the worker's account and returns its job and password.
+func jobOf(t *testing.T, s *op) (job []byte, password string) {
 	user, err := s.account(t.Context())
 	require.NoError(t, err)
 	secret := account.NewPassword()
 	require.NoError(t, user.Create(t.Context(), replication.AnyHost, secret))
-	job, err = s.job(t.Context(), user.Name, secret)
+	job, err = s.writeJob(t.Context(), user.Name, secret)
 	require.NoError(t, err)
 	return job, secret.Open()
 }
 
-// work runs a worker with a job, as a unit would, and returns its folder and its error.
+// work runs a worker with a job as a unit would, and returns its folder and its error.
 func work(ctx context.Context, t *testing.T, job []byte) (dir string, err error) {
 	dir = t.TempDir()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
@@ -56,17 +56,17 @@ func work(ctx context.Context, t *testing.T, job []byte) (dir string, err error)
 	return dir, <-done
 }
 
-// lastEvent is how a worker says that it has ended.
-func lastEvent(t *testing.T, dir string) *workerEnd {
+// lastEvent returns the outcome that a worker has written.
+func lastEvent(t *testing.T, dir string) *outcome {
 	lines := strings.Split(strings.TrimSpace(replicationtest.ReadFile(t, filepath.Join(dir, "events"))), "\n")
-	var e workerEvent
+	var e event
 	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &e))
 	require.NotNil(t, e.End)
 	return e.End
 }
 
-// TestSeedWorkerCopiesEverything: the worker's account may read all that a seed
-// copies, over the network, and nothing that it is told is stored.
+// TestSeedWorkerCopiesEverything proves that the worker's account may read all that a seed
+// copies, over the network, and that its password is stored nowhere.
 func TestSeedWorkerCopiesEverything(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -76,7 +76,7 @@ func TestSeedWorkerCopiesEverything(t *testing.T) {
 			"CREATE TRIGGER load1.tr BEFORE INSERT ON load1.posts FOR EACH ROW SET NEW.title = UPPER(NEW.title)",
 			"CREATE EVENT load1.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM load1.nokey", "INSERT INTO load1.nokey VALUES (1, 'one')",
 			"CREATE USER app@'10.%' IDENTIFIED BY 'hashed'", "GRANT SELECT, EXECUTE ON load1.* TO app@'10.%'")
-		s := onTarget(t, pair, target, remote.NewLocal("db1"))
+		s := newOp(t, pair, target, remote.NewLocal("db1"))
 		job, password := jobOf(t, s)
 		status, err := Check(t.Context(), bytes.NewReader(job))
 		require.NoError(t, err)
@@ -113,21 +113,21 @@ func TestSeedWorkerCopiesEverything(t *testing.T) {
 	})
 }
 
-// TestSeedWorkerSaysHowItEnds has workers that cannot do their job.
+// TestSeedWorkerSaysHowItEnds runs workers that cannot do their job.
 func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	source.Exec("CREATE DATABASE app")
-	s := onTarget(t, pair, target, remote.NewLocal("db1"))
+	s := newOp(t, pair, target, remote.NewLocal("db1"))
 	good, password := jobOf(t, s)
 	stranger := bytes.Replace(good, []byte(password), []byte("wrong-secret"), 1)
 	lost := bytes.Replace(good, []byte(target.Socket), []byte("/nowhere"), 1)
 
 	status, err := Check(t.Context(), bytes.NewReader(stranger))
-	require.Equal(t, exitWorkerSource, status)
+	require.Equal(t, exitSource, status)
 	require.ErrorContains(t, err, "main (source)")
 	require.NotContains(t, err.Error(), "wrong-secret", "I7")
 	status, err = Check(t.Context(), bytes.NewReader(lost))
-	require.Equal(t, exitWorkerTarget, status)
+	require.Equal(t, exitTarget, status)
 	require.ErrorContains(t, err, "main (target)")
 	status, err = Check(t.Context(), strings.NewReader(`{"password": "wrong-secret", `))
 	require.Equal(t, 1, status)
@@ -160,56 +160,56 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 	require.ErrorAs(t, err, &transient)
 }
 
-// TestFollowerMissesNothing: what one follower has passed on the next does not.
+// TestFollowerMissesNothing proves that a second follower neither repeats nor misses what the first passed on.
 func TestFollowerMissesNothing(t *testing.T) {
 	pair, _, target := replicationtest.Start(t, servertest.MariaDB)
-	s := onTarget(t, pair, target, remote.NewLocal("db1"))
+	s := newOp(t, pair, target, remote.NewLocal("db1"))
 	require.NoError(t, os.MkdirAll(s.runDir(), 0o700))
 	events, err := openEvents(filepath.Join(s.runDir(), "events"))
 	require.NoError(t, err)
-	look := func(f *follower) (sight, string) {
+	poll := func(f *follower) (observation, string) {
 		var notes replicationtest.Notes
-		seen, err := f.look(notes.Context(t.Context()))
+		seen, err := f.poll(notes.Context(t.Context()))
 		require.NoError(t, err)
 		return seen, notes.Text()
 	}
 	events.note("one")
 	events.note("zwei: ü\n")
-	first := &follower{seedOnTarget: s}
-	_, notes := look(first)
+	first := &follower{op: s}
+	_, notes := poll(first)
 	require.Equal(t, "one\nzwei: ü", notes, "a note is one line")
 	events.note("three")
-	_, notes = look(first)
+	_, notes = poll(first)
 	require.Equal(t, "three", notes)
 	_, err = events.file.WriteString(`{"note":"cut`)
 	require.NoError(t, err)
-	_, notes = look(first)
+	_, notes = poll(first)
 	require.Empty(t, notes)
-	_, notes = look(&follower{seedOnTarget: s})
+	_, notes = poll(&follower{op: s})
 	require.Empty(t, notes, "the next controller goes on where the first was")
 	_, err = events.file.WriteString(" short\"}\n")
 	require.NoError(t, err)
 	require.NoError(t, events.close(report.WithHint(report.Transient(io.ErrUnexpectedEOF, time.Minute), "again")))
-	seen, notes := look(&follower{seedOnTarget: s})
+	seen, notes := poll(&follower{op: s})
 	require.Equal(t, "cut short", notes)
 	require.False(t, seen.alive)
 	require.EqualError(t, seen.end.err(), io.ErrUnexpectedEOF.Error())
 	require.Equal(t, "again", report.Hint(seen.end.err()))
-	require.ErrorContains(t, (&follower{seedOnTarget: s}).vanished(t.Context(), sight{last: "panic"}), "said: panic")
+	require.ErrorContains(t, (&follower{op: s}).endedSilently(t.Context(), observation{lastLine: "panic"}), "said: panic")
 }
 
-// otherMachine is this machine, which says that it is of another kind.
-type otherMachine struct{ *remote.Local }
+// otherHost is this host under the name of another architecture.
+type otherHost struct{ *remote.Local }
 
 // Run runs the script with another uname.
-func (o otherMachine) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (o otherHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return o.Local.Run(ctx, "uname() { echo sparc64; }\n"+script, stdin, stdout)
 }
 
 func TestSeedWorkerNeedsAHostLikeThis(t *testing.T) {
-	pair := replication.Pair{Name: "main", Source: replication.NewServer(replication.ServerConfig{}), Target: replication.NewServer(replication.ServerConfig{Host: otherMachine{remote.NewLocal("db1")}})}
-	s := Step(pair, seed.Options{}, Worker{}).Op.(*seedOnTarget)
-	err := s.fits(t.Context())
+	pair := replication.Pair{Name: "main", Source: replication.NewServer(replication.ServerConfig{}), Target: replication.NewServer(replication.ServerConfig{Host: otherHost{remote.NewLocal("db1")}})}
+	s := Step(pair, seed.Options{}, Config{}).Op.(*op)
+	err := s.requireFittingHost(t.Context())
 	require.ErrorContains(t, err, "the host is sparc64")
 	require.Contains(t, report.Hint(err), "run_on: controller")
 	s.Pair.Target = replication.NewServer(replication.ServerConfig{})
