@@ -10,44 +10,44 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// firstPerson is the first number of accounts that no package makes.
-const firstPerson = 1000
+// firstUserID is the first UID and GID of accounts that no package creates.
+const firstUserID = 1000
 
-// accounts reads the groups and users that no package makes, and who is in
-// which group.
+// accounts reads the groups and users that no package creates, and the members of
+// groups.
 func (c *collector) accounts(h *inventory.Host, r *recipe) {
 	groupOf := map[int]string{}
 	exported := map[string]bool{}
 	for _, g := range h.Groups {
 		groupOf[g.GID] = g.Name
-		if c.makes(h, g.Name, g.GID) || !c.nameable(h, "group", g.Name) {
+		if c.madeByPackage(h, g.Name, g.GID) || !c.checkAccountName(h, "group", g.Name) {
 			continue
 		}
 		exported["group "+g.Name] = true
-		r.Groups = append(r.Groups, group{g.Name, g.GID, g.GID < firstPerson})
+		r.Groups = append(r.Groups, group{g.Name, g.GID, g.GID < firstUserID})
 	}
 	for _, u := range h.Users {
-		if c.makes(h, u.Name, u.UID) || !c.nameable(h, "user", u.Name) {
+		if c.madeByPackage(h, u.Name, u.UID) || !c.checkAccountName(h, "user", u.Name) {
 			continue
 		}
-		if !plainText(u.Home) || !plainText(u.Shell) || !plainText(u.Gecos) || strings.Contains(u.Gecos, ":") || withSecrets(u.Home+" "+u.Shell+" "+u.Gecos) {
-			c.leave(h, "user "+u.Name, "its home, shell or comment holds a secret, or characters that passwd(5) does not take")
+		if !isPlainText(u.Home) || !isPlainText(u.Shell) || !isPlainText(u.Gecos) || strings.Contains(u.Gecos, ":") || hasSecrets(u.Home+" "+u.Shell+" "+u.Gecos) {
+			c.leaveOut(h, "user "+u.Name, "its home, shell or comment holds a secret, or characters that passwd(5) does not take")
 			continue
 		}
 		if name := groupOf[u.GID]; name != "" && !accountName.MatchString(name) {
-			c.leave(h, "user "+u.Name, "its group is not exported")
+			c.leaveOut(h, "user "+u.Name, "its group is not exported")
 			continue
 		}
 		exported["user "+u.Name] = true
 		if u.Password == "set" {
-			c.leave(h, "password of "+u.Name, "no password is captured: set one with passwd, or let it log in by key only")
+			c.leaveOut(h, "password of "+u.Name, "no password is captured: set one with passwd, or let it log in by key only")
 		}
 		login := slices.ContainsFunc(h.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.User == u.Name })
-		r.Users = append(r.Users, user{u.Name, cmp.Or(groupOf[u.GID], fmt.Sprint(u.GID)), u.Home, u.Shell, u.Gecos, u.UID, u.UID < firstPerson, u.UID >= firstPerson || login})
+		r.Users = append(r.Users, user{u.Name, cmp.Or(groupOf[u.GID], fmt.Sprint(u.GID)), u.Home, u.Shell, u.Gecos, u.UID, u.UID < firstUserID, u.UID >= firstUserID || login})
 	}
 	for _, g := range h.Groups {
 		for _, m := range g.Members {
-			// a package's account is in another package's group by their scripts
+			// scripts of packages add their accounts to groups of other packages
 			if (exported["user "+m] || exported["group "+g.Name]) && accountName.MatchString(m) && accountName.MatchString(g.Name) {
 				r.Members = append(r.Members, member{m, g.Name})
 			}
@@ -60,16 +60,16 @@ func (c *collector) accounts(h *inventory.Host, r *recipe) {
 	})
 }
 
-func (c *collector) nameable(h *inventory.Host, kind, name string) bool {
+func (c *collector) checkAccountName(h *inventory.Host, kind, name string) bool {
 	if accountName.MatchString(name) {
 		return true
 	}
-	c.leave(h, kind+" "+name, "its name is none that useradd takes")
+	c.leaveOut(h, kind+" "+name, "useradd does not accept its name")
 	return false
 }
 
-// ownerName is an account's name where it is one, else its number: /etc/passwd
-// can hold any text, and Ansible would look for variables in it.
+// ownerName returns an account's name if it is valid, else its number: /etc/passwd
+// can contain any text, and Ansible would look for variables in it.
 func ownerName(name string, id int) string {
 	if accountName.MatchString(name) {
 		return name
@@ -77,17 +77,17 @@ func ownerName(name string, id int) string {
 	return strconv.Itoa(id)
 }
 
-func plainText(s string) bool {
+func isPlainText(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd })
 }
 
-// makes reports whether a package makes an account: base-passwd has the numbers
-// below 100; the others are named after a package, or are known.
-func (c *collector) makes(h *inventory.Host, name string, id int) bool {
+// madeByPackage reports whether a package creates an account. base-passwd has the
+// numbers below 100; other accounts are named after a package or in packageAccounts.
+func (c *collector) madeByPackage(h *inventory.Host, name string, id int) bool {
 	switch {
-	case id < 100, id >= 65534, static[name], packaged[name], strings.HasPrefix(name, "systemd-"):
+	case id < 100, id >= 65534, baseAccounts[name], packageAccounts[name], strings.HasPrefix(name, "systemd-"):
 		return true
-	case id >= firstPerson:
+	case id >= firstUserID:
 		return false
 	}
 	plain := strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(name, "Debian-"), "_"))

@@ -6,34 +6,34 @@ import (
 	"strings"
 )
 
-// prefix begins the names of Ansible's variables for secrets.
+// prefix is the prefix of Ansible's variables for secrets.
 const prefix = "vault_"
 
-// ansible writes a playbook with a role for what all hosts have, one for each
-// role, and one for what is left for single hosts.
+// ansible writes a playbook with a role for what all hosts have, one for each role of
+// the site, and one for what only single hosts have.
 func (f files) ansible(s *site) error {
 	var plays list
 	groups := mapping{}
-	extra := recipe{} // of all hosts: what the role "host" must be able to do
+	extra := recipe{} // the union over all hosts: what the role "host" must be able to do
 	for _, r := range s.Roles {
 		roles := []string{}
-		if !s.Common.empty() {
+		if !s.Common.isEmpty() {
 			roles = append(roles, "common")
 		}
-		if !r.recipe.empty() {
+		if !r.recipe.isEmpty() {
 			roles = append(roles, r.Name)
 		}
-		members, alone, masked := mapping{}, false, len(s.Common.masked())+len(r.masked()) > 0
+		members, alone, masked := mapping{}, false, len(s.Common.maskedUnits())+len(r.maskedUnits()) > 0
 		for _, h := range r.Hosts {
 			var value any = flow{}
 			if address := s.connect[h.Name]; address != "" {
 				value = flow{{"ansible_host", address}}
 			}
 			members = append(members, pair{h.Name, value})
-			if h.recipe.empty() {
+			if h.recipe.isEmpty() {
 				continue
 			}
-			alone, masked = true, masked || len(h.masked()) > 0
+			alone, masked = true, masked || len(h.maskedUnits()) > 0
 			extra.add(h.recipe)
 			vars := append(mapping{}, f.layerVars("host", "roles/host/", h.Name+"/", &h.recipe, s.names)...)
 			if err := f.document("host_vars/"+h.Name+".yml", "# What "+h.Name+" has besides its role.", vars); err != nil {
@@ -44,7 +44,7 @@ func (f files) ansible(s *site) error {
 			roles = append(roles, "host")
 		}
 		groups = append(groups, pair{r.Name, mapping{{"hosts", members}}})
-		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, before(roles, masked), {"roles", roles}})
+		plays = append(plays, mapping{{"name", "Configure " + r.Name}, {"hosts", r.Name}, {"become", true}, {"gather_facts", false}, preTasks(roles, masked), {"roles", roles}})
 	}
 	if err := f.ansibleRoles(s, &extra); err != nil {
 		return err
@@ -63,10 +63,10 @@ func (f files) ansible(s *site) error {
 	return nil
 }
 
-// before is what a play does before its roles. It stops before it changes
-// anything when a secret of its roles is missing. Units are masked before any
-// package is installed, which would start them.
-func before(roles []string, masked bool) pair {
+// preTasks returns what a play does before its roles. It fails before any change if a
+// secret of its roles is missing. It masks units before packages are installed, which
+// would start them.
+func preTasks(roles []string, masked bool) pair {
 	if len(roles) == 0 {
 		return pair{}
 	}
@@ -86,7 +86,7 @@ func before(roles []string, masked bool) pair {
 		}},
 		{"loop", all("secrets")},
 	}}
-	if masked { // one that is not installed can be masked, and only then be stopped
+	if masked { // a unit that is not installed can be masked, but not stopped
 		tasks = append(tasks, mapping{
 			{"name", "Mask units"},
 			{builtin + "systemd", mapping{{"name", "{{ item }}"}, {"masked", true}}},
@@ -103,21 +103,21 @@ func before(roles []string, masked bool) pair {
 	return pair{"pre_tasks", tasks}
 }
 
-// ansibleRoles writes the roles; extra is what single hosts have.
+// ansibleRoles writes the roles. extra is what single hosts have.
 func (f files) ansibleRoles(s *site, extra *recipe) error {
-	if !s.Common.empty() {
+	if !s.Common.isEmpty() {
 		if err := f.ansibleRole("common", "# What all hosts have.", &s.Common, s.names); err != nil {
 			return err
 		}
 	}
 	for i := range s.Roles {
-		if r := &s.Roles[i]; !r.recipe.empty() {
+		if r := &s.Roles[i]; !r.recipe.isEmpty() {
 			if err := f.ansibleRole(r.Name, "# What all hosts of "+r.Name+" have.", &r.recipe, s.names); err != nil {
 				return err
 			}
 		}
 	}
-	if extra.empty() {
+	if extra.isEmpty() {
 		return nil
 	}
 	var none mapping
@@ -151,7 +151,7 @@ func (f files) document(path, first string, value any) error {
 	return nil
 }
 
-// add joins what another recipe has. Neither is changed through the other.
+// add appends the things of another recipe. The two do not share memory.
 func (r *recipe) add(o recipe) {
 	*r = recipe{
 		slices.Concat(r.Packages, o.Packages), slices.Concat(r.Groups, o.Groups), slices.Concat(r.Users, o.Users), slices.Concat(r.Members, o.Members),
@@ -159,8 +159,8 @@ func (r *recipe) add(o recipe) {
 	}
 }
 
-// vaultExample lists the variables to fill in. They stand in comments: what is
-// not filled in must be missing, not wrong.
+// vaultExample lists the variables to fill in. They are comments, so that a variable
+// that is not filled in is missing and not wrong.
 func vaultExample(needed []Needed) string {
 	var b strings.Builder
 	b.WriteString("# The secrets that the hosts need, and where they go. Copy this file to vault.yml,\n# fill in each, and encrypt it: ansible-vault encrypt group_vars/all/vault.yml\n---\n")

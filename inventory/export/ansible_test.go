@@ -25,7 +25,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// write puts an export into a folder.
+// write writes an export into a new folder and returns its path.
 func write(t *testing.T, r *export.Result) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "export")
@@ -33,7 +33,7 @@ func write(t *testing.T, r *export.Result) string {
 	return dir
 }
 
-// identity makes a key that opens the bare hosts.
+// identity makes a key pair for the lab's hosts.
 func identity(t *testing.T) (keyFile, authorized string) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
@@ -66,7 +66,7 @@ func runPlaybook(t *testing.T, dir, sshArgs string, args ...string) (string, err
 	t.Helper()
 	_, err := exec.LookPath("ansible-playbook")
 	remotetest.Need(t, err == nil, "the Debian package ansible-core")
-	home, err := os.MkdirTemp("", "ansible") // short: the path of a socket is
+	home, err := os.MkdirTemp("", "ansible") // short, as the path of a socket is limited
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	cmd := exec.CommandContext(t.Context(), "ansible-playbook", append([]string{"site.yml"}, args...)...)
@@ -79,8 +79,8 @@ func runPlaybook(t *testing.T, dir, sshArgs string, args ...string) (string, err
 	return out.String(), err
 }
 
-// known writes a known_hosts file for a host of the lab.
-func known(t *testing.T, h labHost) string {
+// knownHosts writes a known_hosts file for a host of the lab.
+func knownHosts(t *testing.T, h labHost) string {
 	t.Helper()
 	keys, err := h.HostKeys()
 	require.NoError(t, err)
@@ -93,12 +93,12 @@ func known(t *testing.T, h labHost) string {
 	return file
 }
 
-// exported captures a prepared host of the lab; the key opens its accounts.
-func exportedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) (captured *inventory.Host, keyFile string) {
+// capturedHost captures a prepared host of the lab. The key logs in to its accounts.
+func capturedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) (captured *inventory.Host, keyFile string) {
 	t.Helper()
 	keyFile, authorized := identity(t)
 	h := bootDroplet(t, n, machine.Spec{Name: "web1", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.11")}})
-	sh(t, h, prepared(t, authorized))
+	sh(t, h, preparedScript(t, authorized))
 	waitBooted(t, h)
 	checkLogins(t, h, keyFile)
 	host := capture(t, h, objects)
@@ -108,12 +108,12 @@ func exportedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) 
 
 var recap = regexp.MustCompile(`(?m)^web1 +: ok=(\d+) +changed=(\d+) +unreachable=0 +failed=0`)
 
-// What Ansible makes of a bare host is captured as what the prepared one was,
-// and a second run changes nothing.
-func TestAnsibleMakesABareHostEqual(t *testing.T) {
+// A bare host after Ansible has the same capture as the prepared host, and a second run
+// changes nothing.
+func TestAnsibleMakesBareHostEqual(t *testing.T) {
 	n := openLab(t)
 	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
-	original, usersKey := exportedHost(t, n, objects)
+	original, usersKey := capturedHost(t, n, objects)
 	keyFile, authorized := identity(t)
 	bare := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, AuthorizedKeys: []string{authorized}})
 
@@ -131,7 +131,7 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault.String()), 0o600))
 
-	ssh := "-i " + keyFile + " -o IdentitiesOnly=yes -o UserKnownHostsFile=" + known(t, bare) + " -o StrictHostKeyChecking=yes"
+	ssh := "-i " + keyFile + " -o IdentitiesOnly=yes -o UserKnownHostsFile=" + knownHosts(t, bare) + " -o StrictHostKeyChecking=yes"
 	first := playbook(t, dir, ssh, "--limit", "web1")
 	require.NotEmpty(t, recap.FindStringSubmatch(first), first)
 	second := playbook(t, dir, ssh, "--limit", "web1")
@@ -143,20 +143,19 @@ func TestAnsibleMakesABareHostEqual(t *testing.T) {
 	again := capture(t, bare, objects)
 	keys := len(again.AuthorizedKeys)
 	again.AuthorizedKeys = slices.DeleteFunc(again.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.Public == authorized })
-	require.Len(t, again.AuthorizedKeys, keys-1, "the one that lets Ansible in is there still")
-	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+	require.Len(t, again.AuthorizedKeys, keys-1, "the key that lets Ansible in is still there")
+	require.Equal(t, scopeLines(t, original, objects), scopeLines(t, again, objects))
 	checkLogins(t, bare, usersKey)
 	for name, text := range result.Files {
-		for _, secret := range secretsOf {
+		for _, secret := range plantedSecrets {
 			require.NotContains(t, text, secret, name)
 		}
 		require.NotContains(t, text, "migrate-secret-", name)
 	}
 }
 
-// siteOf adds two hosts to a captured one, so that it is made of what all have,
-// what its role has and what it has alone: a bare host of another role, and one
-// of its own role that lacks a crontab and a timer.
+// siteOf adds two hosts to a captured one, so that all three layers have something: a bare
+// host of another role, and one of its own role that lacks a crontab and a timer.
 func siteOf(t *testing.T, web1, bare *inventory.Host) []*inventory.Host {
 	t.Helper()
 	text, err := json.Marshal(web1)
@@ -171,10 +170,10 @@ func siteOf(t *testing.T, web1, bare *inventory.Host) []*inventory.Host {
 	return []*inventory.Host{web1, web2, bare}
 }
 
-// secretOf is the planted secret that a variable stands for.
+// secretOf returns the planted secret for a variable.
 func secretOf(t *testing.T, name string) string {
 	t.Helper()
-	for setting, secret := range secretsOf {
+	for setting, secret := range plantedSecrets {
 		if strings.HasSuffix(name, strings.ToLower(setting)) {
 			return secret
 		}

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// maxUserData is what DigitalOcean takes, in bytes.
+	// maxUserData is the size of user-data that DigitalOcean accepts, in bytes.
 	// https://docs.digitalocean.com/reference/api/digitalocean/#tag/Droplets/operation/droplets_create
 	maxUserData = 64 << 10
-	// worthPacking is the size from which contents are packed, in bytes.
-	worthPacking = 512
-	// secretsFile is where the values to fill in are while the host boots.
+	// minPackedSize is the size from which contents are packed, in bytes.
+	minPackedSize = 512
+	// secretsFile has the values of secrets while the host boots.
 	secretsFile = "/run/migrate/secrets" //nolint:gosec // a path
 )
 
-// cloudInit writes the user-data of each role, and of each host that is not
-// just what its role says.
+// cloudInit writes the user-data of each role, and of each host that has more than its
+// role.
 func (f files) cloudInit(s *site) error {
 	for _, r := range s.Roles {
 		base := s.Common
@@ -32,7 +32,7 @@ func (f files) cloudInit(s *site) error {
 			return err
 		}
 		for _, h := range r.Hosts {
-			if h.recipe.empty() {
+			if h.recipe.isEmpty() {
 				continue
 			}
 			whole := s.Common
@@ -52,7 +52,7 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 	c := cloudConfig{recipe: &r}
 	var wanted []Needed
 	for _, n := range s.Secrets {
-		if slices.Contains(r.wanted(s.names), n.Name) {
+		if slices.Contains(r.secretNames(s.names), n.Name) {
 			wanted = append(wanted, n)
 		}
 	}
@@ -72,9 +72,9 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 		doc = append(doc, pair{"write_files", writes})
 	}
 	doc = append(doc, pair{"runcmd", c.commands(len(wanted) > 0)})
-	n := node(doc)
-	share(n) // there is a limit
-	text, err := encoded(first, n)
+	n := nodeOf(doc)
+	shareTexts(n) // the size is limited
+	text, err := encode(first, n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -90,13 +90,14 @@ func (f files) userData(name, title string, r recipe, s *site) error {
 // https://cloudinit.readthedocs.io/en/latest/reference/modules.html
 type cloudConfig struct{ *recipe }
 
-// masks keeps packages from starting units: boot commands come before packages.
+// masks returns a boot command that masks units, so that packages do not start them:
+// boot commands run before packages are installed.
 func (c cloudConfig) masks() pair {
 	words := []string{"cloud-init-per", "once", "migrate-masks", "systemctl", "mask", "--"}
-	for _, u := range c.masked() {
+	for _, u := range c.maskedUnits() {
 		words = append(words, u.Name)
 	}
-	if len(c.masked()) == 0 {
+	if len(c.maskedUnits()) == 0 {
 		return pair{}
 	}
 	return pair{"bootcmd", list{words}}
@@ -114,8 +115,8 @@ func (c cloudConfig) packages() list {
 	return l
 }
 
-// writeFiles are the files: apt's own before packages are installed, the others
-// after, when their folders are there. Owners come later, with the accounts.
+// writeFiles returns the files. Those of apt are written before packages are installed,
+// the others after, when their folders exist. Owners are set later, with the accounts.
 func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
 	var l list
 	if len(wanted) > 0 {
@@ -130,13 +131,13 @@ func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
 			continue
 		}
 		one := mapping{{"path", f.Path}, {"permissions", f.Mode}}
-		// update-alternatives leaves a file alone, and cloud-init would write through its link
+		// update-alternatives does not replace a file, but cloud-init would write through its link
 		if f.Use != useApt && f.Path != "/etc/mysql/my.cnf" {
 			one = append(one, pair{"defer", true})
 		}
 		packed, err := pack(f.Text)
 		if err != nil {
-			return nil, fmt.Errorf("pack %s: %w", shown(f.Path), err)
+			return nil, fmt.Errorf("pack %s: %w", asciiLine(f.Path), err)
 		}
 		if packed != "" {
 			one = append(one, pair{"encoding", "gz+b64"}, pair{"content", packed})
@@ -148,11 +149,11 @@ func (c cloudConfig) writeFiles(wanted []Needed) (list, error) {
 	return l, nil
 }
 
-// pack returns contents gzipped and in base64, or nothing where they are text
-// and that gains little.
+// pack returns contents gzipped and in base64, or "" if they are text and that saves
+// little.
 func pack(text string) (string, error) {
 	isText := utf8.ValidString(text)
-	if isText && len(text) < worthPacking {
+	if isText && len(text) < minPackedSize {
 		return "", nil
 	}
 	var b bytes.Buffer

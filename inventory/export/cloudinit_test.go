@@ -14,15 +14,14 @@ import (
 	"github.com/dcmigrate/migrate/lab/machine"
 )
 
-// What cloud-init makes of a fresh droplet is captured as what the prepared
-// host was.
-func TestCloudInitMakesADropletEqual(t *testing.T) {
+// A fresh droplet after cloud-init has the same capture as the prepared host.
+func TestCloudInitMakesDropletEqual(t *testing.T) {
 	n := openLab(t)
 	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
-	original, usersKey := exportedHost(t, n, objects)
+	original, usersKey := capturedHost(t, n, objects)
 	result, err := export.Export(roles.Of([]*inventory.Host{original}), export.Options{Format: export.CloudInit, Objects: objects})
 	require.NoError(t, err)
-	require.Len(t, result.Secrets, len(secretsOf))
+	require.Len(t, result.Secrets, len(plantedSecrets))
 	userData := result.Files["web.yaml"]
 	for _, s := range result.Secrets {
 		require.Contains(t, userData, s.Token+"=\n")
@@ -35,14 +34,14 @@ func TestCloudInitMakesADropletEqual(t *testing.T) {
 	waitBooted(t, h)
 	require.Empty(t, sh(t, h, "ls -A /run/migrate"), "the values are gone once they are filled in")
 	again := capture(t, h, objects)
-	require.Equal(t, scopesOf(t, original, objects), scopesOf(t, again, objects))
+	require.Equal(t, scopeLines(t, original, objects), scopeLines(t, again, objects))
 	checkLogins(t, h, usersKey)
 }
 
-// A first boot stops, and says so, where a secret is not filled in.
+// A first boot stops with a message if a secret is not filled in.
 func TestCloudInitStopsWithoutSecrets(t *testing.T) {
 	n := openLab(t)
-	m := newMade(t)
+	m := newSite(t)
 	h := &inventory.Host{Version: inventory.Version, Name: "web1", OS: inventory.OS{ID: "debian"}, Configuration: []inventory.File{
 		m.file("/etc/app.env", "PASSWORD="+dbToken+"\n"), {Path: "/etc/app.link", Kind: "link", Target: "app.env"},
 	}}

@@ -12,21 +12,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// maxFetched is the size above which a capture leaves a file's contents where
-// they are, in bytes.
-const maxFetched = 256 << 10
+// maxCaptured is the size up to which a capture takes a file's contents, in bytes.
+const maxCaptured = 256 << 10
 
 // files reads the files of the configuration.
 func (c *collector) files(h *inventory.Host, r *recipe) error {
 	has := map[string]bool{}
 	for _, f := range h.Configuration {
 		has[string(f.Path)] = true
-		switch why := c.unfit(h, f); {
-		case why == "": // it is exported in another way
+		switch why := c.whyUnfit(h, f); {
+		case why == "": // another part of the export has it
 		case why != fit:
-			c.leave(h, string(f.Path), why)
-		case f.Kind == "removed" && !wholeTree(h):
-			c.leave(h, string(f.Path), "it is not seen, and not all files were: see whether it is there")
+			c.leaveOut(h, string(f.Path), why)
+		case f.Kind == "removed" && !hasWholeTree(h):
+			c.leaveOut(h, string(f.Path), "it is not seen, and not all files were: see whether it is there")
 		case f.Kind == "removed":
 			r.Absent = append(r.Absent, absent{Path: string(f.Path)})
 		case f.Kind == "folder":
@@ -40,8 +39,8 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 				if err != nil {
 					return err
 				}
-				if one.Text = text; c.options.Format == CloudInit && one.Use == useApt && withSecrets(text) {
-					c.leave(h, one.Path, "it holds a secret that apt needs before cloud-init can fill it in: put the file there by hand")
+				if one.Text = text; c.options.Format == CloudInit && one.Use == useApt && hasSecrets(text) {
+					c.leaveOut(h, one.Path, "it holds a secret that apt needs before cloud-init can fill it in: put the file there by hand")
 					continue
 				}
 			}
@@ -51,12 +50,12 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 	for _, x := range h.Repositories {
 		for _, key := range x.SignedBy {
 			if path.IsAbs(key) && !has[key] && !archiveKey.MatchString(key) {
-				c.leave(h, key, "it signs a repository and is not captured: put it there before packages are installed")
+				c.leaveOut(h, key, "it signs a repository and is not captured: put it there before packages are installed")
 			}
 		}
 	}
 	for _, p := range h.Packages {
-		if link := takenAway[p.Name]; link != "" && !has[link] && wholeTree(h) {
+		if link := removableLinks[p.Name]; link != "" && !has[link] && hasWholeTree(h) {
 			r.Absent = append(r.Absent, absent{Path: link})
 		}
 	}
@@ -68,8 +67,9 @@ func (c *collector) files(h *inventory.Host, r *recipe) error {
 	return nil
 }
 
-// plainFolders adds the folders below one with an owner of its own: they are as
-// mkdir makes them, or they would be in the inventory, and must not inherit.
+// plainFolders adds the folders below a folder with a special owner or mode, so that
+// they do not inherit those. They are as mkdir makes them, as otherwise the inventory
+// would have them.
 func (r *recipe) plainFolders() {
 	special := map[string]bool{}
 	for _, f := range r.Folders {
@@ -91,21 +91,21 @@ func (r *recipe) plainFolders() {
 	}
 }
 
-// archiveKey are keys that packages of the distribution bring.
+// archiveKey matches keys that packages of the distribution install.
 var archiveKey = regexp.MustCompile(`^/(usr/share/keyrings|etc/apt/trusted\.gpg\.d)/(debian|ubuntu)-[\w.-]+$`)
 
-// fit is unfit's answer for a file that is exported.
+// fit is the answer of whyUnfit for a file that is exported.
 const fit = "fit"
 
-// unfit says why a file is not exported as a file; empty: it needs no mention,
-// as another part of the export stands for it.
-func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
+// whyUnfit returns why a file is not exported as a file, or fit if it is. It returns ""
+// if another part of the export has it and it needs no mention.
+func (c *collector) whyUnfit(h *inventory.Host, f inventory.File) string {
 	name := string(f.Path)
-	if why := cmp.Or(unfitPath(name), unfitTarget(string(f.Target))); why != "" {
+	if why := cmp.Or(whyUnfitPath(name), whyUnfitTarget(string(f.Target))); why != "" {
 		return why
 	}
 	switch {
-	case own.MatchString(name):
+	case machineFile.MatchString(name):
 		return "it is the machine's own, and the new one has its own"
 	case name == "/etc/hosts", accountFiles.MatchString(name):
 		return ""
@@ -114,7 +114,7 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 	case f.Kind == "link" && strings.HasPrefix(name, "/etc/alternatives/"):
 		return "somebody chose this alternative: choose it again with update-alternatives --set, once its package is there"
 	case f.Kind == "link":
-		return linkFit(name, string(f.Target))
+		return whyUnfitLink(name, string(f.Target))
 	case f.Kind == "removed", f.Kind == "folder":
 		return fit
 	case f.Kind != "file":
@@ -124,30 +124,31 @@ func (c *collector) unfit(h *inventory.Host, f inventory.File) string {
 	case slices.ContainsFunc(h.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.File == f.Path }):
 		return "" // its keys are exported one by one
 	}
-	return c.without(h, f)
+	return c.whyNoContents(h, f)
 }
 
-// unfitPath says why no export can name a file.
-func unfitPath(name string) string {
+// whyUnfitPath returns why an export cannot have a file at this path; "" if it can.
+func whyUnfitPath(name string) string {
 	if path.Clean(name) != name || !path.IsAbs(name) || name == "/" || strings.ContainsRune(name, 0) {
-		return cmp.Or(unfitTarget(name), "its path is not a clean absolute one")
+		return cmp.Or(whyUnfitTarget(name), "its path is not a clean absolute one")
 	}
-	return unfitTarget(name)
+	return whyUnfitTarget(name)
 }
 
-// unfitTarget says why no export can hold a link to a file.
-func unfitTarget(name string) string {
+// whyUnfitTarget returns why an export cannot have a link to a file; "" if it can.
+func whyUnfitTarget(name string) string {
 	switch {
 	case !utf8.ValidString(name):
 		return "its name, or where it points to, is not UTF-8"
-	case withSecrets(name):
+	case hasSecrets(name):
 		return "its name, or where it points to, holds a secret"
 	}
 	return ""
 }
 
-// linkFit leaves out the links that enabling, masking and disabling make.
-func linkFit(name, target string) string {
+// whyUnfitLink returns "" for links that enabling, masking and disabling units make,
+// else fit.
+func whyUnfitLink(name, target string) string {
 	unit, ok := strings.CutPrefix(name, unitFolder)
 	if !ok || strings.Contains(unit, "/") || !unitName.MatchString(unit) {
 		return fit
@@ -158,8 +159,8 @@ func linkFit(name, target string) string {
 	return fit
 }
 
-// without says why a file has no contents in the inventory.
-func (c *collector) without(h *inventory.Host, f inventory.File) string {
+// whyNoContents returns why the inventory does not have a file's contents.
+func (c *collector) whyNoContents(h *inventory.Host, f inventory.File) string {
 	where := fmt.Sprintf(" (owner %s, group %s, mode %s)", f.Owner, f.Group, f.Mode)
 	for _, s := range h.Secrets {
 		if s.Path == f.Path && s.Token == "" && s.Line == 0 {
@@ -171,13 +172,13 @@ func (c *collector) without(h *inventory.Host, f inventory.File) string {
 			return "its contents are not captured: " + m.Reason + " " + m.Detail + where
 		}
 	}
-	if f.Size > maxFetched {
+	if f.Size > maxCaptured {
 		return "it is larger than 256 KiB: copy it" + where
 	}
-	return "it is no text: copy it" + where
+	return "it is not text: copy it" + where
 }
 
-// text is a file's contents, with new addresses.
+// text returns a file's contents with new addresses.
 func (c *collector) text(h *inventory.Host, f inventory.File) (string, error) {
 	if c.options.Objects == nil {
 		return "", fmt.Errorf("no folder of contents for %s", f.Path)
@@ -187,11 +188,11 @@ func (c *collector) text(h *inventory.Host, f inventory.File) (string, error) {
 		return "", fmt.Errorf("%s: %w", f.Path, err)
 	}
 	text := c.rewrite(h, string(f.Path), 1, string(contents))
-	c.meet(h, string(f.Path), text)
+	c.noteTokens(h, string(f.Path), text)
 	return text, nil
 }
 
-// useOf says when a file is needed.
+// useOf returns when a file is needed.
 func useOf(name string) use {
 	switch {
 	case strings.HasPrefix(name, "/etc/apt/"), strings.HasPrefix(name, "/etc/dpkg/"):
@@ -202,51 +203,51 @@ func useOf(name string) use {
 	return useAny
 }
 
-// others lists what no export of files can bring back.
-func (c *collector) others(h *inventory.Host) {
+// leaveOutOthers lists what an export of files cannot have.
+func (c *collector) leaveOutOthers(h *inventory.Host) {
 	for _, p := range h.Packages {
 		if p.Name == "apache2" {
-			c.leave(h, "modules of Apache", "which are enabled is not captured: compare /etc/apache2/mods-enabled")
+			c.leaveOut(h, "modules of Apache", "which are enabled is not captured: compare /etc/apache2/mods-enabled")
 		}
 	}
 	if slices.ContainsFunc(h.Configuration, func(f inventory.File) bool { return f.Path == "/etc/locale.gen" && f.Kind == "file" }) {
-		c.leave(h, "locales of /etc/locale.gen", "the file is exported, which makes none: run locale-gen once it is there, before a database needs one")
+		c.leaveOut(h, "locales of /etc/locale.gen", "the file is exported, which makes none: run locale-gen once it is there, before a database needs one")
 	}
 	if h.MySQL != nil {
-		c.leave(h, "databases and accounts of MySQL or MariaDB", "migrate apply seeds them; settings are exported as files")
+		c.leaveOut(h, "databases and accounts of MySQL or MariaDB", "migrate apply seeds them; settings are exported as files")
 	}
 	for range h.PostgreSQL {
-		c.leave(h, "databases and roles of PostgreSQL", "take them with pg_dumpall; settings are exported as files")
+		c.leaveOut(h, "databases and roles of PostgreSQL", "take them with pg_dumpall; settings are exported as files")
 	}
 	for range h.Redis {
-		c.leave(h, "data of Redis", "copy its dump or replicate it; settings are exported as files")
+		c.leaveOut(h, "data of Redis", "copy its dump or replicate it; settings are exported as files")
 	}
 	for _, f := range h.Firewall {
-		if !c.inFile(h, f.Tool) {
-			c.leave(h, "rules of "+f.Tool, "no captured file holds them: save them in one, and capture again")
+		if !c.hasRulesFile(h, f.Tool) {
+			c.leaveOut(h, "rules of "+f.Tool, "no captured file holds them: save them in one, and capture again")
 		}
 	}
 	for _, l := range h.Languages {
-		c.leave(h, fmt.Sprintf("%s package %s %s in %s", l.Manager, l.Name, l.Version, l.Folder), "packages of languages are not exported: install it with "+l.Manager)
+		c.leaveOut(h, fmt.Sprintf("%s package %s %s in %s", l.Manager, l.Name, l.Version, l.Folder), "packages of languages are not exported: install it with "+l.Manager)
 	}
 	for _, x := range h.Containers {
-		c.leave(h, "container "+x.Name+" of "+x.Engine, "containers are not exported: start it from its compose file")
+		c.leaveOut(h, "container "+x.Name+" of "+x.Engine, "containers are not exported: start it from its compose file")
 	}
 	for _, x := range h.Releases {
-		c.leave(h, "release in "+string(x.Path), "releases are deployed, and files of applications[] copied by migrate apply")
+		c.leaveOut(h, "release in "+string(x.Path), "releases are deployed, and files of applications[] copied by migrate apply")
 	}
 	if len(h.Files) > 0 {
-		c.leave(h, "files of applications", "migrate apply copies what applications[].files names")
+		c.leaveOut(h, "files of applications", "migrate apply copies what applications[].files names")
 	}
 }
 
-// firewallFiles hold the rules of each tool.
+// firewallFiles are the files or folders with the rules of each tool.
 var firewallFiles = map[string][]string{
 	"nftables": {"/etc/nftables.conf", "/etc/nftables.d/"}, "iptables": {"/etc/iptables/", "/etc/iptables.", "/etc/ufw/", "/etc/nftables.conf"},
 	"ip6tables": {"/etc/iptables/", "/etc/ip6tables.", "/etc/ufw/"}, "ufw": {"/etc/ufw/"}, "firewalld": {"/etc/firewalld/"},
 }
 
-func (c *collector) inFile(h *inventory.Host, tool string) bool {
+func (c *collector) hasRulesFile(h *inventory.Host, tool string) bool {
 	return slices.ContainsFunc(h.Configuration, func(f inventory.File) bool {
 		return slices.ContainsFunc(firewallFiles[tool], func(prefix string) bool { return strings.HasPrefix(string(f.Path), prefix) })
 	})

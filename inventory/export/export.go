@@ -1,8 +1,9 @@
-// Package export turns inventories into what configuration management takes:
-// Ansible roles, Salt states and pillar, or user-data of cloud-init. What all
-// hosts have is written once, what the hosts of a role have once for the role,
-// and only what is left for a host alone. An export holds no secret: where one
-// belongs stands the name of a variable, and a list says what to supply.
+// Package export turns inventories into input for configuration management: Ansible
+// roles, Salt states and pillar, or user-data of cloud-init. What all hosts have is
+// written once, what the hosts of a role have once for the role, and only the rest for
+// single hosts. It needs the hosts' inventories and the contents of their files. An
+// export holds no secret: the name of a variable replaces each, and a list says what to
+// supply. What is not exported is listed with the reason. Equal input gives equal files.
 package export
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Format is what an export is for.
+// Format is the configuration management that an export is for.
 type Format string
 
 // The formats.
@@ -34,33 +35,33 @@ type Options struct {
 	Format Format
 	// Objects holds the contents of the hosts' files.
 	Objects *inventory.Objects
-	// New maps each old address and name to the one that a host must use in its
-	// place; nil: none is known.
+	// New returns for a host the new address or name for each old one. It may be nil.
 	New func(host string) map[string]string
-	// Unknown is the old addresses that have no new one yet: they stay, and are
+	// Unknown are the old addresses that have no new one yet: they stay, and are
 	// listed.
 	Unknown []string
-	// Connect is where the new hosts answer, by name. A host that it lacks is
-	// listed by its name alone.
+	// Connect has the addresses of new hosts, by name. A host without one is listed
+	// by its name alone.
 	Connect map[string]string
 }
 
-// Result is the files of an export.
+// Result is an export.
 type Result struct {
-	// Files is the contents by the path below the export's folder.
+	// Files are the contents of files by path below the export's folder.
 	Files map[string]string `json:"-"`
-	// Names is the paths, sorted.
+	// Names are the paths, sorted.
 	Names []string `json:"files"`
-	// Secrets is what must be supplied.
+	// Secrets are the secrets that must be supplied.
 	Secrets []Needed `json:"secrets"`
 	// Rewritten is every old address and name that was replaced, or stayed as
 	// no new one is known.
 	Rewritten []Rewrite `json:"rewritten"`
-	// Left is what is not exported, and why.
-	Left []Left `json:"not_exported"`
+	// NotExported is what the export does not have, and why.
+	NotExported []NotExported `json:"not_exported"`
 }
 
-// Export writes the roles in a format. The same input gives the same files.
+// Export returns the hosts of roles in a format. It fails if the capture of a host lacks
+// a part that an export needs, and if two files would have the same path.
 func Export(all []roles.Role, o Options) (*Result, error) {
 	c := newCollector(o, all)
 	site, err := c.site(all)
@@ -76,37 +77,37 @@ func Export(all []roles.Role, o Options) (*Result, error) {
 	case CloudInit:
 		err = out.cloudInit(site)
 	default:
-		err = report.WithHint(fmt.Errorf("%q is no format of an export", o.Format), "use one of: ansible, salt, cloud-init")
+		err = report.WithHint(fmt.Errorf("%q is not an export format", o.Format), "use one of: ansible, salt, cloud-init")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if path, ok := out[twice]; ok {
+	if path, ok := out[duplicateKey]; ok {
 		return nil, report.WithHint(fmt.Errorf("export: two files or layers would both be %s", path), "export these hosts one by one")
 	}
-	r := &Result{Files: out, Secrets: site.Secrets, Rewritten: c.rewrites(), Left: c.left()}
-	out["NOT-EXPORTED.md"] = notExported(r.Left)
-	out["REWRITTEN.md"] = rewritten(r.Rewritten)
+	r := &Result{Files: out, Secrets: site.Secrets, Rewritten: c.rewrites(), NotExported: c.notExported()}
+	out["NOT-EXPORTED.md"] = notExportedPage(r.NotExported)
+	out["REWRITTEN.md"] = rewrittenPage(r.Rewritten)
 	r.Names = slices.Sorted(maps.Keys(out))
 	return r, nil
 }
 
-// files is contents by path below the export's folder.
+// files are contents by path below the export's folder.
 type files map[string]string
 
-// put adds a file. Two at one path make the export fail: see twice.
+// put adds a file. Two files at one path make the export fail, see duplicateKey.
 func (f files) put(path, text string) {
 	if _, ok := f[path]; ok {
-		f[twice] = path
+		f[duplicateKey] = path
 	}
 	f[path] = text
 }
 
-// twice is where put notes a path that two files were to have; no file has it.
-const twice = ""
+// duplicateKey is the key under which put records a path that two files would have.
+const duplicateKey = ""
 
-// identifier makes a name that Ansible and Salt take for a group, a role or
-// the beginning of a variable.
+// identifier makes a name that Ansible and Salt accept for a group, a role or the
+// prefix of a variable.
 func identifier(name string) string {
 	id := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -123,5 +124,5 @@ func identifier(name string) string {
 	return id
 }
 
-// reserved names mean something else to the formats, or to this package.
+// reserved names have another meaning in the formats or in this package.
 var reserved = map[string]bool{"all": true, "ungrouped": true, "common": true, "host": true, "hosts": true, "top": true, "secrets": true, "localhost": true, "vault": true}

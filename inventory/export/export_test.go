@@ -20,11 +20,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// Each format of the small site is as it was last looked at.
+// Each format of the small site is as in its golden file.
 func TestExportGolden(t *testing.T) {
 	for _, format := range export.Formats {
 		t.Run(string(format), func(t *testing.T) {
-			m := newMade(t)
+			m := newSite(t)
 			r := m.export(format, m.hosts()...)
 			var b strings.Builder
 			for _, name := range r.Names {
@@ -42,10 +42,10 @@ func TestExportGolden(t *testing.T) {
 	}
 }
 
-// No export holds a token where a secret belongs, but cloud-init's, which are
-// for its own script to replace; what must be supplied is listed.
+// No export has tokens, except for cloud-init, whose script replaces them. The secrets to
+// supply are listed.
 func TestExportListsItsSecrets(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	for _, format := range export.Formats {
 		r := m.export(format, m.hosts()...)
 		require.Len(t, r.Secrets, 2)
@@ -60,9 +60,9 @@ func TestExportListsItsSecrets(t *testing.T) {
 	}
 }
 
-// Two secrets of one name are told apart by their hosts.
-func TestExportNamesSecretsApart(t *testing.T) {
-	m := newMade(t)
+// Two secrets with equal names get the names of their hosts.
+func TestExportGivesSecretsDistinctNames(t *testing.T) {
+	m := newSite(t)
 	hosts := m.hosts()
 	other := strings.Replace(dbToken, "aa", "cc", 1)
 	i := slices.IndexFunc(hosts[1].Configuration, func(f inventory.File) bool { return f.Path == "/etc/blog/app.env" })
@@ -82,7 +82,7 @@ func TestExportNamesSecretsApart(t *testing.T) {
 
 // Old addresses go through the map where they stand alone, and each is listed.
 func TestExportRewritesAddresses(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	r := m.export(export.Ansible, m.hosts()...)
 	require.Equal(t, "# {{ not a variable }}\nupstream app { server 10.0.0.3:80; server 192.0.2.77; server 192.0.2.100; }\n",
 		r.Files["roles/web/files/etc/nginx/sites-available/blog"])
@@ -97,7 +97,7 @@ func TestExportRewritesAddresses(t *testing.T) {
 
 // An address that stands for a network or is an end of a range stays, and is listed.
 func TestExportKeepsNetworksAndRanges(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.host("db1", "db")
 	for text, want := range map[string]string{
 		"allow 192.0.2.30/24;":               "allow 192.0.2.30/24;",
@@ -120,7 +120,7 @@ func TestExportKeepsNetworksAndRanges(t *testing.T) {
 
 // An old address in a form that a new one would break stays, and is listed with the reason.
 func TestExportListsWhatOnlyNamesAnAddress(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.host("db1", "db")
 	for text, why := range map[string]address.Reason{
 		`if ($remote_addr ~ "^192\.0\.2\.30$")`: address.Pattern,
@@ -139,8 +139,8 @@ func TestExportListsWhatOnlyNamesAnAddress(t *testing.T) {
 }
 
 // What is not exported is listed with the reason.
-func TestExportListsWhatIsLeft(t *testing.T) {
-	m := newMade(t)
+func TestExportListsWhatIsNotExported(t *testing.T) {
+	m := newSite(t)
 	hosts := m.hosts()
 	hosts[0].Configuration = append(hosts[0].Configuration,
 		inventory.File{Path: "/etc/bad\xff", Kind: "file", Content: "x"},
@@ -157,7 +157,7 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 	why := map[string]string{}
 	for _, format := range export.Formats {
 		r := m.export(format, hosts...)
-		for _, l := range r.Left {
+		for _, l := range r.NotExported {
 			why[l.What] = l.Why
 		}
 		require.Contains(t, r.Files["README.md"], "while the old one still serves")
@@ -165,7 +165,7 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 	for what, reason := range map[string]string{
 		`"/etc/bad\xff"`:                                    "not UTF-8",
 		"/etc/../etc/sneaky":                                "not a clean absolute one",
-		"/etc/apt/keyrings/vendor.gpg":                      "it is no text",
+		"/etc/apt/keyrings/vendor.gpg":                      "it is not text",
 		"/usr/share/keyrings/vendor.gpg":                    "signs a repository",
 		"/etc/large":                                        "larger than 256 KiB",
 		"/etc/denied":                                       "denied",
@@ -186,9 +186,9 @@ func TestExportListsWhatIsLeft(t *testing.T) {
 	require.NotContains(t, why, "/usr/share/keyrings/debian-archive-keyring.gpg")
 }
 
-// ansible-playbook takes the export, and what it lists is what is there.
-func TestExportedPlaybookIsOne(t *testing.T) {
-	m := newMade(t)
+// ansible-playbook accepts the export and lists its tasks.
+func TestExportedPlaybookIsValid(t *testing.T) {
+	m := newSite(t)
 	dir := write(t, m.export(export.Ansible, m.hosts()...))
 	playbook(t, dir, "", "--syntax-check")
 	out := playbook(t, dir, "", "--list-tasks", "--limit", "web2")
@@ -196,9 +196,9 @@ func TestExportedPlaybookIsOne(t *testing.T) {
 	require.Contains(t, out, "common : Configure apt")
 }
 
-// An export does not mix with what lies in a folder.
-func TestWriteRefusesAFullFolder(t *testing.T) {
-	m := newMade(t)
+// An export is not written into a folder that has files.
+func TestWriteRefusesNonEmptyFolder(t *testing.T) {
+	m := newSite(t)
 	r := m.export(export.Salt, m.hosts()...)
 	dir := t.TempDir()
 	require.NoError(t, r.Write(dir), "an empty folder will do")
@@ -210,10 +210,9 @@ func TestWriteRefusesAFullFolder(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
-// Names that are as long as a file system takes, and longer once they are
-// written in letters, are still told apart.
+// Names of the maximal length, which are too long once they are escaped, stay distinct.
 func TestExportOfLongNames(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	long := "/etc/" + strings.Repeat("é", 100) + "/" + strings.Repeat("é", 126)
 	for _, format := range export.Formats {
 		hosts := m.hosts()
@@ -226,9 +225,9 @@ func TestExportOfLongNames(t *testing.T) {
 	}
 }
 
-// User-data that the vendor would refuse is refused here.
+// User-data that the vendor would refuse is an error.
 func TestCloudInitHasALimit(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()[:1]
 	var noise strings.Builder
 	for i := range 30_000 {
@@ -242,20 +241,19 @@ func TestCloudInitHasALimit(t *testing.T) {
 
 func TestExportRefusesAnUnknownFormat(t *testing.T) {
 	_, err := export.Export(nil, export.Options{Format: "chef"})
-	require.EqualError(t, err, `"chef" is no format of an export`)
+	require.EqualError(t, err, `"chef" is not an export format`)
 	require.Equal(t, "use one of: ansible, salt, cloud-init", report.Hint(err))
 }
 
-// What was redacted outside of a file's contents is not written as if it were
-// the real thing.
+// Tokens outside of files' contents are not exported as if they were real values.
 func TestExportLeavesTokensOutsideOfFiles(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()
 	hosts[0].Users = append(hosts[0].Users, inventory.Account{Name: "odd", UID: 1600, GID: 1500, Home: "/home/odd", Shell: "/bin/sh", Gecos: "password " + dbToken})
 	hosts[0].Configuration = append(hosts[0].Configuration, inventory.File{Path: "/etc/odd", Kind: "link", Target: "/srv/" + dbToken})
 	r := m.export(export.Ansible, hosts...)
 	var left []string
-	for _, l := range r.Left {
+	for _, l := range r.NotExported {
 		left = append(left, l.What)
 	}
 	require.Contains(t, left, "user odd")
@@ -265,7 +263,7 @@ func TestExportLeavesTokensOutsideOfFiles(t *testing.T) {
 	}
 }
 
-// A site of many hosts takes seconds: what is looked for is looked for once.
+// A site of many hosts takes seconds, as the addresses to look for are prepared once.
 func BenchmarkExport(b *testing.B) {
 	objects := inventory.NewObjects(b.TempDir())
 	text := strings.Repeat("server 192.0.2.30 weight=5 max_fails=3 fail_timeout=30s; # 2026-01-02\n", 300)

@@ -12,17 +12,17 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// key is a line of a file of authorized keys. It is added to what the file has:
-// no export replaces such a file. A fresh host has the key of who made it, put
-// there by cloud-init, and it lets in the run of this very export as root or as
-// an account of the old site's name. Without it, whom nobody knows by name here,
-// all would be locked out.
+// key is a line of a file of authorized keys. It is added to the file: no export
+// replaces such a file. On a fresh host cloud-init has put the operator's key there,
+// which lets in the very run of this export, as root or as an account with a name of
+// the old site. The inventory does not know that key, so replacing the file would lock
+// everybody out.
 type key struct {
 	Path, Owner, Group, Mode string
 	Line                     string // with tokens in place of secrets
 }
 
-// keys reads who may log in by key. Files below /etc are exported as files.
+// keys reads the authorized keys. Files of keys below /etc are exported as files.
 func (c *collector) keys(h *inventory.Host, r *recipe) {
 	for _, k := range h.AuthorizedKeys {
 		if slices.ContainsFunc(r.Files, func(f file) bool { return f.Path == string(k.File) }) {
@@ -31,10 +31,10 @@ func (c *collector) keys(h *inventory.Host, r *recipe) {
 		what := fmt.Sprintf("authorized key %s of %s (%s)", k.Fingerprint, k.User, k.Kind)
 		one, why := c.keyPlace(h, r, k)
 		if why == "" {
-			why = unfitKey(k)
+			why = whyUnfitKey(k)
 		}
 		if why != "" {
-			c.leave(h, what, why)
+			c.leaveOut(h, what, why)
 			continue
 		}
 		one.Line = c.keyLine(h, k)
@@ -51,25 +51,26 @@ func (c *collector) keys(h *inventory.Host, r *recipe) {
 // privateKeys is the mode of a user's own file of keys.
 const privateKeys = "0600"
 
-// keyPlace is where a key goes, without the key; why says that it does not.
+// keyPlace returns a key's file and owner, without the line. why says why the key is not
+// exported; "" if it is.
 func (c *collector) keyPlace(h *inventory.Host, r *recipe, k inventory.AuthorizedKey) (one key, why string) {
 	i := slices.IndexFunc(h.Users, func(u inventory.Account) bool { return u.Name == k.User })
 	if i < 0 || !accountName.MatchString(k.User) {
-		return key{}, "its account is none that is exported"
+		return key{}, "its account is not exported"
 	}
 	u := h.Users[i]
-	// an account that only may be a package's may be nobody's on the new host
-	if u.UID >= 100 && !static[u.Name] && !packaged[u.Name] && !slices.ContainsFunc(r.Users, func(x user) bool { return x.Name == u.Name }) {
-		return key{}, "its account is none that is exported"
+	// an account that perhaps belongs to a package may not exist on the new host
+	if u.UID >= 100 && !baseAccounts[u.Name] && !packageAccounts[u.Name] && !slices.ContainsFunc(r.Users, func(x user) bool { return x.Name == u.Name }) {
+		return key{}, "its account is not exported"
 	}
-	if why := unfitPath(string(k.File)); why != "" {
+	if why := whyUnfitPath(string(k.File)); why != "" {
 		return key{}, why
 	}
 	one = key{Path: string(k.File), Owner: u.Name, Group: strconv.Itoa(u.GID), Mode: privateKeys}
 	shared := slices.ContainsFunc(h.AuthorizedKeys, func(other inventory.AuthorizedKey) bool { return other.File == k.File && other.User != k.User })
-	// A folder that is made or changed must be the account's alone: sshd takes keys
-	// only from below folders that nobody but root and the user can write, and a
-	// home, or a folder that several have keys in, is not ours to give away.
+	// A folder that is made or changed must belong to the account alone: sshd accepts
+	// keys only below folders that only root and the user can write, and an export must
+	// not change the owner of a home or of a folder in which several have keys.
 	home := strings.TrimSuffix(u.Home, "/")
 	if shared || home == "" || path.Dir(one.Path) != home+"/.ssh" {
 		return key{}, "its file is not in the .ssh of its account's home, or is another's, too: put it there by hand"
@@ -85,9 +86,9 @@ func (c *collector) keyPlace(h *inventory.Host, r *recipe, k inventory.Authorize
 	return one, ""
 }
 
-// reorders reports whether a key stands in its file more than once, with other
-// rights, on a host that is unlike another: what is common to hosts is written
-// before what one of them has, and sshd takes the first line of a key.
+// reorders reports whether a key is in its file more than once, with different options,
+// and hosts differ in that file. Then the export could change the order, as what hosts
+// have in common is written first, and sshd uses the first line of a key.
 func (c *collector) reorders(h *inventory.Host, k inventory.AuthorizedKey) bool {
 	lines := func(of *inventory.Host) (all []string, twice bool) {
 		for _, other := range of.AuthorizedKeys {
@@ -105,14 +106,14 @@ func (c *collector) reorders(h *inventory.Host, k inventory.AuthorizedKey) bool 
 	})
 }
 
-// unfitKey says why a key cannot be written as it is. What an inventory says is
-// not trusted: the line must let in the very key whose fingerprint it names.
-func unfitKey(k inventory.AuthorizedKey) string {
+// whyUnfitKey returns why a key cannot be written as it is; "" if it can. The inventory
+// is not trusted: the line must let in exactly the key whose fingerprint it names.
+func whyUnfitKey(k inventory.AuthorizedKey) string {
 	if k.Public == "" {
 		return "this inventory holds fingerprints, not keys: capture again, or take the key from who owns it"
 	}
-	const odd = "its line is none that sshd would read as captured: take the key from who owns it"
-	if !plainText(k.Public) || !plainText(k.Options) {
+	const odd = "sshd would not read its line as captured: get the key from its owner"
+	if !isPlainText(k.Public) || !isPlainText(k.Options) {
 		return odd
 	}
 	public, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(withOptions(k.Options, k.Public)))
@@ -125,25 +126,25 @@ func unfitKey(k inventory.AuthorizedKey) string {
 
 func withOptions(options, public string) string { return strings.TrimSpace(options + " " + public) }
 
-// keyLine is a key's line with new addresses, as from="…" and permitopen="…"
-// name some. A comment is for people, and stays unless it holds a secret.
+// keyLine returns a key's line with new addresses, as from="…" and permitopen="…" have
+// addresses. A comment is for people and stays, unless it holds a secret.
 func (c *collector) keyLine(h *inventory.Host, k inventory.AuthorizedKey) string {
 	options := c.rewrite(h, string(k.File), k.Line, k.Options)
-	c.meetLine(h, string(k.File), k.Line, options)
+	c.noteTokensOfLine(h, string(k.File), k.Line, options)
 	line := withOptions(options, k.Public)
-	if plainText(k.Comment) && !withSecrets(k.Comment) && !strings.Contains(k.Comment, "keys of ") { // as the markers of a block are
+	if isPlainText(k.Comment) && !hasSecrets(k.Comment) && !strings.Contains(k.Comment, "keys of ") { // the markers of a block have that text
 		line = strings.TrimSpace(line + " " + k.Comment)
 	}
 	return line
 }
 
-// keyFile is the keys of a layer that go to one file.
+// keyFile is the keys of a layer for one file.
 type keyFile struct {
 	key
 	Lines []string
 }
 
-// keyFiles are the files that keys of the layer go to.
+// keyFiles returns the keys of the layer by file.
 func (r *recipe) keyFiles() []keyFile {
 	var all []keyFile
 	for _, k := range r.Keys {
@@ -158,4 +159,4 @@ func (r *recipe) keyFiles() []keyFile {
 }
 
 // secret reports whether a line of the file needs a secret.
-func (f keyFile) secret() bool { return slices.ContainsFunc(f.Lines, withSecrets) }
+func (f keyFile) secret() bool { return slices.ContainsFunc(f.Lines, hasSecrets) }

@@ -21,7 +21,7 @@ const (
 	operator   = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAhZeg3qFM6Ky6SMTWymRpW2SPnLmXZnKKE8ksFqMPvz operator"
 )
 
-// vars is the keys of a layer as Ansible's variables say them.
+// keyVars returns the keys of a layer from Ansible's variables.
 func keyVars(t *testing.T, r *export.Result, file, layer string) map[string][]string {
 	t.Helper()
 	var doc map[string]yaml.Node
@@ -39,14 +39,14 @@ func keyVars(t *testing.T, r *export.Result, file, layer string) map[string][]st
 	return found
 }
 
-// A key keeps its options, with new addresses; a secret in one is to be
-// supplied, and a comment that holds one is left away.
+// A key keeps its options, with new addresses. A secret in an option must be supplied, and
+// a comment with a secret is left out.
 func TestExportOfKeyOptions(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.host("web1", "web")
 	h.AuthorizedKeys = []inventory.AuthorizedKey{
-		keyOf("deploy", deployKeys, 1, `restrict,from="192.0.2.30,192.0.2.77,192.0.2.0/24",permitopen="192.0.2.30:3306"`, "192.0.2.30"),
-		keyOf("deploy", deployKeys, 3, `environment="API_TOKEN=`+dbToken+`",command="/bin/x {{ y }}"`, "token "+redisToken),
+		authorizedKey("deploy", deployKeys, 1, `restrict,from="192.0.2.30,192.0.2.77,192.0.2.0/24",permitopen="192.0.2.30:3306"`, "192.0.2.30"),
+		authorizedKey("deploy", deployKeys, 3, `environment="API_TOKEN=`+dbToken+`",command="/bin/x {{ y }}"`, "token "+redisToken),
 	}
 	h.Secrets = []inventory.Secret{{Path: deployKeys, Line: 3, Kind: "token", Key: "API_TOKEN", Token: dbToken}}
 	r := m.export(export.Ansible, h)
@@ -83,15 +83,15 @@ func TestExportOfKeyOptions(t *testing.T) {
 	}
 }
 
-// What cannot be written just as it was is listed with the reason, and lets
-// nobody else in.
+// A key that cannot be written exactly as it was is listed with the reason, and lets no
+// other key in.
 func TestExportLeavesOddKeys(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.host("web1", "web")
 	other, _, _ := strings.Cut(operator, " operator")
 	h.Users = append(h.Users, inventory.Account{Name: "odd name", UID: 1600, GID: 1500, Home: "/home/odd"}, inventory.Account{Name: "lost", UID: 1601, GID: 4711, Home: "/home/lost:"})
 	with := func(line int, change func(k *inventory.AuthorizedKey)) inventory.AuthorizedKey {
-		k := keyOf("deploy", deployKeys, line, "", "")
+		k := authorizedKey("deploy", deployKeys, line, "", "")
 		change(&k)
 		return k
 	}
@@ -111,7 +111,7 @@ func TestExportLeavesOddKeys(t *testing.T) {
 		for _, format := range export.Formats {
 			r := m.export(format, h)
 			found := false
-			for _, l := range r.Left {
+			for _, l := range r.NotExported {
 				found = found || strings.HasPrefix(l.What, "authorized key "+k.Fingerprint)
 			}
 			require.True(t, found, why)
@@ -122,17 +122,17 @@ func TestExportLeavesOddKeys(t *testing.T) {
 	}
 }
 
-// Keys outside of their account's own .ssh, in one that is another's, too, and of
-// accounts that are not exported are listed: folders of others are not given away.
+// Keys outside of their account's .ssh, in a .ssh of two accounts, and of accounts that are
+// not exported are listed, as folders must not change their owners.
 func TestExportLeavesKeysInPlacesOfOthers(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.host("web1", "web")
 	h.Packages = append(h.Packages, inventory.Package{Name: "git", Version: "1", Architecture: "amd64", Manual: true})
 	h.Users = append(h.Users, inventory.Account{Name: "toor", Home: "/root"}, inventory.Account{Name: "other", UID: 1600, GID: 1500, Home: "/home/deploy"},
 		inventory.Account{Name: "git", UID: 998, GID: 1500, Home: "/home/git", Shell: "/bin/bash"}, inventory.Account{Name: "slash", UID: 1601, GID: 1500, Home: "/"})
 	h.AuthorizedKeys = []inventory.AuthorizedKey{
-		keyOf("deploy", "/srv/keys/deploy", 1, "", ""), keyOf("deploy", deployKeys, 1, "", ""), keyOf("other", deployKeys, 1, "", ""), keyOf("deploy", "/etc/ssh/keys/deploy", 1, "", ""),
-		keyOf("deploy", "/home/deploy/keys", 1, "", ""), keyOf("git", "/home/git/.ssh/authorized_keys", 1, "", ""), keyOf("slash", "/.ssh/authorized_keys", 1, "", ""),
+		authorizedKey("deploy", "/srv/keys/deploy", 1, "", ""), authorizedKey("deploy", deployKeys, 1, "", ""), authorizedKey("other", deployKeys, 1, "", ""), authorizedKey("deploy", "/etc/ssh/keys/deploy", 1, "", ""),
+		authorizedKey("deploy", "/home/deploy/keys", 1, "", ""), authorizedKey("git", "/home/git/.ssh/authorized_keys", 1, "", ""), authorizedKey("slash", "/.ssh/authorized_keys", 1, "", ""),
 	}
 	h.Configuration = append(h.Configuration, m.file("/etc/ssh/keys/deploy", public+"\n"))
 	r := m.export(export.Ansible, h)
@@ -140,30 +140,30 @@ func TestExportLeavesKeysInPlacesOfOthers(t *testing.T) {
 	require.NotContains(t, r.Files["roles/web/defaults/main.yml"], "/srv/keys")
 	require.Equal(t, public+"\n", r.Files["roles/web/files/etc/ssh/keys/deploy"])
 	left := 0
-	for _, l := range r.Left {
+	for _, l := range r.NotExported {
 		if strings.HasPrefix(l.What, "authorized key ") {
 			left += strings.Count(l.What, "authorized key ")
 		}
 	}
-	require.GreaterOrEqual(t, left, 4, "%v", r.Left)
+	require.GreaterOrEqual(t, left, 4, "%v", r.NotExported)
 }
 
-// The first line of a key counts: one that restricts it must not come after
-// one that does not, because other hosts have only that.
+// sshd uses the first line of a key: a line that restricts it must not move behind one that
+// does not, which other hosts have, too.
 func TestExportKeepsTheOrderOfRights(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	web1, web2 := m.host("web1", "web"), m.host("web2", "web")
-	web1.AuthorizedKeys = []inventory.AuthorizedKey{keyOf("deploy", deployKeys, 1, "restrict", ""), keyOf("deploy", deployKeys, 2, "", "")}
-	web2.AuthorizedKeys = []inventory.AuthorizedKey{keyOf("deploy", deployKeys, 1, "", "")}
+	web1.AuthorizedKeys = []inventory.AuthorizedKey{authorizedKey("deploy", deployKeys, 1, "restrict", ""), authorizedKey("deploy", deployKeys, 2, "", "")}
+	web2.AuthorizedKeys = []inventory.AuthorizedKey{authorizedKey("deploy", deployKeys, 1, "", "")}
 	r := m.export(export.Ansible, web1, web2)
 	require.NotContains(t, r.Files["host_vars/web1.yml"], public)
 	require.NotContains(t, r.Files["roles/web/defaults/main.yml"], public)
 	require.Contains(t, r.Files["host_vars/web2.yml"], public)
 }
 
-// local is a host of this machine's root, whose home is a folder of the test's
-// that has a file of keys: the operator's, without a newline at its end.
-func local(t *testing.T) (h *inventory.Host, file string) {
+// localHost returns a host whose root is this machine's, with a folder of the test as its
+// home. That has a file of keys with the operator's key, without a newline at its end.
+func localHost(t *testing.T) (h *inventory.Host, file string) {
 	t.Helper()
 	home := t.TempDir()
 	file = filepath.Join(home, ".ssh", "authorized_keys")
@@ -173,12 +173,12 @@ func local(t *testing.T) (h *inventory.Host, file string) {
 		Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"},
 		Users: []inventory.Account{{Name: "root", Home: home}}, Groups: []inventory.Group{{Name: "root"}},
 		AuthorizedKeys: []inventory.AuthorizedKey{
-			keyOf("root", file, 1, `restrict,command="echo \"{{ a }}\""`, lookup(home)), keyOf("root", file, 2, `environment="T=`+dbToken+`"`, ""),
+			authorizedKey("root", file, 1, `restrict,command="echo \"{{ a }}\""`, pipeLookup(home)), authorizedKey("root", file, 2, `environment="T=`+dbToken+`"`, ""),
 		},
 	}, file
 }
 
-// exportedLines are what a file of keys has, without remarks.
+// exportedLines returns the lines of a file of keys without comments.
 func exportedLines(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -194,23 +194,23 @@ func exportedLines(t *testing.T, file string) []string {
 
 const keySecret = `s{{ x }}`
 
-// Ansible itself adds keys and leaves those that let the operator in.
+// Ansible itself adds keys and keeps the operator's.
 func TestAnsibleAddsKeys(t *testing.T) {
-	m := newMade(t)
-	h, file := local(t)
+	m := newSite(t)
+	h, file := localHost(t)
 	r, err := export.Export([]roles.Role{{Name: "web", Hosts: []*inventory.Host{h}}}, export.Options{Format: export.Ansible, Objects: m.objects})
 	require.NoError(t, err)
 	dir := write(t, r)
 	vault := fmt.Sprintf("vault_%s: !unsafe %q\nansible_connection: local\nansible_become: false\nansible_python_interpreter: /usr/bin/python3\n", r.Secrets[0].Name, keySecret)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "group_vars/all/vault.yml"), []byte(vault), 0o600))
 	require.NotContains(t, playbook(t, dir, "", "--diff", "-vvv"), keySecret)
-	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + lookup(h.Users[0].Home), `environment="T=` + keySecret + `" ` + public}
+	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + pipeLookup(h.Users[0].Home), `environment="T=` + keySecret + `" ` + public}
 	require.Equal(t, want, exportedLines(t, file))
 	require.NoFileExists(t, h.Users[0].Home+"/ran")
 	require.Regexp(t, `changed=0 `, playbook(t, dir, ""))
 	require.Equal(t, want, exportedLines(t, file))
 
-	// a user's links do not choose where root writes, at a later run
+	// at a later run, links of a user do not choose where root writes
 	other := filepath.Join(t.TempDir(), "of-root")
 	require.NoError(t, os.Rename(file, other))
 	require.NoError(t, os.Symlink(other, file))
@@ -229,16 +229,16 @@ func TestAnsibleAddsKeys(t *testing.T) {
 	require.Equal(t, []string{"kept"}, exportedLines(t, other))
 }
 
-// So do the commands of a user-data, also when they are run again.
+// The commands of a user-data add keys and keep the operator's, also at a second run.
 func TestCloudInitAddsKeys(t *testing.T) {
-	m := newMade(t)
-	h, file := local(t)
+	m := newSite(t)
+	h, file := localHost(t)
 	h.AuthorizedKeys = h.AuthorizedKeys[:1]
 	var doc struct {
 		Run []any `yaml:"runcmd"`
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(m.export(export.CloudInit, h).Files["web.yaml"]), &doc))
-	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + lookup(h.Users[0].Home)}
+	want := []string{operator, `restrict,command="echo \"{{ a }}\"" ` + public + " " + pipeLookup(h.Users[0].Home)}
 	for range 2 {
 		for _, c := range doc.Run {
 			words, ok := c.([]any)

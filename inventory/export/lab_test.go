@@ -21,7 +21,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// labHost is a host of the lab, without SSH.
+// labHost is a host of the lab on which commands run without SSH.
 type labHost struct{ *machine.Host }
 
 func (h labHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
@@ -34,7 +34,7 @@ func (h labHost) Dial(context.Context, string, string) (net.Conn, error) {
 
 func (h labHost) Close() error { return nil }
 
-// openLab opens a lab of the tests' own.
+// openLab opens a lab with a network of its own.
 func openLab(t *testing.T) *machine.Network {
 	t.Helper()
 	err := machine.Require()
@@ -53,7 +53,7 @@ func openLab(t *testing.T) *machine.Network {
 	return n
 }
 
-// bootDroplet boots a bare host, as a fresh droplet is.
+// bootDroplet boots a bare host that is like a fresh droplet.
 func bootDroplet(t *testing.T, n *machine.Network, s machine.Spec) labHost {
 	t.Helper()
 	s.Layer = machine.Droplet
@@ -64,7 +64,7 @@ func bootDroplet(t *testing.T, n *machine.Network, s machine.Spec) labHost {
 	return host
 }
 
-// waitBooted waits until systemd has started all that it starts by itself.
+// waitBooted waits until systemd has started all units of the boot.
 func waitBooted(t *testing.T, h labHost) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -83,13 +83,13 @@ func sh(t *testing.T, h labHost, script string) string {
 	return out.String()
 }
 
-// capture takes the inventory of a host with a key that is the same for all.
+// capture takes the inventory of a host, with one redaction key for all.
 func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Host {
 	t.Helper()
 	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
 	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
 	require.NoError(t, result.Err)
-	for i := range result.Host.Packages { // they are in the lab's image and not in its mirror, where Debian's have them
+	for i := range result.Host.Packages { // the lab's image has them and its mirror does not, unlike Debian's mirrors
 		if p := &result.Host.Packages[i]; p.Name == "nftables" || p.Name == "openssh-server" {
 			p.Origin = ""
 		}
@@ -97,42 +97,42 @@ func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Hos
 	return result.Host
 }
 
-// loggedIn runs a command on a host as a user whom a key lets in, by ssh itself.
-func loggedIn(t *testing.T, h labHost, keyFile, user, command string) (string, error) {
+// runAs runs a command on a host as a user, with ssh and a key.
+func runAs(t *testing.T, h labHost, keyFile, user, command string) (string, error) {
 	t.Helper()
 	//nolint:gosec // the test's own words
 	cmd := exec.CommandContext(t.Context(), "ssh", "-F", "none", "-i", keyFile, "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10",
-		"-o", "UserKnownHostsFile="+known(t, h), "-o", "StrictHostKeyChecking=yes", user+"@"+h.Address().String(), command)
+		"-o", "UserKnownHostsFile="+knownHosts(t, h), "-o", "StrictHostKeyChecking=yes", user+"@"+h.Address().String(), command)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// checkLogins logs in as those whom the key opens on a prepared host, and as
-// root, who may come from another address only.
+// checkLogins requires that the key logs in to the accounts of a prepared host, and not to
+// root, whose key is restricted to another address.
 func checkLogins(t *testing.T, h labHost, keyFile string) {
 	t.Helper()
 	for user, want := range map[string]string{"deploy": "deploy", "loader": "only this", "auditor": "auditor"} {
-		out, err := loggedIn(t, h, keyFile, user, "id -un")
+		out, err := runAs(t, h, keyFile, user, "id -un")
 		require.NoError(t, err, out)
 		require.Equal(t, want, out, user)
 	}
-	out, err := loggedIn(t, h, keyFile, "root", "id -un")
+	out, err := runAs(t, h, keyFile, "root", "id -un")
 	require.Error(t, err)
 	require.Contains(t, out, "Permission denied")
 }
 
-// secretsOf are planted on the prepared host, by the setting that holds them.
-var secretsOf = map[string]string{
+// plantedSecrets are the secrets on the prepared host, by the setting that holds them.
+var plantedSecrets = map[string]string{
 	"requirepass":  "pl4nted-Redis-Passw0rd",
 	"DB_PASSWORD":  "pl4nted}}DB{{Passw0rd%",
 	"DEPLOY_TOKEN": "pl4nted-{{Key}}-Tok3n",
 }
 
-// prepared is the script that makes a bare host one of the old site, whose
-// accounts a key opens.
-func prepared(t *testing.T, authorized string) string {
+// preparedScript returns the script that makes a bare host one of the old site, with a key
+// that logs in to its accounts.
+func preparedScript(t *testing.T, authorized string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "prepare.sh"))
 	require.NoError(t, err)
-	return strings.NewReplacer("@REDIS@", secretsOf["requirepass"], "@DB@", secretsOf["DB_PASSWORD"], "@TOKEN@", secretsOf["DEPLOY_TOKEN"], "@KEY@", authorized).Replace(string(text))
+	return strings.NewReplacer("@REDIS@", plantedSecrets["requirepass"], "@DB@", plantedSecrets["DB_PASSWORD"], "@TOKEN@", plantedSecrets["DEPLOY_TOKEN"], "@KEY@", authorized).Replace(string(text))
 }

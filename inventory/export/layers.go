@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// layering decides what is written once for all hosts, once for a role, and for
-// a host alone. A thing is never written above what it needs: a file not before
-// the user that owns it, a service not before its package and files.
+// layering decides what is written once for all hosts, once for a role, and for a host
+// alone. A thing is never in a layer above what it needs: a file not above the user that
+// owns it, a service not above its package and files.
 type layering struct {
-	roles [][]*recipe // of hosts, by role
-	// level of what others need, by its name, of each host
-	have map[*recipe]map[string]level
-	// families is the deepest level of packages that share the first word of
-	// their names, and of all packages under "".
+	roles [][]*recipe // the recipes of hosts, by role
+	// levels are the levels of things that others need, by host and name.
+	levels map[*recipe]map[string]level
+	// families are the deepest levels of packages that share the first word of their
+	// names, and under "" that of all packages.
 	families map[*recipe]map[string]level
 }
 
-// layered takes the recipes of hosts apart.
+// layered splits the recipes of hosts into layers.
 func layered(roles [][]*recipe) (common recipe, byRole []recipe, byHost [][]recipe) {
-	l := &layering{roles: roles, have: map[*recipe]map[string]level{}, families: map[*recipe]map[string]level{}}
+	l := &layering{roles: roles, levels: map[*recipe]map[string]level{}, families: map[*recipe]map[string]level{}}
 	byRole, byHost = make([]recipe, len(roles)), make([][]recipe, len(roles))
 	for i, hosts := range roles {
 		byHost[i] = make([]recipe, len(hosts))
 		for _, h := range hosts {
-			l.have[h], l.families[h] = map[string]level{}, map[string]level{}
+			l.levels[h], l.families[h] = map[string]level{}, map[string]level{}
 		}
 	}
 	at := func(where level, i, j int) *recipe {
@@ -38,24 +38,24 @@ func layered(roles [][]*recipe) (common recipe, byRole []recipe, byHost [][]reci
 		}
 		return &byHost[i][j]
 	}
-	// in the order in which they need each other
-	place(l, at, func(r *recipe) *[]pkg { return &r.Packages })
-	place(l, at, func(r *recipe) *[]group { return &r.Groups })
-	place(l, at, func(r *recipe) *[]user { return &r.Users })
-	place(l, at, func(r *recipe) *[]member { return &r.Members })
-	place(l, at, func(r *recipe) *[]zone { return &r.Zone })
-	place(l, at, func(r *recipe) *[]folder { return &r.Folders })
-	place(l, at, func(r *recipe) *[]file { return &r.Files })
-	place(l, at, func(r *recipe) *[]key { return &r.Keys })
-	place(l, at, func(r *recipe) *[]absent { return &r.Absent })
-	place(l, at, func(r *recipe) *[]hostsLine { return &r.Lines })
-	place(l, at, func(r *recipe) *[]unit { return &r.Units })
+	// a kind comes after the kinds that it needs
+	placeInLayers(l, at, func(r *recipe) *[]pkg { return &r.Packages })
+	placeInLayers(l, at, func(r *recipe) *[]group { return &r.Groups })
+	placeInLayers(l, at, func(r *recipe) *[]user { return &r.Users })
+	placeInLayers(l, at, func(r *recipe) *[]member { return &r.Members })
+	placeInLayers(l, at, func(r *recipe) *[]zone { return &r.Zone })
+	placeInLayers(l, at, func(r *recipe) *[]folder { return &r.Folders })
+	placeInLayers(l, at, func(r *recipe) *[]file { return &r.Files })
+	placeInLayers(l, at, func(r *recipe) *[]key { return &r.Keys })
+	placeInLayers(l, at, func(r *recipe) *[]absent { return &r.Absent })
+	placeInLayers(l, at, func(r *recipe) *[]hostsLine { return &r.Lines })
+	placeInLayers(l, at, func(r *recipe) *[]unit { return &r.Units })
 	return common, byRole, byHost
 }
 
-// place puts the things of one kind into the layers; get is their list in a
+// placeInLayers puts the things of one kind into layers. get returns their list in a
 // recipe, at the recipe of a layer.
-func place[T comparable](l *layering, at func(where level, i, j int) *recipe, get func(*recipe) *[]T) {
+func placeInLayers[T comparable](l *layering, at func(where level, i, j int) *recipe, get func(*recipe) *[]T) {
 	everywhere, inRoles, hosts := map[T]int{}, make([]map[T]int, len(l.roles)), 0
 	for i, role := range l.roles {
 		inRoles[i] = map[T]int{}
@@ -67,13 +67,13 @@ func place[T comparable](l *layering, at func(where level, i, j int) *recipe, ge
 			}
 		}
 	}
-	if len(l.roles) < 2 { // one role is all there is
+	if len(l.roles) < 2 { // with one role only, nothing is common
 		hosts = -1
 	}
-	// fits is the same for all who have a thing, so it is found out once.
+	// fits has one answer for all hosts with a thing, so it is computed once.
 	fits := func(known map[T]bool, x T, where level, among [][]*recipe) bool {
 		if _, ok := known[x]; !ok {
-			known[x] = all(among, func(h *recipe) bool { return l.needs(h, x) <= where })
+			known[x] = forEvery(among, func(h *recipe) bool { return l.deepestNeed(h, x) <= where })
 		}
 		return known[x]
 	}
@@ -89,7 +89,7 @@ func place[T comparable](l *layering, at func(where level, i, j int) *recipe, ge
 				case inRoles[i][x] == len(role) && fits(inThis, x, inRole, l.roles[i:i+1]):
 					where, seen = inRole, writtenHere
 				}
-				l.note(h, x, where)
+				l.record(h, x, where)
 				if !seen[x] {
 					seen[x] = true
 					list := get(at(where, i, j))
@@ -100,7 +100,7 @@ func place[T comparable](l *layering, at func(where level, i, j int) *recipe, ge
 	}
 }
 
-func all(roles [][]*recipe, ok func(*recipe) bool) bool {
+func forEvery(roles [][]*recipe, ok func(*recipe) bool) bool {
 	for _, role := range roles {
 		for _, h := range role {
 			if !ok(h) {
@@ -111,13 +111,13 @@ func all(roles [][]*recipe, ok func(*recipe) bool) bool {
 	return true
 }
 
-// note keeps the level of what others need.
-func (l *layering) note(h *recipe, x any, where level) {
-	have := l.have[h]
+// record records the level of a thing that others need.
+func (l *layering) record(h *recipe, x any, where level) {
+	have := l.levels[h]
 	switch x := x.(type) {
 	case pkg:
 		have["package "+x.Name] = where
-		for _, of := range []string{"", family(x.Name)} {
+		for _, of := range []string{"", familyOf(x.Name)} {
 			l.families[h][of] = max(l.families[h][of], where)
 		}
 	case group:
@@ -131,17 +131,17 @@ func (l *layering) note(h *recipe, x any, where level) {
 	}
 }
 
-// needs is the level of the deepest thing that x needs on a host.
-func (l *layering) needs(h *recipe, x any) level {
-	have := l.have[h]
+// deepestNeed returns the level of the deepest thing that x needs on a host.
+func (l *layering) deepestNeed(h *recipe, x any) level {
+	have := l.levels[h]
 	account := func(kind, name string) level {
 		if where, ok := have[kind+name]; ok {
 			return where
 		}
-		if _, err := strconv.Atoi(name); err == nil || static[name] || name == "" {
+		if _, err := strconv.Atoi(name); err == nil || baseAccounts[name] || name == "" {
 			return inCommon
 		}
-		return l.brings(h, cmp.Or(makers[name], strings.Trim(name, "_")))
+		return l.levelOfDependency(h, cmp.Or(packageFamilies[name], strings.Trim(name, "_")))
 	}
 	switch x := x.(type) {
 	case user:
@@ -162,12 +162,12 @@ func (l *layering) needs(h *recipe, x any) level {
 		if x.Package != "" && x.State != unitMasked {
 			where, ok := have["package "+x.Package]
 			if !ok {
-				where = l.brings(h, x.Package)
+				where = l.levelOfDependency(h, x.Package)
 			}
 			need = max(need, where)
 		}
 		for _, f := range h.Files {
-			if restarts(f, x.Name) {
+			if restartsUnit(f, x.Name) {
 				need = max(need, have["file "+f.Path])
 			}
 		}
@@ -176,21 +176,22 @@ func (l *layering) needs(h *recipe, x any) level {
 	return inCommon
 }
 
-// brings is the level of the package that brings another, or an account of that
-// name, as a dependency: that of its family, else one that a role's own packages
-// are at. Which package it is, an inventory does not say.
-func (l *layering) brings(h *recipe, name string) level {
-	if where, ok := l.families[h][family(name)]; ok {
+// levelOfDependency returns the level of the package that installs another one, or an
+// account of that name, as a dependency. The inventory does not say which package that
+// is: it is the level of the name's family, else at most that of a role.
+func (l *layering) levelOfDependency(h *recipe, name string) level {
+	if where, ok := l.families[h][familyOf(name)]; ok {
 		return where
 	}
 	return min(l.families[h][""], inRole)
 }
 
-// family is the first word of a package's name: nginx of nginx-common.
-func family(name string) string {
+// familyOf returns the first word of a package's name: nginx of nginx-common.
+func familyOf(name string) string {
 	first, _, _ := strings.Cut(name, "-")
 	return first
 }
 
-// makers are families of packages whose accounts have another name.
-var makers = map[string]string{"mysql": "mariadb", "postgres": "postgresql", "memcache": "memcached", "bind": "bind9", "Debian-exim": "exim4", "crontab": "cron", "sshd": "openssh", "_ssh": "openssh", "messagebus": "dbus", "docker": "docker.io"}
+// packageFamilies are the families of packages whose accounts have another name, by
+// account.
+var packageFamilies = map[string]string{"mysql": "mariadb", "postgres": "postgresql", "memcache": "memcached", "bind": "bind9", "Debian-exim": "exim4", "crontab": "cron", "sshd": "openssh", "_ssh": "openssh", "messagebus": "dbus", "docker": "docker.io"}

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// stored is where a file's contents lie in an export: its own path below a
-// folder, with bytes that trouble shells, archives or people written as %0A. A
-// part that gets too long for a file system ends in its hash.
-func stored(name string) string {
+// storedPath returns the path of a file's contents in an export: its own path below a
+// folder. Bytes that are difficult for shells, archives or people are escaped like %0A.
+// A part that would be too long for a file system ends in its hash.
+func storedPath(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(strings.TrimPrefix(name, "/")) {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/._-+@", c) >= 0 {
@@ -23,28 +23,28 @@ func stored(name string) string {
 	}
 	parts := strings.Split(b.String(), "/")
 	for i, p := range parts {
-		if len(p) > maxPart {
-			parts[i] = fmt.Sprintf("%s%%%x", p[:maxPart-65], sha256.Sum256([]byte(p)))
+		if len(p) > maxPathPart {
+			parts[i] = fmt.Sprintf("%s%%%x", p[:maxPathPart-65], sha256.Sum256([]byte(p)))
 		}
 	}
 	return strings.Join(parts, "/")
 }
 
-// maxPart is 255 bytes, which file systems take, without the longest ending that
-// a template gets.
-const maxPart = 255 - len(".jinja")
+// maxPathPart is the length of a part of a path: 255 bytes, which file systems accept,
+// without the longest suffix of a template.
+const maxPathPart = 255 - len(".jinja")
 
-// usual are folders that every Debian has, or that apt or systemd bring.
-var usual = regexp.MustCompile(`^(/|/etc(/(apt(/(apt\.conf\.d|auth\.conf\.d|preferences\.d|sources\.list\.d|keyrings|trusted\.gpg\.d))?|cron\.(d|hourly|daily|weekly|monthly)|default|dpkg(/dpkg\.cfg\.d)?|init\.d|` +
+// standardFolder matches folders that every Debian has, or that apt or systemd bring.
+var standardFolder = regexp.MustCompile(`^(/|/etc(/(apt(/(apt\.conf\.d|auth\.conf\.d|preferences\.d|sources\.list\.d|keyrings|trusted\.gpg\.d))?|cron\.(d|hourly|daily|weekly|monthly)|default|dpkg(/dpkg\.cfg\.d)?|init\.d|` +
 	`logrotate\.d|modprobe\.d|modules-load\.d|pam\.d|profile\.d|security(/limits\.d)?|skel|ssh(/sshd_config\.d)?|ssl(/certs|/private)?|sudoers\.d|sysctl\.d|systemd(/system)?|tmpfiles\.d|update-motd\.d|udev/rules\.d))?|` +
 	`/usr/local/(bin|sbin|etc|lib|share)|/var/spool/cron/crontabs)$`)
 
-// folders are those that must be there before the files are, those with an
-// owner of their own among them; of the others the deepest ones.
+// folders returns the folders that must exist before the files: those with an owner of
+// their own, and the deepest of the others.
 func (r *recipe) folders() []folder {
 	var found []string
 	for _, f := range r.Files {
-		if dir := path.Dir(f.Path); !usual.MatchString(dir) && f.Use != useApt {
+		if dir := path.Dir(f.Path); !standardFolder.MatchString(dir) && f.Use != useApt {
 			found = append(found, dir)
 		}
 	}
@@ -61,8 +61,8 @@ func (r *recipe) folders() []folder {
 	return all
 }
 
-// pick are the files that a function takes.
-func pick(all []file, take func(file) bool) []file {
+// filterFiles returns the files for which a function returns true.
+func filterFiles(all []file, take func(file) bool) []file {
 	var some []file
 	for _, f := range all {
 		if take(f) {
@@ -72,10 +72,10 @@ func pick(all []file, take func(file) bool) []file {
 	return some
 }
 
-// secretFile reports whether a file needs secrets.
-func secretFile(f file) bool { return f.Link == "" && withSecrets(f.Text) }
+// isSecretFile reports whether a file needs secrets.
+func isSecretFile(f file) bool { return f.Link == "" && hasSecrets(f.Text) }
 
-// allRestarts are the units that files of a layer start again, sorted.
+// allRestarts returns the units that changes of the layer's files restart, sorted.
 func (r *recipe) allRestarts() []string {
 	var units []string
 	for _, f := range r.Files {
@@ -88,7 +88,7 @@ func (r *recipe) allRestarts() []string {
 	return slices.Compact(units)
 }
 
-// groupsOf are the groups that a user of the layer is a member of, in it.
+// groupsOf returns the groups of which the layer makes a user a member.
 func (r *recipe) groupsOf(name string) []string {
 	var groups []string
 	for _, m := range r.Members {
@@ -99,8 +99,8 @@ func (r *recipe) groupsOf(name string) []string {
 	return groups
 }
 
-// strangers are memberships of users that the layer does not make: by user.
-func (r *recipe) strangers() []string {
+// foreignMembers returns the users that the layer adds to groups and does not create.
+func (r *recipe) foreignMembers() []string {
 	var users []string
 	for _, m := range r.Members {
 		if !slices.ContainsFunc(r.Users, func(u user) bool { return u.Name == m.User }) {
@@ -110,17 +110,17 @@ func (r *recipe) strangers() []string {
 	return slices.Compact(users)
 }
 
-// masked and started are the units that must never start, and the others.
-func (r *recipe) masked() []unit {
+// maskedUnits returns the units that must never start, startedUnits all others.
+func (r *recipe) maskedUnits() []unit {
 	return slices.DeleteFunc(slices.Clone(r.Units), func(u unit) bool { return u.State != unitMasked })
 }
 
-func (r *recipe) started() []unit {
+func (r *recipe) startedUnits() []unit {
 	return slices.DeleteFunc(slices.Clone(r.Units), func(u unit) bool { return u.State == unitMasked })
 }
 
-// wanted are the secrets of a layer's files, by the name of their variable.
-func (r *recipe) wanted(names map[string]string) []string {
+// secretNames returns the names of the variables for the secrets of the layer's files.
+func (r *recipe) secretNames(names map[string]string) []string {
 	var all []string
 	for _, f := range r.Files {
 		for _, t := range token.FindAllString(f.Text, -1) {

@@ -11,9 +11,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// What the capture did not see is listed, and not taken for "not there".
+// What the capture did not see is listed, and not treated as absent.
 func TestExportListsWhatTheCaptureMissed(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	h := m.web("web1")
 	require.Contains(t, m.export(export.Ansible, h).Files["roles/common/defaults/main.yml"]+m.export(export.Ansible, h).Files["roles/web/defaults/main.yml"], "/etc/nginx/sites-enabled/default")
 	h.Configuration = append(h.Configuration, inventory.File{Path: "/etc/gone", Kind: "removed"})
@@ -24,15 +24,15 @@ func TestExportListsWhatTheCaptureMissed(t *testing.T) {
 	r := m.export(export.Ansible, h)
 	require.Contains(t, r.Files["NOT-EXPORTED.md"], "- `tree: find: '/etc/sudoers.d': Permission denied`: web1\n")
 	require.Contains(t, r.Files["NOT-EXPORTED.md"], "- `sysctl: it took too long`: web1\n")
-	require.True(t, slices.ContainsFunc(r.Left, func(l export.Left) bool { return l.What == "/etc/gone" }))
+	require.True(t, slices.ContainsFunc(r.NotExported, func(l export.NotExported) bool { return l.What == "/etc/gone" }))
 	for _, name := range r.Names {
 		require.NotContains(t, r.Files[name], "/etc/nginx/sites-enabled/default", name)
 	}
 }
 
 // A host of which a whole part is missing is not exported.
-func TestExportRefusesHalfAHost(t *testing.T) {
-	m := newMade(t)
+func TestExportRefusesIncompleteHost(t *testing.T) {
+	m := newSite(t)
 	for _, missing := range []inventory.Missing{
 		{What: "tree", Reason: inventory.TimedOut, Detail: "it took too long"},
 		{What: "packages", Reason: inventory.Failed, Detail: "status 2"},

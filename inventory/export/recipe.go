@@ -1,11 +1,11 @@
 package export
 
-// The things that a host is made of. Equal ones of many hosts are written once,
-// so all of these types are comparable.
+// The things that a host is made of. Equal things of many hosts are written once, so
+// all of these types are comparable.
 type (
 	pkg struct {
 		Name    string
-		Version string // only of one that is held
+		Version string // only if Held
 		Held    bool
 	}
 	group struct {
@@ -17,13 +17,13 @@ type (
 		Name, Group, Home, Shell, Gecos string
 		UID                             int
 		System                          bool
-		MakeHome                        bool // who is a person or logs in
+		MakeHome                        bool // a person, or an account that logs in
 	}
 	member struct{ User, Group string }
 	file   struct {
 		Path               string
 		Mode, Owner, Group string
-		Link               string // target of a link, which has no contents
+		Link               string // target of a link, which has no Text
 		Text               string // with tokens in place of secrets
 		Restarts           string // units, with spaces between them
 		Use                use
@@ -36,11 +36,11 @@ type (
 		Name    string
 		State   unitState
 		Running bool
-		Package string // that brings it
+		Package string // the package that installs it
 	}
 )
 
-// use is when a file is needed.
+// use says when a file is needed.
 type use int
 
 const (
@@ -57,7 +57,7 @@ const (
 	unitMasked   unitState = "masked"
 )
 
-// recipe is a list of those things, each kind sorted.
+// recipe lists those things, each kind sorted.
 type recipe struct {
 	Packages []pkg
 	Groups   []group
@@ -72,23 +72,23 @@ type recipe struct {
 	Units    []unit
 }
 
-func (r *recipe) empty() bool {
+func (r *recipe) isEmpty() bool {
 	return len(r.Packages)+len(r.Groups)+len(r.Users)+len(r.Members)+len(r.Zone)+len(r.Folders)+len(r.Files)+len(r.Keys)+len(r.Absent)+len(r.Lines)+len(r.Units) == 0
 }
 
-// site is what is exported, in layers: a host is made of Common, its role and
+// site is what is exported, in layers: a host is made of Common, its role's recipe and
 // its own.
 type site struct {
 	Common  recipe
 	Roles   []role
 	Secrets []Needed
-	names   map[string]string // of the variable, by token
+	names   map[string]string // names of variables for secrets, by token
 	connect map[string]string
 }
 
 type role struct {
 	Name  string // an identifier
-	Title string // as the operator knows it
+	Title string // the role's name for people
 	recipe
 	Hosts []host
 }
@@ -98,7 +98,7 @@ type host struct {
 	recipe
 }
 
-// where a layer is: its level, then the role or host.
+// level is the depth of a layer.
 type level int
 
 const (

@@ -9,33 +9,33 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Left is something that the export does not bring back.
-type Left struct {
+// NotExported is something that the export does not have.
+type NotExported struct {
 	What  string   `json:"what"`
 	Why   string   `json:"why"`
 	Hosts []string `json:"hosts"`
 }
 
-func (c *collector) leave(h *inventory.Host, what, why string) {
+func (c *collector) leaveOut(h *inventory.Host, what, why string) {
 	key := [2]string{what, why}
-	c.leftOut[key] = append(c.leftOut[key], h.Name)
+	c.notExportedHosts[key] = append(c.notExportedHosts[key], h.Name)
 }
 
-// left lists what was left out, by reason.
-func (c *collector) left() []Left {
-	list := []Left{}
-	for key, hosts := range c.leftOut {
+// notExported returns what was left out, sorted by reason.
+func (c *collector) notExported() []NotExported {
+	list := []NotExported{}
+	for key, hosts := range c.notExportedHosts {
 		slices.Sort(hosts)
-		list = append(list, Left{shown(key[0]), shown(key[1]), slices.Compact(hosts)})
+		list = append(list, NotExported{asciiLine(key[0]), asciiLine(key[1]), slices.Compact(hosts)})
 	}
-	slices.SortFunc(list, func(a, b Left) int {
+	slices.SortFunc(list, func(a, b NotExported) int {
 		return cmp.Or(cmp.Compare(a.Why, b.Why), cmp.Compare(a.What, b.What), slices.Compare(a.Hosts, b.Hosts))
 	})
 	return list
 }
 
-// shown makes a name of any bytes one line of plain text.
-func shown(text string) string {
+// asciiLine returns a name of any bytes as one line of ASCII.
+func asciiLine(text string) string {
 	quoted := fmt.Sprintf("%+q", text)
 	if quoted[1:len(quoted)-1] == text {
 		return text
@@ -43,8 +43,8 @@ func shown(text string) string {
 	return quoted
 }
 
-// code puts a text into backticks, more than it has in a row.
-func code(text string) string {
+// inBackticks puts a text into backticks, more than it has in a row.
+func inBackticks(text string) string {
 	fence := "`"
 	for strings.Contains(text, fence) {
 		fence += "`"
@@ -55,25 +55,25 @@ func code(text string) string {
 	return fence + text + fence
 }
 
-// notExported is the page of what was left out, by reason.
-func notExported(list []Left) string {
+// notExportedPage returns the page of what was left out, by reason.
+func notExportedPage(list []NotExported) string {
 	var b strings.Builder
 	b.WriteString("# What is not exported\n\nEach needs a look before the new hosts serve anybody.\n")
 	why := ""
 	for _, l := range list {
 		if l.Why != why {
 			why = l.Why
-			b.WriteString("\n## " + upper(strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "").Replace(why)) + "\n\n")
+			b.WriteString("\n## " + capitalized(strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "").Replace(why)) + "\n\n")
 		}
-		fmt.Fprintf(&b, "- %s: %s\n", code(l.What), strings.Join(l.Hosts, ", "))
+		fmt.Fprintf(&b, "- %s: %s\n", inBackticks(l.What), strings.Join(l.Hosts, ", "))
 	}
 	return b.String()
 }
 
-func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+func capitalized(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // rewritten is the page of the addresses that were replaced, or are still there.
-func rewritten(list []Rewrite) string {
+func rewrittenPage(list []Rewrite) string {
 	var b strings.Builder
 	b.WriteString("# Old addresses\n\nNames of hosts, networks and addresses that two hosts have are not looked for: migrate inventory findings\nlists the lines with names.\n\n")
 	part := func(title string, among func(Rewrite) bool) {
@@ -85,14 +85,14 @@ func rewritten(list []Rewrite) string {
 			if lines++; lines == 1 {
 				b.WriteString("## " + title + "\n\n")
 			}
-			change := code(r.Old)
+			change := inBackticks(r.Old)
 			switch {
 			case r.New != "":
-				change += " → " + code(r.New)
+				change += " → " + inBackticks(r.New)
 			case !r.isUsual():
 				change += " (" + string(r.Why) + ")"
 			}
-			fmt.Fprintf(&b, "- %s: %s on %s\n", code(fmt.Sprintf("%s:%d", shown(r.File), r.Line)), change, r.Hosts)
+			fmt.Fprintf(&b, "- %s: %s on %s\n", inBackticks(fmt.Sprintf("%s:%d", asciiLine(r.File), r.Line)), change, r.Hosts)
 		}
 		if lines > 0 {
 			b.WriteString("\n")

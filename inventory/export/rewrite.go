@@ -27,7 +27,7 @@ func (r Rewrite) isUsual() bool {
 	return r.Why == address.NoNew || r.Why == address.Network || r.Why == address.Range
 }
 
-// hostList is names with commas between them: a Rewrite must be comparable.
+// hostList is names separated by commas: a Rewrite must be comparable.
 type hostList string
 
 // MarshalJSON writes a list.
@@ -35,7 +35,7 @@ func (l hostList) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%q", strings.Split(string(l), ", ")), nil
 }
 
-// rewriterOf is a host's, made once.
+// rewriterOf returns a host's rewriter, which is made once.
 func (c *collector) rewriterOf(h *inventory.Host) address.Rewriter {
 	if w, ok := c.rewriters[h.Name]; ok {
 		return w
@@ -57,15 +57,15 @@ func (c *collector) rewrite(h *inventory.Host, name string, line int, text strin
 	out, mentions := c.rewriterOf(h).Rewrite(text)
 	for _, m := range mentions {
 		key := Rewrite{File: name, Line: line + m.Line - 1, Old: m.Old, New: m.New, Why: m.Why}
-		c.changed[key] = append(c.changed[key], h.Name)
+		c.rewritten[key] = append(c.rewritten[key], h.Name)
 	}
 	return out
 }
 
-// rewrites lists what was replaced, by file and line.
+// rewrites returns what was replaced or stayed, sorted by file and line.
 func (c *collector) rewrites() []Rewrite {
 	list := []Rewrite{}
-	for r, hosts := range c.changed {
+	for r, hosts := range c.rewritten {
 		r.Hosts = hostList(joined(hosts))
 		list = append(list, r)
 	}
@@ -75,7 +75,7 @@ func (c *collector) rewrites() []Rewrite {
 	return list
 }
 
-// joined sorts names, takes doubles out and joins them.
+// joined sorts names, removes duplicates and joins them.
 func joined(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)

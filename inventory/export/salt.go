@@ -6,31 +6,31 @@ import (
 	"strings"
 )
 
-// salt writes states for what all hosts have, for each role and for what is
-// left for single hosts, and the pillar that the secrets belong in.
+// salt writes states for what all hosts have, for each role and for what only single
+// hosts have, and the pillar for the secrets.
 func (f files) salt(s *site) error {
-	w := &saltWriter{files: f, names: s.names, secrets: s.Secrets, taken: map[string]bool{}, exported: s.exported()}
+	w := &saltWriter{files: f, names: s.names, secrets: s.Secrets, usedNames: map[string]bool{}, exportedUnits: s.exported()}
 	for _, r := range s.Roles {
-		w.taken[r.Name] = true
+		w.usedNames[r.Name] = true
 	}
-	common := &part{"common", &s.Common}
+	common := &stateLayer{"common", &s.Common}
 	if err := w.write(common); err != nil {
 		return err
 	}
 	top, pillar := mapping{}, mapping{}
 	for i := range s.Roles {
 		r := &s.Roles[i]
-		of := &part{r.Name, &r.recipe}
+		of := &stateLayer{r.Name, &r.recipe}
 		if err := w.write(common, of); err != nil {
 			return err
 		}
 		for j := range r.Hosts {
 			h := &r.Hosts[j]
-			own := &part{w.hostName(h.Name), &h.recipe}
+			own := &stateLayer{w.hostName(h.Name), &h.recipe}
 			if err := w.write(common, of, own); err != nil {
 				return err
 			}
-			if sls := filled(common, of, own); len(sls) > 0 {
+			if sls := namesOfFilled(common, of, own); len(sls) > 0 {
 				top = append(top, pair{h.Name, sls})
 			}
 			if sls := w.pillarOf(common, of, own); len(sls) > 0 {
@@ -48,7 +48,7 @@ func (f files) salt(s *site) error {
 	return f.document("pillar/top.sls", "#!yaml", mapping{{"base", pillar}})
 }
 
-// exported is the units that some layer starts or stops.
+// exported returns the units that some layer starts or stops.
 func (s *site) exported() map[string]bool {
 	set := map[string]bool{}
 	add := func(r *recipe) {
@@ -66,17 +66,17 @@ func (s *site) exported() map[string]bool {
 	return set
 }
 
-// part is a layer by the name of its states.
-type part struct {
+// stateLayer is a layer with the name of its states.
+type stateLayer struct {
 	name string
 	*recipe
 }
 
-// filled names the layers that are not empty.
-func filled(layers ...*part) []string {
+// namesOfFilled returns the names of the layers that are not empty.
+func namesOfFilled(layers ...*stateLayer) []string {
 	var names []string
 	for _, l := range layers {
-		if !l.empty() {
+		if !l.isEmpty() {
 			names = append(names, l.name)
 		}
 	}
@@ -85,55 +85,56 @@ func filled(layers ...*part) []string {
 
 // saltWriter writes the states of layers.
 type saltWriter struct {
-	files    files
-	names    map[string]string // of secrets, by token
-	secrets  []Needed
-	taken    map[string]bool // names of roles' and hosts' states
-	exported map[string]bool // units
+	files         files
+	names         map[string]string // of secrets, by token
+	secrets       []Needed
+	usedNames     map[string]bool // names of roles' and hosts' states
+	exportedUnits map[string]bool // units
 }
 
-// hostName is the name of a host's own states: a dot there would mean a folder.
+// hostName returns the name of a host's own states, in which a dot would mean a folder.
 func (w *saltWriter) hostName(host string) string {
 	plain := "host_" + strings.TrimPrefix(identifier(host), "role_")
 	name := plain
-	for n := 2; w.taken[name]; n++ {
+	for n := 2; w.usedNames[name]; n++ {
 		name = plain + "_" + strconv.Itoa(n)
 	}
-	w.taken[name] = true
+	w.usedNames[name] = true
 	return name
 }
 
-// pillarOf names what a minion sees of the pillar: the secrets of its own layers.
-func (w *saltWriter) pillarOf(layers ...*part) []string {
+// pillarOf returns what a minion sees of the pillar: the secrets of its own layers.
+func (w *saltWriter) pillarOf(layers ...*stateLayer) []string {
 	var names []string
 	for _, l := range layers {
-		if len(l.wanted(w.names)) > 0 {
+		if len(l.secretNames(w.names)) > 0 {
 			names = append(names, "secrets."+l.name)
 		}
 	}
 	return names
 }
 
-// write writes the last of the layers; those above it are what it may require.
-func (w *saltWriter) write(layers ...*part) error {
+// write writes the states of the last layer, which may require those of the layers
+// before it.
+func (w *saltWriter) write(layers ...*stateLayer) error {
 	last := len(layers) - 1
-	if layers[last].empty() {
+	if layers[last].isEmpty() {
 		return nil
 	}
-	s := &states{saltWriter: w, part: layers[last], layers: layers}
-	if len(w.pillarOf(s.part)) > 0 {
-		wanted := s.wanted(w.names)
+	s := &states{saltWriter: w, stateLayer: layers[last], layers: layers}
+	if len(w.pillarOf(s.stateLayer)) > 0 {
+		wanted := s.secretNames(w.names)
 		needed := slices.DeleteFunc(slices.Clone(w.secrets), func(n Needed) bool { return !slices.Contains(wanted, n.Name) })
 		w.files.put("pillar/secrets/"+s.name+".example.sls", pillarExample(s.name, needed))
 	}
-	if above := filled(layers[:last]...); len(above) > 0 {
-		s.all = append(s.all, pair{"include", above})
+	if above := namesOfFilled(layers[:last]...); len(above) > 0 {
+		s.out = append(s.out, pair{"include", above})
 	}
 	s.apt()
 	s.accounts()
 	s.configuration()
 	s.units()
-	return w.files.document("salt/"+layers[last].name+"/init.sls", "#!yaml", s.all)
+	return w.files.document("salt/"+layers[last].name+"/init.sls", "#!yaml", s.out)
 }
 
 const saltReadme = `# Salt, as exported
@@ -155,8 +156,8 @@ NOT-EXPORTED.md lists what is not here, and why. REWRITTEN.md lists the old addr
 replaced, and those that still stand in files.
 `
 
-// pillarExample lists the secrets to fill in for a layer. They stand in comments: what is
-// not filled in must be missing, not wrong.
+// pillarExample lists the secrets to fill in for a layer. They are comments, so that a
+// secret that is not filled in is missing and not wrong.
 func pillarExample(layer string, needed []Needed) string {
 	var b strings.Builder
 	b.WriteString("#!yaml\n# The secrets that the states " + layer + " need, and where they go. Copy this file to " + layer + ".sls and\n# fill in each, without the comment sign.\nsecrets:\n")

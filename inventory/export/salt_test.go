@@ -15,10 +15,10 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// sls is a file of states, by the name of each state.
+// sls is a file of states, by ID.
 type sls map[string]any
 
-// readSLS reads one as Salt does with the yaml renderer.
+// readSLS reads a file of states as Salt does with the yaml renderer.
 func readSLS(t *testing.T, r *export.Result, name string) sls {
 	t.Helper()
 	text, ok := r.Files[name]
@@ -29,8 +29,8 @@ func readSLS(t *testing.T, r *export.Result, name string) sls {
 	return parsed
 }
 
-// highstate joins the states that a minion gets, as included; a state of two
-// files would be Salt's error.
+// highstate joins the states that a minion gets, included ones too. Salt refuses an ID that
+// two files have.
 func highstate(t *testing.T, r *export.Result, names []any) map[string]map[string][]any {
 	t.Helper()
 	states := map[string]map[string][]any{}
@@ -72,10 +72,10 @@ func text(t *testing.T, value any) string {
 	return s
 }
 
-// requisites are the arguments that name other states.
+// requisites are the arguments that refer to other states.
 var requisites = map[string]bool{"require": true, "watch": true, "onchanges": true}
 
-// checkStates holds every requisite and source against what is there.
+// checkStates requires that the states and files of every requisite and source exist.
 func checkStates(t *testing.T, r *export.Result, states map[string]map[string][]any) {
 	t.Helper()
 	for id, functions := range states {
@@ -116,10 +116,10 @@ func checkRequisites(t *testing.T, states map[string]map[string][]any, id string
 	}
 }
 
-// Every state file is YAML, what it includes, requires and copies is there, and
-// top.sls names what is there.
+// Every state file is YAML; what it includes, requires and copies exists, and so do the
+// states of top.sls.
 func TestSaltStatesResolve(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()
 	hosts[0].Configuration = append(hosts[0].Configuration, m.hostile()...)
 	r := m.export(export.Salt, hosts...)
@@ -144,10 +144,10 @@ func TestSaltStatesResolve(t *testing.T) {
 	require.Nil(t, pillar["secrets"], "what is not filled in is missing, not wrong")
 }
 
-// Names that look alike do not get into each other's way: a template and a file
-// of its name, a role and a host's own states, two roles.
+// Similar names do not collide: a template and a file with its name, a role and a host's own
+// states, two roles.
 func TestSaltKeepsNamesApart(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	web, other, alike := m.web("web1"), m.host("web2", "host-web1"), m.host("web3", "host.web1")
 	web.Configuration = append(web.Configuration, m.file("/etc/app.conf", "password "+dbToken+"\n"), m.file("/etc/app.conf.jinja", "{{ x }}\n"))
 	other.Configuration = append(other.Configuration, m.file("/etc/other", "x\n"))
@@ -172,7 +172,7 @@ func TestSaltKeepsNamesApart(t *testing.T) {
 
 // A host sees the secrets of its own layers, and no others.
 func TestSaltPillarIsOfEachHost(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()
 	const token = "migrate-secret-00000000000000cc"
 	hosts[0].Configuration = append(hosts[0].Configuration, m.file("/etc/only.conf", "password "+token+"\n"))
@@ -186,9 +186,9 @@ func TestSaltPillarIsOfEachHost(t *testing.T) {
 	require.Contains(t, r.Files["pillar/secrets/web.example.sls"], "# redis_requirepass:")
 }
 
-// The requisites that matter: a service after its files, a file after its owner.
+// A service comes after its files, a file after its owner.
 func TestSaltOrder(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	r := m.export(export.Salt, m.hosts()...)
 	web := r.Files["salt/web/init.sls"]
 	for _, want := range []string{
@@ -201,14 +201,14 @@ func TestSaltOrder(t *testing.T) {
 	require.Contains(t, r.Files["salt/common/init.sls"], "common_restart_systemd-sysctl.service:\n  cmd.run:\n    - name: \"systemctl restart 'systemd-sysctl.service'\"\n    - onchanges:\n        - file: /etc/sysctl.d/60-site.conf\n")
 }
 
-// Salt itself takes the states, where it is installed: Debian has no package of it.
-func TestSaltTakesTheStates(t *testing.T) {
+// Salt itself accepts the states, if it is installed: Debian has no package of it.
+func TestSaltAcceptsStates(t *testing.T) {
 	salt, err := exec.LookPath("salt-call")
 	if err != nil {
 		t.Log("salt-call is not installed: the states were checked without it")
 		return
 	}
-	m := newMade(t)
+	m := newSite(t)
 	dir := write(t, m.export(export.Salt, m.hosts()...))
 	cmd := exec.CommandContext(t.Context(), salt, "--local", "--id=web1", "--config-dir="+t.TempDir(), "--file-root="+dir+"/salt", "--retcode-passthrough", "state.show_highstate")
 	out, err := cmd.CombinedOutput()
@@ -216,7 +216,7 @@ func TestSaltTakesTheStates(t *testing.T) {
 	require.Contains(t, string(out), "nginx.service")
 }
 
-// render has Jinja make a template, as Salt does.
+// render renders a template with Jinja, as Salt does.
 func render(t *testing.T, template, secret string) string {
 	t.Helper()
 	const script = `import sys, jinja2
@@ -234,17 +234,17 @@ sys.stdout.buffer.write(env.from_string(sys.stdin.buffer.read().decode()).render
 	return string(out)
 }
 
-// Templates give back every byte but the secrets', whatever else stands there.
-func TestTemplatesKeepWhatJinjaReads(t *testing.T) {
-	m := newMade(t)
+// Templates render every byte except the secrets as it was, whatever the text is.
+func TestTemplatesKeepJinjaSyntax(t *testing.T) {
+	m := newSite(t)
 	hosts := m.hosts()[:1]
 	const secret = `p"w'{{ x }}{% y %}`
-	for i, text := range troubling {
+	for i, text := range troublingTexts {
 		f := m.file("/etc/trouble/"+string(rune('a'+i)), strings.ReplaceAll(text, "@", redisToken))
 		hosts[0].Configuration = append(hosts[0].Configuration, f)
 	}
 	r := m.export(export.Salt, hosts...)
-	for i, text := range troubling {
+	for i, text := range troublingTexts {
 		got, ok := r.Files["salt/web/templates/etc/trouble/"+string(rune('a'+i))+".jinja"]
 		require.True(t, ok, text)
 		require.Equal(t, strings.ReplaceAll(text, "@", secret), render(t, got, secret), "%q", got)

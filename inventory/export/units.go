@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// units reads which services, sockets and timers start, and which must not.
+// units reads which services, sockets and timers start, and which must not start.
 func (c *collector) units(h *inventory.Host, r *recipe) {
 	masks := map[string]bool{}
 	for _, f := range h.Configuration {
@@ -25,10 +25,10 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 		case masks[name]:
 			one.State, one.Running, one.Package = unitMasked, false, ""
 		case strings.HasPrefix(enabled, "masked"), inventory.OfTheSystem(pkg), inventory.OfTheMachine(pkg):
-			return // a package's own doing
-		case c.leftPackage(h, pkg):
+			return // its package decides
+		case c.isPackageNotExported(h, pkg):
 			if enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv" {
-				c.leave(h, "unit "+name, "its package is not exported: enable and start it once that is installed")
+				c.leaveOut(h, "unit "+name, "its package is not exported: enable and start it once that is installed")
 			}
 			return
 		case enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv":
@@ -36,21 +36,21 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 		case enabled == "disabled":
 			one.State = unitDisabled
 		default:
-			return // static, generated, an alias: others start it
+			return // static, generated or an alias: another unit starts it
 		}
 		if enabled == "sysv" {
 			name += ".service"
 			one.Name = name
 		}
 		if !unitName.MatchString(name) {
-			c.leave(h, "unit "+name, "its name is none that systemd takes")
+			c.leaveOut(h, "unit "+name, "systemd does not accept its name")
 			return
 		}
 		if strings.Contains(name, "@.") {
 			return // a template starts through its instances
 		}
 		if active == "failed" && one.State != unitMasked {
-			c.leave(h, "that "+name+" runs", "it failed on the old host: it is enabled, and not started")
+			c.leaveOut(h, "that "+name+" runs", "it failed on the old host: it is enabled, and not started")
 		}
 		r.Units = append(r.Units, one)
 	}
@@ -68,22 +68,22 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 	r.Units = slices.Compact(r.Units)
 }
 
-// leftPackage reports whether a package is one that is not exported.
-func (c *collector) leftPackage(h *inventory.Host, name string) bool {
-	return slices.ContainsFunc(h.Packages, func(p inventory.Package) bool { return p.Name == name && whyLeft(p) != "" })
+// isPackageNotExported reports whether the host has a package that is not exported.
+func (c *collector) isPackageNotExported(h *inventory.Host, name string) bool {
+	return slices.ContainsFunc(h.Packages, func(p inventory.Package) bool { return p.Name == name && whyNotExported(p) != "" })
 }
 
-// restarts finds which units read each file, and so must start again when it
-// changes. Only those that run are named.
-func (c *collector) restarts(h *inventory.Host, r *recipe) {
-	running := map[string]string{} // unit to the package that brings it
+// findRestarts finds the running units that read each file, and so must restart when it
+// changes.
+func (c *collector) findRestarts(h *inventory.Host, r *recipe) {
+	running := map[string]string{} // unit to the package that installs it
 	for _, s := range h.Services {
-		if s.Active == "active" && unitName.MatchString(s.Unit) && !c.leftPackage(h, s.Package) {
+		if s.Active == "active" && unitName.MatchString(s.Unit) && !c.isPackageNotExported(h, s.Package) {
 			running[s.Unit] = s.Package
 		}
 	}
 	for _, t := range h.Timers {
-		if t.Active == "active" && (t.Cause.Kind != inventory.ByPackage || !c.leftPackage(h, t.Cause.Name)) && unitName.MatchString(t.Unit) {
+		if t.Active == "active" && (t.Cause.Kind != inventory.ByPackage || !c.isPackageNotExported(h, t.Cause.Name)) && unitName.MatchString(t.Unit) {
 			running[t.Unit] = ""
 		}
 	}
@@ -98,7 +98,7 @@ func (c *collector) restarts(h *inventory.Host, r *recipe) {
 		}
 		set := map[string]bool{}
 		for name, pkg := range running {
-			if reads(name, pkg, f.Path, packageOf[f.Path]) || mentions(r.Files, name, f.Path) {
+			if readsFile(name, pkg, f.Path, packageOf[f.Path]) || namesFile(r.Files, name, f.Path) {
 				set[name] = true
 			}
 		}
@@ -113,7 +113,7 @@ func (c *collector) restarts(h *inventory.Host, r *recipe) {
 	for i := range r.Absent {
 		set := map[string]bool{}
 		for name, pkg := range running {
-			if reads(name, pkg, r.Absent[i].Path, packageOf[r.Absent[i].Path]) {
+			if readsFile(name, pkg, r.Absent[i].Path, packageOf[r.Absent[i].Path]) {
 				set[name] = true
 			}
 		}
@@ -121,20 +121,20 @@ func (c *collector) restarts(h *inventory.Host, r *recipe) {
 	}
 }
 
-// alias is the units that read a folder of /etc of another name.
-var alias = map[string]string{"mysql": "mariadb", "iptables": "netfilter-persistent", "ssh": "ssh", "redis": "redis-server", "php": "php", "letsencrypt": "nginx"}
+// folderUnits are units that read a folder of /etc with another name, by folder.
+var folderUnits = map[string]string{"mysql": "mariadb", "iptables": "netfilter-persistent", "ssh": "ssh", "redis": "redis-server", "php": "php", "letsencrypt": "nginx"}
 
 var phpFolder = regexp.MustCompile(`^/etc/php/([\d.]+)/(\w+)/`)
 
-// reads reports whether a unit of a package reads a file: its own, one that the
-// same package brought, or one in the folder of that name.
-func reads(unit, pkg, file, filePackage string) bool {
+// readsFile reports whether a unit of a package reads a file: its own, one that the same
+// package installed, or one in the folder of /etc with its name.
+func readsFile(unit, pkg, file, filePackage string) bool {
 	if rest, ok := strings.CutPrefix(file, unitFolder); ok {
 		first, _, _ := strings.Cut(rest, "/")
 		return strings.TrimSuffix(first, ".d") == unit
 	}
 	if !strings.HasSuffix(unit, ".service") {
-		return false // its settings are in its unit
+		return false // sockets and timers have their settings in the unit
 	}
 	if pkg != "" && pkg == filePackage {
 		return true
@@ -156,7 +156,7 @@ func reads(unit, pkg, file, filePackage string) bool {
 		first, _, _ = strings.Cut(systemd, ".")
 		return stem == "systemd-"+first
 	}
-	for _, name := range []string{first, alias[first]} {
+	for _, name := range []string{first, folderUnits[first]} {
 		if name != "" && (stem == name || strings.HasPrefix(stem, name+"-") || strings.HasPrefix(stem, name+"@")) {
 			return true
 		}
@@ -164,8 +164,8 @@ func reads(unit, pkg, file, filePackage string) bool {
 	return false
 }
 
-// mentions reports whether the files that define a unit name a file.
-func mentions(files []file, unit, name string) bool {
+// namesFile reports whether the files that define a unit name a file.
+func namesFile(files []file, unit, name string) bool {
 	for _, f := range files {
 		rest, ok := strings.CutPrefix(f.Path, unitFolder)
 		if !ok || rest != unit && !strings.HasPrefix(rest, unit+".d/") {
@@ -180,7 +180,7 @@ func mentions(files []file, unit, name string) bool {
 	return false
 }
 
-// restarts reports whether a change of a file must start a unit again.
-func restarts(f file, unit string) bool {
+// restartsUnit reports whether a change of a file must restart a unit.
+func restartsUnit(f file, unit string) bool {
 	return slices.Contains(strings.Fields(f.Restarts), unit)
 }

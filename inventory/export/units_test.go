@@ -10,10 +10,10 @@ import (
 	"github.com/dcmigrate/migrate/inventory/export"
 )
 
-// A unit whose package is not exported is left out: enabling it would fail, and
+// A unit whose package is not exported is not exported either: enabling it would fail and
 // stop a first boot.
-func TestExportLeavesUnitsOfPackagesThatAreLeft(t *testing.T) {
-	m := newMade(t)
+func TestExportLeavesOutUnitsOfMissingPackages(t *testing.T) {
+	m := newSite(t)
 	h := m.web("web1")
 	h.Packages = append(h.Packages, inventory.Package{Name: "ourapp", Version: "1", Architecture: "amd64", Manual: true, Origin: inventory.Local})
 	h.Services = append(h.Services, inventory.Service{Unit: "ourapp.service", Enabled: "enabled", Active: "active", Package: "ourapp"})
@@ -21,7 +21,7 @@ func TestExportLeavesUnitsOfPackagesThatAreLeft(t *testing.T) {
 	for _, format := range export.Formats {
 		r := m.export(format, h)
 		why := map[string]string{}
-		for _, l := range r.Left {
+		for _, l := range r.NotExported {
 			why[l.What] = l.Why
 		}
 		require.Contains(t, why["unit ourapp.service"], "its package is not exported")
@@ -34,10 +34,10 @@ func TestExportLeavesUnitsOfPackagesThatAreLeft(t *testing.T) {
 	require.Contains(t, m.export(export.Ansible, h).Files["ansible.cfg"], "force_handlers = True\n")
 }
 
-// Units are masked before packages are installed, which start what they bring;
-// also those that only a role or a host masks.
+// Units are masked before packages are installed, which would start them, also those that
+// only a role or a host masks.
 func TestExportMasksBeforeItInstalls(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()
 	hosts[0].Configuration = append(hosts[0].Configuration, inventory.File{Path: "/etc/systemd/system/cron.service", Kind: "link", Target: "/dev/null"})
 	before := func(text, first, then string) {

@@ -9,9 +9,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Write puts the files into a folder of their own, readable by its owner only:
-// they hold no secret, but what only root may read on the hosts. The folder
-// must not exist or be empty, and is whole or not there.
+// Write writes the files into a folder that only its owner can read: they hold no
+// secrets, but also what only root can read on the hosts. The folder must be empty or
+// not exist. After an error it does not have a part of the files.
 func (r *Result) Write(dir string) (err error) {
 	defer func() {
 		if err != nil {
@@ -43,7 +43,7 @@ func (r *Result) Write(dir string) (err error) {
 	return os.Rename(temporary, dir)
 }
 
-// writeBelow writes all files; none can leave the folder, whatever its name.
+// writeBelow writes all files below a folder, whatever their names.
 func (r *Result) writeBelow(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// pair is a key and value of a YAML mapping that keeps its order.
+// pair is a key and value of a mapping.
 type pair struct {
 	key   string
 	value any
 }
 
-// mapping is YAML's, in the order given. A pair whose value is nil is left out.
+// mapping is a YAML mapping in the given order. A pair whose value is nil is left out.
 type mapping []pair
 
 // flow is a mapping on one line.
@@ -25,36 +25,36 @@ type flow mapping
 // list is a YAML sequence.
 type list []any
 
-// unsafe is a text in which Ansible must not look for variables.
-type unsafe string
+// unsafeText is a text in which Ansible must not look for variables.
+type unsafeText string
 
-// block is a text of lines, written as such where YAML can.
+// block is a text of lines, written as a literal block if YAML can represent it so.
 type block string
 
-// node makes the YAML node of strings, numbers, booleans, mappings and lists.
-func node(value any) *yaml.Node {
+// nodeOf returns the YAML node of strings, numbers, booleans, mappings and lists.
+func nodeOf(value any) *yaml.Node {
 	switch v := value.(type) {
 	case mapping:
-		return mapNode(v, 0)
+		return mappingNode(v, 0)
 	case flow:
-		return mapNode(mapping(v), yaml.FlowStyle)
+		return mappingNode(mapping(v), yaml.FlowStyle)
 	case list:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, e := range v {
-			n.Content = append(n.Content, node(e))
+			n.Content = append(n.Content, nodeOf(e))
 		}
 		return n
 	case []string:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, e := range v {
-			n.Content = append(n.Content, node(e))
+			n.Content = append(n.Content, nodeOf(e))
 		}
 		return n
 	case bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v)}
 	case int:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(v)}
-	case unsafe:
+	case unsafeText:
 		n := scalar(string(v))
 		if hasJinja(string(v)) {
 			n.Tag, n.Style = "!unsafe", yaml.DoubleQuotedStyle|yaml.TaggedStyle
@@ -62,7 +62,7 @@ func node(value any) *yaml.Node {
 		return n
 	case block:
 		n := scalar(string(v))
-		if literal(string(v)) {
+		if fitsLiteral(string(v)) {
 			n.Style = yaml.LiteralStyle
 		}
 		return n
@@ -72,18 +72,18 @@ func node(value any) *yaml.Node {
 	panic(fmt.Sprintf("no YAML for %T", value))
 }
 
-func mapNode(pairs mapping, style yaml.Style) *yaml.Node {
+func mappingNode(pairs mapping, style yaml.Style) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode, Style: style}
 	for _, p := range pairs {
 		if p.value != nil {
-			n.Content = append(n.Content, scalar(p.key), node(p.value))
+			n.Content = append(n.Content, scalar(p.key), nodeOf(p.value))
 		}
 	}
 	return n
 }
 
-// scalar is a string: plain where every reader of YAML 1.1 or 1.2 takes it for
-// one, else in double quotes.
+// scalar returns a string: plain if every reader of YAML 1.1 or 1.2 reads it as a
+// string, else in double quotes.
 func scalar(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 	for _, c := range []byte(text) {
@@ -103,14 +103,14 @@ func scalar(text string) *yaml.Node {
 }
 
 var (
-	// notString is what some reader of YAML 1.1 takes for a number, date or truth value.
+	// notString matches what some reader of YAML 1.1 reads as a number, date or boolean.
 	notString = regexp.MustCompile(`(?i)^([-+.0-9][-+.0-9_:exabcdf]*|y|n|yes|no|on|off|true|false|null|none|\.inf|\.nan)$`)
 	plainPath = regexp.MustCompile(`^/[A-Za-z0-9/._@+-]*$`)
 )
 
-// literal reports whether a text survives as lines of their own: printable, with
-// newlines only between and at the end of lines.
-func literal(text string) bool {
+// fitsLiteral reports whether a text is unchanged as a literal block: it is printable and
+// ends in exactly one newline.
+func fitsLiteral(text string) bool {
 	if !strings.HasSuffix(text, "\n") || strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\n") || strings.HasPrefix(text, "\t") || strings.HasSuffix(text, "\n\n") {
 		return false
 	}
@@ -122,8 +122,8 @@ func literal(text string) bool {
 	return true
 }
 
-// share writes a long text once: where it stands again there is an alias.
-func share(n *yaml.Node) {
+// shareTexts replaces repetitions of long texts by aliases.
+func shareTexts(n *yaml.Node) {
 	seen, count := map[string]*yaml.Node{}, 0
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {
@@ -132,7 +132,7 @@ func share(n *yaml.Node) {
 			switch {
 			case c.Kind != yaml.ScalarNode:
 				walk(c)
-			case len(c.Value) < worthSharing:
+			case len(c.Value) < minSharedLength:
 			case first == nil:
 				seen[c.Value] = c
 			default:
@@ -147,15 +147,15 @@ func share(n *yaml.Node) {
 	walk(n)
 }
 
-// worthSharing is the length from which a text is shared, in bytes.
-const worthSharing = 60
+// minSharedLength is the length from which a text is shared, in bytes.
+const minSharedLength = 60
 
-// document is a YAML file that begins with a line of its own: a comment or "---".
+// document returns a YAML file after a given first line: a comment or "---".
 func document(first string, value any) (string, error) {
-	return encoded(first, node(value))
+	return encode(first, nodeOf(value))
 }
 
-func encoded(first string, n *yaml.Node) (string, error) {
+func encode(first string, n *yaml.Node) (string, error) {
 	var b bytes.Buffer
 	b.WriteString(first + "\n")
 	e := yaml.NewEncoder(&b)
@@ -169,15 +169,15 @@ func encoded(first string, n *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// hasJinja reports whether Jinja would see something to do in a text.
+// hasJinja reports whether a text has syntax of Jinja.
 func hasJinja(text string) bool {
 	return strings.Contains(text, "{{") || strings.Contains(text, "{%") || strings.Contains(text, "{#")
 }
 
-// template makes a Jinja template that yields a text, with variables in place of
-// the tokens. What Jinja would read, or normalize as it does with carriage
-// returns, stands as a string of its own.
-func template(text string, variable func(token string) string) string {
+// jinjaTemplate returns a Jinja template that yields a text, with variables in place of
+// the tokens. What Jinja would interpret, or normalize like carriage returns, is quoted
+// as a string.
+func jinjaTemplate(text string, variable func(token string) string) string {
 	var b strings.Builder
 	if rest, ok := strings.CutPrefix(text, "#jinja2:"); ok { // a header to Ansible
 		b.WriteString("{{ '#' }}jinja2:")
@@ -199,12 +199,12 @@ func template(text string, variable func(token string) string) string {
 	return b.String()
 }
 
-// special is what Jinja reads, a carriage return, and a brace before what the
-// template adds: of three braces Jinja takes the first two.
-var special = regexp.MustCompile(`\{\{|\{%|\{#|\{?\r|\{$`)
+// jinjaSyntax matches what Jinja interprets, a carriage return, and a brace before what
+// the template adds: of three braces Jinja reads the first two.
+var jinjaSyntax = regexp.MustCompile(`\{\{|\{%|\{#|\{?\r|\{$`)
 
 func escapeJinja(text string) string {
-	return special.ReplaceAllStringFunc(text, func(s string) string {
+	return jinjaSyntax.ReplaceAllStringFunc(text, func(s string) string {
 		return "{{ '" + strings.ReplaceAll(s, "\r", `\r`) + "' }}"
 	})
 }

@@ -78,7 +78,7 @@ func showExport(w io.Writer, r *export.Result, dir string) error {
 			replaced++
 		}
 	}
-	fmt.Fprintf(&b, "\n%d old addresses replaced, %d still stand in files (REWRITTEN.md); %d things not exported (NOT-EXPORTED.md)\n", replaced, len(r.Rewritten)-replaced, len(r.Left))
+	fmt.Fprintf(&b, "\n%d old addresses replaced, %d still stand in files (REWRITTEN.md); %d things not exported (NOT-EXPORTED.md)\n", replaced, len(r.Rewritten)-replaced, len(r.NotExported))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

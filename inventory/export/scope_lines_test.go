@@ -10,9 +10,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// scopesOf is what an export brings back of a host, in lines that a test's
-// output can show the difference of. Only what is the machine's own is left out.
-func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []string {
+// scopeLines returns what an export should restore of a host, in lines, so that a test's
+// output shows the differences. What belongs to the hardware or one host is left out.
+func scopeLines(t *testing.T, h *inventory.Host, objects *inventory.Objects) []string {
 	t.Helper()
 	var all []string
 	add := func(kind string, values ...any) {
@@ -25,13 +25,13 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 		add("repository", r)
 	}
 	for _, s := range h.Services {
-		if s.Package == "cloud-init" { // it runs on one of the two, and is the machine's
+		if s.Package == "cloud-init" { // it runs on the droplet only
 			continue
 		}
 		add("service", s)
 	}
 	for _, x := range h.Timers {
-		if x.Enabled == "masked" { // one that ran when it was masked counts as failed since
+		if x.Enabled == "masked" { // a timer that ran when it was masked counts as failed
 			x.Active = ""
 		}
 		add("timer", x)
@@ -45,7 +45,7 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 	for _, g := range h.Groups {
 		add("group", g)
 	}
-	for _, k := range h.AuthorizedKeys { // each is in a block of lines
+	for _, k := range h.AuthorizedKeys { // the line numbers differ, as each key is in a block
 		add("key", k.User, k.File, k.Public, k.Options, k.Comment)
 	}
 	for _, l := range h.Sudo {
@@ -75,7 +75,7 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 	}
 	for _, f := range h.Configuration {
 		switch f.Path {
-		case "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/hosts": // in parts, above
+		case "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/hosts": // compared in parts above
 			continue
 		}
 		if strings.HasPrefix(string(f.Path), "/etc/ssh/ssh_host_") || strings.HasPrefix(string(f.Path), "/etc/cloud/") || f.Path == "/etc/ssh/sshd_config.d/50-cloud-init.conf" {
@@ -87,7 +87,7 @@ func scopesOf(t *testing.T, h *inventory.Host, objects *inventory.Objects) []str
 			require.NoError(t, err)
 			text = string(contents)
 		}
-		if len(text) > 2000 { // its hash tells
+		if len(text) > 2000 { // the hash is compared
 			text = ""
 		}
 		add("file", fmt.Sprintf("%q", f.Path), f.Kind, f.Mode, f.Owner, f.Group, f.Target, f.Package, f.SHA256, f.HMAC, fmt.Sprintf("%q", text))

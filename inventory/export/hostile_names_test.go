@@ -16,43 +16,42 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// troubling are contents that templates and YAML read as something; @ is where
-// a secret stands.
-var troubling = []string{
+// troublingTexts are contents with a meaning in templates or YAML; @ is a secret.
+var troublingTexts = []string{
 	"a {{ b }} {% c %} {# d #} @\n", "{@}", "{{@}}", "{%@%}\n", "{{{@}}}\r\n", "one\rtwo\r\n@\n\n\n", "{\r@", "{% raw %}@{% endraw %}\n", "#jinja2: lstrip_blocks: True\n@\n",
 	"'@' \"@\" \\ \\n\n", "\n\n  @ \n", "@", "tab\t@\t\n", "ünïcode → @ \u2028 \u0085 \ufeff\n", "- @: [x, {y}]\n--- \n...\n%YAML\n", "# @\n#cloud-config\n", "{{ '@' }}{{ \"@\" }}{{", "\x01\x02\x7f@\x1b[0m\n",
 }
 
-// strange are the last parts of paths.
-var strange = []string{
+// strangeNames are the last parts of paths.
+var strangeNames = []string{
 	"new\nline", "{{ name }}", "{% name %}", " lead and trail ", "-dash", "quote'\"`$(id)", "a: b # c", "ünïcode→", "\x01\x7f\t", "%41%0A", "[x]*?", "back\\slash", "!unsafe", "~", "@", "<b>&amp;</b>", "null",
 }
 
-// hostile are files of strange names and troubling contents, one in three
-// without a secret.
-func (m made) hostile() []inventory.File {
+// hostile returns files with strange names and troubling contents, one in three without
+// a secret.
+func (m siteBuilder) hostile() []inventory.File {
 	var all []inventory.File
-	for i, name := range strange {
+	for i, name := range strangeNames {
 		secret := redisToken
 		if i%3 == 0 {
 			secret = "x"
 		}
-		all = append(all, m.file("/etc/strange/"+name, strings.ReplaceAll(troubling[i%len(troubling)], "@", secret)))
+		all = append(all, m.file("/etc/strange/"+name, strings.ReplaceAll(troublingTexts[i%len(troublingTexts)], "@", secret)))
 	}
 	return all
 }
 
-// Ansible itself writes files of strange names and troubling contents as they
-// were. It runs on this machine, below a folder of the test's.
+// Ansible itself writes files with strange names and troubling contents unchanged. It
+// runs on this machine, below a folder of the test.
 func TestAnsibleKeepsStrangeFiles(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	root := t.TempDir()
 	const secret = `p"w'{{ x }}{% y %}`
 	want, links := map[string]string{}, 4 // links to the first few: each takes Ansible a second
 	h := &inventory.Host{Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"}}
 	for i, f := range m.hostile() {
 		f.Path = inventory.Text(root) + f.Path
-		f.Owner, f.Group, f.Mode = lookup(root), lookup(root), "0640"
+		f.Owner, f.Group, f.Mode = pipeLookup(root), pipeLookup(root), "0640"
 		f.UID, f.GID = os.Getuid(), os.Getgid()
 		text, err := m.objects.Get(f.Content)
 		require.NoError(t, err)
@@ -73,7 +72,7 @@ func TestAnsibleKeepsStrangeFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, text, string(got), "%q", name)
 	}
-	for _, name := range strange[:links] {
+	for _, name := range strangeNames[:links] {
 		target, err := os.Readlink(root + "/etc/strange/" + name + ".link")
 		require.NoError(t, err)
 		require.Equal(t, root+"/etc/strange/"+name, target)
@@ -82,14 +81,13 @@ func TestAnsibleKeepsStrangeFiles(t *testing.T) {
 	require.NoFileExists(t, root+"/ran", "names of owners are no code")
 }
 
-// lookup is a name that Ansible would run a command for, here.
-func lookup(root string) string { return "{{lookup('pipe','touch " + root + "/ran')}}" }
+// pipeLookup returns a name for which Ansible would run a command on this machine.
+func pipeLookup(root string) string { return "{{lookup('pipe','touch " + root + "/ran')}}" }
 
-// Nothing that a host says of itself is read as a variable by Ansible, whichever
-// field it is in.
-func TestExportTakesNoNameForCode(t *testing.T) {
-	m := newMade(t)
-	bad := lookup("")
+// Ansible reads no text from a host as a variable, whichever field has it.
+func TestExportTreatsNamesAsText(t *testing.T) {
+	m := newSite(t)
+	bad := pipeLookup("")
 	h := m.web("web1")
 	h.Packages = append(h.Packages, inventory.Package{Name: bad, Version: "1", Manual: true}, inventory.Package{Name: "tidy", Version: bad, Architecture: "amd64", Manual: true, Held: true},
 		inventory.Package{Name: "tree", Version: "1", Architecture: bad, Manual: true})
@@ -107,32 +105,32 @@ func TestExportTakesNoNameForCode(t *testing.T) {
 	r := m.export(export.Ansible, h, m.host("db1", "db"))
 	for name, text := range r.Files {
 		if !strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, "/tasks/main.yml") || name == "site.yml" {
-			continue // files as they are; the tasks are this package's own words
+			continue // plain files, and tasks, which hold no text from hosts
 		}
 		var doc yaml.Node
 		require.NoError(t, yaml.Unmarshal([]byte(text), &doc), name)
-		noTemplates(t, name, &doc)
+		requireUnsafe(t, name, &doc)
 	}
 	require.Contains(t, r.Files["roles/web/defaults/main.yml"], `owner: "1700", group: "1701"`)
-	for _, l := range r.Left {
+	for _, l := range r.NotExported {
 		require.NotEqual(t, "user plain", l.What)
 	}
 }
 
-// noTemplates requires that each text with Jinja in it is marked as unsafe.
-func noTemplates(t *testing.T, name string, n *yaml.Node) {
+// requireUnsafe requires that each text with Jinja syntax is marked as unsafe.
+func requireUnsafe(t *testing.T, name string, n *yaml.Node) {
 	t.Helper()
 	if strings.Contains(n.Value, "{{") || strings.Contains(n.Value, "{%") {
 		require.Equal(t, "!unsafe", n.Tag, "%s: %s", name, n.Value)
 	}
 	for _, inner := range n.Content {
-		noTemplates(t, name, inner)
+		requireUnsafe(t, name, inner)
 	}
 }
 
 // The playbook stops before it changes anything when a secret is missing.
 func TestAnsibleAsksForSecretsFirst(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	root := t.TempDir()
 	h := &inventory.Host{Version: inventory.Version, Name: "web1", OS: inventory.OS{ID: "debian"}, Configuration: []inventory.File{
 		m.file(root+"/plain", "text\n"), m.file(root+"/secret", "password="+dbToken+"\n"),
@@ -144,10 +142,10 @@ func TestAnsibleAsksForSecretsFirst(t *testing.T) {
 	require.NoFileExists(t, root+"/plain")
 }
 
-// User-data holds files of strange names as they are, and commands that are
-// words, not text for a shell.
+// User-data has files with strange names unchanged, and commands as lists of words, not as
+// text for a shell.
 func TestCloudInitKeepsStrangeFiles(t *testing.T) {
-	m := newMade(t)
+	m := newSite(t)
 	hosts := m.hosts()[:1]
 	hosts[0].Configuration = append(hosts[0].Configuration, m.hostile()...)
 	r := m.export(export.CloudInit, hosts...)

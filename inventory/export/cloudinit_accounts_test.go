@@ -11,11 +11,10 @@ import (
 	"github.com/dcmigrate/migrate/inventory/export"
 )
 
-// An account that is there with another number stops the first boot. The
-// commands run on this machine, which has a root, and a group of that name, of
-// number 0; they make nothing.
-func TestCloudInitTakesNoAccountOfAnotherNumber(t *testing.T) {
-	m := newMade(t)
+// An account that exists with another number stops the first boot. The commands run on this
+// machine, whose user and group root have the number 0, and create nothing.
+func TestCloudInitRefusesAccountWithAnotherNumber(t *testing.T) {
+	m := newSite(t)
 	h := &inventory.Host{
 		Version: inventory.Version, Name: "web1", Roles: []string{"web"}, OS: inventory.OS{ID: "debian"},
 		Groups: []inventory.Group{{Name: "site", GID: 1600}}, Users: []inventory.Account{{Name: "site", UID: 1601, GID: 1600, Home: "/home/site", Shell: "/bin/sh"}},

@@ -10,31 +10,31 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// made is a small site of three hosts, made up: two of a role, which differ in
+// siteBuilder builds a small site of three hosts: two of one role, which differ in
 // little, and one of another.
-type made struct {
+type siteBuilder struct {
 	t       *testing.T
 	objects *inventory.Objects
 }
 
-// file is one of a host's configuration.
-func (m made) file(path, text string) inventory.File {
+// file returns a file of a host's configuration.
+func (m siteBuilder) file(path, text string) inventory.File {
 	m.t.Helper()
 	content, err := m.objects.Put([]byte(text))
 	require.NoError(m.t, err)
 	return inventory.File{Path: inventory.Text(path), Kind: "file", Mode: "0644", Owner: "root", Group: "root", Size: int64(len(text)), Content: content}
 }
 
-func (m made) owned(f inventory.File, mode, owner, group, pkg string) inventory.File {
+func (m siteBuilder) owned(f inventory.File, mode, owner, group, pkg string) inventory.File {
 	f.Mode, f.Owner, f.Group, f.Package = mode, owner, group, pkg
 	return f
 }
 
-// public is a key that somebody has.
+// public is a valid public key.
 const public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e"
 
-// keyOf lets that one log in as a user.
-func keyOf(user, file string, line int, options, comment string) inventory.AuthorizedKey {
+// authorizedKey lets the key public log in as a user.
+func authorizedKey(user, file string, line int, options, comment string) inventory.AuthorizedKey {
 	const fingerprint = "SHA256:nc3uuhVYUajaUeizLHCa/1tlj9VEm0wd7X7G6fouAuY"
 	return inventory.AuthorizedKey{User: user, File: inventory.Text(file), Line: line, Kind: "ssh-ed25519", Fingerprint: fingerprint, Public: public, Options: options, Comment: comment}
 }
@@ -44,8 +44,8 @@ const (
 	redisToken = "migrate-secret-00000000000000bb"
 )
 
-// host is what all hosts of the site have.
-func (m made) host(name, role string) *inventory.Host {
+// host returns a host with what all hosts of the site have.
+func (m siteBuilder) host(name, role string) *inventory.Host {
 	return &inventory.Host{
 		Version: inventory.Version, Name: name, Roles: []string{role},
 		OS: inventory.OS{ID: "debian", Release: "12", Name: "Debian GNU/Linux 12"},
@@ -67,9 +67,9 @@ func (m made) host(name, role string) *inventory.Host {
 		},
 		Groups: []inventory.Group{{Name: "root"}, {Name: "adm", GID: 4, Members: []string{"deploy"}}, {Name: "redis", GID: 105}, {Name: "deploy", GID: 1500}},
 		AuthorizedKeys: []inventory.AuthorizedKey{
-			keyOf("root", "/root/.ssh/authorized_keys", 1, "", "admin@office"),
+			authorizedKey("root", "/root/.ssh/authorized_keys", 1, "", "admin@office"),
 			{User: "deploy", File: "/home/deploy/.ssh/authorized_keys", Line: 1, Kind: "ssh-ed25519", Fingerprint: "SHA256:abc"},
-			keyOf("deploy", "/home/deploy/.ssh/authorized_keys", 2, `restrict,command="/usr/bin/deploy"`, ""),
+			authorizedKey("deploy", "/home/deploy/.ssh/authorized_keys", 2, `restrict,command="/usr/bin/deploy"`, ""),
 		},
 		Time: inventory.TimeSettings{Zone: "Europe/Berlin"},
 		Network: inventory.Network{Hostname: name, Hosts: []inventory.HostsLine{
@@ -84,14 +84,14 @@ func (m made) host(name, role string) *inventory.Host {
 	}
 }
 
-func (m made) web(name string) *inventory.Host {
+func (m siteBuilder) web(name string) *inventory.Host {
 	h := m.host(name, "web")
 	h.Packages = append(h.Packages, inventory.Package{Name: "nginx-light", Version: "1.22", Architecture: "all", Manual: true},
 		inventory.Package{Name: "nginx-common", Version: "1.22", Architecture: "all"}, inventory.Package{Name: "redis-server", Version: "5:7.0-1", Architecture: "amd64", Manual: true, Held: true})
 	h.Services = append(h.Services, inventory.Service{Unit: "nginx.service", Enabled: "enabled", Active: "active", Package: "nginx-common"},
 		inventory.Service{Unit: "redis-server.service", Enabled: "enabled", Active: "active", Package: "redis-server"})
 	h.Users = append(h.Users, inventory.Account{Name: "blog", UID: 650, GID: 650, Home: "/srv/blog", Shell: "/usr/sbin/nologin", Groups: []string{"redis"}})
-	h.AuthorizedKeys = append(h.AuthorizedKeys, keyOf("deploy", "/home/deploy/.ssh/authorized_keys", 3, "", "{{ web }}"), keyOf("blog", "/srv/blog/.ssh/authorized_keys", 1, "", "uploads"))
+	h.AuthorizedKeys = append(h.AuthorizedKeys, authorizedKey("deploy", "/home/deploy/.ssh/authorized_keys", 3, "", "{{ web }}"), authorizedKey("blog", "/srv/blog/.ssh/authorized_keys", 1, "", "uploads"))
 	h.Groups = append(h.Groups, inventory.Group{Name: "blog", GID: 650, Members: []string{"www-data"}}, inventory.Group{Name: "redis", GID: 105, Members: []string{"blog"}})
 	h.Configuration = append(h.Configuration,
 		inventory.File{Path: "/etc/blog", Kind: "folder", Mode: "0750", Owner: "root", Group: "blog"},
@@ -113,8 +113,8 @@ func (m made) web(name string) *inventory.Host {
 	return h
 }
 
-// hosts are web1, web2, which is odd in one file and a service, and db1.
-func (m made) hosts() []*inventory.Host {
+// hosts returns web1, web2, which has another file and service, and db1.
+func (m siteBuilder) hosts() []*inventory.Host {
 	web1, web2, db := m.web("web1"), m.web("web2"), m.host("db1", "db")
 	web2.Configuration = append(web2.Configuration, m.file("/etc/cron.d/tidy", "5 4 * * * root /usr/bin/tidy\n"))
 	web2.Services = append(web2.Services, inventory.Service{Unit: "tidy.service", Enabled: "disabled", File: "/etc/systemd/system/tidy.service"})
@@ -126,8 +126,8 @@ func (m made) hosts() []*inventory.Host {
 	return []*inventory.Host{web1, web2, db}
 }
 
-// exportMade exports hosts with the old addresses of the site known.
-func (m made) export(format export.Format, hosts ...*inventory.Host) *export.Result {
+// export exports hosts with new addresses for those of the site.
+func (m siteBuilder) export(format export.Format, hosts ...*inventory.Host) *export.Result {
 	m.t.Helper()
 	r, err := export.Export(byRole(hosts), export.Options{
 		Format: format, Objects: m.objects,
@@ -140,8 +140,8 @@ func (m made) export(format export.Format, hosts ...*inventory.Host) *export.Res
 	return r
 }
 
-// byRole groups hosts by what they are called: what roles.Of makes of hosts
-// that have little is its own tests' matter.
+// byRole groups hosts by the roles that they have in the config. roles.Of has its own
+// tests.
 func byRole(hosts []*inventory.Host) []roles.Role {
 	var all []roles.Role
 	for _, name := range []string{"db", "web"} {
@@ -158,7 +158,7 @@ func byRole(hosts []*inventory.Host) []roles.Role {
 	return all
 }
 
-func newMade(t *testing.T) made {
+func newSite(t *testing.T) siteBuilder {
 	t.Helper()
-	return made{t, inventory.NewObjects(t.TempDir())}
+	return siteBuilder{t, inventory.NewObjects(t.TempDir())}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
-// collector reads hosts into recipes and keeps account of what it could not
-// take, what it rewrote and which secrets it met.
+// collector reads hosts into recipes and records what it left out, which addresses it
+// rewrote and which secrets it found.
 type collector struct {
-	options Options
-	hosts   []*inventory.Host
-	leftOut map[[2]string][]string // hosts by what and why
-	changed map[Rewrite][]string   // hosts by replacement, whose Hosts are empty
-	needed  map[string]*Needed     // by token
+	options          Options
+	hosts            []*inventory.Host
+	notExportedHosts map[[2]string][]string // hosts by what and why
+	rewritten        map[Rewrite][]string   // hosts by replacement, whose Hosts are empty
+	needed           map[string]*Needed     // by token
 	// rewriters are of hosts, by name.
 	rewriters map[string]address.Rewriter
 }
 
 func newCollector(o Options, all []roles.Role) *collector {
-	c := &collector{options: o, leftOut: map[[2]string][]string{}, changed: map[Rewrite][]string{}, needed: map[string]*Needed{}, rewriters: map[string]address.Rewriter{}}
+	c := &collector{options: o, notExportedHosts: map[[2]string][]string{}, rewritten: map[Rewrite][]string{}, needed: map[string]*Needed{}, rewriters: map[string]address.Rewriter{}}
 	for _, r := range all {
 		c.hosts = append(c.hosts, r.Hosts...)
 	}
@@ -50,7 +50,7 @@ func (c *collector) site(all []roles.Role) (*site, error) {
 	common, byRole, byHost := layered(recipes)
 	s.Common = common
 	for i, r := range all {
-		one := role{Name: unlike(s.Roles, identifier(r.Name)), Title: r.Name, recipe: byRole[i]}
+		one := role{Name: uniqueRoleName(s.Roles, identifier(r.Name)), Title: r.Name, recipe: byRole[i]}
 		for j, h := range r.Hosts {
 			one.Hosts = append(one.Hosts, host{h.Name, byHost[i][j]})
 		}
@@ -64,8 +64,8 @@ func (c *collector) site(all []roles.Role) (*site, error) {
 	return s, nil
 }
 
-// unlike makes a name that no role has: web-a and web.a would both be web_a.
-func unlike(roles []role, plain string) string {
+// uniqueRoleName returns a name that no role has: web-a and web.a would both be web_a.
+func uniqueRoleName(roles []role, plain string) string {
 	name := plain
 	for n := 2; slices.ContainsFunc(roles, func(r role) bool { return r.Name == name }); n++ {
 		name = fmt.Sprintf("%s_%d", plain, n)
@@ -77,25 +77,25 @@ func unlike(roles []role, plain string) string {
 func (c *collector) host(h *inventory.Host) (*recipe, error) {
 	r := &recipe{}
 	if !h.OfDebian() {
-		c.leave(h, "host "+h.Name, "it runs "+cmp.Or(h.OS.Name, h.OS.ID)+": an export is for hosts of Debian and Ubuntu")
+		c.leaveOut(h, "host "+h.Name, "it runs "+cmp.Or(h.OS.Name, h.OS.ID)+": an export is for hosts of Debian and Ubuntu")
 		return r, nil
 	}
-	if err := c.missing(h); err != nil {
+	if err := c.checkMissing(h); err != nil {
 		return nil, err
 	}
-	c.manifest(h)
+	c.noteManifest(h)
 	c.packages(h, r)
 	c.accounts(h, r)
 	if err := c.files(h, r); err != nil {
 		return nil, err
 	}
-	c.names(h, r)
+	c.hostsLines(h, r)
 	c.units(h, r)
-	c.restarts(h, r)
+	c.findRestarts(h, r)
 	if h.Time.Zone != "" && zoneName.MatchString(h.Time.Zone) {
 		r.Zone = []zone{{h.Time.Zone}}
 	}
-	c.others(h)
+	c.leaveOutOthers(h)
 	return r, nil
 }
 
@@ -104,7 +104,7 @@ var (
 	versionText = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
 	unitName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]*\.(service|socket|timer)$`)
 	accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*\$?$`)
-	// architecture may be empty, as it is in inventories that do not say.
+	// architecture may be empty, as in inventories that do not record it.
 	architecture = regexp.MustCompile(`^[a-z0-9-]*$`)
 	zoneName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`)
 )
@@ -120,8 +120,8 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 		if !p.Manual && !p.Held || inventory.OfTheSystem(p.Name) {
 			continue
 		}
-		if why := whyLeft(p); why != "" {
-			c.leave(h, "package "+p.Name, why)
+		if why := whyNotExported(p); why != "" {
+			c.leaveOut(h, "package "+p.Name, why)
 			continue
 		}
 		one := pkg{Name: p.Name, Held: p.Held}
@@ -137,11 +137,11 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 	r.Packages = slices.Compact(r.Packages)
 }
 
-// whyLeft says why a package is not exported; empty: it is.
-func whyLeft(p inventory.Package) string {
+// whyNotExported returns why a package is not exported; "" if it is.
+func whyNotExported(p inventory.Package) string {
 	switch {
 	case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
-		return "its name, version or architecture is none that apt takes"
+		return "apt does not accept its name, version or architecture"
 	case inventory.OfTheMachine(p.Name):
 		return "it belongs to the machine, and the new one has its own"
 	case p.Origin == inventory.Local:
@@ -150,8 +150,8 @@ func whyLeft(p inventory.Package) string {
 	return ""
 }
 
-// names reads the lines of /etc/hosts that are not the host's own.
-func (c *collector) names(h *inventory.Host, r *recipe) {
+// hostsLines reads the lines of /etc/hosts that are not about the host itself.
+func (c *collector) hostsLines(h *inventory.Host, r *recipe) {
 	for _, line := range h.Network.Hosts {
 		if strings.HasPrefix(line.Address, "127.") || line.Address == "::1" || strings.HasPrefix(line.Address, "fe00:") || strings.HasPrefix(line.Address, "ff0") {
 			continue
@@ -161,7 +161,7 @@ func (c *collector) names(h *inventory.Host, r *recipe) {
 		}
 		text := line.Address + " " + strings.Join(line.Names, " ")
 		if !plainLine.MatchString(text) {
-			c.leave(h, fmt.Sprintf("line %d of /etc/hosts", line.Line), "it holds characters that no name has")
+			c.leaveOut(h, fmt.Sprintf("line %d of /etc/hosts", line.Line), "it holds characters that no name has")
 			continue
 		}
 		text = c.rewrite(h, "/etc/hosts", line.Line, text)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// fillScript puts the values of the secrets into files, byte for byte.
+// fillScript replaces tokens in files by the values of the secrets, byte for byte.
 const fillScript = `import sys
 values = {}
 for line in open("` + secretsFile + `", "rb").read().split(b"\n"):
@@ -27,14 +27,14 @@ for name in sys.argv[1:]:
         f.truncate()
 `
 
-// commands are run once, after packages are installed and files written; the
-// first that fails is the last.
+// commands returns the commands that run once, after packages are installed and files
+// are written. The first failure stops them.
 func (c cloudConfig) commands(secrets bool) list {
 	l := list{"set -e"}
 	run := func(words ...string) { l = append(l, words) }
 	if secrets {
 		words := []string{"python3", "-c", fillScript}
-		for _, f := range pick(c.Files, secretFile) {
+		for _, f := range filterFiles(c.Files, isSecretFile) {
 			words = append(words, f.Path)
 		}
 		run(words...)
@@ -43,18 +43,18 @@ func (c cloudConfig) commands(secrets bool) list {
 	if secrets && !keys {
 		run("rm", "-f", secretsFile)
 	}
-	c.holds(run)
-	c.accounts(run)
-	c.places(run)
-	c.keys(run)
+	c.addHolds(run)
+	c.addAccounts(run)
+	c.addPlaces(run)
+	c.addKeys(run)
 	if keys {
 		run("rm", "-f", secretsFile)
 	}
-	c.starts(run)
+	c.addUnits(run)
 	return l
 }
 
-func (c cloudConfig) holds(run func(...string)) {
+func (c cloudConfig) addHolds(run func(...string)) {
 	words := []string{"apt-mark", "hold"}
 	for _, p := range c.Packages {
 		if p.Held {
@@ -66,21 +66,21 @@ func (c cloudConfig) holds(run func(...string)) {
 	}
 }
 
-// makeAccount makes a group or user unless there is one of its name and number:
-// files would belong to another one if only the name were the same.
-const makeAccount = `kind=$1 name=$2 id=$3; shift 3
+// makeAccountScript creates a group or user unless one with its name and number exists.
+// It fails if the number differs, as files would belong to another account.
+const makeAccountScript = `kind=$1 name=$2 id=$3; shift 3
 has=$(getent "$kind" "$name" | cut -d: -f3)
 if [ -z "$has" ]; then exec "$@" "$name"; fi
 if [ "$has" != "$id" ]; then echo "$kind $name has the number $has here, not $id" >&2; exit 1; fi
 `
 
-func (c cloudConfig) accounts(run func(...string)) {
+func (c cloudConfig) addAccounts(run func(...string)) {
 	for _, g := range c.Groups {
-		run("sh", "-c", makeAccount, "sh", "group", g.Name, strconv.Itoa(g.GID), "groupadd", "--gid", strconv.Itoa(g.GID))
+		run("sh", "-c", makeAccountScript, "sh", "group", g.Name, strconv.Itoa(g.GID), "groupadd", "--gid", strconv.Itoa(g.GID))
 	}
 	for _, u := range c.Users {
 		words := []string{
-			"sh", "-c", makeAccount, "sh", "passwd", u.Name, strconv.Itoa(u.UID), "useradd",
+			"sh", "-c", makeAccountScript, "sh", "passwd", u.Name, strconv.Itoa(u.UID), "useradd",
 			"--uid", strconv.Itoa(u.UID), "--gid", u.Group, "--no-user-group", "--home-dir", u.Home, "--shell", u.Shell, "--comment", u.Gecos,
 		}
 		if u.System {
@@ -104,13 +104,13 @@ func (c cloudConfig) accounts(run func(...string)) {
 	for _, z := range c.Zone {
 		run("ln", "-sfn", "/usr/share/zoneinfo/"+z.Name, "/etc/localtime")
 		run("sh", "-c", `echo "$1" >/etc/timezone`, "zone", z.Name)
-		run("sh", "-c", "systemctl try-restart cron.service || :") // it would run the jobs between the old and the new time
+		run("sh", "-c", "systemctl try-restart cron.service || :") // cron would run the jobs between the old and the new time
 	}
 }
 
-// addKeys adds the lines that a file of keys lacks: what is there stays, as the
-// key of who made the host is.
-const addKeys = `file=$1 owner=$2 mode=$3; shift 3
+// addKeysScript adds the lines that a file of keys lacks. Its other lines stay, among
+// them the key of the operator who created the host.
+const addKeysScript = `file=$1 owner=$2 mode=$3; shift 3
 for at in "$file" "${file%/*}"; do [ ! -L "$at" ] || { echo "$at is a link" >&2; exit 1; }; done
 [ -e "$file" ] || install --mode="$mode" /dev/null "$file"
 [ -z "$(tail -c 1 -- "$file")" ] || echo >>"$file"
@@ -118,24 +118,24 @@ for line; do grep -qxF -e "$line" -- "$file" || printf '%s\n' "$line" >>"$file";
 chown -- "$owner" "$file"
 `
 
-// keys adds authorized keys: accounts and their folders are there.
-func (c cloudConfig) keys(run func(...string)) {
+// addKeys adds authorized keys. Accounts and their folders exist by then.
+func (c cloudConfig) addKeys(run func(...string)) {
 	for _, f := range c.keyFiles() {
-		run(append([]string{"sh", "-c", addKeys, "sh", f.Path, f.Owner + ":" + f.Group, f.Mode}, f.Lines...)...)
+		run(append([]string{"sh", "-c", addKeysScript, "sh", f.Path, f.Owner + ":" + f.Group, f.Mode}, f.Lines...)...)
 		if f.secret() {
 			run("python3", "-c", fillScript, f.Path)
 		}
 	}
 }
 
-// places gives folders and files their owners, and makes links.
-func (c cloudConfig) places(run func(...string)) {
+// addPlaces gives folders and files their owners, and makes links.
+func (c cloudConfig) addPlaces(run func(...string)) {
 	for _, f := range c.Folders {
 		run("install", "--directory", "--mode="+f.Mode, "--owner="+f.Owner, "--group="+f.Group, "--", f.Path)
 	}
 	for _, f := range c.Files {
 		if f.Link != "" {
-			if dir := path.Dir(f.Path); !usual.MatchString(dir) {
+			if dir := path.Dir(f.Path); !standardFolder.MatchString(dir) {
 				run("mkdir", "-p", "--", dir)
 			}
 			run("ln", "-sfn", "--", f.Link, f.Path)
@@ -143,7 +143,7 @@ func (c cloudConfig) places(run func(...string)) {
 		}
 		if f.Owner != "root" || f.Group != "root" {
 			run("chown", "--", f.Owner+":"+f.Group, f.Path)
-			if len(f.Mode) == 4 && f.Mode[0] != '0' { // chown takes set-user-ID away
+			if len(f.Mode) == 4 && f.Mode[0] != '0' { // chown clears set-user-ID
 				run("chmod", "--", f.Mode, f.Path)
 			}
 		}
@@ -156,8 +156,8 @@ func (c cloudConfig) places(run func(...string)) {
 	}
 }
 
-// starts brings the units into their state.
-func (c cloudConfig) starts(run func(...string)) {
+// addUnits brings units into their state.
+func (c cloudConfig) addUnits(run func(...string)) {
 	var mask, disable, enable, start []string
 	for _, u := range c.Units {
 		switch {
@@ -179,7 +179,7 @@ func (c cloudConfig) starts(run func(...string)) {
 		}
 	}
 	all(mask, "mask", "--")
-	if len(mask) > 0 { // one that is not installed can be masked, not stopped
+	if len(mask) > 0 { // a unit that is not installed can be masked, but not stopped
 		run(append([]string{"sh", "-c", `systemctl stop -- "$@" || true`, "stop"}, mask...)...)
 	}
 	all(disable, "disable", "--now", "--")
