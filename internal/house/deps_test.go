@@ -127,3 +127,22 @@ func name(e ast.Expr) string {
 	}
 	return ""
 }
+
+// TestBenchRunsWhatIsThere: a benchmark that has moved would be reported as absent by every later `make bench`.
+func TestBenchRunsWhatIsThere(t *testing.T) {
+	script, err := os.ReadFile(filepath.Join(root(t), "scripts", "bench"))
+	require.NoError(t, err)
+	calls := regexp.MustCompile(`(?m)^\tbenchmark (\w+) \./(\S+)`).FindAllStringSubmatch(string(script), -1)
+	require.Greater(t, len(calls), 5)
+	there := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok {
+				there[filepath.Dir(s.path)+" "+f.Name.Name] = true
+			}
+		}
+	}
+	for _, call := range calls {
+		require.True(t, there[call[2]+" Benchmark"+call[1]], "scripts/bench: %s", call[0])
+	}
+}
