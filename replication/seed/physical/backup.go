@@ -20,12 +20,12 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// settingTopic names the kept settings under which the target's server starts
-// with the source's files.
+// settingTopic names the persisted settings with which the target's server starts on the
+// source's files.
 const settingTopic = "seed"
 
-// receive brings the source's files to the target's machine, complete and ready
-// to start with; the target's own data is not touched.
+// receive brings the source's files to the target's host, complete and ready to start
+// with. It does not touch the target's own data.
 func (p *op) receive(ctx context.Context, c choice) (notes, error) {
 	n, err := p.begin(ctx, c.notes)
 	if err != nil {
@@ -72,7 +72,8 @@ func (p *op) begin(ctx context.Context, n notes) (notes, error) {
 	if err := p.writeNotes(ctx, n); err != nil {
 		return n, err
 	}
-	// A server that clones writes there itself, so it is its own.
+	// CLONE makes the server itself write there, so the folder belongs to the server's
+	// user.
 	_, err = p.runOnTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`
 if [ -e "$beside/old" ]; then echo "$beside/old is there from an earlier seed: remove $beside if nobody needs it" >&2; exit 1; fi
 rm -rf "$beside"
@@ -86,10 +87,10 @@ func (p *op) passiveSettings() setting.Persistence {
 	return setting.Persistence{Server: p.pair.Target, Topic: settingTopic}
 }
 
-// backupScript reads the server's files to its output. The login travels in the
-// script, and lies in a file that has no name any more. At its end the tool holds
-// commits back until its reader of the redo log has looked once more, which by
-// default is up to a second later: every 10 ms, the longest commit of
+// backupScript writes the server's files to its output. The login travels in the script
+// and is stored in a file that is unlinked at once. At its end mariadb-backup holds
+// commits back until its reader of the redo log has polled once more, by default up to a
+// second later. With --log-copy-interval=10 (milliseconds) the longest commit of
 // BenchmarkSeedStall went from 1350 to 140 ms.
 func backupScript(cfg replication.ServerConfig) string {
 	options := "[mariadb-backup]\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
@@ -115,8 +116,8 @@ cat >&3 <<'END OF OPTIONS'
 `
 }
 
-// prepareScript makes of received files a data directory that a server starts
-// with, and prints the position that it holds.
+// prepareScript turns received files into a data directory that a server can start with,
+// and prints the binlog position of its data.
 const prepareScript = `PATH=$PATH:/usr/local/bin:/usr/bin
 tool=$(command -v mariadb-backup || command -v mariabackup)
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
@@ -133,27 +134,27 @@ chown -R --reference="$dir" "$new"
 chmod --reference="$dir" "$new"
 find "$new" -exec sync {} +`
 
-// stream reads the source's files by mariadb-backup into the target's disk, with
-// nothing in between kept anywhere, and prepares them.
+// stream pipes the source's files from mariadb-backup to the target's disk, without
+// storing them anywhere in between, and prepares them.
 func (p *op) stream(ctx context.Context, n *notes, f *transfer) error {
 	reader, writer := io.Pipe()
 	paced := pacedReader{ctx: ctx, from: reader, transfer: f}
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.Config), nil, writer)
-		_ = writer.CloseWithError(err) // nil is the end of the stream
+		_ = writer.CloseWithError(err) // nil ends the stream
 		return replication.WrapErr("read the files of "+p.pair.Source.Name(), err)
 	})
 	group.Go(func() error {
 		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.Received) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
 		err := p.pair.Target.Host().Run(both, script, paced, nil)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		return replication.WrapErr("receive the files on the machine of "+p.pair.Target.Name(), err)
+		return replication.WrapErr("receive the files on the host of "+p.pair.Target.Name(), err)
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	report.Note(ctx, "%s received from %s; the files are made ready", phrase.Bytes(f.meter.Received()), p.pair.Source.Name())
+	report.Note(ctx, "%s received from %s; the files are being prepared", phrase.Bytes(f.meter.Received()), p.pair.Source.Name())
 	out, err := p.runOnTarget(ctx, "dir="+remote.Quote(n.Dir)+"; new="+remote.Quote(n.beside()+"/"+n.Received)+"\n"+prepareScript, "")
 	if err != nil {
 		return fmt.Errorf("prepare the files: %w", err)
@@ -162,8 +163,8 @@ func (p *op) stream(ctx context.Context, n *notes, f *transfer) error {
 	return err
 }
 
-// backupPosition reads what mariadb-backup says of the binlog: file, position
-// and GTIDs. The GTIDs are absent while the server has none.
+// backupPosition parses the position that mariadb-backup reports: binlog file, offset and
+// GTIDs. The GTIDs are absent while the server has none.
 func backupPosition(flavor dialect.Flavor, text string) (string, error) {
 	fields := strings.Fields(text)
 	if len(fields) < 2 {
@@ -176,14 +177,14 @@ func backupPosition(flavor dialect.Flavor, text string) (string, error) {
 	return set.String(), nil
 }
 
-// pacedReader counts what passes, and holds it back.
+// pacedReader counts the bytes that pass, and holds them to the throttle.
 type pacedReader struct {
-	ctx      context.Context //nolint:containedctx // a Reader has none
+	ctx      context.Context //nolint:containedctx // io.Reader has no context
 	from     io.Reader
 	transfer *transfer
 }
 
-// pacedChunk is the most that passes at once.
+// pacedChunk is the largest size of one read, in bytes.
 const pacedChunk = 256 << 10
 
 // Read implements io.Reader.

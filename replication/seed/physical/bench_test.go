@@ -19,14 +19,14 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// benchMethod is a way to make the first copy, and what takes it back.
+// benchMethod is one method of making the first copy, and its undo.
 type benchMethod struct {
 	name string
 	run  func() error
 	undo func()
 }
 
-// fileMethods are the seed by files, and its floor: the same tools by hand.
+// fileMethods are the seed by files, and as its floor the same tools by hand.
 func fileMethods(b *testing.B, source, target *servertest.Instance) []benchMethod {
 	step := filesStep(b, source, target)
 	methods := []benchMethod{{
@@ -68,7 +68,8 @@ func filesStep(b *testing.B, source, target *servertest.Instance) *op {
 	return step
 }
 
-// chosenMethod is the way that `seed: auto`, the default, takes between the servers of a step.
+// chosenMethod is the method that `seed: auto`, the default, chooses for the servers of a
+// step.
 func chosenMethod(b *testing.B, files *op) string {
 	auto := *files
 	auto.options.Method = MethodAuto
@@ -81,8 +82,8 @@ func chosenMethod(b *testing.B, files *op) string {
 	return "seed"
 }
 
-// BenchmarkSeedStall writes single rows to the source without pause, alone and
-// while its files are taken: how long the longest commit takes.
+// BenchmarkSeedStall writes single rows to the source without pause, alone and while its
+// files are read, and reports the longest commit.
 func BenchmarkSeedStall(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
@@ -104,7 +105,7 @@ func BenchmarkSeedStall(b *testing.B) {
 	}
 }
 
-// longestCommit writes while do runs.
+// longestCommit writes rows while do runs, and returns the longest commit.
 func longestCommit(b *testing.B, s *servertest.Instance, do func()) time.Duration {
 	ctx, cancel := context.WithCancel(b.Context())
 	conn, err := s.Root().Conn(ctx)

@@ -19,16 +19,16 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// obstacle is why a pair cannot be seeded by its files, and what would change that.
+// obstacle says why a pair cannot be seeded by its files, and what would change that.
 type obstacle struct{ text, fix string }
 
-// choice is the way that a pair takes, and why.
+// choice is the method for a pair, with its reasons.
 type choice struct {
 	method      Method
 	why         string
 	bytes       int64 // of the source's files
 	files, rows time.Duration
-	extends     bool // the target, see reserveSpace, as far as the source tells
+	extends     bool // the target's dialect.ExtendVariable is off during a seed by rows, as far as the source tells
 	hazards     []plan.Hazard
 	notes       notes // what is known of the target
 }
@@ -54,15 +54,15 @@ func roughly(d time.Duration) string {
 	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
-// estimate says how long each way would take.
+// estimate sets how long each method would take.
 func (c *choice) estimate(flavor dialect.Flavor, bytesPerSecond int64) {
 	files, rows := flavor.SeedSpeeds()
 	c.files, c.rows = files.Takes(c.bytes, bytesPerSecond), rows.Takes(c.bytes, bytesPerSecond)
 }
 
-// choose decides which way the pair takes. It reads, and where the operator has
-// asked for what cannot be had it is an error that says why and how it can.
-// Before the target is made only the source is asked.
+// choose decides on the method of the pair. It only reads. If the operator asked for the
+// files and they cannot be used, the error says why and what would help. With target
+// false, before the target exists, only the source is asked.
 func (p *op) choose(ctx context.Context, target bool) (choice, error) {
 	c := choice{method: MethodRows}
 	dialect, err := p.pair.Source.Dialect(ctx)
@@ -107,10 +107,11 @@ func (p *op) choose(ctx context.Context, target bool) (choice, error) {
 	return c, p.addHazards(ctx, &c, target)
 }
 
-// errCannotUseFiles is what the operator asked for and cannot be had.
+// errCannotUseFiles is wrapped if the operator asked for the files and they cannot be
+// used.
 var errCannotUseFiles = errors.New("cannot be seeded by its files")
 
-// obstaclesError is the error for a pair that must be seeded by its files and cannot.
+// obstaclesError is the error for a pair that must be seeded by its files and cannot be.
 func obstaclesError(pair replication.Pair, obstacles []obstacle) error {
 	var texts, fixes []string
 	for _, o := range obstacles {
@@ -124,7 +125,7 @@ func obstaclesError(pair replication.Pair, obstacles []obstacle) error {
 		"%s", strings.Join(fixes, "; "))
 }
 
-// obstacles lists everything that stands in the way of the files.
+// obstacles lists everything that prevents a seed by files.
 func (p *op) obstacles(ctx context.Context, c *choice, target bool) ([]obstacle, error) {
 	var found []obstacle
 	if len(p.pair.Schemas) > 0 {
@@ -167,7 +168,7 @@ func fileBytes(ctx context.Context, s *replication.Server) (int64, error) {
 	return n, nil
 }
 
-// sourceTables looks for tables whose files are of no use elsewhere.
+// sourceTables looks for tables whose files are useless on another server.
 func (p *op) sourceTables(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	db, err := p.pair.Source.DB(ctx)
 	if err != nil {
@@ -212,7 +213,8 @@ func quoteTexts(texts []string) string {
 	return strings.Join(out, ", ")
 }
 
-// unfinishedRows looks for a copy of rows that has not finished: only it can go on with that.
+// unfinishedRows looks for an unfinished seed by rows, which only a seed by rows can
+// continue.
 func (p *op) unfinishedRows(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
@@ -222,10 +224,10 @@ func (p *op) unfinishedRows(ctx context.Context, _ *dialect.Dialect) ([]obstacle
 	if err != nil || !there {
 		return nil, err
 	}
-	return []obstacle{{"the target holds a copy of rows that has not finished, and goes on", "migrate rollback --all takes it back"}}, nil
+	return []obstacle{{"the target holds a copy of rows that has not finished, and only a seed by rows can continue it", "migrate rollback --all takes it back"}}, nil
 }
 
-// addHazards lists what the operator should know of when the files are taken.
+// addHazards adds what the operator should know about a seed by files.
 func (p *op) addHazards(ctx context.Context, c *choice, target bool) error {
 	if c.method != MethodFiles {
 		return nil
@@ -253,7 +255,7 @@ func (p *op) addHazards(ctx context.Context, c *choice, target bool) error {
 	return err
 }
 
-// lostAccounts are those that only the target has.
+// lostAccounts lists the accounts that only the target has.
 func (p *op) lostAccounts(ctx context.Context) ([]string, error) {
 	theirs, err := account.Read(ctx, p.pair.Source)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// otherHost is this machine without some of its files: what it would be asked for is called otherwise.
+// otherHost is this host with one word of every script replaced, so that files seem to be
+// missing.
 type otherHost struct {
 	remote.Host
 	old, new string
@@ -31,7 +32,7 @@ func (h otherHost) Run(ctx context.Context, script string, stdin io.Reader, stdo
 	return h.Host.Run(ctx, strings.ReplaceAll(script, h.old, h.new), stdin, stdout)
 }
 
-// obstacleCase is a pair whose files cannot be taken, and what is said of it.
+// obstacleCase is a pair whose files cannot be used, and the text that says so.
 type obstacleCase struct {
 	name, want, fix string
 	setUp, tearDown func(t *testing.T, p *op, source, target *servertest.Instance)
@@ -50,7 +51,7 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 	cases := []obstacleCase{
 		{name: "some schemas", want: "databases[].schemas names some schemas", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Schemas = []string{"load1"} }},
 		{name: "engine", want: "load1.old (MyISAM)", fix: "ALTER TABLE … ENGINE=InnoDB", setUp: run("CREATE TABLE load1.old (a INT) ENGINE=MyISAM"), tearDown: run("DROP TABLE load1.old")},
-		{name: "no machine", want: "the machine of main (target) cannot be reached", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Target.Config.Host = nil }},
+		{name: "no host", want: "the host of main (target) cannot be reached", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Target.Config.Host = nil }},
 		{name: "disk", want: "the disk of target has 1.0 MiB free", fix: "larger disk", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
 			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), "free=$4", "free=1024"}
 		}},
@@ -96,34 +97,36 @@ func (noService) Unit(context.Context, *replication.Server) (string, error) {
 	return "", errors.New("nobody runs it")
 }
 
-// TestObstaclesToFiles makes each thing that stands in the way of the files on
-// real servers: physical is refused with the fix, auto says why it takes rows.
+// TestObstaclesToFiles creates each obstacle on real servers: `physical` is refused with
+// the fix, `auto` says why it copies rows.
 func TestObstaclesToFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		_, source, target, options := startPair(t, flavor)
 		for _, tt := range obstacleCases(flavor) {
-			pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, target, replication.Target, remote.NewLocal("target"))}
-			p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
-			_, err := pair.Target.Dialect(t.Context())
-			require.NoError(t, err)
-			tt.setUp(t, p, source, target)
-			p.options.Method = MethodFiles
-			_, err = p.choose(t.Context(), true)
-			require.ErrorContains(t, err, tt.want, tt.name)
-			require.Contains(t, report.Hint(err), tt.fix, tt.name)
-			require.Contains(t, report.Hint(err), "seed: copy", tt.name)
-			p.options.Method = MethodAuto
-			c, err := p.choose(t.Context(), true)
-			require.NoError(t, err, tt.name)
-			require.Equal(t, MethodRows, c.method, tt.name)
-			require.Contains(t, c.text(), "by rows: its files cannot be taken, because ", tt.name)
-			require.Contains(t, c.text(), tt.want, tt.name)
-			require.Contains(t, c.text(), "by its files ", tt.name)
-			if tt.tearDown != nil {
-				tt.tearDown(t, p, source, target)
-			}
+			t.Run(tt.name, func(t *testing.T) {
+				pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, target, replication.Target, remote.NewLocal("target"))}
+				p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
+				_, err := pair.Target.Dialect(t.Context())
+				require.NoError(t, err)
+				tt.setUp(t, p, source, target)
+				p.options.Method = MethodFiles
+				_, err = p.choose(t.Context(), true)
+				require.ErrorContains(t, err, tt.want)
+				require.Contains(t, report.Hint(err), tt.fix)
+				require.Contains(t, report.Hint(err), "seed: copy")
+				p.options.Method = MethodAuto
+				c, err := p.choose(t.Context(), true)
+				require.NoError(t, err)
+				require.Equal(t, MethodRows, c.method)
+				require.Contains(t, c.text(), "by rows: its files cannot be taken, because ")
+				require.Contains(t, c.text(), tt.want)
+				require.Contains(t, c.text(), "by its files ")
+				if tt.tearDown != nil {
+					tt.tearDown(t, p, source, target)
+				}
+			})
 		}
-		// What has been begun by rows goes on by rows.
+		// An unfinished seed by rows is continued by rows.
 		pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, target, replication.Target, remote.NewLocal("target"))}
 		require.NoError(t, account.AsAdmin(t.Context(), pair.Target, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
 			return replication.WriteMarker(ctx, session, replication.Marker{Origin: "here"})
@@ -134,8 +137,8 @@ func TestObstaclesToFiles(t *testing.T) {
 	})
 }
 
-// TestSeedChoosesItsMethod lets the step choose for a small pair, without and with
-// a target that is made, and when the operator has chosen.
+// TestSeedChoosesItsMethod lets the step choose for a small pair, with and without a
+// target, and when the operator has chosen.
 func TestSeedChoosesItsMethod(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, _, target, options := startPair(t, flavor)
@@ -169,8 +172,8 @@ func TestSeedChoosesItsMethod(t *testing.T) {
 	})
 }
 
-// TestSeedExpectsWithoutASource: a plan names a source that does not answer once,
-// and that is not at its seed.
+// TestSeedExpectsWithoutASource proves that the seed's expectation is no error if the
+// source does not answer: earlier steps of the plan report that.
 func TestSeedExpectsWithoutASource(t *testing.T) {
 	nowhere := func(side replication.Side) *replication.Server {
 		return replication.NewServer(replication.ServerConfig{Name: string(side), Side: side, Network: "unix", Address: "/run/nowhere.sock"})
@@ -180,6 +183,6 @@ func TestSeedExpectsWithoutASource(t *testing.T) {
 		op := &op{pair: pair, rows: seed.Step(pair).Op, options: Options{Method: method}}
 		state, err := op.Expect(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, plan.State{Unknown: true, Want: "a full copy of source, in a way that the source does not tell"}, state)
+		require.Equal(t, plan.State{Unknown: true, Want: "a full copy of source; its method is chosen when the source answers"}, state)
 	}
 }

@@ -21,14 +21,14 @@ import (
 const (
 	clonePlugin  = "clone"
 	cloneLibrary = "mysql_clone.so"
-	// shortDonorTimeout is how long a source whose clone's network has failed waits for
-	// it to come back, and cannot be rid of the plugin: minutes, 5 as the server comes.
+	// shortDonorTimeout shortens the time, 5 minutes by default, for which a source waits
+	// for a clone whose network failed. The plugin cannot be uninstalled meanwhile.
 	shortDonorTimeout = "SET GLOBAL clone_donor_timeout_after_network_failure = 1"
-	// cloneEndTimeout bounds the wait for a clone that was told to end.
+	// cloneEndTimeout bounds the wait for a killed clone to end.
 	cloneEndTimeout = 3 * time.Minute
 )
 
-// hasPlugin reports whether the server has the plugin clone.
+// hasPlugin reports whether the plugin clone is active on the server.
 func hasPlugin(ctx context.Context, s *replication.Server) (bool, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
@@ -38,8 +38,8 @@ func hasPlugin(ctx context.Context, s *replication.Server) (bool, error) {
 	return len(found) > 0, replication.WrapErr("look for the plugin clone", err)
 }
 
-// cloneObstacles looks whether a server has, or can be given, the plugin clone, and
-// whether the source lets it in by TLS.
+// cloneObstacles checks that a server has the plugin clone or can load it, and that the
+// source offers TLS.
 func (p *op) cloneObstacles(ctx context.Context, s *replication.Server) ([]obstacle, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *op) cloneObstacles(ctx context.Context, s *replication.Server) ([]obsta
 	return found, nil
 }
 
-// install gives the server the plugin.
+// install loads the plugin on the server.
 func install(ctx context.Context, s *replication.Server) error {
 	there, err := hasPlugin(ctx, s)
 	if err != nil || there {
@@ -85,7 +85,7 @@ func install(ctx context.Context, s *replication.Server) error {
 		if _, err := session.ExecContext(ctx, "INSTALL PLUGIN "+clonePlugin+" SONAME '"+cloneLibrary+"'"); err != nil {
 			return err
 		}
-		if _, err := session.ExecContext(ctx, shortDonorTimeout); err != nil && query.ErrorNumber(err) != 1193 { // older ones do not know it
+		if _, err := session.ExecContext(ctx, shortDonorTimeout); err != nil && query.ErrorNumber(err) != 1193 { // versions that do not know the variable
 			return err
 		}
 		return nil
@@ -97,8 +97,8 @@ func install(ctx context.Context, s *replication.Server) error {
 	return nil
 }
 
-// uninstall takes the plugin from a server that had none; a clone that is about
-// to end gets some time.
+// uninstall removes the plugin from a server that did not have it before. It waits for a
+// clone that is about to end.
 func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 	if had {
 		return nil
@@ -115,7 +115,7 @@ func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 			return err
 		})
 		if err == nil {
-			continue // it may be gone only once nobody uses it
+			continue // the plugin disappears only when nothing uses it any more
 		}
 		if wait.For(waiting, 500*time.Millisecond) != nil {
 			return s.Wrap("uninstall the plugin clone", err)
@@ -123,14 +123,14 @@ func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 	}
 }
 
-// cloneAccount is what the target reads the source's files as.
+// cloneAccount is the login with which the target fetches the source's files.
 func (p *op) cloneAccount() account.Login {
 	return account.Login{Server: p.pair.Source, Name: replication.OwnUserPrefix + "clone", Grant: "BACKUP_ADMIN ON *.*"}
 }
 
-// clone has the target's server fetch the source's files into a directory of
-// their own. In place, CLONE drops the server's data first and ends it with error
-// 3707 where nobody restarts it; so its own data stays until the files are there.
+// clone makes the target's server fetch the source's files into a directory of their own.
+// A clone in place would drop the server's data first, and end with error 3707 if nothing
+// restarts the server. Here the server keeps its own data until the files are complete.
 func (p *op) clone(ctx context.Context, n notes, f *transfer) (err error) {
 	for _, s := range []*replication.Server{p.pair.Source, p.pair.Target} {
 		if err := install(ctx, s); err != nil {
@@ -138,7 +138,7 @@ func (p *op) clone(ctx context.Context, n notes, f *transfer) (err error) {
 		}
 	}
 	defer func() {
-		if err != nil { // what has been begun on the servers ends with this try, if it can
+		if err != nil { // end what this attempt has begun on the servers, as far as possible
 			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 			defer cancel()
 			_ = p.endClones(after)
@@ -161,7 +161,7 @@ func (p *op) clone(ctx context.Context, n notes, f *transfer) (err error) {
 	following, stop := context.WithCancel(ctx)
 	var follower errgroup.Group
 	follower.Go(func() error { p.followClone(following, f, rate); return nil })
-	defer func() { stop(); _ = follower.Wait() }() // it has no error
+	defer func() { stop(); _ = follower.Wait() }() // it returns no error
 	for i, host := range account.ClientHosts(ctx, p.pair.Target) {
 		if i > 0 {
 			report.Note(ctx, "%s is not let in by its address: the user %s may log in from any host", p.pair.Target.Name(), p.cloneAccount().Name)
@@ -176,7 +176,7 @@ func (p *op) clone(ctx context.Context, n notes, f *transfer) (err error) {
 			break
 		}
 		err = p.pair.Target.Wrap("clone "+p.pair.Source.Name(), account.Conceal(err, password))
-		if !strings.Contains(err.Error(), "1045") { // the donor's error is in the text of 3862 only
+		if !strings.Contains(err.Error(), "1045") { // only the text of error 3862 holds the donor's error
 			return err
 		}
 	}
@@ -199,7 +199,8 @@ func (p *op) clonedBytes(ctx context.Context) (int64, error) {
 	return strconv.ParseInt(text, 10, 64)
 }
 
-// endClones ends the clones of the target's server, which go on when their client dies.
+// endClones kills the clones of the target's server: they survive the death of their
+// client.
 func (p *op) endClones(ctx context.Context) error {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {

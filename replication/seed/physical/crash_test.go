@@ -25,27 +25,27 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// killEnv tells a process how to seed and when to die: JSON of killOrder.
+// killEnv tells a process how to seed and when to die: the JSON of a killOrder.
 const killEnv = "MIGRATE_TEST_PHYSICAL_KILL"
 
-// killOrder is a seed in a process of its own, with the moment of its death.
+// killOrder is a seed in a process of its own, and the moment of its death.
 type killOrder struct {
 	Source, Target string // sockets
 	Port           int    // the source's
-	Dir, Service   string // the seed's notes; the socket of the test, which is the service manager
+	Dir, Service   string // the folder of the seed's notes; the socket of the test, which is the service manager
 	At             killPoint
 }
 
-// killPoint is a moment: when the script or request that contains At is to run,
-// that long after it has begun, when it is done, or in its middle.
+// killPoint is a moment in the script or request that contains At: before it, some time
+// after it began, after it, or in its middle.
 type killPoint struct {
 	At     string
-	After  time.Duration // 0: before it begins
-	Done   bool          // when it is done
+	After  time.Duration // since it began; 0: before it begins
+	Done   bool          // after it
 	Middle string        // the script's text from here on does not run, and the process dies
 }
 
-// mortalHost dies at the kill point.
+// mortalHost is a host whose caller dies at the kill point.
 type mortalHost struct {
 	remote.Host
 	at killPoint
@@ -53,10 +53,11 @@ type mortalHost struct {
 
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {} // the signal comes
+	select {} // until the signal arrives
 }
 
-// strike dies if what is a kill point, or has it die soon.
+// strike dies at once or schedules the death if what matches the kill point; last says
+// that the caller is to die after it.
 func (k killPoint) strike(what string) (last bool) {
 	if k.At == "" || !strings.Contains(what, k.At) {
 		return false
@@ -84,7 +85,7 @@ func (h mortalHost) Run(ctx context.Context, script string, stdin io.Reader, std
 	return err
 }
 
-// remoteService asks the test, which owns the server.
+// remoteService is the Service that asks the test, which owns the server.
 type remoteService struct {
 	socket string
 	at     killPoint
@@ -187,8 +188,8 @@ func (m manager) run(t *testing.T, target *servertest.Instance, order killOrder)
 	}
 }
 
-// killPoints are the moments in the order in which a seed comes by them: each
-// run goes on from where the one before died.
+// killPoints are the moments in the order in which a seed reaches them: each run continues
+// where the one before died.
 func killPoints(flavor servertest.Flavor) []killPoint {
 	points := []killPoint{{At: "mbstream", After: 400 * time.Millisecond}, {At: "--prepare", After: 30 * time.Millisecond}}
 	if flavor == servertest.MySQL {
@@ -205,10 +206,10 @@ func killPoints(flavor servertest.Flavor) []killPoint {
 		killPoint{At: `sync "$file.new"`, Done: true})
 }
 
-// TestPhysicalSeedSurvivesKills kills the seed at each of its phases under write
-// load, and between tries has the machine start the server by itself. It never
-// starts with anything but its own old data or all of the source's, and then
-// fenced and without events; in the end both sides become equal.
+// TestPhysicalSeedSurvivesKills kills the seed in each of its phases under write load, and
+// lets the host start the server between the attempts. The server only ever starts with
+// its own old data or with all of the source's, then fenced and without events. In the end
+// both sides are equal.
 func TestPhysicalSeedSurvivesKills(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target, options := startPair(t, flavor)
@@ -220,14 +221,14 @@ func TestPhysicalSeedSurvivesKills(t *testing.T) {
 		for _, order.At = range killPoints(flavor) {
 			finished, out := m.run(t, target, order)
 			require.False(t, finished, "%+v is never reached: %s", order.At, out)
-			if order.At.Middle != "" { // nothing is there to start with; a unit may make the folder
+			if order.At.Middle != "" { // there is no data directory; a unit may create the folder
 				data := filepath.Join(target.Dir, "data")
 				require.NoDirExists(t, data)
 				require.NoError(t, os.Mkdir(data, 0o700))
 				continue
 			}
 			if order.At == (killPoint{At: "service start"}) {
-				continue // the next try is to start it
+				continue // the next attempt is to start it
 			}
 			require.NoError(t, testService{target}.Start(t.Context(), ""), "%+v", order.At)
 			require.Equal(t, "1", target.Value("SELECT @@GLOBAL.read_only"), "%+v", order.At)

@@ -1,5 +1,11 @@
-// Package physical makes the first full copy by the server's own files, where that
-// can be had and is expected to be faster: mariadb-backup on MariaDB, CLONE on
-// MySQL. It decides which method a pair takes, swaps data directories so that a
-// crash in between is mended by the next run, and can put the old one back.
+// Package physical makes the first full copy of a pair by the server's own files:
+// with mariadb-backup on MariaDB, with CLONE on MySQL. It chooses the method of a
+// pair's seed: the files if nothing prevents them and they are expected to be faster,
+// else rows (package seed).
+//
+// It needs access to the target's host, a service that stops and starts the target's
+// server, and room for a second data directory. The target's own data stays untouched
+// until everything has been received. Then the data directories change places in such a
+// way that a later run completes or reverts a swap that was interrupted anywhere. Undo
+// restores the old data directory; Forget removes it.
 package physical

@@ -13,20 +13,20 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// notesFile is where the notes of the pair stand on the target's machine.
+// notesFile is the path of the pair's notes on the target's host.
 func (p *op) notesFile() string { return p.options.Dir + "/seed-" + p.pair.Name + ".json" }
 
-// runOnTarget runs a script on the target's machine.
+// runOnTarget runs a script on the target's host and returns its output.
 func (p *op) runOnTarget(ctx context.Context, script, input string) (string, error) {
 	var out bytes.Buffer
 	if err := p.pair.Target.Host().Run(ctx, "set -eu\n"+script+"\n", strings.NewReader(input), &out); err != nil {
-		return "", fmt.Errorf("on the machine of %s: %w", p.pair.Target.Name(), err)
+		return "", fmt.Errorf("on the host of %s: %w", p.pair.Target.Name(), err)
 	}
 	return out.String(), nil
 }
 
-// readNotes reads the notes; found is false when there are none. Where the target's
-// machine cannot be reached there never are any.
+// readNotes reads the notes; found is false if there are none. Without access to the
+// target's host there never are any.
 func (p *op) readNotes(ctx context.Context) (n notes, found bool, err error) {
 	if p.pair.Target.Host() == nil {
 		return n, false, nil
@@ -39,13 +39,13 @@ func (p *op) readNotes(ctx context.Context) (n notes, found bool, err error) {
 		return n, false, nil
 	}
 	if err := json.Unmarshal([]byte(text), &n); err != nil {
-		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the machine of %s: %w", p.notesFile(), p.pair.Target.Name(), err),
+		return n, false, report.WithHint(fmt.Errorf("read the notes of the seed, %s on the host of %s: %w", p.notesFile(), p.pair.Target.Name(), err),
 			"look at the file: it says which data directory the server is to start with")
 	}
 	return n, true, nil
 }
 
-// writeNotes writes the notes so that they are there after a power cut.
+// writeNotes writes the notes durably: they survive a power cut.
 func (p *op) writeNotes(ctx context.Context, n notes) error {
 	text, err := json.Marshal(n)
 	if err != nil {
@@ -67,11 +67,11 @@ func (p *op) removeNotes(ctx context.Context) error {
 	return replication.WrapErr("remove the notes of the seed", err)
 }
 
-// forgetOld lets go of what a seed by files has kept.
+// forgetOld removes what a seed by files has kept.
 type forgetOld struct{ *op }
 
-// Forget returns the step of `finish` that removes what a seed by files has
-// kept on the target's machine: the data directory that the server had before.
+// Forget returns the step of `finish` that removes the data directory that the target's
+// server had before a seed by files.
 func Forget(pair replication.Pair, options Options) plan.Step {
 	return plan.Step{
 		Name:       "forget-seed-" + pair.Name,

@@ -18,22 +18,22 @@ import (
 // Method is how the first full copy of a pair is made.
 type Method string
 
-// The ways of a seed.
+// The methods of a seed.
 const (
-	MethodAuto  Method = "auto"     // by the files where that can be had and is expected to be faster, else by rows
-	MethodRows  Method = "copy"     // by rows, while they are written to
-	MethodFiles Method = "physical" // by the server's own files: mariadb-backup, or MySQL's CLONE
+	MethodAuto  Method = "auto"     // by files if they can be used and are expected to be faster, else by rows
+	MethodRows  Method = "copy"     // by rows, while the source is written to
+	MethodFiles Method = "physical" // by the server's files: mariadb-backup, or MySQL's CLONE
 )
 
 // Options say how a pair is seeded, and what its files may take.
 type Options struct {
-	Method         Method        // default WayAuto
+	Method         Method        // default MethodAuto
 	BytesPerSecond int64         // of files read; default unlimited
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
-	// Service stops and starts the target's server; default Systemd on its machine.
+	// Service stops and starts the target's server; default Systemd on its host.
 	Service Service
-	// Dir holds the seed's notes on the target's machine; default /var/lib/migrate.
+	// Dir holds the seed's notes on the target's host; default /var/lib/migrate.
 	Dir string
 }
 
@@ -56,23 +56,23 @@ func (o Options) withDefaults(pair replication.Pair) Options {
 	return o
 }
 
-// limits is what holds the reading of files back.
+// limits holds back the reading of files.
 func (o Options) limits() throttle.Limits {
 	return throttle.Limits{Workers: 1, BytesPerSecond: o.BytesPerSecond, MostRunning: o.MostRunning, MostLag: o.ReplicaLag}
 }
 
-// Step returns the step that seeds the pair by rows, which is the given step,
-// or by the server's own files, whichever options.Way says. Check tells which it
-// is, why, and about how long each would take.
+// Step returns the step that seeds the pair by rows, with the given step, or by the
+// server's own files, as options.Method says. Its Check tells the method, the reason, and
+// about how long each method would take.
 //
-// By the files, all of the source arrives: every schema, and the system schema
-// with every account. They are received beside the target's data directory while
-// its server runs; the server is then stopped, the directories change places and
-// it is started again, fenced, with the event scheduler off until each event is
-// disabled. Nothing but the two renames stands between the old state and the new,
-// and the old directory is kept for Undo until `finish`. What the seed is doing
-// is noted on the target's machine, because its server may be down: a try that
-// was cut short while it received begins anew, a later one is completed.
+// By files everything of the source arrives: every schema, and the system schema with
+// every account. The files are received beside the target's data directory while its
+// server runs. Then the server is stopped, the directories change places, and the server
+// is started again, fenced, with the event scheduler off until each event is disabled.
+// Only the two renames lie between the old state and the new one, and Undo can restore the
+// old directory until `finish`. The seed's notes are on the target's host, because its
+// server may be down. An attempt that was interrupted while it received starts over; a
+// later one is completed.
 func Step(pair replication.Pair, rows plan.Step, options Options) plan.Step {
 	step := rows
 	options = options.withDefaults(pair)
@@ -86,14 +86,15 @@ func Step(pair replication.Pair, rows plan.Step, options Options) plan.Step {
 	return step
 }
 
-// op is the seed with a choice of its way.
+// op is a seed whose method is still to be chosen.
 type op struct {
 	pair    replication.Pair
 	rows    plan.Op
 	options Options
 }
 
-// Check looks for the notes of a seed by files, then for the marker, which both ways leave.
+// Check looks for the notes of a seed by files, then for the marker that both methods
+// leave.
 func (p *op) Check(ctx context.Context) (plan.State, error) {
 	n, found, err := p.readNotes(ctx)
 	if err != nil && !errors.Is(err, replication.ErrNotProvisioned) {
@@ -122,22 +123,22 @@ func (p *op) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Expect says what Check would while the target is not made yet: which way the
-// pair is expected to take, as far as the source tells. That it does not answer is
-// no matter of this step, but of those before; that files which the operator
-// asked for cannot be had is.
+// Expect returns what Check would if the target existed: the method that the pair is
+// expected to take, as far as the source tells. A source that does not answer is no error
+// here, because earlier steps report it. It is an error if the operator asked for files
+// that cannot be used.
 func (p *op) Expect(ctx context.Context) (plan.State, error) {
 	choice, err := p.choose(ctx, false)
 	if errors.Is(err, errCannotUseFiles) {
 		return plan.State{}, err
 	}
 	if err != nil {
-		return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + ", in a way that the source does not tell"}, nil //nolint:nilerr // an earlier step says it
+		return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + "; its method is chosen when the source answers"}, nil //nolint:nilerr // an earlier step reports it
 	}
 	return plan.State{Unknown: true, Want: "a full copy of " + p.pair.Source.Name() + " " + choice.text(), Hazards: choice.hazards}, nil
 }
 
-// Apply completes what an earlier try has begun, or chooses the way and goes it.
+// Apply completes what an earlier attempt has begun, or chooses the method and copies.
 func (p *op) Apply(ctx context.Context) error {
 	n, found, err := p.readNotes(ctx)
 	if err != nil {
@@ -153,10 +154,10 @@ func (p *op) Apply(ctx context.Context) error {
 				"undo that migration first (migrate rollback --all)")
 		}
 		if n.Phase == phaseSwapping {
-			report.Note(ctx, "the files of %s have all been received: the seed goes on with their start", p.pair.Source.Name())
+			report.Note(ctx, "the files of %s have all been received: the target is started with them", p.pair.Source.Name())
 			return p.complete(ctx, n)
 		}
-		report.Note(ctx, "%s; it begins again", n.Phase.text())
+		report.Note(ctx, "%s; it starts over", n.Phase.text())
 		if err := p.restoreTarget(ctx, n); err != nil {
 			return err
 		}
@@ -179,7 +180,7 @@ func (p *op) Apply(ctx context.Context) error {
 	if choice.method == MethodRows {
 		return p.rows.Apply(ctx)
 	}
-	control, err := seed.TakeControl(ctx, p.pair.Target) // a worker on the target may have outlived its controller
+	control, err := seed.TakeControl(ctx, p.pair.Target) // fails while a worker on the target is still running without its controller
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (p *op) Apply(ctx context.Context) error {
 	return p.complete(ctx, n)
 }
 
-// Verify asks for the notes' end, then for what both ways leave.
+// Verify checks that the notes say seeded, then what both methods leave.
 func (p *op) Verify(ctx context.Context) error {
 	n, found, err := p.readNotes(ctx)
 	if err != nil {
@@ -203,7 +204,7 @@ func (p *op) Verify(ctx context.Context) error {
 	return p.rows.Verify(ctx)
 }
 
-// Undo gives the target its old data directory back, or takes the copy of rows back.
+// Undo gives the target its old data directory back, or undoes the seed by rows.
 func (p *op) Undo(ctx context.Context, before json.RawMessage) error {
 	n, found, err := p.readNotes(ctx)
 	if errors.Is(err, replication.ErrNotProvisioned) {
@@ -218,7 +219,7 @@ func (p *op) Undo(ctx context.Context, before json.RawMessage) error {
 	return p.restoreTarget(ctx, n)
 }
 
-// restoreTarget leaves the target's server on its own data, and nothing else behind.
+// restoreTarget returns the target's server to its own data and removes everything else.
 func (p *op) restoreTarget(ctx context.Context, n notes) error {
 	if n.Phase == phaseReceiving {
 		return p.discard(ctx, n)
@@ -230,8 +231,8 @@ func (p *op) restoreTarget(ctx context.Context, n notes) error {
 type phase string
 
 const (
-	phaseReceiving phase = "receiving" // the server runs on its own data; a new try begins from scratch
-	phaseSwapping  phase = "swapping"  // all is received; the directories may or may not have changed places
+	phaseReceiving phase = "receiving" // the server runs on its own data; a new attempt starts over
+	phaseSwapping  phase = "swapping"  // everything is received; the directories may or may not have changed places
 	phaseSeeded    phase = "seeded"    // the old data directory is kept
 	phaseReturning phase = "returning" // the old data directory is being put back
 )
@@ -248,24 +249,24 @@ func (p phase) text() string {
 	return "seeded by files"
 }
 
-// notes stand on the target's machine from before the first change on.
-// They hold no secret.
+// notes are stored on the target's host from before the first change on. They hold no
+// secret.
 type notes struct {
 	Phase    phase          `json:"phase"`
 	Origin   string         `json:"origin"` // the source's identity
 	Flavor   dialect.Flavor `json:"flavor"`
-	Dir      string         `json:"dir"` // the data directory, without symbolic links
-	Received string         `json:"new"` // the name of what is received, in Dir + besideSuffix; of this try only
+	Dir      string         `json:"dir"` // the data directory, with symbolic links resolved
+	Received string         `json:"new"` // this attempt's name for what is received, in Dir + besideSuffix
 	Unit     string         `json:"unit"`
-	GTIDs    string         `json:"gtids,omitempty"` // MariaDB: what the files hold
+	GTIDs    string         `json:"gtids,omitempty"` // MariaDB: the position of the files
 
-	Globals         map[string]string `json:"globals"`        // of the target, to be put back: what was running
-	Persisted       map[string]string `json:"kept,omitempty"` // and what was to come back after a restart, by our topic
+	Globals         map[string]string `json:"globals"`        // the target's running values, to be restored
+	Persisted       map[string]string `json:"kept,omitempty"` // the target's persisted values, to be restored
 	SourceHadPlugin bool              `json:"plugin"`         // MySQL: the source had the plugin clone before
-	TargetHadPlugin bool              `json:"here"`           // and the target
+	TargetHadPlugin bool              `json:"here"`           // MySQL: the target had it before
 }
 
-// besideSuffix is added to the data directory's name for what is kept beside it.
+// besideSuffix is appended to the data directory's name for the folder beside it.
 const besideSuffix = ".migrate"
 
 func (n notes) beside() string { return n.Dir + besideSuffix }

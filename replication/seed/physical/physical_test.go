@@ -3,6 +3,7 @@ package physical
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/verify"
 )
 
-// testService is the Service of a test server: the test started it, and does it again.
+// testService is the Service of a test server.
 type testService struct{ *servertest.Instance }
 
 func (testService) Unit(context.Context, *replication.Server) (string, error) { return "test", nil }
@@ -39,8 +40,8 @@ func (s testService) Start(context.Context, string) error {
 	return nil
 }
 
-// startPair starts a pair whose files can be taken. The source has an event
-// that tells on which server it runs, every second.
+// startPair starts a pair whose files can be used. Every second an event of the source
+// records on which server it runs.
 func startPair(t *testing.T, flavor servertest.Flavor) (replication.Pair, *servertest.Instance, *servertest.Instance, Options) {
 	t.Helper()
 	if _, err := exec.LookPath("mariadb-backup"); err != nil && flavor == servertest.MariaDB {
@@ -64,7 +65,8 @@ func startPair(t *testing.T, flavor servertest.Flavor) (replication.Pair, *serve
 	return pair, source, target, Options{Method: MethodFiles, Service: testService{target}, Dir: t.TempDir()}
 }
 
-// requireSeeded wants the target to be the fenced, quiet copy that a link starts from.
+// requireSeeded requires the target to be a fenced copy without running events, from which
+// a link can start.
 func requireSeeded(t *testing.T, source, target *servertest.Instance) {
 	t.Helper()
 	require.Equal(t, "1", target.Value("SELECT @@GLOBAL.read_only"))
@@ -90,18 +92,18 @@ func requireSeeded(t *testing.T, source, target *servertest.Instance) {
 	require.Empty(t, entries, "no setting of the seed is kept")
 }
 
-// requireConverges links the pair and wants both sides to become equal.
+// requireConverges links the pair and requires both sides to become equal.
 func requireConverges(t *testing.T, pair replication.Pair, source, target *servertest.Instance, stop func() int64) {
 	t.Helper()
 	replicationtest.Replicate(t, source.Flavor, source, target)
-	source.Exec("ALTER EVENT load1.tells DISABLE") // else it goes on
+	source.Exec("ALTER EVENT load1.tells DISABLE") // else it never stops
 	writes := stop()
 	require.Positive(t, writes)
 	replicationtest.Settle(t, pair.Source, pair.Target)
 	require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"), "%d writes", writes)
 	report, err := verify.Run(t.Context(), pair, verify.Options{})
 	require.NoError(t, err)
-	for _, d := range report.Differences { // the test's own login of the link is on the source only
+	for _, d := range report.Differences { // the test's own login for the link is on the source only
 		require.Contains(t, d.String(), "migrate_test")
 	}
 }
@@ -118,7 +120,7 @@ func TestPhysicalSeedExercise(t *testing.T) {
 		require.Contains(t, hazardText(state.Hazards), "all accounts, root included")
 		require.Contains(t, hazardText(state.Hazards), "only_here")
 
-		plantest.Exercise(t, step) // with everything that is cut short and undone on the way
+		plantest.Exercise(t, step) // which interrupts and undoes it on the way
 		requireSeeded(t, source, target)
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'only_here'"))
 		require.DirExists(t, filepath.Join(target.Dir, "data"+besideSuffix, "old"), "kept for undo")
@@ -136,7 +138,7 @@ func TestPhysicalSeedExercise(t *testing.T) {
 	})
 }
 
-// requireUndone wants the target as it was, and nothing left behind.
+// requireUndone requires the target to be as it was, with nothing left behind.
 func requireUndone(t *testing.T, target *servertest.Instance, options Options) {
 	t.Helper()
 	require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM mysql.user WHERE User = 'only_here'"), "the old data is back")
@@ -168,13 +170,15 @@ func TestBackupPosition(t *testing.T) {
 		{"", "", "no position"},
 		{"binlog.000001\t329\tnonsense", "", "position"},
 	} {
-		got, err := backupPosition(dialect.MariaDB, tt.text)
-		if tt.fails != "" {
-			require.ErrorContains(t, err, tt.fails, tt.text)
-			continue
-		}
-		require.NoError(t, err, tt.text)
-		require.Equal(t, tt.want, got)
+		t.Run(tt.text, func(t *testing.T) {
+			got, err := backupPosition(dialect.MariaDB, tt.text)
+			if tt.fails != "" {
+				require.ErrorContains(t, err, tt.fails)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
 	}
 }
 
@@ -184,16 +188,18 @@ func TestEstimateOfBothMethods(t *testing.T) {
 		bytes, rate int64
 		files       bool
 	}{
-		{dialect.MariaDB, 10 << 20, 0, false}, // the files' way stops and starts a server
+		{dialect.MariaDB, 10 << 20, 0, false}, // a seed by files stops and starts a server
 		{dialect.MySQL, 10 << 20, 0, false},
 		{dialect.MariaDB, 877 << 20, 0, false}, // as measured
 		{dialect.MySQL, 860 << 20, 0, false},
 		{dialect.MariaDB, 100 << 30, 0, true},
 		{dialect.MySQL, 100 << 30, 0, true},
-		{dialect.MariaDB, 100 << 30, 1 << 20, false}, // the network decides, and both send as much
+		{dialect.MariaDB, 100 << 30, 1 << 20, false}, // the network decides, and both methods send as much
 	} {
-		c := choice{bytes: tt.bytes}
-		c.estimate(tt.flavor, tt.rate)
-		require.Equal(t, tt.files, c.files < c.rows, "%s: %s against %s for %d bytes", tt.flavor, c.files, c.rows, tt.bytes)
+		t.Run(fmt.Sprintf("%s %d bytes %d a second", tt.flavor, tt.bytes, tt.rate), func(t *testing.T) {
+			c := choice{bytes: tt.bytes}
+			c.estimate(tt.flavor, tt.rate)
+			require.Equal(t, tt.files, c.files < c.rows, "%s by files, %s by rows", c.files, c.rows)
+		})
 	}
 }

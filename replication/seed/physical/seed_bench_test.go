@@ -20,10 +20,10 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// BenchmarkSeed copies the same data between the same two servers by the seed, by
-// mydumper and myloader at their best settings, by mariadb-dump into the client,
-// by the seed with the server's files and by mariadb-backup by hand, in turn, each
-// round beginning with another; figures are medians.
+// BenchmarkSeed copies the same data between the same two servers with the seed, with
+// mydumper and myloader at their best settings, with mariadb-dump into the client, with
+// the seed by files, and with mariadb-backup by hand. They take turns, and each round
+// begins with another one. Figures are medians.
 func BenchmarkSeed(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
@@ -46,8 +46,8 @@ func BenchmarkSeed(b *testing.B) {
 			took := map[string][]time.Duration{}
 			for round := 0; b.Loop(); round++ {
 				for i := range methods {
-					method := methods[(i+round)%len(methods)] // none always follows the same other
-					syscall.Sync()                            // what the one before has written must not be this one's burden
+					method := methods[(i+round)%len(methods)] // the order rotates, so that none always follows the same one
+					syscall.Sync()                            // the next one must not pay for what this one's predecessor has written
 					began, cpu := time.Now(), cpuOf(b, source.Pid(), target.Pid(), os.Getpid())
 					if err := method.run(); err != nil {
 						b.Logf("%s %s absent: %.300s", flavor, method.name, err)
@@ -71,7 +71,7 @@ func BenchmarkSeed(b *testing.B) {
 	}
 }
 
-// peakMemory is the most memory that a seed in a process of its own had resident, in MiB.
+// peakMemory returns the peak resident memory of a seed in a process of its own, in MiB.
 func peakMemory(b *testing.B, pair replication.Pair, source, target *servertest.Instance) float64 {
 	replicationtest.MakeTCPLogin(source, target)
 	out, err := replicationtest.SeedProcess(b.Context(), "TestSeedToBeMeasured", source.Addr(), target.Addr()).CombinedOutput()
@@ -84,7 +84,7 @@ func peakMemory(b *testing.B, pair replication.Pair, source, target *servertest.
 	return kilobytes / 1024
 }
 
-// TestSeedToBeMeasured is not a test: it is the process that seedMemory starts.
+// TestSeedToBeMeasured is not a test: it is the process that peakMemory starts.
 func TestSeedToBeMeasured(t *testing.T) {
 	pair, ok := replicationtest.SeedProcessPair(t)
 	if !ok {
@@ -96,7 +96,7 @@ func TestSeedToBeMeasured(t *testing.T) {
 	t.Logf("%s", status[bytes.Index(status, []byte("VmHWM")):])
 }
 
-// cpuOf is the processor time that processes have used.
+// cpuOf returns the processor time that each process has used.
 func cpuOf(b *testing.B, pids ...int) []time.Duration {
 	var out []time.Duration
 	for _, pid := range pids {

@@ -12,22 +12,22 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Service stops and starts the service that a server runs as. Stop and Start
-// are content when it is so already; they return once it is.
+// Service stops and starts the service of a server. Stop and Start return once the service
+// is stopped or started; they do nothing if it already is.
 type Service interface {
-	// Unit names the service that a running server belongs to.
+	// Unit returns the name of the service that a running server belongs to.
 	Unit(ctx context.Context, s *replication.Server) (string, error)
 	Stop(ctx context.Context, unit string) error
 	Start(ctx context.Context, unit string) error
 }
 
-// Systemd is the Service of a machine that systemd runs.
+// Systemd is the Service of a host that runs systemd.
 type Systemd struct{ Host remote.Host }
 
-// Unit asks systemd which unit the server's process belongs to.
+// Unit asks systemd for the unit of the server's process.
 func (d Systemd) Unit(ctx context.Context, s *replication.Server) (string, error) {
 	if d.Host == nil {
-		return "", fmt.Errorf("find the unit of %s: its machine cannot be reached", s.Name())
+		return "", fmt.Errorf("find the unit of %s: its host cannot be reached", s.Name())
 	}
 	file, err := setting.PidFile(ctx, s)
 	if err != nil {
@@ -52,7 +52,7 @@ func (d Systemd) Stop(ctx context.Context, unit string) error {
 	return replication.WrapErr("stop "+unit, err)
 }
 
-// Start starts the unit; that it has failed too often before is forgotten.
+// Start starts the unit, also after systemd has given up on it.
 func (d Systemd) Start(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl reset-failed "+remote.Quote(unit)+" 2>/dev/null || :\nsystemctl start "+remote.Quote(unit))
 	return report.WithHint(replication.WrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())

@@ -19,8 +19,7 @@ import (
 
 func passiveNames(d *dialect.Dialect) []string { return slices.Sorted(maps.Keys(d.PassiveGlobals())) }
 
-// directories says where the data directories are: all that is needed to know how
-// far a swap came.
+// directories reports which data directories exist, which tells how far a swap came.
 func (p *op) directories(ctx context.Context, n notes) (received, kept bool, err error) {
 	out, err := p.runOnTarget(ctx, "cd "+remote.Quote(n.beside())+`
 if [ -e `+remote.Quote(n.Received)+` ]; then echo received; fi
@@ -39,7 +38,7 @@ func (p *op) complete(ctx context.Context, n notes) error {
 		return err
 	}
 	if received && !kept {
-		if err := p.ensureRunning(ctx, n); err != nil { // its settings can be kept only while it runs
+		if err := p.ensureRunning(ctx, n); err != nil { // settings can be persisted only while it runs
 			return err
 		}
 		dialect, err := t.Dialect(ctx)
@@ -52,7 +51,7 @@ func (p *op) complete(ctx context.Context, n notes) error {
 	}
 	if received {
 		report.Note(ctx, "%s is stopped, and started again with the files of %s", t.Name(), p.pair.Source.Name())
-		_ = t.Close() // what its connections have to say
+		_ = t.Close() // its connections are about to break
 		if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
 			return err
 		}
@@ -61,7 +60,7 @@ func (p *op) complete(ctx context.Context, n notes) error {
 		}
 	}
 	if err := p.ensureRunning(ctx, n); err != nil {
-		return report.WithHint(err, "look at the server's error log on its machine; migrate rollback --all gives it its old data back")
+		return report.WithHint(err, "look at the server's error log on its host; migrate rollback --all gives it its old data back")
 	}
 	if err := p.prepareServer(ctx, &n); err != nil {
 		return err
@@ -70,9 +69,9 @@ func (p *op) complete(ctx context.Context, n notes) error {
 	return p.writeNotes(ctx, n)
 }
 
-// ensureRunning starts the target's server where it does not answer.
+// ensureRunning starts the target's server if it does not answer.
 func (p *op) ensureRunning(ctx context.Context, n notes) error {
-	_ = p.pair.Target.Close() // connections from before
+	_ = p.pair.Target.Close() // its connections are from before
 	if _, err := p.pair.Target.Dialect(ctx); err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -82,11 +81,11 @@ func (p *op) ensureRunning(ctx context.Context, n notes) error {
 	return replication.WaitUntilItAnswers(ctx, p.pair.Target)
 }
 
-// swap puts the received directory in the place of the old one; the server is
-// stopped. Between the two renames there is none, and the server cannot start;
-// what a start that was tried then has made is none of ours or the source's.
-// What belongs to the server itself, and not to its data, stays: MySQL keeps
-// its identity, persisted variables and certificates among its data.
+// swap puts the received directory in the place of the old one; the server is stopped.
+// Between the two renames there is no data directory and the server cannot start. A
+// directory that appears there meanwhile comes from an attempt to start the server, and is
+// removed. What belongs to the server and not to its data stays: MySQL keeps its identity,
+// persisted variables and certificates in its data directory.
 func (p *op) swap(ctx context.Context, n notes) error {
 	_, err := p.runOnTarget(ctx, `dir=`+remote.Quote(n.Dir)+`; beside=`+remote.Quote(n.beside())+`; new=`+remote.Quote(n.Received)+`
 if [ ! -e "$beside/old" ]; then
@@ -107,8 +106,8 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "
 	return replication.WrapErr("swap the data directories", err)
 }
 
-// prepareServer makes of a server that runs on the source's files the source's replica
-// to be, fenced and at the files' position, and leaves the marker of a finished seed.
+// prepareServer makes a server that runs on the source's files ready to replicate from the
+// source: fenced, at the files' position, and with the marker of a finished seed.
 func (p *op) prepareServer(ctx context.Context, n *notes) error {
 	t := p.pair.Target
 	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
@@ -148,8 +147,8 @@ func (p *op) prepareServer(ctx context.Context, n *notes) error {
 	return p.restoreGlobals(ctx, *n)
 }
 
-// recordClonePosition notes what the clone holds, once what the server has agrees with
-// what the clone says of itself. It is noted before the position is first changed.
+// recordClonePosition notes the position of the clone, if what the server has executed
+// agrees with what the clone reports. It does so before the position is first changed.
 func (p *op) recordClonePosition(ctx context.Context, n *notes) error {
 	if n.GTIDs != "" {
 		return nil
@@ -182,8 +181,8 @@ func (p *op) recordClonePosition(ctx context.Context, n *notes) error {
 	return p.writeNotes(ctx, *n)
 }
 
-// dropSourceState takes away what the files hold of the source's own: migrate's
-// accounts there, and links that it follows.
+// dropSourceState removes what the files hold of the source itself: migrate's accounts
+// there, and links that the source follows.
 func (p *op) dropSourceState(ctx context.Context, session *replication.Session) error {
 	dialect, err := p.pair.Target.Dialect(ctx)
 	if err != nil {
@@ -210,7 +209,7 @@ func (p *op) dropSourceState(ctx context.Context, session *replication.Session) 
 	return nil
 }
 
-// listReceived lists what has come by the files.
+// listReceived lists what the files have brought.
 func (p *op) listReceived(ctx context.Context) (replication.Made, error) {
 	var m replication.Made
 	db, err := p.pair.Target.DB(ctx)
@@ -230,8 +229,7 @@ func (p *op) listReceived(ctx context.Context) (replication.Made, error) {
 	return m, err
 }
 
-// restoreGlobals gives the target the kept and running settings that it had
-// before, the fence last.
+// restoreGlobals restores the target's persisted and running settings, the fence last.
 func (p *op) restoreGlobals(ctx context.Context, n notes) error {
 	db, dialect, err := p.pair.Target.Open(ctx)
 	if err != nil {
@@ -242,7 +240,7 @@ func (p *op) restoreGlobals(ctx context.Context, n notes) error {
 	}
 	for _, name := range append([]string{"event_scheduler"}, dialect.FenceVariables()...) {
 		if strings.EqualFold(n.Globals[name], "DISABLED") {
-			continue // can only be set at a start, which will do so
+			continue // it can only be set at a start, which does so
 		}
 		if err := query.SetGlobal(ctx, db, name, n.Globals[name]); err != nil {
 			return p.pair.Target.Wrap("restore the globals", err)
@@ -251,8 +249,8 @@ func (p *op) restoreGlobals(ctx context.Context, n notes) error {
 	return nil
 }
 
-// cleanUpClone takes away what a clone needs; had tells whether the data that
-// the target runs on had the plugin before.
+// cleanUpClone removes what a clone needs. had says whether the data that the target runs
+// on now had the plugin before.
 func (p *op) cleanUpClone(ctx context.Context, n notes, had bool) error {
 	if err := p.endClones(ctx); err != nil {
 		return err
@@ -266,7 +264,7 @@ func (p *op) cleanUpClone(ctx context.Context, n notes, had bool) error {
 	return uninstall(ctx, p.pair.Source, n.SourceHadPlugin)
 }
 
-// discard forgets a seed while the target's server has its own data.
+// discard removes all traces of a seed while the target's server runs on its own data.
 func (p *op) discard(ctx context.Context, n notes) error {
 	if n.Flavor.FilesMethod() == dialect.ClonePlugin {
 		if err := p.ensureRunning(ctx, n); err != nil {
@@ -279,7 +277,7 @@ func (p *op) discard(ctx context.Context, n notes) error {
 	if err := (&seed.Op{Pair: p.pair}).Writable(ctx, p.dropControl); err != nil {
 		report.Note(ctx, "the schema %s may be left on %s: %v", replication.OwnSchema, p.pair.Target.Name(), err)
 	}
-	// A process of the earlier try that still writes there does so to no end.
+	// The second rm removes what a process of an earlier attempt may still have written.
 	_, err := p.runOnTarget(ctx, "beside="+remote.Quote(n.beside())+"\nrm -rf \"$beside\" || rm -rf \"$beside\"", "")
 	if err != nil {
 		return fmt.Errorf("remove what was received: %w", err)
@@ -287,13 +285,13 @@ func (p *op) discard(ctx context.Context, n notes) error {
 	return p.removeNotes(ctx)
 }
 
-// restoreData lets the target's server run on its old data again.
+// restoreData puts the target's server back on its old data.
 func (p *op) restoreData(ctx context.Context, n notes) error {
 	t := p.pair.Target
 	if err := p.beginReturn(ctx, &n); err != nil {
 		return err
 	}
-	_ = t.Close() // what its connections have to say
+	_ = t.Close() // its connections are about to break
 	if err := p.options.Service.Stop(ctx, n.Unit); err != nil {
 		return err
 	}
@@ -316,7 +314,8 @@ fi`, "")
 	return p.discard(ctx, n)
 }
 
-// beginReturn notes that the old data comes back, once nothing stands in the way.
+// beginReturn notes that the old data is coming back, after it has made sure that nothing
+// prevents that.
 func (p *op) beginReturn(ctx context.Context, n *notes) error {
 	if n.Phase == phaseReturning {
 		return nil

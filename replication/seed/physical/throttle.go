@@ -17,17 +17,17 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// transfer is the receiving of a server's files while it runs: what holds it
-// back, and how far it is. migrate throttle reaches it as it does a copy of rows:
-// by a lock and a table on the target, whose own server runs meanwhile.
+// transfer is a running transfer of a server's files, with its throttle and its progress.
+// migrate throttle reaches it as it reaches a seed by rows: by a lock and a table on the
+// target, whose own server runs meanwhile.
 type transfer struct {
 	throttle *throttle.Throttle
 	meter    *seed.Meter
 	pair     string
-	total    int64 // bytes that are expected
+	total    int64 // expected bytes
 }
 
-// now is how far it is.
+// now returns the progress.
 func (f *transfer) now() seed.Progress {
 	out := f.meter.Now()
 	out.Phase, out.Bytes = "files", f.meter.Received()
@@ -38,7 +38,7 @@ func (f *transfer) now() seed.Progress {
 	return out
 }
 
-// show reports until ctx ends.
+// show reports the progress until ctx ends.
 func (f *transfer) show(ctx context.Context) {
 	for wait.For(ctx, time.Second) == nil {
 		p := f.now()
@@ -50,8 +50,8 @@ func (f *transfer) show(ctx context.Context) {
 	}
 }
 
-// withThrottle runs do, which receives the files, while migrate throttle reaches it
-// and the source is looked after.
+// withThrottle runs do, which receives the files. Meanwhile it polls the source's load and
+// follows migrate throttle.
 func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Context, *transfer) error) error {
 	control, err := seed.TakeControl(ctx, p.pair.Target)
 	if err != nil {
@@ -71,20 +71,20 @@ func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Cont
 		watchers.Go(func() error { f.show(led); return nil })
 		watchers.Go(func() error {
 			if err := control.Lead(led, p.pair.Name, p.options.limits(), limiter, f.now); err != nil {
-				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // no reason to begin anew
+				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // not worth a new attempt
 			}
 			return nil
 		})
 		err := do(ctx, f)
 		stop()
-		_ = watchers.Wait() // they have no error
+		_ = watchers.Wait() // they return no error
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 		defer cancel()
 		return replication.FirstError(err, p.dropControl(after))
 	})
 }
 
-// makeControl makes the table by which the seed is led, and the schema for it.
+// makeControl makes the control table, and the schema for it.
 func (p *op) makeControl(ctx context.Context, control *seed.Control) error {
 	if _, err := control.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
 		return p.pair.Target.Wrap("make the seed's schema", err)
@@ -92,7 +92,7 @@ func (p *op) makeControl(ctx context.Context, control *seed.Control) error {
 	return control.Make(ctx)
 }
 
-// dropControl drops what makeControl made, the schema only where it is empty.
+// dropControl drops what makeControl made; the schema only if it is empty.
 func (p *op) dropControl(ctx context.Context) error {
 	return (&seed.Op{Pair: p.pair}).Quietly(ctx, func(session *replication.Session) error {
 		there, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", replication.OwnSchema)
@@ -113,8 +113,8 @@ func (p *op) dropControl(ctx context.Context) error {
 	})
 }
 
-// minCloneRate is the least that CLONE can be held to, in MiB a second: it cannot
-// be paused, for it ends when it waits for long.
+// minCloneRate is the lowest rate of CLONE, in MiB a second. It cannot be paused: a clone
+// that waits for long fails.
 const minCloneRate = 1
 
 // cloneRate is the rate that the throttle allows CLONE now, in MiB a second; 0 is no limit.
@@ -129,7 +129,7 @@ func cloneRate(t *throttle.Throttle) int64 {
 	return max(bytesPerSecond>>20, minCloneRate)
 }
 
-// setCloneRate holds the target's clone, also one that runs, to the throttle.
+// setCloneRate sets the rate of the target's clones, including a running one.
 func (p *op) setCloneRate(ctx context.Context, rate int64) error {
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
@@ -143,7 +143,8 @@ func (p *op) setCloneRate(ctx context.Context, rate int64) error {
 	return nil
 }
 
-// followClone keeps the clone to the throttle, and counts what has come, until ctx ends.
+// followClone keeps the clone's rate to the throttle and counts the received bytes, until
+// ctx ends.
 func (p *op) followClone(ctx context.Context, f *transfer, rate int64) {
 	for wait.For(ctx, time.Second) == nil {
 		if now := cloneRate(f.throttle); now != rate {
@@ -158,7 +159,7 @@ func (p *op) followClone(ctx context.Context, f *transfer, rate int64) {
 				report.Note(ctx, "CLONE cannot be paused: it is held to %d MiB a second", minCloneRate)
 			}
 		}
-		if done, err := p.clonedBytes(ctx); err == nil { // the next look will tell
+		if done, err := p.clonedBytes(ctx); err == nil { // after an error the next poll counts them
 			f.meter.Add(table.Name{}, 0, done-f.meter.Received())
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// TestThrottleOfASeedByFiles: the command reaches it, and nothing of that is left.
+// TestThrottleOfASeedByFiles proves that migrate throttle reaches a seed by files, and
+// that nothing of its control remains.
 func TestThrottleOfASeedByFiles(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target, options := startPair(t, flavor)
@@ -33,7 +34,8 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 			return state
 		}
 		require.Eventually(t, func() bool {
-			// CLONE sends for a while before it looks at its rate: on a fast machine that is all there is.
+			// CLONE sends for a while before it looks at its rate: on a fast host that is
+			// the whole copy.
 			now := running().Progress
 			return now.Bytes > 0 || flavor == servertest.MySQL && now.Phase == "files"
 		}, 60*time.Second, 50*time.Millisecond)
@@ -48,7 +50,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 		if flavor == servertest.MySQL {
 			require.Eventually(t, func() bool { return target.Value(rates) == "1 1" }, 20*time.Second, 50*time.Millisecond)
 		} else {
-			<-time.After(1500 * time.Millisecond) // what was on its way
+			<-time.After(1500 * time.Millisecond) // what was on its way arrives
 			before := running().Progress.Bytes
 			<-time.After(2500 * time.Millisecond)
 			require.Equal(t, before, running().Progress.Bytes)

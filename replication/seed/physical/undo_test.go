@@ -15,7 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// cutHost is a machine on which a script ends before a text, once.
+// cutHost is a host on which one script ends before a given text, once.
 type cutHost struct {
 	remote.Host
 	before string
@@ -32,8 +32,8 @@ func (h *cutHost) Run(ctx context.Context, script string, stdin io.Reader, stdou
 	return errors.Join(errUndoCut, h.Host.Run(ctx, begin+"\n:\nfi\n", stdin, stdout))
 }
 
-// TestUndoOfAPhysicalSeedIsCutShort cuts an undo between its two renames: undone
-// again, or applied again, the target has its own data or all of the source's.
+// TestUndoOfAPhysicalSeedIsCutShort interrupts an undo between its two renames. After
+// another undo or apply the target has its own data or all of the source's.
 func TestUndoOfAPhysicalSeedIsCutShort(t *testing.T) {
 	pair, source, target, options := startPair(t, servertest.MariaDB)
 	host := &cutHost{Host: remote.NewLocal("target")}

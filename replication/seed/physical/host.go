@@ -16,7 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/setting"
 )
 
-// hostFacts are what a machine says of itself: lines "name=value".
+// hostFacts runs a script on a host and returns its output, lines of the form
+// "name=value".
 func hostFacts(ctx context.Context, host remote.Host, script string) (map[string]string, error) {
 	var out bytes.Buffer
 	if err := host.Run(ctx, script, nil, &out); err != nil {
@@ -31,7 +32,7 @@ func hostFacts(ctx context.Context, host remote.Host, script string) (map[string
 	return found, nil
 }
 
-// toolScript tell which mariadb-backup a machine has.
+// toolScript prints which mariadb-backup a host has.
 const toolScript = `PATH=$PATH:/usr/local/bin:/usr/bin
 for t in mariadb-backup mariabackup; do
 	if command -v $t >/dev/null 2>&1; then echo "backup=$($t --version 2>&1 | tail -n 1)"; break; fi
@@ -43,7 +44,7 @@ done
 
 var toolVersion = regexp.MustCompile(`server (\d+)\.(\d+)\.`)
 
-// toolObstacles tells whether a machine's mariadb-backup is of the server's series.
+// toolObstacles checks that a host's mariadb-backup belongs to the server's series.
 func toolObstacles(found map[string]string, host string, d *dialect.Dialect) []obstacle {
 	install := fmt.Sprintf("apt-get install mariadb-backup on %s", host)
 	if found["backup"] == "" || found["stream"] == "" {
@@ -56,14 +57,14 @@ func toolObstacles(found map[string]string, host string, d *dialect.Dialect) []o
 	return nil
 }
 
-// sourceTool looks for what reads the source's files.
+// sourceTool checks for the program or plugin that reads the source's files.
 func (p *op) sourceTool(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	s := p.pair.Source
 	if d.Flavor.FilesMethod() == dialect.ClonePlugin {
 		return p.cloneObstacles(ctx, s)
 	}
 	if s.Host() == nil {
-		return []obstacle{{"the machine of " + s.Name() + " cannot be reached", ""}}, nil
+		return []obstacle{{"the host of " + s.Name() + " cannot be reached", ""}}, nil
 	}
 	found, err := hostFacts(ctx, s.Host(), toolScript)
 	if err != nil {
@@ -72,11 +73,12 @@ func (p *op) sourceTool(ctx context.Context, d *dialect.Dialect) ([]obstacle, er
 	return toolObstacles(found, s.Host().Name(), d), nil
 }
 
-// targetHost looks for all that receiving, preparing and swapping need.
+// targetHost checks everything that receiving, preparing and swapping need on the target's
+// host, and fills in the choice's notes.
 func (p *op) targetHost(ctx context.Context, d *dialect.Dialect, c *choice) ([]obstacle, error) {
 	t := p.pair.Target
 	if t.Host() == nil {
-		return []obstacle{{"the machine of " + t.Name() + " cannot be reached", ""}}, nil
+		return []obstacle{{"the host of " + t.Name() + " cannot be reached", ""}}, nil
 	}
 	db, err := t.DB(ctx)
 	if err != nil {
@@ -118,14 +120,14 @@ echo "confined=$(tr -d '\0' <"/proc/$(cat `+remote.Quote(file)+`)/attr/current" 
 	}
 	unit, err := p.options.Service.Unit(ctx, t)
 	if err != nil {
-		return append(out, obstacle{err.Error(), "run the server as a service of systemd"}), nil //nolint:nilerr // it is the obstacle
+		return append(out, obstacle{err.Error(), "run the server as a service of systemd"}), nil //nolint:nilerr // the error is the obstacle
 	}
 	c.notes = notes{Flavor: d.Flavor, Dir: found["dir"], Unit: unit}
 	return out, nil
 }
 
-// confinement looks whether a server that clones may write beside its data directory, and
-// keeps all that must change places with it inside.
+// confinement checks that a server that clones may write beside its data directory, and
+// that it keeps everything that must change places with the directory inside of it.
 func (p *op) confinement(found map[string]string, dir, binlog string) []obstacle {
 	var out []obstacle
 	t := p.pair.Target
@@ -141,8 +143,8 @@ func (p *op) confinement(found map[string]string, dir, binlog string) []obstacle
 	return out
 }
 
-// addDiskObstacle looks whether the files fit beside what is there, with what the source's
-// redo log and growth in the meantime may add.
+// addDiskObstacle checks that the files fit beside the target's own data, with an
+// allowance for the source's redo log and its growth in the meantime.
 func (p *op) addDiskObstacle(out []obstacle, found map[string]string, c *choice) ([]obstacle, error) {
 	free, err := strconv.ParseInt(found["free"], 10, 64)
 	if err != nil {
@@ -158,7 +160,7 @@ func (p *op) addDiskObstacle(out []obstacle, found map[string]string, c *choice)
 	return out, nil
 }
 
-// versions compares the servers' versions.
+// versions checks that the target's version can use the source's files.
 func (p *op) versions(ctx context.Context, from *dialect.Dialect) ([]obstacle, error) {
 	to, err := p.pair.Target.Dialect(ctx)
 	if err != nil {
@@ -170,7 +172,7 @@ func (p *op) versions(ctx context.Context, from *dialect.Dialect) ([]obstacle, e
 	return []obstacle{{fmt.Sprintf("the files of %s are not for %s", from, to), fmt.Sprintf("install %s on the target", from)}}, nil
 }
 
-// settings compares what decides over the files' format and places.
+// settings checks that the settings which fix the files' format and places agree.
 func (p *op) settings(ctx context.Context, d *dialect.Dialect) ([]obstacle, error) {
 	equal := d.FileSettings()
 	inside := []string{"innodb_data_home_dir", "innodb_undo_directory", "innodb_log_group_home_dir"}
@@ -204,8 +206,8 @@ func (p *op) settings(ctx context.Context, d *dialect.Dialect) ([]obstacle, erro
 	return found, nil
 }
 
-// login looks whether the account that migrate uses on the target is on the
-// source, too, with the same password: the source's accounts come with the files.
+// login checks that the account that migrate uses on the target exists on the source with
+// the same password: the files bring the source's accounts.
 func (p *op) login(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) {
 	const who = "SELECT CURRENT_USER()"
 	db, err := p.pair.Target.DB(ctx)
