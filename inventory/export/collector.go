@@ -17,7 +17,7 @@ import (
 type collector struct {
 	options          Options
 	hosts            []*inventory.Host
-	notExportedHosts map[[2]string][]string // hosts by what and why
+	notExportedHosts map[[2]string][]string // hosts by thing and reason
 	rewritten        map[Rewrite][]string   // hosts by replacement, whose Hosts are empty
 	needed           map[string]*Needed     // by token
 	// rewriters are of hosts, by name.

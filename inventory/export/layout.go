@@ -62,14 +62,14 @@ func (r *recipe) folders() []folder {
 }
 
 // filterFiles returns the files for which a function returns true.
-func filterFiles(all []file, take func(file) bool) []file {
-	var some []file
+func filterFiles(all []file, keep func(file) bool) []file {
+	var filtered []file
 	for _, f := range all {
-		if take(f) {
-			some = append(some, f)
+		if keep(f) {
+			filtered = append(filtered, f)
 		}
 	}
-	return some
+	return filtered
 }
 
 // isSecretFile reports whether a file needs secrets.

@@ -16,7 +16,7 @@ type Rewrite struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Old  string `json:"old"`
-	New  string `json:"new,omitempty"` // what stands there now; empty: the old stays
+	New  string `json:"new,omitempty"` // replaces Old; empty: the old stays
 	// Why says why the old stays.
 	Why   address.Reason `json:"why,omitempty"`
 	Hosts hostList       `json:"hosts"`

@@ -104,16 +104,16 @@ func (c *collector) secrets() []Needed {
 	slices.SortFunc(list, func(a, b Needed) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.Where, b.Where), cmp.Compare(a.Token, b.Token))
 	})
-	taken := map[string]bool{}
+	used := map[string]bool{}
 	for i := range list {
 		name := list[i].Name
-		if taken[name] {
+		if used[name] {
 			name = name + "_" + identifierPart(list[i].hosts[0])
 		}
-		for n := 2; taken[name]; n++ {
+		for n := 2; used[name]; n++ {
 			name = fmt.Sprintf("%s_%d", list[i].Name, n)
 		}
-		taken[name] = true
+		used[name] = true
 		list[i].Name = name
 	}
 	slices.SortFunc(list, func(a, b Needed) int { return cmp.Compare(a.Name, b.Name) })

@@ -138,12 +138,12 @@ func TestRolesKeepTheirPromises(t *testing.T) {
 		}
 		roles := Of(hosts)
 		seen := map[string]int{}
-		taken := map[string]bool{}
+		used := map[string]bool{}
 		for _, r := range roles {
 			require.Regexp(t, safeName, r.Name)
-			require.False(t, taken[r.Name], r.Name)
+			require.False(t, used[r.Name], r.Name)
 			require.NotEmpty(t, r.Hosts)
-			taken[r.Name] = true
+			used[r.Name] = true
 			var members []string
 			for _, h := range r.Hosts {
 				seen[h.Name]++

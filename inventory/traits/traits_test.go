@@ -39,17 +39,17 @@ func eachField(t reflect.Type, at string, each func(at string)) {
 // Each field of the model is part of a trait or excluded with a reason. Whoever adds
 // a field to the model decides here.
 func TestEveryFieldIsDecided(t *testing.T) {
-	said := map[string]bool{}
+	inShape := map[string]bool{}
 	for _, s := range shapes {
-		said[s.at] = s.key == "" && s.fields == ""
+		inShape[s.at] = s.key == "" && s.fields == ""
 		for _, f := range strings.Fields(s.key + " " + s.fields) {
-			said[strings.TrimPrefix(s.at+"."+f, ".")] = true
+			inShape[strings.TrimPrefix(s.at+"."+f, ".")] = true
 		}
 	}
 	known := map[string]bool{}
 	eachField(reflect.TypeFor[inventory.Host](), "", func(at string) {
 		known[at] = true
-		require.True(t, said[at] != (Excluded[at] != ""), "%s: in a shape, or in Excluded with the reason", at)
+		require.True(t, inShape[at] != (Excluded[at] != ""), "%s: in a shape, or in Excluded with the reason", at)
 	})
 	for at := range Excluded {
 		require.True(t, known[at], "%s is no field", at)
