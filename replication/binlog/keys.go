@@ -50,11 +50,11 @@ type Table struct {
 
 // ReadTable reads a table's columns and unique keys.
 func ReadTable(ctx context.Context, q query.Queryer, dialect *dialect.Dialect, schema, name string) (*Table, error) {
-	columns, err := query.All(ctx, q, table.LogColumnsOf+" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION", schema, name)
+	columns, err := query.All(ctx, q, table.ColumnsQuery+" WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION", schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the columns of %s.%s: %w", schema, name, err)
 	}
-	keys, err := query.All(ctx, q, table.LogKeysOf+` WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
+	keys, err := query.All(ctx, q, table.KeysQuery+` WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
 		ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`, schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the keys of %s.%s: %w", schema, name, err)

@@ -113,7 +113,7 @@ func shapes(ctx context.Context, s *replication.Server, configured []string, ful
 		return nil, err
 	}
 	defer session.Close()
-	schemas, err := schema.SchemaNames(ctx, session, configured)
+	schemas, err := schema.Names(ctx, session, configured)
 	if err != nil || len(schemas) == 0 {
 		return nil, err
 	}

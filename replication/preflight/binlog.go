@@ -16,7 +16,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/setting"
-	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -211,7 +210,7 @@ func (i *inspection) dataBytes(ctx context.Context, s *side) (int64, error) {
 	}
 	defer session.Close()
 	text, err := query.Text(ctx, session, "SELECT COALESCE(SUM(COALESCE(DATA_LENGTH, 0) + COALESCE(INDEX_LENGTH, 0)), 0) FROM information_schema.TABLES WHERE "+condition, args...)
-	return table.Estimate(text), err
+	return query.Number(text), err
 }
 
 // statusCounters reads counters of SHOW GLOBAL STATUS; those that the server lacks are 0.
@@ -226,7 +225,7 @@ func statusCounters(ctx context.Context, q query.Queryer, names ...string) (map[
 	}
 	out := map[string]int64{}
 	for _, r := range records {
-		out[r["Variable_name"]] = table.Estimate(r["Value"])
+		out[r["Variable_name"]] = query.Number(r["Value"])
 	}
 	return out, nil
 }

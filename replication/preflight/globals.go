@@ -13,7 +13,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/setting"
-	"github.com/dcmigrate/migrate/replication/table"
 )
 
 // noticed are globals that the application may notice, and that migrate does
@@ -53,7 +52,7 @@ func (i *inspection) checkGlobals() {
 // checkPageSize refuses a target whose pages hold less: a row that fits on the
 // source may not.
 func (i *inspection) checkPageSize() {
-	have, want := table.Estimate(i.target.variables["innodb_page_size"]), table.Estimate(i.source.variables["innodb_page_size"])
+	have, want := query.Number(i.target.variables["innodb_page_size"]), query.Number(i.source.variables["innodb_page_size"])
 	if have != want {
 		severity := Warn
 		if have < want {

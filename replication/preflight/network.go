@@ -18,7 +18,6 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
-	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
 	"github.com/dcmigrate/migrate/wait"
 )
@@ -56,7 +55,7 @@ func (i *inspection) checkLegs(ctx context.Context) error {
 
 // checkPacket compares what a replica takes with what its origin may log (H30).
 func (i *inspection) checkPacket(replica, origin *side) {
-	takes, sends := table.Estimate(replica.variables["slave_max_allowed_packet"]), table.Estimate(origin.variables["max_allowed_packet"])
+	takes, sends := query.Number(replica.variables["slave_max_allowed_packet"]), query.Number(origin.variables["max_allowed_packet"])
 	if takes > 0 && takes < sends {
 		i.add("H30", Refuse, replica, fmt.Sprintf("SET GLOBAL slave_max_allowed_packet = %d, in the option file too", 1<<30),
 			"slave_max_allowed_packet is %s, and %s may log rows of %s", phrase.Bytes(takes), origin.Name(), phrase.Bytes(sends))
@@ -129,7 +128,7 @@ func (i *inspection) tryLeg(ctx context.Context, from, to *side, endpoint replic
 		_ = client.Close() // a server that lets everybody in
 		return nil
 	}
-	return explainRefusal(wire.PlainError(err))
+	return explainRefusal(wire.DriverError(err))
 }
 
 // replayed is a connection whose first bytes have been read already.

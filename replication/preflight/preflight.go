@@ -273,7 +273,7 @@ func look(ctx context.Context, s *replication.Server, configured []string) (*sid
 	if out.replica, err = dialect.ReplicaStatus(ctx, db); err != nil {
 		return nil, s.Wrap("preflight", err)
 	}
-	if out.schemas, err = schema.SchemaNames(ctx, db, configured); err != nil {
+	if out.schemas, err = schema.Names(ctx, db, configured); err != nil {
 		return nil, s.Wrap("preflight", err)
 	}
 	status, ok, err := query.One(ctx, db, dialect.BinlogStatus())

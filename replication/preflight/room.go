@@ -8,7 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication/table"
+	"github.com/dcmigrate/migrate/replication/query"
 )
 
 // seedMargin is what the data may take more on the target than on the source,
@@ -27,7 +27,7 @@ func (i *inspection) checkRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pool, wanted := table.Estimate(s.variables["innodb_buffer_pool_size"]), table.Estimate(i.source.variables["innodb_buffer_pool_size"])
+	pool, wanted := query.Number(s.variables["innodb_buffer_pool_size"]), query.Number(i.source.variables["innodb_buffer_pool_size"])
 	if s.Host() == nil {
 		i.add("H29", Warn, s, fmt.Sprintf("see to it that %s fit on its disk", phrase.Bytes(withMargin(data))),
 			"migrate does not reach its machine: its free disk and its memory cannot be told")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/replication"
@@ -14,10 +13,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Creator makes objects of the source on the target, in one session that
-// nothing of reaches the binlog.
+// Creator makes objects of the source on the target, in one session that does not
+// write to the binlog.
 type Creator struct {
-	Session *replication.Session
+	session *replication.Session
 	dialect *dialect.Dialect
 	source  *replication.Server
 }
@@ -36,15 +35,18 @@ func NewCreator(ctx context.Context, source, target *replication.Server) (*Creat
 }
 
 // Close ends the session.
-func (c *Creator) Close() { c.Session.Close() }
+func (c *Creator) Close() { c.session.Close() }
+
+// Session is the session on the target.
+func (c *Creator) Session() *replication.Session { return c.session }
 
 // Exec runs a statement in the session on the target.
 func (c *Creator) Exec(ctx context.Context, statement string) error {
-	_, err := c.Session.ExecContext(ctx, statement)
+	_, err := c.session.ExecContext(ctx, statement)
 	return err
 }
 
-// Create makes one object the way it was made on its own server.
+// Create makes an object with the settings that it was made with on the source.
 func (c *Creator) Create(ctx context.Context, o Object) error {
 	o, err := c.inCharset(ctx, o)
 	if err != nil {
@@ -80,14 +82,14 @@ func (c *Creator) Create(ctx context.Context, o Object) error {
 	return nil
 }
 
-// reset takes back what an object wanted of the session.
+// reset sets the session back to what it was before an object's settings.
 func (c *Creator) reset(ctx context.Context) error {
 	err := c.Exec(ctx, "SET SESSION time_zone = '+00:00', sql_mode = '"+replication.SessionMode+"'")
 	return replication.FirstError(err, c.Exec(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_bin"))
 }
 
-// inCharset reads the object's text again in the character set of the client
-// that made it, because it is sent under that character set.
+// inCharset reads the object's text again in the character set of the client that
+// made it, because it is sent to the target in that character set.
 func (c *Creator) inCharset(ctx context.Context, o Object) (Object, error) {
 	if o.Charset == "" || strings.HasPrefix(o.Charset, "utf8") {
 		return o, nil
@@ -101,12 +103,12 @@ func (c *Creator) inCharset(ctx context.Context, o Object) (Object, error) {
 }
 
 // inCollation runs create while the schema has the collation that it had when the
-// object was made: text in programs takes it over.
+// object was made: texts in programs get the schema's collation.
 func (c *Creator) inCollation(ctx context.Context, o Object, create func() error) error {
 	if o.SchemaCollation == "" {
 		return create()
 	}
-	now, err := query.Text(ctx, c.Session, "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", o.Schema)
+	now, err := query.Text(ctx, c.session, "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", o.Schema)
 	if err != nil {
 		return err
 	}
@@ -120,9 +122,9 @@ func (c *Creator) inCollation(ctx context.Context, o Object, create func() error
 	return errors.Join(err, c.Exec(ctx, "ALTER DATABASE "+query.Quote(o.Schema)+" COLLATE "+now))
 }
 
-// CreateViews makes views that may stand on each other: as long as a round
-// makes at least one, the rest is tried again. A view that is broken on its own
-// server is left out, visibly.
+// CreateViews makes views, which may use each other: as long as a round makes at
+// least one, the rest is tried again. A view that is broken on the source is left
+// out, with a note.
 func (c *Creator) CreateViews(ctx context.Context, views []Object) error {
 	for len(views) > 0 {
 		var left []Object
@@ -141,6 +143,8 @@ func (c *Creator) CreateViews(ctx context.Context, views []Object) error {
 	return nil
 }
 
+// explainViews notes the views that are broken on the source, and returns the errors
+// of the others.
 func (c *Creator) explainViews(ctx context.Context, views []Object, failed []error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -167,18 +171,12 @@ func (c *Creator) CopySequence(ctx context.Context, from *wire.Conn, o Object) e
 		return fmt.Errorf("read %s: %w", o.Title(), ChangedError(replication.FirstError(err, replication.ErrGone)))
 	}
 	statement := "SELECT SETVAL(" + query.QuoteTable(o.Schema, o.Name) + ", " + r[0][0] + ", 0, " + r[0][1] + ")"
-	if _, err := query.Text(ctx, c.Session, statement); err != nil {
+	if _, err := query.Text(ctx, c.session, statement); err != nil {
 		return fmt.Errorf("set %s: %w", o.Title(), err)
 	}
 	return nil
 }
 
-// IsData reports whether the object holds rows, and so is made before them;
-// all else is made after them.
+// IsData reports whether the object holds rows. Such objects are made before the
+// rows are copied, all others afterwards.
 func (o Object) IsData() bool { return o.Kind == KindTable || o.Kind == KindSequence }
-
-// IsSeedTable is migrate's own marker and notes, which are never copied.
-func (o Object) IsSeedTable() bool {
-	return o.Schema == replication.OwnSchema && slices.ContainsFunc([]string{replication.MarkerTable, NotesTables, NotesParts, ControlTable},
-		func(name string) bool { return strings.EqualFold(o.Name, name) })
-}

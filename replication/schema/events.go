@@ -13,14 +13,15 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// EventsOp turns the events of the moved schemas on or off on one server.
-type EventsOp struct {
-	Server  *replication.Server
+// eventSwitch is the operation of Events.
+type eventSwitch struct {
+	server  *replication.Server
 	schemas []string
 	on      bool
 }
 
-// event is one row of information_schema.EVENTS, with what ALTER EVENT would change by the way.
+// event is a row of information_schema.EVENTS, with the attributes that ALTER EVENT
+// takes from its session.
 type event struct {
 	Schema  string `json:"schema"`
 	Name    string `json:"name"`
@@ -29,10 +30,10 @@ type event struct {
 	definer, sqlMode, timeZone, charset, collation string
 }
 
-// Events returns the step that turns the events of the schemas on or off (H8):
-// off makes enabled events "disabled on the replica side", on enables those
-// again. An event that its owner has disabled stays so on both sides. The change
-// is not in the binlog: each side has its own state. Schemas empty: all.
+// Events returns the step that turns the events of the schemas on or off (H8): off
+// makes enabled events "disabled on the replica side", on enables those again. An
+// event that its owner has disabled stays disabled on both sides. The change is not
+// in the binlog: each side has its own state. No schemas means all.
 func Events(s *replication.Server, schemas []string, on bool) plan.Step {
 	what, name := "disable", "events-off-"
 	if on {
@@ -42,17 +43,22 @@ func Events(s *replication.Server, schemas []string, on bool) plan.Step {
 		Name:    name + string(s.Side()),
 		Summary: fmt.Sprintf("%s the events of the moved schemas on %s", what, s.Name()),
 		Hazards: []plan.Hazard{{ID: "H8", Text: "events run only where the writers are"}},
-		Op:      replication.WhenProvisioned{Op: EventsOp{s, schemas, on}},
+		Op:      replication.WhenProvisioned{Op: eventSwitch{s, schemas, on}},
 	}
 }
 
+// DisableEvents turns the events of all schemas off, as the step of Events does.
+func DisableEvents(ctx context.Context, s *replication.Server) error {
+	return eventSwitch{server: s}.Apply(ctx)
+}
+
 // read lists the events that are not disabled by their owner.
-func (e EventsOp) read(ctx context.Context) ([]event, error) {
-	db, err := e.Server.DB(ctx)
+func (e eventSwitch) read(ctx context.Context) ([]event, error) {
+	db, err := e.server.DB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	schemas, err := SchemaNames(ctx, db, e.schemas)
+	schemas, err := Names(ctx, db, e.schemas)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +68,7 @@ func (e EventsOp) read(ctx context.Context) ([]event, error) {
 			SQL_MODE AS sql_mode, TIME_ZONE AS time_zone, CHARACTER_SET_CLIENT AS charset, COLLATION_CONNECTION AS collation
 			FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? AND STATUS <> 'DISABLED' ORDER BY EVENT_NAME`, schema)
 		if err != nil {
-			return nil, e.Server.Wrap("list the events", err)
+			return nil, e.server.Wrap("list the events", err)
 		}
 		for _, r := range records {
 			out = append(out, event{
@@ -75,7 +81,7 @@ func (e EventsOp) read(ctx context.Context) ([]event, error) {
 }
 
 // Check counts the events that are as wanted.
-func (e EventsOp) Check(ctx context.Context) (plan.State, error) {
+func (e eventSwitch) Check(ctx context.Context) (plan.State, error) {
 	events, err := e.read(ctx)
 	if err != nil {
 		return plan.State{}, err
@@ -99,7 +105,7 @@ func (e EventsOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply changes the events that are not as wanted.
-func (e EventsOp) Apply(ctx context.Context) error {
+func (e eventSwitch) Apply(ctx context.Context) error {
 	events, err := e.read(ctx)
 	if err != nil {
 		return err
@@ -116,8 +122,8 @@ func (e EventsOp) Apply(ctx context.Context) error {
 
 // alter changes an event's status and nothing else: ALTER EVENT takes definer,
 // sql_mode, time zone and character sets from the session that runs it.
-func (e EventsOp) alter(ctx context.Context, ev event, on bool) error {
-	d, err := e.Server.Dialect(ctx)
+func (e eventSwitch) alter(ctx context.Context, ev event, on bool) error {
+	d, err := e.server.Dialect(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,27 +143,27 @@ func (e EventsOp) alter(ctx context.Context, ev event, on bool) error {
 		"SET SESSION collation_connection = " + query.Literal(ev.collation),
 	}
 	statement := "ALTER DEFINER = " + query.Quote(user) + "@" + query.Quote(host) + " EVENT " + query.QuoteTable(ev.Schema, ev.Name) + " " + status
-	err = account.AsAdmin(ctx, e.Server, settings, func(ctx context.Context, session *replication.Session) error {
+	err = account.AsAdmin(ctx, e.server, settings, func(ctx context.Context, session *replication.Session) error {
 		_, err := session.ExecContext(ctx, statement)
 		return err
 	})
 	if err != nil {
-		return e.Server.Wrap("alter event "+ev.Schema+"."+ev.Name, err)
+		return e.server.Wrap("alter event "+ev.Schema+"."+ev.Name, err)
 	}
 	return nil
 }
 
 // Verify reads the events.
-func (e EventsOp) Verify(ctx context.Context) error {
+func (e eventSwitch) Verify(ctx context.Context) error {
 	state, err := e.Check(ctx)
 	if err == nil && !state.Done {
-		err = fmt.Errorf("verify the events of %s: %s", e.Server.Name(), state.Now)
+		err = fmt.Errorf("verify the events of %s: %s", e.server.Name(), state.Now)
 	}
 	return err
 }
 
 // Undo gives each event that is still there its status back.
-func (e EventsOp) Undo(ctx context.Context, before json.RawMessage) error {
+func (e eventSwitch) Undo(ctx context.Context, before json.RawMessage) error {
 	var image []event
 	if err := replication.ReadBefore(before, &image); err != nil {
 		return err

@@ -41,9 +41,9 @@ func (o Object) Title() string {
 	return strings.ToLower(o.Kind) + " " + o.Schema + "." + o.Name
 }
 
-// SchemaNames lists the schemas of the pair on a server: those configured, or
+// Names lists the schemas of the pair on a server: those configured, or
 // all but the system's. migrate's own is not among them.
-func SchemaNames(ctx context.Context, q query.Queryer, configured []string) ([]string, error) {
+func Names(ctx context.Context, q query.Queryer, configured []string) ([]string, error) {
 	all, err := query.Strings(ctx, q, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
 	if err != nil {
 		return nil, fmt.Errorf("list schemas: %w", err)
@@ -56,8 +56,8 @@ func SchemaNames(ctx context.Context, q query.Queryer, configured []string) ([]s
 	}), nil
 }
 
-// SchemaStatements are the statements that make schemas like the server's, by name.
-func SchemaStatements(ctx context.Context, q query.Queryer) (map[string]string, error) {
+// CreateStatements are the statements that make schemas like the server's, by name.
+func CreateStatements(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	records, err := query.All(ctx, q, "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation FROM information_schema.SCHEMATA")
 	if err != nil {
 		return nil, fmt.Errorf("read schemas: %w", err)
@@ -101,7 +101,7 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 		if err != nil {
 			return err
 		}
-		if err := ReadListed(ctx, w, listed, take); err != nil {
+		if err := ReadTexts(ctx, w, listed, take); err != nil {
 			return err
 		}
 		for _, first := range more {
@@ -110,7 +110,7 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 				if err != nil {
 					return err
 				}
-				if err := ReadListed(ctx, w, tables, take); err != nil {
+				if err := ReadTexts(ctx, w, tables, take); err != nil {
 					return err
 				}
 				from = next
@@ -120,8 +120,8 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 	return nil
 }
 
-// ReadListed reads the texts of objects.
-func ReadListed(ctx context.Context, w *wire.Conn, listed []Object, take func(Object) error) error {
+// ReadTexts reads the texts of objects.
+func ReadTexts(ctx context.Context, w *wire.Conn, listed []Object, take func(Object) error) error {
 	for some := range slices.Chunk(listed, wire.StatementsAtOnce) {
 		queries := make([]string, len(some))
 		for i, o := range some {
@@ -214,7 +214,7 @@ func takeTables(w *wire.Conn, schema, from string, rows []query.Record, most int
 	for i, r := range rows {
 		name := r["name"]
 		if name < from || i > 0 && name <= last {
-			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", w.Server.Name(), name)
+			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", w.Server().Name(), name)
 		}
 		if last = name; i == most {
 			return tables, name, nil

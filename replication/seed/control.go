@@ -157,7 +157,7 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	var earlier LimitsChange
-	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" WHERE name = ? FOR UPDATE", controlWanted)
+	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ? FOR UPDATE", controlWanted)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 
 // readControl reads a row of the control table; no table and no row are no error.
 func readControl(ctx context.Context, q query.Queryer, name string, into any) (found bool, err error) {
-	text, err := query.Text(ctx, q, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" WHERE name = ?", name)
+	text, err := query.Text(ctx, q, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ?", name)
 	if n := query.ErrorNumber(err); n == 1146 || n == 1049 || err == nil && text == "" {
 		return false, nil
 	}
@@ -187,7 +187,7 @@ func readControl(ctx context.Context, q query.Queryer, name string, into any) (f
 func writeControl(ctx context.Context, e query.Execer, name string, value any) error {
 	text, err := json.Marshal(value)
 	if err == nil {
-		_, err = e.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+" (name, value) VALUES (?, ?)", name, string(text))
+		_, err = e.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" (name, value) VALUES (?, ?)", name, string(text))
 	}
 	return replication.WrapErr("write what a seed is told", err)
 }
@@ -235,7 +235,7 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 
 // Make makes the table, once migrate's schema is there.
 func (c *Control) Make(ctx context.Context) error {
-	_, err := c.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+query.QuoteTable(replication.OwnSchema, schema.ControlTable)+
+	_, err := c.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+
 		" (name VARCHAR(16) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")
 	if err != nil {
 		return c.target.Wrap("make the seed's control table", err)

@@ -36,7 +36,7 @@ func startHeld(t *testing.T, pair replication.Pair, source *servertest.Instance)
 				require.NoError(t, err, "the seed has ended")
 			default:
 			}
-			n, err := query.Text(t.Context(), db, "SELECT COUNT(*) FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesParts)+statement)
+			n, err := query.Text(t.Context(), db, "SELECT COUNT(*) FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedParts)+statement)
 			return err == nil && n == want
 		}, 30*time.Second, 5*time.Millisecond, statement)
 	}

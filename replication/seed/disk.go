@@ -13,7 +13,6 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
-	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -110,7 +109,7 @@ func dataSize(ctx context.Context, s *replication.Server, schemas []string) (int
 	if err != nil {
 		return 0, s.Wrap("read the size of the data", err)
 	}
-	return table.Estimate(text), nil
+	return query.Number(text), nil
 }
 
 // isFull recognises what a server says when its disk is full: ER_RECORD_FILE_FULL,

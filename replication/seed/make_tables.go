@@ -51,11 +51,11 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 		return err
 	}
 	if r.sizes == nil { // once: it makes the server open every table
-		if r.sizes, err = schema.SchemaSizes(ctx, r.Pair.Source, r.schemas); err != nil {
+		if r.sizes, err = schema.Sizes(ctx, r.Pair.Source, r.schemas); err != nil {
 			return err
 		}
 	}
-	batches.Sizes = r.sizes
+	batches.SetSizes(r.sizes)
 	stale := maps.Clone(r.dirty)
 	if found.sequences { // before any table: a column's default may ask one of another schema
 		err := batches.Each(ctx, func(b schema.Batch) error {
@@ -67,7 +67,7 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 		}
 	}
 	clear(r.dirty)
-	var all schema.BatchSize
+	var all schema.Size
 	for _, size := range r.sizes {
 		all = all.Plus(size)
 	}
@@ -101,7 +101,7 @@ func (r *run) makeSchemas(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	statements, err := schema.SchemaStatements(ctx, source)
+	statements, err := schema.CreateStatements(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, fo
 	}
 	var mu sync.Mutex
 	read := map[table.Name]*sourceTable{}
-	err = r.inGroups(ctx, table.SortedIDs(wanted), func(ctx context.Context, from *wire.Conn, c *schema.Creator, ids []table.Name) error {
+	err = r.inGroups(ctx, table.SortNames(wanted), func(ctx context.Context, from *wire.Conn, c *schema.Creator, ids []table.Name) error {
 		var tables, make []*sourceTable
 		err := readTables(ctx, from, dialect, ids, kind, func(t *sourceTable) error {
 			t.lookups = found.lookups[t.id()]
@@ -264,7 +264,7 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 			begun = append(begun, phaseNote(t.id(), phaseNew, nil))
 		}
 	}
-	if err := inOneTransaction(ctx, c.Session, begun); err != nil {
+	if err := inOneTransaction(ctx, c.Session(), begun); err != nil {
 		return replication.WrapErr("note which tables are to be made", err)
 	}
 	for _, t := range tables {
@@ -274,7 +274,7 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 		}
 		made = append(made, statements...)
 	}
-	return replication.WrapErr("note which tables are made", inOneTransaction(ctx, c.Session, made))
+	return replication.WrapErr("note which tables are made", inOneTransaction(ctx, c.Session(), made))
 }
 
 // makeTable makes a table on the target, without what is cheaper to make later,
@@ -321,7 +321,7 @@ func (r *run) copySnapshot(ctx context.Context, conns workerConns) error {
 		}
 		noted, err := r.makeTable(ctx, c, t)
 		if err == nil {
-			err = inOneTransaction(ctx, c.Session, noted)
+			err = inOneTransaction(ctx, c.Session(), noted)
 		}
 		if err != nil {
 			return err

@@ -46,10 +46,10 @@ func (n notes) create(ctx context.Context) error {
 	}
 	defer session.Close()
 	for _, statement := range []string{
-		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + ` (
+		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + ` (
 			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, phase VARCHAR(8) NOT NULL,
 			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
-		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + ` (
+		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + ` (
 			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
 			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
 	} {
@@ -103,7 +103,7 @@ func whereTable(id table.Name) string {
 // phase notes a table's phase and, with it, the statements that complete it.
 func phaseNote(t table.Name, phase string, deferred []string) string {
 	text, _ := json.Marshal(deferred) // strings always marshal
-	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " (table_schema, table_name, phase, late) VALUES (" +
+	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + " (table_schema, table_name, phase, late) VALUES (" +
 		strings.Join([]string{query.Literal(t.Schema), query.Literal(t.Name), query.Literal(phase), query.Literal(string(text))}, ",") + ")"
 }
 
@@ -113,16 +113,16 @@ func completeNote(tables []table.Name) string {
 	for i, t := range tables {
 		list[i] = "(" + query.Literal(t.Schema) + "," + query.Literal(t.Name) + ")"
 	}
-	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + " SET phase = " + query.Literal(phaseComplete) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + " SET phase = " + query.Literal(phaseComplete) + ", late = 'null' WHERE (table_schema, table_name) IN (" +
 		strings.Join(list, ",") + ")"
 }
 
 func forgetParts(t table.Name) string {
-	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + whereTable(t)
+	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + whereTable(t)
 }
 
 func forgetTable(t table.Name) string {
-	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.NotesTables) + whereTable(t)
+	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + whereTable(t)
 }
 
 func boundText(b table.Key) string {
@@ -132,7 +132,7 @@ func boundText(b table.Key) string {
 
 // partNote notes a new part, or a part's new end.
 func (p *keyRange) partNote() string {
-	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
+	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
 		strings.Join([]string{query.Literal(p.table.Schema), query.Literal(p.table.Name), fmt.Sprint(p.part), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
 }
 
@@ -143,13 +143,13 @@ func (p *keyRange) reachedNote(pos table.Key, got pumpResult, done bool) string 
 	if done {
 		flag = "1"
 	}
-	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + " SET pos = " + boundText(pos) + ", done = " + flag +
 		fmt.Sprintf(", row_count = row_count + %d, byte_count = byte_count + %d", got.rows, got.bytes) +
 		whereTable(p.table.id()) + fmt.Sprintf(" AND part = %d", p.part)
 }
 
 func (p *keyRange) upperNote(upper table.Key) string {
-	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.NotesParts) + " SET upper = " + boundText(upper) + whereTable(p.table.id()) +
+	return "UPDATE " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + " SET upper = " + boundText(upper) + whereTable(p.table.id()) +
 		fmt.Sprintf(" AND part = %d", p.part)
 }
 
@@ -168,7 +168,7 @@ func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableN
 	if err != nil {
 		return nil, err
 	}
-	tables, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+b.Where())
+	tables, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, phase FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedTables)+b.Where())
 	if err != nil {
 		return nil, n.target.Wrap("read the seed's notes", err)
 	}
@@ -176,7 +176,7 @@ func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableN
 	for _, r := range tables {
 		out[table.Name{Schema: r["s"], Name: r["t"]}] = &tableNote{phase: r["phase"]}
 	}
-	parts, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesParts)+b.Where()+" ORDER BY part")
+	parts, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, part, pos, upper, done, row_count AS n, byte_count AS size FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedParts)+b.Where()+" ORDER BY part")
 	if err != nil {
 		return nil, n.target.Wrap("read the seed's notes", err)
 	}
@@ -185,9 +185,9 @@ func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableN
 		if !ok {
 			continue
 		}
-		p := keyRange{part: int(table.Estimate(r["part"]))}
+		p := keyRange{part: int(query.Number(r["part"]))}
 		note.lastPart = max(note.lastPart, p.part)
-		note.rows, note.bytes = note.rows+table.Estimate(r["n"]), note.bytes+table.Estimate(r["size"])
+		note.rows, note.bytes = note.rows+query.Number(r["n"]), note.bytes+query.Number(r["size"])
 		if err := json.Unmarshal([]byte(r["pos"]), &p.pos); err != nil {
 			return nil, fmt.Errorf("read the seed's notes: %w", err)
 		}
@@ -217,7 +217,7 @@ func (n notes) eachIncomplete(ctx context.Context, do func([]deferredNote) error
 		return err
 	}
 	for last := (table.Name{}); ; {
-		records, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, late FROM "+query.QuoteTable(replication.OwnSchema, schema.NotesTables)+
+		records, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t, late FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedTables)+
 			" WHERE phase = ? AND (table_schema > ? OR table_schema = ? AND table_name > ?) ORDER BY table_schema, table_name LIMIT ?",
 			phaseMade, last.Schema, last.Schema, last.Name, notesPerPage)
 		if err != nil {

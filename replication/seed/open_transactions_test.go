@@ -14,7 +14,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
-	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -66,7 +65,7 @@ func sampleSeed(t *testing.T, s *servertest.Instance) (stop func() (oldest, hist
 					JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id WHERE USER = 'seeder') AS oldest,
 				(SELECT `+"`COUNT`"+` FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len') AS history`)
 			if err == nil && ok {
-				m.oldest, m.history = max(m.oldest, table.Estimate(r["oldest"])), max(m.history, table.Estimate(r["history"]))
+				m.oldest, m.history = max(m.oldest, query.Number(r["oldest"])), max(m.history, query.Number(r["history"]))
 			}
 			select {
 			case <-ctx.Done():

@@ -102,7 +102,7 @@ type Meter struct {
 	phase    string
 	tables   map[table.Name]*tableCount // of this wave, and those of earlier ones that are not done
 	done     doneCount
-	ahead    schema.BatchSize // of waves that are not taken up yet
+	ahead    schema.Size // of waves that are not taken up yet
 	workers  int
 	samples  []sample // of the bytes that came in this try, oldest first
 	received int64    // bytes that came in this try
@@ -141,7 +141,7 @@ func (p *Meter) setPhase(phase string) {
 }
 
 // start begins to count anew, with all that there is.
-func (p *Meter) start(all schema.BatchSize) {
+func (p *Meter) start(all schema.Size) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tables, p.done, p.ahead = map[table.Name]*tableCount{}, doneCount{}, all
@@ -151,11 +151,11 @@ func (p *Meter) start(all schema.BatchSize) {
 func (p *Meter) endBatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ahead = schema.BatchSize{}
+	p.ahead = schema.Size{}
 }
 
 // addBatch counts the tables of a wave, and what earlier tries have copied of them.
-func (p *Meter) addBatch(size schema.BatchSize, tables map[table.Name]*sourceTable, noted map[table.Name]*tableNote) {
+func (p *Meter) addBatch(size schema.Size, tables map[table.Name]*sourceTable, noted map[table.Name]*tableNote) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ahead = p.ahead.Minus(size)

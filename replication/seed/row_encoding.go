@@ -35,7 +35,7 @@ func newRowFormat(to *wire.Conn, verb string, t *sourceTable, manyRows bool) row
 	switch {
 	case !manyRows:
 		return newLiteralRows(verb, t)
-	case to.Extended:
+	case to.TakesBulk():
 		return newBulkRows(verb, t)
 	}
 	return newParameterRows(verb, t)
@@ -61,7 +61,7 @@ func (l *literalRows) close(out []byte) []byte { return append(out, ')') }
 func (l *literalRows) full(out []byte) bool { return len(out) >= statementBytes }
 
 func (l *literalRows) request(out []byte) wire.Request {
-	return wire.Request{Command: wire.ComQuery, Buffer: out}
+	return wire.TextRequest(out)
 }
 
 func (l *literalRows) begin(out []byte) []byte {
@@ -82,10 +82,6 @@ func (l *literalRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	}
 	return l.forms[i].Append(out, value), nil
 }
-
-const comExecute = 0x17
-
-const comBulkExecute = 0xfa
 
 const bulkSendTypes = 0x80
 
@@ -163,7 +159,7 @@ func (b *bulkRows) close(out []byte) []byte { return out }
 func (b *bulkRows) full(out []byte) bool { return len(out) >= statementBytes }
 
 func (b *bulkRows) request(out []byte) wire.Request {
-	return wire.Request{Command: comBulkExecute, Prepare: b.head + b.placeholders, Buffer: out}
+	return wire.BulkRequest(b.head+b.placeholders, out)
 }
 
 func (b *bulkRows) value(out []byte, i int, value []byte) ([]byte, error) {
@@ -246,7 +242,7 @@ func (p *parameterRows) request(out []byte) wire.Request {
 	if p.textRows != p.rows {
 		p.text, p.textRows = p.head+p.placeholders+strings.Repeat(","+p.placeholders, p.rows-1), p.rows
 	}
-	return wire.Request{Command: comExecute, Prepare: p.text, From: p.start + from - wire.StatementGap, Buffer: out}
+	return wire.ExecuteRequest(p.text, out, p.start+from)
 }
 
 func parseLong(value []byte, unsigned bool) (uint64, error) {

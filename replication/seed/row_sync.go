@@ -270,7 +270,7 @@ func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) erro
 			}
 		},
 	}
-	if len(b.keys) > 1 && !w.from.Pinned {
+	if len(b.keys) > 1 && !w.from.Pinned() {
 		p.limit = readTimeLimit
 	}
 	return w.to.InTransaction(ctx, "catch up "+t.Title(), func() error {

@@ -79,7 +79,7 @@ func (p *pump) run(ctx context.Context, query string) (pumpResult, error) {
 			if err := p.write(ctx, statement); err != nil {
 				return fmt.Errorf("write %s: %w", p.table.Title(), err)
 			}
-			buffer := statement.Buffer
+			buffer := statement.Buffer()
 			if cap(buffer) > 4*statementBytes {
 				buffer = nil
 			}
@@ -103,7 +103,7 @@ func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error 
 	if err := p.from.Restore(ctx); err != nil {
 		return err
 	}
-	b := &watchdog{conn: p.from.Conn}
+	b := &watchdog{conn: p.from.NetConn()}
 	b.arm(p.limit)
 	err := p.from.Query(ctx, query, func(row []byte) error {
 		if b.fired.Load() {
@@ -115,7 +115,7 @@ func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error 
 	if !b.disarm() {
 		return err
 	}
-	p.from.Broken = true // its connection is closed
+	p.from.Close() // the watchdog has closed its network connection
 	if err == nil || ctx.Err() != nil || filler.rows == 0 {
 		return err
 	}
@@ -192,8 +192,7 @@ func (f *rowFiller) add(ctx context.Context, row []byte) error {
 		if f.statement == nil {
 			f.statement = make([]byte, 0, statementBytes+statementBytes/8)
 		}
-		f.statement = append(f.statement[:0], make([]byte, wire.StatementGap)...)
-		f.statement = f.format.begin(f.statement)
+		f.statement = f.format.begin(wire.NewPacket(f.statement))
 	}
 	f.statement = f.format.open(f.statement)
 	rest := row
@@ -273,7 +272,7 @@ func (f *rowFiller) lastKey() table.Key {
 
 // write sends one statement.
 func (p *pump) write(ctx context.Context, statement wire.Request) error {
-	warnings, err := p.to.Request(ctx, statement)
+	warnings, err := p.to.Send(ctx, statement)
 	switch {
 	case query.ErrorNumber(err) == 1153 || query.ErrorNumber(err) == 1301:
 		return report.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")

@@ -29,11 +29,11 @@ type run struct {
 	marker     replication.Marker
 	schemas    []string
 	known      *knownTables
-	sizes      map[string]schema.BatchSize // of schemas, when this try began
-	dirty      map[table.Name]bool         // to be made and copied anew
-	mismatches map[table.Name]int          // see changes
-	reached    replication.GTIDSet         // up to here the target's copy has all changes
-	roundBegan time.Time                   // when the last round began
+	sizes      map[string]schema.Size // of schemas, when this try began
+	dirty      map[table.Name]bool    // to be made and copied anew
+	mismatches map[table.Name]int     // see changes
+	reached    replication.GTIDSet    // up to here the target's copy has all changes
+	roundBegan time.Time              // when the last round began
 	reader     *binlog.Reader
 	throttle   *throttle.Throttle
 	progress   *Meter

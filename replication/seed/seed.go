@@ -48,7 +48,7 @@ func (o Options) WithDefaults() Options {
 		o.prepareFrom = 256 << 10
 	}
 	if o.batchTables <= 0 {
-		o.batchTables = schema.MostBatch
+		o.batchTables = schema.BatchTables
 	}
 	return o
 }
@@ -135,7 +135,7 @@ func (s *Op) inspect(ctx context.Context) (plan.State, error) {
 
 // refuseData returns an error when the target holds schemas that no seed of ours made.
 func (s *Op) refuseData(ctx context.Context, target query.Queryer) error {
-	there, err := schema.SchemaNames(ctx, target, s.Pair.Schemas)
+	there, err := schema.Names(ctx, target, s.Pair.Schemas)
 	if err != nil || len(there) == 0 {
 		return err
 	}
@@ -219,11 +219,11 @@ func (s *Op) Quietly(ctx context.Context, do func(*replication.Session) error) e
 // Schemas is what is copied: the pair's schemas, and migrate's own if the source
 // has it, because its heartbeat travels by the link and needs its table.
 func (s *Op) Schemas(ctx context.Context, source query.Queryer) ([]string, error) {
-	schemas, err := schema.SchemaNames(ctx, source, s.Pair.Schemas)
+	schemas, err := schema.Names(ctx, source, s.Pair.Schemas)
 	if err != nil {
 		return nil, err
 	}
-	own, err := schema.SchemaNames(ctx, source, []string{replication.OwnSchema})
+	own, err := schema.Names(ctx, source, []string{replication.OwnSchema})
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (s *Op) fingerprint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	hash := sha256.New()
-	defaults, err := schema.SchemaStatements(ctx, source)
+	defaults, err := schema.CreateStatements(ctx, source)
 	if err != nil {
 		return "", err
 	}

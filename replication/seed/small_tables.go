@@ -37,7 +37,7 @@ func (c *copier) withSmallTables(r *keyRange, from *wire.Conn) []*keyRange {
 	for n := len(c.waiting); len(out) < most && n > 0 && c.waiting[n-1].isSmall(); n-- {
 		next := c.waiting[n-1]
 		bytes, packet = bytes+next.table.Bytes, packet+len(next.query())+2
-		if bytes > c.throttle.ChunkSize() || packet > min(wire.BytesAtOnce, from.Most/2) {
+		if bytes > c.throttle.ChunkSize() || packet > from.PacketGoal() {
 			break
 		}
 		c.waiting = c.waiting[:n-1]
@@ -66,8 +66,8 @@ func (c *copier) copySmallTables(ctx context.Context, ranges []*keyRange, from, 
 	}
 	var got []pumpResult
 	err := to.Transaction(ctx, func() error {
-		defer from.ForgetAhead()
-		if err := from.AskAhead(ctx, queries); err != nil {
+		defer from.DropPrefetched()
+		if err := from.Prefetch(ctx, queries); err != nil {
 			return err
 		}
 		for began := time.Now(); len(got) < len(ranges) && time.Since(began) < smallTablesTime; {

@@ -9,12 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/table"
-	"github.com/dcmigrate/migrate/replication/wire"
 )
 
 // TestSeedOfManySmallTables: tables that are copied together arrive as those
@@ -121,87 +119,4 @@ func beginRun(t *testing.T, pair replication.Pair) *run {
 	_, err := run.begin(t.Context())
 	require.NoError(t, err)
 	return run
-}
-
-// TestAskGoesOnAfterAnError: what a server refuses is told apart from what it
-// answers before and after, however many packets that takes.
-func TestAskGoesOnAfterAnError(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		s := servertest.Start(t, flavor)
-		server := replication.NewServer(replication.ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
-		t.Cleanup(func() { _ = server.Close() })
-		w, err := wire.OpenForQuestions(t.Context(), server)
-		require.NoError(t, err)
-		defer w.Close()
-		var queries []string
-		for i := range 3*wire.StatementsAtOnce/2 + 5 {
-			query := fmt.Sprintf("SELECT %d AS n, 'é;' AS t", i)
-			switch i {
-			case 0, 9, wire.StatementsAtOnce - 1, wire.StatementsAtOnce:
-				query = "SHOW CREATE TABLE mysql.nothing"
-			case 20:
-				query = "SELECT '" + strings.Repeat("x", wire.BytesAtOnce) + "' AS n, 'é;' AS t"
-			case 30:
-				query = "SELECT 1 AS n FROM (SELECT 1) x WHERE 1 = 0"
-			}
-			queries = append(queries, query)
-		}
-		next := 0
-		require.NoError(t, w.Ask(t.Context(), queries, func(i int, rows []query.Record, err error) error {
-			require.Equal(t, next, i)
-			next++
-			switch {
-			case strings.HasPrefix(queries[i], "SHOW"):
-				require.Equal(t, uint16(1146), query.ErrorNumber(err))
-			case i == 20:
-				require.Len(t, rows[0]["n"], wire.BytesAtOnce)
-			case i == 30:
-				require.Empty(t, rows)
-			default:
-				require.NoError(t, err)
-				require.Equal(t, []query.Record{{"n": fmt.Sprint(i), "t": "é;"}}, rows)
-			}
-			return nil
-		}))
-		require.Equal(t, len(queries), next)
-	})
-}
-
-// TestQueriesAskedAhead: results are those of the queries they belong to, also
-// behind one that fails, and after they were given up.
-func TestQueriesAskedAhead(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		s := servertest.Start(t, flavor)
-		server := replication.NewServer(replication.ServerConfig{Name: "db", Network: "unix", Address: s.Socket, User: "root"})
-		t.Cleanup(func() { _ = server.Close() })
-		w, err := wire.Open(t.Context(), server)
-		require.NoError(t, err)
-		defer w.Close()
-		queries := []string{"SELECT 1", "SELECT 2", "SELECT nothing", "SELECT 4"}
-		require.NoError(t, w.AskAhead(t.Context(), queries))
-		for i, want := range []string{"1", "2", "", "4"} {
-			rows, err := w.Texts(t.Context(), queries[i])
-			if want == "" {
-				require.Equal(t, uint16(1054), query.ErrorNumber(err))
-				continue
-			}
-			require.NoError(t, err)
-			require.Equal(t, [][]string{{want}}, rows)
-		}
-		w.ForgetAhead()
-		require.False(t, w.Broken, "all was read or taken back")
-		require.NoError(t, w.AskAhead(t.Context(), queries[:2]))
-		w.ForgetAhead()
-		for range 2 { // also where they were not given up
-			rows, err := w.Texts(t.Context(), "SELECT 5")
-			require.NoError(t, err)
-			require.Equal(t, [][]string{{"5"}}, rows)
-			require.NoError(t, w.AskAhead(t.Context(), queries[:2]))
-		}
-		_, err = w.Exec(t.Context(), "DO 1")
-		require.ErrorIs(t, err, wire.ErrUnread)
-		answers, err := w.Several(t.Context(), "SELECT 6", "SELECT 7")
-		require.NoError(t, err)
-		require.Equal(t, [][]string{{"7"}}, answers[1].Rows)
-	})
 }

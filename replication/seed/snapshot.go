@@ -51,7 +51,7 @@ func takeSnapshot(ctx context.Context, s *replication.Server) (*snapshot, error)
 	if err != nil {
 		return nil, err
 	}
-	w.Pinned = true
+	w.Pin()
 	var gtids replication.GTIDSet
 	if dialect.SnapshotTellsPosition() {
 		gtids, err = startCommitOrdered(ctx, w, dialect)
@@ -112,17 +112,21 @@ func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dial
 // the lock back in one packet: the lock is held for no round trip.
 func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
 	for try := 1; ; try++ {
-		err := w.Quiet(ctx)
+		err := requireNoSlowStatement(ctx, w)
 		if err == nil {
 			var results []wire.Answer
-			results, err = w.Several(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
+			results, err = w.RunAll(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
 				"FLUSH TABLES WITH READ LOCK", startSnapshot, "SELECT @@GLOBAL.gtid_executed", "UNLOCK TABLES",
 				"SET SESSION lock_wait_timeout = "+replication.LockWaitSeconds)
+			var executed string
 			if err == nil {
-				return replication.ParseGTIDSet(dialect.Flavor, results[3].Rows[0][0])
+				executed, err = results[3].Value()
+			}
+			if err == nil {
+				return replication.ParseGTIDSet(dialect.Flavor, executed)
 			}
 		}
-		if query.ErrorNumber(err) != 1205 && !errors.Is(err, wire.ErrBusy) {
+		if query.ErrorNumber(err) != 1205 && !errors.Is(err, errSlowStatement) {
 			return replication.GTIDSet{}, err // the caller ends the connection, and with it the lock
 		}
 		if try == snapshotAttempts {
@@ -134,4 +138,19 @@ func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, diale
 			return replication.GTIDSet{}, err
 		}
 	}
+}
+
+// errSlowStatement means that the lock would have to wait for a statement, and every
+// write would wait behind the lock.
+var errSlowStatement = errors.New("a statement runs that the lock would wait for")
+
+// requireNoSlowStatement returns errSlowStatement while a statement has run for a
+// second: the lock would wait for it, and new writes behind the lock.
+func requireNoSlowStatement(ctx context.Context, w *wire.Conn) error {
+	rows, err := w.Texts(ctx, `SELECT COUNT(*) FROM information_schema.PROCESSLIST
+		WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 1 AND ID <> CONNECTION_ID()`)
+	if err == nil && (len(rows) == 0 || rows[0][0] != "0") {
+		err = errSlowStatement
+	}
+	return err
 }

@@ -49,7 +49,7 @@ func (s *Op) hintMissingFeature(err error) error {
 	if report.Hint(err) != "" {
 		return err
 	}
-	switch query.ErrorNumber(wire.PlainError(err)) {
+	switch query.ErrorNumber(wire.DriverError(err)) {
 	case 1005, // cannot create the table, for example because of its options
 		1115, 1273, // unknown character set, collation
 		1128,       // no such function or full-text parser

@@ -84,14 +84,14 @@ func tableQueries(id table.Name, kind string) []string {
 		answerSize: "SELECT TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n FROM information_schema.TABLES" +
 			where + " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')",
 		answerCreate:  schema.ShowCreate(kind, id),
-		answerColumns: table.LogColumnsOf + where + " ORDER BY ORDINAL_POSITION",
-		answerKeys:    table.LogKeysOf + where + " AND NON_UNIQUE = 0 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
+		answerColumns: table.ColumnsQuery + where + " ORDER BY ORDINAL_POSITION",
+		answerKeys:    table.KeysQuery + where + " AND NON_UNIQUE = 0 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX",
 	}
 }
 
 func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answers [answerCount][]query.Record) (*sourceTable, error) {
 	size := answers[answerSize][0]
-	t := &sourceTable{Table: table.Table{Schema: id.Schema, Name: id.Name, Bytes: table.Estimate(size["bytes"])}, rows: table.Estimate(size["n"])}
+	t := &sourceTable{Table: table.Table{Schema: id.Schema, Name: id.Name, Bytes: query.Number(size["bytes"])}, rows: query.Number(size["n"])}
 	var err error
 	if t.object, err = schema.NewObject(kind, id, answers[answerCreate][0]); err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (t *sourceTable) chooseKey(records []query.Record) {
 			order = append(order, name)
 		}
 		at := slices.IndexFunc(t.Columns, func(c table.Column) bool { return c.Name == r["col"] })
-		if at < 0 || r["unfit"] == "1" || !slices.Contains(table.KeyKinds, t.Columns[at].Type) {
+		if at < 0 || r["unfit"] == "1" || !t.Columns[at].FitsKey() {
 			unfit[name] = true
 			continue
 		}

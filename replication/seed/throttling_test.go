@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -80,7 +81,7 @@ func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
 	replicationtest.MakeBigTable(source)
 	source.Exec("ANALYZE TABLE load1.big, load1.posts")
 	halfSeeded(t, pair, target)
-	copied := table.Estimate(target.Value("SELECT COUNT(*) FROM load1.big")) + table.Estimate(target.Value("SELECT COUNT(*) FROM load1.posts"))
+	copied := query.Number(target.Value("SELECT COUNT(*) FROM load1.big")) + query.Number(target.Value("SELECT COUNT(*) FROM load1.posts"))
 	target.Exec("REPLACE INTO migrate.seed_control VALUES ('wanted', '{\"paused\": true}')")
 	done := make(chan error, 1)
 	go func() { done <- Step(pair).Op.Apply(t.Context()) }()
@@ -139,7 +140,7 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 func TestTotalsFollowTheRows(t *testing.T) {
 	p := NewMeter(throttle.New(throttle.Limits{}), throttle.NewSourceWatch(nil, nil, nil))
 	half, rest := table.Name{Schema: "a", Name: "half"}, table.Name{Schema: "a", Name: "rest"}
-	p.addBatch(schema.BatchSize{}, map[table.Name]*sourceTable{
+	p.addBatch(schema.Size{}, map[table.Name]*sourceTable{
 		half: {Table: table.Table{Schema: "a", Name: "half", Bytes: 1000}, rows: 100, keyName: "PRIMARY"},
 		rest: {Table: table.Table{Schema: "a", Name: "rest", Bytes: 500}, rows: 10, keyName: "PRIMARY"},
 	}, map[table.Name]*tableNote{half: {phase: phaseMade, rows: 25, bytes: 100, parts: make([]keyRange, 1)}})

@@ -1,3 +1,5 @@
-// Package table holds what copying and comparing need of a table's shape: columns,
-// the forms in which their values travel, bounds of keys, and literals.
+// Package table holds what copying and comparing rows need to know about a table:
+// its columns, how their values are read and written without loss, places and ranges
+// in the order of its key, and the values of the binlog as literals. It builds SQL
+// and runs none.
 package table

@@ -1,22 +1,24 @@
 package table
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// Key is a place in a table's key order: literals of the key's columns. Nil
-// is the start or the end of the table.
+// Key is a place in the order of a table's key: literals of the key's columns. Nil is
+// the start or the end of the table.
 type Key []string
 
-// after is the condition for rows behind b, upTo for those not behind it.
+// after is the condition for the rows behind b.
 func after(key []Column, b Key) string { return compareKey(key, b, ">", false) }
 
+// upTo is the condition for the rows up to b.
 func upTo(key []Column, b Key) string { return compareKey(key, b, "<", true) }
 
-// compareKey spells (k1, k2, …) op (v1, v2, …) out, because the servers use an
-// index for the long form only.
+// compareKey writes (k1, k2, …) op (v1, v2, …) as comparisons of single columns: the
+// servers use an index for that form only.
 func compareKey(key []Column, b Key, op string, orEqual bool) string {
 	var alternatives []string
 	for i := range key {
@@ -50,15 +52,18 @@ func Within(key []Column, lower, upper Key) string {
 	return strings.Join(conditions, " AND ")
 }
 
-// KeyKinds are the types whose values the binlog and a result spell such that
-// a row can be found again by them.
-var KeyKinds = []string{
+// keyTypes are the types whose values look the same in the binlog and in a result, so
+// that a row can be found again by them.
+var keyTypes = []string{
 	"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "bit", "year", "enum", "set", "float", "double",
 	"date", "time", "datetime", "timestamp", "char", "varchar", "binary", "varbinary", "uuid", "inet4", "inet6",
 }
 
-// OneOf is the condition for the rows whose columns have one of the values.
-// Alternatives, because that is what both flavors use an index for.
+// FitsKey reports whether a row can be found again by the column's values.
+func (c Column) FitsKey() bool { return slices.Contains(keyTypes, c.Type) }
+
+// OneOf is the condition for the rows whose columns have one of the values. Several
+// columns are compared with AND and OR: both flavors use an index for that form.
 func OneOf(columns []string, values []Key) string {
 	if len(columns) == 1 {
 		list := make([]string, len(values))

@@ -19,20 +19,13 @@ import (
 func (v *verifier) compareDefinitions(ctx context.Context, waves *schema.Batches) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(definitionReaders)
-	for schemas := waves.Schemas; len(schemas) > 0; {
-		n, tables := 0, 0
-		for n == 0 || n < len(schemas) && n < schemasAtATime && tables+waves.Tables[schemas[n]] <= waves.Most {
-			tables += waves.Tables[schemas[n]]
-			n++
-		}
-		some := schemas[:n]
-		schemas = schemas[n:]
-		if tables <= 2*waves.Most {
-			group.Go(func() error { return v.compareObjects(ctx, some, schema.AnyKind) })
+	for schemas, large := range waves.Groups(schemasAtATime) {
+		if !large {
+			group.Go(func() error { return v.compareObjects(ctx, schemas, schema.AnyKind) })
 			continue
 		}
-		group.Go(func() error { return v.compareObjects(ctx, some, schema.IsProgram) })
-		group.Go(func() error { return v.compareCrowd(ctx, some[0]) })
+		group.Go(func() error { return v.compareObjects(ctx, schemas, schema.IsProgram) })
+		group.Go(func() error { return v.compareCrowd(ctx, schemas[0]) })
 	}
 	if len(v.opts.Tables) == 0 {
 		group.Go(func() error { return v.compareAccounts(ctx) })
@@ -126,7 +119,7 @@ func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire.Conn,
 	}
 	for _, s := range sides {
 		within := slices.DeleteFunc(s.tables, func(o schema.Object) bool { return next != "" && o.Name >= next })
-		group.Go(func() error { return schema.ReadListed(ctx, s.wire, within, v.hashInto(s.found)) })
+		group.Go(func() error { return schema.ReadTexts(ctx, s.wire, within, v.hashInto(s.found)) })
 	}
 	if err := group.Wait(); err != nil {
 		return "", err

@@ -168,7 +168,7 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 
 // allVerifyTables are the tables of a schema, all in one wave.
 func allVerifyTables(ctx context.Context, s *replication.Server, name string) (tables []*verifyTable, err error) {
-	waves, err := schema.NewBatches(ctx, s, []string{name}, schema.MostBatch)
+	waves, err := schema.NewBatches(ctx, s, []string{name}, schema.BatchTables)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -69,21 +68,13 @@ func tooLong(err error) bool {
 	return false
 }
 
-// warningCount is how many warnings the result that was read last has.
-func (w *verifyWire) warningCount() int {
-	if len(w.Packet) < 5 {
-		return 0
-	}
-	return int(binary.LittleEndian.Uint16(w.Packet[1:]))
-}
-
 // read runs a query, again when the connection breaks. Begin is called before
 // each try. What the query returns may be wrong where it is errHuge.
 func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, begin func(), each func(row []byte) error) error {
 	for try := 1; ; try++ {
 		begin()
 		err := w.Query(ctx, query, each)
-		if err == nil && w.warningCount() > 0 {
+		if err == nil && w.ResultWarnings() > 0 {
 			err = w.explain(ctx)
 		}
 		var lost *report.TransientError
@@ -91,7 +82,7 @@ func (w *verifyWire) read(ctx context.Context, t *verifyTable, query string, beg
 		case err == nil:
 			return nil
 		case !errors.As(err, &lost) || try == readTries:
-			return w.Server.Wrap("read "+t.Title(), err)
+			return w.Server().Wrap("read "+t.Title(), err)
 		}
 		report.Note(ctx, "verify of %s: again after %v (%d of %d)", t.Title(), err, try, readTries)
 		if err := wait.For(ctx, readPause); err != nil {
@@ -112,7 +103,7 @@ func (w *verifyWire) explain(ctx context.Context) error {
 	}
 	for _, line := range warnings {
 		if len(line) > 2 && line[1] == "1301" {
-			return report.WithHint(fmt.Errorf("%w: %s", errHuge, line[2]), "raise max_allowed_packet on %s", w.Server.Name())
+			return report.WithHint(fmt.Errorf("%w: %s", errHuge, line[2]), "raise max_allowed_packet on %s", w.Server().Name())
 		}
 	}
 	return nil
@@ -172,11 +163,11 @@ func (w *verifyWire) key(ctx context.Context, t *verifyTable, lower, upper table
 // unlimited runs do without the limit of statements.
 func (w *verifyWire) unlimited(ctx context.Context, do func() error) error {
 	if _, err := w.Exec(ctx, w.dialect.NoLimits()); err != nil {
-		return w.Server.Wrap("lift the limit of statements", err)
+		return w.Server().Wrap("lift the limit of statements", err)
 	}
 	err := do()
 	if _, restore := w.Exec(ctx, w.limit); restore != nil {
-		err = errors.Join(err, w.Server.Wrap("set the limit of statements", restore))
+		err = errors.Join(err, w.Server().Wrap("set the limit of statements", restore))
 	}
 	return err
 }

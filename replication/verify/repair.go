@@ -166,7 +166,7 @@ func (r *repairer) table(ctx context.Context, t *verifyTable, rows []rowDifferen
 		return nil
 	}
 	most := repairRows
-	if slices.ContainsFunc(t.Columns, table.Column.IsLong) {
+	if slices.ContainsFunc(t.Columns, isLong) {
 		most = repairBlobs
 	}
 	for batch := range slices.Chunk(rows, most) {

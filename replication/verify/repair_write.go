@@ -73,19 +73,8 @@ func (r *repairer) write(ctx context.Context, t *verifyTable, rows []rowDifferen
 			return err
 		}
 		defer w.Close()
-		w.Pinned = true // its transaction
-		if _, err := w.Exec(ctx, "BEGIN"); err != nil {
-			return err
-		}
-		if err := r.writeRows(ctx, w, t, rows); err != nil {
-			if !w.Broken {
-				_, undo := w.Exec(ctx, "ROLLBACK")
-				err = errors.Join(err, undo)
-			}
-			return err
-		}
-		_, err = w.Exec(ctx, "COMMIT")
-		return err
+		w.Pin() // a reconnect in the middle would lose the transaction
+		return w.Transaction(ctx, func() error { return r.writeRows(ctx, w, t, rows) })
 	})
 }
 

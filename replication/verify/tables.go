@@ -36,12 +36,12 @@ func readVerifyTables(ctx context.Context, s *replication.Server, w schema.Batch
 	ask := func(schema, of string) {
 		asked, queries = append(asked, schema), append(queries, verifyQueries(of)...)
 	}
-	if w.From == "" && w.To == "" {
+	if w.WholeSchemas() {
 		for _, schema := range w.Schemas {
 			ask(schema, query.Literal(schema))
 		}
 	} else {
-		for _, id := range table.SortedIDs(slices.Collect(maps.Keys(w.Kinds))) {
+		for _, id := range table.SortNames(slices.Collect(maps.Keys(w.Kinds))) {
 			ask(id.Schema, query.Literal(id.Schema)+" AND TABLE_NAME = "+query.Literal(id.Name))
 		}
 	}
@@ -86,8 +86,8 @@ func verifyQueries(of string) []string {
 
 func newVerifyTable(schema string, r query.Record) *verifyTable {
 	return &verifyTable{
-		Table: table.Table{Schema: schema, Name: r["name"], Bytes: table.Estimate(r["bytes"])},
-		rows:  table.Estimate(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
+		Table: table.Table{Schema: schema, Name: r["name"], Bytes: query.Number(r["bytes"])},
+		rows:  query.Number(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
 	}
 }
 
@@ -137,7 +137,7 @@ func (t *verifyTable) offerKey(parts []query.Record) {
 	var key []table.Column
 	for _, r := range parts {
 		at := slices.IndexFunc(t.Columns, func(c table.Column) bool { return c.Name == r["col"] })
-		if at < 0 || r["unfit"] == "1" || !slices.Contains(table.KeyKinds, t.Columns[at].Type) {
+		if at < 0 || r["unfit"] == "1" || !t.Columns[at].FitsKey() {
 			return
 		}
 		key = append(key, t.Columns[at])

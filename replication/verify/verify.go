@@ -113,7 +113,7 @@ func newVerifier(pair replication.Pair, opts Options) *verifier {
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)
 	return &verifier{
-		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit, wave: schema.MostBatch,
+		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit, wave: schema.BatchTables,
 		report: Report{Pair: pair.Name, From: opts.From, Part: opts.Tables},
 	}
 }
@@ -175,7 +175,7 @@ func (v *verifier) compare(ctx context.Context) error {
 		return err
 	}
 	v.report.GTIDs = gtids.String()
-	schemas, err := schema.SchemaNames(ctx, from, v.pair.Schemas)
+	schemas, err := schema.Names(ctx, from, v.pair.Schemas)
 	if err != nil {
 		return err
 	}
@@ -194,9 +194,9 @@ func (v *verifier) compare(ctx context.Context) error {
 
 // compareWaves compares the tables, so many at a time as there is memory for.
 func (v *verifier) compareWaves(ctx context.Context, waves *schema.Batches) error {
-	all, seen, rows := waves.All(), 0, int64(0)
+	all, seen, rows := waves.Tables(), 0, int64(0)
 	return waves.Each(ctx, func(w schema.Batch) error {
-		seen += waves.Count(w)
+		seen += waves.TablesOf(w)
 		if len(v.opts.Tables) > 0 {
 			maps.DeleteFunc(w.Kinds, func(id table.Name, _ string) bool { return !v.asked(id.Schema + "." + id.Name) })
 		}

@@ -10,16 +10,20 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// What one packet of questions may hold. A site of many small tables is asked
-// several things of each, and a source may be an ocean away: a round trip for
+// Limits of the questions in one packet. A site of many small tables is asked
+// several things about each, and a source may be an ocean away: a round trip for
 // every answer would take longer than the rows do.
 const (
 	StatementsAtOnce = 256
-	BytesAtOnce      = 256 << 10
+	bytesAtOnce      = 256 << 10
 )
 
+// PacketGoal is how many bytes of statements go into one packet of several
+// statements.
+func (c *Conn) PacketGoal() int { return min(bytesAtOnce, c.maxPacket/2) }
+
 // OpenForQuestions opens a connection that asks for definitions: names and texts come as
-// UTF-8 and are sorted by all of their bytes, and counters are as they are now.
+// UTF-8 and are sorted by all of their bytes, and statistics are not cached.
 func OpenForQuestions(ctx context.Context, s *replication.Server, settings ...string) (*Conn, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
@@ -29,27 +33,27 @@ func OpenForQuestions(ctx context.Context, s *replication.Server, settings ...st
 	return Open(ctx, s, append(settings, dialect.FreshStatistics()...)...)
 }
 
-// Ask asks on a connection of its own.
+// Ask asks on a connection of its own; see Conn.Ask.
 func Ask(ctx context.Context, s *replication.Server, queries []string, take func(i int, rows []query.Record, err error) error) error {
-	w, err := OpenForQuestions(ctx, s)
+	c, err := OpenForQuestions(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	return w.Ask(ctx, queries, take)
+	defer c.Close()
+	return c.Ask(ctx, queries, take)
 }
 
-// Ask sends queries with small results, many to a packet, and hands the answer
-// of each to take, in their order. A query that the server refuses is handed
-// over with its error; if take returns nil, the next ones are asked.
-func (w *Conn) Ask(ctx context.Context, queries []string, take func(i int, rows []query.Record, err error) error) error {
+// Ask sends queries with small results, many to a packet, and calls take with
+// the answer of each, in their order. For a query that the server refuses, take
+// gets its error; if take returns nil, the next queries are asked.
+func (c *Conn) Ask(ctx context.Context, queries []string, take func(i int, rows []query.Record, err error) error) error {
 	for i := 0; i < len(queries); {
-		n, size, most := 0, 0, min(BytesAtOnce, w.Most/2)
-		for n == 0 || n < StatementsAtOnce && i+n < len(queries) && size+len(queries[i+n]) < most {
+		n, size, limit := 0, 0, c.PacketGoal()
+		for n == 0 || n < StatementsAtOnce && i+n < len(queries) && size+len(queries[i+n]) < limit {
 			size += len(queries[i+n])
 			n++
 		}
-		answers, refused := w.Several(ctx, queries[i:i+n]...)
+		answers, refused := c.RunAll(ctx, queries[i:i+n]...)
 		for _, a := range answers {
 			if err := take(i, a.records(), nil); err != nil {
 				return err
@@ -59,7 +63,7 @@ func (w *Conn) Ask(ctx context.Context, queries []string, take func(i int, rows 
 		if refused == nil {
 			continue
 		}
-		if server := (*mysql.MySQLError)(nil); !errors.As(refused, &server) || w.Broken {
+		if server := (*mysql.MySQLError)(nil); !errors.As(refused, &server) || c.lost {
 			return refused
 		}
 		if err := take(i, nil, refused); err != nil {

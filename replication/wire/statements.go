@@ -3,29 +3,37 @@ package wire
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"strings"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
 const (
-	comSetOption = 0x1b
-	moreResults  = 0x0008 // SERVER_MORE_RESULTS_EXISTS
-	severalOn    = 0      // MYSQL_OPTION_MULTI_STATEMENTS_ON
-	severalOff   = 1
+	comSetOption       = 0x1b
+	multiStatementsOn  = 0      // MYSQL_OPTION_MULTI_STATEMENTS_ON
+	multiStatementsOff = 1      // MYSQL_OPTION_MULTI_STATEMENTS_OFF
+	moreResults        = 0x0008 // SERVER_MORE_RESULTS_EXISTS
 )
 
-// Answer is what one of several statements has answered.
+// Answer is the result of one of several statements.
 type Answer struct {
 	columns []string
-	Rows    [][]string
+	rows    [][]string
+}
+
+// Value is the first value of the result; it is an error if there is none.
+func (a Answer) Value() (string, error) {
+	if len(a.rows) == 0 || len(a.rows[0]) == 0 {
+		return "", replication.ErrGone
+	}
+	return a.rows[0][0], nil
 }
 
 // records are the rows by the columns' names.
 func (a Answer) records() []query.Record {
-	out := make([]query.Record, len(a.Rows))
-	for i, row := range a.Rows {
+	out := make([]query.Record, len(a.rows))
+	for i, row := range a.rows {
 		out[i] = make(query.Record, len(row))
 		for j, value := range row {
 			out[i][a.columns[j]] = value
@@ -34,110 +42,105 @@ func (a Answer) records() []query.Record {
 	return out
 }
 
-// Several runs statements that travel in one packet, so that no network stands
-// between them, and returns the answer of each; the first that fails ends them.
-// Only for small results.
-func (w *Conn) Several(ctx context.Context, statements ...string) ([]Answer, error) {
-	w.ForgetAhead()
-	if err := w.Restore(ctx); err != nil {
+// RunAll runs statements with small results, which travel in one packet: no round
+// trip is between them. It returns the answers up to the first statement that
+// fails; those behind it are not run.
+func (c *Conn) RunAll(ctx context.Context, statements ...string) ([]Answer, error) {
+	c.DropPrefetched()
+	if err := c.Restore(ctx); err != nil {
 		return nil, err
 	}
-	defer w.guard(ctx)()
-	if err := w.setSeveral(ctx, true); err != nil {
+	defer c.guard(ctx)()
+	if err := c.setMultiStatements(ctx, true); err != nil {
 		return nil, err
 	}
-	text := strings.Join(statements, "; ")
-	if err := w.send(ComQuery, append(make([]byte, StatementGap, StatementGap+len(text)), text...)); err != nil {
-		return nil, w.fail(ctx, err)
+	if err := c.send(comQuery, textPacket(strings.Join(statements, "; "))); err != nil {
+		return nil, c.fail(ctx, err)
 	}
 	var out []Answer
 	for {
-		one, more, err := w.result(ctx)
+		a, more, err := c.answer(ctx)
 		if err != nil {
 			return out, err
 		}
-		if out = append(out, one); !more {
+		if out = append(out, a); !more {
 			return out, nil
 		}
 	}
 }
 
-// setSeveral tells the server whether packets may hold several statements. On
-// connections that write rows they may not.
-func (w *Conn) setSeveral(ctx context.Context, on bool) error {
-	if w.takesSeveral == on {
+// setMultiStatements tells the server whether a packet may hold several statements.
+// On connections that write rows it may not.
+func (c *Conn) setMultiStatements(ctx context.Context, on bool) error {
+	if c.multiStatements == on {
 		return nil
 	}
-	option := byte(severalOff)
+	option := byte(multiStatementsOff)
 	if on {
-		option = severalOn
+		option = multiStatementsOn
 	}
-	if _, err := w.Conn.Write([]byte{3, 0, 0, 0, comSetOption, option, 0}); err != nil {
-		return w.fail(ctx, err)
+	if _, err := c.conn.Write([]byte{3, 0, 0, 0, comSetOption, option, 0}); err != nil {
+		return c.fail(ctx, err)
 	}
-	if err := w.read(); err != nil {
-		return w.fail(ctx, err)
+	if err := c.read(); err != nil {
+		return c.fail(ctx, err)
 	}
-	if w.Packet[0] == 0xff {
-		return w.serverError()
+	if c.packet[0] == 0xff {
+		return c.serverError()
 	}
-	w.takesSeveral = on
+	c.multiStatements = on
 	return nil
 }
 
-// result reads what one of several statements has answered.
-func (w *Conn) result(ctx context.Context) (a Answer, more bool, err error) {
-	if err := w.read(); err != nil {
-		return a, false, w.fail(ctx, err)
+// answer reads the result of one of several statements; more says that another
+// result follows.
+func (c *Conn) answer(ctx context.Context) (a Answer, more bool, err error) {
+	if err := c.read(); err != nil {
+		return a, false, c.fail(ctx, err)
 	}
-	switch w.Packet[0] {
+	switch c.packet[0] {
 	case 0xff:
-		return a, false, w.serverError()
+		return a, false, c.serverError()
 	case 0x00:
-		flags, err := w.okFlags()
+		flags, err := c.okFlags()
 		return a, flags&moreResults != 0, err
 	}
 	described := false
 	for {
-		if err := w.read(); err != nil {
-			return a, false, w.fail(ctx, err)
+		if err := c.read(); err != nil {
+			return a, false, c.fail(ctx, err)
 		}
 		switch {
-		case w.atEnd() && !described:
+		case c.atEnd() && !described:
 			described = true
-		case w.atEnd():
-			if len(w.Packet) < 5 {
-				return a, false, w.fail(ctx, errShortRow)
+		case c.atEnd():
+			if len(c.packet) < 5 {
+				return a, false, c.fail(ctx, errShortRow)
 			}
-			return a, binary.LittleEndian.Uint16(w.Packet[3:])&moreResults != 0, nil
-		case described && w.Packet[0] == 0xff:
-			return a, false, w.serverError()
+			return a, binary.LittleEndian.Uint16(c.packet[3:])&moreResults != 0, nil
+		case described && c.packet[0] == 0xff:
+			return a, false, c.serverError()
+		case described:
+			err = a.addRow(c.packet)
 		default:
-			if err := a.take(w.Packet, described); err != nil {
-				return a, false, w.fail(ctx, err)
-			}
+			err = a.addColumn(c.packet)
+		}
+		if err != nil {
+			return a, false, c.fail(ctx, err)
 		}
 	}
 }
 
-// columnName is where a column's description has its name: behind catalog,
+// columnName is the place of the name in a column's description: behind catalog,
 // schema, table and the table's own name.
 const columnName = 4
 
-// take adds a column's description, or a row.
-func (a *Answer) take(packet []byte, row bool) error {
-	if row {
-		line, err := texts(packet)
-		if err == nil && len(line) != len(a.columns) {
-			err = errShortRow
-		}
-		a.Rows = append(a.Rows, line)
-		return err
-	}
+// addColumn adds the name of a column's description.
+func (a *Answer) addColumn(description []byte) error {
 	var name []byte
 	for range columnName + 1 {
 		var err error
-		if name, packet, err = NextValue(packet); err != nil {
+		if name, description, err = NextValue(description); err != nil {
 			return err
 		}
 	}
@@ -145,18 +148,12 @@ func (a *Answer) take(packet []byte, row bool) error {
 	return nil
 }
 
-// okFlags are the status flags of the OK packet at hand.
-func (w *Conn) okFlags() (uint16, error) {
-	rest := w.Packet[1:]
-	for range 2 { // affected rows, last insert id
-		n, err := lengthOf(rest)
-		if err != nil {
-			return 0, err
-		}
-		rest = rest[n.size:]
+// addRow adds a row.
+func (a *Answer) addRow(packet []byte) error {
+	row, err := texts(packet)
+	if err == nil && len(row) != len(a.columns) {
+		err = errShortRow
 	}
-	if len(rest) < 2 {
-		return 0, errors.New("an OK packet is cut short")
-	}
-	return binary.LittleEndian.Uint16(rest), nil
+	a.rows = append(a.rows, row)
+	return err
 }

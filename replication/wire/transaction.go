@@ -3,15 +3,21 @@ package wire
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// RetryDeadlock runs do, again where the server has rolled it back for a
-// deadlock or a lock wait: other workers write notes beside it, and foreign
-// keys lock the tables of both their ends.
+const (
+	deadlockTries = 10
+	deadlockPause = 50 * time.Millisecond
+)
+
+// RetryDeadlock runs do, again when the server has rolled it back because of a
+// deadlock or a lock wait: other workers write notes at the same time, and
+// foreign keys lock the tables at both their ends.
 func RetryDeadlock(ctx context.Context, what string, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
@@ -25,27 +31,27 @@ func RetryDeadlock(ctx context.Context, what string, do func() error) error {
 	}
 }
 
-// InTransaction runs do in a transaction of the wire, again when the server
-// rolled it back for a deadlock or a lock wait.
-func (w *Conn) InTransaction(ctx context.Context, what string, do func() error) error {
-	return RetryDeadlock(ctx, what, func() error { return w.Transaction(ctx, do) })
+// InTransaction is Transaction, again when the server has rolled it back because
+// of a deadlock or a lock wait.
+func (c *Conn) InTransaction(ctx context.Context, what string, do func() error) error {
+	return RetryDeadlock(ctx, what, func() error { return c.Transaction(ctx, do) })
 }
 
-// Transaction runs do between BEGIN and COMMIT, and rolls back when it returns an error.
-func (w *Conn) Transaction(ctx context.Context, do func() error) error {
-	if err := w.Restore(ctx); err != nil {
+// Transaction runs do between BEGIN and COMMIT, and rolls back if it returns an error.
+func (c *Conn) Transaction(ctx context.Context, do func() error) error {
+	if err := c.Restore(ctx); err != nil {
 		return err
 	}
-	if _, err := w.Exec(ctx, "BEGIN"); err != nil {
+	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
 	if err := do(); err != nil {
-		if !w.Broken {
-			_, undo := w.Exec(ctx, "ROLLBACK")
+		if !c.lost {
+			_, undo := c.Exec(ctx, "ROLLBACK")
 			err = errors.Join(err, undo)
 		}
 		return err
 	}
-	_, err := w.Exec(ctx, "COMMIT")
+	_, err := c.Exec(ctx, "COMMIT")
 	return err
 }

@@ -119,7 +119,7 @@ func (p *op) prepareServer(ctx context.Context, n *notes) error {
 	if err != nil {
 		return err
 	}
-	if err := (schema.EventsOp{Server: t}).Apply(ctx); err != nil {
+	if err := schema.DisableEvents(ctx, t); err != nil {
 		return err
 	}
 	if err := account.AsAdmin(ctx, t, []string{dialect.Unlogged}, p.dropSourceState); err != nil {

@@ -99,8 +99,8 @@ func (p *op) dropControl(ctx context.Context) error {
 		if err != nil || there == "0" {
 			return replication.WrapErr("look for the seed's schema on "+p.pair.Target.Name(), err)
 		}
-		statements := []string{"DROP TABLE IF EXISTS " + query.QuoteTable(replication.OwnSchema, schema.ControlTable)}
-		others, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> ?", replication.OwnSchema, schema.ControlTable)
+		statements := []string{"DROP TABLE IF EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedControl)}
+		others, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> ?", replication.OwnSchema, schema.SeedControl)
 		if err == nil && others == "0" {
 			statements = append(statements, "DROP DATABASE IF EXISTS "+query.Quote(replication.OwnSchema))
 		}

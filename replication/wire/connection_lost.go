@@ -7,13 +7,14 @@ import (
 	"slices"
 	"syscall"
 
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// lostNumbers are the errors by which a server says that a session has ended,
-// or a statement was ended from outside, of both flavors.
+// lostNumbers are the errors of both flavors that say that a session has ended, or
+// that a statement was ended from outside.
 var lostNumbers = []uint16{
 	1053,                   // ER_SERVER_SHUTDOWN
 	1152,                   // ER_ABORTING_CONNECTION
@@ -25,10 +26,10 @@ var lostNumbers = []uint16{
 	4031, // MySQL: ER_CLIENT_INTERACTION_TIMEOUT
 }
 
-// ConnectionLost reports whether err comes of a connection that ended: trying
-// again, from the last note, is right.
+// ConnectionLost reports whether err means that a connection ended. The work may
+// be tried again from its last note.
 func ConnectionLost(err error) bool {
-	if number := query.ErrorNumber(PlainError(err)); number != 0 {
+	if number := query.ErrorNumber(DriverError(err)); number != 0 {
 		return slices.Contains(lostNumbers, number)
 	}
 	for _, lost := range []error{
@@ -41,5 +42,12 @@ func ConnectionLost(err error) bool {
 	return false
 }
 
-// ErrBusy says that the lock would have to wait, and every write behind it.
-var ErrBusy = errors.New("a statement runs that the lock would wait for")
+// DriverError turns an error of the go-mysql library into the driver's error that
+// query.ErrorNumber reads. Other errors stay as they are.
+func DriverError(err error) error {
+	var e *gomysql.MyError
+	if errors.As(err, &e) {
+		return &mysql.MySQLError{Number: e.Code, Message: e.Message}
+	}
+	return err
+}

@@ -7,18 +7,9 @@ import (
 	"strings"
 )
 
-// What is asked of a table's columns and keys.
-const (
-	LogColumnsOf = `SELECT COLUMN_NAME AS name, LOWER(DATA_TYPE) AS kind, COLUMN_TYPE AS type, COALESCE(CHARACTER_SET_NAME, '') AS charset,
-		COALESCE(COLLATION_NAME, '') AS collation, UPPER(EXTRA) AS extra, COALESCE(GENERATION_EXPRESSION, '') AS expression
-		FROM information_schema.COLUMNS`
-	LogKeysOf = `SELECT INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col, COALESCE(SUB_PART, 0) AS prefix,
-		SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
-		FROM information_schema.STATISTICS`
-)
-
-// Integer is a number's bits.
-func Integer(value any) (int64, bool) {
+// Integer returns the bits of a number of any integer type; ok is false for other
+// values.
+func Integer(value any) (bits int64, ok bool) {
 	switch v := value.(type) {
 	case int8:
 		return int64(v), true
@@ -42,22 +33,11 @@ func Integer(value any) (int64, bool) {
 	return 0, false
 }
 
-// plainLiteral quotes what is plain ASCII, and spells the rest in hex, which
-// no character set can misread.
-func plainLiteral(value []byte) string {
-	for _, b := range value {
-		if b < ' ' || b > '~' || b == '\'' || b == '\\' {
-			return fmt.Sprintf(" 0x%X", value)
-		}
-	}
-	return "'" + string(value) + "'"
-}
-
-// integerBits is how many bits the log has of a number.
+// integerBits is how many bits of a number the binlog has, by the column's type.
 var integerBits = map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64, "bit": 64, "set": 64}
 
-// LogLiterals are the literals that a value of the binlog may stand for; more
-// than one where its bytes can be read in two ways. None: it cannot be read.
+// LogLiterals are the literals that a value of the binlog may stand for: several if
+// its bytes can be read in two ways, none if it cannot be read.
 func (c Column) LogLiterals(value any) []string {
 	switch v := value.(type) {
 	case nil:
@@ -82,6 +62,7 @@ func (c Column) LogLiterals(value any) []string {
 	return []string{strconv.FormatInt(n, 10)}
 }
 
+// logText is the literal of a value that the binlog has as bytes, if it can be read.
 func (c Column) logText(v []byte) []string {
 	switch c.Type {
 	case "decimal", "date", "time", "datetime", "timestamp", "char", "varchar", "varbinary":
@@ -103,6 +84,7 @@ func (c Column) logText(v []byte) []string {
 	return nil
 }
 
+// padded is v with zeros at its end, up to a width.
 func padded(v []byte, width int) []byte {
 	if len(v) >= width {
 		return v

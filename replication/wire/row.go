@@ -1,10 +1,8 @@
 package wire
 
-import (
-	"errors"
-)
+import "errors"
 
-// length is a length-encoded number and how many bytes it takes.
+// length is a length-encoded number and the number of bytes that it takes.
 type length struct {
 	n    uint64
 	size int
@@ -13,6 +11,7 @@ type length struct {
 
 var errShortRow = errors.New("a row's packet is cut short")
 
+// lengthOf reads the length-encoded number at the start of data.
 func lengthOf(data []byte) (length, error) {
 	if len(data) == 0 {
 		return length{}, errShortRow
@@ -42,7 +41,8 @@ func lengthOf(data []byte) (length, error) {
 	return length{n: n, size: size}, nil
 }
 
-// NextValue takes the first value off a row; nil is NULL.
+// NextValue returns the first value of a row, and the rest of the row. A nil value
+// is NULL. The value is valid as long as the row is.
 func NextValue(row []byte) (value, rest []byte, err error) {
 	if len(row) > 0 && row[0] < 0xfb { // the usual case
 		n := 1 + int(row[0])
@@ -65,7 +65,7 @@ func NextValue(row []byte) (value, rest []byte, err error) {
 	return row[l.size:end:end], row[end:], nil
 }
 
-// texts takes a row apart; NULL is the empty string.
+// texts returns the values of a row; NULL is the empty string.
 func texts(row []byte) ([]string, error) {
 	var line []string
 	for len(row) > 0 {
