@@ -27,35 +27,35 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// prefix is of the control groups and all else of the bench's hosts.
-const prefix = "mlabb-"
+// benchPrefix begins the names of the hosts' control groups, namespaces and interfaces.
+const benchPrefix = "mlabb-"
 
-// benchHosts is how many hosts the inventory's bench captures at once.
+// benchHosts is the number of hosts that the benchmark captures concurrently.
 const benchHosts = 20
 
-// capturing is booted hosts with sshd, and all that an ssh program needs.
-type capturing struct {
-	b          *testing.B
-	dir        string
-	identity   string
-	known      string
-	hosts      []*machine.Host
-	ansible    string // its hosts file
-	playbook   string
-	sshOptions []string
+// inventoryBench holds booted hosts, and the files that ssh and Ansible need.
+type inventoryBench struct {
+	b            *testing.B
+	dir          string
+	identity     string
+	knownHosts   string
+	hosts        []*machine.Host
+	ansibleHosts string // its hosts file
+	playbook     string
+	sshOptions   []string
 }
 
-// openCapturing boots hosts of the lab: Debian with systemd, sshd and Python,
-// which Ansible needs.
-func openCapturing(b *testing.B) *capturing {
+// openInventoryBench boots hosts of the lab: Debian with systemd, sshd, and Python for
+// Ansible.
+func openInventoryBench(b *testing.B) *inventoryBench {
 	require.NoError(b, machine.Require())
 	base, err := machine.Base(b.Context(), machine.DefaultCache, func(line string) { b.Log(line) })
 	require.NoError(b, err)
-	c := &capturing{b: b, dir: b.TempDir()}
-	c.identity, c.known = filepath.Join(c.dir, "id"), filepath.Join(c.dir, "known_hosts")
+	c := &inventoryBench{b: b, dir: b.TempDir()}
+	c.identity, c.knownHosts = filepath.Join(c.dir, "id"), filepath.Join(c.dir, "known_hosts")
 	public := remotetest.NewKey(b, c.identity)
 	n := machine.NewNetwork(base)
-	n.Bridge, n.Prefix, n.Address = "mlabbench0", prefix, netip.MustParsePrefix("10.216.0.1/16")
+	n.Bridge, n.Prefix, n.Address = "mlabbench0", benchPrefix, netip.MustParsePrefix("10.216.0.1/16")
 	require.NoError(b, n.Open(b.Context()))
 	b.Cleanup(func() { require.NoError(b, n.Close(context.Background())) })
 
@@ -73,12 +73,12 @@ func openCapturing(b *testing.B) *capturing {
 	}
 	require.NoError(b, group.Wait())
 	c.writeFiles()
-	c.settle()
+	c.waitForBoot()
 	return c
 }
 
 // writeFiles writes what ssh and Ansible read.
-func (c *capturing) writeFiles() {
+func (c *inventoryBench) writeFiles() {
 	var known, list strings.Builder
 	for _, h := range c.hosts {
 		keys, err := h.HostKeys()
@@ -88,31 +88,31 @@ func (c *capturing) writeFiles() {
 		}
 		fmt.Fprintf(&list, "%s ansible_host=%s\n", h.Name(), h.Address())
 	}
-	c.ansible, c.playbook = filepath.Join(c.dir, "hosts.ini"), filepath.Join(c.dir, "facts.yml")
+	c.ansibleHosts, c.playbook = filepath.Join(c.dir, "hosts.ini"), filepath.Join(c.dir, "facts.yml")
 	for file, text := range map[string]string{
-		c.known:    known.String(),
-		c.ansible:  list.String(),
-		c.playbook: "- hosts: all\n  gather_facts: true\n  tasks:\n  - package_facts:\n  - service_facts:\n",
+		c.knownHosts:   known.String(),
+		c.ansibleHosts: list.String(),
+		c.playbook:     "- hosts: all\n  gather_facts: true\n  tasks:\n  - package_facts:\n  - service_facts:\n",
 	} {
 		require.NoError(c.b, os.WriteFile(file, []byte(text), 0o600))
 	}
-	c.sshOptions = []string{"-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + c.known, "-o", "StrictHostKeyChecking=yes", "-i", c.identity}
+	c.sshOptions = []string{"-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + c.knownHosts, "-o", "StrictHostKeyChecking=yes", "-i", c.identity}
 }
 
-// settle waits until the hosts have nothing more to do for their boot.
-func (c *capturing) settle() {
+// waitForBoot waits until the hosts have finished booting.
+func (c *inventoryBench) waitForBoot() {
 	for _, h := range c.hosts {
 		require.NoError(c.b, h.Exec(c.b.Context(), "systemctl is-system-running --wait >/dev/null; true", nil, nil))
 	}
 }
 
-// capture takes the inventory of all hosts at once, over new connections.
-func (c *capturing) capture() {
+// capture takes the inventory of all hosts concurrently, over new connections.
+func (c *inventoryBench) capture() {
 	var targets []inventory.Target
 	for _, h := range c.hosts {
 		host := remote.NewSSH(remote.SSHConfig{
 			Name: h.Name(), Address: func(context.Context) (string, error) { return h.Address().String(), nil },
-			IdentityFile: c.identity, KnownHosts: []string{c.known}, ConnectTimeout: time.Minute,
+			IdentityFile: c.identity, KnownHosts: []string{c.knownHosts}, ConnectTimeout: time.Minute,
 		})
 		defer host.Close() //nolint:errcheck // of the bench
 		targets = append(targets, inventory.Target{Host: host})
@@ -126,8 +126,8 @@ func (c *capturing) capture() {
 	}
 }
 
-// commands is one ssh a host that runs the four commands that any inventory needs.
-func (c *capturing) commands() {
+// sshCommands runs one ssh for each host, with the four commands that any inventory needs.
+func (c *inventoryBench) sshCommands() {
 	var group errgroup.Group
 	for _, h := range c.hosts {
 		group.Go(func() error {
@@ -140,22 +140,24 @@ func (c *capturing) commands() {
 	require.NoError(c.b, group.Wait())
 }
 
-// facts is Ansible's three modules on all hosts at once, in one play.
-func (c *capturing) facts(pipelining bool) { c.runAnsible(pipelining, "ansible-playbook", c.playbook) }
+// ansiblePlaybook runs Ansible's three modules on all hosts concurrently, in one play.
+func (c *inventoryBench) ansiblePlaybook(pipelining bool) {
+	c.runAnsible(pipelining, "ansible-playbook", c.playbook)
+}
 
-// adhoc is the same by three commands: ansible -m setup, and so on.
-func (c *capturing) adhoc() {
+// ansibleModules runs the same modules by three commands: ansible -m setup, and so on.
+func (c *inventoryBench) ansibleModules() {
 	for _, module := range []string{"setup", "package_facts", "service_facts"} {
 		c.runAnsible(false, "ansible", "all", "-m", module)
 	}
 }
 
-func (c *capturing) runAnsible(pipelining bool, program string, args ...string) {
+func (c *inventoryBench) runAnsible(pipelining bool, program string, args ...string) {
 	limit := "all"
 	if len(c.hosts) == 1 {
 		limit = c.hosts[0].Name()
 	}
-	args = append(args, "-f", fmt.Sprint(benchHosts), "-l", limit, "-i", c.ansible, "-u", "root")
+	args = append(args, "-f", fmt.Sprint(benchHosts), "-l", limit, "-i", c.ansibleHosts, "-u", "root")
 	cmd := exec.CommandContext(c.b.Context(), program, args...) //nolint:gosec // of the bench
 	cmd.Env = append(os.Environ(), "ANSIBLE_LOCAL_TEMP="+c.dir, "ANSIBLE_SSH_CONTROL_PATH_DIR="+c.dir, "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3",
 		"ANSIBLE_SSH_EXTRA_ARGS="+strings.Join(c.sshOptions, " "), "LC_ALL=C.UTF-8", fmt.Sprintf("ANSIBLE_PIPELINING=%t", pipelining),
@@ -164,17 +166,18 @@ func (c *capturing) runAnsible(pipelining bool, program string, args ...string) 
 	require.NoError(c.b, err, "%s", out)
 }
 
-// spent is how long something took, and the processor time of all hosts, of this
-// process and of its children for it: what a busy machine changes less.
-type spent struct{ wall, processor time.Duration }
+// cost is the duration of a measurement and the processor time that all hosts, this
+// process and its children spent on it. Processor time depends less on the machine's
+// load.
+type cost struct{ wall, processor time.Duration }
 
-func (c *capturing) measure(f func()) spent {
-	before, begin := c.processor(), time.Now()
+func (c *inventoryBench) measure(f func()) cost {
+	before, begin := c.processorTime(), time.Now()
 	f()
-	return spent{time.Since(begin), c.processor() - before}
+	return cost{time.Since(begin), c.processorTime() - before}
 }
 
-func (c *capturing) processor() time.Duration {
+func (c *inventoryBench) processorTime() time.Duration {
 	sum := time.Duration(0)
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
 		var usage syscall.Rusage
@@ -182,9 +185,9 @@ func (c *capturing) processor() time.Duration {
 		sum += time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	}
 	for _, h := range c.hosts {
-		text, err := os.ReadFile("/sys/fs/cgroup/" + prefix + h.Name() + "/cpu.stat")
+		text, err := os.ReadFile("/sys/fs/cgroup/" + benchPrefix + h.Name() + "/cpu.stat")
 		if err != nil { // a hybrid machine has the unified hierarchy beside others
-			text, err = os.ReadFile("/sys/fs/cgroup/unified/" + prefix + h.Name() + "/cpu.stat")
+			text, err = os.ReadFile("/sys/fs/cgroup/unified/" + benchPrefix + h.Name() + "/cpu.stat")
 		}
 		require.NoError(c.b, err)
 		var microseconds int64
@@ -195,48 +198,48 @@ func (c *capturing) processor() time.Duration {
 	return sum
 }
 
-// BenchmarkInventory captures 20 booted hosts at once, in turn with Ansible's
-// facts of the same hosts and with four commands over ssh; figures are medians.
+// BenchmarkInventory captures 20 booted hosts concurrently, alternating with Ansible's
+// facts of the same hosts and with four commands over ssh. The figures are medians.
 func BenchmarkInventory(b *testing.B) {
 	for _, program := range []string{"ansible-playbook", "ssh"} {
 		_, err := exec.LookPath(program)
 		remotetest.Need(b, err == nil, program)
 	}
-	c := openCapturing(b)
-	ways := []struct {
+	c := openInventoryBench(b)
+	methods := []struct {
 		name string
 		run  func()
 	}{
 		{"capture", c.capture},
-		{"commands", c.commands},
-		{"ansible", func() { c.facts(false) }},
-		{"ansible-pipelining", func() { c.facts(true) }},
-		{"ansible-adhoc", c.adhoc},
+		{"commands", c.sshCommands},
+		{"ansible", func() { c.ansiblePlaybook(false) }},
+		{"ansible-pipelining", func() { c.ansiblePlaybook(true) }},
+		{"ansible-adhoc", c.ansibleModules},
 	}
-	c.commands() // into the page cache
+	c.sshCommands() // into the page cache
 	c.capture()
 	hosts := c.hosts
-	all, one := map[string][]spent{}, map[string][]spent{}
+	ofAllHosts, ofOneHost := map[string][]cost{}, map[string][]cost{}
 	for b.Loop() {
-		for _, way := range ways {
+		for _, method := range methods {
 			c.hosts = hosts
-			all[way.name] = append(all[way.name], c.measure(way.run))
-			c.hosts = hosts[:1] // here the host's processor is its own
-			one[way.name] = append(one[way.name], c.measure(way.run))
+			ofAllHosts[method.name] = append(ofAllHosts[method.name], c.measure(method.run))
+			c.hosts = hosts[:1] // a single host does not share its processor
+			ofOneHost[method.name] = append(ofOneHost[method.name], c.measure(method.run))
 		}
 	}
-	wall := func(s spent) time.Duration { return s.wall }
-	for _, way := range ways {
-		b.ReportMetric(medianOf(all[way.name], wall), way.name+"-s")
-		b.ReportMetric(medianOf(all[way.name], func(s spent) time.Duration { return s.processor }), way.name+"-processor-s")
-		b.ReportMetric(medianOf(one[way.name], wall), "one-"+way.name+"-s")
+	wall := func(s cost) time.Duration { return s.wall }
+	for _, method := range methods {
+		b.ReportMetric(medianSeconds(ofAllHosts[method.name], wall), method.name+"-s")
+		b.ReportMetric(medianSeconds(ofAllHosts[method.name], func(s cost) time.Duration { return s.processor }), method.name+"-processor-s")
+		b.ReportMetric(medianSeconds(ofOneHost[method.name], wall), "one-"+method.name+"-s")
 	}
 }
 
-func medianOf(list []spent, of func(spent) time.Duration) float64 {
+func medianSeconds(list []cost, duration func(cost) time.Duration) float64 {
 	var all []time.Duration
 	for _, s := range list {
-		all = append(all, of(s))
+		all = append(all, duration(s))
 	}
 	slices.Sort(all)
 	return all[len(all)/2].Seconds()

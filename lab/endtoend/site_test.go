@@ -1,5 +1,6 @@
-// Package endtoend moves the lab's site with the real migrate binary, under
-// traffic, and has everything that can go wrong go wrong. It holds tests only.
+// Package endtoend moves the lab's site with the real migrate binary, under traffic and
+// faults: kills, crashes, misbehaving vendors. It holds tests only, and needs what package
+// lab needs.
 package endtoend
 
 import (
@@ -23,29 +24,29 @@ import (
 	"github.com/dcmigrate/migrate/lab/traffic"
 )
 
-// site is a lab with an operator at work in it.
+// site is a lab with an operator who moves it.
 type site struct {
 	t       *testing.T
 	lab     *lab.Lab
 	dir     string
-	migrate string
+	program string
 	traffic *traffic.Traffic
 	output  bytes.Buffer // of every command
 }
 
-// busy are accounts for somebody who starts migrate a hundred times in a
-// minute: what a kill loop asks of the APIs is not what its limits are for.
-var busy = lab.Options{
+// unlimitedAccounts has no request limits that matter: a kill loop starts migrate a hundred
+// times in a minute, which the vendors' limits are not made for.
+var unlimitedAccounts = lab.Options{
 	Limits: dosim.Limits{PerHour: 1e6, PerMinute: 1e6, KeysPerMinute: 1e6},
 	Edge:   cfsim.Limits{Requests: 1e6},
 }
 
-// brief gives the site a TTL that needs no lowering, so that no cutover waits for it.
-const brief = 60
+// shortTTL is a TTL, in seconds, that needs no lowering, so that no cutover waits for it.
+const shortTTL = 60
 
-// open boots the lab, builds migrate, writes the configuration, captures the
-// inventory and starts traffic.
-func open(t *testing.T, way string, ttl int) *site {
+// openSite boots the lab, builds migrate, writes the configuration, captures the inventory
+// and starts traffic.
+func openSite(t *testing.T, way string, ttl int) *site {
 	t.Helper()
 	if err := machine.Require(); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -54,13 +55,13 @@ func open(t *testing.T, way string, ttl int) *site {
 		t.Skipf("the lab cannot run here: %v", err)
 	}
 	s := &site{t: t, dir: t.TempDir()}
-	s.migrate = filepath.Join(s.dir, "bin", "migrate")
-	build := exec.Command("go", "build", "-o", s.migrate, "github.com/dcmigrate/migrate/cmd/migrate")
+	s.program = filepath.Join(s.dir, "bin", "migrate")
+	build := exec.Command("go", "build", "-o", s.program, "github.com/dcmigrate/migrate/cmd/migrate")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	options := busy
+	options := unlimitedAccounts
 	options.Dir, options.TTL = s.dir, ttl
 	options.Progress = func(line string) { t.Log(time.Now().Format(time.TimeOnly), line) }
 	s.lab, err = lab.Open(t.Context(), options)
@@ -79,24 +80,24 @@ func open(t *testing.T, way string, ttl int) *site {
 	return s
 }
 
-// command is one migrate command line in the workspace.
+// command returns a command line of migrate in the workspace.
 func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.migrate, args...)
+	cmd := exec.CommandContext(ctx, s.program, args...)
 	cmd.Dir, cmd.Env = s.dir, s.lab.Environ()
 	return cmd
 }
 
-// run runs a command to its end, wants exit code 0 (plan: also 2), and returns what it printed.
+// run runs a command to its end, requires exit code 0 (plan: also 2), and returns its output.
 func (s *site) run(args ...string) string {
 	s.t.Helper()
-	out, code := s.exit(args...)
+	out, code := s.runForExitCode(args...)
 	if code != 0 && (code != 2 || args[0] != "plan") {
 		require.Zero(s.t, code, "migrate %s:\n%s", strings.Join(args, " "), out)
 	}
 	return out
 }
 
-func (s *site) exit(args ...string) (string, int) {
+func (s *site) runForExitCode(args ...string) (string, int) {
 	s.t.Helper()
 	start := time.Now()
 	out, err := s.command(s.t.Context(), args...).CombinedOutput()
@@ -113,21 +114,21 @@ func (s *site) exit(args ...string) (string, int) {
 	return string(out), code
 }
 
-// killed runs a verb to its end, with a kill -9 at every journal event on the
-// way: that many at least.
-func (s *site) killed(least int, args ...string) {
+// runWithKills runs a verb to its end, with a kill -9 at every journal event, and requires
+// at least minKills.
+func (s *site) runWithKills(minKills int, args ...string) {
 	s.t.Helper()
 	start := time.Now()
 	kills, err := lab.KillEvery(s.t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, args...) }, s.journal())
 	require.NoError(s.t, err)
-	require.GreaterOrEqual(s.t, kills, least, "the loop covered the verb's events")
+	require.GreaterOrEqual(s.t, kills, minKills, "the loop covered the verb's events")
 	s.t.Logf("migrate %s: finished after %d kills in %s", strings.Join(args, " "), kills, time.Since(start).Round(time.Second))
 }
 
 func (s *site) journal() string { return filepath.Join(s.dir, ".migrate", "journal.jsonl") }
 
-// served wants the writes of the next moments to be answered by one site only.
-func (s *site) served(by string) {
+// requireServedBy requires that only one site answers the next 20 writes.
+func (s *site) requireServedBy(want string) {
 	s.t.Helper()
 	from := len(s.traffic.Log())
 	require.Eventually(s.t, func() bool {
@@ -135,15 +136,15 @@ func (s *site) served(by string) {
 		for _, r := range s.traffic.Log()[from:] {
 			if r.Kind.Write() && r.OK() {
 				n++
-				require.Equal(s.t, by, traffic.Site(r.Server))
+				require.Equal(s.t, want, traffic.Site(r.Server))
 			}
 		}
 		return n >= 20
-	}, 20*time.Second, 100*time.Millisecond, "writes go on, on the "+by)
+	}, 20*time.Second, 100*time.Millisecond, "the "+want+" serves writes")
 }
 
-// proven stops the traffic and proves I1 from the outside, and I7.
-func (s *site) proven() traffic.Summary {
+// requireNothingLost stops the traffic and proves I1, from the outside, and I7.
+func (s *site) requireNothingLost() traffic.Summary {
 	s.t.Helper()
 	require.NoError(s.t, s.traffic.Close())
 	log := s.traffic.Log()
@@ -156,15 +157,15 @@ func (s *site) proven() traffic.Summary {
 		}
 		return clean
 	}, 30*time.Second, time.Second, "I1: every acknowledged write is on both sides, once")
-	s.noSecrets()
+	s.requireNoSecrets()
 	sum := log.Summary()
 	s.t.Logf("%d requests, %d failed %v, %d acknowledged writes, %d sign-ups crossed", sum.Requests, sum.Failed, sum.Errors, sum.AckedWrites, sum.Crossed)
 	require.Greater(s.t, sum.AckedWrites, 100)
 	return sum
 }
 
-// noSecrets is I7: no secret in the output or in any file of the state folder.
-func (s *site) noSecrets() {
+// requireNoSecrets proves I7: no secret is in the output or in any file of the state folder.
+func (s *site) requireNoSecrets() {
 	s.t.Helper()
 	for _, secret := range s.lab.Secrets() {
 		require.NotContains(s.t, s.output.String(), secret, "I7")

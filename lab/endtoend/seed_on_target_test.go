@@ -26,64 +26,63 @@ import (
 
 const seedUnit = "migrate-seed-main.service"
 
-// TestTheSeedRunsOnTheTarget seeds by a worker on the target's host, under
-// traffic: the controller is killed while the worker copies, and finds it again;
-// the worker is killed, and another goes on; the throttle is changed meanwhile.
-// No login of the worker can be found on the host (I7), nothing is left of it,
-// and nothing is lost (I1).
-func TestTheSeedRunsOnTheTarget(t *testing.T) {
-	s := open(t, "fence", brief)
+// TestSeedRunsOnTarget seeds by a worker on the target's host, under traffic. The controller
+// is killed while the worker copies, and finds it again. The worker is killed, and another
+// continues. The throttle changes meanwhile. The worker's login is not found on the host
+// (I7), the worker leaves nothing, and nothing is lost (I1).
+func TestSeedRunsOnTarget(t *testing.T) {
+	s := openSite(t, "fence", shortTTL)
 	require.NoError(t, lab.Apply(filepath.Join(s.dir, "migration.yaml"), []lab.Edit{
 		{Old: "seed: auto", New: "seed: copy"}, {Old: "run_on: controller", New: "run_on: target"}, {Old: "throttle: {", New: "throttle: {rate: 500kB, "},
 	}))
 	s.run("plan")
-	out, code := s.exit("throttle", "--pause")
+	out, code := s.runForExitCode("throttle", "--pause")
 	require.Equal(t, 5, code, out)
 	require.Contains(t, out, "no seed is running")
-	out, code = s.exit("apply", "--to", "match")
+	out, code = s.runForExitCode("apply", "--to", "match")
 	require.Equal(t, 7, code, out)
 	target, err := s.lab.Target("db1")
 	require.NoError(t, err)
-	step := s.seedOnTarget(target)
+	step := s.seedOnTargetStep(target)
 	plantest.Exercise(t, step)
-	require.Empty(t, s.leftOf(target))
+	require.Empty(t, s.workerLeftovers(target))
 	require.NoError(t, step.Op.Undo(t.Context(), []byte("{}")))
 
 	require.NoError(t, s.lab.DB.Exec(t.Context(), `exec mariadb blog -e "CREATE TABLE archive (id INT PRIMARY KEY AUTO_INCREMENT, body VARCHAR(1000) NOT NULL);
 		INSERT INTO archive (body) SELECT REPEAT(CHAR(97 + seq % 26), 900) FROM seq_1_to_20000"`, nil, nil))
-	s.killedAtNote("the seed runs on the target's host as "+seedUnit, 2*time.Second)
-	first := s.invocation(target)
-	require.NotEmpty(t, first, "the worker lives without its controller")
-	require.Contains(t, s.run("throttle", "--pause"), "paused", "it holds still for the rest of this test")
-	s.findsNoLogin(target)
+	s.killApplyAtNote("the seed runs on the target's host as "+seedUnit, 2*time.Second)
+	firstInvocation := s.workerInvocation(target)
+	require.NotEmpty(t, firstInvocation, "the worker lives without its controller")
+	require.Contains(t, s.run("throttle", "--pause"), "paused", "it stays paused for the next part of this test")
+	s.requireNoStoredLogin(target)
 	require.Eventually(t, func() bool { return strings.Contains(s.run("status"), "waits: paused by migrate throttle") }, 20*time.Second, time.Second)
 
-	s.killedAtNote("runs on the target's host: it is followed", time.Second)
-	require.Equal(t, first, s.invocation(target), "no second one was started")
+	s.killApplyAtNote("runs on the target's host: it is followed", time.Second)
+	require.Equal(t, firstInvocation, s.workerInvocation(target), "no second worker was started")
 
-	said := filepath.Join(s.dir, "said")
-	ended := s.start(said, "apply")
-	require.Eventually(t, func() bool { return strings.Contains(read(t, said), "it is followed") }, time.Minute, 100*time.Millisecond)
+	outputFile := filepath.Join(s.dir, "output.log")
+	ended := s.startCommand(outputFile, "apply")
+	require.Eventually(t, func() bool { return strings.Contains(readFile(t, outputFile), "it is followed") }, time.Minute, 100*time.Millisecond)
 	require.NoError(t, target.Exec(t.Context(), "systemctl kill -s KILL "+seedUnit, nil, nil))
-	require.Eventually(t, func() bool { next := s.invocation(target); return next != "" && next != first }, time.Minute, 200*time.Millisecond, "another goes on")
-	require.Eventually(t, func() bool { return strings.Contains(read(t, said), "the seed goes on; it has what") }, time.Minute, 200*time.Millisecond)
+	require.Eventually(t, func() bool { next := s.workerInvocation(target); return next != "" && next != firstInvocation }, time.Minute, 200*time.Millisecond, "another worker continues")
+	require.Eventually(t, func() bool { return strings.Contains(readFile(t, outputFile), "the seed goes on; it has what") }, time.Minute, 200*time.Millisecond)
 	require.Eventually(t, func() bool { return strings.Contains(s.run("throttle", "--show"), "paused") }, time.Minute, time.Second,
-		"what was wanted of the first is wanted of the next")
+		"the next worker inherits the throttle")
 	require.Contains(t, s.run("throttle", "main", "--resume", "--rate", "0", "--workers", "2"), "2 workers, no limit of the rate")
-	require.NoError(t, <-ended, "%s", read(t, said))
-	s.output.WriteString(read(t, said))
-	require.Contains(t, read(t, said), "was killed, or its host has restarted")
+	require.NoError(t, <-ended, "%s", readFile(t, outputFile))
+	s.output.WriteString(readFile(t, outputFile))
+	require.Contains(t, readFile(t, outputFile), "was killed, or its host has restarted")
 
-	require.Empty(t, s.leftOf(target))
-	s.served(traffic.OldSite)
+	require.Empty(t, s.workerLeftovers(target))
+	s.requireServedBy(traffic.OldSite)
 	require.Contains(t, s.run("verify"), "main")
-	s.proven()
+	s.requireNothingLost()
 	s.run("rollback", "--all")
 	require.Empty(t, s.lab.DO.Machines())
 }
 
-// seedOnTarget is the step of the lab's pair, apart from a run.
-func (s *site) seedOnTarget(target *machine.Host) plan.Step {
+// seedOnTargetStep returns the seed step of the lab's pair, outside of a run.
+func (s *site) seedOnTargetStep(target *machine.Host) plan.Step {
 	server := func(side replication.Side, h *machine.Host) *replication.Server {
 		host := remote.NewSSH(remote.SSHConfig{
 			Name: "db1", Address: func(context.Context) (string, error) { return h.Address().String(), nil },
@@ -102,27 +101,28 @@ func (s *site) seedOnTarget(target *machine.Host) plan.Step {
 		return out
 	}
 	pair := replication.Pair{Name: "main", Source: server(replication.Source, s.lab.DB), Target: server(replication.Target, target)}
-	return worker.Step(pair, seed.Options{}, worker.Config{Program: s.migrate, Command: []string{"seed-worker"}})
+	return worker.Step(pair, seed.Options{}, worker.Config{Program: s.program, Command: []string{"seed-worker"}})
 }
 
-// leftOf is what is there of a worker: its unit, its files, its account.
-func (s *site) leftOf(target *machine.Host) string {
-	return s.invocation(target) + s.sh(target, "ls -d /run/migrate/seed-* /var/lib/migrate/seed-* 2>/dev/null; true") +
-		s.sh(s.lab.DB, `mariadb -BN -e "SELECT User FROM mysql.user WHERE User = 'migrate_seed'"`)
+// workerLeftovers returns what exists of a worker: its unit, its files, its account.
+func (s *site) workerLeftovers(target *machine.Host) string {
+	return s.workerInvocation(target) + s.runOnHost(target, "ls -d /run/migrate/seed-* /var/lib/migrate/seed-* 2>/dev/null; true") +
+		s.runOnHost(s.lab.DB, `mariadb -BN -e "SELECT User FROM mysql.user WHERE User = 'migrate_seed'"`)
 }
 
-// killedAtNote runs apply and kills it some time after it has noted a text.
-func (s *site) killedAtNote(text string, after time.Duration) {
+// killApplyAtNote runs apply and kills it some time after a note that contains text.
+func (s *site) killApplyAtNote(text string, after time.Duration) {
 	s.t.Helper()
 	killed, err := lab.KillAt(s.t.Context(), func(ctx context.Context) *exec.Cmd { return s.command(ctx, "apply") }, s.journal(),
 		func(e plan.Event) bool { return e.Type == plan.StepNote && strings.Contains(e.Text, text) }, after)
 	require.NoError(s.t, err)
-	require.True(s.t, killed, "it was killed in the middle of the seed")
+	require.True(s.t, killed, "apply was killed during the seed")
 }
 
-// start starts a command whose output goes to a file.
-func (s *site) start(said string, args ...string) <-chan error {
-	out, err := os.Create(said)
+// startCommand starts a command whose output goes to a file. The channel receives the
+// command's error when it ends.
+func (s *site) startCommand(outputFile string, args ...string) <-chan error {
+	out, err := os.Create(outputFile)
 	require.NoError(s.t, err)
 	cmd := s.command(s.t.Context(), args...)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -135,25 +135,25 @@ func (s *site) start(said string, args ...string) <-chan error {
 	return ended
 }
 
-// invocation is systemd's id of the worker that runs, or nothing.
-func (s *site) invocation(h *machine.Host) string {
-	return s.sh(h, "systemctl is-active --quiet "+seedUnit+" && systemctl show -p InvocationID --value "+seedUnit+"; true")
+// workerInvocation returns systemd's invocation id of the running worker, or "".
+func (s *site) workerInvocation(h *machine.Host) string {
+	return s.runOnHost(h, "systemctl is-active --quiet "+seedUnit+" && systemctl show -p InvocationID --value "+seedUnit+"; true")
 }
 
-// sh runs a script on a host and returns what it prints.
-func (s *site) sh(h *machine.Host, script string) string {
+// runOnHost runs a script on a host and returns its output.
+func (s *site) runOnHost(h *machine.Host, script string) string {
 	s.t.Helper()
 	var out bytes.Buffer
 	require.NoError(s.t, h.Exec(s.t.Context(), script, nil, &out), script)
 	return strings.TrimSpace(out.String())
 }
 
-// findsNoLogin looks for the password of the worker, which ends like every one
-// that migrate makes, wherever a host shows or keeps what it was told. A file
-// that has such a password proves that the look would find one.
-func (s *site) findsNoLogin(h *machine.Host) {
+// requireNoStoredLogin searches for the worker's password, by the ending that all of
+// migrate's passwords have, wherever a host shows or keeps commands and files. A file with
+// such a password proves that the search works.
+func (s *site) requireNoStoredLogin(h *machine.Host) {
 	s.t.Helper()
-	found := s.sh(h, `
+	found := s.runOnHost(h, `
 end=-aZ; end=${end}7 # this script must not find itself
 echo "proof$end" >/run/proof
 for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do
@@ -166,7 +166,7 @@ rm -f /run/proof`)
 	require.Equal(s.t, "/run/proof", found, "I7: no login of the worker is stored or shown")
 }
 
-func read(t *testing.T, path string) string {
+func readFile(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
