@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -102,7 +103,7 @@ var byNumber = regexp.MustCompile(`^#\d`)
 
 // sudo reads sudoers(5): every line that is a rule or setting.
 func (p *parser) sudo() {
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		if file != "/etc/sudoers" && !strings.HasPrefix(file, "/etc/sudoers.d/") {
 			continue
 		}

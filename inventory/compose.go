@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -24,7 +25,7 @@ func (p *parser) composeFiles() {
 			p.miss(Missing{string(c.File), Failed, "it is no compose file"})
 			continue
 		}
-		c.Services = sortedKeys(file.Services)
+		c.Services = slices.Sorted(maps.Keys(file.Services))
 		for _, s := range file.Services {
 			if s.Image != "" && !slices.Contains(c.Images, s.Image) {
 				c.Images = append(c.Images, s.Image)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (p *parser) configuration() {
 		md5s = parseSums(string(s.out))
 		p.missPaths("conffile-sums", s)
 	}
-	for _, name := range sortedKeys(p.tree) {
+	for _, name := range slices.Sorted(maps.Keys(p.tree)) {
 		file := p.tree[name]
 		owner := p.owner(name)
 		switch {

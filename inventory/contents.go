@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ func (p *parser) toFetch() []string {
 			want[file], p.keyFiles[file] = true, true
 		}
 	}
-	return sortedKeys(want)
+	return slices.Sorted(maps.Keys(want))
 }
 
 // fetch reads the contents in the second round trip.
@@ -144,7 +145,7 @@ func (p *parser) readArchive(r io.Reader, wanted map[string]bool) error {
 
 // fromContents reads the files that are settings of a known form.
 func (p *parser) fromContents() {
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
 		switch {
 		case file == "/etc/fstab":
@@ -174,7 +175,7 @@ func (p *parser) fromContents() {
 func (p *parser) keep(objects *Objects) error {
 	clean := map[string]string{}
 	secrets := map[string][]redact.Finding{}
-	for _, name := range sortedKeys(p.contents) {
+	for _, name := range slices.Sorted(maps.Keys(p.contents)) {
 		if isKeyFile(name) {
 			continue // read for its keys, which are public
 		}

@@ -1,15 +1,17 @@
 package inventory
 
 import (
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // cron reads crontab(5), anacrontab(5), the jobs of at(1), and the scripts that
 // run-parts(8) starts.
 func (p *parser) cron() {
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		switch {
 		case file == "/etc/crontab", strings.HasPrefix(file, "/etc/cron.d/") && !strings.HasPrefix(path.Base(file), "."):
 			p.crontab(file, "", p.contents[file])
@@ -21,7 +23,7 @@ func (p *parser) cron() {
 			p.anacrontab(file, p.contents[file])
 		}
 	}
-	for _, file := range sortedKeys(p.tree) {
+	for _, file := range slices.Sorted(maps.Keys(p.tree)) {
 		f := p.tree[file]
 		m := partsFolder.FindStringSubmatch(file)
 		if m == nil || f.Kind == kinds["d"] || strings.HasPrefix(path.Base(file), ".") {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -27,7 +28,7 @@ var originals = map[string][]string{
 // originalFiles are all of them.
 func originalFiles() []string {
 	var all []string
-	for _, name := range sortedKeys(originals) {
+	for _, name := range slices.Sorted(maps.Keys(originals)) {
 		all = append(all, originals[name]...)
 	}
 	return all

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -41,7 +42,7 @@ func (s Site) needles(hosts []*Host) []needle {
 		}
 	}
 	var all []needle
-	for _, host := range sortedKeys(names) {
+	for _, host := range slices.Sorted(maps.Keys(names)) {
 		slices.Sort(names[host])
 		for _, text := range slices.Compact(names[host]) {
 			if len(text) >= minName && text != "localhost" {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 // repositories reads where packages come from; see sources.list(5), dnf.conf(5).
 func (p *parser) repositories() {
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
 		switch {
 		case strings.HasPrefix(file, "/etc/apt/") && strings.HasSuffix(file, ".list"):

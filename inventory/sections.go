@@ -3,6 +3,7 @@ package inventory
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -197,6 +198,6 @@ func (t Target) args(kind argsKind) []string {
 func expand(body string) string {
 	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(variables, "', '")+"'", 1)
 	body = strings.Replace(body, "@ORIGINALS@", strings.Join(originalFiles(), " "), 1)
-	body = strings.Replace(body, "@WRITTEN@", strings.Join(sortedKeys(written), " "), 1)
+	body = strings.Replace(body, "@WRITTEN@", strings.Join(slices.Sorted(maps.Keys(written)), " "), 1)
 	return strings.Replace(body, "@NEVER@", neverRead.find(), 1)
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -58,7 +59,7 @@ func (p *parser) services() {
 			byName[path.Base(file)] = pkg
 		}
 	}
-	for _, name := range sortedKeys(units) {
+	for _, name := range slices.Sorted(maps.Keys(units)) {
 		u := units[name]
 		if !u.matters() || u.enabled == "disabled" && u.active == "" && strings.Contains(name, "@.") || instanceOfSession.MatchString(name) {
 			continue
@@ -179,7 +180,7 @@ func (p *parser) sysv(units map[string]*unit) {
 			scripts[m[2]] = true
 		}
 	}
-	for _, name := range sortedKeys(scripts) {
+	for _, name := range slices.Sorted(maps.Keys(scripts)) {
 		file := "/etc/init.d/" + name
 		if p.tree[file] == nil {
 			continue

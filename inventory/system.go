@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -90,7 +91,7 @@ func (p *parser) addresses(text string) error {
 			i.Addresses = append(i.Addresses, f[3])
 		}
 	}
-	for _, name := range sortedKeys(byName) {
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		slices.Sort(byName[name].Addresses)
 		p.host.Network.Interfaces = append(p.host.Network.Interfaces, *byName[name])
 	}
@@ -133,7 +134,7 @@ func (p *parser) sysctl() {
 	for _, key := range tunables {
 		set[key] = Sysctl{Key: key}
 	}
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		if file != "/etc/sysctl.conf" && !strings.HasPrefix(file, "/etc/sysctl.d/") {
 			continue
 		}
@@ -155,7 +156,7 @@ func (p *parser) sysctl() {
 		}
 		return nil
 	})
-	for _, key := range sortedKeys(set) {
+	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if s := set[key]; s.Value != "" || s.File != "" {
 			p.host.Kernel.Settings = append(p.host.Kernel.Settings, s)
 		}

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +43,7 @@ func (l *tableList) mysql() {
 		return
 	}
 	rows := [][]string{{"version", m.Version}, {"socket", m.Socket}, {"free space", phrase.Bytes(m.FreeSpace)}}
-	for _, name := range sortedKeys(m.Variables) {
+	for _, name := range slices.Sorted(maps.Keys(m.Variables)) {
 		rows = append(rows, []string{name, m.Variables[name]})
 	}
 	add(l, "mysql", rows, func(row []string) []string { return row }, "MYSQL", "VALUE")

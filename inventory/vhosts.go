@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,7 +9,7 @@ import (
 
 // virtualHosts reads the sites of the web servers.
 func (p *parser) virtualHosts() {
-	for _, file := range sortedKeys(p.contents) {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
 		switch {
 		case strings.Contains(file, "/sites-available/") && !p.enabled(file):
