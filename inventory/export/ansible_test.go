@@ -101,7 +101,7 @@ func capturedHost(t *testing.T, n *machine.Network, objects *inventory.Objects) 
 	sh(t, h, preparedScript(t, authorized))
 	waitBooted(t, h)
 	checkLogins(t, h, keyFile)
-	host := capture(t, h, objects)
+	host := captureHost(t, h, objects)
 	require.NoError(t, h.Host.Close(context.WithoutCancel(t.Context())))
 	return host, keyFile
 }
@@ -117,7 +117,7 @@ func TestAnsibleMakesBareHostEqual(t *testing.T) {
 	keyFile, authorized := identity(t)
 	bare := bootDroplet(t, n, machine.Spec{Name: "web1-new", Addresses: []netip.Addr{netip.MustParseAddr("10.219.0.12")}, AuthorizedKeys: []string{authorized}})
 
-	result, err := export.Export(byRole(siteOf(t, original, capture(t, bare, objects))), export.Options{
+	result, err := export.Export(byRole(siteOf(t, original, captureHost(t, bare, objects))), export.Options{
 		Format: export.Ansible, Objects: objects, Connect: map[string]string{"web1": bare.Address().String()},
 	})
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestAnsibleMakesBareHostEqual(t *testing.T) {
 	require.Equal(t, "0", counts[2], second)
 
 	waitBooted(t, bare)
-	again := capture(t, bare, objects)
+	again := captureHost(t, bare, objects)
 	keys := len(again.AuthorizedKeys)
 	again.AuthorizedKeys = slices.DeleteFunc(again.AuthorizedKeys, func(k inventory.AuthorizedKey) bool { return k.Public == authorized })
 	require.Len(t, again.AuthorizedKeys, keys-1, "the key that lets Ansible in is still there")

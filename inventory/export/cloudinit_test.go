@@ -33,7 +33,7 @@ func TestCloudInitMakesDropletEqual(t *testing.T) {
 	require.Contains(t, status, "status: done", status)
 	waitBooted(t, h)
 	require.Empty(t, sh(t, h, "ls -A /run/migrate"), "the values are gone once they are filled in")
-	again := capture(t, h, objects)
+	again := captureHost(t, h, objects)
 	require.Equal(t, scopeLines(t, original, objects), scopeLines(t, again, objects))
 	checkLogins(t, h, usersKey)
 }

@@ -84,7 +84,7 @@ func sh(t *testing.T, h labHost, script string) string {
 }
 
 // capture takes the inventory of a host, with one redaction key for all.
-func capture(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Host {
+func captureHost(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Host {
 	t.Helper()
 	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
 	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
