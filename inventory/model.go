@@ -1,9 +1,17 @@
-// Package inventory knows what a host is made of: it captures that over SSH,
-// keeps it as versioned JSON, and shows it. A secret is never stored: in its
-// place stands a token that only the project's own key can make (see Redactor).
 package inventory
 
-import "time"
+import (
+	"slices"
+	"time"
+)
+
+// NotRoot is what a capture lacks whose login could not become root.
+const NotRoot = "root"
+
+// AsRoot reports whether root's view of the host was captured.
+func (h *Host) AsRoot() bool {
+	return !slices.ContainsFunc(h.Missing, func(m Missing) bool { return m.What == NotRoot })
+}
 
 const (
 	// Version is of the JSON model that this program writes.
@@ -231,4 +239,16 @@ type Missing struct {
 	What   string `json:"what"`   // a section of the capture, or a file's path
 	Reason string `json:"reason"` // Absent, Denied, TimedOut, Skipped, Failed
 	Detail string `json:"detail,omitempty"`
+}
+
+// DiskSpace sums the local disks, each device once, in bytes.
+func (h *Host) DiskSpace() (used, size int64) {
+	seen := map[string]bool{}
+	for _, d := range h.Disks {
+		if !seen[d.Device] {
+			seen[d.Device] = true
+			used, size = used+d.Used, size+d.Size
+		}
+	}
+	return used, size
 }

@@ -1,5 +1,10 @@
 package inventory
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Package is an installed package of dpkg or rpm.
 type Package struct {
 	Name         string `json:"name"`
@@ -203,4 +208,15 @@ type Certificate struct {
 	Until    string   `json:"not_after"`
 	SHA256   string   `json:"sha256"`
 	SelfMade bool     `json:"self_signed,omitempty"`
+}
+
+// String is "47 of 50": how much of what runs is explained.
+func (c Coverage) String() string { return fmt.Sprintf("%d of %d", c.Explained, c.Total) }
+
+// String is "package nginx", or "unexplained".
+func (c Cause) String() string {
+	if !c.Explained() {
+		return "unexplained"
+	}
+	return strings.TrimSpace(c.Kind + " " + c.Name)
 }

@@ -1,5 +1,14 @@
 package inventory
 
+import (
+	"strings"
+)
+
+// LoginShell reports whether a user can log in.
+func (a Account) LoginShell() bool {
+	return !strings.HasSuffix(a.Shell, "nologin") && !strings.HasSuffix(a.Shell, "/false") && !strings.HasSuffix(a.Shell, "/sync")
+}
+
 // Account is a user of the host. Whether it has a password is known, the
 // password's hash never read.
 type Account struct {

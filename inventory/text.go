@@ -3,8 +3,21 @@ package inventory
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
+
+// Printable replaces what is no printable character by its escape: a name from
+// a host can neither drive a terminal nor turn what stands beside it around.
+func Printable(s string) string {
+	q := strconv.Quote(s)
+	q = q[1 : len(q)-1]
+	return plainQuotes.Replace(q)
+}
+
+// plainQuotes undoes what strconv.Quote does for a literal only.
+var plainQuotes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // Text is a name of any bytes. In JSON it is a string where it is UTF-8, else
 // {"base64": "…"}, because JSON strings cannot hold other bytes.

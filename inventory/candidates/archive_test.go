@@ -15,6 +15,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 )
 
 // archive is a real HTTP server with repositories below its address.
@@ -162,7 +163,7 @@ func repository(h *inventory.Host, url, suite string, components ...string) {
 }
 
 // findingLines returns a line for each finding.
-func findingLines(found []inventory.Finding) string {
+func findingLines(found []findings.Finding) string {
 	var b strings.Builder
 	for _, f := range found {
 		fmt.Fprintf(&b, "%s | %s | %s | %s\n", f.Host, f.Kind, f.Where, f.Text)

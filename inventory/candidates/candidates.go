@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -40,10 +41,10 @@ var ErrIncomplete = errors.New("not every archive could be asked")
 // image's distribution and the hosts' other repositories offer for it. Findings also
 // say what was not compared and why. With ErrIncomplete the findings are those of
 // the archives that could be read; any other error comes without findings.
-func Find(ctx context.Context, hosts []*inventory.Host, o Options) ([]inventory.Finding, error) {
+func Find(ctx context.Context, hosts []*inventory.Host, o Options) ([]findings.Finding, error) {
 	target, err := parseImage(o.Image)
 	if err != nil {
-		return []inventory.Finding{{Kind: inventory.FoundCandidate, Where: o.Image, Text: "no package was compared: " + err.Error()}}, nil //nolint:nilerr // the finding says it
+		return []findings.Finding{{Kind: findings.KindCandidate, Where: o.Image, Text: "no package was compared: " + err.Error()}}, nil //nolint:nilerr // the finding says it
 	}
 	s := &search{target: target, wanted: newWanted(), requests: map[suite]*suiteRequest{}}
 	for _, h := range hosts {
@@ -64,7 +65,7 @@ type search struct {
 	wanted      wanted
 	requests    map[suite]*suiteRequest
 	comparisons []*comparison
-	found       []inventory.Finding
+	found       []findings.Finding
 }
 
 // suiteRequest is what all hosts need of a suite, and the answer.
@@ -76,14 +77,14 @@ type suiteRequest struct {
 }
 
 func (s *search) add(host, kind, where, format string, args ...any) {
-	s.found = append(s.found, inventory.Finding{Host: host, Kind: kind, Where: where, Text: fmt.Sprintf(format, args...)})
+	s.found = append(s.found, findings.Finding{Host: host, Kind: kind, Where: where, Text: fmt.Sprintf(format, args...)})
 }
 
 // addHost adds the packages of a host to those wanted, and its sources to the suites
 // to be read.
 func (s *search) addHost(h *inventory.Host, o Options) {
 	not := func(format string, args ...any) {
-		s.add(h.Name, inventory.FoundCandidate, "packages", "not compared with "+s.target.String()+": "+format, args...)
+		s.add(h.Name, findings.KindCandidate, "packages", "not compared with "+s.target.String()+": "+format, args...)
 	}
 	for _, m := range h.Missing {
 		if m.What == "packages" || m.What == "manual" {

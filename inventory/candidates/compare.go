@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/phrase"
 )
 
@@ -65,16 +66,16 @@ func (c *comparison) checkSource(from source) bool {
 	switch {
 	case from.own && from.optional && errors.Is(q.err, errNoSuite):
 	case from.own && q.err != nil:
-		c.add(inventory.FoundCandidate, "packages", "not compared with %s, as %s could not be read: %v", c.search.target, from.suite, q.err)
+		c.add(findings.KindCandidate, "packages", "not compared with %s, as %s could not be read: %v", c.search.target, from.suite, q.err)
 		return false
 	case errors.Is(q.err, errNoSuite):
-		c.add(inventory.FoundRepository, from.file, "%s has nothing for %s: there is no %s%s", from.url, c.search.target.Codename, from.name, c.packagesFromText(from))
+		c.add(findings.KindRepository, from.file, "%s has nothing for %s: there is no %s%s", from.url, c.search.target.Codename, from.name, c.packagesFromText(from))
 	case q.err != nil:
 		for _, p := range c.packagesFrom(from) {
 			c.uncompared[p] = true
 		}
 		c.unread = union(c.unread, []string{from.url})
-		c.add(inventory.FoundRepository, from.file, "%s was not compared: %v%s", from.suite, q.err, c.packagesFromText(from))
+		c.add(findings.KindRepository, from.file, "%s was not compared: %v%s", from.suite, q.err, c.packagesFromText(from))
 	default:
 		c.reportMissingComponents(from, q.answer)
 	}
@@ -90,7 +91,7 @@ func (c *comparison) reportMissingComponents(from source, a *answer) {
 		return
 	}
 	if lacks := intersection(from.components, a.lacks); len(lacks) > 0 {
-		c.add(inventory.FoundRepository, cmp.Or(from.file, "packages"), "%s has nothing for %s in %s%s", from.url, from.name, strings.Join(lacks, ", "), c.packagesFromText(from))
+		c.add(findings.KindRepository, cmp.Or(from.file, "packages"), "%s has nothing for %s in %s%s", from.url, from.name, strings.Join(lacks, ", "), c.packagesFromText(from))
 	}
 }
 
@@ -169,13 +170,13 @@ func (c *comparison) comparePackage(p inventory.Package) {
 	switch {
 	case b.version != "":
 		if inventory.CompareVersions(b.version, p.Version) < 0 {
-			c.add(inventory.FoundCandidate, where, "%s offers %s, which is older", b.sourceText(c.search.target), b.version)
+			c.add(findings.KindCandidate, where, "%s offers %s, which is older", b.sourceText(c.search.target), b.version)
 		}
 	case c.uncompared[p.Name]: // its repository's finding names it
 	case len(providers) > 0:
-		c.add(inventory.FoundCandidate, where, "%s has no package of this name, only others that provide it: %s", c.search.target, some(providers))
+		c.add(findings.KindCandidate, where, "%s has no package of this name, only others that provide it: %s", c.search.target, some(providers))
 	default:
-		c.add(inventory.FoundCandidate, where, "%s", c.notOfferedText(p, alike))
+		c.add(findings.KindCandidate, where, "%s", c.notOfferedText(p, alike))
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/show"
 	"github.com/dcmigrate/migrate/phrase"
 )
 
 // Show writes a report for the terminal: the drift, and with all also harmless and
 // expected differences.
 func Show(w io.Writer, r *Report, all bool) error {
-	table := inventory.Table{Header: []string{"HOST", "CLASS", "WHAT", "OLD", "NEW", "WHY"}}
+	table := show.Table{Header: []string{"HOST", "CLASS", "WHAT", "OLD", "NEW", "WHY"}}
 	var texts strings.Builder
 	for _, d := range r.Differences {
 		if d.Class != Drift && !all {
@@ -28,11 +29,11 @@ func Show(w io.Writer, r *Report, all bool) error {
 			}
 		}
 	}
-	unknown := inventory.Table{Header: []string{"HOST", "NOT COMPARED", "LACKED BY", "WHY", "DETAIL", "MAY HIDE"}}
+	unknown := show.Table{Header: []string{"HOST", "NOT COMPARED", "LACKED BY", "WHY", "DETAIL", "MAY HIDE"}}
 	for _, n := range r.NotCompared {
 		unknown.Rows = append(unknown.Rows, []string{n.Host, n.What, lackedBy[n.Side], n.Reason, n.Detail, fmt.Sprint(n.Hides)})
 	}
-	if err := inventory.WriteTables(w, table, unknown); err != nil {
+	if err := show.Write(w, table, unknown); err != nil {
 		return fmt.Errorf("show difference: %w", err)
 	}
 	if len(table.Rows)+len(unknown.Rows) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/capture"
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/lab/machine"
 	"github.com/dcmigrate/migrate/remote/remotetest"
@@ -86,8 +87,8 @@ func sh(t *testing.T, h labHost, script string) string {
 // capture takes the inventory of a host, with one redaction key for all.
 func captureHost(t *testing.T, h labHost, objects *inventory.Objects) *inventory.Host {
 	t.Helper()
-	options := inventory.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
-	result := inventory.Capture(t.Context(), []inventory.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
+	options := capture.Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: objects}
+	result := capture.Hosts(t.Context(), []capture.Target{{Host: h, Roles: []string{"web"}}}, options)[0]
 	require.NoError(t, result.Err)
 	for i := range result.Host.Packages { // the lab's image has them and its mirror does not, unlike Debian's mirrors
 		if p := &result.Host.Packages[i]; p.Name == "nftables" || p.Name == "openssh-server" {

@@ -4,7 +4,9 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/inventory/show"
 )
 
 // data is what the page's script shows and searches: the tables of all hosts with
@@ -42,7 +44,7 @@ func dataOf(s Site, portraits []roles.Portrait, links []link) *data {
 	for _, h := range s.Hosts {
 		host := &dataHost{Name: inventory.Printable(h.Name), Role: inventory.Printable(roleOf[h.Name]), at: map[int]int{}}
 		d.Hosts = append(d.Hosts, host)
-		tables := append([]inventory.Table{h.Facts(), findings[h.Name], odd[h.Name], connections[h.Name]}, h.Tables(false)...)
+		tables := append([]show.Table{show.Facts(h), findings[h.Name], odd[h.Name], connections[h.Name]}, show.Tables(h, false)...)
 		for _, t := range tables {
 			d.add(host, t)
 		}
@@ -51,8 +53,8 @@ func dataOf(s Site, portraits []roles.Portrait, links []link) *data {
 }
 
 // findingTables returns a table of findings for each host.
-func findingTables(found []inventory.Finding) map[string]inventory.Table {
-	all := map[string]inventory.Table{}
+func findingTables(found []findings.Finding) map[string]show.Table {
+	all := map[string]show.Table{}
 	for _, f := range found {
 		t := all[f.Host]
 		t.Name, t.Header = "findings", []string{"FINDING", "WHERE", "WHAT"}
@@ -63,8 +65,8 @@ func findingTables(found []inventory.Finding) map[string]inventory.Table {
 }
 
 // oddTables returns a table for each host that differs from most hosts of its role.
-func oddTables(portraits []roles.Portrait) map[string]inventory.Table {
-	all := map[string]inventory.Table{}
+func oddTables(portraits []roles.Portrait) map[string]show.Table {
+	all := map[string]show.Table{}
 	for _, p := range portraits {
 		for _, o := range p.Odd {
 			t := all[o.Host]
@@ -78,7 +80,7 @@ func oddTables(portraits []roles.Portrait) map[string]inventory.Table {
 
 // add adds the rows of a host's table. Tables with equal names and headers are one
 // table.
-func (d *data) add(host *dataHost, t inventory.Table) {
+func (d *data) add(host *dataHost, t show.Table) {
 	if len(t.Rows) == 0 {
 		return
 	}

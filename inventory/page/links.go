@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/show"
 	"github.com/dcmigrate/migrate/inventory/traits"
 )
 
@@ -168,8 +169,8 @@ func servicesText(l link) string {
 }
 
 // linkTables returns a table of links for each host.
-func linkTables(links []link) map[string]inventory.Table {
-	all := map[string]inventory.Table{}
+func linkTables(links []link) map[string]show.Table {
+	all := map[string]show.Table{}
 	add := func(host string, l link) {
 		t := all[host]
 		t.Name, t.Header = "talks to", []string{"FROM", "TO", "ON"}

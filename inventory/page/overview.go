@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/inventory/roles"
 	"github.com/dcmigrate/migrate/phrase"
 )
@@ -80,7 +81,7 @@ func dataText(h *inventory.Host) string {
 // findingKind is all findings of one kind.
 type findingKind struct {
 	Name string
-	List []inventory.Finding
+	List []findings.Finding
 	// Open reports that they are few enough to be shown at first.
 	Open bool
 }
@@ -89,10 +90,10 @@ type findingKind struct {
 // at first.
 const maxOpenFindings = 60
 
-func kindsOf(found []inventory.Finding) []findingKind {
-	byKind := map[string][]inventory.Finding{}
+func kindsOf(found []findings.Finding) []findingKind {
+	byKind := map[string][]findings.Finding{}
 	for _, f := range found {
-		byKind[f.Kind] = append(byKind[f.Kind], inventory.Finding{
+		byKind[f.Kind] = append(byKind[f.Kind], findings.Finding{
 			Host: inventory.Printable(f.Host), Kind: f.Kind, Where: inventory.Printable(f.Where), Text: inventory.Printable(f.Text),
 		})
 	}

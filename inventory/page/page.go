@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/inventory/roles"
 )
 
@@ -25,7 +26,7 @@ import (
 type Site struct {
 	Name     string
 	Hosts    []*inventory.Host // sorted by name
-	Findings []inventory.Finding
+	Findings []findings.Finding
 	// Addresses are addresses of hosts that their interfaces do not show, by the
 	// host's name.
 	Addresses map[string][]netip.Addr

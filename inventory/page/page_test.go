@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 )
 
 var shownHostile = inventory.Printable(hostile)
@@ -59,7 +60,7 @@ func hostileSite() Site {
 		h.Network.Interfaces[0].Addresses = []string{address + "/24"}
 		h.Connections = []inventory.Connection{{Direction: inventory.Out, Protocol: hostile, Peer: "10.0.0.1", Port: 80, Process: hostile}, {Direction: inventory.In, Protocol: hostile, Peer: "10.0.0.2", Port: 80, Process: hostile}}
 		s.Hosts = append(s.Hosts, h)
-		s.Findings = append(s.Findings, inventory.Finding{Host: h.Name, Kind: hostile, Where: hostile, Text: hostile})
+		s.Findings = append(s.Findings, findings.Finding{Host: h.Name, Kind: hostile, Where: hostile, Text: hostile})
 	}
 	return s
 }

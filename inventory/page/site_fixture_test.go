@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/findings"
 )
 
 // hostile is a name that no host has, but that a name may contain.
@@ -24,9 +25,9 @@ func syntheticSite(n int) Site {
 	s.Hosts[n-2].Packages = append(s.Hosts[n-2].Packages, inventory.Package{Name: "stray", Version: "1", Architecture: "amd64", Manual: true})
 	slices.SortFunc(s.Hosts, func(a, b *inventory.Host) int { return strings.Compare(a.Name, b.Name) })
 	for i, h := range s.Hosts {
-		s.Findings = append(s.Findings, inventory.Finding{Host: h.Name, Kind: inventory.FoundListener, Where: "tcp 0.0.0.0:9100", Text: "node_exporter listens to the world"})
+		s.Findings = append(s.Findings, findings.Finding{Host: h.Name, Kind: findings.KindListener, Where: "tcp 0.0.0.0:9100", Text: "node_exporter listens to the world"})
 		if i%3 == 0 {
-			s.Findings = append(s.Findings, inventory.Finding{Host: h.Name, Kind: inventory.FoundAddress, Where: "/etc/app/settings.ini:12", Text: "10.0.0.1 of db01: host = 10.0.0.1"})
+			s.Findings = append(s.Findings, findings.Finding{Host: h.Name, Kind: findings.KindAddress, Where: "/etc/app/settings.ini:12", Text: "10.0.0.1 of db01: host = 10.0.0.1"})
 		}
 	}
 	return s

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/show"
 	"github.com/dcmigrate/migrate/phrase"
 )
 
@@ -40,8 +41,8 @@ const (
 
 // Show writes a survey for the terminal.
 func Show(w io.Writer, s Survey) error {
-	roles := inventory.Table{Header: []string{"ROLE", "COUNT", "HOSTS", "CALLED", "IN COMMON", "ODD"}}
-	odd := inventory.Table{Header: []string{"ROLE", "HOST", "ODD", "WHAT", "USUALLY", "HERE", "WHY"}}
+	roles := show.Table{Header: []string{"ROLE", "COUNT", "HOSTS", "CALLED", "IN COMMON", "ODD"}}
+	odd := show.Table{Header: []string{"ROLE", "HOST", "ODD", "WHAT", "USUALLY", "HERE", "WHY"}}
 	for _, p := range s.Roles {
 		common := 0
 		for _, c := range p.Common {
@@ -50,7 +51,7 @@ func Show(w io.Writer, s Survey) error {
 		roles.Rows = append(roles.Rows, []string{p.Name, fmt.Sprint(len(p.Hosts)), shorten(p.Hosts), shorten(p.ConfigNames), fmt.Sprint(common), fmt.Sprint(len(p.Odd))})
 		odd.Rows = append(odd.Rows, oddRows(p)...)
 	}
-	if err := inventory.WriteTables(w, roles, commonTable(s.Roles), odd, groupTable(s.MoveGroups), leftOutTable(s.LeftOut)); err != nil {
+	if err := show.Write(w, roles, commonTable(s.Roles), odd, groupTable(s.MoveGroups), leftOutTable(s.LeftOut)); err != nil {
 		return fmt.Errorf("show roles: %w", err)
 	}
 	return nil
@@ -58,8 +59,8 @@ func Show(w io.Writer, s Survey) error {
 
 // commonTable lists what the hosts of each role have in common. What all roles have
 // is listed once.
-func commonTable(roles []Portrait) inventory.Table {
-	t := inventory.Table{Header: []string{"ROLE", "KIND", "COUNT", "COMMON TO ALL ITS HOSTS"}}
+func commonTable(roles []Portrait) show.Table {
+	t := show.Table{Header: []string{"ROLE", "KIND", "COUNT", "COMMON TO ALL ITS HOSTS"}}
 	count := map[[2]string]int{}
 	for _, p := range roles {
 		for _, c := range p.Common {
@@ -95,8 +96,8 @@ func commonTable(roles []Portrait) inventory.Table {
 }
 
 // groupTable lists the hosts that move together, then those that may move alone.
-func groupTable(groups []MoveGroup) inventory.Table {
-	t := inventory.Table{Header: []string{"MOVE TOGETHER", "BECAUSE", "CONNECTIONS"}}
+func groupTable(groups []MoveGroup) show.Table {
+	t := show.Table{Header: []string{"MOVE TOGETHER", "BECAUSE", "CONNECTIONS"}}
 	var alone []string
 	for _, g := range groups {
 		if len(g.Because) == 0 {
@@ -117,8 +118,8 @@ func groupTable(groups []MoveGroup) inventory.Table {
 }
 
 // leftOutTable lists links that do not join hosts, one row for each reason.
-func leftOutTable(links []LeftOut) inventory.Table {
-	t := inventory.Table{Header: []string{"LINK LEFT OUT", "MORE LIKE IT", "WHY"}}
+func leftOutTable(links []LeftOut) show.Table {
+	t := show.Table{Header: []string{"LINK LEFT OUT", "MORE LIKE IT", "WHY"}}
 	row := map[string]int{}
 	more := map[string]int{}
 	for _, l := range links {

@@ -58,7 +58,7 @@ func TestEveryFieldIsDecided(t *testing.T) {
 
 // It is known what each section of the capture fills in.
 func TestEverySectionIsDecided(t *testing.T) {
-	entries, err := os.ReadDir("../sections")
+	entries, err := os.ReadDir("../capture/sections")
 	require.NoError(t, err)
 	require.Greater(t, len(entries), 30)
 	for _, e := range entries {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/capture"
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/lab/machine"
 	"github.com/dcmigrate/migrate/remote"
@@ -108,17 +109,17 @@ func (c *inventoryBench) waitForBoot() {
 
 // capture takes the inventory of all hosts concurrently, over new connections.
 func (c *inventoryBench) capture() {
-	var targets []inventory.Target
+	var targets []capture.Target
 	for _, h := range c.hosts {
 		host := remote.NewSSH(remote.SSHConfig{
 			Name: h.Name(), Address: func(context.Context) (string, error) { return h.Address().String(), nil },
 			IdentityFile: c.identity, KnownHosts: []string{c.knownHosts}, ConnectTimeout: time.Minute,
 		})
 		defer host.Close() //nolint:errcheck // of the bench
-		targets = append(targets, inventory.Target{Host: host})
+		targets = append(targets, capture.Target{Host: host})
 	}
-	options := inventory.Options{AtOnce: benchHosts, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: inventory.NewObjects(c.b.TempDir())}
-	for _, r := range inventory.Capture(c.b.Context(), targets, options) {
+	options := capture.Options{AtOnce: benchHosts, Redactor: redact.New(make([]byte, redact.KeySize)), Objects: inventory.NewObjects(c.b.TempDir())}
+	for _, r := range capture.Hosts(c.b.Context(), targets, options) {
 		require.NoError(c.b, r.Err)
 		require.Greater(c.b, len(r.Host.Packages), 100)
 		require.NotEmpty(c.b, r.Host.Services)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/capture"
 	"github.com/dcmigrate/migrate/inventory/redact"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/move/wiring"
@@ -33,9 +34,9 @@ func (v *Inventory) dir() string { return v.site.State.Path("inventory") }
 // Capture captures every host of the old site and saves what it finds. Where a host
 // fails, the others are captured all the same.
 func (v *Inventory) Capture(ctx context.Context, deep bool) error {
-	var targets []inventory.Target
+	var targets []capture.Target
 	for _, h := range v.site.Config.Hosts {
-		t := inventory.Target{Host: v.site.Source(h.Name), Roles: h.Roles, Deep: deep}
+		t := capture.Target{Host: v.site.Source(h.Name), Roles: h.Roles, Deep: deep}
 		for _, a := range v.site.Config.Applications {
 			for _, name := range a.Hosts {
 				if name == h.Name {
@@ -45,7 +46,7 @@ func (v *Inventory) Capture(ctx context.Context, deep bool) error {
 		}
 		for _, d := range v.site.Config.Databases {
 			if d.Host == h.Name {
-				t.MySQL = &inventory.MySQLTarget{Socket: d.Source.Socket, User: d.Source.User}
+				t.MySQL = &capture.MySQLTarget{Socket: d.Source.Socket, User: d.Source.User}
 			}
 		}
 		targets = append(targets, t)
@@ -55,8 +56,8 @@ func (v *Inventory) Capture(ctx context.Context, deep bool) error {
 	if err != nil {
 		return err
 	}
-	options := inventory.Options{AtOnce: capturesAtOnce, Redactor: redact.New(key), Objects: v.objects()}
-	for _, r := range inventory.Capture(ctx, targets, options) {
+	options := capture.Options{AtOnce: capturesAtOnce, Redactor: redact.New(key), Objects: v.objects()}
+	for _, r := range capture.Hosts(ctx, targets, options) {
 		if r.Err != nil {
 			errs = append(errs, r.Err)
 			continue
@@ -79,7 +80,7 @@ func (v *Inventory) save(h *inventory.Host) error {
 
 // audit reads what was written and looks for secrets in it (I7).
 func (v *Inventory) audit(r *redact.Redactor) error {
-	leaks, err := inventory.Audit(v.dir(), r)
+	leaks, err := capture.Audit(v.dir(), r)
 	if err != nil || len(leaks) == 0 {
 		return err
 	}

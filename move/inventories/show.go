@@ -12,8 +12,10 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/candidates"
+	"github.com/dcmigrate/migrate/inventory/findings"
 	"github.com/dcmigrate/migrate/inventory/page"
 	"github.com/dcmigrate/migrate/inventory/roles"
+	"github.com/dcmigrate/migrate/inventory/show"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -30,10 +32,10 @@ func (v *Inventory) Show(w io.Writer, asJSON bool, names ...string) error {
 	case asJSON:
 		return inventory.WriteJSON(w, hosts)
 	case len(names) == 0:
-		return inventory.Show(w, hosts)
+		return show.Overview(w, hosts)
 	}
 	for _, h := range hosts {
-		if err := inventory.ShowHost(w, h); err != nil {
+		if err := show.Host(w, h); err != nil {
 			return err
 		}
 	}
@@ -56,25 +58,25 @@ func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, 
 	if o != nil {
 		image := *o
 		image.Image = cmp.Or(o.Image, v.site.Config.Provision.DigitalOcean.Image)
-		var offered []inventory.Finding
+		var offered []findings.Finding
 		if offered, incomplete = candidates.Find(ctx, hosts, image); incomplete != nil && !errors.Is(incomplete, candidates.ErrIncomplete) {
 			return incomplete
 		}
 		found = append(found, offered...)
-		inventory.SortFindings(found)
+		findings.Sort(found)
 	}
 	if asJSON {
 		return cmp.Or(incomplete, inventory.WriteJSON(w, found))
 	}
-	return cmp.Or(incomplete, inventory.ShowFindings(w, found))
+	return cmp.Or(incomplete, show.Findings(w, found))
 }
 
-func (v *Inventory) findings(hosts []*inventory.Host) ([]inventory.Finding, error) {
-	site := inventory.Site{Old: map[string][]netip.Addr{}, Objects: v.objects(), Now: time.Now()}
+func (v *Inventory) findings(hosts []*inventory.Host) ([]findings.Finding, error) {
+	site := findings.Site{Old: map[string][]netip.Addr{}, Objects: v.objects(), Now: time.Now()}
 	for _, h := range v.site.Config.Hosts {
 		site.Old[h.Name] = []netip.Addr{h.Address.Addr}
 	}
-	found, err := inventory.Findings(hosts, site)
+	found, err := findings.Find(hosts, site)
 	return found, report.WithHint(err, "migrate inventory capture")
 }
 

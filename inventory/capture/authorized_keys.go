@@ -1,0 +1,163 @@
+package capture
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/redact"
+)
+
+// usualKeys is where sshd looks for keys unless its configuration says otherwise.
+var usualKeys = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+
+// sshd reads the lines of sshd_config(5) that say where keys are. Of what they
+// say to everybody the first holds; what a Match says to some counts besides.
+func (p *parser) sshd(text string) error {
+	var all, some []string
+	match := false
+	for _, line := range lines(text) {
+		key, value := setting(line)
+		switch strings.ToLower(key) {
+		case "file": // no setting: the next one begins
+			match = false
+		case "match":
+			match = !strings.EqualFold(value, "all")
+		case "authorizedkeysfile":
+			switch {
+			case match:
+				some = append(some, strings.Fields(value)...)
+			case len(all) == 0:
+				all = strings.Fields(value)
+			}
+		case "authorizedkeyscommand":
+			if command, _, _ := strings.Cut(value, " "); command != "none" {
+				p.miss(inventory.Missing{What: "keys of AuthorizedKeysCommand", Reason: inventory.Skipped, Detail: command + " gives keys that are in no file"})
+			}
+		}
+	}
+	if len(all) == 0 {
+		all = usualKeys
+	}
+	p.keyPlaces = slices.DeleteFunc(slices.Concat(all, some), func(s string) bool { return s == "none" })
+	return nil
+}
+
+// setting takes a line of sshd_config(5) apart: "Key value" or "Key=value".
+func setting(line string) (key, value string) {
+	line = strings.TrimSpace(line)
+	end := strings.IndexAny(line, " \t=")
+	if end < 0 {
+		return line, ""
+	}
+	return line[:end], strings.ReplaceAll(strings.Trim(line[end:], " \t="), `"`, "")
+}
+
+// firstPerson is the first number of accounts that are people's.
+const firstPerson = 1000
+
+// keyFilesOf are the places of the keys by which a user may log in. One without
+// a shell may still copy files, where sshd serves those itself.
+func (p *parser) keyFilesOf(u inventory.Account) []string {
+	if !u.LoginShell() && u.UID < firstPerson || !strings.HasPrefix(u.Home, "/") {
+		return nil
+	}
+	var files []string
+	expand := strings.NewReplacer("%%", "%", "%h", u.Home, "%u", u.Name, "%U", strconv.Itoa(u.UID))
+	for _, place := range p.keyPlaces {
+		file := expand.Replace(place)
+		if !path.IsAbs(file) {
+			file = u.Home + "/" + file
+		}
+		if file = path.Clean(file); !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// isKeyFile reports whether a file holds keys and nothing else, by its name.
+func isKeyFile(name string) bool {
+	return slices.ContainsFunc(usualKeys, func(k string) bool { return strings.HasSuffix(name, "/"+k) })
+}
+
+// missKeys notes whose authorized keys a plain login may not look for: all
+// others' but its own.
+func (p *parser) missKeys() {
+	if p.host.AsRoot() {
+		return
+	}
+	for _, u := range p.host.Users {
+		for _, name := range p.keyFilesOf(u) {
+			if _, ok := p.contents[name]; !ok && u.Name != p.host.As {
+				p.miss(inventory.Missing{What: name, Reason: inventory.Denied, Detail: "only root may see whether it is there"})
+			}
+		}
+	}
+}
+
+// authorizedKeys reads who may log in by key; see sshd(8).
+func (p *parser) authorizedKeys() {
+	for _, u := range p.host.Users {
+		for _, file := range p.keyFilesOf(u) {
+			for i, line := range strings.Split(p.contents[file], "\n") {
+				line = strings.TrimSpace(line)
+				if line == "" || strings.HasPrefix(line, "#") {
+					continue
+				}
+				if err := p.authorizedKey(u.Name, file, i+1, line); err != nil {
+					p.miss(inventory.Missing{What: file, Reason: inventory.Failed, Detail: fmt.Sprintf("line %d is no key", i+1)})
+				}
+			}
+		}
+	}
+}
+
+// authorizedKey reads a line. Its options and comment may hold secrets, the key
+// is none: it is what the host shows to everybody who may log in.
+func (p *parser) authorizedKey(user, file string, number int, line string) error {
+	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return fmt.Errorf("read key: %w", err)
+	}
+	comment, _ = p.redactor.Command(comment)
+	var secrets []redact.Finding
+	for i, option := range options {
+		clean, found := p.keyOption(option)
+		options[i], secrets = clean, append(secrets, found...)
+	}
+	if !p.configured(file) { // or its contents give them away
+		for _, s := range secrets {
+			p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: inventory.Text(file), Line: number, Kind: s.Kind, Key: s.Key, Token: s.Token})
+		}
+	}
+	p.host.AuthorizedKeys = append(p.host.AuthorizedKeys, inventory.AuthorizedKey{
+		User: user, File: inventory.Text(file), Line: number, Kind: key.Type(), Fingerprint: ssh.FingerprintSHA256(key),
+		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), Comment: comment, Options: strings.Join(options, ","),
+	})
+	return nil
+}
+
+// keyOption takes the secrets out of an option: of a command, or of a variable
+// whose value goes on to the closing quote. Quotes within are escaped.
+func (p *parser) keyOption(option string) (string, []redact.Finding) {
+	name, quoted, _ := strings.Cut(option, "=")
+	if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {
+		return p.redactor.Command(option)
+	}
+	text := strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	variable, value, ok := strings.Cut(text, "=")
+	var found []redact.Finding
+	if ok && strings.EqualFold(name, "environment") {
+		value, found = p.redactor.Setting(variable, value)
+		text = variable + "=" + value
+	} else {
+		text, found = p.redactor.Command(text)
+	}
+	return name + `="` + strings.ReplaceAll(text, `"`, `\"`) + `"`, found
+}

@@ -1,0 +1,221 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/redact"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
+)
+
+const (
+	// patience is how long a host is one of those that are captured side by side:
+	// one that takes longer goes on, and lets the next begin.
+	patience = 30 * time.Second
+	// captureTimeout bounds the capture of a host; each section has a limit of its own.
+	captureTimeout = 30 * time.Minute
+	// maxAnswer bounds a host's answer, in bytes.
+	maxAnswer = 256 << 20
+)
+
+// Target is a host to capture.
+type Target struct {
+	Host  remote.Host
+	Roles []string
+	// Files are absolute paths of files and folders, listed with all below them
+	// on the same file system.
+	Files []string
+	// Roots are folders of applications besides the usual ones; releases and
+	// compose files are looked for below them.
+	Roots []string
+	// MySQL is how the server on the host is asked; nil: as root at its usual
+	// socket, if there is one.
+	MySQL *MySQLTarget
+	// Deep also checks every packaged file against its package and asks for each
+	// package's origin where that is slow: minutes of the host's time.
+	Deep bool
+
+	only       []string // sections; nil: all
+	mysqlAsked bool     // the caller knows of a server, so that none is missing
+}
+
+// MySQLTarget is a server on the host itself. The login has no password but
+// what the host's own client configuration has; root's unix_socket login needs
+// none.
+type MySQLTarget struct {
+	Socket string // default /run/mysqld/mysqld.sock
+	User   string // default root
+}
+
+// Options is what all captures of a site share.
+type Options struct {
+	// AtOnce is how many hosts are captured side by side; at least 1. Those that
+	// are being connected to do not count, nor those that take very long: a host
+	// that is dead or hangs holds up no other.
+	AtOnce int
+	// Redactor takes the secrets out; it is required.
+	Redactor *redact.Redactor
+	// Objects keeps the contents of configuration files, without secrets; nil:
+	// they are read, and not kept.
+	Objects *inventory.Objects
+}
+
+// Result is the inventory of one host, or why there is none.
+type Result struct {
+	Name string
+	Host *inventory.Host // nil with Err
+	Err  error
+}
+
+// Hosts takes the inventory of hosts, each in two round trips: facts, then
+// the contents of the files that the facts name. The results are in the order
+// of hosts; one that fails does not hold up the others. What a host could not
+// tell is in its Missing list. It changes nothing on the hosts: its temporary
+// folder is gone afterwards.
+func Hosts(ctx context.Context, hosts []Target, o Options) []Result {
+	results := make([]Result, len(hosts))
+	slots := make(chan struct{}, max(o.AtOnce, 1))
+	var group sync.WaitGroup
+	for i, target := range hosts {
+		group.Go(func() {
+			name := target.Host.Name()
+			host, err := captureInTurn(ctx, slots, target, o)
+			if err != nil {
+				err = fmt.Errorf("capture %s: %w", name, err)
+			}
+			results[i] = Result{name, host, err}
+		})
+	}
+	group.Wait()
+	return results
+}
+
+// captureInTurn connects, and captures the host when there is a slot.
+func captureInTurn(ctx context.Context, slots chan struct{}, target Target, o Options) (*inventory.Host, error) {
+	if c, ok := target.Host.(remote.Connector); ok {
+		if err := c.Connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	free := sync.OnceFunc(func() { <-slots })
+	defer free()
+	timer := time.AfterFunc(patience, free)
+	defer timer.Stop()
+	return captureHost(ctx, target, o)
+}
+
+func captureHost(ctx context.Context, target Target, o Options) (*inventory.Host, error) {
+	if o.Redactor == nil {
+		return nil, errors.New("no redactor")
+	}
+	if err := redact.Ready(); err != nil {
+		return nil, fmt.Errorf("load the scanner for secrets: %w", err)
+	}
+	target = target.withDefaults()
+	script, err := target.script()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, captureTimeout)
+	defer cancel()
+	var text limitedBuffer
+	begin := time.Now()
+	if target.Host, err = ask(ctx, target.Host, script, &text); err != nil {
+		return nil, err
+	}
+	a, err := parseFrames(text.Bytes())
+	if err != nil {
+		name := target.Host.Name()
+		err = fmt.Errorf("read answer: %w", err)
+		return nil, report.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
+	}
+	p := newParser(target, a, o.Redactor)
+	p.now, p.took = time.Now().UTC(), time.Since(begin)
+	if _, ok := target.Host.(asLogin); ok {
+		p.miss(inventory.Missing{What: inventory.NotRoot, Reason: inventory.Denied, Detail: "sudo -n does not work here: what only root may see is missing"})
+	}
+	p.facts()
+	if err := p.fetch(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		p.miss(contentsMissing(err))
+	}
+	if err := p.finish(o.Objects); err != nil {
+		return nil, err
+	}
+	p.host.CapturedAt = p.now.Truncate(time.Second)
+	return p.host, nil
+}
+
+// ask runs the script as root, or as the login itself where that cannot become
+// root: it returns the host as it answered.
+func ask(ctx context.Context, host remote.Host, script string, answer io.Writer) (remote.Host, error) {
+	err := host.Run(ctx, script, nil, answer)
+	if login, ok := host.(remote.Login); ok && errors.Is(err, remote.ErrSudo) {
+		plain := asLogin{host, login}
+		return plain, plain.Run(ctx, script, nil, answer)
+	}
+	return host, err
+}
+
+// asLogin is a host whose login cannot become root: it is asked for what the
+// login may see.
+type asLogin struct {
+	remote.Host
+	login remote.Login
+}
+
+// Run implements remote.Host.
+func (a asLogin) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return a.login.RunAsLogin(ctx, script, stdin, stdout)
+}
+
+// contentsMissing says why there are no contents.
+func contentsMissing(err error) inventory.Missing {
+	var exit *remote.ExitError
+	if errors.As(err, &exit) {
+		return *section{status: exit.Status, err: []byte(exit.Stderr)}.missing("contents")
+	}
+	return inventory.Missing{What: "contents", Reason: inventory.Failed, Detail: lastLine(err.Error())}
+}
+
+// withDefaults fills in where a MySQL server is asked.
+func (t Target) withDefaults() Target {
+	m := MySQLTarget{}
+	if t.MySQL != nil {
+		m = *t.MySQL
+	}
+	if m.Socket == "" {
+		m.Socket = "/run/mysqld/mysqld.sock"
+	}
+	if m.User == "" {
+		m.User = "root"
+	}
+	t.mysqlAsked = t.MySQL != nil
+	t.MySQL = &m
+	return t
+}
+
+// limitedBuffer refuses what a sane host would not send.
+type limitedBuffer struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxAnswer {
+		return 0, errors.New("the host's answer is too large; name fewer files")
+	}
+	return b.Buffer.Write(p)
+}

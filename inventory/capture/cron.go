@@ -1,0 +1,139 @@
+package capture
+
+import (
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// cron reads crontab(5), anacrontab(5), the jobs of at(1), and the scripts that
+// run-parts(8) starts.
+func (p *parser) cron() {
+	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
+		switch {
+		case file == "/etc/crontab", strings.HasPrefix(file, "/etc/cron.d/") && !strings.HasPrefix(path.Base(file), "."):
+			p.crontab(file, "", p.contents[file])
+		case isAtJob(file):
+			p.atJob(file, p.contents[file])
+		case strings.HasPrefix(file, "/var/spool/cron/"):
+			p.crontab(file, path.Base(file), p.contents[file])
+		case file == "/etc/anacrontab":
+			p.anacrontab(file, p.contents[file])
+		}
+	}
+	for _, file := range slices.Sorted(maps.Keys(p.tree)) {
+		f := p.tree[file]
+		m := partsFolder.FindStringSubmatch(file)
+		if m == nil || f.Kind == kinds["d"] || strings.HasPrefix(path.Base(file), ".") {
+			continue
+		}
+		job := inventory.CronJob{File: inventory.Text(file), User: "root", Schedule: m[1], Command: file}
+		job.Cause = p.causeOfPath(file)
+		p.host.CronJobs = append(p.host.CronJobs, job)
+	}
+}
+
+var (
+	partsFolder = regexp.MustCompile(`^/etc/cron\.(hourly|daily|weekly|monthly|yearly)/`)
+	// cronLine is the schedule, and the rest.
+	cronLine = regexp.MustCompile(`^\s*(@\w+|(?:[\d*/,A-Za-z~-]+\s+){4}[\d*/,A-Za-z~-]+)\s+(\S.*)$`)
+	envLine  = regexp.MustCompile(`^\s*["']?[A-Za-z_]\w*["']?\s*=`)
+)
+
+// crontab reads a table; a system's names the user of each job.
+func (p *parser) crontab(file, user, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		if t := strings.TrimSpace(line); t == "" || strings.HasPrefix(t, "#") || envLine.MatchString(line) {
+			continue
+		}
+		m := cronLine.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		job := inventory.CronJob{File: inventory.Text(file), Line: i + 1, User: user, Schedule: strings.Join(strings.Fields(m[1]), " "), Command: strings.TrimSpace(m[2])}
+		if user == "" {
+			job.User, job.Command, _ = strings.Cut(job.Command, " ")
+			if at := strings.IndexAny(job.User, "\t"); at >= 0 {
+				job.User, job.Command = job.User[:at], job.User[at+1:]+" "+job.Command
+			}
+			job.Command = strings.TrimSpace(job.Command)
+		}
+		p.job(job)
+	}
+}
+
+// anacrontab reads lines of period, delay, name and command.
+func (p *parser) anacrontab(file, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		f := strings.Fields(line)
+		if len(f) < 4 || strings.HasPrefix(f[0], "#") || envLine.MatchString(line) {
+			continue
+		}
+		p.job(inventory.CronJob{File: inventory.Text(file), Line: i + 1, User: "root", Schedule: "every " + f[0] + " days", Command: strings.Join(f[3:], " ")})
+	}
+}
+
+func (p *parser) job(job inventory.CronJob) {
+	job.Cause = p.causeOfJob(string(job.File), job.Command)
+	job.Command, _ = p.redactor.Command(job.Command)
+	p.host.CronJobs = append(p.host.CronJobs, job)
+}
+
+var (
+	// separators stand between the commands of a line.
+	separators = regexp.MustCompile(`\|\|?|&&|;|\$\(|` + "`")
+	// wrappers run the command that follows them.
+	wrappers = regexp.MustCompile(`^(nice|ionice|timeout|sudo|flock|chronic|nohup|time|exec|env|setsid|if|then|!|su|runuser|-.*|\d+[smh]?|[A-Za-z_]\w*=.*)$`)
+	// asks are commands whose arguments are not run.
+	asks = regexp.MustCompile(`^\s*((if|!)\s+)*(test|\[|cd)\s`)
+	// stock are folders where every program is a package's.
+	stock = regexp.MustCompile(`^/((usr/)?(s?bin|lib|lib64|libexec|share)|etc/init\.d|etc/cron\.\w+)(/|$)`)
+)
+
+// programsOf lists the programs and scripts that a command line starts by their
+// whole paths.
+func programsOf(command string) []string {
+	var all []string
+	for _, part := range separators.Split(command, -1) {
+		if asks.MatchString(part) {
+			continue
+		}
+		interpreted := false
+		for _, w := range strings.Fields(part) {
+			w = strings.Trim(w, `"'()`)
+			switch {
+			case interpreter.MatchString(path.Base(w)) && !interpreted:
+				interpreted = true
+				continue
+			case wrappers.MatchString(w):
+				continue
+			}
+			if strings.HasPrefix(w, "/") {
+				all = append(all, w)
+			}
+			break
+		}
+	}
+	return all
+}
+
+// causeOfJob explains a job by the file that lists it, if every program of its
+// own is explained, too.
+func (p *parser) causeOfJob(file, command string) inventory.Cause {
+	for _, program := range programsOf(command) {
+		if !stock.MatchString(program) && !p.causeOfPath(program).Explained() {
+			return inventory.Cause{}
+		}
+	}
+	if pkg := p.owner(file); pkg != "" && !p.configured(file) {
+		return inventory.Cause{Kind: inventory.ByPackage, Name: pkg}
+	}
+	if p.configured(file) {
+		return inventory.Cause{Kind: inventory.ByFile, Name: file}
+	}
+	return inventory.Cause{}
+}

@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// cause says what brings a running program back: its container, or whatever
+// brings the script that it runs, or the program itself.
+func (p *parser) cause(exe, script, container string) inventory.Cause {
+	if container != "" {
+		for _, c := range p.host.Containers {
+			if c.ID == container {
+				return inventory.Cause{Kind: inventory.ByContainer, Name: c.Name}
+			}
+		}
+		return inventory.Cause{}
+	}
+	if strings.HasPrefix(script, "/") {
+		return p.causeOfPath(script)
+	}
+	if script != "" && !strings.HasPrefix(script, "module ") {
+		return inventory.Cause{} // relative to a folder that is not known
+	}
+	return p.causeOfPath(exe)
+}
+
+// causeOfPath says what brings a file back.
+func (p *parser) causeOfPath(path string) inventory.Cause {
+	if path == "" {
+		return inventory.Cause{}
+	}
+	if pkg := p.owner(path); pkg != "" {
+		return inventory.Cause{Kind: inventory.ByPackage, Name: pkg}
+	}
+	if p.named(path) || p.configured(path) {
+		return inventory.Cause{Kind: inventory.ByFile, Name: path}
+	}
+	for _, r := range p.host.Releases {
+		if r.Version != "" && strings.HasPrefix(path, strings.TrimSuffix(string(r.Path), "/")+"/") {
+			return inventory.Cause{Kind: inventory.ByRelease, Name: string(r.Path)}
+		}
+	}
+	for _, l := range p.host.Languages {
+		if strings.HasPrefix(path, l.Folder+"/"+l.Name+"/") {
+			return inventory.Cause{Kind: inventory.ByLanguage, Name: l.Name}
+		}
+	}
+	return inventory.Cause{}
+}
+
+// explain counts what runs and what explains it.
+func (p *parser) explain() {
+	c := inventory.Coverage{}
+	count := func(cause inventory.Cause, format string, args ...any) {
+		c.Total++
+		if cause.Explained() {
+			c.Explained++
+			return
+		}
+		c.Unexplained = append(c.Unexplained, fmt.Sprintf(format, args...))
+	}
+	for _, l := range p.host.Listeners {
+		count(l.Cause, "listener %s %s:%d (%s)", l.Protocol, l.Address, l.Port, l.Process)
+	}
+	for _, g := range p.host.Programs {
+		name := string(g.Path)
+		if g.Script != "" {
+			name += " " + string(g.Script)
+		}
+		count(g.Cause, "program %s", name)
+	}
+	for _, t := range p.host.Timers {
+		count(t.Cause, "timer %s", t.Unit)
+	}
+	for _, j := range p.host.CronJobs {
+		count(j.Cause, "cron job %s:%d", j.File, j.Line)
+	}
+	slices.Sort(c.Unexplained)
+	c.Unexplained = slices.Compact(c.Unexplained)
+	p.host.Coverage = c
+}

@@ -1,0 +1,216 @@
+package capture
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// packages reads what is installed, by whose wish, from where, and which files
+// it brought.
+func (p *parser) packages() {
+	p.parse("packages", func(text string) error {
+		manager, rest, _ := strings.Cut(text, "\n")
+		switch manager {
+		case "dpkg":
+			return p.dpkg(rest)
+		case "rpm":
+			return p.rpm(rest)
+		}
+		return fmt.Errorf("%.60q is no package manager", manager)
+	})
+	slices.SortFunc(p.host.Packages, func(a, b inventory.Package) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
+	})
+	p.parse("manual", p.manual)
+	p.parse("origins", p.origins)
+	if p.isRPM() {
+		p.parse("rpm-owners", p.rpmOwners)
+		return
+	}
+	p.parse("owners", func(text string) error {
+		p.owners = parseOwners(text)
+		return nil
+	})
+}
+
+func (p *parser) isRPM() bool {
+	s, _ := p.section("packages")
+	return strings.HasPrefix(string(s.out), "rpm\n")
+}
+
+// dpkg reads lines of status, name, version, architecture, each followed by the
+// package's configuration files and their sums, indented.
+func (p *parser) dpkg(text string) error {
+	installed := false
+	for _, line := range lines(text) {
+		if strings.HasPrefix(line, " ") {
+			if f := strings.Fields(line); installed && len(f) >= 2 {
+				p.conffiles[f[0]] = f[1]
+			}
+			continue
+		}
+		f := strings.Split(line, "\t")
+		if len(f) != 4 {
+			return fmt.Errorf("%.60q is no package", line)
+		}
+		// installed, or so and on hold
+		if installed = strings.HasPrefix(f[0], "ii") || strings.HasPrefix(f[0], "hi"); !installed {
+			continue
+		}
+		p.host.Packages = append(p.host.Packages, inventory.Package{Name: f[1], Version: f[2], Architecture: f[3], Held: f[0][0] == 'h'})
+	}
+	return nil
+}
+
+// rpm reads lines of name, version, architecture, vendor.
+func (p *parser) rpm(text string) error {
+	for _, line := range lines(text) {
+		f := strings.Split(line, "\t")
+		if len(f) != 4 {
+			return fmt.Errorf("%.60q is no package", line)
+		}
+		if f[0] == "gpg-pubkey" { // a key that is trusted, kept as a package
+			continue
+		}
+		if f[3] == "(none)" {
+			f[3] = ""
+		}
+		p.host.Packages = append(p.host.Packages, inventory.Package{
+			Name: f[0], Version: strings.TrimPrefix(f[1], "0:"), Architecture: strings.Replace(f[2], "(none)", "", 1), Origin: f[3],
+		})
+	}
+	return nil
+}
+
+// manual marks packages that were asked for: on Debian all that apt did not
+// install by itself.
+func (p *parser) manual(text string) error {
+	if p.isRPM() {
+		asked := map[string]bool{}
+		for _, name := range lines(text) {
+			asked[strings.TrimSpace(name)] = true
+		}
+		for i := range p.host.Packages {
+			p.host.Packages[i].Manual = asked[p.host.Packages[i].Name]
+		}
+		return nil
+	}
+	automatic := map[string]bool{}
+	var name, arch string
+	for _, line := range lines(text) {
+		key, value, _ := strings.Cut(line, ": ")
+		switch key {
+		case "Package":
+			name, arch = value, ""
+		case "Architecture":
+			arch = value
+		case "Auto-Installed":
+			automatic[name+":"+arch] = value == "1"
+		}
+	}
+	native := p.nativeArchitecture()
+	for i := range p.host.Packages {
+		pkg := &p.host.Packages[i]
+		arch := pkg.Architecture
+		if arch == "all" { // apt keeps it as one of its own architecture
+			arch = native
+		}
+		pkg.Manual = !automatic[pkg.Name+":"+arch] && !automatic[pkg.Name+":"+pkg.Architecture]
+	}
+	return nil
+}
+
+// nativeArchitecture is that of dpkg itself.
+func (p *parser) nativeArchitecture() string {
+	i, found := slices.BinarySearchFunc(p.host.Packages, "dpkg", func(a inventory.Package, name string) int { return cmp.Compare(a.Name, name) })
+	if !found {
+		return ""
+	}
+	return p.host.Packages[i].Architecture
+}
+
+// origins reads apt-cache policy: under each package its versions, the installed
+// one marked, and under each version where it can be had.
+func (p *parser) origins(text string) error {
+	origin := map[string]string{}
+	var name string
+	inInstalled := false
+	for _, line := range lines(text) {
+		t := strings.TrimSpace(line)
+		switch {
+		case !strings.HasPrefix(line, " "):
+			name, inInstalled = strings.TrimSuffix(t, ":"), false
+			origin[name] = ""
+		case strings.HasPrefix(line, " *** "):
+			inInstalled = true
+		case strings.HasPrefix(line, "     ") && !strings.HasPrefix(line, "        "): // another version
+			inInstalled = false
+		case inInstalled && strings.HasPrefix(line, "        "):
+			f := strings.Fields(t)
+			if len(f) >= 3 && !strings.HasPrefix(f[1], "/") && origin[name] == "" {
+				origin[name] = strings.Join(f[1:3], " ")
+			}
+		}
+	}
+	native := p.nativeArchitecture()
+	for i := range p.host.Packages {
+		pkg := &p.host.Packages[i]
+		for _, key := range []string{pkg.Name + ":" + pkg.Architecture, pkg.Name, pkg.Name + ":" + native} {
+			if o, ok := origin[key]; ok {
+				if pkg.Origin = o; o == "" {
+					pkg.Origin = inventory.Local
+				}
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// parseOwners reads the answer of dpkg-query -S: path to package.
+func parseOwners(text string) map[string]string {
+	owners := map[string]string{}
+	for _, line := range lines(text) {
+		packages, path, ok := strings.Cut(line, ": ")
+		if !ok || strings.HasPrefix(line, "diversion by ") || strings.HasPrefix(line, "local diversion") {
+			continue
+		}
+		first, _, _ := strings.Cut(packages, ",")
+		first, _, _ = strings.Cut(first, ":")
+		if have := owners[path]; have == "" || first < have {
+			owners[path] = first
+		}
+	}
+	return owners
+}
+
+// rpmOwners reads lines of package, flags, digest, path.
+func (p *parser) rpmOwners(text string) error {
+	for _, line := range lines(text) {
+		f := strings.SplitN(line, "\t", 4)
+		if len(f) != 4 {
+			return fmt.Errorf("%.60q is no file of a package", line)
+		}
+		p.owners[f[3]] = f[0]
+		if strings.Contains(f[1], "c") && len(f[2]) == 64 { // configuration, SHA-256
+			p.digests[f[3]] = f[2]
+		}
+	}
+	return nil
+}
+
+// owner is the package of a file. With a merged /usr the package may know the
+// file by its old path.
+func (p *parser) owner(path string) string {
+	if o := p.owners[path]; o != "" {
+		return o
+	}
+	if old, ok := strings.CutPrefix(path, "/usr"); ok {
+		return p.owners[old]
+	}
+	return p.owners["/usr"+path]
+}

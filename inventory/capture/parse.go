@@ -1,0 +1,272 @@
+package capture
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/redact"
+)
+
+// parser fills a Host from the sections of an answer, and then from the
+// contents of files.
+type parser struct {
+	host     *inventory.Host
+	target   Target
+	answer   answer
+	redactor *redact.Redactor
+	now      time.Time     // when the answer was there
+	took     time.Duration // from the question to the answer
+
+	owners    map[string]string          // path to package
+	conffiles map[string]string          // path to the MD5 that its package gave it
+	digests   map[string]string          // path to the SHA-256 that its RPM gave it
+	tree      map[string]*inventory.File // every file below treeRoots
+	sums      map[string]string          // path to SHA-256, of tree and files
+	contents  map[string]string          // path to what was fetched
+	keys      map[string][]byte          // path to a repository's key, in binary form
+	processes map[int]process
+	keyPlaces []string        // of authorized keys, as sshd_config(5) writes them
+	keyFiles  map[string]bool // those of users, which may or may not be there
+}
+
+func newParser(target Target, a answer, r *redact.Redactor) *parser {
+	return &parser{
+		host: &inventory.Host{
+			Version: inventory.Version, Compatible: inventory.Compatible, Name: target.Host.Name(),
+			Roles: slices.Sorted(slices.Values(target.Roles)),
+		},
+		target: target, answer: a, redactor: r,
+		owners: map[string]string{}, conffiles: map[string]string{}, digests: map[string]string{},
+		tree: map[string]*inventory.File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{}, keyPlaces: usualKeys, keyFiles: map[string]bool{},
+	}
+}
+
+// facts reads the sections. What is used by others comes first.
+func (p *parser) facts() {
+	p.parse("os", p.os)
+	p.parse("machine", p.machine)
+	p.disks()
+	p.parse("mounts", p.mounts)
+	p.storage()
+	p.packages()
+	p.parse("languages", p.languages)
+	p.files()
+	p.configuration()
+	p.accounts()
+	p.services()
+	p.programs()
+	p.listeners()
+	p.connections()
+	p.network()
+	p.kernel()
+	p.firewall()
+	p.time()
+	p.parse("certificates", p.certificates)
+	p.parse("containers", p.containers)
+	p.parse("releases", p.releases)
+	p.mysql()
+	p.parse("redis", p.redis)
+	p.parse("postgresql", p.postgresql)
+}
+
+// finish reads the contents, explains what runs, takes the secrets out and
+// sorts.
+func (p *parser) finish(objects *inventory.Objects) error {
+	p.repositories()
+	p.sudo()
+	p.authorizedKeys()
+	p.cron()
+	p.fromContents()
+	p.virtualHosts()
+	p.composeFiles()
+	p.explain()
+	if err := p.keep(objects); err != nil {
+		return err
+	}
+	p.clean()
+	p.sort()
+	return p.recheck()
+}
+
+// section returns one of the answer's; a target is not asked for all of them.
+func (p *parser) section(name string) (section, bool) {
+	s, ok := p.answer.sections[name]
+	return s, ok
+}
+
+// text returns a section's output. A section without one is noted as missing,
+// and what it printed before it failed is not used.
+func (p *parser) text(name string) (string, bool) {
+	s, ok := p.section(name)
+	if !ok && p.target.only != nil {
+		return "", false
+	}
+	if !ok {
+		p.miss(inventory.Missing{What: name, Reason: inventory.Failed, Detail: "the host did not answer this part"})
+		return "", false
+	}
+	if m := s.missing(name); m != nil {
+		if m.Reason != inventory.Absent || !p.optional(name) {
+			p.miss(*m)
+		}
+		return "", false
+	}
+	return string(s.out), true
+}
+
+// optional reports whether nothing is missing when a section has nothing to ask.
+func (p *parser) optional(name string) bool {
+	if strings.HasPrefix(name, "mysql-") {
+		return !p.target.mysqlAsked
+	}
+	return slices.ContainsFunc(sectionSpecs, func(s sectionSpec) bool { return s.name == name && s.optional })
+}
+
+func (p *parser) miss(m inventory.Missing) {
+	if !slices.Contains(p.host.Missing, m) {
+		p.host.Missing = append(p.host.Missing, m)
+	}
+}
+
+// parse fills in the section; one that cannot be read is missing.
+func (p *parser) parse(name string, fill func(text string) error) {
+	text, ok := p.text(name)
+	if !ok {
+		return
+	}
+	if err := fill(text); err != nil {
+		p.miss(inventory.Missing{What: name, Reason: inventory.Failed, Detail: err.Error()})
+	}
+}
+
+// lines yields the lines of text that are not blank.
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+func lastLine(text string) string {
+	if l := lines(text); len(l) > 0 {
+		return strings.TrimSpace(l[len(l)-1])
+	}
+	return ""
+}
+
+// records splits fields that are each ended by a NUL into records of n.
+func records(text string, n int) [][]string {
+	fields := strings.Split(text, "\x00")
+	var all [][]string
+	for ; len(fields) > n; fields = fields[n:] {
+		all = append(all, fields[:n])
+	}
+	return all
+}
+
+// os reads os-release(5).
+func (p *parser) os(text string) error {
+	values := map[string]string{}
+	for _, line := range lines(text) {
+		if key, value, ok := strings.Cut(line, "="); ok {
+			values[key] = unquote(value)
+		}
+	}
+	o := &p.host.OS
+	o.ID, o.Release = values["ID"], values["VERSION_ID"]
+	o.Codename, o.Name, o.Like = values["VERSION_CODENAME"], values["PRETTY_NAME"], values["ID_LIKE"]
+	if o.ID == "" {
+		return errors.New("os-release has no ID")
+	}
+	return nil
+}
+
+var shellEscape = regexp.MustCompile(`\\(.)`)
+
+// unquote takes the quotes of a shell word away.
+func unquote(word string) string {
+	word = strings.TrimSpace(word)
+	if n := len(word); n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n-1] == word[0] {
+		word = word[1 : n-1]
+	}
+	return shellEscape.ReplaceAllString(word, "$1")
+}
+
+// machine reads lines of a key and a value.
+func (p *parser) machine(text string) error {
+	h := p.host
+	for _, line := range lines(text) {
+		key, value, _ := strings.Cut(line, " ")
+		value = strings.Join(strings.Fields(value), " ")
+		var err error
+		switch key {
+		case "kernel":
+			h.OS.Kernel = value
+		case "architecture":
+			h.OS.Architecture = value
+		case "user":
+			h.As = value
+		case "init":
+			h.OS.Init = value
+		case "locale":
+			h.OS.Locale = unquote(value)
+		case "virtualization":
+			h.Hardware.Virtualization = value
+		case "vendor":
+			h.Hardware.Vendor = value
+		case "product":
+			h.Hardware.Product = value
+		case "security":
+			h.Kernel.Security = append(h.Kernel.Security, value)
+		case "cpus":
+			h.CPU.Count, err = strconv.Atoi(value)
+		case "cpu":
+			h.CPU.Model = value
+		case "MemTotal":
+			h.Memory.Total, err = kibibytes(value)
+		case "SwapTotal":
+			h.Memory.Swap, err = kibibytes(value)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+	}
+	if h.OS.Kernel == "" || h.CPU.Count < 1 || h.Memory.Total == 0 {
+		return errors.New("no kernel, count of processors or memory")
+	}
+	return nil
+}
+
+func kibibytes(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 52)
+	return n << 10, err
+}
+
+// sort puts what is not sorted yet in order.
+func (p *parser) sort() {
+	h := p.host
+	slices.SortFunc(h.Disks, func(a, b inventory.Disk) int { return cmp.Compare(a.Mount, b.Mount) })
+	slices.SortFunc(h.Missing, func(a, b inventory.Missing) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Detail, b.Detail))
+	})
+	slices.SortFunc(h.Secrets, func(a, b inventory.Secret) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Token, b.Token))
+	})
+	h.Secrets = slices.Compact(h.Secrets)
+	slices.SortStableFunc(h.CronJobs, func(a, b inventory.CronJob) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	slices.SortStableFunc(h.VirtualHosts, func(a, b inventory.VirtualHost) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+}

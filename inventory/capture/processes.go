@@ -1,0 +1,220 @@
+package capture
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// process is one of the host's, but its threads of the kernel.
+type process struct {
+	pid, parent, uid int
+	exe              string
+	group            string // control group
+	words            []string
+}
+
+var procPath = regexp.MustCompile(`^/proc/(\d+)/`)
+
+// programs reads the processes and keeps each executable once.
+func (p *parser) programs() {
+	hidden := p.readProcesses()
+	if hidden > 0 && p.host.As != "root" {
+		p.miss(inventory.Missing{What: "programs", Reason: inventory.Denied, Detail: strconv.Itoa(hidden) + " processes of other users do not show their program"})
+	}
+	ours := p.ours()
+	names := map[int]string{}
+	for _, a := range p.host.Users {
+		names[a.UID] = a.Name
+	}
+	seen := map[inventory.Program]bool{}
+	for pid, proc := range p.processes {
+		if ours[pid] || proc.exe == "" { // not ours to see, or ended meanwhile
+			continue
+		}
+		prog := inventory.Program{Path: inventory.Text(proc.exe), Script: inventory.Text(proc.script()), User: cmp.Or(names[proc.uid], strconv.Itoa(proc.uid)), Unit: proc.unit()}
+		if prog.Unit == "" && proc.interactive() || proc.container() != "" && prog.Path == "" {
+			continue
+		}
+		if seen[prog] {
+			continue
+		}
+		seen[prog] = true
+		with := prog
+		with.Cause = p.cause(proc.exe, string(prog.Script), proc.container())
+		p.host.Programs = append(p.host.Programs, with)
+	}
+	slices.SortFunc(p.host.Programs, func(a, b inventory.Program) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Script, b.Script), cmp.Compare(a.User, b.User), cmp.Compare(a.Unit, b.Unit))
+	})
+}
+
+// readProcesses joins the sections about them; hidden is how many do not tell
+// their program.
+func (p *parser) readProcesses() (hidden int) {
+	get := func(line string) (int, string, bool) {
+		m := procPath.FindStringSubmatch(line)
+		if m == nil {
+			return 0, "", false
+		}
+		pid, err := strconv.Atoi(m[1])
+		return pid, line[len(m[0]):], err == nil
+	}
+	p.parse("process-status", func(text string) error {
+		for _, line := range lines(text) {
+			pid, rest, ok := get(line)
+			f := strings.Fields(rest)
+			if !ok || len(f) < 2 {
+				continue
+			}
+			proc := p.processes[pid]
+			proc.pid = pid
+			n, _ := strconv.Atoi(f[1])
+			if strings.HasSuffix(f[0], "PPid:") {
+				proc.parent = n
+			} else {
+				proc.uid = n
+			}
+			p.processes[pid] = proc
+		}
+		return nil
+	})
+	p.parse("processes", func(text string) error {
+		for _, r := range records(text, 2) {
+			if pid, _, ok := get(r[0]); ok && p.processes[pid].pid != 0 {
+				proc := p.processes[pid]
+				proc.exe = strings.TrimSuffix(r[1], " (deleted)") // replaced by an upgrade since it started
+				p.processes[pid] = proc
+			}
+		}
+		return nil
+	})
+	for pid, proc := range p.processes {
+		if proc.exe == "" { // a thread of the kernel, or not ours to see
+			if pid != 2 && proc.parent != 2 {
+				hidden++
+			}
+			if pid == 2 || proc.parent == 2 {
+				delete(p.processes, pid)
+			}
+		}
+	}
+	p.parse("process-groups", func(text string) error {
+		for _, line := range lines(text) {
+			pid, rest, ok := get(line) // cgroup:HIERARCHY:CONTROLLERS:PATH; see cgroups(7)
+			f := strings.SplitN(rest, ":", 4)
+			if !ok || p.processes[pid].pid == 0 || len(f) != 4 || f[2] != "" && f[2] != "name=systemd" || f[3] == "/" {
+				continue
+			}
+			proc := p.processes[pid]
+			proc.group = f[3]
+			p.processes[pid] = proc
+		}
+		return nil
+	})
+	p.parse("process-words", p.processWords)
+	return hidden
+}
+
+var wordsHeader = regexp.MustCompile(`(?:^|\n|\x00)==> /proc/(\d+)/cmdline <==\n`)
+
+// processWords reads the answer of head -v: a header, then words each ended by a NUL.
+func (p *parser) processWords(text string) error {
+	at := wordsHeader.FindAllStringSubmatchIndex(text, -1)
+	for i, m := range at {
+		pid, err := strconv.Atoi(text[m[2]:m[3]])
+		if err != nil || p.processes[pid].pid == 0 {
+			continue
+		}
+		end := len(text)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		proc := p.processes[pid]
+		proc.words = strings.Split(strings.TrimRight(text[m[1]:end], "\x00\n"), "\x00")
+		p.processes[pid] = proc
+	}
+	return nil
+}
+
+// ours are the processes of this capture: its script, what that runs, and the
+// login that it came through.
+func (p *parser) ours() map[int]bool {
+	ours := map[int]bool{p.answer.self: true}
+	for pid := p.answer.self; pid > 1; {
+		proc, ok := p.processes[pid]
+		if !ok || proc.parent <= 1 {
+			break
+		}
+		if ours[pid] = true; p.processes[proc.parent].parent <= 1 {
+			break // its parent is a daemon of its own
+		}
+		pid = proc.parent
+	}
+	for pid := range p.processes {
+		for at, steps := pid, 0; at > 1 && steps < 64; at, steps = p.processes[at].parent, steps+1 {
+			if at == p.answer.self {
+				ours[pid] = true
+				break
+			}
+		}
+	}
+	return ours
+}
+
+var (
+	interpreter = regexp.MustCompile(`^(python[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|php(-fpm|-cgi)?[\d.]*|java|(ba|da|k|z)?sh|lua[\d.]*|busybox|tclsh[\d.]*|deno|bun)$`)
+	shells      = regexp.MustCompile(`^-?((ba|da|k|z|fi)?sh|tmux.*|screen|less|vim?|nano|man|top|htop|su|sudo|ssh|sftp-server|scp|rsync)$`)
+	containerID = regexp.MustCompile(`(?:docker[-/]|libpod-|crio-|containerd-)(?:conmon-)?([0-9a-f]{64})`)
+)
+
+// script is what an interpreter runs, or empty.
+func (c process) script() string {
+	if !interpreter.MatchString(path.Base(c.exe)) || len(c.words) < 2 {
+		return ""
+	}
+	for i := 1; i < len(c.words); i++ {
+		w := c.words[i]
+		switch {
+		case w == "-c" || w == "-e" || w == "-r":
+			return "" // the program is the argument: it may hold anything
+		case w == "-jar" && i+1 < len(c.words):
+			return c.words[i+1]
+		case w == "-m" && i+1 < len(c.words):
+			return "module " + c.words[i+1]
+		case strings.HasPrefix(w, "-") || strings.Contains(w, "=") || w == "":
+			continue
+		case strings.Contains(w, "/") || strings.Contains(w, "."):
+			return w
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+// unit is that of systemd which the process belongs to, or empty: a login.
+func (c process) unit() string {
+	parts := strings.Split(c.group, "/")
+	for _, part := range slices.Backward(parts) {
+		if strings.HasSuffix(part, ".service") && !strings.HasPrefix(part, "user@") {
+			return part
+		}
+	}
+	return ""
+}
+
+func (c process) container() string {
+	if m := containerID.FindStringSubmatch(c.group); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// interactive reports whether this is somebody at work, not a service.
+func (c process) interactive() bool { return shells.MatchString(path.Base(c.exe)) && c.script() == "" }

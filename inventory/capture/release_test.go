@@ -1,0 +1,246 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+)
+
+// A whole Debian system of two releases, changed in every way that a capture
+// must tell.
+func TestCaptureDebian(t *testing.T) {
+	for release, name := range map[string]string{"bookworm": "12", "trixie": "13"} {
+		t.Run(release, func(t *testing.T) {
+			host := debian(t, release)
+			prepare(t, host)
+			o := options()
+			o.Objects = inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
+			results := Hosts(t.Context(), []Target{{Host: host, Files: []string{"/srv/app"}}}, o)
+			require.NoError(t, results[0].Err)
+			h := results[0].Host
+
+			require.Equal(t, "debian", h.OS.ID)
+			require.Equal(t, name, h.OS.Release)
+			require.Equal(t, "root", h.As)
+			out, err := exec.Command("chroot", host.root, "dpkg-query", "-W", "-f", "${db:Status-Abbrev}\n").Output()
+			require.NoError(t, err)
+			require.Len(t, h.Packages, strings.Count(string(out), "ii "))
+			checkConfiguration(t, h, o.Objects)
+			checkAccess(t, h)
+			if release == "bookworm" {
+				checkUnits(t, h)
+			} else {
+				require.Contains(t, h.Missing, inventory.Missing{What: "unit-files", Reason: inventory.Absent, Detail: "systemctl is not installed"})
+			}
+			checkJobs(t, h)
+			require.Contains(t, h.Languages, inventory.LanguagePackage{Manager: "pip", Name: "requests", Version: "2.31.0", Folder: "/usr/local/lib/python3.99/dist-packages"})
+			require.Contains(t, h.Releases, inventory.Release{Path: "/srv/app", Kind: "git", Version: strings.Repeat("ab", 20), Remote: "https://" + o.Redactor.Token("tok3n-of-git") + "@git.example.com/app.git"})
+			require.Contains(t, h.Repositories, inventory.Repository{File: "/etc/apt/sources.list.d/extra.sources", Kind: "deb", URL: "https://apt.example.com/x", Suites: []string{"stable"}, Components: []string{"main"}, SignedBy: []string{"/etc/apt/keyrings/x.gpg"}})
+			require.Len(t, h.Certificates, 1)
+			require.Equal(t, []string{"blog.example.com"}, h.Certificates[0].Names)
+			require.Contains(t, h.Kernel.Settings, inventory.Sysctl{Key: "vm.swappiness", Value: valueOf(h, "vm.swappiness"), Set: "10", File: "/etc/sysctl.d/99-ours.conf"})
+			require.Contains(t, h.Kernel.Limits, inventory.Limit{File: "/etc/security/limits.d/app.conf", Domain: "app", Type: "soft", Item: "nofile", Value: "65535"})
+			require.Equal(t, []inventory.Compose{{File: "/srv/app/compose.yaml", Services: []string{"cache"}, Images: []string{"redis:7"}}}, h.Compose)
+			require.Equal(t, "Europe/Berlin", h.Time.Zone)
+
+			again := Hosts(t.Context(), []Target{{Host: host, Files: []string{"/srv/app"}}}, o)
+			require.NoError(t, again[0].Err)
+			for _, h := range []*inventory.Host{h, again[0].Host} {
+				h.CapturedAt, h.Disks, h.Connections = h.CapturedAt.Truncate(1<<62), nil, nil
+			}
+			require.Equal(t, h, again[0].Host, "a second capture differs in its time only")
+		})
+	}
+}
+
+func valueOf(h *inventory.Host, key string) string {
+	i := slices.IndexFunc(h.Kernel.Settings, func(s inventory.Sysctl) bool { return s.Key == key })
+	if i < 0 {
+		return ""
+	}
+	return h.Kernel.Settings[i].Value
+}
+
+// prepare changes a system as operators do.
+func prepare(t *testing.T, host *rooted) {
+	t.Helper()
+	sh := func(script string) {
+		out, err := exec.Command("chroot", host.root, "sh", "-c", script).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	sh("useradd -m -s /bin/bash -G www-data dev && useradd -r -M app && ln -sf /usr/share/zoneinfo/Europe/Berlin /etc/localtime")
+	sh("echo '# ours' >>/etc/default/useradd")
+	sh(`printf 'x' >"/etc/odd$(printf '\nname\377')"`)
+	host.write(t, "/etc/app/app.conf", "listen = 8080\npassword = hunter2-and-more\n", 0o644)
+	host.write(t, "/etc/systemd/system/worker.service", "[Service]\nExecStart=/srv/app/worker\n[Install]\nWantedBy=multi-user.target\n", 0o644)
+	host.write(t, "/etc/systemd/system/rotate.timer", "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n", 0o644)
+	host.write(t, "/etc/systemd/system/ssh.service.d/limits.conf", "[Service]\nLimitNOFILE=4096\n", 0o644)
+	sh("! command -v systemctl >/dev/null || systemctl --root=/ enable worker.service rotate.timer 2>&1")
+	host.write(t, "/etc/cron.d/app", "*/5 * * * * app /srv/app/job --quiet\n@daily root /opt/gone/job\n", 0o644)
+	host.write(t, "/var/spool/cron/crontabs/dev", "1 2 * * * mysqldump -phunter2-and-more shop\n", 0o600)
+	host.write(t, "/etc/cron.daily/backup", "#!/bin/sh\ntrue\n", 0o755)
+	host.write(t, "/etc/sudoers.d/dev", "dev ALL=(root) NOPASSWD: /usr/bin/systemctl restart app\n", 0o440)
+	host.write(t, "/home/dev/.ssh/authorized_keys", "# of dev\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e dev@laptop\nnonsense\n", 0o600)
+	host.write(t, "/etc/ssh/sshd_config.d/keys.conf", "Match User dev\n\tAuthorizedKeysFile .ssh/authorized_keys /srv/keys/%u\n", 0o644)
+	host.write(t, "/srv/keys/dev", "restrict,from=\"10.0.0.5\",environment=\"API_TOKEN=hunter2-and-more\" "+somebodysKey+"\n", 0o644)
+	host.write(t, "/etc/apt/sources.list.d/extra.sources", "Types: deb\nURIs: https://apt.example.com/x\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/x.gpg\n", 0o644)
+	host.write(t, "/etc/sysctl.d/99-ours.conf", "vm.swappiness = 10\n", 0o644)
+	host.write(t, "/etc/security/limits.d/app.conf", "app soft nofile 65535\n", 0o644)
+	host.write(t, "/etc/nginx/sites-available/blog", "server {\n\tlisten 443 ssl;\n\tserver_name blog.example.com;\n\tlocation / { proxy_pass http://10.0.0.7:8080; }\n}\n", 0o644)
+	host.write(t, "/etc/nginx/sites-available/unused", "server { server_name unused.example.com; }\n", 0o644)
+	require.NoError(t, os.MkdirAll(host.root+"/etc/nginx/sites-enabled", 0o755))
+	require.NoError(t, os.Symlink("/etc/nginx/sites-available/blog", host.root+"/etc/nginx/sites-enabled/blog"))
+	host.write(t, "/usr/local/lib/python3.99/dist-packages/requests-2.31.0.dist-info/METADATA", "x", 0o644)
+	host.write(t, "/srv/app/.git/HEAD", "ref: refs/heads/main\n", 0o644)
+	host.write(t, "/srv/app/.git/refs/heads/main", strings.Repeat("ab", 20)+"\n", 0o644)
+	host.write(t, "/srv/app/.git/config", "[core]\n\tbare = false\n[remote \"origin\"]\n\turl = https://tok3n-of-git@git.example.com/app.git\n", 0o644)
+	host.write(t, "/srv/app/worker", "#!/bin/sh\n", 0o755)
+	host.write(t, "/srv/app/job", "#!/bin/sh\n", 0o755)
+	host.write(t, "/srv/app/compose.yaml", "services:\n  cache:\n    image: redis:7\n", 0o644)
+	writeCertificate(t, host, "/etc/ssl/blog.pem", "blog.example.com")
+}
+
+func find[T any](list []T, match func(T) bool) *T {
+	if i := slices.IndexFunc(list, match); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+func checkConfiguration(t *testing.T, h *inventory.Host, objects *inventory.Objects) {
+	t.Helper()
+	file := func(path string) *inventory.File {
+		return find(h.Configuration, func(f inventory.File) bool { return string(f.Path) == path })
+	}
+	require.Equal(t, "passwd", file("/etc/default/useradd").Package, "its package's file was changed")
+	require.NotNil(t, file("/etc/odd\nname\xff"))
+	require.Nil(t, file("/etc/security/limits.conf"), "it is as its package brought it")
+	for _, f := range h.Configuration {
+		require.NotEqual(t, "", string(f.Path))
+		require.False(t, strings.HasPrefix(string(f.Path), "/etc/alternatives/"), f.Path)
+	}
+	app := file("/etc/app/app.conf")
+	require.NotNil(t, app)
+	require.Empty(t, app.SHA256, "it holds a secret")
+	require.True(t, strings.HasPrefix(app.HMAC, "hmac-"))
+	text, err := objects.Get(app.Content)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "listen = 8080\npassword = migrate-secret-")
+	worker := file("/etc/systemd/system/worker.service")
+	require.Len(t, worker.SHA256, 64)
+	require.Less(t, len(h.Configuration), 80, "%v", h.Configuration)
+
+	site := find(h.VirtualHosts, func(v inventory.VirtualHost) bool { return slices.Contains(v.Names, "blog.example.com") })
+	require.Equal(t, &inventory.VirtualHost{Server: "nginx", File: "/etc/nginx/sites-available/blog", Line: 1, Names: []string{"blog.example.com"}, Listen: []string{"443"}, Proxies: []string{"http://10.0.0.7:8080"}, TLS: true}, site)
+	require.Nil(t, find(h.VirtualHosts, func(v inventory.VirtualHost) bool { return slices.Contains(v.Names, "unused.example.com") }))
+}
+
+// A system that nobody changed has none of the files that its packages' scripts
+// make; those that somebody edited, or put beside them, are there.
+func TestCaptureWhatScriptsMake(t *testing.T) {
+	for _, release := range []string{"bookworm", "trixie"} {
+		t.Run(release, func(t *testing.T) {
+			host := debian(t, release)
+			found := func() map[string]string {
+				names := map[string]string{}
+				for _, f := range capture(t, Target{Host: host, only: append([]string{"tree", "tree-sums", "owners", "conffile-sums", "originals"}, few...)}).Configuration {
+					if f.Kind != kinds["d"] {
+						names[string(f.Path)] = f.Package
+					}
+				}
+				return names
+			}
+			clean := found()
+			for name := range clean {
+				require.False(t, edited.MatchString(name), name)
+			}
+			changed := map[string]string{
+				"/etc/apparmor.d/local/usr.sbin.mysqld": "", "/etc/environment": "", "/etc/hosts.deny": "", "/etc/nsswitch.conf": "", "/etc/pam.d/common-auth": "",
+				"/etc/php/8.2/fpm/conf.d/99-site.ini": "", "/etc/polkit-1/rules.d/50-site.rules": "", "/etc/profile": "", "/etc/ssl/certs/shop.pem": "", "/etc/inputrc": "",
+				"/etc/issue": "base-files", "/etc/issue.net": "base-files", "/etc/bash.bashrc": "bash", "/etc/skel/.bashrc": "bash", // they are configuration files of packages
+				"/etc/skel/.vimrc": "", "/etc/iproute2/rt_tables.d/site.conf": "", "/etc/apparmor.d/abstractions/site": "", "/etc/mysql/my.cnf": "", "/etc/systemd/system/mysql.service": "",
+			}
+			texts := map[string]string{"/etc/motd": "", "/etc/default/locale": "LANG=de_DE.UTF-8\n", "/etc/locale.gen": "# all\nde_DE.UTF-8 UTF-8\n", "/etc/networks": "default 0.0.0.0\nsite 10.0.0.0\n", "/etc/shells": "/bin/sh\n/usr/bin/git-shell\n"}
+			for name := range changed {
+				texts[name] = "# ours\n"
+			}
+			for name, text := range texts {
+				changed[name] += ""
+				if err := os.Remove(host.root + name); err != nil { // one may be a link
+					require.ErrorIs(t, err, os.ErrNotExist)
+				}
+				host.write(t, name, text, 0o644)
+			}
+			require.NoError(t, os.Symlink("/usr/share/x.pem", host.root+"/etc/ssl/certs/x.pem"))
+			require.NoError(t, os.Symlink("/etc/php/8.2/mods-available/x.ini", host.root+"/etc/php/8.2/fpm/conf.d/20-x.ini"))
+			host.write(t, "/var/lib/dpkg/alternatives/pager", "manual\n/usr/bin/pager\n\n/bin/more\n50\n\n", 0o644)
+			require.Contains(t, clean, "/etc/apt/sources.list")
+			require.NotContains(t, clean, "/etc/alternatives/pager")
+			require.FileExists(t, host.root+"/var/lib/dpkg/alternatives/pager")
+			changed["/etc/alternatives/pager"] = ""
+			now := found()
+			for name := range clean {
+				delete(now, name)
+			}
+			require.Equal(t, changed, now)
+
+			for name, text := range map[string]string{ // as scripts of other packages write them, or remarks only
+				"/etc/default/locale": "#  File generated by update-locale\nLANG=\"C.UTF-8\"\n", "/etc/locale.gen": "# de_DE.UTF-8 UTF-8\n\n",
+				"/etc/networks": "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0.0\n\n", "/etc/shells": "# ours\n/bin/sh\n/usr/bin/zsh\n/usr/bin/tmux\n",
+			} {
+				host.write(t, name, text, 0o644)
+				require.NotContains(t, found(), name)
+			}
+		})
+	}
+}
+
+// checkUnits is for releases whose tree has systemd.
+func checkUnits(t *testing.T, h *inventory.Host) {
+	t.Helper()
+	service := find(h.Services, func(s inventory.Service) bool { return s.Unit == "worker.service" })
+	require.Equal(t, &inventory.Service{Unit: "worker.service", Enabled: "enabled", File: "/etc/systemd/system/worker.service"}, service)
+	ssh := find(h.Services, func(s inventory.Service) bool { return s.Unit == "ssh.service" })
+	require.Equal(t, []string{"/etc/systemd/system/ssh.service.d/limits.conf"}, ssh.Overrides)
+	require.Equal(t, "openssh-server", ssh.Package)
+	timer := find(h.Timers, func(x inventory.Timer) bool { return x.Unit == "rotate.timer" })
+	require.Equal(t, inventory.Cause{Kind: inventory.ByFile, Name: "/etc/systemd/system/rotate.timer"}, timer.Cause)
+}
+
+func checkAccess(t *testing.T, h *inventory.Host) {
+	t.Helper()
+	dev := find(h.Users, func(u inventory.Account) bool { return u.Name == "dev" })
+	require.Equal(t, []string{"www-data"}, dev.Groups)
+	require.Equal(t, "locked", dev.Password)
+	require.Len(t, h.AuthorizedKeys, 2)
+	require.Equal(t, "dev@laptop", h.AuthorizedKeys[0].Comment)
+	require.True(t, strings.HasPrefix(h.AuthorizedKeys[0].Fingerprint, "SHA256:"))
+	require.Equal(t, somebodysKey, h.AuthorizedKeys[0].Public)
+	token := options().Redactor.Token("hunter2-and-more")
+	require.Equal(t, inventory.Text("/srv/keys/dev"), h.AuthorizedKeys[1].File)
+	require.Equal(t, `restrict,from="10.0.0.5",environment="API_TOKEN=`+token+`"`, h.AuthorizedKeys[1].Options)
+	require.Contains(t, h.Secrets, inventory.Secret{Path: "/srv/keys/dev", Line: 1, Kind: "token", Key: "API_TOKEN", Token: token})
+	require.Contains(t, h.Missing, inventory.Missing{What: "/home/dev/.ssh/authorized_keys", Reason: inventory.Failed, Detail: "line 3 is no key"})
+	require.Contains(t, h.Sudo, inventory.Line{File: "/etc/sudoers.d/dev", Line: 1, Text: "dev ALL=(root) NOPASSWD: /usr/bin/systemctl restart app"})
+}
+
+func checkJobs(t *testing.T, h *inventory.Host) {
+	t.Helper()
+	job := func(file inventory.Text, line int) *inventory.CronJob {
+		return find(h.CronJobs, func(j inventory.CronJob) bool { return j.File == file && j.Line == line })
+	}
+	require.Equal(t, &inventory.CronJob{File: "/etc/cron.d/app", Line: 1, User: "app", Schedule: "*/5 * * * *", Command: "/srv/app/job --quiet", Cause: inventory.Cause{Kind: inventory.ByFile, Name: "/etc/cron.d/app"}}, job("/etc/cron.d/app", 1))
+	require.False(t, job("/etc/cron.d/app", 2).Cause.Explained(), "its program is nowhere")
+	require.NotContains(t, job("/var/spool/cron/crontabs/dev", 1).Command, "hunter2")
+	require.Equal(t, "daily", job("/etc/cron.daily/backup", 0).Schedule)
+	require.Contains(t, h.Coverage.Unexplained, "cron job /etc/cron.d/app:2")
+	require.Equal(t, h.Coverage.Total, h.Coverage.Explained+len(h.Coverage.Unexplained), fmt.Sprint(h.Coverage))
+}

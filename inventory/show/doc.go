@@ -1,0 +1,2 @@
+// Package show prints inventories and findings as tables for people.
+package show

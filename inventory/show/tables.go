@@ -1,0 +1,149 @@
+package show
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/phrase"
+)
+
+// Table is a part of a host's inventory as people read it. Its cells are as
+// they came from the host: whoever shows them sees to it that they do no harm.
+type Table struct {
+	// Name is the same on all hosts: "packages", "listeners", …
+	Name   string
+	Header []string
+	Rows   [][]string
+}
+
+// Facts are what a host is, by name: its system, processors, memory, …
+func Facts(h *inventory.Host) Table {
+	return Table{"facts", []string{"FACT", "VALUE"}, [][]string{
+		{"roles", strings.Join(h.Roles, ", ")},
+		{"captured", h.CapturedAt.Format("2006-01-02 15:04:05 MST") + " as " + h.As},
+		{"name", strings.TrimSpace(h.Network.Hostname + " " + h.Network.FQDN)},
+		{"os", h.OS.Name},
+		{"kernel", h.OS.Kernel + " " + h.OS.Architecture},
+		{"init", h.OS.Init},
+		{"locale", h.OS.Locale},
+		{"hardware", strings.TrimSpace(strings.Join([]string{h.Hardware.Vendor, h.Hardware.Product, h.Hardware.Virtualization}, " "))},
+		{"cpu", fmt.Sprintf("%d %s", h.CPU.Count, h.CPU.Model)},
+		{"memory", phrase.Bytes(h.Memory.Total) + ", swap " + phrase.Bytes(h.Memory.Swap)},
+		{"time zone", h.Time.Zone},
+		{"explained", h.Coverage.String()},
+	}}
+}
+
+// Tables are all of a host but its Facts, those that are empty left out. With
+// brief, packages that are mere dependencies, the accounts of packages and what
+// is of use only to a machine are left out as well.
+func Tables(h *inventory.Host, brief bool) []Table {
+	l := &tableList{host: h, brief: brief}
+	l.hardware()
+	l.software()
+	l.running()
+	l.access()
+	l.system()
+	l.network()
+	l.data()
+	l.files()
+	return l.tables
+}
+
+// tableList makes the tables of a host.
+type tableList struct {
+	host   *inventory.Host
+	brief  bool
+	tables []Table
+}
+
+// add makes a table with a row for each element of list.
+func add[T any](l *tableList, name string, list []T, row func(T) []string, header ...string) {
+	if len(list) == 0 {
+		return
+	}
+	t := Table{name, header, make([][]string, len(list))}
+	for i, e := range list {
+		t.Rows[i] = row(e)
+	}
+	l.tables = append(l.tables, t)
+}
+
+// addFull makes a table that is left out where the reader wants it brief.
+func addFull[T any](l *tableList, name string, list []T, row func(T) []string, header ...string) {
+	if !l.brief {
+		add(l, name, list, row, header...)
+	}
+}
+
+// more adds cells, or the names of columns, that brief tables leave out.
+func (l *tableList) more(cells []string, full ...string) []string {
+	if l.brief {
+		return cells
+	}
+	return append(cells, full...)
+}
+
+func alone(text string) []string { return []string{text} }
+
+// line is the number of a line; 0 is none.
+func line(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// yes marks what is true.
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return ""
+}
+
+func (l *tableList) hardware() {
+	h := l.host
+	add(l, "disks", h.Disks, func(d inventory.Disk) []string {
+		return []string{d.Mount, d.Device, d.FS, phrase.Bytes(d.Used), phrase.Bytes(d.Size)}
+	}, "MOUNT", "DEVICE", "TYPE", "USED", "SIZE")
+	addFull(l, "block devices", h.BlockDevices, func(b inventory.BlockDevice) []string {
+		return []string{b.Name, b.Parent, b.Kind, b.FS, b.Model, phrase.Bytes(b.Size)}
+	}, "BLOCK DEVICE", "PARENT", "KIND", "TYPE", "MODEL", "SIZE")
+	addFull(l, "logical volumes", h.Volumes, func(v inventory.Volume) []string {
+		return []string{v.Group, v.Name, phrase.Bytes(v.Size)}
+	}, "VOLUME GROUP", "VOLUME", "SIZE")
+	addFull(l, "arrays", h.Arrays, func(a inventory.Array) []string {
+		return []string{a.Name, a.Level, a.State, yes(a.Degraded), strings.Join(a.Members, " ")}
+	}, "ARRAY", "LEVEL", "STATE", "DEGRADED", "MEMBERS")
+	addFull(l, "swap", h.Swaps, func(s inventory.Swap) []string {
+		return []string{s.Path, s.Kind, phrase.Bytes(s.Size)}
+	}, "SWAP", "KIND", "SIZE")
+	addFull(l, "fstab", h.Mounts, func(m inventory.Mount) []string {
+		return []string{m.Device, m.Mount, m.FS, m.Options}
+	}, "DEVICE", "MOUNT", "TYPE", "OPTIONS")
+}
+
+func (l *tableList) files() {
+	h := l.host
+	file := func(f inventory.File) []string {
+		sum := f.SHA256
+		if sum == "" {
+			sum = f.HMAC
+		}
+		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, phrase.Bytes(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
+	}
+	full := func(f inventory.File) []string { return l.more(file(f), string(f.Target)) }
+	columns := l.more([]string{"KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE"}, "LINK TO")
+	add(l, "configuration", h.Configuration, full, append([]string{"CONFIGURATION"}, columns...)...)
+	add(l, "files", h.Files, full, append([]string{"FILE"}, columns...)...)
+	add(l, "unexplained", h.Coverage.Unexplained, alone, "UNEXPLAINED")
+	add(l, "secrets", h.Secrets, func(s inventory.Secret) []string {
+		return []string{string(s.Path), line(s.Line), s.Kind, s.Key, s.Token}
+	}, "SECRET TO SUPPLY", "LINE", "KIND", "SETTING", "TOKEN")
+	add(l, "missing", h.Missing, func(m inventory.Missing) []string {
+		return []string{m.What, m.Reason, m.Detail}
+	}, "MISSING", "REASON", "DETAIL")
+}
