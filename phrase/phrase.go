@@ -9,10 +9,12 @@ import (
 	"strings"
 )
 
+const units = "KMGTPE"
+
 // Bytes is a number of bytes with one digit behind the point and a binary unit, such
-// as "1.5 GiB". Below 1 KiB it is exact, such as "512 B".
+// as "1.5 GiB". Below 1 KiB it is exact, such as "512 B". Notes and progress use
+// it: a value that grows keeps its place on the line.
 func Bytes(n int64) string {
-	const units = "KMGTPE"
 	value, unit := float64(n), -1
 	// 1023.95 is the least that would be printed as "1024.0".
 	for least := 1024.0; math.Abs(value) >= least && unit < len(units)-1; least = 1023.95 {
@@ -22,6 +24,25 @@ func Bytes(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}
+
+// Size is a number of bytes with three digits and a binary unit, such as "1.23 GiB",
+// "12.3 GiB" or "123 GiB". Tables of an inventory use it: disks and memory are
+// compared by their first digits.
+func Size(n int64) string {
+	value, unit := float64(n), -1
+	for value >= 1000 && unit < len(units)-1 {
+		value, unit = value/1024, unit+1
+	}
+	switch {
+	case unit < 0:
+		return fmt.Sprintf("%d B", n)
+	case value < 10:
+		return fmt.Sprintf("%.2f %ciB", value, units[unit])
+	case value < 100:
+		return fmt.Sprintf("%.1f %ciB", value, units[unit])
+	}
+	return fmt.Sprintf("%.0f %ciB", value, units[unit])
 }
 
 // FirstOf lists the first n of items and counts the others: "a, b and 3 more".

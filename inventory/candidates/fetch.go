@@ -141,7 +141,7 @@ func (r *reader) readIndex(ctx context.Context, s suite, rel *release, path stri
 			continue
 		}
 		if listed.size > maxPacked {
-			return fmt.Errorf("its index is of %s", phrase.Bytes(listed.size))
+			return fmt.Errorf("its index is of %s", phrase.Size(listed.size))
 		}
 		address := s.folder() + "/" + path + form
 		urls := []string{address}

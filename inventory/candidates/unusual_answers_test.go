@@ -66,7 +66,7 @@ var unusualAnswers = []struct {
 	{"a line without an end", withIndex("", []byte(stanzas("thing 1")+"Package: "+strings.Repeat("x", maxLine+1))), "a line of it is longer than 1 MiB", true},
 	{"an index of a terabyte", func(a *archive, folder, index string) {
 		a.files[folder+"/InRelease"] = []byte(fmt.Sprintf("SHA256:\n %064x %d main/binary-amd64/Packages.gz\n", 1, int64(1)<<40))
-	}, "its index is of 1.0 TiB", true},
+	}, "its index is of 1.00 TiB", true},
 	{"sums that are none", func(a *archive, folder, _ string) {
 		a.files[folder+"/InRelease"] = []byte("SHA256:\n zz 12 main/binary-amd64/Packages.gz\n 00 -1 main/binary-amd64/Packages\n")
 	}, "its Release file names no index", true},

@@ -370,7 +370,7 @@ func TestShowTellsSizesApart(t *testing.T) {
 		old, new int64
 		want     []string
 	}{
-		{"far apart", 1 << 30, 3 << 29, []string{"1.0 GiB", "1.5 GiB"}},
+		{"far apart", 1 << 30, 3 << 29, []string{"1.00 GiB", "1.50 GiB"}},
 		{"alike", 1 << 30, 1<<30 + 1, []string{"1073741824 B", "1073741825 B"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func cells(d Difference) (was, is string) {
 
 func cell(at, text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && isSize(at) {
-		return phrase.Bytes(n)
+		return phrase.Size(n)
 	}
 	return phrase.Cut(text, maxCellWidth)
 }

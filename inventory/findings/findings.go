@@ -152,7 +152,7 @@ func (f *finder) state() {
 	}
 	for _, d := range h.Disks {
 		if d.Size > 0 && d.Used*100 >= d.Size*DiskFull {
-			f.add(KindDisk, d.Mount, "%s of %s are in use", phrase.Bytes(d.Used), phrase.Bytes(d.Size))
+			f.add(KindDisk, d.Mount, "%s of %s are in use", phrase.Size(d.Used), phrase.Size(d.Size))
 		}
 	}
 	for _, a := range h.Arrays {

@@ -28,7 +28,7 @@ type amount struct {
 	Text  string
 }
 
-func amountOf(n int64) amount { return amount{n, phrase.Bytes(n)} }
+func amountOf(n int64) amount { return amount{n, phrase.Size(n)} }
 
 func hostRows(s Site, portraits []roles.Portrait) []hostRow {
 	roleOf := namesOfRoles(portraits)
@@ -67,7 +67,7 @@ func namesOfRoles(portraits []roles.Portrait) map[string]string {
 func dataText(h *inventory.Host) string {
 	var all []string
 	if h.MySQL != nil {
-		all = append(all, "MySQL "+h.MySQL.Version+" "+phrase.Bytes(h.MySQL.DataSize()))
+		all = append(all, "MySQL "+h.MySQL.Version+" "+phrase.Size(h.MySQL.DataSize()))
 	}
 	for _, pg := range h.PostgreSQL {
 		all = append(all, "PostgreSQL "+pg.Version)

@@ -18,11 +18,11 @@ func Overview(w io.Writer, hosts []*inventory.Host) error {
 	for _, h := range hosts {
 		version, data := "-", "-"
 		if h.MySQL != nil {
-			version, data = h.MySQL.Version, phrase.Bytes(h.MySQL.DataSize())
+			version, data = h.MySQL.Version, phrase.Size(h.MySQL.DataSize())
 		}
 		used, size := h.DiskSpace()
 		t.row(h.Name, strings.Join(h.Roles, ","), strings.TrimSpace(h.OS.ID+" "+h.OS.Release), strconv.Itoa(h.CPU.Count),
-			phrase.Bytes(h.Memory.Total), phrase.Bytes(used)+" of "+phrase.Bytes(size), strconv.Itoa(len(h.Packages)), strconv.Itoa(len(h.Services)),
+			phrase.Size(h.Memory.Total), phrase.Size(used)+" of "+phrase.Size(size), strconv.Itoa(len(h.Packages)), strconv.Itoa(len(h.Services)),
 			strconv.Itoa(len(h.Listeners)), strconv.Itoa(len(h.Files)+len(h.Configuration)), version, data,
 			h.Coverage.String(), strconv.Itoa(len(h.Secrets)), strconv.Itoa(len(h.Missing)))
 	}

@@ -30,7 +30,7 @@ func Facts(h *inventory.Host) Table {
 		{"locale", h.OS.Locale},
 		{"hardware", strings.TrimSpace(strings.Join([]string{h.Hardware.Vendor, h.Hardware.Product, h.Hardware.Virtualization}, " "))},
 		{"cpu", fmt.Sprintf("%d %s", h.CPU.Count, h.CPU.Model)},
-		{"memory", phrase.Bytes(h.Memory.Total) + ", swap " + phrase.Bytes(h.Memory.Swap)},
+		{"memory", phrase.Size(h.Memory.Total) + ", swap " + phrase.Size(h.Memory.Swap)},
 		{"time zone", h.Time.Zone},
 		{"explained", h.Coverage.String()},
 	}}
@@ -107,19 +107,19 @@ func yes(is bool) string {
 func (l *tableList) hardware() {
 	h := l.host
 	add(l, "disks", h.Disks, func(d inventory.Disk) []string {
-		return []string{d.Mount, d.Device, d.FS, phrase.Bytes(d.Used), phrase.Bytes(d.Size)}
+		return []string{d.Mount, d.Device, d.FS, phrase.Size(d.Used), phrase.Size(d.Size)}
 	}, "MOUNT", "DEVICE", "TYPE", "USED", "SIZE")
 	addFull(l, "block devices", h.BlockDevices, func(b inventory.BlockDevice) []string {
-		return []string{b.Name, b.Parent, b.Kind, b.FS, b.Model, phrase.Bytes(b.Size)}
+		return []string{b.Name, b.Parent, b.Kind, b.FS, b.Model, phrase.Size(b.Size)}
 	}, "BLOCK DEVICE", "PARENT", "KIND", "TYPE", "MODEL", "SIZE")
 	addFull(l, "logical volumes", h.Volumes, func(v inventory.Volume) []string {
-		return []string{v.Group, v.Name, phrase.Bytes(v.Size)}
+		return []string{v.Group, v.Name, phrase.Size(v.Size)}
 	}, "VOLUME GROUP", "VOLUME", "SIZE")
 	addFull(l, "arrays", h.Arrays, func(a inventory.Array) []string {
 		return []string{a.Name, a.Level, a.State, yes(a.Degraded), strings.Join(a.Members, " ")}
 	}, "ARRAY", "LEVEL", "STATE", "DEGRADED", "MEMBERS")
 	addFull(l, "swap", h.Swaps, func(s inventory.Swap) []string {
-		return []string{s.Path, s.Kind, phrase.Bytes(s.Size)}
+		return []string{s.Path, s.Kind, phrase.Size(s.Size)}
 	}, "SWAP", "KIND", "SIZE")
 	addFull(l, "fstab", h.Mounts, func(m inventory.Mount) []string {
 		return []string{m.Device, m.Mount, m.FS, m.Options}
@@ -133,7 +133,7 @@ func (l *tableList) files() {
 		if sum == "" {
 			sum = f.HMAC
 		}
-		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, phrase.Bytes(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
+		return []string{string(f.Path), f.Kind, f.Mode, f.Owner + ":" + f.Group, phrase.Size(f.Size), fmt.Sprintf("%.12s", sum), f.Package}
 	}
 	full := func(f inventory.File) []string { return l.more(file(f), string(f.Target)) }
 	columns := l.more([]string{"KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE"}, "LINK TO")

@@ -13,14 +13,14 @@ import (
 func (l *tableList) data() {
 	l.mysql()
 	add(l, "redis", l.host.Redis, func(r inventory.Redis) []string {
-		return l.more([]string{r.Address, r.Version, r.Role, r.Upstream, phrase.Bytes(r.Memory)}, strings.Join(r.Keys, " "))
+		return l.more([]string{r.Address, r.Version, r.Role, r.Upstream, phrase.Size(r.Memory)}, strings.Join(r.Keys, " "))
 	}, l.more([]string{"REDIS", "VERSION", "ROLE", "FROM", "MEMORY"}, "DATABASES WITH KEYS")...)
 	for _, r := range l.host.Redis {
 		l.settings("redis settings", r.Settings)
 	}
 	for _, pg := range l.host.PostgreSQL {
 		add(l, "postgresql", pg.Databases, func(d inventory.PGDatabase) []string {
-			return l.more([]string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, phrase.Bytes(d.Size)}, d.Encoding)
+			return l.more([]string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, phrase.Size(d.Size)}, d.Encoding)
 		}, l.more([]string{"POSTGRESQL PORT", "VERSION", "DATABASE", "OWNER", "SIZE"}, "ENCODING")...)
 		addFull(l, "postgresql replicas", pg.Replicas, alone, "POSTGRESQL REPLICA")
 		l.settings("postgresql settings", pg.Settings)
@@ -43,7 +43,7 @@ func (l *tableList) mysql() {
 	if m == nil {
 		return
 	}
-	rows := [][]string{{"version", m.Version}, {"socket", m.Socket}, {"free space", phrase.Bytes(m.FreeSpace)}}
+	rows := [][]string{{"version", m.Version}, {"socket", m.Socket}, {"free space", phrase.Size(m.FreeSpace)}}
 	for _, name := range slices.Sorted(maps.Keys(m.Variables)) {
 		rows = append(rows, []string{name, m.Variables[name]})
 	}
@@ -52,7 +52,7 @@ func (l *tableList) mysql() {
 		return []string{s.Name, s.Value, s.Source}
 	}, "NOT DEFAULT", "VALUE", "SET BY")
 	add(l, "mysql schemas", m.Schemas, func(s inventory.Schema) []string {
-		return []string{s.Name, strconv.Itoa(s.Tables), phrase.Bytes(s.Size), strings.Join(s.Engines, " ")}
+		return []string{s.Name, strconv.Itoa(s.Tables), phrase.Size(s.Size), strings.Join(s.Engines, " ")}
 	}, "SCHEMA", "TABLES", "SIZE", "ENGINES")
 	add(l, "mysql users", m.Users, func(u inventory.User) []string { return []string{u.User, u.Host} }, "USER", "HOST")
 	add(l, "mysql grants", m.Grants, func(g inventory.Grant) []string { return []string{g.Account, g.Statement} }, "ACCOUNT", "GRANT")
