@@ -59,10 +59,10 @@ func TestZones(t *testing.T) {
 	create := func(name string) reply {
 		return l.do(http.MethodPost, "/zones", fmt.Sprintf(`{"name":%q,"account":{"id":%q}}`, name, l.AccountID()))
 	}
-	made := create("new.example")
-	require.Equal(t, http.StatusOK, made.Status, made.Raw)
+	created := create("new.example")
+	require.Equal(t, http.StatusOK, created.Status, created.Raw)
 	var zone struct{ ID, Status, Name string }
-	made.into(t, &zone)
+	created.into(t, &zone)
 	require.Equal(t, "pending", zone.Status)
 	require.Equal(t, []int{1061}, create("new.example").codes())
 	require.Equal(t, []int{1097}, create("nodots").codes())

@@ -103,11 +103,11 @@ func TestBatchIsATransaction(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := &lab{Sim: cfsim.New(cfsim.Options{Token: token, Plan: cfsim.PlanPro, Limits: limits}), t: t}
 		single := &lab{Sim: cfsim.New(cfsim.Options{Token: token, Plan: cfsim.PlanPro, Limits: limits}), t: t}
-		for _, one := range []*lab{l, single} {
-			id, err := one.AddZone(zoneName, cfsim.Record{Type: "A", Name: "a", Content: "192.0.2.1"},
+		for _, account := range []*lab{l, single} {
+			id, err := account.AddZone(zoneName, cfsim.Record{Type: "A", Name: "a", Content: "192.0.2.1"},
 				cfsim.Record{Type: "CNAME", Name: "b", Content: "x.example.net"}, cfsim.Record{Type: "TXT", Name: "c", Content: "t"})
 			require.NoError(t, err)
-			one.zoneID = id
+			account.zoneID = id
 		}
 		input := func() string {
 			kind := rapid.SampledFrom([]string{"A", "CNAME", "TXT"}).Draw(rt, "type")
@@ -116,8 +116,8 @@ func TestBatchIsATransaction(t *testing.T) {
 			return fmt.Sprintf(`"type":%q,"name":%q,"content":%q`, kind, name, content)
 		}
 		// The plan refers to records by index, because ids differ between the accounts.
-		batch := func(one *lab, plan []string) string {
-			records := one.Records(zoneName)
+		batch := func(account *lab, plan []string) string {
+			records := account.Records(zoneName)
 			parts := map[string][]string{}
 			for _, action := range plan {
 				var index int

@@ -163,7 +163,7 @@ type clients struct {
 
 func startClients(t *testing.T, edge *cfsim.Edge, stop <-chan struct{}) *clients {
 	c := &clients{}
-	one := func(n, client int) error {
+	send := func(n, client int) error {
 		method := []string{http.MethodGet, http.MethodPost}[n%2]
 		p, err := fetch(t.Context(), edge, method, fmt.Sprintf("h%d.example.com", (n*7+client)%100), "/", "body")
 		if err == nil && p.status != http.StatusOK {
@@ -181,7 +181,7 @@ func startClients(t *testing.T, edge *cfsim.Edge, stop <-chan struct{}) *clients
 					return nil
 				default:
 				}
-				if err := one(n, client); err != nil {
+				if err := send(n, client); err != nil {
 					return err
 				}
 			}

@@ -113,7 +113,7 @@ func (s *Sim) importRecords(c *call) (answer, error) {
 }
 
 func (z *zone) hasContent(r *Record) bool {
-	for _, other := range z.names[r.Name] {
+	for _, other := range z.byName[r.Name] {
 		if other.Type == r.Type && other.Content == r.Content {
 			return true
 		}

@@ -89,24 +89,24 @@ func mergeByRecord(changes []change) []change {
 func (z *zone) swap(before, after *Record) {
 	if before != nil {
 		delete(z.records, before.ID)
-		delete(z.names[before.Name], before.ID)
-		if len(z.names[before.Name]) == 0 {
-			delete(z.names, before.Name)
+		delete(z.byName[before.Name], before.ID)
+		if len(z.byName[before.Name]) == 0 {
+			delete(z.byName, before.Name)
 		}
 	}
 	if after != nil {
 		z.records[after.ID] = after
-		if z.names[after.Name] == nil {
-			z.names[after.Name] = map[string]*Record{}
+		if z.byName[after.Name] == nil {
+			z.byName[after.Name] = map[string]*Record{}
 		}
-		z.names[after.Name][after.ID] = after
+		z.byName[after.Name][after.ID] = after
 	}
 }
 
 // conflict returns an error if a record conflicts with others of the same name.
 func (z *zone) conflict(r *Record) error {
 	address := r.Type == "A" || r.Type == "AAAA"
-	for id, other := range z.names[r.Name] {
+	for id, other := range z.byName[r.Name] {
 		if id == r.ID {
 			continue
 		}

@@ -22,11 +22,11 @@ func TestCloudflareGo(t *testing.T) {
 	ctx := t.Context()
 	l := newLab(t, cfsim.Options{Plan: cfsim.PlanPro})
 	zoneService := zones.NewZoneService(l.options()...)
-	made, err := zoneService.New(ctx, params[zones.ZoneNewParams](t, map[string]any{
+	created, err := zoneService.New(ctx, params[zones.ZoneNewParams](t, map[string]any{
 		"Name": "new.example", "Account": params[zones.ZoneNewParamsAccount](t, map[string]any{"ID": l.AccountID()}),
 	}))
 	require.NoError(t, err)
-	require.Equal(t, zones.ZoneStatusPending, made.Status)
+	require.Equal(t, zones.ZoneStatusPending, created.Status)
 	var names []string
 	pager := zoneService.ListAutoPaging(ctx, params[zones.ZoneListParams](t, map[string]any{"PerPage": 5}))
 	for pager.Next() {
@@ -156,12 +156,12 @@ func TestNodeClient(t *testing.T) {
 // returns the folder.
 func installNodeClient(t *testing.T) string {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing", tool)
+				t.Fatalf("%s is missing", program)
 			}
-			t.Skipf("%s is missing", tool)
+			t.Skipf("%s is missing", program)
 		}
 	}
 	base, err := os.UserCacheDir()

@@ -18,24 +18,24 @@ type slot struct{ name, id string }
 // view is a zone as the edge and the DNS server see it. Every version has the time at
 // which it becomes visible, so that no timer is needed.
 type view struct {
-	names       map[string]map[string][]version // by name and id, oldest first
+	versions    map[string]map[string][]version // by name and id, oldest first
 	descendants map[string]map[string]struct{}  // names below a name
 	deletions   []slot                          // slots that end with a deletion
 	settled     time.Time                       // when the last change is visible
 }
 
 func newView() view {
-	return view{names: map[string]map[string][]version{}, descendants: map[string]map[string]struct{}{}}
+	return view{versions: map[string]map[string][]version{}, descendants: map[string]map[string]struct{}{}}
 }
 
 // schedule adds a version to a slot. It never becomes visible before an earlier version
 // of the same record.
 func (v *view) schedule(name, id string, next version, now time.Time) {
 	v.forgetDeleted(now)
-	ids := v.names[name]
+	ids := v.versions[name]
 	if ids == nil {
 		ids = map[string][]version{}
-		v.names[name] = ids
+		v.versions[name] = ids
 		for p := parent(name); p != ""; p = parent(p) {
 			if v.descendants[p] == nil {
 				v.descendants[p] = map[string]struct{}{}
@@ -43,14 +43,14 @@ func (v *view) schedule(name, id string, next version, now time.Time) {
 			v.descendants[p][name] = struct{}{}
 		}
 	}
-	versions := ids[id]
-	for len(versions) > 1 && !versions[1].at.After(now) {
-		versions = versions[1:] // superseded
+	history := ids[id]
+	for len(history) > 1 && !history[1].at.After(now) {
+		history = history[1:] // superseded
 	}
-	if n := len(versions); n > 0 && next.at.Before(versions[n-1].at) {
-		next.at = versions[n-1].at
+	if n := len(history); n > 0 && next.at.Before(history[n-1].at) {
+		next.at = history[n-1].at
 	}
-	ids[id] = append(versions, next)
+	ids[id] = append(history, next)
 	if next.record == nil {
 		v.deletions = append(v.deletions, slot{name, id})
 	}
@@ -62,17 +62,17 @@ func (v *view) schedule(name, id string, next version, now time.Time) {
 // forgetDeleted removes slots whose deletion is visible.
 func (v *view) forgetDeleted(now time.Time) {
 	v.deletions = slices.DeleteFunc(v.deletions, func(s slot) bool {
-		versions := v.names[s.name][s.id]
-		if len(versions) == 0 {
+		history := v.versions[s.name][s.id]
+		if len(history) == 0 {
 			return true
 		}
-		last := versions[len(versions)-1]
+		last := history[len(history)-1]
 		if last.record != nil || last.at.After(now) {
 			return last.record != nil // the record was added again
 		}
-		delete(v.names[s.name], s.id)
-		if len(v.names[s.name]) == 0 {
-			delete(v.names, s.name)
+		delete(v.versions[s.name], s.id)
+		if len(v.versions[s.name]) == 0 {
+			delete(v.versions, s.name)
 			for p := parent(s.name); p != ""; p = parent(p) {
 				if delete(v.descendants[p], s.name); len(v.descendants[p]) == 0 {
 					delete(v.descendants, p)
@@ -86,8 +86,8 @@ func (v *view) forgetDeleted(now time.Time) {
 // recordsAt returns the records of a name at a time, oldest first.
 func (v *view) recordsAt(name string, now time.Time) []*Record {
 	var out []*Record
-	for _, versions := range v.names[name] {
-		if r := versionAt(versions, now); r != nil {
+	for _, history := range v.versions[name] {
+		if r := versionAt(history, now); r != nil {
 			out = append(out, r)
 		}
 	}
@@ -111,18 +111,18 @@ func (v *view) existsAt(name string, now time.Time) bool {
 }
 
 func (v *view) hasRecord(name string, now time.Time) bool {
-	for _, versions := range v.names[name] {
-		if versionAt(versions, now) != nil {
+	for _, history := range v.versions[name] {
+		if versionAt(history, now) != nil {
 			return true
 		}
 	}
 	return false
 }
 
-func versionAt(versions []version, now time.Time) *Record {
-	for i := len(versions) - 1; i >= 0; i-- {
-		if !versions[i].at.After(now) {
-			return versions[i].record
+func versionAt(history []version, now time.Time) *Record {
+	for i := len(history) - 1; i >= 0; i-- {
+		if !history[i].at.After(now) {
+			return history[i].record
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ type zone struct {
 	createdOn   time.Time
 	modifiedOn  time.Time
 	records     map[string]*Record            // by id
-	names       map[string]map[string]*Record // by name and id
+	byName      map[string]map[string]*Record // by name and id
 	serial      uint32                        // of the SOA, incremented by every transaction
 	view        view
 }
@@ -32,7 +32,7 @@ func newZone(name, status string, now time.Time) *zone {
 		id: newID(), name: name, status: status, createdOn: now, modifiedOn: now,
 		nameServers: []string{"ada.ns.cloudflare.com", "bob.ns.cloudflare.com"},
 		records:     map[string]*Record{},
-		names:       map[string]map[string]*Record{},
+		byName:      map[string]map[string]*Record{},
 		serial:      2400000000,
 		view:        newView(),
 	}

@@ -46,11 +46,11 @@ func TestConcurrentUse(t *testing.T) {
 	for err := range errs {
 		require.NoError(t, err)
 	}
-	made, _, err := client.Droplets.ListByTag(ctx, "all", &godo.ListOptions{PerPage: 50})
+	created, _, err := client.Droplets.ListByTag(ctx, "all", &godo.ListOptions{PerPage: 50})
 	require.NoError(t, err)
-	require.Len(t, made, 12)
+	require.Len(t, created, 12)
 	addresses := map[string]bool{}
-	for _, d := range made {
+	for _, d := range created {
 		public, err := waitActive(t, client, d.ID).PublicIPv4()
 		require.NoError(t, err)
 		addresses[public] = true

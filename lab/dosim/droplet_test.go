@@ -34,23 +34,23 @@ func TestDropletLife(t *testing.T) {
 	in.SSHKeys = []godo.DropletCreateSSHKey{{Fingerprint: key.Fingerprint}}
 	in.Tags = []string{"move:one", "web"}
 	in.UserData = "#cloud-config\n"
-	made, resp, err := client.Droplets.Create(ctx, in)
+	created, resp, err := client.Droplets.Create(ctx, in)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusAccepted, resp.StatusCode)
-	require.Equal(t, "new", made.Status)
-	require.Empty(t, made.Networks.V4, "no address before the droplet is active")
+	require.Equal(t, "new", created.Status)
+	require.Empty(t, created.Networks.V4, "no address before the droplet is active")
 	require.Len(t, resp.Links.Actions, 1)
 
 	action, _, err := client.Actions.Get(ctx, resp.Links.Actions[0].ID)
 	require.NoError(t, err)
 	require.Equal(t, "in-progress", action.Status)
-	_, err = client.Droplets.Delete(ctx, made.ID)
+	_, err = client.Droplets.Delete(ctx, created.ID)
 	status, message := statusOf(t, err)
 	require.Equal(t, 422, status)
 	require.Equal(t, "Droplet already has a pending event.", message)
 
 	close(release)
-	d := waitActive(t, client, made.ID)
+	d := waitActive(t, client, created.ID)
 	public, err := d.PublicIPv4()
 	require.NoError(t, err)
 	require.Equal(t, "10.213.1.11", public)
@@ -86,14 +86,14 @@ func TestCreateManyListAndDeleteByTag(t *testing.T) {
 	client := l.godo(t, testToken)
 	ctx := t.Context()
 	names := []string{"a-1", "a-2", "a-3"}
-	made, resp, err := client.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
+	created, resp, err := client.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
 		Names: names, Region: "fra1", Size: "s-1vcpu-1gb", Image: godo.DropletCreateImage{Slug: "debian-12-x64"}, Tags: []string{"many"},
 	})
 	require.NoError(t, err)
-	require.Len(t, made, 3)
+	require.Len(t, created, 3)
 	require.Len(t, resp.Links.Actions, 3)
 	addresses := map[string]bool{}
-	for _, d := range made {
+	for _, d := range created {
 		public, err := waitActive(t, client, d.ID).PublicIPv4()
 		require.NoError(t, err)
 		addresses[public] = true

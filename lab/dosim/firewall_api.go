@@ -213,5 +213,5 @@ func minus[T any](a, b []T) []T {
 }
 
 func containsEqual[T any](list []T, value T) bool {
-	return slices.ContainsFunc(list, func(one T) bool { return reflect.DeepEqual(one, value) })
+	return slices.ContainsFunc(list, func(other T) bool { return reflect.DeepEqual(other, value) })
 }

@@ -141,10 +141,10 @@ func TestFirewallAttachAndDetach(t *testing.T) {
 	http80 := godo.InboundRule{Protocol: "tcp", PortRange: "80", Sources: &godo.Sources{DropletIDs: []int{web.ID}}}
 	_, err = client.Firewalls.AddRules(ctx, wall.ID, &godo.FirewallRulesRequest{InboundRules: []godo.InboundRule{http80}})
 	require.NoError(t, err)
-	both := sshOnly
-	both.Inbound = append([]Rule(nil), sshOnly.Inbound...)
-	both.Inbound = append(both.Inbound, Rule{Protocol: "tcp", FromPort: 80, ToPort: 80, Peers: prefixes("10.213.1.11/32", "10.213.2.11/32")})
-	l.waitForRules(t, db.ID, both)
+	sshAndHTTP := sshOnly
+	sshAndHTTP.Inbound = append([]Rule(nil), sshOnly.Inbound...)
+	sshAndHTTP.Inbound = append(sshAndHTTP.Inbound, Rule{Protocol: "tcp", FromPort: 80, ToPort: 80, Peers: prefixes("10.213.1.11/32", "10.213.2.11/32")})
+	l.waitForRules(t, db.ID, sshAndHTTP)
 	_, err = client.Firewalls.RemoveRules(ctx, wall.ID, &godo.FirewallRulesRequest{InboundRules: []godo.InboundRule{http80}})
 	require.NoError(t, err)
 	l.waitForRules(t, db.ID, sshOnly)

@@ -250,13 +250,13 @@ func (o owners) lookup(owner string) (uid, gid int, err error) {
 	if owner == "" {
 		return 0, 0, nil
 	}
-	user, group, both := strings.Cut(owner, ":")
+	user, group, hasGroup := strings.Cut(owner, ":")
 	if ids, ok := o.users[user]; ok {
 		uid, gid = ids[0], ids[1]
 	} else if uid, err = strconv.Atoi(user); err != nil {
 		return 0, 0, fmt.Errorf("no user %q", user)
 	}
-	if !both {
+	if !hasGroup {
 		return uid, gid, nil
 	}
 	if id, ok := o.groups[group]; ok {

@@ -7,8 +7,8 @@ import (
 )
 
 func TestRecipeDigestFollowsTheRecipe(t *testing.T) {
-	one, other := currentRecipe(), currentRecipe()
-	require.Equal(t, one.digest(), other.digest())
-	other.Pool = append(other.Pool, "cowsay")
-	require.NotEqual(t, one.digest(), other.digest())
+	first, changed := currentRecipe(), currentRecipe()
+	require.Equal(t, first.digest(), changed.digest())
+	changed.Pool = append(changed.Pool, "cowsay")
+	require.NotEqual(t, first.digest(), changed.digest())
 }
