@@ -51,6 +51,10 @@ test: ## everything: units, real servers, the lab end to end (PKG=./dns/... for 
 	@scripts/deps test
 	@PKG="$(PKG)" scripts/test $(TESTFLAGS)
 
+.PHONY: fresh
+fresh: ## make demo and make test as on a new machine: a bare Debian 12, made for it
+	@scripts/fresh 'make demo' 'make test'
+
 .PHONY: crash
 crash: ## seeds under write load, killed KILLS (200) times at random: tool, servers, connections
 	@scripts/deps test
