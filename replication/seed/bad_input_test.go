@@ -21,8 +21,8 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// TestSeedRefusesStatementsInTheLog has a session log statements in the seed's
-// window: what a trigger of theirs did is not in the log at all (H4).
+// TestSeedRefusesStatementsInTheLog makes a session log statements while the seed copies.
+// What their triggers did is not in the log at all (H4).
 func TestSeedRefusesStatementsInTheLog(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -46,9 +46,9 @@ func TestSeedRefusesStatementsInTheLog(t *testing.T) {
 	})
 }
 
-// TestSeedOfBadInput gives one pair after another kind of bad input, each of
-// which ends in one error with a hint, and goes on once that was heeded. None
-// needs local_infile.
+// TestSeedOfBadInput gives a pair one kind of bad input after another. Each ends in one
+// error with a hint, and the seed continues once the hint was followed. None needs
+// local_infile.
 func TestSeedOfBadInput(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor, servertest.Set("local_infile", "0"))
@@ -98,7 +98,8 @@ func wrongCredentials(t *testing.T, pair replication.Pair, source *servertest.In
 	}
 }
 
-// notEmpty has the target hold somebody's schema: it is named, and not touched.
+// notEmpty gives the target a schema of somebody else: the error names it, and it stays as
+// it is.
 func notEmpty(t *testing.T, pair replication.Pair, target *servertest.Instance) {
 	target.Exec("CREATE DATABASE app", "CREATE TABLE app.theirs (id INT PRIMARY KEY)", "INSERT INTO app.theirs VALUES (7)")
 	replicationtest.RequireHint(t, Step(pair).Op.Apply(t.Context()), "already holds app, which migrate did not make", "drop those schemas")
@@ -107,8 +108,8 @@ func notEmpty(t *testing.T, pair replication.Pair, target *servertest.Instance) 
 	target.Exec("DROP DATABASE app")
 }
 
-// TestSeedReadsCompressedAndEncryptedLogs changes rows in the window of a source
-// that compresses its transactions, and on MariaDB encrypts its binlog.
+// TestSeedReadsCompressedAndEncryptedLogs changes rows during the copy of a source that
+// compresses its transactions, and on MariaDB encrypts its binlog.
 func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		options := []servertest.Option{servertest.Set("binlog_transaction_compression", "ON")}
@@ -131,8 +132,8 @@ func TestSeedReadsCompressedAndEncryptedLogs(t *testing.T) {
 	})
 }
 
-// TestSeedOutlivesKilledSessions has every session of migrate on either server
-// killed, again and again, while the source is written to.
+// TestSeedOutlivesKilledSessions kills every session of migrate on either server, again
+// and again, while the source is written to.
 func TestSeedOutlivesKilledSessions(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -169,7 +170,7 @@ func TestSeedOutlivesKilledSessions(t *testing.T) {
 	})
 }
 
-// killOwn kills every session on a server that is migrate's.
+// killOwn kills migrate's sessions on a server.
 func killOwn(ctx context.Context, s *servertest.Instance) {
 	ids, err := query.Strings(ctx, s.Root(), `SELECT ID FROM information_schema.PROCESSLIST
 		WHERE (USER LIKE 'migrate%' OR IS_USED_LOCK(CONCAT(?, ID)) = ID OR INFO LIKE '%`+"`load1`.`big`"+`%' OR COMMAND LIKE 'Binlog Dump%') AND ID <> CONNECTION_ID()`, replication.SessionLock)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
@@ -17,9 +16,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// TestSeedInBatches: a site of more tables than are taken up together, schemas of
-// more among them; a try that ends between two waves, and what the source drops
-// and makes before the next one.
+// TestSeedInBatches seeds more tables than fit in a batch, some schemas of which also have
+// more. An attempt ends between two batches, and the source drops and makes tables before
+// the next attempt.
 func TestSeedInBatches(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -33,7 +32,7 @@ func TestSeedInBatches(t *testing.T) {
 		for i, name := range names {
 			table := query.QuoteTable("crowd", name)
 			if i%3 == 1 {
-				source.Exec("CREATE TABLE " + table + " (v INT)") // without a key
+				source.Exec("CREATE TABLE " + table + " (v INT)") // it has no key
 			} else {
 				source.Exec("CREATE TABLE " + table + " (id INT AUTO_INCREMENT PRIMARY KEY, v INT, KEY v (v)) AUTO_INCREMENT = 50")
 			}
@@ -65,29 +64,8 @@ func TestSeedInBatches(t *testing.T) {
 	})
 }
 
-// beginBatchRun begins a seed of waves of so many tables, for its parts to be called.
-func beginBatchRun(t *testing.T, pair replication.Pair, most int) *run {
-	t.Helper()
-	op, ok := StepWith(pair, Options{batchTables: most}).Op.(*Op)
-	require.True(t, ok)
-	run := op.newRun()
-	_, err := run.begin(t.Context())
-	require.NoError(t, err)
-	return run
-}
-
-// requireSameTables compares rows and names of schemas.
-func requireSameTables(t *testing.T, source, target *servertest.Instance, schemas ...string) {
-	t.Helper()
-	for _, schema := range schemas {
-		require.Equal(t, replicationtest.Checksums(t, source, schema), replicationtest.Checksums(t, target, schema))
-		tables := "SELECT GROUP_CONCAT(HEX(TABLE_NAME) ORDER BY HEX(TABLE_NAME)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + query.Literal(schema)
-		require.Equal(t, source.Value(tables), target.Value(tables))
-	}
-}
-
-// TestSeedWhereNamesAreSortedByTheirBeginnings: max_sort_length of the source
-// must not make a wave end where the next one does not begin.
+// TestSeedWhereNamesAreSortedByTheirBeginnings proves that the source's max_sort_length
+// does not make a batch end where the next one does not begin.
 func TestSeedWhereNamesAreSortedByTheirBeginnings(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor, servertest.Set("max_sort_length", "64"))
@@ -103,7 +81,8 @@ func TestSeedWhereNamesAreSortedByTheirBeginnings(t *testing.T) {
 	})
 }
 
-// TestSeedDoesNotEndWithoutATable: whatever was lost on the way, the end misses it.
+// TestSeedDoesNotEndWithoutATable proves that the end of a seed notices a table that was
+// lost.
 func TestSeedDoesNotEndWithoutATable(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	pair.Schemas = nil
@@ -119,7 +98,8 @@ func TestSeedDoesNotEndWithoutATable(t *testing.T) {
 	require.Equal(t, table.Name{Schema: "blog0", Name: "wp_7"}, lost)
 }
 
-// TestBatchesKeepToTheirTables: what one wave does not have is another's, and not gone.
+// TestBatchesKeepToTheirTables proves that a batch does not take the tables of others for
+// dropped ones.
 func TestBatchesKeepToTheirTables(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	pair.Schemas = nil
@@ -144,8 +124,8 @@ func TestBatchesKeepToTheirTables(t *testing.T) {
 	require.Equal(t, "t20", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 's' AND TABLE_NAME IN ('t05', 't20')"))
 }
 
-// TestDDLBetweenBatches: tables that are renamed, made anew and changed when some
-// of them are copied and others not, and rows that foreign keys change over waves.
+// TestDDLBetweenBatches renames, replaces and changes tables when some of them are copied
+// and others not, and has foreign keys change rows of other batches.
 func TestDDLBetweenBatches(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -183,8 +163,8 @@ func TestDDLBetweenBatches(t *testing.T) {
 	})
 }
 
-// TestResumedSeedKnowsHowMuchIsLeft: what a table has is known in the pass that
-// copies it, though an earlier one has read it.
+// TestResumedSeedKnowsHowMuchIsLeft proves that the pass that copies a table knows its
+// size although an earlier pass has read it.
 func TestResumedSeedKnowsHowMuchIsLeft(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, _ := replicationtest.Start(t, flavor)

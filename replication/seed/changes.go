@@ -16,31 +16,31 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// changes is what a stretch of the source's binlog says has changed: which
-// rows, by their keys, and which tables as a whole. Values of rows are not
-// taken from the log: they are read again from the source, exactly.
+// changes collects what a segment of the source's binlog has changed: rows by their keys,
+// and tables as a whole. The values of rows are not taken from the log: they are read
+// again from the source, exactly.
 type changes struct {
 	*logSegment
 	schemas   []string
-	schemaSet map[string]bool // the schemas
+	schemaSet map[string]bool // the same as a set
 
 	dirty        map[table.Name]bool // to be copied again as a whole
-	snapshotOnly map[table.Name]bool // whose rows the log cannot tell: copied in a snapshot from now on
-	mismatches   map[table.Name]int  // how often its events were of another shape, in all stretches
-	schemaDDL    string              // a statement that only a new beginning can follow
-	statementErr error               // a statement in place of rows: errStatement
-	current      binlog.GTID         // the transaction at hand
-	prepared     bool                // it is prepared only (XA)
+	snapshotOnly map[table.Name]bool // the log does not tell their rows: they are copied in a snapshot from now on
+	mismatches   map[table.Name]int  // how often a table's events had another shape, in all segments
+	schemaDDL    string              // DDL of a schema, after which only a new seed helps
+	statementErr error               // the log holds a statement in place of rows: errStatement
+	current      binlog.GTID         // the transaction that is being read
+	prepared     bool                // it is only prepared (XA)
 }
 
-// logSegment is the rows that a part of the log is about.
+// logSegment holds the rows that one part of the log has changed.
 type logSegment struct {
 	known      *knownTables
 	tables     map[table.Name]*sourceTable
 	keys       map[*sourceTable]map[string]table.Key
 	references map[*sourceTable]map[string]cascadeValue // of rows that foreign keys refer to
 	count      int
-	recopied   map[table.Name]bool // tables that are copied anew
+	recopied   map[table.Name]bool // tables that are copied again as a whole
 }
 
 func newLogSegment(known *knownTables) *logSegment {
@@ -49,14 +49,15 @@ func newLogSegment(known *knownTables) *logSegment {
 	}
 }
 
-// cascadeValue is what a key of a child referred to.
+// cascadeValue is a value of a parent's columns to which rows of a child may refer.
 type cascadeValue struct {
 	cascade *cascade
-	before  table.Key // as it was: the rows that refer to it have changed
-	after   table.Key // as it is, where it was changed
+	before  table.Key // the old value: the rows that referred to it have changed
+	after   table.Key // the new value, if the parent was updated
 }
 
-// maxMismatches is how often a table is copied again because its events are of another shape.
+// maxMismatches is how often a table is copied again because its events have another
+// shape.
 const maxMismatches = 3
 
 func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]int) *changes {
@@ -67,7 +68,7 @@ func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]
 	return &changes{logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{}}
 }
 
-// takeSegment takes the stretch that has been read; another one begins.
+// takeSegment returns the segment that has been read and begins a new one.
 func (c *changes) takeSegment() *logSegment {
 	out := c.logSegment
 	out.recopied = maps.Clone(c.dirty)
@@ -76,7 +77,7 @@ func (c *changes) takeSegment() *logSegment {
 	return out
 }
 
-// table is one that is known; the same in all of a stretch.
+// table returns a known table, always the same pointer within a segment.
 func (c *logSegment) table(id table.Name) (*sourceTable, bool) {
 	t, ok := c.tables[id]
 	if !ok {
@@ -87,10 +88,10 @@ func (c *logSegment) table(id table.Name) (*sourceTable, bool) {
 	return t, ok
 }
 
-// maxSegmentTables is how many tables a stretch is about.
+// maxSegmentTables is the number of tables at which a segment ends.
 const maxSegmentTables = 5000
 
-// isLarge reports whether it is time to deal with what was found, with so many times the usual.
+// isLarge reports whether the segment has reached the given multiple of its usual size.
 func (c *logSegment) isLarge(times int) bool {
 	return c.count >= times*maxSegmentKeys || len(c.tables) >= times*maxSegmentTables
 }
@@ -117,7 +118,7 @@ func (c *logSegment) addReference(child *sourceTable, v cascadeValue) {
 	}
 }
 
-// addEvent takes the rows of one event.
+// addEvent adds the rows of one event.
 func (c *changes) addEvent(e *logevent.RowsEvent, broken bool) {
 	id := table.Name{Schema: string(e.Table.Schema), Name: string(e.Table.Table)}
 	if !c.schemaSet[id.Schema] || (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() || c.dirty[id] {
@@ -141,7 +142,7 @@ func (c *changes) addEvent(e *logevent.RowsEvent, broken bool) {
 	}
 	places, ok := t.log.Places(e)
 	if !ok {
-		// DDL has run, and the log will tell; or the shape is one that cannot be read.
+		// Either DDL has run, which the log will tell, or the shape cannot be read at all.
 		if c.mismatches[id]++; c.mismatches[id] <= maxMismatches {
 			c.dirty[id] = true
 		} else {
@@ -172,8 +173,8 @@ type logRow struct {
 	index  int
 }
 
-// literals are the literals that the image may have in a column. known is
-// false where the log leaves the column out, because it was not changed.
+// literals returns the literals that the image's value of a column may have. known is
+// false if the log leaves the column out because it was not changed.
 func (r logRow) literals(c table.Column) (values []string, known bool) {
 	at := slices.IndexFunc(r.table.log.Columns, func(l binlog.Column) bool { return l.Name == c.Name })
 	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.event.Rows[r.index]) {
@@ -186,13 +187,14 @@ func (r logRow) literals(c table.Column) (values []string, known bool) {
 	return c.LogLiterals(r.event.Rows[r.index][place]), true
 }
 
-// possibleKeys are the values of columns in the image; ok is false where one cannot be told.
+// possibleKeys returns the values that columns may have in the image; ok is false if one
+// is NULL or unreadable.
 func (r logRow) possibleKeys(columns []table.Column) (all []table.Key, ok bool) {
 	all = []table.Key{nil}
 	for _, c := range columns {
 		values, known := r.literals(c)
 		if !known {
-			return nil, true // as it was: the other image has it
+			return nil, true // unchanged: the other image has it
 		}
 		if len(values) == 0 {
 			return nil, false
@@ -220,7 +222,7 @@ func (c *changes) addKeys(t *sourceTable, row logRow) bool {
 	return ok
 }
 
-// addCascades notes what foreign keys have done to the children of a changed row.
+// addCascades adds what foreign keys have done to the children of a changed row.
 func (c *changes) addCascades(t *sourceTable, before, after logRow, update bool) {
 	for i := range t.cascades {
 		k := &t.cascades[i]
@@ -238,7 +240,7 @@ func (c *changes) addCascades(t *sourceTable, before, after logRow, update bool)
 			}
 		}
 		if !okWas {
-			continue // a NULL is referred to by no row
+			continue // no row refers to a NULL
 		}
 		for _, b := range was {
 			c.addReference(child, cascadeValue{cascade: k, before: b})
@@ -265,18 +267,18 @@ var (
 	programDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(ALGORITHM\s*=\s*\w+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\w+\s+)?(AGGREGATE\s+)?(VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT)\b`)
 	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
 	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
-	// rowStatements change rows, or call what does. In a log of rows there are none.
+	// rowStatements change rows, or call something that does. A log of rows has none of
+	// them.
 	rowStatements      = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
 	harmlessStatements = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
 )
 
-// errStatement says that the log holds a statement where rows should be: what it
-// did to which rows, by triggers and functions, too, nobody can tell, and the link
-// would run it again.
+// errStatement means that the log holds a statement where rows should be. No one can tell
+// which rows it changed, by triggers and functions too, and the link would run it again.
 var errStatement = errors.New("the binlog holds a statement in place of rows (H4)")
 
-// statementError is the error of a statement in place of rows. The text itself may
-// hold data and stays out of it.
+// statementError returns the error for a statement in place of rows. It leaves the text
+// out, which may hold data.
 func statementError(word, schema string, id binlog.GTID) error {
 	if schema == "" {
 		schema = "none"
@@ -285,8 +287,8 @@ func statementError(word, schema string, id binlog.GTID) error {
 		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
 }
 
-// addStatement takes what is in the log as a statement: every table that it may
-// be about is copied again. What it does to the table is never guessed at.
+// addStatement marks every table that a logged statement may concern: they are copied
+// again. The seed never guesses what a statement does to a table.
 func (c *changes) addStatement(schema, text string) {
 	word := binlog.FirstWord(text)
 	if word == "XA" {
@@ -295,12 +297,12 @@ func (c *changes) addStatement(schema, text string) {
 	}
 	text = withoutComments(text)
 	if slices.Contains(harmlessStatements, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
-		return // programs and accounts are made at the end, and compared then
+		return // programs and accounts are made, and then compared, at the end
 	}
 	lower := strings.ToLower(text)
 	if slices.Contains(rowStatements, word) {
 		ours := func(s string) bool { return strings.EqualFold(s, schema) || mentions(lower, s) }
-		if c.statementErr == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // what LOAD DATA is about is not told
+		if c.statementErr == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // LOAD DATA does not name its table
 			c.statementErr = statementError(word, schema, c.current)
 		}
 		return
@@ -323,7 +325,7 @@ func (c *changes) addStatement(schema, text string) {
 			}
 		}
 	}
-	c.dirty[table.Name{}] = true // a table may be new
+	c.dirty[table.Name{}] = true // the statement may have made a table
 }
 
 func withoutComments(text string) string {
@@ -340,7 +342,7 @@ func withoutComments(text string) string {
 	}
 }
 
-// mentions reports whether a statement may be about something of that name.
+// mentions reports whether a statement may concern something of that name.
 func mentions(lowerText, name string) bool {
 	name = strings.ToLower(name)
 	return strings.Contains(lowerText, name) || strings.Contains(lowerText, strings.ReplaceAll(name, "`", "``")) ||

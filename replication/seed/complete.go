@@ -19,9 +19,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// complete adds indexes, foreign keys and counters to the tables.
+// complete adds the deferred indexes and foreign keys to the tables and sets their
+// counters.
 func (r *run) complete(ctx context.Context) error {
-	for _, keys := range []bool{false, true} { // foreign keys when every table has its indexes
+	for _, keys := range []bool{false, true} { // foreign keys once every table has its indexes
 		err := r.notes.eachIncomplete(ctx, func(list []deferredNote) error { return r.addToTables(ctx, list, keys) })
 		if err != nil {
 			return err
@@ -30,7 +31,8 @@ func (r *run) complete(ctx context.Context) error {
 	return r.setCounters(ctx)
 }
 
-// addToTables adds the indexes of tables, or their foreign keys, which makes them whole.
+// addToTables adds the deferred indexes of tables, or their foreign keys, which completes
+// them.
 func (r *run) addToTables(ctx context.Context, list []deferredNote, keys bool) error {
 	var whole []table.Name
 	group, limited := errgroup.WithContext(ctx)
@@ -51,8 +53,8 @@ func (r *run) addToTables(ctx context.Context, list []deferredNote, keys bool) e
 	return r.notes.write(ctx, completeNote(whole))
 }
 
-// addDeferred adds what a table lacks of its indexes or of its foreign keys. An
-// earlier try may have added them without noting it.
+// addDeferred adds the indexes or the foreign keys that a table still lacks. An earlier
+// attempt may have added some without noting it.
 func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string, keys bool) error {
 	deferred = slices.DeleteFunc(slices.Clone(deferred), func(d string) bool { return foreignKey.MatchString(d) != keys })
 	if len(deferred) == 0 {
@@ -97,7 +99,7 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 
 var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
 
-// counter is a table's AUTO_INCREMENT as its definition shows it, or 0.
+// counter returns a table's AUTO_INCREMENT from its definition, or 0.
 func counter(create string) uint64 {
 	at := strings.LastIndex(create, "\n)")
 	if at < 0 {
@@ -114,7 +116,7 @@ func counter(create string) uint64 {
 	return n
 }
 
-// setCounters lets AUTO_INCREMENT go on where the source's is.
+// setCounters raises the target's AUTO_INCREMENT values to the source's.
 func (r *run) setCounters(ctx context.Context) error {
 	var ids []table.Name
 	for id := range r.known.withCounter() {
@@ -154,7 +156,7 @@ func (r *run) setCountersOf(ctx context.Context, ids []table.Name) error {
 	})
 }
 
-// counters are the AUTO_INCREMENTs of tables that are above 0.
+// counters returns the AUTO_INCREMENT values of tables; those of 0 are left out.
 func counters(ctx context.Context, s *replication.Server, ids []table.Name) (map[table.Name]uint64, error) {
 	w, err := wire.OpenForQuestions(ctx, s)
 	if err != nil {

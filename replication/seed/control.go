@@ -19,25 +19,26 @@ import (
 
 const lockName = "migrate.seed"
 
-// ControlInterval is how often a running seed looks for changed limits and tells its progress.
+// ControlInterval is how often a running seed reads changed limits and writes its
+// progress.
 const ControlInterval = time.Second
 
-// controlTimeout is how long the command waits for a seed that is only beginning.
+// controlTimeout is how long ChangeLimits waits for a seed that has just begun.
 const controlTimeout = 30 * time.Second
 
-// lockWaitSeconds is how long a seed waits for the session of one that was killed to end.
+// lockWaitSeconds is how long a seed waits for the session of a killed one to end.
 const lockWaitSeconds = 20
 
 // Rows of the control table.
 const (
 	controlWanted = "wanted" // LimitsChange, by migrate throttle
-	controlState  = "state"  // SeedState, by the seed
+	controlState  = "state"  // State, by the seed
 )
 
-// ErrNoSeed is wrapped when no seed of the pair runs.
+// ErrNoSeed is wrapped if no seed of the pair is running.
 var ErrNoSeed = errors.New("no seed is running")
 
-// LimitsChange is limits of a running seed that are to be others; nil ones stay.
+// LimitsChange changes some limits of a running seed; nil fields stay as they are.
 type LimitsChange struct {
 	Workers        *int           `json:"workers,omitempty"`
 	BytesPerSecond *int64         `json:"bytes_per_second,omitempty"`
@@ -46,7 +47,7 @@ type LimitsChange struct {
 	Paused         *bool          `json:"paused,omitempty"`
 }
 
-// appliedTo is the limits with the change.
+// appliedTo returns the limits with the change.
 func (c LimitsChange) appliedTo(l throttle.Limits) throttle.Limits {
 	override(&l.Workers, c.Workers)
 	override(&l.BytesPerSecond, c.BytesPerSecond)
@@ -56,7 +57,7 @@ func (c LimitsChange) appliedTo(l throttle.Limits) throttle.Limits {
 	return l
 }
 
-// onTopOf is the change on top of an earlier one.
+// onTopOf returns an earlier change with this one on top.
 func (c LimitsChange) onTopOf(earlier LimitsChange) LimitsChange {
 	later := func(a, b *int) *int {
 		if a != nil {
@@ -83,14 +84,14 @@ func override[T any](value, by *T) {
 	}
 }
 
-// State is what a running seed says of itself, once a second.
+// State is what a running seed publishes once a second.
 type State struct {
 	Pair     string          `json:"pair"`
 	Limits   throttle.Limits `json:"limits"`
 	Progress Progress        `json:"progress"`
 }
 
-// Running asks the target for the pair's seed; ok is false when none runs.
+// Running asks the target for the pair's seed; ok is false if none is running.
 func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, err error) {
 	db, err := pair.Target.DB(ctx)
 	if err != nil {
@@ -108,9 +109,9 @@ func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, 
 	return state, true, err
 }
 
-// ChangeLimits changes the limits of the pair's running seed, which follows within
-// about a second, and returns the limits that it then has. It needs no lock of
-// the migration. Without a seed it returns ErrNoSeed.
+// ChangeLimits changes the limits of the pair's running seed, which adopts them within
+// about a second, and returns its state with the new limits. It does not need the
+// migration's lock. Without a seed it returns ErrNoSeed.
 func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChange) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
@@ -130,7 +131,7 @@ func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChang
 		if n := query.ErrorNumber(err); n != 1146 && n != 1049 {
 			return State{}, err
 		}
-		if wait.For(ctx, ControlInterval) != nil { // it begins or ends this moment: there is no table yet, or none any more
+		if wait.For(ctx, ControlInterval) != nil { // the seed is beginning or ending: there is no table yet, or no longer
 			return State{}, report.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
 		}
 	}
@@ -148,14 +149,14 @@ func changeRunning(ctx context.Context, target *replication.Server, change Limit
 	return nil
 }
 
-// changeWanted merges the change into what was wanted before: two operators may
-// do so at once.
+// changeWanted merges the change into the earlier ones in one transaction: two operators
+// may change limits at once.
 func changeWanted(ctx context.Context, session *replication.Session, change LimitsChange) error {
 	tx, err := session.BeginTx(ctx, &sql.TxOptions{})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
 	var earlier LimitsChange
 	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ? FOR UPDATE", controlWanted)
 	if err != nil {
@@ -172,7 +173,8 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 	return tx.Commit()
 }
 
-// readControl reads a row of the control table; no table and no row are no error.
+// readControl reads a row of the control table. found is false, without an error, if the
+// table or the row is missing.
 func readControl(ctx context.Context, q query.Queryer, name string, into any) (found bool, err error) {
 	text, err := query.Text(ctx, q, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ?", name)
 	if n := query.ErrorNumber(err); n == 1146 || n == 1049 || err == nil && text == "" {
@@ -192,15 +194,15 @@ func writeControl(ctx context.Context, e query.Execer, name string, value any) e
 	return replication.WrapErr("write what a seed is told", err)
 }
 
-// Control is the session of a running seed that holds its lock, reads what
-// is wanted of it, and writes how far it is.
+// Control is the session of a running seed. It holds the seed's lock, reads the changed
+// limits and writes the progress.
 type Control struct {
 	target  *replication.Server
 	Session *replication.Session
 }
 
-// TakeControl takes the lock. The session of a seed that was killed may hold it
-// for a moment: it is waited for, unless its holder shows that it is alive.
+// TakeControl takes the lock. The session of a killed seed may hold it for a moment:
+// TakeControl waits for that, unless the holder's progress shows that it is alive.
 func TakeControl(ctx context.Context, target *replication.Server) (*Control, error) {
 	session, err := target.Session(ctx, dialect.Unlogged)
 	if err != nil {
@@ -225,7 +227,7 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 			return err
 		}
 		if n > 0 && string(now) != string(before) {
-			break // it is written once a second
+			break // a living seed writes it once a second
 		}
 		before = now
 	}
@@ -233,7 +235,7 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 		"two seeds never write to one target: see what runs with migrate throttle --show")
 }
 
-// Make makes the table, once migrate's schema is there.
+// Make creates the control table. migrate's schema must exist.
 func (c *Control) Make(ctx context.Context) error {
 	_, err := c.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+
 		" (name VARCHAR(16) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")
@@ -243,8 +245,8 @@ func (c *Control) Make(ctx context.Context) error {
 	return nil
 }
 
-// Lead follows what is wanted and writes the state until ctx ends. It fails
-// when its session does: then the lock is lost, and the seed must end.
+// Lead follows changed limits and writes the state until ctx ends. It fails when its
+// session does: the lock is lost then, and the seed must end.
 func (c *Control) Lead(ctx context.Context, pair string, configured throttle.Limits, t *throttle.Throttle, now func() Progress) error {
 	tick := time.NewTicker(ControlInterval)
 	defer tick.Stop()
@@ -273,13 +275,13 @@ func (c *Control) step(ctx context.Context, pair string, configured throttle.Lim
 	}
 	err := writeControl(ctx, c.Session, controlState, State{Pair: pair, Limits: t.Current(), Progress: now()})
 	if query.ErrorNumber(err) == 1146 {
-		return nil // the seed has ended this moment
+		return nil // the seed has just ended
 	}
 	return err
 }
 
-// Close gives the lock back at once: a server notices only later that a session
-// has ended. Of a session that is dead already the server takes it.
+// Close releases the lock at once, because a server notices the end of a session only
+// later. If the session is dead, the server releases the lock.
 func (c *Control) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), ControlInterval)
 	defer cancel()

@@ -20,27 +20,24 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-const firstChunk = 1000 // rows
+const (
+	firstChunk = 1000 // rows
+	minChunk   = 50   // rows, unless rows are long
+	maxChunk   = 100_000
+	chunkTime  = time.Second
 
-const minChunk = 50 // of rows that are not long
+	minSplitRows   = 4 * firstChunk // rows that a range must have left to be split
+	maxSplitOffset = 200_000        // rows that a split may skip to find its place
 
-const maxChunk = 100_000
+	// readTimeLimit is how long one SELECT may stay open on the source. Its result is
+	// cut off then, and another SELECT reads the rest.
+	readTimeLimit = 3 * time.Second
+	// workerCheckInterval is how often the number of workers is adjusted.
+	workerCheckInterval = 500 * time.Millisecond
+)
 
-const chunkTime = time.Second
-
-const minSplitRows = 4 * firstChunk // rows left in a range that is worth sharing
-
-const maxSplitOffset = 200_000 // rows that a split may pass over to find its place
-
-// readTimeLimit is how long a statement of ours on the source may be open: its
-// rows are cut off then, and read by another.
-const readTimeLimit = 3 * time.Second
-
-// workerCheckInterval is how often the number of workers is looked at.
-const workerCheckInterval = 500 * time.Millisecond
-
-// copier copies the ranges of many tables by a few workers. A worker without a
-// range takes half of what another has left.
+// copier copies the ranges of many tables with a few workers. A worker without a range
+// takes half of what is left of another one's.
 type copier struct {
 	source, target *replication.Server
 	notes          notes
@@ -49,19 +46,19 @@ type copier struct {
 	prepareFrom    int64
 
 	mu      sync.Mutex
-	workers int // that are at work
+	workers int // that are running
 
 	changed    *sync.Cond
 	waiting    []*keyRange // the longest last
 	busy       map[*keyRange]bool
 	lastParts  map[table.Name]int
 	openRanges map[table.Name]int // ranges that are not copied yet
-	finished   chan struct{}      // closed when all is copied
+	finished   chan struct{}      // closed when everything is copied
 	stopped    bool
 	dirty      map[table.Name]bool // tables that DDL has changed meanwhile
 }
 
-// copy copies the ranges, and returns the tables that changed meanwhile.
+// copy copies the ranges and returns the tables that DDL has changed meanwhile.
 func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[table.Name]bool, error) {
 	c.changed = sync.NewCond(&c.mu)
 	c.busy, c.dirty, c.stopped = map[*keyRange]bool{}, map[table.Name]bool{}, false
@@ -87,8 +84,8 @@ func (c *copier) copy(ctx context.Context, ranges []*keyRange) (map[table.Name]b
 	return c.dirty, group.Wait()
 }
 
-// keepWorkers keeps as many workers at work as the throttle allows, which may change,
-// until all is copied.
+// keepWorkers keeps as many workers running as the throttle allows at the moment, until
+// everything is copied.
 func (c *copier) keepWorkers(ctx context.Context, group *errgroup.Group, most int) {
 	tick := time.NewTicker(workerCheckInterval)
 	defer tick.Stop()
@@ -114,8 +111,8 @@ func (c *copier) keepWorkers(ctx context.Context, group *errgroup.Group, most in
 	}
 }
 
-// leaveIfSurplus reports whether there are more workers than there may be; then the one
-// that asks is counted no more. It is called with the lock held.
+// leaveIfSurplus reports whether there are more workers than allowed, and if so removes
+// the caller from their number. The caller holds the lock.
 func (c *copier) leaveIfSurplus() bool {
 	if c.workers <= c.throttle.Current().Workers {
 		return false
@@ -124,7 +121,7 @@ func (c *copier) leaveIfSurplus() bool {
 	return true
 }
 
-// next is the range that a worker goes on with; nil when all are done.
+// next returns a worker's next range, or nil if the worker is to end.
 func (c *copier) next(ctx context.Context, from *wire.Conn) (*keyRange, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,13 +145,13 @@ func (c *copier) next(ctx context.Context, from *wire.Conn) (*keyRange, error) {
 		if err != nil || r != nil {
 			return r, err
 		}
-		if !tried { // or the lock was let go: what is told meanwhile was not heard
+		if !tried { // split released the lock: a broadcast may have been missed meanwhile
 			c.changed.Wait()
 		}
 	}
 }
 
-// done takes note that a range is copied.
+// done records that a range is copied.
 func (c *copier) done(r *keyRange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +166,7 @@ func (c *copier) done(r *keyRange) {
 	c.changed.Broadcast()
 }
 
-// handBack gives a range to others, where there are more workers than there may be.
+// handBack gives a range to the other workers if there are more workers than allowed.
 func (c *copier) handBack(r *keyRange) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -211,10 +208,11 @@ func (c *copier) work(ctx context.Context) error {
 	}
 }
 
-// Settings of the sessions that read chunks: each reads what is committed when it begins.
+// readSettings are the settings of sessions that read chunks: each SELECT reads what is
+// committed when it begins.
 var readSettings = []string{wire.ReadCommitted}
 
-// errFewerWorkers ends a worker that is not wanted any more.
+// errFewerWorkers ends a worker that is no longer wanted.
 var errFewerWorkers = errors.New("there are to be fewer workers")
 
 // copyRange copies a range chunk by chunk. The note of a chunk commits with its rows.
@@ -239,7 +237,7 @@ func (c *copier) copyRange(ctx context.Context, r *keyRange, from, to *wire.Conn
 		}
 		r.chunkRows = nextChunk(size, got, time.Since(began), c.throttle.ChunkSize())
 		r.rowsLeft = max(r.rowsLeft-got.rows, 2*r.chunkRows+1, minSplitRows) // statistics may be far too low
-		c.changed.Broadcast()                                                // there is something to split again, perhaps
+		c.changed.Broadcast()                                                // perhaps it can be split again
 		c.mu.Unlock()
 		if got.isLast(size) {
 			return nil
@@ -259,14 +257,14 @@ func (c *copier) copyChunk(ctx context.Context, r *keyRange, from, to *wire.Conn
 	return got, err
 }
 
-// query reads the next rows of a range.
+// query returns the statement that reads the next rows of a range.
 func (r *keyRange) query() string {
 	t := r.table
 	return "SELECT " + t.selectList() + " FROM " + t.Quoted() + " WHERE " + table.Within(t.keyCols, r.pos, r.upper) +
 		" ORDER BY " + t.keyList() + " LIMIT " + strconv.FormatInt(r.chunkRows, 10)
 }
 
-// pumpRange copies the next rows of a range, and notes it, in the transaction that is open.
+// pumpRange copies the next rows of a range and notes them, in the open transaction.
 func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn) (pumpResult, error) {
 	t := r.table
 	p := &pump{from: from, to: to, table: t, verb: "REPLACE", manyRows: r.pos != nil || t.Bytes >= c.prepareFrom, onRead: c.throttle.Count, limit: readTimeLimit}
@@ -282,7 +280,8 @@ func (c *copier) pumpRange(ctx context.Context, r *keyRange, from, to *wire.Conn
 	return got, err
 }
 
-// firstChunk is how many rows a table's first chunk has, by what a row usually takes.
+// firstChunk returns the number of rows of a table's first chunk, from its average row
+// length.
 func (t *sourceTable) firstChunk(bytes int64) int64 {
 	if t.Bytes <= 0 || t.rows <= 0 {
 		return firstChunk
@@ -290,7 +289,8 @@ func (t *sourceTable) firstChunk(bytes int64) int64 {
 	return max(1, min(firstChunk, int64(float64(bytes)/float64(t.Bytes)*float64(t.rows))))
 }
 
-// nextChunk is how many rows the next chunk has, by what the last one took.
+// nextChunk returns the number of rows of the next chunk, from the time and size of the
+// last one.
 func nextChunk(size int64, got pumpResult, took time.Duration, bytes int64) int64 {
 	next := size * 4
 	if took > 0 {
@@ -303,13 +303,13 @@ func nextChunk(size int64, got pumpResult, took time.Duration, bytes int64) int6
 	return min(next, maxChunk)
 }
 
-// split takes the rear half of the longest range that is at work, and notes
-// both halves before either goes on. It is called with the lock held. Rows
-// that both copy at the border are replaced by themselves.
+// split takes the rear half of the longest range in progress, and notes both halves before
+// either continues. The caller holds the lock. Rows at the border that both copy are
+// replaced by themselves.
 func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tried bool, err error) {
 	var longest *keyRange
 	for r := range c.busy {
-		// Rows so long that one is a chunk are read one at a time, for memory's sake.
+		// Rows so long that one fills a chunk are read one at a time, to save memory.
 		if r.chunkRows > 1 && r.rowsLeft >= minSplitRows && r.rowsLeft > 2*r.chunkRows && (longest == nil || r.rowsLeft > longest.rowsLeft) && r.pos != nil {
 			longest = r
 		}
@@ -317,7 +317,7 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 	if longest == nil {
 		return nil, false, nil
 	}
-	// Find the place without the lock: the range only moves on meanwhile.
+	// Look for the place without the lock: the range can only advance meanwhile.
 	copied := *longest
 	c.mu.Unlock()
 	middle, err := c.middle(ctx, from, &copied)
@@ -326,7 +326,7 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 		if errors.Is(err, schema.ErrTableChanged) {
 			err = nil
 		}
-		longest.rowsLeft = 0 // not worth another try
+		longest.rowsLeft = 0 // do not try again
 		return nil, true, err
 	}
 	if fmt.Sprint(longest.upper) != fmt.Sprint(copied.upper) {
@@ -345,7 +345,7 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 	return rear, true, nil
 }
 
-// middle is a key about half way through what a range has left, nil if there is none.
+// middle returns a key about half way through the rest of a range, or nil.
 func (c *copier) middle(ctx context.Context, from *wire.Conn, r *keyRange) (table.Key, error) {
 	t := r.table
 	if len(t.keyCols) == 1 && isInteger(t.keyCols[0].Type) {
@@ -359,7 +359,7 @@ func isInteger(kind string) bool {
 	return slices.Contains([]string{"tinyint", "smallint", "mediumint", "int", "bigint"}, kind)
 }
 
-// middleNumber is the number half way to the range's last key.
+// middleNumber returns a key near the number half way to the range's last key.
 func (c *copier) middleNumber(ctx context.Context, from *wire.Conn, r *keyRange) (table.Key, error) {
 	t := r.table
 	last, err := t.keyOf(ctx, from, "WHERE "+table.Within(t.keyCols, r.pos, r.upper)+" ORDER BY "+t.keyList()+" DESC LIMIT 1")
@@ -368,38 +368,11 @@ func (c *copier) middleNumber(ctx context.Context, from *wire.Conn, r *keyRange)
 	}
 	var a, b float64
 	if a, err = strconv.ParseFloat(r.pos[0], 64); err != nil {
-		return nil, nil //nolint:nilerr // what is no number has no middle
+		return nil, nil //nolint:nilerr // a value that is no number has no middle
 	}
 	if b, err = strconv.ParseFloat(last[0], 64); err != nil {
 		return nil, nil //nolint:nilerr // as above
 	}
 	return t.keyOf(ctx, from, "WHERE "+query.Quote(t.keyCols[0].Name)+fmt.Sprintf(" >= %.0f", a+(b-a)/2)+" AND "+
 		table.Within(t.keyCols, r.pos, last)+" ORDER BY "+t.keyList()+" LIMIT 1")
-}
-
-// keyOf reads the key of the first row that a condition finds; nil if none.
-func (t *sourceTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
-	keys, err := t.keysOf(ctx, from, condition)
-	if err != nil || len(keys) == 0 {
-		return nil, err
-	}
-	return keys[0], nil
-}
-
-// keysOf reads the keys of all rows that a condition finds.
-func (t *sourceTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
-	var keys []table.Key
-	err := from.Query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.Quoted()+" "+condition, func(row []byte) error {
-		key := make(table.Key, len(t.keyCols))
-		for i, c := range t.keyCols {
-			value, rest, err := wire.NextValue(row)
-			if err != nil {
-				return err
-			}
-			key[i], row = c.WireLiteral(value), rest
-		}
-		keys = append(keys, key)
-		return nil
-	})
-	return keys, replication.WrapErr("read keys of "+t.Title(), schema.ChangedError(err))
 }

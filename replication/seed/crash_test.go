@@ -30,9 +30,10 @@ func TestSeedToBeKilled(t *testing.T) {
 	require.NoError(t, StepWith(pair, Options{BytesPerSecond: 6 << 20, prepareFrom: 1, batchTables: 7}).Op.Apply(t.Context()))
 }
 
-// TestSeedSurvivesKills ends, at random moments while the source is written
-// to, the seed's process or a server by SIGKILL, or their connections; it lets the seed go on
-// each time, and compares all rows in the end. MIGRATE_TEST_SEED_KILLS is how often, on each flavor.
+// TestSeedSurvivesKills kills the seed's process or a server with SIGKILL, or cuts their
+// connections, at random moments while the source is written to. The seed continues each
+// time, and in the end all rows are compared. MIGRATE_TEST_SEED_KILLS is the number of
+// kills on each flavor.
 func TestSeedSurvivesKills(t *testing.T) {
 	kills := 10
 	if text := os.Getenv(crashKills); text != "" {
@@ -40,14 +41,14 @@ func TestSeedSurvivesKills(t *testing.T) {
 		require.NoError(t, err)
 	}
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		// A seed needs two to four seconds here: many are needed for many kills.
+		// A seed takes two to four seconds here: many kills need many seeds.
 		for left := kills; left > 0; {
 			left -= crashOneSeed(t, flavor, min(left, 20))
 		}
 	})
 }
 
-// crashOneSeed makes one seed, which it lets go on after each of so many kills at most.
+// crashOneSeed makes one seed, which continues after each of at most so many kills.
 func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) {
 	pair, source, target := replicationtest.Start(t, flavor)
 	defer source.Kill()
@@ -80,7 +81,7 @@ func crashOneSeed(t *testing.T, flavor servertest.Flavor, kills int) (done int) 
 	return done
 }
 
-// crasher ends parts of a seed that runs.
+// crasher kills parts of a running seed.
 type crasher struct {
 	t       *testing.T
 	servers []*servertest.Instance
@@ -88,7 +89,7 @@ type crasher struct {
 	random  *rand.Rand
 }
 
-// once runs the seed in a process of its own until something of it is ended.
+// once runs the seed in a process of its own until it ends or something is killed.
 func (c *crasher) once(n int) (finished bool) {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
@@ -173,7 +174,7 @@ func (b *breaker) cut() {
 	b.open = nil
 }
 
-// crashSmallTables is how many tables there are that are copied together.
+// crashSmallTables is the number of tables that are copied together.
 const crashSmallTables = 40
 
 func makeCrashTables(s *servertest.Instance) {
@@ -188,8 +189,8 @@ func makeCrashTables(s *servertest.Instance) {
 	}
 }
 
-// crashLoad is load, and writes that are hard to follow: keys that move, unique
-// values that change hands, foreign keys that act.
+// crashLoad is Load and writes that are hard to follow: keys that move, unique values that
+// change hands, foreign keys that act.
 func crashLoad(t *testing.T, s *servertest.Instance) (stop func() int64) {
 	stopLoad := replicationtest.Load(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -212,7 +213,7 @@ func crashLoad(t *testing.T, s *servertest.Instance) (stop func() int64) {
 				fmt.Sprintf("REPLACE INTO load1.few%d VALUES (%d, %d)", i%crashSmallTables, random.IntN(4), n),
 				fmt.Sprintf("DELETE FROM load1.few%d WHERE id = %d", j%crashSmallTables, random.IntN(4)),
 			} {
-				_, _ = s.Root().ExecContext(ctx, statement) // some are to fail
+				_, _ = s.Root().ExecContext(ctx, statement) // some are meant to fail
 			}
 		}
 	}()

@@ -9,11 +9,11 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// createParts is a table's CREATE statement without what is cheaper to make when
-// the rows are there: secondary indexes and foreign keys.
+// createParts is a CREATE TABLE statement without the definitions that are cheaper to add
+// after the rows: secondary indexes and foreign keys.
 type createParts struct {
 	create   string
-	deferred []string // what to add when the rows are there, indexes first
+	deferred []string // definitions to add after the rows, indexes first
 }
 
 var (
@@ -23,21 +23,21 @@ var (
 	autoIncrement   = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
 )
 
-// keepIndexesBelow is the size below which another DDL statement costs more than to
-// keep the indexes while rows come in. Unique ones come later all the same: a
-// fuzzy copy may break them for a while.
+// keepIndexesBelow is the size in bytes below which another DDL statement costs more than
+// keeping the indexes while rows arrive. Unique indexes are deferred all the same: a fuzzy
+// copy may violate them for a while.
 const keepIndexesBelow = 1 << 20
 
-// deferIndexes takes a CREATE TABLE apart. keep names indexes that the copy needs;
-// lookups are column lists that must stay findable by an index. The indexes
-// before a kept one stay too, so that their order in the end is the source's.
+// deferIndexes splits a CREATE TABLE. It keeps the index that the copy uses as its key,
+// that of the AUTO_INCREMENT column, and those by which lookups find rows. Indexes before
+// a kept one stay too, so that the final order is the source's.
 func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 	create := t.object.Create
 	head, definitions, tail, err := splitDefinitions(create)
 	if err != nil {
 		return createParts{}, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}
-	lastKept := map[string]int{} // by class: unique and other indexes are sorted apart
+	lastKept := map[string]int{} // by class: unique and other indexes are ordered separately
 	for i, d := range definitions {
 		m := indexDefinition.FindStringSubmatch(d)
 		if m == nil {
@@ -66,8 +66,8 @@ func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 	return createParts{create: head + strings.Join(kept, ",\n  ") + tail, deferred: append(indexes, keys...)}, nil
 }
 
-// indexesCounter reports whether an index begins with the AUTO_INCREMENT
-// column, which the server wants an index for.
+// indexesCounter reports whether an index covers the AUTO_INCREMENT column, for which the
+// server requires one.
 func indexesCounter(index string, definitions []string) bool {
 	for _, d := range definitions {
 		if !strings.HasPrefix(d, "`") || !autoIncrement.MatchString(unquoted(d)) {
@@ -75,7 +75,7 @@ func indexesCounter(index string, definitions []string) bool {
 		}
 		name := d[:nameEnd(d)]
 		m := indexedColumns.FindStringSubmatch(index)
-		return m != nil && strings.Contains(m[1], name) // also where it is not the first (MyISAM)
+		return m != nil && strings.Contains(m[1], name) // MyISAM also allows it at another place than the first
 	}
 	return false
 }
@@ -87,7 +87,7 @@ func indexesLookup(index string, lookups [][]string) bool {
 	})
 }
 
-// nameEnd is the length of the quoted name that text begins with.
+// nameEnd returns the length of the quoted name at the beginning of text.
 func nameEnd(text string) int {
 	for i := 1; i < len(text); i++ {
 		if text[i] != '`' {
@@ -102,7 +102,7 @@ func nameEnd(text string) int {
 	return len(text)
 }
 
-// unquoted is text without what is in quotes.
+// unquoted returns text without its quoted parts.
 func unquoted(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -115,7 +115,7 @@ func unquoted(text string) string {
 	return b.String()
 }
 
-// quotedEnd is the end of the quoted part that begins at i, or i if none does.
+// quotedEnd returns the end of the quoted part that begins at i, or i if none does.
 func quotedEnd(text string, i int) int {
 	quote := text[i]
 	if quote != '\'' && quote != '"' && quote != '`' {
@@ -135,8 +135,8 @@ func quotedEnd(text string, i int) int {
 	return len(text)
 }
 
-// splitDefinitions cuts a CREATE TABLE at the commas of its list of columns,
-// keys and constraints.
+// splitDefinitions splits a CREATE TABLE at the commas of its list of columns, keys and
+// constraints.
 func splitDefinitions(create string) (head string, definitions []string, tail string, err error) {
 	depth, start := 0, 0
 	for i := 0; i < len(create); i++ {

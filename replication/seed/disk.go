@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// diskMargin is what a target's disk must have besides the copy, for logs and
-	// the sorting of indexes, and diskShare the same as a share of the copy.
+	// diskMargin and diskShare, a share of the copy, are the room that the target's disk
+	// needs beside the copy for logs and the sorting of indexes.
 	diskMargin = 128 << 20
 	diskShare  = 0.1
-	// diskFullBelow is from where on a disk counts as full.
+	// diskFullBelow is the free space, in bytes, below which a disk counts as full.
 	diskFullBelow = 8 << 20
-	// diskTimeout bounds the question that comes after an error.
+	// diskTimeout bounds the look at the disk after an error.
 	diskTimeout = 10 * time.Second
 )
 
-// disk is what the file system of a data directory has.
+// disk describes the file system of a data directory.
 type disk struct {
 	dir, device, mount string
 	free               int64
@@ -37,7 +37,7 @@ func (d disk) String() string {
 	return fmt.Sprintf("%s on %s (%s) has %s free", d.dir, d.device, d.mount, phrase.Bytes(d.free))
 }
 
-// readDisk asks the machine of a server; ok is false where that is not reached.
+// readDisk asks the host of a server; ok is false if there is no access to the host.
 func readDisk(ctx context.Context, s *replication.Server) (d disk, ok bool, err error) {
 	if s.Host() == nil {
 		return disk{}, false, nil
@@ -70,8 +70,8 @@ func (d *disk) ask(ctx context.Context, s *replication.Server) error {
 	return nil
 }
 
-// requireDisk refuses a target that the copy does not fit on (H29). What an
-// earlier try has copied is there already.
+// requireDisk refuses a target on which the copy does not fit (H29). It subtracts what an
+// earlier attempt has copied already.
 func (r *run) requireDisk(ctx context.Context) error {
 	d, ok, err := readDisk(ctx, r.Pair.Target)
 	if err != nil || !ok {
@@ -91,7 +91,8 @@ func (r *run) requireDisk(ctx context.Context) error {
 		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
 }
 
-// dataSize is what tables and indexes of schemas take on a server's disk.
+// dataSize returns the size of the tables and indexes of schemas on a server's disk, in
+// bytes.
 func dataSize(ctx context.Context, s *replication.Server, schemas []string) (int64, error) {
 	if len(schemas) == 0 {
 		return 0, nil
@@ -112,7 +113,7 @@ func dataSize(ctx context.Context, s *replication.Server, schemas []string) (int
 	return query.Number(text), nil
 }
 
-// isFull recognises what a server says when its disk is full: ER_RECORD_FILE_FULL,
+// isFull recognises the errors of a server whose disk is full: ER_RECORD_FILE_FULL,
 // ER_DISK_FULL, ER_ERROR_ON_WRITE and others with the system's ENOSPC.
 func isFull(err error) bool {
 	switch query.ErrorNumber(err) {
@@ -127,9 +128,9 @@ func isFull(err error) bool {
 	return false
 }
 
-// explainFullDisk names the disk in an error that comes of its being full: one
-// that the server said, or one of a server that did not survive it. It is asked
-// for although ctx may have ended. The seed goes on from there when there is room.
+// explainFullDisk names the disk in an error that a full disk has caused, whether the
+// server reported that or died of it. When there is room again, the seed continues from
+// where it was.
 func (s *Op) explainFullDisk(ctx context.Context, err error) error {
 	if err == nil || s.Pair.Target.Host() == nil || ctx.Err() != nil {
 		return err
@@ -144,7 +145,7 @@ func (s *Op) explainFullDisk(ctx context.Context, err error) error {
 	case diskErr != nil || !full && d.free >= diskFullBelow:
 		return err
 	}
-	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.Pair.Target.Name(), d, err.Error()), roomHint) // not to be tried again as it is
+	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.Pair.Target.Name(), d, err.Error()), roomHint) // a permanent error: a retry would fail again
 }
 
 const roomHint = "make room there, then run migrate apply: the seed goes on from where it is"

@@ -16,8 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// smallDisk is a file system of its own in memory; the servers that are started
-// after it have their files there.
+// smallDisk mounts a small file system in memory. Servers that are started afterwards have
+// their files there.
 func smallDisk(t *testing.T, size string) string {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+size); err != nil {
@@ -31,7 +31,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fill leaves no more than some bytes of a disk, until its result is called.
+// fill leaves only so many bytes of a disk free, until its result is called.
 func fill(t *testing.T, dir string, left int64) (empty func()) {
 	path := filepath.Join(dir, "ballast")
 	f, err := os.Create(path)
@@ -46,8 +46,8 @@ func fill(t *testing.T, dir string, left int64) (empty func()) {
 	return func() { require.NoError(t, os.Remove(path)) }
 }
 
-// TestSeedNamesTheDiskThatIsFull: before the copy where it can be known, and in
-// the middle of it; with room again the seed goes on.
+// TestSeedNamesTheDiskThatIsFull fills the target's disk before the copy, which then is
+// not begun, and in the middle of it. With room again the seed continues.
 func TestSeedNamesTheDiskThatIsFull(t *testing.T) {
 	for _, flavor := range servertest.Flavors() {
 		t.Run(string(flavor), func(t *testing.T) {

@@ -19,16 +19,16 @@ const (
 	maxSnapshots      = 10
 )
 
-// errSnapshotTooLong says that the last snapshot was open for too long.
+// errSnapshotTooLong means that the last snapshot would have been open for too long.
 var errSnapshotTooLong = errors.New("the last snapshot takes too long")
 
-// lastRounds does what is left inside a snapshot that is not open for longer
-// than snapshotTime, where that can be: a source that is written to faster than
-// one connection follows gets more rounds before the next try, and in the end,
-// visibly, the time that it takes.
+// lastRounds does what is left inside a snapshot, which it tries not to keep open for
+// longer than snapshotTimeLimit. A source that is written to faster than one connection
+// can follow gets more rounds before the next attempt. The last attempt takes the time
+// that it needs, and a note has said so.
 func (r *run) lastRounds(ctx context.Context) error {
 	for try := 1; ; try++ {
-		if try > 1 || time.Since(r.roundBegan) > quickRound { // there may be more by now than fits in
+		if try > 1 || time.Since(r.roundBegan) > quickRound { // by now there may be more than fits
 			if _, err := r.round(ctx); err != nil || len(r.dirty) > 0 {
 				return err
 			}
@@ -46,8 +46,8 @@ func (r *run) lastRounds(ctx context.Context) error {
 	}
 }
 
-// lastRound does what is left inside one snapshot, at whose position the target
-// is then. Catching up in it takes at most limit; 0 is no limit.
+// lastRound does what is left inside one snapshot, and so brings the target to its
+// position. Catching up in it takes at most limit; 0 is no limit.
 func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 	r.progress.setPhase("the last round")
 	to, err := wire.Open(ctx, r.Pair.Target, dialect.Unlogged, rowsSettings, wire.ReadCommitted)
@@ -70,14 +70,14 @@ func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 	cancel()
 	switch {
 	case err != nil && late:
-		return errSnapshotTooLong // rows that are newer than what is noted will be read again
+		return errSnapshotTooLong // rows that are newer than the noted position are read again
 	case err != nil || len(r.dirty) > 0:
 		return err
 	}
 	r.announceSnapshot(ctx)
 	err = r.copySnapshot(ctx, conns)
 	if errors.Is(err, schema.ErrTableChanged) {
-		r.dirty[table.Name{}] = true // what has changed stands in the log
+		r.dirty[table.Name{}] = true // the log tells which table has changed
 		return nil
 	}
 	if err == nil {
@@ -86,7 +86,7 @@ func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// announceSnapshot says how long the tables that need the snapshot will keep it open.
+// announceSnapshot notes how long the tables without a key will keep the snapshot open.
 func (r *run) announceSnapshot(ctx context.Context) {
 	var bytes int64
 	var titles []string

@@ -9,23 +9,25 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// cascade is a foreign key of a child whose action changes the child's rows
-// without a trace in the binlog.
+// cascade is a foreign key of a child whose action changes the child's rows, which the
+// binlog does not show.
 type cascade struct {
 	child           table.Name
-	columns, parent []string // the child's columns, the parent's that they refer to
+	columns, parent []string // the child's columns, and the parent's columns that they refer to
 	onDelete        bool
 	onUpdate        bool
 }
 
-// dependencies are the foreign keys of the source whose actions change rows, and its sequences.
+// dependencies are the source's foreign keys whose actions change rows, and whether it has
+// sequences.
 type dependencies struct {
-	cascades  map[table.Name][]cascade  // of a parent
-	lookups   map[table.Name][][]string // the columns by which a child's rows must be found
+	cascades  map[table.Name][]cascade  // by parent
+	lookups   map[table.Name][][]string // by child: the columns by which its rows must be found
 	sequences bool
 }
 
-// readDependencies asks for them; there are few on most servers, and any may lead from one schema to another.
+// readDependencies reads them for all schemas at once: a foreign key may lead from one
+// schema to another.
 func (r *run) readDependencies(ctx context.Context) (dependencies, error) {
 	source, found := r.Pair.Source, dependencies{cascades: map[table.Name][]cascade{}, lookups: map[table.Name][][]string{}}
 	dialect, err := source.Dialect(ctx)
@@ -55,8 +57,9 @@ func (r *run) readDependencies(ctx context.Context) (dependencies, error) {
 	return found, err
 }
 
-// uncopiedTable is a table of the source that the seed has not noted, if there is
-// one. It looks once more at what is there, beside all that the seed knows.
+// uncopiedTable returns a table of the source that the seed has not noted, or the zero
+// name. It lists the source's tables again, independently of everything that the run
+// knows.
 func (r *run) uncopiedTable(ctx context.Context) (uncopied table.Name, err error) {
 	batches, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.batchTables)
 	if err != nil {

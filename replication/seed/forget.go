@@ -62,5 +62,5 @@ func (f forgetOp) Verify(ctx context.Context) error {
 	return err
 }
 
-// Undo does nothing: there is nothing to bring back.
+// Undo does nothing: there is nothing to restore.
 func (forgetOp) Undo(context.Context, json.RawMessage) error { return nil }

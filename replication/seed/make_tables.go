@@ -16,10 +16,11 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// tableMakers is how many connections a side make tables, and complete them.
+// tableMakers is the number of connections to each side that make and complete tables.
 const tableMakers = 4
 
-// copyTables takes up the source's tables and copies their rows, wave by wave.
+// copyTables makes the source's tables on the target and copies their rows, batch by
+// batch.
 func (r *run) copyTables(ctx context.Context) error {
 	return r.eachBatch(ctx, func(ctx context.Context, b tableBatch) error {
 		r.progress.setPhase("copies")
@@ -28,14 +29,14 @@ func (r *run) copyTables(ctx context.Context) error {
 	})
 }
 
-// tableBatch is a wave whose tables stand on the target, and what the notes say of them.
+// tableBatch is a batch whose tables exist on the target, with their notes.
 type tableBatch struct {
-	tables map[table.Name]*sourceTable // those that were read now, or are not copied yet
+	tables map[table.Name]*sourceTable // that were read now, or are not copied yet
 	noted  map[table.Name]*tableNote
 }
 
-// eachBatch makes on the target the tables that are not there or must be made
-// anew, wave by wave, and hands over each. What the source has not got any more is dropped.
+// eachBatch makes the missing and stale tables on the target, batch by batch, and calls do
+// for each batch. It drops tables that no longer exist on the source.
 func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch) error) error {
 	r.progress.setPhase("tables")
 	if err := r.makeSchemas(ctx); err != nil {
@@ -57,7 +58,7 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	}
 	batches.SetSizes(r.sizes)
 	stale := maps.Clone(r.dirty)
-	if found.sequences { // before any table: a column's default may ask one of another schema
+	if found.sequences { // before any table, because a column's default may use a sequence of another schema
 		err := batches.Each(ctx, func(b schema.Batch) error {
 			_, err := r.prepareTables(ctx, b, schema.KindSequence, found, stale)
 			return err
@@ -119,7 +120,8 @@ func (r *run) makeSchemas(ctx context.Context) error {
 	})
 }
 
-// dropVanished drops what the seed has made and the source has not got any more.
+// dropVanished drops the tables of a batch that the seed has made and that no longer exist
+// on the source.
 func (r *run) dropVanished(ctx context.Context, b schema.Batch, noted map[table.Name]*tableNote) error {
 	for id := range noted {
 		if _, ok := b.Kinds[id]; ok {
@@ -154,8 +156,8 @@ func (r *run) dropTable(ctx context.Context, id table.Name) error {
 	})
 }
 
-// prepareTables reads the tables of a kind in a wave that are not known, or are to be
-// made anew, makes those that are not made, and returns what it has read.
+// prepareTables reads those tables of a batch and of a kind that are unknown or stale,
+// makes those that are missing, and returns all that it has read.
 func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, found dependencies, dirty map[table.Name]bool) (map[table.Name]*sourceTable, error) {
 	noted, err := r.notes.read(ctx, b)
 	if err != nil {
@@ -200,7 +202,7 @@ func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, fo
 		defer mu.Unlock()
 		for _, t := range tables {
 			if t.chunked() && !t.sequence {
-				t.object.Create = "" // it is not made again
+				t.object.Create = "" // it is not needed any more
 			}
 			r.known.put(t)
 			read[t.id()] = t
@@ -210,11 +212,11 @@ func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, fo
 	return read, err
 }
 
-// tablesPerGroup is how many tables are read at a time, in one or two round trips.
+// tablesPerGroup is how many tables are read together, in one or two round trips.
 const tablesPerGroup = 25
 
-// inGroups hands tables to a few makers, some at a time; each has a connection
-// that asks the source, and one that makes on the target.
+// inGroups distributes tables in groups over a few makers. Each maker has a connection
+// that asks the source, and one that makes tables on the target.
 func (r *run) inGroups(ctx context.Context, ids []table.Name, do func(context.Context, *wire.Conn, *schema.Creator, []table.Name) error) error {
 	if len(ids) == 0 {
 		return nil
@@ -227,7 +229,7 @@ func (r *run) inGroups(ctx context.Context, ids []table.Name, do func(context.Co
 			select {
 			case groups <- ids:
 			case <-ctx.Done():
-				return nil // a maker says why
+				return nil // a maker reports the error
 			}
 		}
 		return nil
@@ -255,8 +257,8 @@ func (r *run) inGroups(ctx context.Context, ids []table.Name, do func(context.Co
 	return group.Wait()
 }
 
-// makeTables makes tables and notes them: those that are new before, so that
-// what a crash leaves of them is known, and all when they stand.
+// makeTables makes tables and notes them: new ones before they are made, so that a crash
+// leaves nothing unknown, and all of them afterwards.
 func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourceTable, noted map[table.Name]*tableNote) error {
 	var begun, made []string
 	for _, t := range tables {
@@ -277,8 +279,8 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 	return replication.WrapErr("note which tables are made", inOneTransaction(ctx, c.Session(), made))
 }
 
-// makeTable makes a table on the target, without what is cheaper to make later,
-// and returns the statements that note it: one that is not noted is made anew.
+// makeTable makes a table on the target without its deferred definitions, and returns the
+// statements that note it. A table without that note is made again.
 func (r *run) makeTable(ctx context.Context, c *schema.Creator, t *sourceTable) (notes []string, err error) {
 	if err := c.Exec(ctx, "DROP TABLE IF EXISTS "+t.Quoted()); err != nil {
 		return nil, r.Pair.Target.Wrap("drop table "+t.Title(), err)
@@ -302,8 +304,8 @@ func (r *run) makeTable(ctx context.Context, c *schema.Creator, t *sourceTable) 
 	return notes, nil
 }
 
-// copySnapshot copies from the snapshot what cannot be copied in chunks, and
-// the sequences' states.
+// copySnapshot copies from the snapshot the tables without a usable key, and the states of
+// sequences.
 func (r *run) copySnapshot(ctx context.Context, conns workerConns) error {
 	c, err := schema.NewCreator(ctx, r.Pair.Source, r.Pair.Target)
 	if err != nil {

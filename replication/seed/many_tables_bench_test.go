@@ -19,14 +19,15 @@ import (
 	"github.com/dcmigrate/migrate/replication/verify"
 )
 
-// Of BenchmarkSeedManyTables: how many blogs of twelve tables, and how far the source is.
+// Settings of BenchmarkSeedManyTables: the number of blogs of twelve tables, and the round
+// trip to the source.
 const (
 	benchBlogs     = "MIGRATE_BENCH_BLOGS"
 	benchRoundTrip = "MIGRATE_BENCH_RTT"   // a duration
 	benchCrowd     = "MIGRATE_BENCH_CROWD" // of BenchmarkMemoryOfTables: tables of one schema, in place of blogs
 )
 
-// benchSetting is a setting of a benchmark from the environment.
+// benchSetting reads a setting of a benchmark from the environment.
 func benchSetting[T any](b *testing.B, name string, usual T, parse func(string) (T, error)) T {
 	text := os.Getenv(name)
 	if text == "" {
@@ -37,7 +38,7 @@ func benchSetting[T any](b *testing.B, name string, usual T, parse func(string) 
 	return value
 }
 
-// makeCrowd makes one database of all blogs' tables.
+// makeCrowd makes one database with all blogs' tables.
 func makeCrowd(s *servertest.Instance, tables int) {
 	statements := []string{"CREATE DATABASE crowd"}
 	for i := range tables {
@@ -46,7 +47,7 @@ func makeCrowd(s *servertest.Instance, tables int) {
 	s.Exec(statements...)
 }
 
-// far relays to address as through a network of that round trip.
+// far relays to address with the given round trip.
 func far(b *testing.B, address string, roundTrip time.Duration) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
@@ -69,7 +70,7 @@ func far(b *testing.B, address string, roundTrip time.Duration) string {
 	return listener.Addr().String()
 }
 
-// late passes on what comes, each piece after a time.
+// late relays what arrives, each piece after a delay.
 func late(to, from net.Conn, after time.Duration) {
 	type piece struct {
 		due  time.Time
@@ -94,7 +95,7 @@ func late(to, from net.Conn, after time.Duration) {
 		if _, err := to.Write(p.data); err != nil {
 			_ = from.Close()
 			_, _ = io.Copy(io.Discard, from)
-			for range pieces { //nolint:revive // its reader must not wait for us
+			for range pieces { //nolint:revive // unblock its reader
 			}
 			break
 		}
@@ -102,9 +103,9 @@ func late(to, from net.Conn, after time.Duration) {
 	_ = to.Close()
 }
 
-// BenchmarkSeedManyTables seeds many small tables from a source that is near and
-// from one that is far away: what a table costs, whatever it holds. mydumper and
-// myloader do the same, in turn; figures are medians of milliseconds a table.
+// BenchmarkSeedManyTables seeds many small tables from a near and from a far source: what
+// a table costs, whatever it holds. mydumper and myloader do the same, in turn. Figures
+// are medians in milliseconds a table.
 func BenchmarkSeedManyTables(b *testing.B) {
 	blogs := benchSetting(b, benchBlogs, 100, strconv.Atoi)
 	roundTrip := benchSetting(b, benchRoundTrip, 20*time.Millisecond, time.ParseDuration)
@@ -157,8 +158,8 @@ func manyTables(b *testing.B, tool, address string, source, target *servertest.I
 	return spent, err
 }
 
-// BenchmarkMemoryOfTables is what a seed of many small tables has resident at
-// most, and a verify of them, in a process of their own.
+// BenchmarkMemoryOfTables reports the peak resident memory of a seed of many small tables,
+// and of a verify of them, in a process of their own.
 func BenchmarkMemoryOfTables(b *testing.B) {
 	blogs, crowd := benchSetting(b, benchBlogs, 500, strconv.Atoi), benchSetting(b, benchCrowd, 0, strconv.Atoi)
 	for _, flavor := range servertest.Flavors() {
@@ -202,7 +203,7 @@ func TestTablesToBeMeasured(t *testing.T) {
 		require.NoError(t, err)
 		t.Log(of, string(regexp.MustCompile(`VmHWM:.*kB`).Find(status)))
 		debug.FreeOSMemory()
-		require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the peak begins anew, see proc(5)
+		require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // resets the peak, see proc(5)
 	}
 	require.NoError(t, Step(pair).Op.Apply(t.Context()))
 	peak("seed")

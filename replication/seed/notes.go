@@ -15,28 +15,28 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// phases of a table, as the notes say.
+// The phases of a table in the notes.
 const (
-	phaseNew          = "new"   // it may stand on the target half made, or of an old shape
-	phaseMade         = "made"  // it is made; its parts tell what was copied
-	phaseSnapshotOnly = "loose" // like new, and the binlog does not tell its rows
-	phaseComplete     = "whole" // indexes and foreign keys are made too
+	phaseNew          = "new"   // it may exist on the target half made, or in an old shape
+	phaseMade         = "made"  // it is made; its parts tell what is copied
+	phaseSnapshotOnly = "loose" // like new, and the binlog does not tell its rows: it is copied in a snapshot
+	phaseComplete     = "whole" // its indexes and foreign keys are made, too
 )
 
-// keyRange is a range of a table's keys that one worker copies: the rows behind
-// pos up to upper.
+// keyRange is a range of a table's keys that one worker copies: the rows after pos, up to
+// upper.
 type keyRange struct {
 	table     *sourceTable
 	part      int
 	pos       table.Key // nil: from the start
 	upper     table.Key // nil: to the end
-	chunkRows int64     // the chunk's size
+	chunkRows int64     // of the next chunk
 
-	rowsDone int64 // rows, in this run
-	rowsLeft int64 // rows, about
+	rowsDone int64 // in this run
+	rowsLeft int64 // estimated
 }
 
-// notes reads and writes the seed's notes.
+// notes reads and writes the seed's notes on the target.
 type notes struct{ target *replication.Server }
 
 func (n notes) create(ctx context.Context) error {
@@ -60,7 +60,7 @@ func (n notes) create(ctx context.Context) error {
 	return nil
 }
 
-// write runs statements in one transaction out of the binlog.
+// write runs statements in one transaction that does not reach the binlog.
 func (n notes) write(ctx context.Context, statements ...string) error {
 	session, err := n.target.Session(ctx, dialect.Unlogged)
 	if err != nil {
@@ -73,8 +73,8 @@ func (n notes) write(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// inOneTransaction runs statements, again when the server rolled them back for
-// a deadlock with another worker's notes.
+// inOneTransaction runs statements in one transaction, again if a deadlock with another
+// worker's notes rolled it back.
 func inOneTransaction(ctx context.Context, session *replication.Session, statements []string) error {
 	if len(statements) == 0 {
 		return nil
@@ -100,9 +100,9 @@ func whereTable(id table.Name) string {
 	return " WHERE table_schema = " + query.Literal(id.Schema) + " AND table_name = " + query.Literal(id.Name)
 }
 
-// phase notes a table's phase and, with it, the statements that complete it.
+// phaseNote notes a table's phase and its deferred definitions.
 func phaseNote(t table.Name, phase string, deferred []string) string {
-	text, _ := json.Marshal(deferred) // strings always marshal
+	text, _ := json.Marshal(deferred) // a list of strings always marshals
 	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + " (table_schema, table_name, phase, late) VALUES (" +
 		strings.Join([]string{query.Literal(t.Schema), query.Literal(t.Name), query.Literal(phase), query.Literal(string(text))}, ",") + ")"
 }
@@ -126,18 +126,18 @@ func forgetTable(t table.Name) string {
 }
 
 func boundText(b table.Key) string {
-	text, _ := json.Marshal(b) // strings always marshal
+	text, _ := json.Marshal(b) // a list of strings always marshals
 	return query.Literal(string(text))
 }
 
-// partNote notes a new part, or a part's new end.
+// partNote notes a new part of a table.
 func (p *keyRange) partNote() string {
 	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + " (table_schema, table_name, part, pos, upper, done) VALUES (" +
 		strings.Join([]string{query.Literal(p.table.Schema), query.Literal(p.table.Name), fmt.Sprint(p.part), boundText(p.pos), boundText(p.upper), "0"}, ",") + ")"
 }
 
-// reachedNote notes how far a part is copied, and what of it has come. Its end
-// is another's to change.
+// reachedNote notes how far a part is copied, and how much has been copied. It leaves the
+// part's end alone, which another worker may change.
 func (p *keyRange) reachedNote(pos table.Key, got pumpResult, done bool) string {
 	flag := "0"
 	if done {
@@ -153,16 +153,16 @@ func (p *keyRange) upperNote(upper table.Key) string {
 		fmt.Sprintf(" AND part = %d", p.part)
 }
 
-// tableNote is what the notes say of a table.
+// tableNote is what the notes hold about a table.
 type tableNote struct {
 	phase    string
-	parts    []keyRange // of those not done
+	parts    []keyRange // those that are not done
 	lastPart int        // the highest number of a part
 
-	rows, bytes int64 // that were copied
+	rows, bytes int64 // copied
 }
 
-// read reads the notes of a wave.
+// read reads the notes of a batch.
 func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableNote, error) {
 	db, err := n.target.DB(ctx)
 	if err != nil {
@@ -201,16 +201,16 @@ func (n notes) read(ctx context.Context, b schema.Batch) (map[table.Name]*tableN
 	return out, nil
 }
 
-// deferredNote is what is to be added to a table when its rows are there.
+// deferredNote holds the definitions to be added to a table after its rows.
 type deferredNote struct {
 	table    table.Name
 	deferred []string
 }
 
-// notesPerPage is how many of them are in memory.
+// notesPerPage is how many of them are read at a time.
 const notesPerPage = 1000
 
-// eachIncomplete hands over the tables that are made and not whole, some at a time.
+// eachIncomplete calls do for the tables that are made and not complete, a page at a time.
 func (n notes) eachIncomplete(ctx context.Context, do func([]deferredNote) error) error {
 	db, err := n.target.DB(ctx)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// TestSeedLeavesNothingOpenOnTheSource samples the transactions of a source that
-// is written to, through a slow network and with rows that are long: none of the
-// seed's is as old as five seconds, and the history list is as it was.
+// TestSeedLeavesNothingOpenOnTheSource samples the transactions of a source that is
+// written to, through a slow network and with long rows. None of the seed's gets as old as
+// five seconds, and the history list does not grow.
 func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -48,8 +48,8 @@ func TestSeedLeavesNothingOpenOnTheSource(t *testing.T) {
 	})
 }
 
-// sampleSeed samples the transactions of the login "seeder" and the history list of
-// a server, until its result is called: the age of the oldest transaction in
+// sampleSeed samples the transactions of the login "seeder" and the history list of a
+// server until its result is called. It returns the age of the oldest transaction in
 // seconds, and the greatest length of the list.
 func sampleSeed(t *testing.T, s *servertest.Instance) (stop func() (oldest, history int64)) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,8 +78,8 @@ func sampleSeed(t *testing.T, s *servertest.Instance) (stop func() (oldest, hist
 	return func() (int64, int64) { cancel(); m := <-out; return m.oldest, m.history }
 }
 
-// slowHost is this machine behind a narrow network: every connection receives at
-// most so many bytes a second.
+// slowHost is this host behind a narrow network: each connection receives at most so many
+// bytes a second.
 type slowHost struct {
 	*remote.Local
 	bytesPerSecond int
@@ -99,7 +99,7 @@ type slowConn struct {
 	bytesPerSecond int
 }
 
-// Read reads as much as the connection has, and then waits as long as that takes.
+// Read reads what the connection has, and then waits as long as that takes.
 func (c slowConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(len(p), 32<<10)])
 	<-time.After(time.Duration(n) * time.Second / time.Duration(c.bytesPerSecond))

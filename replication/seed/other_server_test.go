@@ -14,9 +14,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// TestSeedNoticesAServerPutInAnothersPlace has a fresh MariaDB at the place of
-// the source, with its id, port and data directory; and, on both flavors, the
-// target's files in another server.
+// TestSeedNoticesAServerPutInAnothersPlace puts a fresh server in the place of the source,
+// with its id, port and data directory, and on both flavors the target's files into
+// another server.
 func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -62,7 +62,7 @@ func TestSeedNoticesAServerPutInAnothersPlace(t *testing.T) {
 	})
 }
 
-// replaceDir removes a folder and has it made anew.
+// replaceDir removes a folder and has it made again.
 func replaceDir(t *testing.T, dir string, create func(dir string)) {
 	t.Helper()
 	require.NoError(t, os.RemoveAll(dir))

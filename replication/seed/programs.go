@@ -10,8 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 )
 
-// createAccountsAndPrograms makes accounts, programs and grants; what an earlier try has made
-// of them is dropped first.
+// createAccountsAndPrograms makes accounts, programs and grants. It first drops those of
+// an earlier attempt.
 func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
@@ -40,8 +40,8 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	return r.Quietly(ctx, func(session *replication.Session) error { return account.Grant(ctx, session, accounts) })
 }
 
-// missingAccounts is what the source has and the target has not. One that is on
-// both and differs is an error.
+// missingAccounts returns the source's accounts that the target lacks. An account that is
+// on both and differs is an error.
 func (r *run) missingAccounts(ctx context.Context) ([]account.User, error) {
 	wanted, err := account.Read(ctx, r.Pair.Source)
 	if err != nil {
@@ -64,8 +64,8 @@ func dropAccounts(ctx context.Context, session *replication.Session, accounts []
 	return nil
 }
 
-// dropPrograms drops every view, routine, trigger and event of the seed's
-// schemas: no trigger may fire on a row that is copied.
+// dropPrograms drops all views, routines, triggers and events of the seed's schemas: no
+// trigger may fire on a copied row.
 func (r *run) dropPrograms(ctx context.Context) error {
 	return r.Quietly(ctx, func(session *replication.Session) error {
 		for _, name := range r.schemas {
@@ -91,8 +91,8 @@ func (r *run) dropPrograms(ctx context.Context) error {
 	})
 }
 
-// createPrograms makes routines, then views, then triggers and events, when all
-// rows are there: no trigger fires on a copied row.
+// createPrograms makes routines, then views, then triggers and events. It runs after all
+// rows are copied, so no trigger fires on them.
 func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 	c, err := schema.NewCreator(ctx, s.Pair.Source, s.Pair.Target)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 	return nil
 }
 
-// finish sets the target's position, ends the marker and forgets the notes.
+// finish sets the target's position, finishes the marker and drops the notes.
 func (r *run) finish(ctx context.Context) error {
 	if err := SetPosition(ctx, r.Pair.Target, r.reached); err != nil {
 		return err

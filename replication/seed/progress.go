@@ -17,14 +17,14 @@ import (
 
 const (
 	reportInterval = 500 * time.Millisecond
-	// rateWindow is over how long the rate is measured.
+	// rateWindow is the time over which the rate is measured.
 	rateWindow = 30 * time.Second
-	// tablesShown is how many tables at work a progress names.
+	// tablesShown is how many tables in progress a Progress names.
 	tablesShown = 8
 )
 
-// Progress is how far a seed is: what earlier tries have copied counts.
-// Totals are estimates by the source's statistics, which get better as rows come.
+// Progress tells how far a seed is, including what earlier attempts have copied. Totals
+// are estimates from the source's statistics, which improve as rows arrive.
 type Progress struct {
 	Phase      string          `json:"phase"`
 	Bytes      int64           `json:"bytes"` // of rows
@@ -32,19 +32,19 @@ type Progress struct {
 	Rows       int64           `json:"rows"`
 	TotalRows  int64           `json:"total_rows"`
 	Rate       float64         `json:"bytes_per_second"` // of the last half minute
-	Left       time.Duration   `json:"left,omitempty"`   // 0: not known
+	Left       time.Duration   `json:"left,omitempty"`   // 0: unknown
 	Done       int             `json:"tables_done"`
 	Tables     int             `json:"tables"`
-	AtWork     []TableProgress `json:"at_work,omitempty"` // the largest first
+	AtWork     []TableProgress `json:"at_work,omitempty"` // tables in progress, the largest first
 	Workers    int             `json:"workers"`
 	Throttle   string          `json:"throttle,omitempty"` // what holds the seed back, in plain words
 	Running    int             `json:"source_threads_running"`
 	History    int64           `json:"source_history_list"`        // -1: the source does not count it
-	AtFirst    int64           `json:"source_history_list_before"` // when this try began
-	At         time.Time       `json:"at"`                         // by the clock of where the seed runs
+	AtFirst    int64           `json:"source_history_list_before"` // when this attempt began
+	At         time.Time       `json:"at"`                         // by the clock of the host on which the seed runs
 }
 
-// TableProgress is how far one table is.
+// TableProgress tells how far one table is.
 type TableProgress struct {
 	Table      string `json:"table"`
 	Bytes      int64  `json:"bytes"`
@@ -53,7 +53,7 @@ type TableProgress struct {
 	TotalRows  int64  `json:"total_rows"`
 }
 
-// String is the progress in one line, without its bytes.
+// String returns the progress in one line, without bytes.
 func (p Progress) String() string {
 	parts := p.parts()
 	if p.Rate > 0 {
@@ -65,7 +65,7 @@ func (p Progress) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// parts are what there is to say besides bytes and rates.
+// parts returns everything but bytes and rates.
 func (p Progress) parts() []string {
 	parts := []string{p.Phase}
 	if p.Throttle != "" {
@@ -88,39 +88,39 @@ func (p Progress) parts() []string {
 	return parts
 }
 
-// Progress is p as a running step reports it: the reader works out the rate.
+// Progress returns p as a running step reports it. The reader works out the rate.
 func (p Progress) Progress() report.Progress {
 	return report.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
 }
 
-// Meter counts how far the copy is.
+// Meter measures the progress of a copy.
 type Meter struct {
 	throttle *throttle.Throttle
 	watch    *throttle.SourceWatch
 
 	mu       sync.Mutex
 	phase    string
-	tables   map[table.Name]*tableCount // of this wave, and those of earlier ones that are not done
+	tables   map[table.Name]*tableCount // of this batch, and unfinished ones of earlier batches
 	done     doneCount
-	ahead    schema.Size // of waves that are not taken up yet
+	ahead    schema.Size // the batches to come
 	workers  int
-	samples  []sample // of the bytes that came in this try, oldest first
-	received int64    // bytes that came in this try
+	samples  []sample // of received, the oldest first
+	received int64    // bytes in this attempt
 }
 
-// tableCount is what of a table was copied.
+// tableCount counts what has been copied of a table.
 type tableCount struct {
 	title             string
-	estBytes, estRows int64 // by the source's statistics
+	estBytes, estRows int64 // from the source's statistics
 	bytes, rows       int64
 	done              bool
 }
 
-// doneCount is what was copied of tables that are done.
+// doneCount counts what has been copied of finished tables.
 type doneCount struct {
 	tables              int
 	bytes, rows         int64
-	rowBytes, fileBytes float64 // of these, and of the source's files: see scale
+	rowBytes, fileBytes float64 // of these tables: bytes of rows, and of the source's files; see scale
 }
 
 type sample struct {
@@ -128,33 +128,34 @@ type sample struct {
 	bytes int64
 }
 
-// NewMeter counts what a seed copies; t and w say how it is throttled.
+// NewMeter returns a meter of a seed that t throttles and that w watches.
 func NewMeter(t *throttle.Throttle, w *throttle.SourceWatch) *Meter {
 	return &Meter{throttle: t, watch: w, phase: "starting", tables: map[table.Name]*tableCount{}}
 }
 
-// setPhase names what the seed does now.
+// setPhase names what the seed is doing.
 func (p *Meter) setPhase(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = phase
 }
 
-// start begins to count anew, with all that there is.
+// start begins a new count of everything in the source.
 func (p *Meter) start(all schema.Size) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tables, p.done, p.ahead = map[table.Name]*tableCount{}, doneCount{}, all
 }
 
-// endBatches says that all waves are taken up: tables may have gone since they were counted.
+// endBatches records that there are no more batches: tables may have gone since they were
+// counted.
 func (p *Meter) endBatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ahead = schema.Size{}
 }
 
-// addBatch counts the tables of a wave, and what earlier tries have copied of them.
+// addBatch adds the tables of a batch, and what earlier attempts have copied of them.
 func (p *Meter) addBatch(size schema.Size, tables map[table.Name]*sourceTable, noted map[table.Name]*tableNote) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,7 +190,7 @@ func (p *doneCount) add(c *tableCount) {
 	}
 }
 
-// fileBytes is what of the source's files the rows that came were.
+// fileBytes estimates what part of the table's files the copied rows are.
 func (c *tableCount) fileBytes() float64 {
 	if c.rows <= 0 || c.estRows <= 0 {
 		return 0
@@ -197,7 +198,7 @@ func (c *tableCount) fileBytes() float64 {
 	return float64(c.estBytes) * min(1, float64(c.rows)/float64(c.estRows))
 }
 
-// Add counts rows of a table that are on the target.
+// Add counts rows of a table that have been written to the target.
 func (p *Meter) Add(id table.Name, rows, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -208,14 +209,14 @@ func (p *Meter) Add(id table.Name, rows, bytes int64) {
 	p.received += bytes
 }
 
-// Received is the bytes that have come in this try.
+// Received returns the bytes that were copied in this attempt.
 func (p *Meter) Received() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.received
 }
 
-// finishTable says that a table is copied.
+// finishTable records that a table is copied.
 func (p *Meter) finishTable(id table.Name) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,14 +225,14 @@ func (p *Meter) finishTable(id table.Name) {
 	}
 }
 
-// setWorkers says how many workers there are.
+// setWorkers records the number of workers.
 func (p *Meter) setWorkers(workers int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.workers = workers
 }
 
-// Now is the progress as it is.
+// Now returns the current progress.
 func (p *Meter) Now() Progress {
 	out := Progress{Throttle: p.throttle.Reason(), At: time.Now().UTC()}
 	out.Running, out.History, out.AtFirst = p.watch.Latest()
@@ -261,8 +262,8 @@ func (p *Meter) Now() Progress {
 	return out
 }
 
-// scale is how many bytes come of a byte of the source's files: they are not
-// full, and rows travel in another form.
+// scale estimates the bytes of rows per byte of the source's files, which are not full and
+// hold rows in another form.
 func (p *Meter) scale() float64 {
 	came, files := p.done.rowBytes, p.done.fileBytes
 	for _, c := range p.tables {
@@ -276,8 +277,8 @@ func (p *Meter) scale() float64 {
 	return came / files
 }
 
-// progress is how far the table is; its total goes by the rows that came, or
-// else by what those of other tables were.
+// progress returns how far the table is. Its total follows from its rows so far, or
+// without any from the scale of other tables.
 func (c *tableCount) progress(scale float64) TableProgress {
 	t := TableProgress{Table: c.title, Bytes: c.bytes, Rows: c.rows, TotalBytes: c.bytes, TotalRows: c.rows}
 	if c.done {
@@ -292,7 +293,7 @@ func (c *tableCount) progress(scale float64) TableProgress {
 	return t
 }
 
-// rate is the bytes a second over the last moments of this try.
+// rate returns the bytes a second over the rateWindow.
 func (p *Meter) rate() float64 {
 	now := time.Now()
 	p.samples = append(p.samples, sample{now, p.received})
@@ -306,7 +307,7 @@ func (p *Meter) rate() float64 {
 	return 0
 }
 
-// usualRate is the rate of this try so far, or else that of a usual network.
+// usualRate returns the rate of this attempt so far, or that of a usual network.
 func (p *Meter) usualRate() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -316,7 +317,7 @@ func (p *Meter) usualRate() float64 {
 	return 20e6
 }
 
-// show reports until ctx ends.
+// show reports the progress until ctx ends.
 func (p *Meter) show(ctx context.Context) {
 	tick := time.NewTicker(reportInterval)
 	defer tick.Stop()

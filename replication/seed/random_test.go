@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// TestSeedOfRandomTables copies tables of random shapes, with random rows that
-// change while they are copied, and compares every value's bytes.
+// TestSeedOfRandomTables copies tables of random shapes, with random rows that change
+// while they are copied, and compares the bytes of every value.
 func TestSeedOfRandomTables(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		types := replicationtest.ColumnTypes(flavor)
@@ -42,7 +42,8 @@ func TestSeedOfRandomTables(t *testing.T) {
 	})
 }
 
-// requireSameBytes compares every column of every table by the binary protocol, whatever the order of rows.
+// requireSameBytes compares every column of every table by the binary protocol, whatever
+// the order of rows.
 func requireSameBytes(t *testing.T, schema string, source, target *servertest.Instance) {
 	names, err := query.Strings(t.Context(), source.Root(), "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=? ORDER BY 1", schema)
 	require.NoError(t, err)

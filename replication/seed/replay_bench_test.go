@@ -15,10 +15,10 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// BenchmarkReplay measures how fast a seed brings rows up to date that have
-// changed while it copied, and how fast the server's own applier, with one
-// thread, applies the same transactions to the same tables. Every row of the
-// bench's tables is updated once, a hundred in a transaction.
+// BenchmarkReplay measures how fast a seed brings rows up to date that have changed during
+// the copy, and how fast the server's own applier, with one thread, applies the same
+// transactions to the same tables. Every row of the bench's tables is updated once, a
+// hundred in a transaction.
 func BenchmarkReplay(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {

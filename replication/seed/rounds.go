@@ -16,11 +16,11 @@ import (
 
 const (
 	maxRounds  = 20              // of catching up before the last one
-	quickRound = 2 * time.Second // of a round after which little is left
+	quickRound = 2 * time.Second // a round that takes less time leaves little to do
 )
 
-// catchUpRounds catches up until a round takes little time, or no less than the
-// one before: then it never will.
+// catchUpRounds runs rounds until one takes little time. It also stops if a round takes
+// hardly less time than the one before, because then none ever will.
 func (r *run) catchUpRounds(ctx context.Context) error {
 	var before time.Duration
 	for n := 0; n < maxRounds && len(r.dirty) == 0; n++ {
@@ -33,9 +33,9 @@ func (r *run) catchUpRounds(ctx context.Context) error {
 	return nil
 }
 
-// round catches up with what the source has now.
+// round catches up with the source's current position.
 func (r *run) round(ctx context.Context) (took time.Duration, err error) {
-	if err := r.throttle.Wait(ctx); err != nil { // a log that is not read for long is taken away by its server
+	if err := r.throttle.Wait(ctx); err != nil { // the server closes a log connection that is not read for long
 		return 0, err
 	}
 	goal, err := visiblePosition(ctx, r.Pair.Source)
@@ -56,8 +56,8 @@ func (r *run) round(ctx context.Context) (took time.Duration, err error) {
 	return time.Since(r.roundBegan), err
 }
 
-// openWorkerConns opens the connections of as many workers as there may be, side by side:
-// each takes several round trips.
+// openWorkerConns opens the connections of all workers concurrently, because each takes
+// several round trips.
 func (r *run) openWorkerConns(ctx context.Context) ([]workerConns, error) {
 	workers := make([]workerConns, r.throttle.Current().Workers)
 	group, ctx := errgroup.WithContext(ctx)
@@ -73,8 +73,7 @@ func (r *run) openWorkerConns(ctx context.Context) ([]workerConns, error) {
 	return workers, group.Wait()
 }
 
-// catchUp brings the target from what is reached to goal, held back by a
-// throttle, if any.
+// catchUp brings the target from the reached position to goal. limit may be nil.
 func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replication.GTIDSet, limit *throttle.Throttle) error {
 	found := newChanges(r.known, r.schemas, r.mismatches)
 	c := &rowSync{changes: found, workers: workers, throttle: limit, record: func(ctx context.Context, set replication.GTIDSet) error {

@@ -11,26 +11,26 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// How rows are put into a statement. As parameters of a prepared one nothing of
-// them has to be parsed, which is most of what a multi-row INSERT costs a server.
-// MariaDB takes any number of rows for one prepared row in one packet
-// (COM_STMT_BULK_EXECUTE, https://mariadb.com/kb/en/com_stmt_bulk_execute/);
-// MySQL takes as many rows as were prepared.
+// How rows are put into a statement. Parameters of a prepared statement do not have to be
+// parsed, which is most of what a multi-row INSERT costs a server. MariaDB takes any
+// number of rows in one packet for one prepared row (COM_STMT_BULK_EXECUTE,
+// https://mariadb.com/kb/en/com_stmt_bulk_execute/). MySQL takes exactly as many rows as
+// were prepared.
 
-// rowFormat makes statements of rows. Values are as the column's selected returned
-// them; nil is NULL.
+// rowFormat builds statements from rows. Values have the form that the column's Selected
+// expression returns; nil is NULL.
 type rowFormat interface {
-	begin(out []byte) []byte // a new statement behind what is there
+	begin(out []byte) []byte // a new statement after what out holds
 	open(out []byte) []byte  // a new row
 	value(out []byte, i int, value []byte) ([]byte, error)
 	close(out []byte) []byte
 	full(out []byte) bool // after a row
-	// request is what the statement is sent as: out from some place on, and
-	// what must be prepared for it.
+	// request returns what to send for the statement: out from some offset on, and the
+	// text to prepare for it.
 	request(out []byte) wire.Request
 }
 
-// newRowFormat is how a target takes the rows of a table best.
+// newRowFormat returns the cheapest format for the target and the table.
 func newRowFormat(to *wire.Conn, verb string, t *sourceTable, manyRows bool) rowFormat {
 	switch {
 	case !manyRows:
@@ -41,7 +41,7 @@ func newRowFormat(to *wire.Conn, verb string, t *sourceTable, manyRows bool) row
 	return newParameterRows(verb, t)
 }
 
-// literalRows are rows as a statement's text.
+// literalRows are rows in a statement's text.
 type literalRows struct {
 	head  string
 	forms []table.Form
@@ -99,9 +99,9 @@ const indicatorValue = 0
 
 const indicatorNull = 1
 
-// parameters are how the values of a row travel as parameters.
+// parameters describe how the values of a row travel as parameters.
 type parameters struct {
-	head, placeholders string // the statement up to its rows; the marks of one
+	head, placeholders string // the statement up to its rows; the placeholders of one row
 	types              []byte // two bytes a column
 }
 
@@ -169,15 +169,15 @@ func (b *bulkRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	return b.append(append(out, indicatorValue), i, value)
 }
 
-// parameterRows are rows for MySQL: so many at once as were prepared.
+// parameterRows are rows for MySQL: at most as many at once as were prepared.
 type parameterRows struct {
 	parameters
 	columns int
-	maxRows int // rows
-	start   int // of the statement in its buffer
+	maxRows int // of one statement
+	start   int // offset of the statement in its buffer
 	rows    int
 
-	text     string // the last statement, and of how many rows it is
+	text     string // the last statement's text, and its number of rows
 	textRows int
 }
 
@@ -190,12 +190,12 @@ func newParameterRows(verb string, t *sourceTable) *parameterRows {
 	if t.rows > 0 {
 		average = max(average, t.Bytes/t.rows)
 	}
-	p.maxRows = int(min(max(statementBytes*7/8/average, 1), int64(max(maxParameters/p.columns, 1)))) // the heads need room, too
+	p.maxRows = int(min(max(statementBytes*7/8/average, 1), int64(max(maxParameters/p.columns, 1)))) // leave room for the head
 	return p
 }
 
-// executeHead is the length of what stands before the values of n rows: the
-// statement's number, flags, iterations; which values are NULL; the types.
+// executeHead is the length of what precedes the values of n rows: the statement's id,
+// flags, iterations, the NULL bitmap and the types.
 func (p *parameterRows) executeHead(n int) int { return 10 + p.nulls(n) + 2*n*p.columns }
 
 func (p *parameterRows) nulls(n int) int { return (n*p.columns + 7) / 8 }
@@ -225,7 +225,8 @@ func (p *parameterRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	return p.append(out, i, value)
 }
 
-// request makes the head fit the rows that are there: a shorter one, right before the values.
+// request replaces the head, which was sized for maxRows, by one for the actual rows,
+// right before the values.
 func (p *parameterRows) request(out []byte) wire.Request {
 	from := p.executeHead(p.maxRows) - p.executeHead(p.rows)
 	head := out[p.start+from:]
@@ -237,7 +238,7 @@ func (p *parameterRows) request(out []byte) wire.Request {
 		at += copy(head[at+1:], p.types)
 	}
 	if p.rows < p.maxRows && len(out) >= statementBytes {
-		p.maxRows = p.rows // rows are longer than was thought
+		p.maxRows = p.rows // rows are longer than expected
 	}
 	if p.textRows != p.rows {
 		p.text, p.textRows = p.head+p.placeholders+strings.Repeat(","+p.placeholders, p.rows-1), p.rows

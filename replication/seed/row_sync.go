@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	maxSegmentKeys   = 25_000 // keys of a stretch; there are two
-	keysPerStatement = 500    // of one statement
-	preparedKeys     = 100    // that are worth a prepared statement
+	maxSegmentKeys   = 25_000 // of one segment; two are in memory
+	keysPerStatement = 500    // keys of one statement
+	preparedKeys     = 100    // keys that are worth a prepared statement
 	recordInterval   = 5 * time.Second
 )
 
-// workerConns is a worker's connections.
+// workerConns are the two connections of a worker.
 type workerConns struct{ from, to *wire.Conn }
 
 func (l workerConns) close() {
@@ -36,35 +36,36 @@ func (l workerConns) close() {
 	l.to.Close()
 }
 
-// rowSync brings the rows up to date that the log says have changed: it reads
-// each again from the source by its key, and makes the target's equal, while it
-// reads the log's next stretch.
+// rowSync brings the rows up to date that the log names as changed: it reads each again
+// from the source by its key and makes the target's row equal, while it reads the next
+// segment of the log.
 //
-// A row is read after its change is visible, so what is written is its state
-// then or a later one; every later change is in a later stretch of the log.
-// Reading a row twice, or one that has not changed, is never wrong.
+// A row is read after its change is visible, so the target gets that state or a later one,
+// and a later change is in a later segment of the log. Reading a row twice, or one that
+// has not changed, does no harm.
 type rowSync struct {
 	*changes
 	workers  []workerConns
-	throttle *throttle.Throttle                               // nil inside the last snapshot, which is not to wait
-	record   func(context.Context, replication.GTIDSet) error // notes durably how far the target is
+	throttle *throttle.Throttle                               // nil inside the last snapshot, which must not wait
+	record   func(context.Context, replication.GTIDSet) error // durably notes the target's position
 
-	ctx        context.Context //nolint:containedctx // the reader calls back without one
+	ctx        context.Context //nolint:containedctx // the log's reader calls back without one
 	goal       replication.GTIDSet
-	reached    replication.GTIDSet // what the target has
-	pending    []binlog.GTID       // transactions that were read since
-	inProgress *pendingSegment     // the stretch before
+	reached    replication.GTIDSet // the target's position
+	pending    []binlog.GTID       // transactions that were read since the last segment
+	inProgress *pendingSegment     // the previous segment
 	recordedAt time.Time
 	err        error
 }
 
-// pendingSegment is a stretch whose rows are being brought up to date.
+// pendingSegment is a segment whose rows are being brought up to date.
 type pendingSegment struct {
-	transactions []binlog.GTID // the transactions that the target has in the end
+	transactions []binlog.GTID // that the target has when it is done
 	done         chan error
 }
 
-// run reads the log from start to goal, which must be visible, and does what it says.
+// run reads the log from start to goal, which must be visible, and brings the rows up to
+// date.
 func (c *rowSync) run(ctx context.Context, r *binlog.Reader, start, goal replication.GTIDSet) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -79,16 +80,16 @@ func (c *rowSync) run(ctx context.Context, r *binlog.Reader, start, goal replica
 		err = c.finishSegment(ctx)
 	}
 	if err != nil {
-		cancel() // a flight that waits for the throttle is not to be waited for
+		cancel() // a segment that waits for the throttle must not delay the end
 		if c.inProgress != nil {
-			<-c.inProgress.done //nolint:errcheck // its connections are to be closed; what it did is not noted
+			<-c.inProgress.done //nolint:errcheck // its connections are about to be closed; nothing of it is noted
 		}
 		return err
 	}
 	return c.record(ctx, start.Union(goal))
 }
 
-// Begin implements binlogVisitor.
+// Begin implements binlog.Visitor.
 func (c *rowSync) Begin(t binlog.Transaction) (wanted bool) {
 	c.prepared, c.current = false, t.ID
 	if c.err == nil && c.segmentDone() {
@@ -103,8 +104,8 @@ func (c *rowSync) Begin(t binlog.Transaction) (wanted bool) {
 	return c.err == nil
 }
 
-// startSegment lets the rows of what was read be brought up to date, once those of the
-// stretch before are; the target then has the transactions that pend.
+// startSegment begins to bring the rows of the segment that was read up to date, after
+// those of the previous one. When it is done, the target has the given transactions.
 func (c *rowSync) startSegment(ctx context.Context, pending []binlog.GTID) error {
 	if err := c.finishSegment(ctx); err != nil {
 		return err
@@ -115,10 +116,11 @@ func (c *rowSync) startSegment(ctx context.Context, pending []binlog.GTID) error
 	return nil
 }
 
-// segmentDone reports whether a stretch's rows are up to date, and it is not recorded.
+// segmentDone reports whether the rows of a segment are up to date and that is not
+// recorded yet.
 func (c *rowSync) segmentDone() bool { return c.inProgress != nil && len(c.inProgress.done) > 0 }
 
-// finishSegment waits for the stretch whose rows are being brought up to date, and notes it.
+// finishSegment waits for the segment in progress, and records its transactions.
 func (c *rowSync) finishSegment(ctx context.Context) error {
 	f := c.inProgress
 	if f == nil {
@@ -131,8 +133,8 @@ func (c *rowSync) finishSegment(ctx context.Context) error {
 	return c.recordReached(ctx, f.transactions)
 }
 
-// Rows implements binlogVisitor. A transaction larger than memory is dealt with
-// in the middle: all of it is visible already.
+// Rows implements binlog.Visitor. It starts a segment in the middle of a transaction that
+// is too large for memory: all of the transaction is visible already.
 func (c *rowSync) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error {
 	if c.err != nil {
 		return c.err
@@ -144,7 +146,7 @@ func (c *rowSync) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) 
 	return nil
 }
 
-// Statement implements binlogVisitor.
+// Statement implements binlog.Visitor.
 func (c *rowSync) Statement(schema, text string) {
 	c.changes.addStatement(schema, text)
 	if c.err == nil {
@@ -152,8 +154,8 @@ func (c *rowSync) Statement(schema, text string) {
 	}
 }
 
-// recordReached notes transactions that the target has. Those that are not of the
-// goal may not be visible yet: they will be read again.
+// recordReached records transactions that the target has. It leaves out those that are not
+// part of the goal: they may not be visible yet and are read again.
 func (c *rowSync) recordReached(ctx context.Context, pending []binlog.GTID) error {
 	set := replication.GTIDSet{Flavor: c.goal.Flavor, MariaPositions: map[uint32]replication.MariaGTID{}, Intervals: map[string][]replication.Interval{}}
 	for _, id := range pending {
@@ -175,13 +177,13 @@ func (c *rowSync) recordReached(ctx context.Context, pending []binlog.GTID) erro
 	return c.record(ctx, c.reached)
 }
 
-// keyBatch is keys of one table that are dealt with in one transaction.
+// keyBatch is a number of keys of one table whose rows are synced in one transaction.
 type keyBatch struct {
 	table *sourceTable
 	keys  []table.Key
 }
 
-// syncSegment brings all rows of a stretch up to date.
+// syncSegment brings all rows of a segment up to date.
 func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
 	if err := c.followCascades(ctx, s); err != nil {
 		return err
@@ -222,7 +224,7 @@ func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
 	return group.Wait()
 }
 
-// sortedKeys sorts keys about as the server has them: neighbours of one statement
+// sortedKeys returns keys in about the server's order, so that the keys of one statement
 // are on few pages.
 func (t *sourceTable) sortedKeys(keys map[string]table.Key) []table.Key {
 	return slices.SortedFunc(maps.Values(keys), func(a, b table.Key) int {
@@ -239,9 +241,9 @@ func (t *sourceTable) sortedKeys(keys map[string]table.Key) []table.Key {
 	})
 }
 
-// sync makes the target's rows of some keys equal to the source's: those that the
-// source has are replaced, the others deleted. Keys whose
-// rows are too long to be read at once are read in halves.
+// sync makes the target's rows of some keys equal to the source's: it replaces the rows
+// that the source has and deletes the others. If the rows are too long to be read at once,
+// it reads them in halves.
 func (c *rowSync) sync(ctx context.Context, w workerConns, b keyBatch) error {
 	err := c.syncBatch(ctx, w, b)
 	if n := len(b.keys); errors.Is(err, errTimeUp) {
@@ -251,7 +253,7 @@ func (c *rowSync) sync(ctx context.Context, w workerConns, b keyBatch) error {
 		return c.sync(ctx, w, keyBatch{b.table, b.keys[n/2:]})
 	}
 	if errors.Is(err, schema.ErrTableChanged) {
-		return nil // the log tells later what has happened to it
+		return nil // the log will tell what has happened to it
 	}
 	return replication.WrapErr("catch up "+b.table.Title(), err)
 }
@@ -275,14 +277,14 @@ func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) erro
 	}
 	return w.to.InTransaction(ctx, "catch up "+t.Title(), func() error {
 		there = nil
-		gone := where // of this try: another one asks for all keys again
+		gone := where // of this attempt: a retry reads all keys again
 		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.Quoted()+where)
 		switch {
 		case err != nil:
 			return err
 		case got.cutOff:
 			return errTimeUp
-		case len(there) == len(b.keys): // each key finds one row at most
+		case len(there) == len(b.keys): // each key matches at most one row
 			return nil
 		case len(there) > 0:
 			gone += " AND NOT " + table.OneOf(columns, there)
@@ -292,9 +294,9 @@ func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) erro
 	})
 }
 
-// followCascades follows foreign keys: it finds the rows that their actions have
-// changed, which the log does not name. On the target they still refer to what
-// was there before; on the source they refer to what is there now.
+// followCascades finds the rows that the actions of foreign keys have changed, which the
+// log does not name. On the target they still refer to the old values, on the source to
+// the new ones.
 func (c *rowSync) followCascades(ctx context.Context, s *logSegment) error {
 	known := map[*sourceTable]map[string]bool{}
 	for len(s.references) > 0 {
@@ -324,8 +326,8 @@ func (c *rowSync) followCascades(ctx context.Context, s *logSegment) error {
 	return nil
 }
 
-// addChildren adds the rows of a child that refer to one of the values, and what
-// refers to those.
+// addChildren adds the rows of a child that refer to one of the values, and the rows that
+// refer to those.
 func (c *rowSync) addChildren(ctx context.Context, s *logSegment, child *sourceTable, values []cascadeValue) error {
 	type group struct{ before, after []table.Key }
 	groups := map[*cascade]*group{}

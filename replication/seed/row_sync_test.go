@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// TestPositionIsNotedOnlyBehindItsRows: the log is read on while rows of it wait
-// to be written; the target's position must wait with them.
+// TestPositionIsNotedOnlyBehindItsRows proves that the noted position waits for the rows
+// before it, although the log is read further.
 func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)

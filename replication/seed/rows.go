@@ -24,32 +24,32 @@ const (
 	rowsSettings   = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
 )
 
-// pump streams the rows of one query from a wire of the source into the target.
+// pump streams the rows of one query of the source into the target.
 type pump struct {
 	from, to *wire.Conn
 	table    *sourceTable
-	verb     string            // REPLACE where the rows may be there already, INSERT where they cannot
-	onRead   func(bytes int64) // is told what was read
-	// wait, where it is set, holds back in the middle of the rows.
+	verb     string            // REPLACE if the rows may exist already, else INSERT
+	onRead   func(bytes int64) // is called with the bytes that were read
+	// wait, if set, is called between statements and may block.
 	wait     func(context.Context) error
-	limit    time.Duration // that the statement on the source may be open; 0: none
-	manyRows bool          // rows are expected
+	limit    time.Duration // how long the statement may be open on the source; 0: no limit
+	manyRows bool          // many rows are expected
 	onKey    func(key table.Key)
 }
 
-// pumpResult is what a query's rows were.
+// pumpResult describes the rows that a query returned.
 type pumpResult struct {
 	rows, bytes int64
-	last        table.Key // the key of the last one
-	cutOff      bool      // there were more, and the time was up
+	last        table.Key // of the last row
+	cutOff      bool      // the time was up before the last row
 }
 
-// isLast reports whether a query for so many rows has had all that there are.
+// isLast reports whether a query for so many rows has returned all that there are.
 func (p pumpResult) isLast(wanted int64) bool { return p.rows < wanted && !p.cutOff }
 
-// run runs the query, whose list is the table's selectList, and writes its rows
-// in the transaction that is open on the target. Two statements are in memory
-// at most: one is filled while the other is sent.
+// run runs the query, whose list is the table's selectList, and writes its rows in the
+// open transaction of the target. At most two statements are in memory: one is filled
+// while the other is sent.
 func (p *pump) run(ctx context.Context, query string) (pumpResult, error) {
 	var out pumpResult
 	format := newRowFormat(p.to, p.verb, p.table, p.manyRows)
@@ -94,8 +94,8 @@ func (p *pump) run(ctx context.Context, query string) (pumpResult, error) {
 // errTimeUp ends a query whose time is up.
 var errTimeUp = errors.New("the time of the query is up")
 
-// read runs the query. When its time is up, and rows have come, it ends the
-// connection, whatever that waits for: what has come is a part that is whole.
+// read runs the query. When its time is up and rows have arrived, it closes the
+// connection, whatever that is waiting for: the rows so far are complete.
 func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error {
 	if p.limit == 0 {
 		return p.from.Query(ctx, query, func(row []byte) error { return filler.add(ctx, row) })
@@ -123,7 +123,7 @@ func (p *pump) read(ctx context.Context, query string, filler *rowFiller) error 
 	return nil
 }
 
-// watchdog closes a connection when its time is up and something has come.
+// watchdog closes a connection when its time is up and a row has arrived.
 type watchdog struct {
 	conn          io.Closer
 	sawRow, fired atomic.Bool
@@ -133,7 +133,7 @@ type watchdog struct {
 	timer   *time.Timer
 }
 
-// watchdogRetryInterval is how often a watchdog whose time is up looks again.
+// watchdogRetryInterval is how often a watchdog whose time is up checks for a row.
 const watchdogRetryInterval = 100 * time.Millisecond
 
 func (w *watchdog) arm(after time.Duration) {
@@ -155,7 +155,7 @@ func (w *watchdog) fire() {
 	}
 }
 
-// disarm ends the watch and reports whether the connection was closed.
+// disarm stops the watchdog and reports whether it has closed the connection.
 func (w *watchdog) disarm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -164,7 +164,7 @@ func (w *watchdog) disarm() bool {
 	return w.fired.Load()
 }
 
-// rowFiller makes statements of rows.
+// rowFiller builds statements from rows.
 type rowFiller struct {
 	pumpResult
 	pump        *pump
@@ -173,8 +173,8 @@ type rowFiller struct {
 	statement   []byte
 	format      rowFormat
 	counted     pumpResult
-	keyPosition []int    // by column: its place in the key from 1, or 0
-	key         [][]byte // the last row's
+	keyPosition []int    // by column: its position in the key, from 1, or 0
+	key         [][]byte // of the last row
 }
 
 func (f *rowFiller) add(ctx context.Context, row []byte) error {
@@ -221,7 +221,7 @@ func (f *rowFiller) add(ctx context.Context, row []byte) error {
 	return nil
 }
 
-// send hands the statement at hand to the writer.
+// send hands the statement that is being filled to the writer.
 func (f *rowFiller) send(ctx context.Context) error {
 	if f.statement == nil {
 		return nil
@@ -231,7 +231,7 @@ func (f *rowFiller) send(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if cap(f.statement) > 4*statementBytes { // a huge row: nothing is read while it is sent
+	if cap(f.statement) > 4*statementBytes { // it was a huge row: read nothing while it is sent
 		f.statement = nil
 		if err := f.waitForWriter(ctx); err != nil {
 			return err
@@ -261,7 +261,7 @@ func (f *rowFiller) waitForWriter(ctx context.Context) error {
 	return nil
 }
 
-// lastKey is the last row's key.
+// lastKey returns the last row's key.
 func (f *rowFiller) lastKey() table.Key {
 	var key table.Key
 	for i, c := range f.pump.table.keyCols {
@@ -282,10 +282,10 @@ func (p *pump) write(ctx context.Context, statement wire.Request) error {
 	return p.explainWarnings(ctx)
 }
 
-// explainWarnings makes an error of every warning: the session's sql_mode is
-// permissive so that nothing valid is refused, and a warning there is a value
-// that was bent. Only an ENUM's number 0 (a value once refused, stored as an empty text)
-// always warns and is stored exactly.
+// explainWarnings turns every warning into an error. The session's sql_mode is permissive,
+// so that nothing valid is refused, and a warning there means an altered value. The
+// exception is an ENUM's number 0 (a value that was once refused, stored as an empty
+// text): it always warns and is stored exactly.
 func (p *pump) explainWarnings(ctx context.Context) error {
 	warnings, err := p.to.Texts(ctx, "SHOW WARNINGS") // level, code, message
 	if err != nil {

@@ -19,30 +19,30 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// maxEndings is how many last rounds DDL may make worthless.
+// maxEndings is how often DDL may invalidate the end of the seed.
 const maxEndings = 10
 
-// run is one try of the seed: new, or one that goes on.
+// run is one attempt at the seed, a new one or one that continues.
 type run struct {
 	*Op
 	notes      notes
 	marker     replication.Marker
 	schemas    []string
 	known      *knownTables
-	sizes      map[string]schema.Size // of schemas, when this try began
-	dirty      map[table.Name]bool    // to be made and copied anew
+	sizes      map[string]schema.Size // of schemas, when this attempt began
+	dirty      map[table.Name]bool    // to be made and copied again
 	mismatches map[table.Name]int     // see changes
-	reached    replication.GTIDSet    // up to here the target's copy has all changes
+	reached    replication.GTIDSet    // the target's copy has all changes up to here
 	roundBegan time.Time              // when the last round began
 	reader     *binlog.Reader
 	throttle   *throttle.Throttle
 	progress   *Meter
 }
 
-// copy makes the copy, or goes on with one. The order: the position; tables and
-// their rows; what has changed meanwhile; the snapshot's position; indexes and
-// keys; accounts, programs and grants; whether all definitions are still the same; the
-// target's position; the marker's end.
+// copy makes the copy or continues one, in this order: the position; tables and their
+// rows; what has changed meanwhile; the snapshot's position; indexes and keys; accounts,
+// programs and grants; a check that all definitions are still the same; the target's
+// position; the finished marker.
 func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	if err := account.DropWorkerAccount(ctx, s.Pair.Source); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	var watchers errgroup.Group
 	watchers.Go(func() error {
 		err := control.Lead(led, s.Pair.Name, s.Options.limits(), r.throttle, r.progress.Now)
-		end(err) // ends the seed, where err is one
+		end(err) // an error ends the seed
 		return err
 	})
 	watchers.Go(func() error { r.progress.watch.Watch(led); return nil })
@@ -76,7 +76,7 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	err = r.runAttempts(led, resumed)
 	end(nil)
 	if lost := watchers.Wait(); lost != nil && err != nil {
-		return lost // that the seed was ended says nothing
+		return lost // the seed's own error only says that it was cancelled
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (s *Op) newRun() *run {
 	}
 }
 
-// runAttempts goes on until the seed has ended with nothing changed by DDL meanwhile.
+// runAttempts repeats attempt until DDL has changed nothing meanwhile.
 func (r *run) runAttempts(ctx context.Context, resumed bool) error {
 	if err := r.reserveSpace(ctx); err != nil {
 		return err
@@ -111,8 +111,8 @@ func (r *run) runAttempts(ctx context.Context, resumed bool) error {
 	}
 }
 
-// attempt copies what is missing and ends the seed; done is false when DDL has
-// made some of it worthless.
+// attempt copies what is missing and finishes the seed. done is false if DDL has
+// invalidated some of it.
 func (r *run) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.copyAll(ctx); err != nil {
 		return false, err
@@ -145,12 +145,12 @@ func (r *run) attempt(ctx context.Context) (done bool, err error) {
 		return false, r.dropPrograms(ctx)
 	}
 	if uncopied != (table.Name{}) {
-		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.Pair.Name, uncopied.Schema, uncopied.Name) // a fault of ours: never in silence
+		return false, fmt.Errorf("seed %s: %s.%s of the source was not copied", r.Pair.Name, uncopied.Schema, uncopied.Name) // this would be a defect of the seed: never pass over it in silence
 	}
 	return true, r.finish(ctx)
 }
 
-// begin writes the marker, or reads that of an earlier try.
+// begin writes the marker, or reads that of an earlier attempt.
 func (r *run) begin(ctx context.Context) (resumed bool, err error) {
 	target, err := r.Pair.Target.DB(ctx)
 	if err != nil {
@@ -171,7 +171,7 @@ func (r *run) begin(ctx context.Context) (resumed bool, err error) {
 	return resumed, r.notes.create(ctx)
 }
 
-// resumeMarker goes on with what an earlier try has left.
+// resumeMarker continues from the marker of an earlier attempt.
 func (r *run) resumeMarker(ctx context.Context, m replication.Marker) error {
 	dialect, err := r.Pair.Source.Dialect(ctx)
 	if err != nil {
@@ -220,14 +220,14 @@ func (r *run) newMarker(ctx context.Context) error {
 	return r.writeMarker(ctx)
 }
 
-// writeMarker writes the marker with what is reached.
+// writeMarker writes the marker with the reached position.
 func (r *run) writeMarker(ctx context.Context) error {
 	r.marker.GTIDs = r.reached.String()
 	return r.Quietly(ctx, func(session *replication.Session) error { return replication.WriteMarker(ctx, session, r.marker) })
 }
 
-// resume takes up the tables that an earlier try has made, and catches up at
-// once: this proves that the source's binlog still reaches back.
+// resume continues from the tables of an earlier attempt and catches up at once, which
+// proves that the source still has the binlogs.
 func (r *run) resume(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
@@ -243,7 +243,7 @@ func (r *run) resume(ctx context.Context) error {
 	return err
 }
 
-// copyAll copies what is not on the target, and then catches up until little is left.
+// copyAll copies what the target lacks, and then catches up until little is left.
 func (r *run) copyAll(ctx context.Context) error {
 	for {
 		if err := r.requireSameSchemas(ctx); err != nil {
@@ -262,7 +262,7 @@ func (r *run) copyAll(ctx context.Context) error {
 	}
 }
 
-// requireSameSchemas refuses to go on when schemas have come or gone.
+// requireSameSchemas refuses to continue if schemas have been made or dropped.
 func (r *run) requireSameSchemas(ctx context.Context) error {
 	source, err := r.Pair.Source.DB(ctx)
 	if err != nil {
@@ -278,7 +278,7 @@ func (r *run) requireSameSchemas(ctx context.Context) error {
 	return nil
 }
 
-// copyRanges copies all ranges of a wave that the notes name.
+// copyRanges copies all ranges of a batch that the notes name.
 func (r *run) copyRanges(ctx context.Context, b tableBatch) error {
 	c := &copier{
 		source: r.Pair.Source, target: r.Pair.Target, notes: r.notes, throttle: r.throttle, progress: r.progress,
@@ -306,9 +306,9 @@ func (r *run) copyRanges(ctx context.Context, b tableBatch) error {
 	return r.markDirty(ctx, changed, nil)
 }
 
-// markDirty notes that tables must be made anew; loose ones are copied in a
-// snapshot from now on. Not before it is noted it is known here, too: a position
-// behind the DDL must not be noted without it.
+// markDirty notes that tables must be made again; those in snapshotOnly are copied in a
+// snapshot from now on. Record first, then update memory: a position past the DDL must
+// never be recorded without it.
 func (r *run) markDirty(ctx context.Context, dirty, snapshotOnly map[table.Name]bool) error {
 	var statements []string
 	var fresh []table.Name

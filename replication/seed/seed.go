@@ -22,18 +22,18 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Options bound what a seed takes from the source. Zero values are the defaults.
+// Options bound what a seed takes from the source. Zero values stand for the defaults.
 type Options struct {
-	Workers        int           // connections that copy side by side; default 4
+	Workers        int           // connections that copy concurrently; default 4
 	BytesPerSecond int64         // of rows read; default unlimited
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 
-	prepareFrom int64 // bytes of a table that are worth a prepared statement; default 256 KiB
-	batchTables int   // that are taken up together; default mostWave
+	prepareFrom int64 // bytes of a table from which on statements are prepared; default 256 KiB
+	batchTables int   // tables of a batch; default schema.MostBatch
 }
 
-// WithDefaults is o with its zero values replaced.
+// WithDefaults returns o with its zero values replaced.
 func (o Options) WithDefaults() Options {
 	if o.Workers <= 0 {
 		o.Workers = 4
@@ -53,25 +53,24 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// limits is what the seed begins with; see Throttle.
+// limits are the limits that the seed begins with.
 func (o Options) limits() throttle.Limits {
 	return throttle.Limits{Workers: o.Workers, BytesPerSecond: o.BytesPerSecond, MostRunning: o.MostRunning, MostLag: o.ReplicaLag}
 }
 
-// Step is SeedWith the default options.
+// Step returns StepWith the default options.
 func Step(pair replication.Pair) plan.Step { return StepWith(pair, Options{}) }
 
-// StepWith returns the step that makes the first full copy of the pair's data on
-// the target, and leaves the target's position at exactly the transactions that
-// the copy holds, so that a link can start from there.
+// StepWith returns the step that makes the first full copy of the pair's data on the
+// target. It leaves the target's position at exactly the transactions that the copy holds,
+// so that a link can start from there.
 //
-// Tables are copied in chunks while they are written to (see copier); then the
-// source's binlog says which rows have changed meanwhile, and those are read
-// again (see rowSync), until little is left; the rest is done inside one
-// consistent snapshot, whose position is the target's in the end. Nothing of it
-// reaches the target's binlog. Notes on the target, which commit together with the
-// rows, say how far it is: after a crash the next try goes on from there. A
-// target that is not empty and has no such notes is refused.
+// Tables are copied in chunks while they are written to (see copier). Then the source's
+// binlog tells which rows have changed meanwhile, and those are read again (see rowSync),
+// until little is left. The rest is done inside one consistent snapshot, whose position
+// becomes the target's. Nothing of this reaches the target's binlog. Notes on the target,
+// which commit together with the rows, record the progress: after a crash the next attempt
+// continues from there. A target that is not empty and has no such notes is refused.
 func StepWith(pair replication.Pair, options Options) plan.Step {
 	return plan.Step{
 		Name:    "seed-" + pair.Name,
@@ -133,7 +132,7 @@ func (s *Op) inspect(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// refuseData returns an error when the target holds schemas that no seed of ours made.
+// refuseData returns an error if the target holds schemas that no seed has made.
 func (s *Op) refuseData(ctx context.Context, target query.Queryer) error {
 	there, err := schema.Names(ctx, target, s.Pair.Schemas)
 	if err != nil || len(there) == 0 {
@@ -143,7 +142,7 @@ func (s *Op) refuseData(ctx context.Context, target query.Queryer) error {
 		"drop those schemas on the target if nobody needs them, or leave them out in databases[].schemas")
 }
 
-// Apply copies everything, or goes on with what an earlier try left.
+// Apply copies everything, or continues an earlier attempt.
 func (s *Op) Apply(ctx context.Context) error {
 	err := s.applyOnce(ctx)
 	if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, schema.ErrTableChanged) || wire.ConnectionLost(err) {
@@ -166,7 +165,7 @@ func (s *Op) applyOnce(ctx context.Context) error {
 	if err := s.refuseLog(ctx); err != nil {
 		return err
 	}
-	// First the lock: another seed that runs must not find the target fenced.
+	// Take the lock first: another running seed must not find the target fenced.
 	control, err := TakeControl(ctx, s.Pair.Target)
 	if err != nil {
 		return err
@@ -181,9 +180,9 @@ func (s *Op) applyOnce(ctx context.Context) error {
 	})
 }
 
-// Writable runs do while the target takes writes of ours. Only MySQL's
-// super_read_only stands in the way; read_only stays, which keeps applications
-// out, and super_read_only comes back with it whatever happens.
+// Writable runs do while the target accepts migrate's writes. Only MySQL's super_read_only
+// prevents them. read_only stays on, which keeps applications out, and super_read_only is
+// restored whatever happens.
 func (s *Op) Writable(ctx context.Context, do func(context.Context) error) error {
 	db, d, err := s.Pair.Target.Open(ctx)
 	if err != nil {
@@ -205,8 +204,8 @@ func (s *Op) Writable(ctx context.Context, do func(context.Context) error) error
 	return errors.Join(err, readErr)
 }
 
-// Quietly runs do in a session of the target whose statements reach neither its
-// binlog nor its general log.
+// Quietly runs do in a session of the target whose statements reach neither the binlog nor
+// the general log.
 func (s *Op) Quietly(ctx context.Context, do func(*replication.Session) error) error {
 	session, err := account.QuietSession(ctx, s.Pair.Target, dialect.Unlogged)
 	if err != nil {
@@ -216,8 +215,8 @@ func (s *Op) Quietly(ctx context.Context, do func(*replication.Session) error) e
 	return do(session)
 }
 
-// Schemas is what is copied: the pair's schemas, and migrate's own if the source
-// has it, because its heartbeat travels by the link and needs its table.
+// Schemas returns the schemas to copy: the pair's, and migrate's own if the source has it,
+// because its heartbeat travels over the link and needs its table.
 func (s *Op) Schemas(ctx context.Context, source query.Queryer) ([]string, error) {
 	schemas, err := schema.Names(ctx, source, s.Pair.Schemas)
 	if err != nil {
@@ -235,8 +234,8 @@ func (s *Op) Schemas(ctx context.Context, source query.Queryer) ([]string, error
 	return append(schemas, own...), nil
 }
 
-// fingerprint is a hash over every definition of the source: equal before the
-// snapshot and after the copy, it proves that no DDL ran between.
+// fingerprint is a hash of every definition of the source. If it is the same before the
+// snapshot and after the copy, no DDL ran in between.
 func (s *Op) fingerprint(ctx context.Context) (string, error) {
 	source, err := s.Pair.Source.DB(ctx)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
@@ -61,7 +63,8 @@ func TestSeedExercise(t *testing.T) {
 	})
 }
 
-// peakOf measures the most heap that is in use until the function is called that it returns.
+// peakOf measures the heap in use until the function that it returns is called, which
+// returns the peak.
 func peakOf(t *testing.T, every time.Duration) func() uint64 {
 	runtime.GC()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,4 +104,37 @@ func TestSeedStreamsInLittleMemory(t *testing.T) {
 		require.Less(t, most, uint64(40<<20))
 		require.Equal(t, replicationtest.Checksums(t, source, "big"), replicationtest.Checksums(t, target, "big"))
 	})
+}
+
+// beginRun begins a seed as Apply does, for its parts to be called.
+func beginRun(t *testing.T, pair replication.Pair) *run {
+	t.Helper()
+	op, ok := Step(pair).Op.(*Op)
+	require.True(t, ok)
+	run := op.newRun()
+	_, err := run.begin(t.Context())
+	require.NoError(t, err)
+	return run
+}
+
+// beginBatchRun begins a seed whose batches have at most so many tables, for its parts to
+// be called.
+func beginBatchRun(t *testing.T, pair replication.Pair, most int) *run {
+	t.Helper()
+	op, ok := StepWith(pair, Options{batchTables: most}).Op.(*Op)
+	require.True(t, ok)
+	run := op.newRun()
+	_, err := run.begin(t.Context())
+	require.NoError(t, err)
+	return run
+}
+
+// requireSameTables compares rows and names of tables.
+func requireSameTables(t *testing.T, source, target *servertest.Instance, schemas ...string) {
+	t.Helper()
+	for _, schema := range schemas {
+		require.Equal(t, replicationtest.Checksums(t, source, schema), replicationtest.Checksums(t, target, schema))
+		tables := "SELECT GROUP_CONCAT(HEX(TABLE_NAME) ORDER BY HEX(TABLE_NAME)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + query.Literal(schema)
+		require.Equal(t, source.Value(tables), target.Value(tables))
+	}
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// A site of many blogs has most of its rows' tables nearly empty. What such a
-// table costs is a round trip to the source and a commit on the target, so
-// several are read in one and written in one.
+// On a site of many blogs most tables are nearly empty. Such a table costs a round trip to
+// the source and a commit on the target, so several are read in one round trip and written
+// in one transaction.
 const (
-	smallTableBytes = 64 << 10 // of a table that is copied together with others
+	smallTableBytes = 64 << 10 // a table up to this size is copied together with others
 	maxSmallTables  = 32
 )
 
-// isSmall reports whether all of a table is expected in one small chunk.
+// isSmall reports whether the whole table is expected in one small chunk.
 func (r *keyRange) isSmall() bool {
 	return r.pos == nil && r.upper == nil && r.rowsDone == 0 && r.table.Bytes <= smallTableBytes && r.table.rows < firstChunk
 }
 
-// withSmallTables adds to a range of few rows others that wait: no more than are a chunk
-// together and fit in a packet, and as many as leave the same for every other worker.
+// withSmallTables adds other small tables that wait to the range of a small one: at most
+// one chunk together, at most what fits in a packet, and at most this worker's share.
 func (c *copier) withSmallTables(r *keyRange, from *wire.Conn) []*keyRange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,12 +47,12 @@ func (c *copier) withSmallTables(r *keyRange, from *wire.Conn) []*keyRange {
 	return out
 }
 
-// smallTablesTime is how long a transaction of several tables may go on.
+// smallTablesTime is how long a transaction of several tables may take.
 const smallTablesTime = 2 * chunkTime
 
-// copySmallTables copies tables of few rows together, and returns those that are not
-// copied, or not whole. Where one of them fails nothing of all stands, and each
-// is to be copied on its own.
+// copySmallTables copies small tables together, and returns those that are not copied
+// completely. If one of them fails, the transaction is rolled back, and all are returned
+// to be copied one by one.
 func (c *copier) copySmallTables(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) ([]*keyRange, error) {
 	if len(ranges) == 1 {
 		return ranges, nil
@@ -89,7 +89,7 @@ func (c *copier) copySmallTables(ctx context.Context, ranges []*keyRange, from, 
 	return c.recordChunks(ranges, got), nil
 }
 
-// recordChunks takes note of the chunks of ranges, and returns the ranges that have more.
+// recordChunks records the copied chunks of ranges, and returns the ranges that have more.
 func (c *copier) recordChunks(ranges []*keyRange, got []pumpResult) (left []*keyRange) {
 	for i, g := range got {
 		r := ranges[i]
@@ -106,8 +106,8 @@ func (c *copier) recordChunks(ranges []*keyRange, got []pumpResult) (left []*key
 	return append(left, ranges[len(got):]...)
 }
 
-// copyEach copies ranges one after the other. Of those that a worker has no
-// time for any more, others take care.
+// copyEach copies ranges one after the other. A worker that must end leaves the rest to
+// others.
 func (c *copier) copyEach(ctx context.Context, ranges []*keyRange, from, to *wire.Conn) error {
 	for i, r := range ranges {
 		if i > 0 && c.handBack(r) {
@@ -131,7 +131,7 @@ func (c *copier) copyEach(ctx context.Context, ranges []*keyRange, from, to *wir
 	return nil
 }
 
-// handOver lets other workers take ranges.
+// handOver leaves ranges to other workers.
 func (c *copier) handOver(ranges []*keyRange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,15 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
-	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// TestSeedOfManySmallTables: tables that are copied together arrive as those
-// that are copied alone, also where statistics have hidden how long one is.
+// TestSeedOfManySmallTables proves that tables that are copied together arrive like those
+// that are copied alone, even if statistics hide the length of one.
 func TestSeedOfManySmallTables(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -33,7 +31,7 @@ func TestSeedOfManySmallTables(t *testing.T) {
 			batches++
 			require.Len(t, b.tables, 6*12+3)
 			longer := b.tables[table.Name{Schema: "other", Name: "longer"}]
-			longer.rows, longer.Bytes = 5, 16384 // as a server says whose statistics are old
+			longer.rows, longer.Bytes = 5, 16384 // as stale statistics would have it
 			return run.copyRanges(ctx, b)
 		}))
 		require.Equal(t, 1, batches)
@@ -47,8 +45,8 @@ func TestSeedOfManySmallTables(t *testing.T) {
 	})
 }
 
-// TestSmallTablesThatChangeMeanwhile: one that DDL has changed keeps none of
-// those back that are copied together with it.
+// TestSmallTablesThatChangeMeanwhile proves that a table that DDL has changed does not
+// hold back those that are copied together with it.
 func TestSmallTablesThatChangeMeanwhile(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -70,7 +68,7 @@ func TestSmallTablesThatChangeMeanwhile(t *testing.T) {
 	})
 }
 
-// TestSeedOfWideTablesInSmallPackets: what is asked together fits in a packet.
+// TestSeedOfWideTablesInSmallPackets proves that what is asked together fits in a packet.
 func TestSeedOfWideTablesInSmallPackets(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor, servertest.Set("max_allowed_packet", "256K"))
@@ -88,35 +86,4 @@ func TestSeedOfWideTablesInSmallPackets(t *testing.T) {
 		require.NotContains(t, notes.Text(), "one by one", "no packet was too large")
 		require.Equal(t, replicationtest.Checksums(t, source, "wide"), replicationtest.Checksums(t, target, "wide"))
 	})
-}
-
-// TestTablesAreNotedBeforeTheyAreMade: of one that a try has begun and the source
-// has dropped before the next, nothing stays on the target.
-func TestTablesAreNotedBeforeTheyAreMade(t *testing.T) {
-	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
-	pair.Schemas = nil
-	source.Exec("CREATE DATABASE app", "CREATE TABLE app.a (id INT PRIMARY KEY)", "CREATE TABLE app.b (id INT PRIMARY KEY)")
-	run := beginRun(t, pair)
-	c, err := schema.NewCreator(t.Context(), pair.Source, pair.Target)
-	require.NoError(t, err)
-	defer c.Close()
-	require.NoError(t, run.makeSchemas(t.Context()))
-	broken := &sourceTable{Table: table.Table{Schema: "app", Name: "b"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "b", Create: "no SQL"}}
-	made := &sourceTable{Table: table.Table{Schema: "app", Name: "a"}, sequence: true, object: schema.Object{Kind: schema.KindSequence, Schema: "app", Name: "a", Create: "CREATE TABLE a (id INT)"}}
-	require.Error(t, run.makeTables(t.Context(), c, []*sourceTable{made, broken}, nil), "it ends in the middle")
-	require.Equal(t, "1", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
-	source.Exec("DROP TABLE app.a")
-	require.NoError(t, Step(pair).Op.Apply(t.Context()))
-	require.Equal(t, "b", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'app'"))
-}
-
-// beginRun begins a seed as Apply does, for its parts to be called.
-func beginRun(t *testing.T, pair replication.Pair) *run {
-	t.Helper()
-	op, ok := Step(pair).Op.(*Op)
-	require.True(t, ok)
-	run := op.newRun()
-	_, err := run.begin(t.Context())
-	require.NoError(t, err)
-	return run
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// Limits of the brief lock that a MySQL snapshot needs.
+// The limits of the brief lock that a MySQL snapshot needs.
 const (
 	snapshotLockSeconds   = 1
 	snapshotAttempts      = 30
 	snapshotRetryInterval = 2 * time.Second
 )
 
-// snapshot is one consistent view of a server's rows, and the transactions that
-// are in it: exactly those of GTIDs.
+// snapshot is one consistent view of a server's rows that holds exactly the transactions
+// of GTIDs.
 type snapshot struct {
 	*wire.Conn
 	GTIDs replication.GTIDSet
@@ -65,8 +65,8 @@ func takeSnapshot(ctx context.Context, s *replication.Server) (*snapshot, error)
 	return &snapshot{w, gtids}, nil
 }
 
-// visiblePosition is transactions whose rows every read sees that begins now:
-// the executed ones where they are visible, else those of a snapshot's position.
+// visiblePosition returns transactions whose rows are visible to every read that begins
+// now: the executed ones if the server guarantees that, else those of a snapshot.
 func visiblePosition(ctx context.Context, s *replication.Server) (replication.GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -108,8 +108,8 @@ func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dial
 	return replication.ParseGTIDSet(dialect.Flavor, text[0][0])
 }
 
-// startLocked takes the lock, opens the view, reads its transactions and gives
-// the lock back in one packet: the lock is held for no round trip.
+// startLocked takes the lock, opens the view, reads its transactions and releases the lock
+// in one packet: the lock is not held for a round trip.
 func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
 	for try := 1; ; try++ {
 		err := requireNoSlowStatement(ctx, w)
@@ -127,7 +127,7 @@ func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, diale
 			}
 		}
 		if query.ErrorNumber(err) != 1205 && !errors.Is(err, errSlowStatement) {
-			return replication.GTIDSet{}, err // the caller ends the connection, and with it the lock
+			return replication.GTIDSet{}, err // the caller closes the connection, which releases the lock
 		}
 		if try == snapshotAttempts {
 			return replication.GTIDSet{}, report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),

@@ -17,7 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// farHost is this machine behind a network with a delay in each direction.
+// farHost is this host behind a network with a delay in each direction.
 type farHost struct {
 	*remote.Local
 	delay time.Duration
@@ -40,8 +40,8 @@ func (c farConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestSnapshotHoldsItsLockForNoRoundTrip: by the server's own log, MySQL's lock
-// is taken and given back at once, however far the server is.
+// TestSnapshotHoldsItsLockForNoRoundTrip proves by the server's own log that MySQL's lock
+// is taken and released at once, however far away the server is.
 func TestSnapshotHoldsItsLockForNoRoundTrip(t *testing.T) {
 	source := servertest.Start(t, servertest.MySQL)
 	source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)", "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = 1")
@@ -67,7 +67,8 @@ func TestSnapshotHoldsItsLockForNoRoundTrip(t *testing.T) {
 	require.EqualValues(t, 1, executed.Ahead(snap.GTIDs), "all but the row that came after")
 }
 
-// TestSnapshotWaitsForLongStatements: it does not ask for the lock behind one.
+// TestSnapshotWaitsForLongStatements proves that the lock is not requested behind a long
+// statement.
 func TestSnapshotWaitsForLongStatements(t *testing.T) {
 	source := servertest.Start(t, servertest.MySQL)
 	s := replicationtest.Server(t, source, replication.Source, nil)

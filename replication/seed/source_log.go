@@ -10,9 +10,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// requiredLogSettings is what the log of a source must be for a copy under writes: every
-// change of a row is in it, whole, and each transaction has a name. The
-// preflight names all of it (H4, H12); the seed does not rely on that.
+// requiredLogSettings make the source's log fit for a copy under writes: it holds every
+// change of a row, completely, and each transaction has an id. Preflight reports all of
+// them (H4, H12); the seed does not rely on that.
 var requiredLogSettings = []struct{ name, value, fix string }{
 	{"log_bin", "ON", "set log_bin in the source's option file and restart it"},
 	{"gtid_mode", "ON", "turn GTIDs on step by step (OFF_PERMISSIVE, ON_PERMISSIVE, ON), in the source's option file too"},
@@ -21,7 +21,7 @@ var requiredLogSettings = []struct{ name, value, fix string }{
 	{"binlog_row_value_options", "", "SET GLOBAL binlog_row_value_options = '' on the source, in its option file too, and recycle open sessions"},
 }
 
-// refuseLog returns an error when the source's log does not tell every change.
+// refuseLog returns an error if the source's log does not hold every change.
 func (s *Op) refuseLog(ctx context.Context) error {
 	db, err := s.Pair.Source.DB(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Op) refuseLog(ctx context.Context) error {
 	return nil
 }
 
-// hintMissingFeature adds a hint to what a server says of something that it lacks.
+// hintMissingFeature adds a hint to a server's error about a feature that it lacks.
 func (s *Op) hintMissingFeature(err error) error {
 	if report.Hint(err) != "" {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// reserveSpace lets the target reserve new pages without writing them twice,
-// until restoreSpace. What was there stands in the marker before it is changed.
+// reserveSpace lets the target reserve new pages without writing them twice, until
+// restoreSpace. The marker records the old value before it is changed.
 func (r *run) reserveSpace(ctx context.Context) error {
 	db, d, err := r.Pair.Target.Open(ctx)
 	if err != nil || !d.HasExtend() {
@@ -36,7 +36,7 @@ func (r *run) reserveSpace(ctx context.Context) error {
 	return nil
 }
 
-// restoreSpace takes reserveSpace back, whoever did it.
+// restoreSpace reverts reserveSpace, also that of an earlier attempt.
 func (s *Op) restoreSpace(ctx context.Context, m replication.Marker) error {
 	if m.Made.Extend == "" {
 		return nil
@@ -46,7 +46,7 @@ func (s *Op) restoreSpace(ctx context.Context, m replication.Marker) error {
 		return err
 	}
 	err = query.SetGlobal(ctx, db, dialect.ExtendVariable, m.Made.Extend)
-	if query.ErrorNumber(err) == 1193 { // it has been replaced by a build that does not know it
+	if query.ErrorNumber(err) == 1193 { // the server has been replaced by a build that does not know it
 		report.Note(ctx, "%s has no %s any more: nothing to restore", s.Pair.Target.Name(), dialect.ExtendVariable)
 		return nil
 	}
@@ -56,8 +56,8 @@ func (s *Op) restoreSpace(ctx context.Context, m replication.Marker) error {
 	return nil
 }
 
-// restoreAfterFailure does it after a failure; what cannot be restored now, the next try
-// restores, or the undo.
+// restoreAfterFailure restores the setting after a failure. If it cannot, the next attempt
+// or the undo does.
 func (r *run) restoreAfterFailure(ctx context.Context) {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.DialTimeout)
 	defer cancel()

@@ -15,13 +15,13 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// extends is ExtendVariable as the server has it.
+// extends returns the server's value of ExtendVariable.
 func extends(s *servertest.Instance) string {
 	return s.Value("SELECT @@GLOBAL." + dialect.ExtendVariable)
 }
 
-// TestSpaceIsReservedOnlyWhileTheSeedRuns: the target's variable comes back after
-// the end, after a failure, and after a seed that was killed, by the next try or the undo.
+// TestSpaceIsReservedOnlyWhileTheSeedRuns proves that the target's variable is restored
+// after the end, after a failure, and after a killed seed by the next attempt or the undo.
 func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MySQL)
 	replicationtest.MakeLoadSchema(source)
@@ -42,7 +42,7 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	require.Equal(t, "1", extends(target), "undone")
 
 	killed()
-	killed() // what was there is still known
+	killed() // the first value is still known
 	require.NoError(t, Step(pair).Op.Apply(t.Context()))
 	require.Equal(t, "1", extends(target), "finished")
 	target.Exec("SET GLOBAL " + dialect.ExtendVariable + " = OFF")
@@ -64,7 +64,8 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 	require.Equal(t, "1", extends(target), "failed")
 }
 
-// A target that has been replaced by a build without the variable has nothing to restore.
+// TestSpaceIsRestoredWhereTheServerKnowsIt replaces the target by a build without the
+// variable: there is nothing to restore.
 func TestSpaceIsRestoredWhereTheServerKnowsIt(t *testing.T) {
 	pair, _, target := replicationtest.Start(t, servertest.MariaDB)
 	var notes []string

@@ -9,15 +9,15 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// knownTables is what the seed knows of the source's tables when they are made:
-// all that following the binlog needs. A host of blogs has hundreds of thousands
-// of tables of a dozen shapes: of each there is its name, and which shape.
+// knownTables holds what following the binlog needs of the source's tables once they are
+// made. A host of blogs has hundreds of thousands of tables of a dozen shapes, so for most
+// of them only the name and the number of the shape are kept.
 type knownTables struct {
-	shapes       []*sourceTable // the first table of each
+	shapes       []*sourceTable // the first table of each shape
 	shapeNumbers map[[sha256.Size]byte]int32
 	tables       map[string]map[string]knownTable // by schema and name
-	atEnd        map[table.Name]*sourceTable      // those that need more: copied in a snapshot, sequences
-	cascades     map[table.Name][]cascade         // of a parent
+	atEnd        map[table.Name]*sourceTable      // tables that are kept as a whole because they are copied at the end: without a key, and sequences
+	cascades     map[table.Name][]cascade         // by parent
 }
 
 func newKnownTables() *knownTables {
@@ -26,13 +26,13 @@ func newKnownTables() *knownTables {
 	}
 }
 
-// knownTable is what tells a table from others of its shape.
+// knownTable is what distinguishes a table from others of its shape.
 type knownTable struct {
 	shape       int32
 	rows, bytes float32 // the server's estimates
 }
 
-// put takes in a table, in place of what it was before.
+// put adds a table, or replaces it.
 func (k *knownTables) put(t *sourceTable) {
 	id := t.id()
 	k.drop(id)
@@ -46,7 +46,7 @@ func (k *knownTables) put(t *sourceTable) {
 		first := *t
 		first.Table = table.Table{Columns: t.Columns}
 		first.rows, first.object, first.cascades, first.lookups = 0, schema.Object{}, nil, nil
-		n = int32(len(k.shapes)) //nolint:gosec // a table each, at most
+		n = int32(len(k.shapes)) //nolint:gosec // at most one for each table
 		k.shapes, k.shapeNumbers[shape] = append(k.shapes, &first), n
 	}
 	if k.tables[id.Schema] == nil {
@@ -60,8 +60,8 @@ func (k *knownTables) drop(id table.Name) {
 	delete(k.tables[id.Schema], id.Name)
 }
 
-// get makes a table of what is known: without its definition, unless it is one
-// that is made at the end.
+// get builds a table from its shape. It has no definition, unless it is one that is copied
+// at the end.
 func (k *knownTables) get(id table.Name) (*sourceTable, bool) {
 	if t, ok := k.atEnd[id]; ok {
 		whole := *t
@@ -79,7 +79,7 @@ func (k *knownTables) get(id table.Name) (*sourceTable, bool) {
 	return &t, true
 }
 
-// has is get without the table.
+// has reports whether the table is known.
 func (k *knownTables) has(id table.Name) bool {
 	if _, ok := k.atEnd[id]; ok {
 		return true
@@ -88,7 +88,7 @@ func (k *knownTables) has(id table.Name) bool {
 	return ok
 }
 
-// inSchema lists what is known of a schema.
+// inSchema lists the known tables of a schema.
 func (k *knownTables) inSchema(schema string) iter.Seq[table.Name] {
 	return func(yield func(table.Name) bool) {
 		for id := range k.atEnd {
@@ -104,7 +104,7 @@ func (k *knownTables) inSchema(schema string) iter.Seq[table.Name] {
 	}
 }
 
-// withCounter lists the tables that have an AUTO_INCREMENT.
+// withCounter lists the known tables that have an AUTO_INCREMENT.
 func (k *knownTables) withCounter() iter.Seq[table.Name] {
 	return func(yield func(table.Name) bool) {
 		for id, t := range k.atEnd {

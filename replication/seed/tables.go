@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
@@ -14,19 +15,19 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// sourceTable is a table (or a MariaDB sequence) on its way to the target.
+// sourceTable is a table (or a MariaDB sequence) of the source that is to be copied.
 type sourceTable struct {
 	table.Table
 	sequence     bool
 	hasCounter   bool           // it has an AUTO_INCREMENT
 	rows         int64          // the server's estimate
 	log          *binlog.Table  // its shape in the binlog
-	keyName      string         // the index by which its rows are told apart; "": none, it is copied in a snapshot
-	keyCols      []table.Column // of that index, in its order
-	keyPositions []int          // where they stand in Columns
-	cascades     []cascade      // keys of other tables whose rows change with this one's
-	object       schema.Object  // without its text when that was used
-	history      []string       // of a system-versioned table: the columns of its rows' times
+	keyName      string         // the index that identifies its rows; "": none, it is copied in a snapshot
+	keyCols      []table.Column // the columns of that index, in its order
+	keyPositions []int          // their positions in Columns
+	cascades     []cascade      // foreign keys of other tables whose rows change with this one's
+	object       schema.Object  // its Create is empty once it has been used
+	history      []string       // of a system-versioned table: the columns of its rows' validity
 	lookups      [][]string     // lists of columns by which its rows must be found
 }
 
@@ -35,8 +36,8 @@ func (t *sourceTable) id() table.Name { return table.Name{Schema: t.Schema, Name
 // chunked reports whether the table is copied in chunks while it is written to.
 func (t *sourceTable) chunked() bool { return t.keyName != "" }
 
-// readTables reads all that copying needs to know of tables of a kind, and
-// hands over those that are still there.
+// readTables reads everything that copying needs to know about tables of a kind, and calls
+// take for those that still exist.
 func readTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids []table.Name, kind string, take func(*sourceTable) error) error {
 	var queries []string
 	for _, id := range ids {
@@ -49,7 +50,7 @@ func readTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids
 		id := ids[i/each]
 		switch n := query.ErrorNumber(err); {
 		case n == 1146 || n == 1049:
-			gone = true // it is not listed the next time
+			gone = true // the next listing will not have it
 		case err != nil:
 			return fmt.Errorf("read table %s.%s: %w", id.Schema, id.Name, schema.ChangedError(err))
 		}
@@ -69,7 +70,7 @@ func readTables(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect, ids
 	})
 }
 
-// What is asked of each table.
+// The queries for each table.
 const (
 	answerSize = iota
 	answerCreate
@@ -114,10 +115,10 @@ func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answer
 	return t, nil
 }
 
-// historyColumns are the columns by which a system-versioned table keeps its
-// rows' times, the start first. Where they cannot be written, the history stays behind.
+// historyColumns returns the columns of a system-versioned table that hold the validity of
+// its rows, the start first.
 func historyColumns(columns []query.Record) []string {
-	history := []string{"row_start", "row_end"} // of a table that names none
+	history := []string{"row_start", "row_end"} // the names in a table that names none
 	for _, r := range columns {
 		if r["kind"] != "timestamp" {
 			continue
@@ -132,7 +133,7 @@ func historyColumns(columns []query.Record) []string {
 	return history
 }
 
-// allRows is the query of all rows, and what they are to be inserted as.
+// allRows returns the query for all rows, and the table as which they are inserted.
 func (t *sourceTable) allRows() (as *sourceTable, statement string) {
 	if len(t.history) == 0 {
 		return t, "SELECT " + t.selectList() + " FROM " + t.Quoted()
@@ -145,8 +146,8 @@ func (t *sourceTable) allRows() (as *sourceTable, statement string) {
 	return &copied, "SELECT " + t.selectList() + "," + query.QuoteList(t.history) + " FROM " + t.Quoted() + " FOR SYSTEM_TIME ALL"
 }
 
-// chooseKey takes the primary key, or else the shortest unique key without
-// NULLs, expressions, prefixes and generated columns.
+// chooseKey chooses the primary key, or else the shortest unique key without NULLs,
+// expressions, prefixes and generated columns.
 func (t *sourceTable) chooseKey(records []query.Record) {
 	var order []string
 	places, unfit := map[string][]int{}, map[string]bool{}
@@ -173,7 +174,7 @@ func (t *sourceTable) chooseKey(records []query.Record) {
 	}
 }
 
-// selectList reads a row's columns such that row can write them.
+// selectList is the list of columns in the form that a rowFormat can write.
 func (t *sourceTable) selectList() string {
 	expressions := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
@@ -182,10 +183,11 @@ func (t *sourceTable) selectList() string {
 	return strings.Join(expressions, ",")
 }
 
-// keyList is the key's columns, to order by.
+// keyList is the list of the key's columns, for ORDER BY.
 func (t *sourceTable) keyList() string { return query.QuoteList(table.ColumnNames(t.keyCols)) }
 
-// keySelectList reads the key alone, in the forms that wireLiteral takes.
+// keySelectList is the list of the key's columns in the form that Column.WireLiteral
+// takes.
 func (t *sourceTable) keySelectList() string {
 	expressions := make([]string, len(t.keyCols))
 	for i, c := range t.keyCols {
@@ -194,7 +196,34 @@ func (t *sourceTable) keySelectList() string {
 	return strings.Join(expressions, ",")
 }
 
-// cascadesOf asks for the foreign keys among the tables of a schema.
+// keyOf reads the key of the first row that matches a condition, or nil.
+func (t *sourceTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
+	keys, err := t.keysOf(ctx, from, condition)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// keysOf reads the keys of all rows that match a condition.
+func (t *sourceTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
+	var keys []table.Key
+	err := from.Query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.Quoted()+" "+condition, func(row []byte) error {
+		key := make(table.Key, len(t.keyCols))
+		for i, c := range t.keyCols {
+			value, rest, err := wire.NextValue(row)
+			if err != nil {
+				return err
+			}
+			key[i], row = c.WireLiteral(value), rest
+		}
+		keys = append(keys, key)
+		return nil
+	})
+	return keys, replication.WrapErr("read keys of "+t.Title(), schema.ChangedError(err))
+}
+
+// cascadesOf returns the query for the foreign keys of a schema's tables.
 func cascadesOf(schema string) string {
 	return `SELECT r.CONSTRAINT_NAME AS constraint_name, r.DELETE_RULE AS on_delete, r.UPDATE_RULE AS on_update,
 			k.TABLE_SCHEMA AS child_schema, k.TABLE_NAME AS child, k.COLUMN_NAME AS child_column,
@@ -205,8 +234,8 @@ func cascadesOf(schema string) string {
 		ORDER BY k.TABLE_NAME, r.CONSTRAINT_NAME, k.ORDINAL_POSITION`
 }
 
-// addForeignKeys takes the foreign keys whose actions change rows of a child when its
-// parent's change.
+// addForeignKeys adds the foreign keys whose actions change rows of a child when its
+// parent's rows change.
 func (s *dependencies) addForeignKeys(records []query.Record) {
 	acts := func(rule string) bool { return rule != "RESTRICT" && rule != "NO ACTION" }
 	last := ""

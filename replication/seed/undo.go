@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// requireSameTarget refuses a target that is not the one that an earlier try has
-// written to: a copy of its data directory, or one that was put in its place.
+// requireSameTarget refuses a target that is not the server to which an earlier attempt
+// has written: a copy of its data directory, or a server in its place.
 func (r *run) requireSameTarget(ctx context.Context, noted string) error {
 	now, err := replication.Identity(ctx, r.Pair.Target)
 	if err != nil || noted == "" || replication.SameServer(noted, now) {
@@ -24,7 +24,7 @@ func (r *run) requireSameTarget(ctx context.Context, noted string) error {
 		"run migrate rollback --all to take the seed back, and migrate apply to begin a new one")
 }
 
-// Verify asks the target for the marker and whether its position holds the snapshot.
+// Verify checks the target's marker, and that its position includes the snapshot's.
 func (s *Op) Verify(ctx context.Context) error {
 	db, dialect, err := s.Pair.Target.Open(ctx)
 	if err != nil {
@@ -51,8 +51,8 @@ func (s *Op) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Undo drops what the seed made and empties the target's position; without a
-// marker of ours there is nothing to undo.
+// Undo drops what the seed made and empties the target's position. Without a marker there
+// is nothing to undo.
 func (s *Op) Undo(ctx context.Context, _ json.RawMessage) error {
 	db, err := s.Pair.Target.DB(ctx)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Op) clear(ctx context.Context) error {
 	defer session.Close()
 	for _, schema := range m.Made.Schemas {
 		if schema == replication.OwnSchema {
-			continue // goes last, with the marker
+			continue // it is dropped last, with the marker
 		}
 		if _, err := session.ExecContext(ctx, "DROP DATABASE IF EXISTS "+query.Quote(schema)); err != nil {
 			return s.Pair.Target.Wrap("drop schema "+schema, err)
@@ -115,8 +115,8 @@ func (s *Op) clear(ctx context.Context) error {
 	return replication.DropMarker(ctx, session)
 }
 
-// SetPosition makes the server's replication position exactly set: its own
-// binlog is emptied, so no transaction of its own remains (H12).
+// SetPosition makes the server's replication position exactly set. It empties the server's
+// own binlog, so that none of its own transactions remains (H12).
 func SetPosition(ctx context.Context, s *replication.Server, set replication.GTIDSet) error {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {

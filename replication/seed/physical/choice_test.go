@@ -143,20 +143,20 @@ func TestSeedChoosesItsMethod(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, _, target, options := startPair(t, flavor)
 		for _, tt := range []struct {
-			way  Method
-			says string
+			method Method
+			want   string
 		}{
 			{MethodRows, "by rows: as migration.yaml has it; about "},
 			{MethodFiles, "by its files: as migration.yaml has it; about "},
 			{MethodAuto, "by rows: that is expected to be faster; about "},
 		} {
-			options.Method = tt.way
+			options.Method = tt.method
 			state, err := Step(pair, seed.Step(pair), options).Op.Check(t.Context())
 			require.NoError(t, err)
-			require.Contains(t, state.Want, tt.says)
+			require.Contains(t, state.Want, tt.want)
 			require.Contains(t, state.Want, "the speed of the network between the sites is not known")
 			shown := strings.Contains(state.Want, "the target's innodb_extend_and_initialize is off meanwhile")
-			require.Equal(t, flavor == servertest.MySQL && tt.way != MethodFiles, shown, "what is changed is shown: %s", state.Want)
+			require.Equal(t, flavor == servertest.MySQL && tt.method != MethodFiles, shown, "what is changed is shown: %s", state.Want)
 			require.NotEmpty(t, state.Before)
 		}
 		p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}

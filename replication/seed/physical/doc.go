@@ -6,6 +6,6 @@
 // It needs access to the target's host, a service that stops and starts the target's
 // server, and room for a second data directory. The target's own data stays untouched
 // until everything has been received. Then the data directories change places in such a
-// way that a later run completes or reverts a swap that was interrupted anywhere. Undo
+// manner that a later run completes or reverts a swap that was interrupted anywhere. Undo
 // restores the old data directory; Forget removes it.
 package physical

@@ -71,7 +71,7 @@ func readJob(r io.Reader) (job, error) {
 	var j job
 	if err := json.NewDecoder(r).Decode(&j); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return j, report.Transient(errors.New("read the job: nobody has written it"), 0)
+			return j, report.Transient(errors.New("read the job: no controller has written it"), 0)
 		}
 		return j, errors.New("read the job: it is not one")
 	}

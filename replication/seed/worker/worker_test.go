@@ -155,7 +155,7 @@ func TestSeedWorkerSaysHowItEnds(t *testing.T) {
 
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "job"), 0o600))
 	_, err = receiveJob(filepath.Join(dir, "job"), 20*time.Millisecond)
-	require.ErrorContains(t, err, "nobody has written it")
+	require.ErrorContains(t, err, "no controller has written it")
 	var transient *report.TransientError
 	require.ErrorAs(t, err, &transient)
 }

@@ -1,8 +1,6 @@
 package seed
 
 import (
-	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,29 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// TestSeedKeepsTheHistoryOfVersionedTables copies MariaDB's system-versioned
-// tables with their history and its times.
-func TestSeedKeepsTheHistoryOfVersionedTables(t *testing.T) {
-	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
-	source.Exec("CREATE DATABASE v", "CREATE TABLE v.implicit (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING",
-		`CREATE TABLE v.named (id INT PRIMARY KEY, n INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED ALWAYS AS ROW END,
-			PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING`)
-	for _, name := range []string{"implicit", "named"} {
-		source.Exec("INSERT INTO v."+name+" (id, n) VALUES (1, 1), (2, 2)", "UPDATE v."+name+" SET n = 3 WHERE id = 1", "DELETE FROM v."+name+" WHERE id = 2")
-	}
-	require.NoError(t, Step(pair).Op.Apply(t.Context()))
-	for _, query := range []string{
-		"SELECT GROUP_CONCAT(id, ' ', n, ' ', ROW_START, ' ', ROW_END ORDER BY id, n) FROM v.implicit FOR SYSTEM_TIME ALL",
-		"SELECT GROUP_CONCAT(id, ' ', n, ' ', s, ' ', e ORDER BY id, n) FROM v.named FOR SYSTEM_TIME ALL",
-	} {
-		want := source.Value(query)
-		require.Equal(t, 3, strings.Count(want, ",")+1, want)
-		require.Equal(t, want, target.Value(query))
-	}
-}
-
-// TestSeedCopiesWhatPreparedTransactionsWrite commits, in the window, what was
-// prepared before it could be seen.
+// TestSeedCopiesWhatPreparedTransactionsWrite commits a prepared transaction during the
+// copy.
 func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -54,8 +31,8 @@ func TestSeedCopiesWhatPreparedTransactionsWrite(t *testing.T) {
 	})
 }
 
-// TestSeedFollowsShapesOfTheLog changes rows, in the window, of tables whose
-// events have other columns than the table shows.
+// TestSeedFollowsShapesOfTheLog changes rows, during the copy, of tables whose events have
+// other columns than the table shows.
 func TestSeedFollowsShapesOfTheLog(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
@@ -83,27 +60,5 @@ func TestSeedFollowsShapesOfTheLog(t *testing.T) {
 		report, err := verify.Run(t.Context(), pair, verify.Options{})
 		require.NoError(t, err)
 		require.Empty(t, report.Differences)
-	})
-}
-
-// TestSeedOfHugeRows holds a few of the largest row in memory, no more.
-func TestSeedOfHugeRows(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		redo := "innodb_log_file_size"
-		if flavor == servertest.MySQL {
-			redo = "innodb_redo_log_capacity"
-		}
-		pair, source, target := replicationtest.Start(t, flavor, servertest.Set("max_allowed_packet", "256M"), servertest.Set(redo, "512M"))
-		source.Exec("CREATE DATABASE huge", "CREATE TABLE huge.t (id INT PRIMARY KEY, b LONGBLOB)")
-		for i := range 2 {
-			source.Exec("INSERT INTO huge.t VALUES (" + string(rune('1'+i)) + ", REPEAT(x'00275c41', 8388608))")
-		}
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(64 << 20))
-		peak := peakOf(t, 5*time.Millisecond)
-		require.NoError(t, Step(pair).Op.Apply(t.Context()))
-		most := peak()
-		t.Logf("two rows of 32 MiB; peak heap %d MiB", most>>20)
-		require.Less(t, most, uint64((96+4*32)<<20))
-		require.Equal(t, replicationtest.Checksums(t, source, "huge"), replicationtest.Checksums(t, target, "huge"))
 	})
 }
