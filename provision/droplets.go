@@ -38,7 +38,7 @@ type dropletsOp struct {
 func NewDroplets(site Site, choices map[string]Choice, d Deps) plan.Step {
 	op := &dropletsOp{
 		cloud: d.Cloud, site: site, choices: choices, directory: d.Directory, hosts: d.Hosts,
-		interval: d.interval(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
+		interval: d.Every(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
 	}
 	step := plan.Step{Name: "droplets", Summary: op.summary(), Takes: 90 * time.Second, Op: op}
 	for _, h := range site.Hosts {

@@ -183,7 +183,7 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, healthBudget)
 	defer cancel()
 	var last error
-	err := poll(wait, min(op.deps.interval(), time.Second), func(ctx context.Context) (bool, error) {
+	err := poll(wait, min(op.deps.Every(), time.Second), func(ctx context.Context) (bool, error) {
 		u, err := op.units(ctx)
 		if err != nil {
 			return false, err

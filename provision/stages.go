@@ -37,15 +37,16 @@ type Deps struct {
 	Interval time.Duration
 }
 
-func (d Deps) interval() time.Duration {
+// Every is Interval, or its default.
+func (d Deps) Every() time.Duration {
 	if d.Interval == 0 {
 		return 2 * time.Second
 	}
 	return d.Interval
 }
 
-// Stages returns the plan's part that makes the new site. It asks the vendor for
-// its sizes and changes nothing.
+// Stages returns the plan's part that makes the new hosts; parity has the part that
+// makes them serve. It asks the vendor for its sizes and changes nothing.
 func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 	if err := site.Validate(); err != nil {
 		return nil, fmt.Errorf("the new site: %w", err)
@@ -58,26 +59,19 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	stages := []plan.Stage{
+	return []plan.Stage{
 		{
 			Name: StageNetwork, Summary: "the account's part: key, private network, tags",
-			Steps: []plan.Step{key, NewVPC(d.Cloud, site, d.interval()), NewTags(d.Cloud, site)},
+			Steps: []plan.Step{key, NewVPC(d.Cloud, site, d.Every()), NewTags(d.Cloud, site)},
 		},
 		{
 			Name: StageFirewall, Summary: "who may reach the new hosts, in force before they start",
-			Steps: NewFirewalls(d.Cloud, site, d.interval()),
+			Steps: NewFirewalls(d.Cloud, site, d.Every()),
 		},
 		{
 			Name: StageDroplets, Summary: "the new hosts, answering over SSH with known host keys",
 			Steps: []plan.Step{NewDroplets(site, choices, d)},
 		},
 		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBoots(site, d)},
-	}
-	if files := fileSteps(site, d); len(files) > 0 {
-		stages = append(stages, plan.Stage{Name: StageFiles, Summary: "the applications' files, old addresses rewritten", Steps: files})
-	}
-	if services := serviceSteps(site, d); len(services) > 0 {
-		stages = append(stages, plan.Stage{Name: StageServices, Summary: "the applications run and are healthy", Steps: services})
-	}
-	return stages, nil
+	}, nil
 }

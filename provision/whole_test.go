@@ -126,6 +126,7 @@ func TestWholeSite(t *testing.T) {
 
 	stages, err := provision.Stages(t.Context(), site, d)
 	require.NoError(t, err)
+	stages = append(stages, provision.ParityStages(site, d)...)
 	befores := map[string]plan.State{}
 	for _, stage := range stages {
 		for _, step := range stage.Steps {

@@ -69,7 +69,9 @@ func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return provision.Stages(ctx, site, provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory})
+	deps := provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory}
+	hosts, err := provision.Stages(ctx, site, deps)
+	return append(hosts, provision.ParityStages(site, deps)...), err
 }
 
 // links returns the stages after the forward link: the reverse link, and what the way
