@@ -1,0 +1,17 @@
+package provision
+
+import "github.com/dcmigrate/migrate/plan"
+
+// ParityStages returns the plan's part that makes the new hosts serve what the old
+// ones do: the applications' files, then their services. A part without steps is
+// left out. It changes nothing.
+func ParityStages(site Site, d Deps) []plan.Stage {
+	var stages []plan.Stage
+	if files := fileSteps(site, d); len(files) > 0 {
+		stages = append(stages, plan.Stage{Name: StageFiles, Summary: "the applications' files, old addresses rewritten", Steps: files})
+	}
+	if services := serviceSteps(site, d); len(services) > 0 {
+		stages = append(stages, plan.Stage{Name: StageServices, Summary: "the applications run and are healthy", Steps: services})
+	}
+	return stages
+}
