@@ -13,10 +13,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // ErrNotProvisioned says that a host of the new site is not made yet.

@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
-	"golang.org/x/sync/errgroup"
 )
 
 // dropletsOp makes all droplets of the site, and waits until each answers over
@@ -201,7 +202,7 @@ func (op *dropletsOp) Verify(ctx context.Context) error {
 
 // Undo deletes the migration's droplets that were not there before.
 func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
-	was, err := readBefore[dropletsBefore](before)
+	was, err := ReadBefore[dropletsBefore](before)
 	if err != nil {
 		return err
 	}
@@ -225,7 +226,7 @@ func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, op.createBudget)
 	defer cancel()
-	if err := poll(wait, op.interval, gone); err != nil {
+	if err := Poll(wait, op.interval, gone); err != nil {
 		return err
 	}
 	if err := op.forget(keep); err != nil {

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // settle is how long an unclear create is left alone before the lists are asked
@@ -121,7 +122,7 @@ func (op *dropletsOp) started(ctx context.Context) (map[string]Droplet, error) {
 	defer cancel()
 	var found map[string]Droplet
 	var late []string
-	err := poll(wait, op.interval, func(ctx context.Context) (bool, error) {
+	err := Poll(wait, op.interval, func(ctx context.Context) (bool, error) {
 		var err error
 		if found, err = op.find(ctx); err != nil {
 			return false, err

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/parity"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -65,7 +66,7 @@ func TestFilesStep(t *testing.T) {
 	const state = `cd /srv; find . -not -path . \( -type d -printf '%p %m %u\n' -o -printf '%p %y %m %u %l\n' \) | sort; cat blog/app.conf; getent passwd blog || true`
 	before := sh(t, target, state)
 
-	step := provision.NewFiles(site, app, "app1", d)
+	step := parity.NewFiles(site, app, "app1", d)
 	plantest.Exercise(t, step)
 
 	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", sh(t, target, "cat /srv/blog/app.conf"),
@@ -112,7 +113,7 @@ func TestFilesStep(t *testing.T) {
 	})
 	t.Run("what is not at the source is an error", func(t *testing.T) {
 		app.Files = append(app.Files, "/srv/missing")
-		_, err := provision.NewFiles(site, app, "app1", d).Op.Check(t.Context())
+		_, err := parity.NewFiles(site, app, "app1", d).Op.Check(t.Context())
 		require.ErrorContains(t, err, "/srv/missing")
 	})
 }
@@ -124,8 +125,8 @@ func TestFilesBeforeTheDropletsAreMade(t *testing.T) {
 	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog"}, Services: []string{"blog.service"}}
 	d := provision.Deps{Directory: directory}
 	for _, op := range []plan.Op{
-		provision.NewFiles(site, app, "app1", d).Op,
-		provision.NewServices(app, "app1", d).Op,
+		parity.NewFiles(site, app, "app1", d).Op,
+		parity.NewServices(app, "app1", d).Op,
 		provision.NewFirstBoot(site.Hosts[0], d).Op,
 	} {
 		s, err := op.Check(t.Context())

@@ -206,7 +206,7 @@ func (op *firewallOp) put(ctx context.Context, want Firewall) error {
 func (op *firewallOp) Verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, firewallSettle)
 	defer cancel()
-	err := poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
+	err := Poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
 		found, ok, err := op.find(ctx)
 		switch {
 		case err != nil:
@@ -227,7 +227,7 @@ func (op *firewallOp) Verify(ctx context.Context) error {
 }
 
 func (op *firewallOp) Undo(ctx context.Context, before json.RawMessage) error {
-	was, err := readBefore[firewallBefore](before)
+	was, err := ReadBefore[firewallBefore](before)
 	if err != nil {
 		return err
 	}

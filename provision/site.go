@@ -1,7 +1,3 @@
-// Package provision makes the new site: droplets sized after the source hosts, a
-// network and firewalls of the migration's own, the same packages and services,
-// the application's files with old addresses rewritten, and proof that all of it
-// answers. Its steps are put into a plan by Stages.
 package provision
 
 import (
@@ -12,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/dcmigrate/migrate/report"
 )
 
 // Site is the new site as it should be: plain values, from the configuration and
@@ -81,8 +78,8 @@ type Application struct {
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-	// namePattern is what the vendor takes for a droplet and we take for a host.
-	namePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$`)
+	// NamePattern is what the vendor takes for a droplet and we take for a host.
+	NamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$`)
 	unitPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]*$`)
 	// debPattern is Debian policy 5.6.1, with an architecture where there is one.
 	debPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
@@ -104,7 +101,7 @@ func (s Site) Validate() error {
 	if _, err := s.publicKey(); err != nil {
 		errs = append(errs, err)
 	}
-	if s.SSHUser != "" && !namePattern.MatchString(s.SSHUser) {
+	if s.SSHUser != "" && !NamePattern.MatchString(s.SSHUser) {
 		bad("ssh user %q is not a user name", s.SSHUser)
 	}
 	seen := map[string]bool{}
@@ -126,7 +123,7 @@ func (s Site) validateHost(h HostSpec) error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("host %s: "+format, append([]any{h.Name}, args...)...))
 	}
-	if !namePattern.MatchString(h.Name) {
+	if !NamePattern.MatchString(h.Name) {
 		bad("a droplet's name has only letters, digits, dots and dashes, at most 63")
 	}
 	if s.VPCRange.IsValid() && s.VPCRange.Contains(h.OldAddress) {
@@ -156,7 +153,7 @@ func (a Application) validate(hosts map[string]bool) error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("application %s: "+format, append([]any{a.Name}, args...)...))
 	}
-	if !namePattern.MatchString(a.Name) {
+	if !NamePattern.MatchString(a.Name) {
 		bad("its name has only letters, digits, dots and dashes, at most 63")
 	}
 	for _, h := range a.Hosts {
@@ -224,7 +221,7 @@ func (s Site) publicKey() (ssh.PublicKey, error) {
 	return key, nil
 }
 
-// isPublic reports whether a role of the host has ports open to the world.
-func (s Site) isPublic(h HostSpec) bool {
+// IsPublic reports whether a role of the host has ports open to the world.
+func (s Site) IsPublic(h HostSpec) bool {
 	return slices.ContainsFunc(h.Roles, func(r string) bool { return len(s.PublicPorts[r]) > 0 })
 }

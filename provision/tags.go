@@ -79,7 +79,7 @@ func (op *tagsOp) Verify(ctx context.Context) error {
 }
 
 func (op *tagsOp) Undo(ctx context.Context, before json.RawMessage) error {
-	was, err := readBefore[tagsBefore](before)
+	was, err := ReadBefore[tagsBefore](before)
 	if err != nil {
 		return err
 	}

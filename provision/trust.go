@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/report"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // trustAtOnce is how many droplets are connected to side by side.
@@ -114,7 +115,7 @@ func (op *dropletsOp) proves(ctx context.Context, host remote.Host, m Machine, k
 	script := fmt.Sprintf("ssh-keyscan -T 5 -t ed25519 -p %d %s %s 127.0.0.1 2>/dev/null || true", op.site.sshPort(), m.Public, m.Private)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	err := poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
+	err := Poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
 		var out bytes.Buffer
 		if err := host.Close(); err != nil {
 			return false, fmt.Errorf("close connection: %w", err)
@@ -136,7 +137,7 @@ func (op *dropletsOp) answers(ctx context.Context, host remote.Host) error {
 	ctx, cancel := context.WithTimeout(ctx, op.bootBudget)
 	defer cancel()
 	var last error
-	err := poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
+	err := Poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
 		try, cancel := context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
 		if last = host.Close(); last == nil {

@@ -102,7 +102,7 @@ func (op *vpcOp) Verify(ctx context.Context) error {
 }
 
 func (op *vpcOp) Undo(ctx context.Context, before json.RawMessage) error {
-	was, err := readBefore[existed](before)
+	was, err := ReadBefore[existed](before)
 	if err != nil || was.Existed {
 		return err
 	}
@@ -113,7 +113,7 @@ func (op *vpcOp) Undo(ctx context.Context, before json.RawMessage) error {
 	wait, cancel := context.WithTimeout(ctx, vpcDrain)
 	defer cancel()
 	noted := false
-	err = poll(wait, op.interval, func(ctx context.Context) (bool, error) {
+	err = Poll(wait, op.interval, func(ctx context.Context) (bool, error) {
 		err := op.cloud.DeleteVPC(ctx, found.ID)
 		if !errors.Is(err, ErrInUse) {
 			return err == nil, err

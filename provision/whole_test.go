@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/parity"
 	"github.com/dcmigrate/migrate/remote"
 )
 
@@ -126,7 +127,7 @@ func TestWholeSite(t *testing.T) {
 
 	stages, err := provision.Stages(t.Context(), site, d)
 	require.NoError(t, err)
-	stages = append(stages, provision.ParityStages(site, d)...)
+	stages = append(stages, parity.Stages(site, d)...)
 	befores := map[string]plan.State{}
 	for _, stage := range stages {
 		for _, step := range stage.Steps {

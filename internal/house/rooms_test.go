@@ -34,8 +34,9 @@ var rooms = []struct{ room, imports string }{
 	{"inventory/internal/planted", ""},
 	{"inventory/page", "phrase / /findings /roles /show /traits"},
 
-	{"provision", "address phrase plan remote report secret"},
+	{"provision", "plan remote report secret"},
 	{"provision/digitalocean", "httpretry report secret /"},
+	{"provision/parity", "address phrase plan remote report /"},
 
 	{"replication/query", ""},
 	{"replication/dialect", "/query"},
@@ -70,7 +71,7 @@ var rooms = []struct{ room, imports string }{
 	{"move/inventories", "config inventory inventory/candidates inventory/capture inventory/diff inventory/export inventory/findings inventory/page inventory/redact inventory/roles inventory/show provision remote report /verb /wiring"},
 	{"move/records", "dns dns/cloudflare plan provision replication report /state /verb /wiring"},
 	{"move/way", "config plan replication replication/conflict replication/fence replication/guard replication/link replication/preflight replication/schema /pairs /verb"},
-	{"move/plans", "config plan provision replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
+	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
 	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed replication/status replication/verify report"},
 	{"lab/cfsim", "wait"},
 	{"move/movetest", "config lab/cfsim plan replication secret /wiring"},

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/parity"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/preflight"
@@ -71,7 +72,7 @@ func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 	}
 	deps := provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory}
 	hosts, err := provision.Stages(ctx, site, deps)
-	return append(hosts, provision.ParityStages(site, deps)...), err
+	return append(hosts, parity.Stages(site, deps)...), err
 }
 
 // links returns the stages after the forward link: the reverse link, and what the way

@@ -1,4 +1,4 @@
-package provision
+package parity
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -99,14 +100,16 @@ func ensureAccounts(ctx context.Context, source, target remote.Host, folder stri
 // that have none.
 func names(list []string) []string {
 	list = slices.DeleteFunc(list, func(s string) bool {
-		return !namePattern.MatchString(s) && !systemName(s) || s[0] >= '0' && s[0] <= '9'
+		return !provision.NamePattern.MatchString(s) && !systemName(s) || s[0] >= '0' && s[0] <= '9'
 	})
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
 // systemName allows the names that Debian's own packages use, as _apt.
-func systemName(s string) bool { return len(s) > 1 && s[0] == '_' && namePattern.MatchString(s[1:]) }
+func systemName(s string) bool {
+	return len(s) > 1 && s[0] == '_' && provision.NamePattern.MatchString(s[1:])
+}
 
 // accountLines orders groups before users, whose primary group is then given by
 // name, and drops root's.

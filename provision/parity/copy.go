@@ -1,4 +1,4 @@
-package provision
+package parity
 
 import (
 	"archive/tar"
@@ -13,10 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
-	"golang.org/x/sync/errgroup"
 )
 
 // packScript writes a tar stream of the paths on its input, without descending.

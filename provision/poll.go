@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// poll calls try every interval until it says done or fails, or ctx ends.
-func poll(ctx context.Context, interval time.Duration, try func(context.Context) (done bool, err error)) error {
+// Poll calls try every interval until it says done or fails, or ctx ends.
+func Poll(ctx context.Context, interval time.Duration, try func(context.Context) (done bool, err error)) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {

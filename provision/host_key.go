@@ -8,9 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/secret"
-	"golang.org/x/crypto/ssh"
 )
 
 // bootstrapKey is the host key that new droplets get in their user-data, so that

@@ -1,4 +1,4 @@
-package provision
+package parity
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -20,14 +21,14 @@ import (
 // owners, modes, times and links, old addresses rewritten to new ones. Nothing
 // touches this machine's disk.
 type filesOp struct {
-	site Site
+	site provision.Site
 	host string
-	app  Application
-	deps Deps
+	app  provision.Application
+	deps provision.Deps
 }
 
 // NewFiles returns the step that copies the application's files to a host.
-func NewFiles(site Site, app Application, host string, d Deps) plan.Step {
+func NewFiles(site provision.Site, app provision.Application, host string, d provision.Deps) plan.Step {
 	return plan.Step{
 		Name:    host + ":" + app.Name,
 		Summary: fmt.Sprintf("copy %s of %s from the source %s to its clone, old addresses rewritten", strings.Join(app.Files, ", "), app.Name, host),
@@ -35,7 +36,7 @@ func NewFiles(site Site, app Application, host string, d Deps) plan.Step {
 	}
 }
 
-func fileSteps(site Site, d Deps) []plan.Step {
+func fileSteps(site provision.Site, d provision.Deps) []plan.Step {
 	var steps []plan.Step
 	for _, a := range site.Applications {
 		for _, h := range a.Hosts {
@@ -48,6 +49,7 @@ func fileSteps(site Site, d Deps) []plan.Step {
 }
 
 func (op *filesOp) folder() string { return path.Join(beforeFolder, "files-"+op.app.Name) }
+
 func (op *filesOp) marker() string { return path.Join(filesFolder, op.app.Name) }
 
 // comparison is what should be on the target against what is.
@@ -63,7 +65,7 @@ type comparison struct {
 func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	var c comparison
 	var err error
-	if c.rewriter, err = op.site.rewriter(op.host, op.deps.Directory); err != nil {
+	if c.rewriter, err = rewriterOf(op.site, op.host, op.deps.Directory); err != nil {
 		return c, err
 	}
 	source, target := op.deps.Hosts.Source(op.host), op.deps.Hosts.Target(op.host)
@@ -124,8 +126,8 @@ type filesBefore struct {
 
 func (op *filesOp) Check(ctx context.Context) (plan.State, error) {
 	c, err := op.compare(ctx)
-	if errors.Is(err, ErrNotProvisioned) {
-		return plan.State{Unknown: true, Now: "stage " + StageDroplets + " makes the droplet", Want: "the source's files"}, nil
+	if errors.Is(err, provision.ErrNotProvisioned) {
+		return plan.State{Unknown: true, Now: "stage " + provision.StageDroplets + " makes the droplet", Want: "the source's files"}, nil
 	}
 	if err != nil {
 		return plan.State{}, err
@@ -206,7 +208,7 @@ func (op *filesOp) Verify(ctx context.Context) error {
 
 // Undo puts back what the step replaced. Without a droplet there is nothing.
 func (op *filesOp) Undo(ctx context.Context, _ json.RawMessage) error {
-	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, provision.ErrNotProvisioned) {
 		return nil
 	}
 	return restore(ctx, op.deps.Hosts.Target(op.host), op.folder(), op.marker())

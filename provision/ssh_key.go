@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/report"
-	"golang.org/x/crypto/ssh"
 )
 
 // sshKeyOp puts the operator's public key into the account, so that droplets are
@@ -77,7 +78,7 @@ func (op *sshKeyOp) Verify(ctx context.Context) error {
 // Undo removes the key only when it is ours by name too: somebody may have
 // added the same key under another name since.
 func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
-	was, err := readBefore[existed](before)
+	was, err := ReadBefore[existed](before)
 	if err != nil || was.Existed {
 		return err
 	}
@@ -98,8 +99,8 @@ func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
 	return nil
 }
 
-// readBefore decodes a before-image; an absent one is the zero value.
-func readBefore[T any](before json.RawMessage) (T, error) {
+// ReadBefore decodes a before-image; an absent one is the zero value.
+func ReadBefore[T any](before json.RawMessage) (T, error) {
 	var v T
 	if len(before) == 0 {
 		return v, nil

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
-	"go.yaml.in/yaml/v3"
 )
 
 // UserData is what a new host gets for its first boot.

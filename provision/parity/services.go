@@ -1,4 +1,4 @@
-package provision
+package parity
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -26,14 +27,14 @@ const healthBudget = time.Minute
 // servicesOp enables and starts an application's units on a host, in order, and
 // asks the application whether it is healthy.
 type servicesOp struct {
-	app    Application
+	app    provision.Application
 	host   string
-	deps   Deps
+	deps   provision.Deps
 	client *http.Client
 }
 
 // NewServices returns the step that starts the application on a host.
-func NewServices(app Application, host string, d Deps) plan.Step {
+func NewServices(app provision.Application, host string, d provision.Deps) plan.Step {
 	summary := fmt.Sprintf("enable and start %s of %s on %s", strings.Join(app.Services, ", "), app.Name, host)
 	if app.Health != "" {
 		summary += ", healthy at " + app.Health
@@ -46,7 +47,7 @@ func NewServices(app Application, host string, d Deps) plan.Step {
 	return plan.Step{Name: host + ":" + app.Name, Summary: summary, Op: &servicesOp{app, host, d, client}}
 }
 
-func serviceSteps(site Site, d Deps) []plan.Step {
+func serviceSteps(site provision.Site, d provision.Deps) []plan.Step {
 	var steps []plan.Step
 	for _, a := range site.Applications {
 		for _, h := range a.Hosts {
@@ -58,7 +59,8 @@ func serviceSteps(site Site, d Deps) []plan.Step {
 	return steps
 }
 
-func (op *servicesOp) files() string   { return path.Join(filesFolder, op.app.Name) }
+func (op *servicesOp) files() string { return path.Join(filesFolder, op.app.Name) }
+
 func (op *servicesOp) started() string { return path.Join(startedFolder, op.app.Name) }
 
 // unitsScript prints, for each unit, whether it is enabled and active, then
@@ -124,8 +126,8 @@ func (op *servicesOp) Check(ctx context.Context) (plan.State, error) {
 	if op.app.Health != "" {
 		want += ", healthy"
 	}
-	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
-		return plan.State{Unknown: true, Now: "stage " + StageDroplets + " makes the droplet", Want: want}, nil
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, provision.ErrNotProvisioned) {
+		return plan.State{Unknown: true, Now: "stage " + provision.StageDroplets + " makes the droplet", Want: want}, nil
 	}
 	u, err := op.units(ctx)
 	if err != nil {
@@ -183,7 +185,7 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, healthBudget)
 	defer cancel()
 	var last error
-	err := poll(wait, min(op.deps.Every(), time.Second), func(ctx context.Context) (bool, error) {
+	err := provision.Poll(wait, min(op.deps.Every(), time.Second), func(ctx context.Context) (bool, error) {
 		u, err := op.units(ctx)
 		if err != nil {
 			return false, err
@@ -231,10 +233,10 @@ func (op *servicesOp) healthy(ctx context.Context) error {
 // Undo stops and disables, in reverse order, the units that were not active or
 // enabled before.
 func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
-	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, ErrNotProvisioned) {
+	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, provision.ErrNotProvisioned) {
 		return nil
 	}
-	was, err := readBefore[unitState](before)
+	was, err := provision.ReadBefore[unitState](before)
 	if err != nil {
 		return err
 	}

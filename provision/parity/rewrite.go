@@ -1,14 +1,15 @@
-package provision
+package parity
 
 import (
 	"fmt"
 
 	"github.com/dcmigrate/migrate/address"
+	"github.com/dcmigrate/migrate/provision"
 )
 
-// rewriter maps the old addresses to what a host of the new site must use: the
+// rewriterOf maps the old addresses to what a host of the new site must use: the
 // private address of another host, and of itself unless it serves the world.
-func (s Site) rewriter(host string, d *Directory) (address.Rewriter, error) {
+func rewriterOf(s provision.Site, host string, d *provision.Directory) (address.Rewriter, error) {
 	to := map[string]string{}
 	for _, h := range s.Hosts {
 		m, err := d.Lookup(h.Name)
@@ -16,7 +17,7 @@ func (s Site) rewriter(host string, d *Directory) (address.Rewriter, error) {
 			return address.Rewriter{}, err
 		}
 		a := m.Private
-		if !a.IsValid() || h.Name == host && s.isPublic(h) {
+		if !a.IsValid() || h.Name == host && s.IsPublic(h) {
 			a = m.Public
 		}
 		if h.OldAddress.IsValid() {
