@@ -123,7 +123,7 @@ func (a *app) printSeeds(states []seed.State) error {
 }
 
 func printSeed(b *strings.Builder, s seed.State) {
-	p := s.Progress.Progress()
+	p := s.Progress.Report()
 	fmt.Fprintf(b, "  seed of %s: %s\n    %s of about %s, %s\n", s.Pair, s.Limits, amount(p.Done, "B"), amount(p.Total, "B"), s.Progress)
 	for _, t := range s.Progress.AtWork {
 		fmt.Fprintf(b, "    %-40s %s of about %s, %d of about %d rows\n", t.Table, amount(t.Bytes, "B"), amount(t.TotalBytes, "B"), t.Rows, t.TotalRows)

@@ -37,6 +37,6 @@ func TestPrintSeed(t *testing.T) {
 
 // What an earlier run of the step has done does not count for the rate.
 func TestTheRateIsOfThisRun(t *testing.T) {
-	p := seed.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Progress()
+	p := seed.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Report()
 	require.Equal(t, "110.0 MiB of 120.0 MiB (91%), 1.0 MiB/s, 10s left  copies", describe(p, 100<<20, 10*time.Second))
 }

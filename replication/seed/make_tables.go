@@ -42,11 +42,11 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	if err := r.makeSchemas(ctx); err != nil {
 		return err
 	}
-	found, err := r.readDependencies(ctx)
+	deps, err := r.readDependencies(ctx)
 	if err != nil {
 		return err
 	}
-	r.known.cascades = found.cascades
+	r.known.cascades = deps.cascades
 	batches, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.batchTables)
 	if err != nil {
 		return err
@@ -58,9 +58,9 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	}
 	batches.SetSizes(r.sizes)
 	stale := maps.Clone(r.dirty)
-	if found.sequences { // before any table, because a column's default may use a sequence of another schema
+	if deps.sequences { // before any table, because a column's default may use a sequence of another schema
 		err := batches.Each(ctx, func(b schema.Batch) error {
-			_, err := r.prepareTables(ctx, b, schema.KindSequence, found, stale)
+			_, err := r.prepareTables(ctx, b, schema.KindSequence, deps, stale)
 			return err
 		})
 		if err != nil {
@@ -74,22 +74,22 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	}
 	r.progress.start(all)
 	err = batches.Each(ctx, func(b schema.Batch) error {
-		var tables tableBatch
+		var batch tableBatch
 		var err error
-		if tables.tables, err = r.prepareTables(ctx, b, schema.KindTable, found, stale); err != nil {
+		if batch.tables, err = r.prepareTables(ctx, b, schema.KindTable, deps, stale); err != nil {
 			return err
 		}
-		if tables.noted, err = r.notes.read(ctx, b); err != nil {
+		if batch.noted, err = r.notes.read(ctx, b); err != nil {
 			return err
 		}
-		maps.DeleteFunc(tables.noted, func(id table.Name, _ *tableNote) bool { return b.Kinds[id] != schema.KindTable })
-		for id, note := range tables.noted {
-			if known, ok := r.known.get(id); ok && tables.tables[id] == nil && len(note.parts) > 0 {
-				tables.tables[id] = known // an earlier pass has read it
+		maps.DeleteFunc(batch.noted, func(id table.Name, _ *tableNote) bool { return b.Kinds[id] != schema.KindTable })
+		for id, note := range batch.noted {
+			if known, ok := r.known.get(id); ok && batch.tables[id] == nil && len(note.parts) > 0 {
+				batch.tables[id] = known // an earlier pass has read it
 			}
 		}
-		r.progress.addBatch(b.Size, tables.tables, tables.noted)
-		return do(ctx, tables)
+		r.progress.addBatch(b.Size, batch.tables, batch.noted)
+		return do(ctx, batch)
 	})
 	if err == nil {
 		r.progress.endBatches()
@@ -158,7 +158,7 @@ func (r *run) dropTable(ctx context.Context, id table.Name) error {
 
 // prepareTables reads those tables of a batch and of a kind that are unknown or stale,
 // makes those that are missing, and returns all that it has read.
-func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, found dependencies, dirty map[table.Name]bool) (map[table.Name]*sourceTable, error) {
+func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, deps dependencies, dirty map[table.Name]bool) (map[table.Name]*sourceTable, error) {
 	noted, err := r.notes.read(ctx, b)
 	if err != nil {
 		return nil, err
@@ -175,28 +175,28 @@ func (r *run) prepareTables(ctx context.Context, b schema.Batch, kind string, fo
 		return note == nil || note.phase == phaseNew || note.phase == phaseSnapshotOnly || dirty[id]
 	}
 	var wanted []table.Name
-	for id, is := range b.Kinds {
-		if is == kind && (!r.known.has(id) || stale(id)) {
+	for id, k := range b.Kinds {
+		if k == kind && (!r.known.has(id) || stale(id)) {
 			wanted = append(wanted, id)
 		}
 	}
 	var mu sync.Mutex
 	read := map[table.Name]*sourceTable{}
 	err = r.inGroups(ctx, table.SortNames(wanted), func(ctx context.Context, from *wire.Conn, c *schema.Creator, ids []table.Name) error {
-		var tables, make []*sourceTable
+		var tables, missing []*sourceTable
 		err := readTables(ctx, from, dialect, ids, kind, func(t *sourceTable) error {
-			t.lookups = found.lookups[t.id()]
+			t.lookups = deps.lookups[t.id()]
 			if note := noted[t.id()]; note != nil && note.phase == phaseSnapshotOnly {
 				t.keyName, t.keyCols, t.keyPositions = "", nil, nil
 			}
 			tables = append(tables, t)
 			if stale(t.id()) && (t.chunked() || t.sequence) {
-				make = append(make, t)
+				missing = append(missing, t)
 			}
 			return nil
 		})
 		if err == nil {
-			err = r.makeTables(ctx, c, make, noted)
+			err = r.makeTables(ctx, c, missing, noted)
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -88,8 +88,8 @@ func (p Progress) parts() []string {
 	return parts
 }
 
-// Progress returns p as a running step reports it. The reader works out the rate.
-func (p Progress) Progress() report.Progress {
+// Report returns p as a running step reports it. The reader works out the rate.
+func (p Progress) Report() report.Progress {
 	return report.Progress{Done: p.Bytes, Total: max(p.TotalBytes, p.Bytes), Unit: "B", What: strings.Join(p.parts(), ", ")}
 }
 
@@ -326,7 +326,7 @@ func (p *Meter) show(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			report.Show(ctx, p.Now().Progress())
+			report.Show(ctx, p.Now().Report())
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestProgressCountsWhatEarlierTriesHaveCopied(t *testing.T) {
 	require.Equal(t, 4, p.Tables)
 	require.Zero(t, p.Rate, "nothing has come in this try")
 	require.Contains(t, p.String(), "history list")
-	shown := p.Progress()
+	shown := p.Report()
 	require.Equal(t, []int64{p.Bytes, p.TotalBytes}, []int64{shown.Done, shown.Total})
 	_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(false)})
 	require.NoError(t, err)

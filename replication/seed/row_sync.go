@@ -110,9 +110,9 @@ func (c *rowSync) startSegment(ctx context.Context, pending []binlog.GTID) error
 	if err := c.finishSegment(ctx); err != nil {
 		return err
 	}
-	f, s := &pendingSegment{pending, make(chan error, 1)}, c.takeSegment()
-	c.inProgress = f
-	go func() { f.done <- c.syncSegment(ctx, s) }()
+	p, s := &pendingSegment{pending, make(chan error, 1)}, c.takeSegment()
+	c.inProgress = p
+	go func() { p.done <- c.syncSegment(ctx, s) }()
 	return nil
 }
 
@@ -122,15 +122,15 @@ func (c *rowSync) segmentDone() bool { return c.inProgress != nil && len(c.inPro
 
 // finishSegment waits for the segment in progress, and records its transactions.
 func (c *rowSync) finishSegment(ctx context.Context) error {
-	f := c.inProgress
-	if f == nil {
+	p := c.inProgress
+	if p == nil {
 		return nil
 	}
 	c.inProgress = nil
-	if err := <-f.done; err != nil || f.transactions == nil {
+	if err := <-p.done; err != nil || p.transactions == nil {
 		return err
 	}
-	return c.recordReached(ctx, f.transactions)
+	return c.recordReached(ctx, p.transactions)
 }
 
 // Rows implements binlog.Visitor. It starts a segment in the middle of a transaction that
@@ -196,9 +196,9 @@ func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
 			if s.recopied[t.id()] {
 				continue
 			}
-			for some := range slices.Chunk(t.sortedKeys(keys), keysPerStatement) {
+			for chunk := range slices.Chunk(t.sortedKeys(keys), keysPerStatement) {
 				select {
-				case work <- keyBatch{t, some}:
+				case work <- keyBatch{t, chunk}:
 				case <-ctx.Done():
 					return context.Cause(ctx)
 				}
@@ -316,8 +316,8 @@ func (c *rowSync) followCascades(ctx context.Context, s *logSegment) error {
 			if s.recopied[child.id()] {
 				continue
 			}
-			for some := range slices.Chunk(fresh, keysPerStatement) {
-				if err := c.addChildren(ctx, s, child, some); err != nil {
+			for chunk := range slices.Chunk(fresh, keysPerStatement) {
+				if err := c.addChildren(ctx, s, child, chunk); err != nil {
 					return err
 				}
 			}

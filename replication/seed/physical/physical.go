@@ -31,7 +31,7 @@ type Options struct {
 	BytesPerSecond int64         // of files read; default unlimited
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
-	// Service stops and starts the target's server; default Systemd on its host.
+	// Service stops and starts the target's server; default the systemd of its host.
 	Service Service
 	// Dir holds the seed's notes on the target's host; default /var/lib/migrate.
 	Dir string
@@ -48,7 +48,7 @@ func (o Options) withDefaults(pair replication.Pair) Options {
 		o.ReplicaLag = 10 * time.Second
 	}
 	if o.Service == nil {
-		o.Service = Systemd{pair.Target.Host()}
+		o.Service = systemd{pair.Target.Host()}
 	}
 	if o.Dir == "" {
 		o.Dir = "/var/lib/migrate"

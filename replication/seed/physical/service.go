@@ -21,11 +21,11 @@ type Service interface {
 	Start(ctx context.Context, unit string) error
 }
 
-// Systemd is the Service of a host that runs systemd.
-type Systemd struct{ Host remote.Host }
+// systemd is the Service of a host that systemd runs.
+type systemd struct{ Host remote.Host }
 
 // Unit asks systemd for the unit of the server's process.
-func (d Systemd) Unit(ctx context.Context, s *replication.Server) (string, error) {
+func (d systemd) Unit(ctx context.Context, s *replication.Server) (string, error) {
 	if d.Host == nil {
 		return "", fmt.Errorf("find the unit of %s: its host cannot be reached", s.Name())
 	}
@@ -47,18 +47,18 @@ esac`)
 }
 
 // Stop stops the unit.
-func (d Systemd) Stop(ctx context.Context, unit string) error {
+func (d systemd) Stop(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl stop "+remote.Quote(unit))
 	return replication.WrapErr("stop "+unit, err)
 }
 
 // Start starts the unit, also after systemd has given up on it.
-func (d Systemd) Start(ctx context.Context, unit string) error {
+func (d systemd) Start(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl reset-failed "+remote.Quote(unit)+" 2>/dev/null || :\nsystemctl start "+remote.Quote(unit))
 	return report.WithHint(replication.WrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
 }
 
-func (d Systemd) run(ctx context.Context, script string) (string, error) {
+func (d systemd) run(ctx context.Context, script string) (string, error) {
 	var out bytes.Buffer
 	err := d.Host.Run(ctx, "set -eu\n"+script+"\n", nil, &out)
 	return strings.TrimSpace(out.String()), err

@@ -176,6 +176,6 @@ func (f *follower) endedSilently(ctx context.Context, seen observation) error {
 func (f *follower) report(ctx context.Context) {
 	state, ok, err := seed.Running(ctx, f.Pair)
 	if err == nil && ok { // after an error the next poll shows it
-		report.Show(ctx, state.Progress.Progress())
+		report.Show(ctx, state.Progress.Report())
 	}
 }
