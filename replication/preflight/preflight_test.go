@@ -1,15 +1,19 @@
 package preflight
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/replication/setting"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -66,4 +70,17 @@ func TestPreflightNamesThePrivilegesThatTheLoginLacks(t *testing.T) {
 	weak := replication.NewServer(replication.ServerConfig{Name: "db1", Side: replication.Source, Network: "unix", Address: s.Socket, User: "weak"})
 	t.Cleanup(func() { _ = weak.Close() })
 	require.Contains(t, hazards(t, replication.Pair{Name: "main", Source: weak}, Options{SourceOnly: true}, Refuse), "lacks SHOW VIEW, EVENT")
+}
+
+func TestStepsAreUnknownBeforeTheTargetIsMade(t *testing.T) {
+	source := servertest.Start(t, servertest.MariaDB)
+	pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, nil), Target: replication.NewServer(replication.ServerConfig{
+		Name: "main (target)", Side: replication.Target, Host: replicationtest.AbsentHost{}, Network: "unix", Address: "/none", User: "root",
+	})}
+	for _, step := range []plan.Step{seed.Step(pair), setting.ConfigureTarget(pair), Step(pair, Options{})} {
+		state, err := step.Op.Check(t.Context())
+		require.NoError(t, err, step.Name)
+		require.True(t, state.Unknown, step.Name)
+		require.NoError(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`)), step.Name)
+	}
 }

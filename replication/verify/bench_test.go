@@ -23,9 +23,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// BenchmarkVerify compares the same data on the same two servers by verify, by
-// nothing but the SQL of its hashes on both servers at once, and by
-// pt-table-checksum, in turn; figures are medians.
+// BenchmarkVerify compares the same data on the same two servers in turn by verify, by
+// the bare SQL of its hashes on both servers at once, and by pt-table-checksum. Figures
+// are medians.
 func BenchmarkVerify(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {
@@ -36,7 +36,7 @@ func BenchmarkVerify(b *testing.B) {
 			require.NoError(b, seed.Step(pair).Op.Apply(b.Context()))
 			require.NoError(b, link.Start(pair.Source, pair.Target).Op.Apply(b.Context()))
 			work := bareWork(b, pair)
-			ways := []struct {
+			tools := []struct {
 				name string
 				run  func() error
 			}{
@@ -50,31 +50,31 @@ func BenchmarkVerify(b *testing.B) {
 			}
 			took, processor := map[string][]time.Duration{}, map[string][]time.Duration{}
 			for b.Loop() {
-				for _, way := range ways {
+				for _, tool := range tools {
 					began, worked := time.Now(), workedNow(b, source)+workedNow(b, target)
-					if err := way.run(); err != nil {
-						b.Logf("%s %s absent: %.300s", flavor, way.name, err)
+					if err := tool.run(); err != nil {
+						b.Logf("%s %s absent: %.300s", flavor, tool.name, err)
 						continue
 					}
-					took[way.name] = append(took[way.name], time.Since(began))
+					took[tool.name] = append(took[tool.name], time.Since(began))
 					worked = workedNow(b, source) + workedNow(b, target) - worked
-					processor[way.name] = append(processor[way.name], worked)
-					b.Logf("%s %s %s, the servers worked %s", flavor, way.name, time.Since(began).Round(10*time.Millisecond), worked)
+					processor[tool.name] = append(processor[tool.name], worked)
+					b.Logf("%s %s %s, the servers worked %s", flavor, tool.name, time.Since(began).Round(10*time.Millisecond), worked)
 				}
 			}
-			for _, way := range ways {
-				if list := took[way.name]; len(list) > 0 {
+			for _, tool := range tools {
+				if list := took[tool.name]; len(list) > 0 {
 					slices.Sort(list)
-					b.ReportMetric(list[len(list)/2].Seconds(), way.name+"-s")
-					slices.Sort(processor[way.name])
-					b.ReportMetric(processor[way.name][len(list)/2].Seconds(), way.name+"-processor-s")
+					b.ReportMetric(list[len(list)/2].Seconds(), tool.name+"-s")
+					slices.Sort(processor[tool.name])
+					b.ReportMetric(processor[tool.name][len(list)/2].Seconds(), tool.name+"-processor-s")
 				}
 			}
 		})
 	}
 }
 
-// workedNow is the processor time that a server has taken.
+// workedNow is the processor time that a server has used.
 func workedNow(b *testing.B, s *servertest.Instance) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
 	require.NoError(b, err)
@@ -88,18 +88,18 @@ func workedNow(b *testing.B, s *servertest.Instance) time.Duration {
 	return ticks * 10 * time.Millisecond
 }
 
-// bareChunk is a statement of verify whose bounds are known.
+// bareChunk is a chunk of a table whose bounds are known.
 type bareChunk struct {
-	table     *verifyTable
+	table     *tableShape
 	condition string
 }
 
 // bareWork cuts the tables into chunks of 32 MB.
 func bareWork(b *testing.B, pair replication.Pair) []bareChunk {
-	tables, err := allVerifyTables(b.Context(), pair.Source, "bench")
+	tables, err := allShapes(b.Context(), pair.Source, "bench")
 	require.NoError(b, err)
 	v := newVerifier(pair, Options{})
-	w, err := v.wire(b.Context(), pair.Source)
+	w, err := v.openConn(b.Context(), pair.Source)
 	require.NoError(b, err)
 	defer w.Close()
 	var out []bareChunk
@@ -131,7 +131,7 @@ func bareHash(b *testing.B, pair replication.Pair, work []bareChunk) error {
 		close(queue)
 		for range v.opts.Parallel {
 			group.Go(func() error {
-				w, err := v.wire(b.Context(), s)
+				w, err := v.openConn(b.Context(), s)
 				if err != nil {
 					return err
 				}
@@ -148,8 +148,8 @@ func bareHash(b *testing.B, pair replication.Pair, work []bareChunk) error {
 	return group.Wait()
 }
 
-// checksumScript compares by pt-table-checksum, at its defaults, which tells by
-// its exit status 16 that sides differ.
+// checksumScript compares by pt-table-checksum with its defaults. Its exit status is 16 if
+// the sides differ.
 func checksumScript(b *testing.B, source, target *servertest.Instance) string {
 	if _, err := exec.LookPath("pt-table-checksum"); err != nil {
 		return "echo not installed; exit 1"

@@ -7,43 +7,43 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// Limits of comparing what differs.
+// Limits of comparing spans that differ.
 const (
-	pieces  = 16   // that a span which differs is cut into
-	fewRows = 1000 // that are compared one by one
+	spanPieces = 16   // pieces that such a span is cut into
+	fewRows    = 1000 // rows that are compared one by one
 )
 
-// compareSpan compares a span: by hash, both sides at once; then, where that
-// differs, again and in pieces.
-func (v *verifier) compareSpan(ctx context.Context, w both, s *spans, sp span) error {
-	t := sp.run.verifyTable
+// compareSpan compares a span by its hash, on both sides at once. If the hashes differ
+// it is compared again, in pieces.
+func (v *verifier) compareSpan(ctx context.Context, w workerConns, s *spanQueue, sp span) error {
+	t := sp.run.tableShape
 	began := time.Now()
 	a, b, err := w.hash(ctx, t, sp.condition())
 	switch {
-	case tooLong(err):
+	case isTooLong(err):
 		return v.split(ctx, w, s, sp)
 	case err != nil:
 		return err
 	}
-	s.took(sp.run, max(a.Rows, b.Rows), time.Since(began))
-	v.compared(ctx, t, a.Rows)
+	s.recordTime(sp.run, max(a.Rows, b.Rows), time.Since(began))
+	v.addCompared(ctx, t, a.Rows)
 	if a == b {
 		return nil
 	}
-	v.count(func(r *Report) { r.Reread++ })
+	v.update(func(r *Report) { r.Reread++ })
 	return v.resolve(ctx, w, sp, max(a.Rows, b.Rows))
 }
 
-// split compares a span that took too long in parts.
-func (v *verifier) split(ctx context.Context, w both, s *spans, sp span) error {
-	t := sp.run.verifyTable
+// split compares a span in parts, because it took too long.
+func (v *verifier) split(ctx context.Context, w workerConns, s *spanQueue, sp span) error {
+	t := sp.run.tableShape
 	s.mu.Lock()
-	sp.run.chunk = max(hashLeast, sp.run.chunk/4)
+	sp.run.chunk = max(minChunkRows, sp.run.chunk/4)
 	n := sp.run.chunk
 	s.mu.Unlock()
 	if len(t.keyCols) == 0 {
 		return w.unlimited(ctx, func() error {
-			v.compared(ctx, t, 0)
+			v.addCompared(ctx, t, 0)
 			return v.compareRows(ctx, w, t, "TRUE")
 		})
 	}
@@ -63,10 +63,10 @@ func (v *verifier) split(ctx context.Context, w both, s *spans, sp span) error {
 	return w.unlimited(ctx, func() error { return v.compareSpan(ctx, w, s, sp) }) // a single row
 }
 
-// cut finds a key inside of a span, behind n rows of it on either side.
-func (v *verifier) cut(ctx context.Context, w both, sp span, n int) (table.Key, error) {
-	for _, side := range []*verifyWire{w.to, w.from} {
-		key, err := side.key(ctx, sp.run.verifyTable, sp.lower, sp.upper, n)
+// cut finds a key inside a span, behind n rows of it on one of the sides.
+func (v *verifier) cut(ctx context.Context, w workerConns, sp span, n int) (table.Key, error) {
+	for _, c := range []*conn{w.to, w.from} {
+		key, err := c.key(ctx, sp.run.tableShape, sp.lower, sp.upper, n)
 		if key != nil || err != nil {
 			return key, err
 		}
@@ -74,37 +74,37 @@ func (v *verifier) cut(ctx context.Context, w both, sp span, n int) (table.Key, 
 	return nil, nil
 }
 
-// unlimited lifts the limit of statements for what cannot be read in parts: a
-// table without a key, a row of a gigabyte.
-func (b both) unlimited(ctx context.Context, do func() error) error {
-	return b.from.unlimited(ctx, func() error { return b.to.unlimited(ctx, do) })
+// unlimited runs do without the limit of statements, for what cannot be read in parts:
+// a table without a key, a row of a gigabyte.
+func (w workerConns) unlimited(ctx context.Context, do func() error) error {
+	return w.from.unlimited(ctx, func() error { return w.to.unlimited(ctx, do) })
 }
 
-// resolve compares a span that differs: by hash again once the other side has
+// resolve compares a span whose hashes differ: by hash again after the other side has
 // caught up, then in pieces, then row by row.
-func (v *verifier) resolve(ctx context.Context, w both, sp span, rows int64) error {
-	t := sp.run.verifyTable
+func (v *verifier) resolve(ctx context.Context, w workerConns, sp span, rows int64) error {
+	t := sp.run.tableShape
 	if len(t.keyCols) == 0 || rows <= fewRows {
 		err := v.compareRows(ctx, w, t, sp.condition())
-		if tooLong(err) {
+		if isTooLong(err) {
 			err = w.unlimited(ctx, func() error { return v.compareRows(ctx, w, t, sp.condition()) })
 		}
 		return err
 	}
 	a, b, err := v.hashLater(ctx, w, t, sp.condition())
 	switch {
-	case tooLong(err): // its pieces are shorter
+	case isTooLong(err): // its pieces are shorter
 	case err != nil || a == b:
 		return err
 	default:
 		rows = max(a.Rows, b.Rows)
 	}
-	more := w.from
+	longer := w.from
 	if b.Rows > a.Rows {
-		more = w.to
+		longer = w.to
 	}
 	for {
-		end, err := more.key(ctx, t, sp.lower, sp.upper, int(max(rows/pieces, fewRows/2)))
+		end, err := longer.key(ctx, t, sp.lower, sp.upper, int(max(rows/spanPieces, fewRows/2)))
 		if err != nil {
 			return err
 		}
@@ -112,31 +112,31 @@ func (v *verifier) resolve(ctx context.Context, w both, sp span, rows int64) err
 		if end == nil {
 			piece.upper = sp.upper
 		}
-		if err := v.resolvePiece(ctx, w, piece, rows/pieces); err != nil || end == nil {
+		if err := v.resolvePiece(ctx, w, piece, rows/spanPieces); err != nil || end == nil {
 			return err
 		}
 		sp.lower = end
 	}
 }
 
-// hashLater hashes rows on the writer's side, and on the other once it has what
-// was there to be read.
-func (v *verifier) hashLater(ctx context.Context, w both, t *verifyTable, condition string) (a, b sum, err error) {
+// hashLater hashes rows on the writer's side, and on the other side after it has
+// executed what the first read can have seen.
+func (v *verifier) hashLater(ctx context.Context, w workerConns, t *tableShape, condition string) (a, b digest, err error) {
 	if a, err = w.from.hash(ctx, t, condition); err != nil {
 		return a, b, err
 	}
-	if _, err = v.caughtUp(ctx); err != nil {
+	if _, err = v.waitCaughtUp(ctx); err != nil {
 		return a, b, err
 	}
 	b, err = w.to.hash(ctx, t, condition)
 	return a, b, err
 }
 
-// resolvePiece goes on with a piece if it is one of those that differ.
-func (v *verifier) resolvePiece(ctx context.Context, w both, piece span, rows int64) error {
-	a, b, err := w.hash(ctx, piece.run.verifyTable, piece.condition())
+// resolvePiece resolves a piece if its hashes differ.
+func (v *verifier) resolvePiece(ctx context.Context, w workerConns, piece span, rows int64) error {
+	a, b, err := w.hash(ctx, piece.run.tableShape, piece.condition())
 	switch {
-	case tooLong(err):
+	case isTooLong(err):
 		return v.resolve(ctx, w, piece, rows)
 	case err != nil || a == b:
 		return err

@@ -14,18 +14,18 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// compareDefinitions compares all that is not rows. It mostly waits for
-// answers, so it goes beside the rows, a few schemas at a time.
-func (v *verifier) compareDefinitions(ctx context.Context, waves *schema.Batches) error {
+// compareDefinitions compares definitions and accounts. It mostly waits for answers, so
+// it runs beside the comparison of rows, a few schemas at a time.
+func (v *verifier) compareDefinitions(ctx context.Context, batches *schema.Batches) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(definitionReaders)
-	for schemas, large := range waves.Groups(schemasAtATime) {
+	for schemas, large := range batches.Groups(schemasAtATime) {
 		if !large {
 			group.Go(func() error { return v.compareObjects(ctx, schemas, schema.AnyKind) })
 			continue
 		}
 		group.Go(func() error { return v.compareObjects(ctx, schemas, schema.IsProgram) })
-		group.Go(func() error { return v.compareCrowd(ctx, schemas[0]) })
+		group.Go(func() error { return v.compareLargeSchema(ctx, schemas[0]) })
 	}
 	if len(v.opts.Tables) == 0 {
 		group.Go(func() error { return v.compareAccounts(ctx) })
@@ -34,23 +34,23 @@ func (v *verifier) compareDefinitions(ctx context.Context, waves *schema.Batches
 }
 
 const (
-	schemasAtATime    = 50 // whose definitions are read by one connection
-	definitionReaders = 4  // of those connections
+	schemasAtATime    = 50 // schemas whose definitions one connection reads
+	definitionReaders = 4  // such connections at a time
 )
 
-// defined is the hashes of definitions, by the objects' titles.
-type defined map[string][sha256.Size]byte
+// definitionHashes are the hashes of definitions, by the objects' titles.
+type definitionHashes map[string][sha256.Size]byte
 
-// compareObjects compares the definitions of schemas: tables, views,
-// programs, triggers and events; whether an event is on is not compared,
-// because it is off on the passive side.
+// compareObjects compares the definitions of schemas: tables, views, programs,
+// triggers and events. It does not compare whether an event is on: events are off on
+// the passive side.
 func (v *verifier) compareObjects(ctx context.Context, schemas []string, wanted func(kind string) bool) error {
-	var here, there defined
+	var here, there definitionHashes
 	var group errgroup.Group
-	read := func(s *replication.Server, into *defined) func() error {
-		*into = defined{}
+	read := func(s *replication.Server, into *definitionHashes) func() error {
+		*into = definitionHashes{}
 		return func() error {
-			return schema.ReadObjects(ctx, s, schemas, wanted, schema.PageBatches*v.wave, v.hashInto(*into))
+			return schema.ReadObjects(ctx, s, schemas, wanted, schema.PageBatches*v.batchTables, v.collectInto(*into))
 		}
 	}
 	group.Go(read(v.from, &here))
@@ -58,23 +58,22 @@ func (v *verifier) compareObjects(ctx context.Context, schemas []string, wanted 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	v.compareDefined(here, there)
+	v.compareHashes(here, there)
 	return nil
 }
 
-// hashInto takes in what is to be compared.
-func (v *verifier) hashInto(out defined) func(schema.Object) error {
+// collectInto adds the hashes of the selected objects to out.
+func (v *verifier) collectInto(out definitionHashes) func(schema.Object) error {
 	return func(o schema.Object) error {
-		if v.asked(o.Schema + "." + o.Name) {
+		if v.isSelected(o.Schema + "." + o.Name) {
 			out[o.Title()] = sha256.Sum256([]byte(v.definition(o)))
 		}
 		return nil
 	}
 }
 
-// compareCrowd compares the tables of a schema that has very many, by parts: each
-// ends where the first of both sides' lists does.
-func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
+// compareLargeSchema compares the definitions of a schema's many tables page by page.
+func (v *verifier) compareLargeSchema(ctx context.Context, schema string) error {
 	here, err := wire.OpenForQuestions(ctx, v.from)
 	if err != nil {
 		return err
@@ -86,7 +85,7 @@ func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
 	}
 	defer there.Close()
 	for from, more := "", true; more; {
-		if from, err = v.compareCrowdFrom(ctx, here, there, schema, from); err != nil {
+		if from, err = v.compareTablePage(ctx, here, there, schema, from); err != nil {
 			return err
 		}
 		more = from != ""
@@ -94,18 +93,20 @@ func (v *verifier) compareCrowd(ctx context.Context, schema string) error {
 	return nil
 }
 
-// compareCrowdFrom compares the tables from a name on, and returns the next name.
-func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire.Conn, name, from string) (next string, err error) {
+// compareTablePage compares the tables whose names are at least from. A page ends at the
+// lower of the names where the two sides' lists end; next is the name after it, "" at
+// the end.
+func (v *verifier) compareTablePage(ctx context.Context, here, there *wire.Conn, name, from string) (next string, err error) {
 	sides := []*struct {
-		wire   *wire.Conn
+		conn   *wire.Conn
 		tables []schema.Object
 		next   string
-		found  defined
-	}{{wire: here, found: defined{}}, {wire: there, found: defined{}}}
+		found  definitionHashes
+	}{{conn: here, found: definitionHashes{}}, {conn: there, found: definitionHashes{}}}
 	var group errgroup.Group
 	for _, s := range sides {
 		group.Go(func() (err error) {
-			s.tables, s.next, err = schema.ListTables(ctx, s.wire, name, from, schema.PageBatches*v.wave)
+			s.tables, s.next, err = schema.ListTables(ctx, s.conn, name, from, schema.PageBatches*v.batchTables)
 			return err
 		})
 	}
@@ -119,29 +120,30 @@ func (v *verifier) compareCrowdFrom(ctx context.Context, here, there *wire.Conn,
 	}
 	for _, s := range sides {
 		within := slices.DeleteFunc(s.tables, func(o schema.Object) bool { return next != "" && o.Name >= next })
-		group.Go(func() error { return schema.ReadTexts(ctx, s.wire, within, v.hashInto(s.found)) })
+		group.Go(func() error { return schema.ReadTexts(ctx, s.conn, within, v.collectInto(s.found)) })
 	}
 	if err := group.Wait(); err != nil {
 		return "", err
 	}
-	v.compareDefined(sides[0].found, sides[1].found)
+	v.compareHashes(sides[0].found, sides[1].found)
 	return next, nil
 }
 
-func (v *verifier) compareDefined(here, there defined) {
-	v.count(func(r *Report) { r.Objects += int64(len(here)) })
+// compareHashes reports the definitions that differ or that one side lacks.
+func (v *verifier) compareHashes(here, there definitionHashes) {
+	v.update(func(r *Report) { r.Objects += int64(len(here)) })
 	for title, definition := range here {
 		other, ok := there[title]
 		switch {
 		case !ok:
-			v.differ(Difference{Object: title, What: "missing on " + v.to.Name()})
+			v.addDifference(Difference{Object: title, What: "missing on " + v.to.Name()})
 		case definition != other:
-			v.differ(Difference{Object: title, What: "defined otherwise on " + v.to.Name()})
+			v.addDifference(Difference{Object: title, What: "defined otherwise on " + v.to.Name()})
 		}
 	}
 	for title := range there {
 		if _, ok := here[title]; !ok {
-			v.differ(Difference{Object: title, What: "only on " + v.to.Name()})
+			v.addDifference(Difference{Object: title, What: "only on " + v.to.Name()})
 		}
 	}
 }
@@ -150,7 +152,7 @@ func (v *verifier) compareDefined(here, there defined) {
 // views in two styles, only their presence is compared, and their columns by the
 // hashes of their rows.
 func (v *verifier) definition(o schema.Object) string {
-	if !v.dialect.SameStyle(v.other) && (o.IsData() || o.Kind == schema.KindView) {
+	if !v.fromDialect.SameStyle(v.toDialect) && (o.IsData() || o.Kind == schema.KindView) {
 		return ""
 	}
 	return o.Definition()
@@ -166,7 +168,7 @@ func (v *verifier) compareAccounts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.count(func(r *Report) { r.Accounts += int64(len(here)) })
+	v.update(func(r *Report) { r.Accounts += int64(len(here)) })
 	rest := map[string]account.User{}
 	for _, a := range there {
 		rest[a.Name()] = a
@@ -182,11 +184,11 @@ func (v *verifier) compareAccounts(ctx context.Context) error {
 			what = a.Differences(other)
 		}
 		if len(what) > 0 {
-			v.differ(Difference{Object: "account " + a.Name(), What: strings.Join(what, ", ")})
+			v.addDifference(Difference{Object: "account " + a.Name(), What: strings.Join(what, ", ")})
 		}
 	}
 	for name := range rest {
-		v.differ(Difference{Object: "account " + name, What: "only on " + v.to.Name()})
+		v.addDifference(Difference{Object: "account " + name, What: "only on " + v.to.Name()})
 	}
 	return nil
 }

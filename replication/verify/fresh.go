@@ -20,19 +20,20 @@ type Store interface {
 	SaveVerify(ctx context.Context, report Report) error
 }
 
-// Fresh returns the gate that holds when the last verify of the pair,
-// with writes on the side from, was clean and is younger than age. When it is
-// not, the gate runs a new one, and fails where that finds a difference.
+// Fresh returns the gate that holds if the last verify of the pair, with writes on the
+// side from, was clean and is younger than age. If it does not hold, applying it runs a
+// new verify, and fails if that finds a difference.
 func Fresh(pair replication.Pair, from replication.Side, store Store, age time.Duration) plan.Step {
 	return plan.Step{
 		Name:    "verify-" + pair.Name,
 		Summary: fmt.Sprintf("every row of %s agrees on both sides, verified in the last %s", pair.Name, age),
 		Gate:    true,
-		Op:      &verifyFresh{pair: pair, from: from, store: store, age: age},
+		Op:      &freshGate{pair: pair, from: from, store: store, age: age},
 	}
 }
 
-type verifyFresh struct {
+// freshGate is the operation of Fresh.
+type freshGate struct {
 	plan.ReadOnly
 	pair  replication.Pair
 	from  replication.Side
@@ -41,7 +42,7 @@ type verifyFresh struct {
 }
 
 // Check reads the last report.
-func (g *verifyFresh) Check(ctx context.Context) (plan.State, error) {
+func (g *freshGate) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: fmt.Sprintf("a clean verify younger than %s", g.age)}
 	err := g.fresh(ctx)
 	state.Done, state.Now = err == nil, "verified and clean"
@@ -57,7 +58,8 @@ type staleError struct{ why string }
 
 func (e *staleError) Error() string { return e.why }
 
-func (g *verifyFresh) fresh(ctx context.Context) error {
+// fresh returns a staleError if the last verify does not count.
+func (g *freshGate) fresh(ctx context.Context) error {
 	last, ok, err := g.store.LastVerify(ctx, g.pair.Name)
 	switch {
 	case err != nil:
@@ -77,7 +79,7 @@ func (g *verifyFresh) fresh(ctx context.Context) error {
 }
 
 // Apply verifies unless the last verify is fresh.
-func (g *verifyFresh) Apply(ctx context.Context) error {
+func (g *freshGate) Apply(ctx context.Context) error {
 	err := g.fresh(ctx)
 	var stale *staleError
 	if !errors.As(err, &stale) {
@@ -95,8 +97,8 @@ func (g *verifyFresh) Apply(ctx context.Context) error {
 	return g.Verify(ctx)
 }
 
-// Verify holds when the saved report is fresh and clean.
-func (g *verifyFresh) Verify(ctx context.Context) error {
+// Verify holds if the saved report is fresh and clean.
+func (g *freshGate) Verify(ctx context.Context) error {
 	err := g.fresh(ctx)
 	if err == nil {
 		return nil

@@ -82,9 +82,9 @@ func plainText(c table.Column, d *dialect.Dialect) string {
 	return name
 }
 
-// rowText is the text of a row that its hash is made of. Where a row does not
-// fit in a packet of the server, the hashes of long values stand for them.
-func (t *verifyTable) rowText(d *dialect.Dialect) string {
+// rowText is the expression for the text that a row's hash is made of. If a row does not
+// fit in a packet of the server, the hashes of long values are in place of the values.
+func (t *tableShape) rowText(d *dialect.Dialect) string {
 	var nulls, plain, lengths, texts []string
 	for _, c := range t.hashed {
 		name := query.Quote(c.Name)
@@ -94,14 +94,14 @@ func (t *verifyTable) rowText(d *dialect.Dialect) string {
 		switch {
 		case holdsNoComma(c):
 			plain = append(plain, plainText(c, d))
-		case isLong(c) && t.huge.Load():
+		case isLong(c) && t.hugeRow.Load():
 			plain = append(plain, d.HashFunction(name))
 		default:
 			lengths = append(lengths, "LENGTH("+name+")")
 			texts = append(texts, name)
 		}
 	}
-	if len(lengths) > 0 { // the last text is what is left
+	if len(lengths) > 0 { // the last text is the rest
 		lengths = lengths[:len(lengths)-1]
 	}
 	parts := slices.Concat(plain, lengths, texts)
@@ -112,11 +112,11 @@ func (t *verifyTable) rowText(d *dialect.Dialect) string {
 	return "CONCAT_WS(','," + strings.Join(parts, ",") + ")"
 }
 
-// rowHash is the hash of a row.
-func (t *verifyTable) rowHash(d *dialect.Dialect) string { return d.HashFunction(t.rowText(d)) }
+// rowHash is the expression for the hash of a row.
+func (t *tableShape) rowHash(d *dialect.Dialect) string { return d.HashFunction(t.rowText(d)) }
 
-// chunkHash is the select list of a set of rows: their number and their hash.
-func (t *verifyTable) chunkHash(d *dialect.Dialect) string {
+// chunkHash is the select list for a set of rows: their number and their hash.
+func (t *tableShape) chunkHash(d *dialect.Dialect) string {
 	switch {
 	case len(t.keyCols) == 0:
 		return "COUNT(*),COALESCE(SUM(" + t.rowNumber(d) + "),0)"
@@ -126,15 +126,15 @@ func (t *verifyTable) chunkHash(d *dialect.Dialect) string {
 	return "COUNT(*),HEX(BIT_XOR(UNHEX(" + t.rowHash(d) + ")))"
 }
 
-// rowNumber is 64 bits of the hash of a row.
+// rowNumber is the expression for 64 bits of the hash of a row.
 //
-// With CRC32C: both CRCs of the text side by side, and their product over it. Side by
-// side they tell texts apart as 64 bits can, but are linear: what changes in an even
-// number of rows alike, or changes places between rows, is gone from the XOR of them. It is
-// not from that of the products. Only IF promises what it evaluates first; the operators
-// do not: MariaDB's ^ begins on the right. Each use of the variable is a copy of the text,
-// so a row of large values is hashed without it.
-func (t *verifyTable) rowNumber(d *dialect.Dialect) string {
+// With CRC32C it is both CRCs of the text side by side, XOR their product. Side by side
+// they tell texts apart as well as 64 bits can, but they are linear: a change that an
+// even number of rows have in common, and values that change places between rows, vanish
+// from their XOR. They do not vanish from the XOR of the products. Only IF guarantees
+// what is evaluated first; operators do not: MariaDB's ^ begins on the right. Each use of
+// the variable copies the text, so a row of large values is hashed without it.
+func (t *tableShape) rowNumber(d *dialect.Dialect) string {
 	hashed := "CAST(CONV(LEFT(" + t.rowHash(d) + ",16),16,10) AS UNSIGNED)"
 	if !t.crc32c {
 		return hashed
@@ -143,37 +143,39 @@ func (t *verifyTable) rowNumber(d *dialect.Dialect) string {
 	summed := "IF(LENGTH(@row:=" + text + ")<0,NULL,(CRC32(@row)*CRC32C(@row))^(CRC32(@row)<<32|CRC32C(@row)))"
 	var long []string
 	for _, c := range t.hashed {
-		if isLarge(c) && !t.huge.Load() {
+		if isLarge(c) && !t.hugeRow.Load() {
 			long = append(long, "COALESCE(LENGTH("+query.Quote(c.Name)+"),0)")
 		}
 	}
 	if len(long) == 0 {
 		return summed
 	}
-	return fmt.Sprintf("IF(%s>%d,%s,%s)", strings.Join(long, "+"), summedMost, hashed, summed)
+	return fmt.Sprintf("IF(%s>%d,%s,%s)", strings.Join(long, "+"), maxChecksummed, hashed, summed)
 }
 
-// summedMost is the bytes of long values up to which a row is hashed by rowNumber's checksums.
-const summedMost = 256 << 10
+// maxChecksummed is the size of long values, in bytes, up to which a row is hashed by
+// rowNumber's checksums.
+const maxChecksummed = 256 << 10
 
-// rowVariable is that of rowNumber, as the type that it has in it.
+// rowVariable gives rowNumber's variable the type that it has there.
 const rowVariable = "SET @row = ''"
 
 // hashQuery hashes the rows of a table where condition holds.
-func (t *verifyTable) hashQuery(d *dialect.Dialect, condition string) string {
+func (t *tableShape) hashQuery(d *dialect.Dialect, condition string) string {
 	return "SELECT " + t.chunkHash(d) + " FROM " + t.Quoted() + " WHERE " + condition
 }
 
-// rowsQuery lists the rows where condition holds: the key's values, then the
-// hash. A table without a key is one row: the number of its rows, and their hash.
-func (t *verifyTable) rowsQuery(d *dialect.Dialect, condition string) string {
+// rowsQuery lists the rows where condition holds: the key's values, then the hash. A
+// table without a key is one row: the number of its rows, and their hash.
+func (t *tableShape) rowsQuery(d *dialect.Dialect, condition string) string {
 	if len(t.keyCols) == 0 {
 		return t.hashQuery(d, condition)
 	}
 	return "SELECT " + t.keySelect() + "," + t.rowHash(d) + " FROM " + t.Quoted() + " WHERE " + condition
 }
 
-func (t *verifyTable) keySelect() string {
+// keySelect is the select list of the key's columns.
+func (t *tableShape) keySelect() string {
 	parts := make([]string, len(t.keyCols))
 	for i, c := range t.keyCols {
 		parts[i] = c.Selected()
@@ -181,8 +183,8 @@ func (t *verifyTable) keySelect() string {
 	return strings.Join(parts, ",")
 }
 
-// keyQuery finds the key that n rows of a span come before.
-func (t *verifyTable) keyQuery(lower, upper table.Key, n int) string {
+// keyQuery finds the key of the row behind n rows of a span.
+func (t *tableShape) keyQuery(lower, upper table.Key, n int) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
 		t.keySelect(), t.Quoted(), table.Within(t.keyCols, lower, upper), query.QuoteList(table.ColumnNames(t.keyCols)), n)
 }

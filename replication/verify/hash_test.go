@@ -18,7 +18,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// number is what rowNumber means on MariaDB.
+// number computes rowNumber of MariaDB.
 func number(text []byte, crc32c bool) uint64 {
 	if !crc32c {
 		hash := sha1.Sum(text)
@@ -28,8 +28,9 @@ func number(text []byte, crc32c bool) uint64 {
 	return a*b ^ (a<<32 | b)
 }
 
-// A chunk's hash on MariaDB is of every row, once, in both spellings, from the first statement of a session on.
-func TestChunkIsHashedAsItIsSaid(t *testing.T) {
+// TestChunkHashIsMadeOfItsRows: a chunk's hash on MariaDB has every row once, with and
+// without CRC32C, beginning with the first statement of a session.
+func TestChunkHashIsMadeOfItsRows(t *testing.T) {
 	s := servertest.Start(t, servertest.MariaDB)
 	const rows = " SELECT seq * 184467440737095516, UNHEX(REPEAT(SHA1(seq), seq % 15)), IF(seq % 3, seq / 7, NULL) FROM seq_1_to_100"
 	s.Exec("CREATE DATABASE app", "USE app",
@@ -39,38 +40,39 @@ func TestChunkIsHashedAsItIsSaid(t *testing.T) {
 		"INSERT INTO long_ones SELECT seq, REPEAT('x', seq * 5000), IF(seq % 2, REPEAT('y', 60000), NULL), REPEAT('z', 60000) FROM seq_1_to_100",
 		"CREATE TABLE whole (t VARBINARY(300) NOT NULL PRIMARY KEY)", "INSERT INTO whole VALUES ('')", "INSERT INTO whole SELECT REPEAT(CHAR(seq), seq) FROM seq_1_to_99")
 	pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, s, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, s, replication.Target, remote.NewLocal("target"))}
-	tables, err := allVerifyTables(t.Context(), pair.Source, "app")
+	tables, err := allShapes(t.Context(), pair.Source, "app")
 	require.NoError(t, err)
 	require.Len(t, tables, 4)
 	for _, table := range tables {
 		for _, crc32c := range []bool{true, false} {
-			w, err := newVerifier(pair, Options{}).wire(t.Context(), pair.Source)
+			w, err := newVerifier(pair, Options{}).openConn(t.Context(), pair.Source)
 			require.NoError(t, err)
 			defer w.Close()
 			table.crc32c = crc32c
 			for range 2 {
 				got, err := w.hash(t.Context(), table, "TRUE")
 				require.NoError(t, err)
-				require.Equal(t, sum{100, wantHash(t, w, table)}, got, "%s, crc32c %v", table.Title(), crc32c)
+				require.Equal(t, digest{100, wantHash(t, w, table)}, got, "%s, crc32c %v", table.Title(), crc32c)
 			}
 		}
 	}
 }
 
-// wantHash makes the hash of a table of the texts of its rows: their XOR, or their sum without a key.
-func wantHash(t *testing.T, w *verifyWire, table *verifyTable) string {
+// wantHash computes the hash of a table from the texts of its rows: their XOR, or their
+// sum without a key.
+func wantHash(t *testing.T, c *conn, table *tableShape) string {
 	size := "0"
 	if table.Name == "long_ones" {
 		size = "LENGTH(a) + COALESCE(LENGTH(b), 0)"
 	}
-	require.Less(t, summedMost, 100*5000, "some rows are large")
-	texts, err := w.Texts(t.Context(), "SELECT "+table.rowText(w.dialect)+", "+size+" FROM "+table.Quoted())
+	require.Less(t, maxChecksummed, 100*5000, "some rows are large")
+	texts, err := c.Texts(t.Context(), "SELECT "+table.rowText(c.dialect)+", "+size+" FROM "+table.Quoted())
 	require.NoError(t, err)
 	var xor, total big.Int
 	for _, text := range texts {
 		long, err := strconv.Atoi(text[1])
 		require.NoError(t, err)
-		n := new(big.Int).SetUint64(number([]byte(text[0]), table.crc32c && long <= summedMost))
+		n := new(big.Int).SetUint64(number([]byte(text[0]), table.crc32c && long <= maxChecksummed))
 		xor.Xor(&xor, n)
 		total.Add(&total, n)
 	}
@@ -80,8 +82,8 @@ func wantHash(t *testing.T, w *verifyWire, table *verifyTable) string {
 	return xor.String()
 }
 
-// What is gone from the XOR of checksums is not gone from that of the numbers: values that
-// change places between rows, and the same change of two rows.
+// TestNumbersOfRowsAreNotLinear: values that change places between rows, and the same
+// change of two rows, vanish from the XOR of checksums but not from the XOR of numbers.
 func TestNumbersOfRowsAreNotLinear(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	row := func(key, value int) []byte { return fmt.Appendf(nil, "%08d,some text,%08d,more", key, value) }

@@ -17,8 +17,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// hot changes one row without a pause until stop is called.
-func hot(t *testing.T, s *servertest.Instance) (stop func()) {
+// updateOneRow changes the same row without a pause until stop is called.
+func updateOneRow(t *testing.T, s *servertest.Instance) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -35,9 +35,9 @@ func TestVerifyUnderLoad(t *testing.T) {
 			replicationtest.MakeLoadSchema(s)
 			s.Exec("ALTER TABLE load1.nokey ADD COLUMN n INT AUTO_INCREMENT PRIMARY KEY INVISIBLE", "INSERT INTO load1.counters VALUES (1000, 0)")
 		})
-		stop, cool := replicationtest.Load(t, p.SourceInstance), hot(t, p.SourceInstance)
+		stop, stopUpdates := replicationtest.Load(t, p.SourceInstance), updateOneRow(t, p.SourceInstance)
 		defer stop()
-		defer cool()
+		defer stopUpdates()
 		var reread int64
 		for end := time.Now().Add(time.Minute); reread == 0 && time.Now().Before(end); {
 			report, err := Run(t.Context(), p.Pair, Options{ChunkRows: 500})
@@ -46,7 +46,7 @@ func TestVerifyUnderLoad(t *testing.T) {
 			reread += report.Reread
 		}
 		require.Positive(t, reread, "the load must make some chunks differ at first")
-		// Rows that no writer touches: one that changes again on the source stops the link, or is made good by it.
+		// Rows that no writer touches: one that changes again on the source would stop the link, or the link would repair it.
 		plant(t, p, "UPDATE load1.posts SET score = 0.5 WHERE id = 4001", "DELETE FROM load1.posts WHERE id = 4002", "INSERT INTO load1.posts (id) VALUES (9000000)")
 		report, err := Run(t.Context(), p.Pair, Options{ChunkRows: 500})
 		require.NoError(t, err)
@@ -55,12 +55,12 @@ func TestVerifyUnderLoad(t *testing.T) {
 			{Object: "load1.posts", Key: "4002", What: "missing on main (target)"},
 			{Object: "load1.posts", Key: "9000000", What: "only on main (target)"},
 		}, report.Differences)
-		cool()
+		stopUpdates()
 		require.Positive(t, stop())
 	})
 }
 
-// readOnlyStatement is what verify may send; a lock or a write is nowhere among it.
+// readOnlyStatement matches the statements that verify may send: no lock and no write.
 var readOnlyStatement = regexp.MustCompile(`^(SELECT|SHOW|SET (NAMES|SESSION|[a-z_@]+ =))`)
 
 func TestVerifyTakesNoLockAndWritesNothing(t *testing.T) { // I6
@@ -68,7 +68,7 @@ func TestVerifyTakesNoLockAndWritesNothing(t *testing.T) { // I6
 		p := fencedPair(t, flavor, replicationtest.MakeLoadSchema)
 		plant(t, p, "DELETE FROM load1.posts WHERE id = 7", "UPDATE load1.nokey SET a = 1", "UPDATE load1.posts SET title = '' WHERE id > 100")
 		before := [2]string{executedText(t, p.Source), executedText(t, p.Target)}
-		require.NoError(t, p.Source.Close(), "so that the log shows how sessions begin, too")
+		require.NoError(t, p.Source.Close(), "so that the log also shows how sessions begin")
 		require.NoError(t, p.Target.Close())
 		servers := []*servertest.Instance{p.SourceInstance, p.TargetInstance}
 		for _, s := range servers {
@@ -92,8 +92,8 @@ func TestVerifyTakesNoLockAndWritesNothing(t *testing.T) { // I6
 	})
 }
 
-// A statement that its limit ends is made smaller until it fits, so that no
-// transaction of verify's is older than the limit.
+// TestVerifySplitsWhatTakesTooLong: a statement that its limit ends is made smaller until
+// it fits, so that none of verify's transactions is older than the limit.
 func TestVerifySplitsWhatTakesTooLong(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := fencedPair(t, flavor, func(s *servertest.Instance) {
@@ -109,16 +109,16 @@ func TestVerifySplitsWhatTakesTooLong(t *testing.T) {
 		require.Equal(t, "load1.nokey", v.report.Differences[0].Object)
 		require.Equal(t, Difference{Object: "load1.posts", Key: "7777", What: "missing on main (target)"}, v.report.Differences[1])
 		require.Greater(t, v.report.Chunks, int64(5), "20,000 rows do not fit in 3 ms")
-		w, err := v.wire(t.Context(), p.Source)
+		w, err := v.openConn(t.Context(), p.Source)
 		require.NoError(t, err)
 		defer w.Close()
 		_, err = w.Texts(t.Context(), "SELECT COUNT(*) FROM load1.posts a, load1.posts b")
-		require.True(t, tooLong(err), "%v", err)
+		require.True(t, isTooLong(err), "%v", err)
 	})
 }
 
-// A row that does not fit in a packet would be left out of the hash by the
-// servers, with no more than a warning.
+// TestVerifyOfRowsLargerThanAPacket: the servers would leave a row that does not fit in a
+// packet out of the hash, with only a warning.
 func TestVerifyOfRowsLargerThanAPacket(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := fencedPair(t, flavor, func(s *servertest.Instance) {
@@ -141,16 +141,16 @@ func TestVerifyOfRowsLargerThanAPacket(t *testing.T) {
 	})
 }
 
-func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
+func TestVerifyContinuesAfterALostConnection(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := fencedPair(t, flavor, replicationtest.MakeLoadSchema)
 		plant(t, p, "DELETE FROM load1.posts WHERE id = 7")
 		v := newVerifier(p.Pair, Options{})
 		require.NoError(t, v.open(t.Context()))
-		w, err := v.both(t.Context())
+		w, err := v.openConns(t.Context())
 		require.NoError(t, err)
 		defer w.close()
-		tables, err := allVerifyTables(t.Context(), p.Source, "load1")
+		tables, err := allShapes(t.Context(), p.Source, "load1")
 		require.NoError(t, err)
 		for _, s := range []*servertest.Instance{p.SourceInstance, p.TargetInstance} {
 			ids, err := query.Strings(t.Context(), s.Root(), "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep' AND ID <> CONNECTION_ID()")
@@ -159,21 +159,21 @@ func TestVerifyGoesOnWhenItsConnectionBreaks(t *testing.T) {
 				_, _ = s.Root().Exec("KILL " + id)
 			}
 		}
-		run := &tableRun{verifyTable: tables[2]}
+		run := &tableRun{tableShape: tables[2]}
 		require.Equal(t, "load1.posts", run.Title())
-		require.NoError(t, v.compareSpan(t.Context(), w, newSpans(nil, 1000), span{run: run}))
+		require.NoError(t, v.compareSpan(t.Context(), w, newSpanQueue(nil, 1000), span{run: run}))
 		require.Equal(t, []Difference{{Object: "load1.posts", Key: "7", What: "missing on main (target)"}}, v.report.Differences)
 	})
 }
 
-// allVerifyTables are the tables of a schema, all in one wave.
-func allVerifyTables(ctx context.Context, s *replication.Server, name string) (tables []*verifyTable, err error) {
-	waves, err := schema.NewBatches(ctx, s, []string{name}, schema.BatchTables)
+// allShapes reads the shapes of a schema's tables, in one batch.
+func allShapes(ctx context.Context, s *replication.Server, name string) (tables []*tableShape, err error) {
+	batches, err := schema.NewBatches(ctx, s, []string{name}, schema.BatchTables)
 	if err != nil {
 		return nil, err
 	}
-	return tables, waves.Each(ctx, func(w schema.Batch) error {
-		tables, err = readVerifyTables(ctx, s, w)
+	return tables, batches.Each(ctx, func(b schema.Batch) error {
+		tables, err = readShapes(ctx, s, b)
 		return err
 	})
 }

@@ -20,20 +20,21 @@ import (
 
 // Limits of a repair.
 const (
-	mostRepairs  = 10_000 // rows of one pass
-	repairPasses = 5
-	repairTries  = 10 // of rows that move while they are repaired
-	repairRows   = 100
-	repairBlobs  = 10 // rows of a table with long columns
+	maxRepairs     = 10_000 // rows of one pass
+	repairPasses   = 5
+	repairTries    = 10  // of rows that change while they are repaired
+	repairRows     = 100 // rows of one transaction
+	repairLongRows = 10  // the same, for a table with long columns
 )
 
 // RepairOptions say how a repair runs.
 type RepairOptions struct {
 	Options
-	// Found is told what differs, before anything is written; its error ends the repair.
+	// Found is called with what differs, before anything is written; its error ends the
+	// repair.
 	Found func(Report) error
-	// Writes is told what is about to be written; its error ends the repair. It
-	// is called again when the rows have moved and are tried again.
+	// Writes is called with what is about to be written; its error ends the repair. It
+	// is called again when the rows have changed and are tried again.
 	Writes func(text string) error
 }
 
@@ -55,14 +56,15 @@ type RepairedRow struct {
 // String is one line for the operator.
 func (r RepairedRow) String() string { return r.Object + " key " + r.Key + ": " + r.What }
 
-// Repair verifies a pair, makes the rows that differ on the fenced target what
-// they are on the source, and verifies again, until the sides agree or nothing
-// more can be done. It writes nothing else, and nothing into the target's
-// binlog: the source has these rows, and a reverse link must not bring them there.
+// Repair verifies a pair, makes the rows that differ on the fenced target equal to the
+// source's, and verifies again, until the sides agree or nothing more can be done. It
+// writes nothing else, and nothing to the target's binlog: the source has these rows,
+// and a reverse link must not bring them there.
 //
-// It is safe beside writers on the source and a running link; see writeRows.
-// Definitions, accounts, tables without a key, tables with triggers (they would
-// fire) and tables that keep their rows' history are left, with the reason.
+// It is safe while applications write on the source and a link runs; see
+// repairer.write. It does not repair definitions, accounts, tables without a key,
+// tables with triggers (which would fire) and tables that keep their rows' history: the
+// report has them with the reason.
 func Repair(ctx context.Context, pair replication.Pair, opts RepairOptions) (RepairReport, error) {
 	opts.From = replication.Source
 	var report RepairReport
@@ -97,8 +99,8 @@ func Repair(ctx context.Context, pair replication.Pair, opts RepairOptions) (Rep
 	}
 }
 
-// requireFenced refuses a target that lets applications in. What a repair that
-// was killed left of MySQL's fence, read_only alone, is made whole first.
+// requireFenced returns an error if the target lets applications write. First it completes
+// a fence of MySQL of which a killed repair has left read_only alone.
 func requireFenced(ctx context.Context, target *replication.Server) error {
 	f, err := fence.ReadRunning(ctx, target)
 	if err == nil && !f.Closed && !f.Open {
@@ -116,26 +118,26 @@ func requireFenced(ctx context.Context, target *replication.Server) error {
 	return nil
 }
 
-// repairer makes rows of the target what they are on the source.
+// repairer makes rows of the target equal to the source's.
 type repairer struct {
 	v      *verifier
 	opts   RepairOptions
-	w      both
+	conns  workerConns
 	report *RepairReport
 }
 
 // run repairs the rows that the verifier found.
 func (r *repairer) run(ctx context.Context) error {
-	w, err := r.v.both(ctx)
+	conns, err := r.v.openConns(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	r.w, r.report.Left = w, nil
+	defer conns.close()
+	r.conns, r.report.Left = conns, nil
 	var rest []rowDifference
 	for _, d := range r.v.rows {
-		if d.same < settled && len(d.table.keyCols) > 0 {
-			r.leave([]rowDifference{d}, "not repaired: it changes too often")
+		if d.same < settledTries && len(d.table.keyCols) > 0 {
+			r.leaveOut([]rowDifference{d}, "not repaired: it changes too often")
 			continue
 		}
 		rest = append(rest, d)
@@ -156,20 +158,20 @@ func (r *repairer) run(ctx context.Context) error {
 }
 
 // table repairs rows of one table in batches.
-func (r *repairer) table(ctx context.Context, t *verifyTable, rows []rowDifference) error {
-	why, err := r.unfit(ctx, t)
+func (r *repairer) table(ctx context.Context, t *tableShape, rows []rowDifference) error {
+	why, err := r.whyUnfit(ctx, t)
 	if err != nil {
 		return err
 	}
 	if why != "" {
-		r.leave(rows, why)
+		r.leaveOut(rows, why)
 		return nil
 	}
-	most := repairRows
+	limit := repairRows
 	if slices.ContainsFunc(t.Columns, isLong) {
-		most = repairBlobs
+		limit = repairLongRows
 	}
-	for batch := range slices.Chunk(rows, most) {
+	for batch := range slices.Chunk(rows, limit) {
 		if err := r.batch(ctx, t, batch); err != nil {
 			return err
 		}
@@ -177,8 +179,8 @@ func (r *repairer) table(ctx context.Context, t *verifyTable, rows []rowDifferen
 	return nil
 }
 
-// unfit says why a table is not repaired; "" is nothing.
-func (r *repairer) unfit(ctx context.Context, t *verifyTable) (string, error) {
+// whyUnfit says why a table is not repaired; "" means that it is.
+func (r *repairer) whyUnfit(ctx context.Context, t *tableShape) (string, error) {
 	switch {
 	case len(t.keyCols) == 0:
 		return "not repaired: no key tells its rows apart; wipe the table on the target and seed it again", nil
@@ -199,19 +201,19 @@ func (r *repairer) unfit(ctx context.Context, t *verifyTable) (string, error) {
 	return "", nil
 }
 
-// leave notes rows that are not repaired.
-func (r *repairer) leave(rows []rowDifference, why string) {
+// leaveOut notes rows that are not repaired, with the reason.
+func (r *repairer) leaveOut(rows []rowDifference, why string) {
 	for _, d := range rows {
 		r.report.Left = append(r.report.Left, Difference{Object: d.table.Title(), Key: d.title, What: why})
 	}
 }
 
-// batch repairs rows of one table in one transaction, again while they move. If
-// the server refuses them together, each is tried alone.
-func (r *repairer) batch(ctx context.Context, t *verifyTable, rows []rowDifference) error {
+// batch repairs rows of one table in one transaction, again while they change. If the
+// server refuses them together, each row is tried alone.
+func (r *repairer) batch(ctx context.Context, t *tableShape, rows []rowDifference) error {
 	var refused error
 	for range repairTries {
-		now, err := r.still(ctx, t, rows)
+		now, err := r.stillDifferent(ctx, t, rows)
 		if err != nil || len(now) == 0 {
 			return err
 		}
@@ -225,7 +227,7 @@ func (r *repairer) batch(ctx context.Context, t *verifyTable, rows []rowDifferen
 		switch {
 		case err == nil:
 			for _, d := range rows {
-				r.report.Written = append(r.report.Written, RepairedRow{t.Title(), d.title, d.repaired()})
+				r.report.Written = append(r.report.Written, RepairedRow{t.Title(), d.title, d.action()})
 			}
 			return nil
 		case errors.Is(err, errMoved):
@@ -239,7 +241,7 @@ func (r *repairer) batch(ctx context.Context, t *verifyTable, rows []rowDifferen
 			continue
 		}
 		if len(rows) == 1 {
-			r.leave(rows, "not repaired: "+err.Error())
+			r.leaveOut(rows, "not repaired: "+err.Error())
 			return nil
 		}
 		for i := range rows {
@@ -249,15 +251,15 @@ func (r *repairer) batch(ctx context.Context, t *verifyTable, rows []rowDifferen
 		}
 		return nil
 	}
-	r.leave(rows, "not repaired: "+refused.Error())
+	r.leaveOut(rows, "not repaired: "+refused.Error())
 	return nil
 }
 
-// still keeps the rows that differ for sure, and for which the target has
-// executed what the source's rows come from.
-func (r *repairer) still(ctx context.Context, t *verifyTable, rows []rowDifference) ([]rowDifference, error) {
-	condition := t.oneOfRows(rows)
-	a, err := r.w.from.each(ctx, t, condition)
+// stillDifferent returns the rows that differ although the target has executed all the
+// transactions that made the source's rows.
+func (r *repairer) stillDifferent(ctx context.Context, t *tableShape, rows []rowDifference) ([]rowDifference, error) {
+	condition := t.rowsCondition(rows)
+	a, err := r.conns.from.each(ctx, t, condition)
 	if err != nil {
 		return nil, err
 	}
@@ -266,11 +268,11 @@ func (r *repairer) still(ctx context.Context, t *verifyTable, rows []rowDifferen
 		if err := wait.For(ctx, rowPause); err != nil {
 			return nil, err
 		}
-		if _, err := r.v.caughtUp(ctx); err != nil {
+		if _, err := r.v.waitCaughtUp(ctx); err != nil {
 			return nil, err
 		}
 	}
-	b, err := r.w.to.each(ctx, t, condition)
+	b, err := r.conns.to.each(ctx, t, condition)
 	if err != nil {
 		return nil, err
 	}
@@ -285,8 +287,8 @@ func (r *repairer) still(ctx context.Context, t *verifyTable, rows []rowDifferen
 	return out, nil
 }
 
-// oneOfRows selects rows by key.
-func (t *verifyTable) oneOfRows(rows []rowDifference) string {
+// rowsCondition is the condition that selects rows by key.
+func (t *tableShape) rowsCondition(rows []rowDifference) string {
 	keys := make([]table.Key, len(rows))
 	for i, d := range rows {
 		keys[i] = d.key
@@ -294,8 +296,8 @@ func (t *verifyTable) oneOfRows(rows []rowDifference) string {
 	return table.OneOf(table.ColumnNames(t.keyCols), keys)
 }
 
-// repaired says what is done with the row.
-func (d rowDifference) repaired() string {
+// action is what the repair does with the row.
+func (d rowDifference) action() string {
 	switch {
 	case d.there == "":
 		return "inserted"
@@ -305,13 +307,14 @@ func (d rowDifference) repaired() string {
 	return "replaced"
 }
 
-func describeRepair(t *verifyTable, rows []rowDifference) string {
+// describeRepair is one line for the operator.
+func describeRepair(t *tableShape, rows []rowDifference) string {
 	parts := make([]string, len(rows))
 	for i, d := range rows {
-		parts[i] = "key " + d.title + " is " + d.repaired()
+		parts[i] = "key " + d.title + " is " + d.action()
 	}
 	return fmt.Sprintf("%s: %s", t.Title(), strings.Join(parts, ", "))
 }
 
-// repairTime bounds a transaction of a repair: the link's applier may wait for it.
-const repairTime = 10 * time.Second
+// repairTimeout bounds a transaction of a repair: the link's applier may wait for it.
+const repairTimeout = 10 * time.Second

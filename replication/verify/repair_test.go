@@ -35,7 +35,7 @@ func fencedPair(t *testing.T, flavor servertest.Flavor, fill func(source *server
 	return p
 }
 
-// plant changes the fenced target past its binlog, as nobody should.
+// plant changes the fenced target without its binlog, as no application can.
 func plant(t *testing.T, p *replicationtest.Pair, statements ...string) {
 	t.Helper()
 	settings := []string{dialect.Unlogged, wire.ReadCommitted, "SET SESSION foreign_key_checks = 0, sql_mode = ''"}
@@ -113,7 +113,8 @@ func TestRepairIsRefusedWhileTheTargetIsOpen(t *testing.T) {
 	require.Equal(t, "1", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
 }
 
-// A repair of MySQL that is killed leaves read_only alone; the next one goes on.
+// TestRepairAfterAKilledRepair: a repair of MySQL that is killed leaves read_only alone;
+// the next repair completes the fence.
 func TestRepairAfterAKilledRepair(t *testing.T) {
 	p := fencedPair(t, servertest.MySQL, func(*servertest.Instance) {})
 	plant(t, p, "INSERT INTO app.notes (text) VALUES ('stray')")
@@ -127,7 +128,7 @@ func TestRepairAfterAKilledRepair(t *testing.T) {
 	require.ErrorContains(t, err, "is not fenced", "somebody has let clients in on purpose")
 }
 
-func TestRepairEndsWhenNobodyCanBeTold(t *testing.T) {
+func TestRepairEndsWhenItCannotReport(t *testing.T) {
 	p := fencedPair(t, servertest.MariaDB, func(*servertest.Instance) {})
 	plant(t, p, "INSERT INTO app.notes (text) VALUES ('stray')")
 	broken := errors.New("the journal is full")
@@ -138,9 +139,9 @@ func TestRepairEndsWhenNobodyCanBeTold(t *testing.T) {
 	require.Equal(t, "1", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
 }
 
-// Rows are damaged while writers change, delete and insert the very same ones,
-// and the repair runs beside the link's applier: the link must not stop, and
-// both sides agree in the end.
+// TestRepairUnderLoad damages rows while writers change, delete and insert the same rows,
+// and the repair runs beside the link's applier: the link must not stop, and both sides
+// agree in the end.
 func TestRepairUnderLoad(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := fencedPair(t, flavor, func(s *servertest.Instance) { replicationtest.MakeLoadSchema(s) })

@@ -16,87 +16,87 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// errMoved is a row that changed while it was repaired; nothing was written.
+// errMoved means that a row changed while it was repaired; nothing was written.
 var errMoved = errors.New("the row changes too often")
 
-// lockedWait bounds the wait for the link while rows are locked, which may be
-// what the link waits for.
+// lockedWait bounds the wait for the link while rows are locked: the link may wait for
+// these locks.
 const lockedWait = 2 * time.Second
 
-// repairSettings are those of a session that repairs. No foreign key acts, as in
-// the seed; the writes stay out of the binlog; locks are taken on rows, never on
-// gaps between them, and not waited for long.
+// repairSettings are the settings of a session that repairs. Foreign keys do not act, as
+// in the seed; writes stay out of the binlog; locks are taken on rows, never on the gaps
+// between them (openConn reads what is committed), and are not waited for long.
 var repairSettings = []string{dialect.Unlogged, "SET SESSION foreign_key_checks = 0, innodb_lock_wait_timeout = 3"}
 
-// write makes rows of the target what they are on the source.
+// write makes rows of the target equal to the source's.
 //
-// Why it cannot go wrong beside writers on the source and the link's applier,
-// for one row, whose content on the source is a and on the target b:
+// Why this is safe beside writers on the source and the link's applier, for one row
+// with the content a on the source and b on the target:
 //
-//  1. still read a on the source, then waited until the target had executed
-//     all that the source had then, then read b, and they differ.
-//  2. Here, the target's row is locked before anything is decided, and must
-//     still be b: from now on the applier cannot change it, a transaction that
-//     touches it waits for our commit. Then the source's row is read again,
-//     whole, and must still be a.
-//  3. Then, with the lock, the target must reach all that the source has after
-//     that. A transaction in between that touches the row would wait for the
-//     lock, so the position would not be reached; a missing row cannot be
-//     locked, but is looked at again. So none is pending that touches the row
-//     and leads to a: what the target has executed, and a, belong together. (It
-//     is not enough that the source still shows a: a row deleted and inserted
-//     again in the meantime does, too, and its insert would find ours.)
-//  4. a is written, read back, compared by hash, and committed. Whatever the
-//     applier brings later was made on the source after a, and finds on the
-//     target what it found on the source.
+//  1. stillDifferent read a on the source, then waited until the target had executed
+//     all that the source had executed by then, then read b; and they differ.
+//  2. Here, the target's row is locked before anything is decided, and must still be
+//     b. From now on the applier cannot change it: a transaction that touches it waits
+//     for this commit. Then the whole row is read again on the source, and must still
+//     be a.
+//  3. Then, with the lock held, the target must reach all that the source has executed
+//     after that. A transaction in between that touches the row would wait for the
+//     lock, so the position would not be reached; a missing row cannot be locked, but
+//     is read again. So no pending transaction touches the row and leads to a: what
+//     the target has executed and a belong together. (It is not enough that the source
+//     still shows a: so does a row that was deleted and inserted again in the
+//     meantime, and its insert would find the repaired row.)
+//  4. a is written, read back, compared by hash, and committed. Whatever the applier
+//     brings later was made on the source after a, and finds on the target what it
+//     found on the source.
 //
-// Anything else is errMoved: all is rolled back and begins again with 1. kill -9
-// at any point ends the transaction unwritten or leaves it committed whole.
+// Anything else is errMoved: everything is rolled back and begins again with 1. A kill
+// -9 at any point ends the transaction unwritten or leaves it committed as a whole.
 //
 // One gap is left, and bounded: MySQL shows a row before its transaction is in
-// gtid_executed, for as long as it takes to commit the rest of its group. The
-// position is therefore waited for twice, 25 ms apart. Were a group slower than
-// that and did it insert or delete this very row, the applier would stop with
-// error 1062 or 1032, which migrate status shows; no row would be wrong in silence.
+// gtid_executed, for as long as it takes to commit the rest of its group. The position
+// is therefore waited for twice, 25 ms apart. If a group took longer and inserted or
+// deleted this very row, the applier would stop with error 1062 or 1032, which migrate
+// status shows; no row would be wrong in silence.
 //
-// All rows are deleted first and then inserted, so that values of unique keys
-// may change places among them.
-func (r *repairer) write(ctx context.Context, t *verifyTable, rows []rowDifference) error {
+// All rows are deleted first and then inserted, so that values of unique keys may change
+// places among them.
+func (r *repairer) write(ctx context.Context, t *tableShape, rows []rowDifference) error {
 	if err := requireFenced(ctx, r.v.to); err != nil {
 		return err
 	}
 	return account.AsAdmin(ctx, r.v.to, []string{dialect.Unlogged}, func(ctx context.Context, _ *replication.Session) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, repairTime, errMoved)
+		ctx, cancel := context.WithTimeoutCause(ctx, repairTimeout, errMoved)
 		defer cancel()
-		w, err := r.v.wire(ctx, r.v.to, repairSettings...)
+		c, err := r.v.openConn(ctx, r.v.to, repairSettings...)
 		if err != nil {
 			return err
 		}
-		defer w.Close()
-		w.Pin() // a reconnect in the middle would lose the transaction
-		return w.Transaction(ctx, func() error { return r.writeRows(ctx, w, t, rows) })
+		defer c.Close()
+		c.Pin() // a reconnect in the middle would lose the transaction
+		return c.Transaction(ctx, func() error { return r.writeRows(ctx, c, t, rows) })
 	})
 }
 
 // writeRows is write within its transaction.
-func (r *repairer) writeRows(ctx context.Context, w *verifyWire, t *verifyTable, rows []rowDifference) error {
-	condition := t.oneOfRows(rows)
-	if err := r.lockRows(ctx, w, t, rows, condition); err != nil {
+func (r *repairer) writeRows(ctx context.Context, c *conn, t *tableShape, rows []rowDifference) error {
+	condition := t.rowsCondition(rows)
+	if err := r.lockRows(ctx, c, t, rows, condition); err != nil {
 		return err
 	}
-	whole, err := r.w.from.whole(ctx, t, condition)
+	whole, err := r.conns.from.readWhole(ctx, t, condition)
 	if err != nil {
 		return err
 	}
 	for range 2 {
-		if _, missing, err := r.v.await(ctx, lockedWait); err != nil || !missing.IsEmpty() {
+		if _, missing, err := r.v.awaitExecuted(ctx, lockedWait); err != nil || !missing.IsEmpty() {
 			return replication.FirstError(err, errMoved)
 		}
 		if err := wait.For(ctx, rowPause); err != nil {
 			return err
 		}
 	}
-	if err := r.lockRows(ctx, w, t, rows, condition); err != nil {
+	if err := r.lockRows(ctx, c, t, rows, condition); err != nil {
 		return err
 	}
 	var stale []table.Key
@@ -109,23 +109,23 @@ func (r *repairer) writeRows(ctx context.Context, w *verifyWire, t *verifyTable,
 		}
 	}
 	if len(stale) > 0 {
-		if _, err := w.Exec(ctx, "DELETE FROM "+t.Quoted()+" WHERE "+table.OneOf(table.ColumnNames(t.keyCols), stale)); err != nil {
+		if _, err := c.Exec(ctx, "DELETE FROM "+t.Quoted()+" WHERE "+table.OneOf(table.ColumnNames(t.keyCols), stale)); err != nil {
 			return fmt.Errorf("delete from %s: %w", t.Title(), err)
 		}
 	}
 	for _, d := range rows {
 		if row := whole[strings.Join(d.key, ",")]; row.hash != "" {
-			if _, err := w.Exec(ctx, row.insert(t)); err != nil {
+			if _, err := c.Exec(ctx, row.insert(t)); err != nil {
 				return fmt.Errorf("insert into %s: %w", t.Title(), err)
 			}
 		}
 	}
-	return r.check(ctx, w, t, rows, condition)
+	return r.checkWritten(ctx, c, t, rows, condition)
 }
 
-// lockRows locks the target's rows, which must be what they were.
-func (r *repairer) lockRows(ctx context.Context, w *verifyWire, t *verifyTable, rows []rowDifference, condition string) error {
-	locked, err := w.each(ctx, t, condition+" FOR UPDATE")
+// lockRows locks the target's rows, and returns errMoved if they have changed.
+func (r *repairer) lockRows(ctx context.Context, c *conn, t *tableShape, rows []rowDifference, condition string) error {
+	locked, err := c.each(ctx, t, condition+" FOR UPDATE")
 	if err != nil {
 		return err
 	}
@@ -137,9 +137,9 @@ func (r *repairer) lockRows(ctx context.Context, w *verifyWire, t *verifyTable, 
 	return nil
 }
 
-// check reads back what was written, and whether the server is fenced still.
-func (r *repairer) check(ctx context.Context, w *verifyWire, t *verifyTable, rows []rowDifference, condition string) error {
-	now, err := w.each(ctx, t, condition)
+// checkWritten reads back what was written, and checks that the server is still fenced.
+func (r *repairer) checkWritten(ctx context.Context, c *conn, t *tableShape, rows []rowDifference, condition string) error {
+	now, err := c.each(ctx, t, condition)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (r *repairer) check(ctx context.Context, w *verifyWire, t *verifyTable, row
 			return fmt.Errorf("%s key %s: the target does not take the row as it is; nothing was written", t.Title(), d.title)
 		}
 	}
-	fence, err := w.Texts(ctx, "SELECT @@GLOBAL.read_only + 0")
+	fence, err := c.Texts(ctx, "SELECT @@GLOBAL.read_only + 0")
 	if err != nil {
 		return err
 	}
@@ -158,20 +158,20 @@ func (r *repairer) check(ctx context.Context, w *verifyWire, t *verifyTable, row
 	return nil
 }
 
-// wholeRow is a row with all that is written of it.
+// wholeRow is a row with all the values to write.
 type wholeRow struct {
 	hash   string
 	values [][]byte // by the table's columns; nil is NULL
 }
 
-// whole reads rows with all their columns.
-func (w *verifyWire) whole(ctx context.Context, t *verifyTable, condition string) (out map[string]wholeRow, err error) {
+// readWhole reads rows with all their columns, by key.
+func (c *conn) readWhole(ctx context.Context, t *tableShape, condition string) (out map[string]wholeRow, err error) {
 	selected := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		selected[i] = c.Selected()
+	for i, column := range t.Columns {
+		selected[i] = column.Selected()
 	}
-	query := "SELECT " + t.keySelect() + "," + t.rowHash(w.dialect) + "," + strings.Join(selected, ",") + " FROM " + t.Quoted() + " WHERE " + condition
-	err = w.read(ctx, t, query, func() { out = map[string]wholeRow{} }, func(row []byte) error {
+	query := "SELECT " + t.keySelect() + "," + t.rowHash(c.dialect) + "," + strings.Join(selected, ",") + " FROM " + t.Quoted() + " WHERE " + condition
+	err = c.read(ctx, t, query, func() { out = map[string]wholeRow{} }, func(row []byte) error {
 		var key []string
 		var whole wholeRow
 		for i := 0; len(row) > 0; i++ {
@@ -197,8 +197,8 @@ func (w *verifyWire) whole(ctx context.Context, t *verifyTable, condition string
 	return out, err
 }
 
-// insert is the statement that makes the row.
-func (r wholeRow) insert(t *verifyTable) string {
+// insert is the statement that inserts the row.
+func (r wholeRow) insert(t *tableShape) string {
 	out := []byte("INSERT INTO " + t.Quoted() + " (" + query.QuoteList(table.ColumnNames(t.Columns)) + ") VALUES (")
 	for i, c := range t.Columns {
 		if i > 0 {

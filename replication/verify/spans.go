@@ -15,15 +15,15 @@ import (
 
 // Sizes of chunks.
 const (
-	hashLeast = 1000          // rows
-	hashFirst = 8 << 20       // bytes of the first chunk, by the server's estimate
-	hashGoal  = time.Second   // what a chunk should take
-	hashWhole = 4 * hashFirst // bytes up to which a table is one chunk
+	minChunkRows    = 1000
+	firstChunkBytes = 8 << 20             // of the first chunk of a table, by the server's estimate
+	chunkGoal       = time.Second         // how long the hashes of a chunk should take
+	wholeTableBytes = 4 * firstChunkBytes // up to which a table is one chunk
 
-	batchTables = 32 // small tables that are hashed by one statement
+	tablesAtOnce = 32 // small tables that are hashed by one statement
 )
 
-// span is a part of a table by its key: behind lower, up to upper. Nil is open.
+// span is a range of a table by its key: behind lower, up to upper. Nil is no bound.
 type span struct {
 	run          *tableRun
 	lower, upper table.Key
@@ -33,45 +33,45 @@ func (s span) condition() string { return table.Within(s.run.keyCols, s.lower, s
 
 // tableRun is a table while it is compared. Several workers take spans of it.
 type tableRun struct {
-	*verifyTable
-	chunk   int       // rows of the next span
-	lower   table.Key // where it begins
-	finding bool      // a worker looks for its end
-	ended   bool
-	missing bool // on one side
+	*tableShape
+	chunk     int       // rows of the next span
+	lower     table.Key // where it begins
+	searching bool      // a worker looks for its end
+	ended     bool
+	missing   bool // on one side
 }
 
-// spans hands the tables out to the workers in parts, the longest table first:
-// it is in work from the beginning to its end, and the others fill the gaps.
-type spans struct {
+// spanQueue hands out the tables to the workers in spans, the longest table first: some
+// worker reads it from the beginning to the end, and the other tables fill the gaps.
+type spanQueue struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	runs    []*tableRun
 	stopped bool
-	most    int // rows of a span
+	limit   int // rows of a span
 }
 
-func newSpans(tables []*verifyTable, most int) *spans {
-	s := &spans{most: most}
+func newSpanQueue(tables []*tableShape, limit int) *spanQueue {
+	s := &spanQueue{limit: limit}
 	s.changed = sync.NewCond(&s.mu)
 	for _, t := range tables {
-		s.runs = append(s.runs, &tableRun{verifyTable: t, chunk: min(most, t.firstChunk())})
+		s.runs = append(s.runs, &tableRun{tableShape: t, chunk: min(limit, t.firstChunk())})
 	}
 	slices.SortStableFunc(s.runs, func(a, b *tableRun) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return s
 }
 
-// firstChunk is how many rows to begin with.
-func (t *verifyTable) firstChunk() int {
+// firstChunk is the number of rows of the first chunk.
+func (t *tableShape) firstChunk() int {
 	if t.rows == 0 || t.Bytes == 0 {
-		return hashLeast
+		return minChunkRows
 	}
-	return int(max(hashLeast, hashFirst/max(1, t.Bytes/t.rows)))
+	return int(max(minChunkRows, firstChunkBytes/max(1, t.Bytes/t.rows)))
 }
 
-// next takes spans that nobody has: one, or several that are each a small
-// table whole. None is the end.
-func (s *spans) next(ctx context.Context, to *verifyWire) ([]span, error) {
+// next takes spans that no other worker has: one, or several that are each a whole small
+// table. No span is the end.
+func (s *spanQueue) next(ctx context.Context, to *conn) ([]span, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -85,10 +85,10 @@ func (s *spans) next(ctx context.Context, to *verifyWire) ([]span, error) {
 		for i, run := range s.runs {
 			switch {
 			case run.ended:
-			case run.finding:
+			case run.searching:
 				waits = true
-			case run.whole(s.most):
-				return s.takeWhole(s.runs[i:]), nil
+			case run.whole(s.limit):
+				return s.takeWholeTables(s.runs[i:]), nil
 			default:
 				sp, err := s.take(ctx, run, to)
 				return []span{sp}, err
@@ -102,20 +102,20 @@ func (s *spans) next(ctx context.Context, to *verifyWire) ([]span, error) {
 }
 
 // whole reports whether the table is one span.
-func (r *tableRun) whole(most int) bool {
-	return len(r.keyCols) == 0 || r.lower == nil && r.Bytes <= hashWhole && r.rows <= int64(most)
+func (r *tableRun) whole(limit int) bool {
+	return len(r.keyCols) == 0 || r.lower == nil && r.Bytes <= wholeTableBytes && r.rows <= int64(limit)
 }
 
-// takeWhole takes the first table whole, and the next ones with it as long as
-// they are small: a round trip for each would take longer than their rows.
-func (s *spans) takeWhole(runs []*tableRun) []span {
+// takeWholeTables takes the first table as one span, and the next tables with it as long
+// as they are small: a round trip for each would take longer than their rows.
+func (s *spanQueue) takeWholeTables(runs []*tableRun) []span {
 	var out []span
 	bytes := int64(0)
 	for _, run := range runs {
-		if run.ended || run.finding || !run.whole(s.most) {
+		if run.ended || run.searching || !run.whole(s.limit) {
 			continue
 		}
-		if bytes += run.Bytes; len(out) > 0 && (bytes > hashFirst || len(out) == batchTables) {
+		if bytes += run.Bytes; len(out) > 0 && (bytes > firstChunkBytes || len(out) == tablesAtOnce) {
 			break
 		}
 		run.ended = true
@@ -124,16 +124,16 @@ func (s *spans) takeWhole(runs []*tableRun) []span {
 	return out
 }
 
-// take takes the next span of a table. Its end is looked for on the side that
-// takes no writes, while the lock is let go.
-func (s *spans) take(ctx context.Context, run *tableRun, to *verifyWire) (span, error) {
+// take takes the next span of a table. It searches the span's end on the side that takes
+// no writes, without holding the lock.
+func (s *spanQueue) take(ctx context.Context, run *tableRun, to *conn) (span, error) {
 	sp := span{run: run, lower: run.lower}
-	run.finding = true
+	run.searching = true
 	chunk := run.chunk
 	s.mu.Unlock()
-	upper, err := to.key(ctx, run.verifyTable, sp.lower, nil, chunk-1)
+	upper, err := to.key(ctx, run.tableShape, sp.lower, nil, chunk-1)
 	s.mu.Lock()
-	run.finding = false
+	run.searching = false
 	s.changed.Broadcast()
 	if err != nil {
 		run.ended = true
@@ -143,30 +143,30 @@ func (s *spans) take(ctx context.Context, run *tableRun, to *verifyWire) (span, 
 	return sp, nil
 }
 
-// took tells how long a span of rows took, for the size of the next ones.
-func (s *spans) took(run *tableRun, rows int64, took time.Duration) {
+// recordTime adjusts the size of the next spans to how long a span of rows took.
+func (s *spanQueue) recordTime(run *tableRun, rows int64, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rows < hashLeast/2 {
+	if rows < minChunkRows/2 {
 		return
 	}
-	goal := float64(rows) * float64(hashGoal) / float64(max(took, time.Millisecond))
-	run.chunk = min(s.most, max(hashLeast, run.chunk/4, min(run.chunk*4, int(goal))))
+	goal := float64(rows) * float64(chunkGoal) / float64(max(took, time.Millisecond))
+	run.chunk = min(s.limit, max(minChunkRows, run.chunk/4, min(run.chunk*4, int(goal))))
 }
 
-// stop lets the workers that wait go.
-func (s *spans) stop() {
+// stop ends the wait of the workers.
+func (s *spanQueue) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
 	s.changed.Broadcast()
 }
 
-// compareTables compares all rows of the tables, with a few workers that take
-// chunks of any of them.
-func (v *verifier) compareTables(ctx context.Context, tables []*verifyTable) error {
-	v.count(func(r *Report) { r.Tables += int64(len(tables)) })
-	s := newSpans(tables, v.opts.ChunkRows)
+// compareTables compares all rows of the tables, with a few workers that take spans of
+// any of them.
+func (v *verifier) compareTables(ctx context.Context, tables []*tableShape) error {
+	v.update(func(r *Report) { r.Tables += int64(len(tables)) })
+	s := newSpanQueue(tables, v.opts.ChunkRows)
 	group, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, s.stop)()
 	for range v.opts.Parallel {
@@ -175,8 +175,9 @@ func (v *verifier) compareTables(ctx context.Context, tables []*verifyTable) err
 	return group.Wait()
 }
 
-func (v *verifier) work(ctx context.Context, s *spans) error {
-	w, err := v.both(ctx)
+// work compares spans until there are no more.
+func (v *verifier) work(ctx context.Context, s *spanQueue) error {
+	w, err := v.openConns(ctx)
 	if err != nil {
 		return err
 	}
@@ -184,8 +185,8 @@ func (v *verifier) work(ctx context.Context, s *spans) error {
 	for {
 		list, err := s.next(ctx, w.to)
 		switch {
-		case absent(err):
-			v.missingTable(s, list[0].run)
+		case isAbsent(err):
+			v.reportMissing(s, list[0].run)
 			continue
 		case err == nil && len(list) > 1:
 			err = v.compareMany(ctx, w, s, list)
@@ -199,25 +200,25 @@ func (v *verifier) work(ctx context.Context, s *spans) error {
 }
 
 // compareOne compares a span. A table that one side lacks is a difference.
-func (v *verifier) compareOne(ctx context.Context, w both, s *spans, sp span) error {
-	err := sp.run.fitting(func() error { return v.compareSpan(ctx, w, s, sp) })
-	if absent(err) {
-		v.missingTable(s, sp.run)
+func (v *verifier) compareOne(ctx context.Context, w workerConns, s *spanQueue, sp span) error {
+	err := sp.run.withHugeRows(func() error { return v.compareSpan(ctx, w, s, sp) })
+	if isAbsent(err) {
+		v.reportMissing(s, sp.run)
 		return nil
 	}
 	return err
 }
 
-// compareMany compares whole tables by one statement on either side; those that
-// differ, or all where that is not to be had, one by one.
-func (v *verifier) compareMany(ctx context.Context, w both, s *spans, list []span) error {
+// compareMany compares whole tables by one statement on either side. The tables that
+// differ are compared one by one; all of them if the statement fails for one.
+func (v *verifier) compareMany(ctx context.Context, w workerConns, s *spanQueue, list []span) error {
 	a, b, err := w.hashMany(ctx, list)
-	if err != nil && !absent(err) && !tooLong(err) && !errors.Is(err, errHuge) {
+	if err != nil && !isAbsent(err) && !isTooLong(err) && !errors.Is(err, errRowTooLarge) {
 		return err
 	}
 	for i, sp := range list {
 		if err == nil && a[i] == b[i] {
-			v.compared(ctx, sp.run.verifyTable, a[i].Rows)
+			v.addCompared(ctx, sp.run.tableShape, a[i].Rows)
 			continue
 		}
 		if err := v.compareOne(ctx, w, s, sp); err != nil {
@@ -227,13 +228,13 @@ func (v *verifier) compareMany(ctx context.Context, w both, s *spans, list []spa
 	return nil
 }
 
-// missingTable reports a table or column that one side lacks, once.
-func (v *verifier) missingTable(s *spans, run *tableRun) {
+// reportMissing reports a table or column that one side lacks, once.
+func (v *verifier) reportMissing(s *spanQueue, run *tableRun) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := !run.missing
 	run.ended, run.missing = true, true
 	if first {
-		v.differ(Difference{Object: run.Title(), What: "the table or a column is not on both sides"})
+		v.addDifference(Difference{Object: run.Title(), What: "the table or a column is not on both sides"})
 	}
 }

@@ -21,19 +21,19 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Options say how a verify runs; the zero value is good.
+// Options say how a verify runs. The zero value has the defaults.
 type Options struct {
-	// From is the side that takes the writes; the other must hold the same once
-	// it has caught up. Default Source.
+	// From is the side that takes the writes; the other side must hold the same rows
+	// once it has caught up. Default Source.
 	From replication.Side
-	// Tables are the tables to compare, as schema.table; none: everything. A
-	// report of some tables is no clean verify for the gate.
+	// Tables are the tables to compare, as schema.table; none: everything. The gate
+	// does not count a report of some tables.
 	Tables []string
-	// ChunkRows is the most rows that are hashed at a time; default 2,000,000. How
-	// many they are depends on the time that they take.
+	// ChunkRows is the most rows that are hashed at a time; default 2,000,000. The
+	// actual number depends on the time that they take.
 	ChunkRows int
-	// Parallel is the number of chunks compared side by side, each on a
-	// connection of its own to either side; default 2.
+	// Parallel is the number of chunks compared at a time, each on its own connection
+	// to either side; default 2.
 	Parallel int
 	// Wait is how long the other side may take to execute what From has; default 30 s.
 	Wait time.Duration
@@ -43,7 +43,7 @@ type Options struct {
 	Progress func(report.Progress)
 }
 
-// Report is what a verify found. It holds no row's content but its key.
+// Report is what a verify found. Of a row it holds nothing but the key.
 type Report struct {
 	Pair        string           `json:"pair"`
 	From        replication.Side `json:"from"`
@@ -54,7 +54,7 @@ type Report struct {
 	Tables      int64            `json:"tables"`
 	Rows        int64            `json:"rows"`
 	Chunks      int64            `json:"chunks"`
-	Reread      int64            `json:"reread"` // chunks that were in flight and agreed later
+	Reread      int64            `json:"reread"` // chunks that differed at first, and were read again
 	Objects     int64            `json:"objects"`
 	Accounts    int64            `json:"accounts"`
 	Found       int64            `json:"found"` // differences
@@ -62,7 +62,7 @@ type Report struct {
 	Took        time.Duration    `json:"took"`
 }
 
-// Difference is one thing that is not the same on both sides.
+// Difference is a row, an object or an account that is not the same on both sides.
 type Difference struct {
 	Object string `json:"object"`        // "schema.table", "trigger schema.name", "account `u`@`h`"
 	Key    string `json:"key,omitempty"` // of a row, as SQL literals
@@ -77,7 +77,7 @@ func (d Difference) String() string {
 	return d.Object + ": " + d.What
 }
 
-// Clean reports whether both sides hold the same, as far as they were compared.
+// Clean reports whether nothing that was compared differs.
 func (r Report) Clean() bool { return r.Found == 0 }
 
 // Whole reports whether everything was compared.
@@ -93,19 +93,19 @@ func (r Report) Summary() string {
 		r.Rows, r.Tables, r.Objects, r.Accounts, r.Took.Round(time.Millisecond), r.Reread, r.Found, part)
 }
 
-// Run compares every row and every definition of a pair while both sides
-// are live, without locks and without a write, and holds no transaction open
-// for long. The servers hash chunks of rows; a chunk that differs is read again
-// after the other side has executed what the first read can have seen, in ever
-// smaller pieces; what differs then is followed row by row. An error means that
-// it could not be finished; differences are in the report.
+// Run compares every row and every definition of a pair while both sides are live. It
+// takes no lock, writes nothing, and holds no transaction open for long. The servers
+// hash chunks of rows. A chunk that differs is read again after the other side has
+// executed what the first read can have seen, then in ever smaller pieces; rows that
+// still differ are followed one by one. Differences are in the report; an error means
+// that the verify could not finish.
 func Run(ctx context.Context, pair replication.Pair, opts Options) (Report, error) {
 	v := newVerifier(pair, opts)
 	err := v.run(ctx)
 	return v.report, err
 }
 
-// newVerifier makes a verifier with the options' defaults.
+// newVerifier returns a verifier, with defaults for the options that are not set.
 func newVerifier(pair replication.Pair, opts Options) *verifier {
 	opts.From = cmp.Or(opts.From, replication.Source)
 	opts.ChunkRows = cmp.Or(opts.ChunkRows, 2_000_000)
@@ -113,28 +113,30 @@ func newVerifier(pair replication.Pair, opts Options) *verifier {
 	opts.Wait = cmp.Or(opts.Wait, 30*time.Second)
 	opts.MaxDifferences = cmp.Or(opts.MaxDifferences, 100)
 	return &verifier{
-		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit, wave: schema.BatchTables,
+		pair: pair, opts: opts, from: pair.Of(opts.From), to: pair.Of(opts.From.Other()), limit: readLimit, batchTables: schema.BatchTables,
 		report: Report{Pair: pair.Name, From: opts.From, Part: opts.Tables},
 	}
 }
 
+// verifier is a verify in progress.
 type verifier struct {
-	pair           replication.Pair
-	opts           Options
-	from, to       *replication.Server
-	dialect, other *dialect.Dialect
-	ownDomain      uint32        // of to
-	limit          time.Duration // of a statement
-	wave           int           // tables that are taken up together
+	pair        replication.Pair
+	opts        Options
+	from, to    *replication.Server
+	fromDialect *dialect.Dialect
+	toDialect   *dialect.Dialect
+	toDomain    uint32        // the GTID domain of the other side's own transactions
+	limit       time.Duration // of a statement
+	batchTables int           // tables that are compared together
 
-	mu     sync.Mutex
-	report Report
-	rows   []rowDifference // the first rows that differ
-	total  int64           // rows, as the server estimates
-	shown  time.Time
+	mu        sync.Mutex
+	report    Report
+	rows      []rowDifference // the first rows that differ
+	totalRows int64           // the server's estimate
+	shownAt   time.Time       // of the progress
 }
 
-// run compares, and completes the report.
+// run compares everything, and completes the report.
 func (v *verifier) run(ctx context.Context) error {
 	v.report.Started = time.Now()
 	if err := v.compare(ctx); err != nil {
@@ -150,15 +152,15 @@ func (v *verifier) run(ctx context.Context) error {
 
 // open logs in to both sides.
 func (v *verifier) open(ctx context.Context) (err error) {
-	if _, v.dialect, err = v.from.Open(ctx); err != nil {
+	if _, v.fromDialect, err = v.from.Open(ctx); err != nil {
 		return err
 	}
-	to, other, err := v.to.Open(ctx)
+	to, toDialect, err := v.to.Open(ctx)
 	if err != nil {
 		return err
 	}
-	v.other = other
-	v.ownDomain, err = other.NativeDomain(ctx, to)
+	v.toDialect = toDialect
+	v.toDomain, err = toDialect.NativeDomain(ctx, to)
 	return err
 }
 
@@ -170,7 +172,7 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gtids, err := v.caughtUp(ctx) // so that what is compared first is not all in flight
+	gtids, err := v.waitCaughtUp(ctx) // so that what is compared first is not all in flight
 	if err != nil {
 		return err
 	}
@@ -179,59 +181,60 @@ func (v *verifier) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	waves, err := schema.NewBatches(ctx, v.from, schemas, v.wave)
+	batches, err := schema.NewBatches(ctx, v.from, schemas, v.batchTables)
 	if err != nil {
 		return err
 	}
-	if err := v.known(ctx, waves); err != nil {
+	if err := v.requireTables(ctx, batches); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return v.compareDefinitions(ctx, waves) })
-	group.Go(func() error { return v.compareWaves(ctx, waves) })
+	group.Go(func() error { return v.compareDefinitions(ctx, batches) })
+	group.Go(func() error { return v.compareBatches(ctx, batches) })
 	return group.Wait()
 }
 
-// compareWaves compares the tables, so many at a time as there is memory for.
-func (v *verifier) compareWaves(ctx context.Context, waves *schema.Batches) error {
-	all, seen, rows := waves.Tables(), 0, int64(0)
-	return waves.Each(ctx, func(w schema.Batch) error {
-		seen += waves.TablesOf(w)
+// compareBatches compares the rows of the tables, batch by batch, so that memory stays
+// small.
+func (v *verifier) compareBatches(ctx context.Context, batches *schema.Batches) error {
+	all, seen, rows := batches.Tables(), 0, int64(0)
+	return batches.Each(ctx, func(b schema.Batch) error {
+		seen += batches.TablesOf(b)
 		if len(v.opts.Tables) > 0 {
-			maps.DeleteFunc(w.Kinds, func(id table.Name, _ string) bool { return !v.asked(id.Schema + "." + id.Name) })
+			maps.DeleteFunc(b.Kinds, func(id table.Name, _ string) bool { return !v.isSelected(id.Schema + "." + id.Name) })
 		}
-		if len(w.Kinds) == 0 {
+		if len(b.Kinds) == 0 {
 			return nil
 		}
-		tables, err := readVerifyTables(ctx, v.from, w)
+		tables, err := readShapes(ctx, v.from, b)
 		if err != nil {
 			return err
 		}
 		for _, t := range tables {
 			rows += t.rows
-			t.crc32c = v.dialect.HasCRC32C() && v.other.HasCRC32C()
+			t.crc32c = v.fromDialect.HasCRC32C() && v.toDialect.HasCRC32C()
 		}
 		v.mu.Lock()
-		v.total = rows
+		v.totalRows = rows
 		if len(v.opts.Tables) == 0 && seen > 0 && all > seen {
-			v.total = int64(float64(rows) * float64(all) / float64(seen)) // the later ones as those so far
+			v.totalRows = int64(float64(rows) * float64(all) / float64(seen)) // the later tables are taken to be like those so far
 		}
 		v.mu.Unlock()
 		return v.compareTables(ctx, tables)
 	})
 }
 
-// known refuses a table that is asked for and is not there.
-func (v *verifier) known(ctx context.Context, waves *schema.Batches) error {
+// requireTables returns an error if a table of Options.Tables does not exist.
+func (v *verifier) requireTables(ctx context.Context, batches *schema.Batches) error {
 	if len(v.opts.Tables) == 0 {
 		return nil
 	}
 	missing := slices.Clone(v.opts.Tables)
-	err := waves.Each(ctx, func(w schema.Batch) error {
+	err := batches.Each(ctx, func(b schema.Batch) error {
 		missing = slices.DeleteFunc(missing, func(title string) bool {
-			return slices.ContainsFunc(w.Schemas, func(schemaName string) bool {
+			return slices.ContainsFunc(b.Schemas, func(schemaName string) bool {
 				name, ok := strings.CutPrefix(title, schemaName+".")
-				return ok && w.Kinds[table.Name{Schema: schemaName, Name: name}] == schema.KindTable
+				return ok && b.Kinds[table.Name{Schema: schemaName, Name: name}] == schema.KindTable
 			})
 		})
 		return nil
@@ -242,14 +245,15 @@ func (v *verifier) known(ctx context.Context, waves *schema.Batches) error {
 	return report.WithHint(fmt.Errorf("%s has no table %s", v.from.Name(), missing[0]), "name it as schema.table, of a schema that databases[].schemas lists")
 }
 
-// asked reports whether a table is to be compared.
-func (v *verifier) asked(title string) bool {
+// isSelected reports whether a table is to be compared.
+func (v *verifier) isSelected(title string) bool {
 	return len(v.opts.Tables) == 0 || slices.Contains(v.opts.Tables, title)
 }
 
-// caughtUp reads what `from` has executed and waits until `to` has it too.
-func (v *verifier) caughtUp(ctx context.Context) (replication.GTIDSet, error) {
-	set, missing, err := v.await(ctx, v.opts.Wait)
+// waitCaughtUp reads what the writer's side has executed, and waits until the other side
+// has executed it too.
+func (v *verifier) waitCaughtUp(ctx context.Context) (replication.GTIDSet, error) {
+	set, missing, err := v.awaitExecuted(ctx, v.opts.Wait)
 	if err == nil && !missing.IsEmpty() {
 		err = report.WithHint(fmt.Errorf("%s has not executed %s within %s", v.to.Name(), missing, v.opts.Wait),
 			"look at the link with migrate status; verify needs it to run")
@@ -257,8 +261,9 @@ func (v *verifier) caughtUp(ctx context.Context) (replication.GTIDSet, error) {
 	return set, err
 }
 
-// await is caughtUp for at most limit; missing is what `to` has not executed then.
-func (v *verifier) await(ctx context.Context, limit time.Duration) (set, missing replication.GTIDSet, err error) {
+// awaitExecuted is waitCaughtUp for at most limit; missing is what the other side has not
+// executed then.
+func (v *verifier) awaitExecuted(ctx context.Context, limit time.Duration) (set, missing replication.GTIDSet, err error) {
 	if set, err = replication.Executed(ctx, v.from); err != nil {
 		return set, missing, err
 	}
@@ -266,15 +271,15 @@ func (v *verifier) await(ctx context.Context, limit time.Duration) (set, missing
 	if err != nil {
 		return set, missing, err
 	}
-	wait := set.Without(v.ownDomain)
-	if have.Contains(wait) && v.other.ExecutedAreVisible() {
+	wait := set.Without(v.toDomain)
+	if have.Contains(wait) && v.toDialect.ExecutedAreVisible() {
 		return set, missing, nil
 	}
 	to, err := v.to.DB(ctx)
 	if err != nil {
 		return set, missing, err
 	}
-	reached, err := replication.WaitGTIDs(ctx, to, v.other, wait, limit)
+	reached, err := replication.WaitGTIDs(ctx, to, v.toDialect, wait, limit)
 	if err != nil {
 		return set, missing, v.to.Wrap("wait for the link", err)
 	}
@@ -284,8 +289,8 @@ func (v *verifier) await(ctx context.Context, limit time.Duration) (set, missing
 	return set, missing, nil
 }
 
-// differ reports a difference.
-func (v *verifier) differ(d Difference) {
+// addDifference adds a difference to the report.
+func (v *verifier) addDifference(d Difference) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.report.Found++
@@ -294,25 +299,25 @@ func (v *verifier) differ(d Difference) {
 	}
 }
 
-// count adds to the report under its lock.
-func (v *verifier) count(add func(*Report)) {
+// update changes the report under its lock.
+func (v *verifier) update(change func(*Report)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	add(&v.report)
+	change(&v.report)
 }
 
-// compared counts a chunk's rows, and shows how far the verify is.
-func (v *verifier) compared(ctx context.Context, t *verifyTable, rows int64) {
+// addCompared counts a chunk and its rows, and shows the progress.
+func (v *verifier) addCompared(ctx context.Context, t *tableShape, rows int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.report.Chunks++
 	v.report.Rows += rows
 	now := time.Now()
-	if now.Sub(v.shown) < showEvery {
+	if now.Sub(v.shownAt) < progressInterval {
 		return
 	}
-	v.shown = now
-	p := report.Progress{Done: v.report.Rows, Total: max(v.total, v.report.Rows), Unit: "rows", What: t.Title()}
+	v.shownAt = now
+	p := report.Progress{Done: v.report.Rows, Total: max(v.totalRows, v.report.Rows), Unit: "rows", What: t.Title()}
 	if v.opts.Progress != nil {
 		v.opts.Progress(p)
 		return
@@ -320,12 +325,12 @@ func (v *verifier) compared(ctx context.Context, t *verifyTable, rows int64) {
 	report.Show(ctx, p)
 }
 
-// showEvery is how often progress is shown.
-const showEvery = 500 * time.Millisecond
+// progressInterval is how often progress is shown.
+const progressInterval = 500 * time.Millisecond
 
-// absent recognises a table or column that only one side has; the definitions
-// have reported it.
-func absent(err error) bool {
+// isAbsent reports whether err means that a table or column is missing on one side; the
+// comparison of definitions reports it.
+func isAbsent(err error) bool {
 	number := query.ErrorNumber(err)
 	return number == 1146 || number == 1054 || errors.Is(err, replication.ErrGone)
 }

@@ -1,4 +1,4 @@
-package verify
+package seed
 
 import (
 	"encoding/json"
@@ -6,13 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/preflight"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
-	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/servertest"
-	"github.com/dcmigrate/migrate/replication/setting"
+	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -55,7 +51,7 @@ func TestSeedCopiesProgramsAccountsAndGrants(t *testing.T) {
 			source.Exec("SET GLOBAL log_bin_trust_function_creators = 1")
 		}
 		source.Exec(programStatements(flavor)...)
-		require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))
+		require.NoError(t, Step(pair).Op.Apply(t.Context()))
 		require.Equal(t, "4", target.Value("SELECT COUNT(*) FROM app.log"), "no trigger fired on a copied row")
 		require.Equal(t, "1", target.Value("SELECT app.hello('you') = 'hi you'"), "a function keeps its sql_mode")
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.EVENTS WHERE STATUS = 'ENABLED'"))
@@ -64,9 +60,9 @@ func TestSeedCopiesProgramsAccountsAndGrants(t *testing.T) {
 
 		replicationtest.Replicate(t, flavor, source, target)
 		replicationtest.Settle(t, pair.Source, pair.Target)
-		report, err := Run(t.Context(), pair, Options{})
+		report, err := verify.Run(t.Context(), pair, verify.Options{})
 		require.NoError(t, err)
-		require.Equal(t, []Difference{{Object: "view app.broken", What: "missing on main (target)"}}, report.Differences)
+		require.Equal(t, []verify.Difference{{Object: "view app.broken", What: "missing on main (target)"}}, report.Differences)
 		require.Equal(t, int64(3), report.Accounts)
 
 		for _, query := range []string{
@@ -89,7 +85,7 @@ func TestSeedRefusesATargetWithData(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	replicationtest.MakeLoadSchema(source)
 	target.Exec("CREATE DATABASE load1", "CREATE TABLE load1.precious (id INT)")
-	step := seed.Step(pair)
+	step := Step(pair)
 	_, err := step.Op.Check(t.Context())
 	require.ErrorContains(t, err, "already holds load1")
 	require.NotEmpty(t, report.Hint(err))
@@ -103,25 +99,12 @@ func TestSeedRefusesAnAccountThatDiffers(t *testing.T) {
 	replicationtest.MakeLoadSchema(source)
 	source.Exec("CREATE USER app@'%' IDENTIFIED BY 'one'", "CREATE USER same@'%' IDENTIFIED BY 'x'")
 	target.Exec("CREATE USER app@'%' IDENTIFIED BY 'two'", "CREATE USER same@'%' IDENTIFIED BY 'x'")
-	err := seed.Step(pair).Op.Apply(t.Context())
+	err := Step(pair).Op.Apply(t.Context())
 	require.ErrorContains(t, err, "account `app`@`%` is on the target already")
 	require.NotContains(t, err.Error(), "same")
 	require.NotContains(t, err.Error(), "*", "no hash in an error")
 	target.Exec("DROP USER app@'%'")
-	require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))
-	require.NoError(t, seed.Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`)))
+	require.NoError(t, Step(pair).Op.Apply(t.Context()))
+	require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`)))
 	require.Equal(t, "same", target.Value("SELECT GROUP_CONCAT(User) FROM mysql.user WHERE User IN ('app', 'same')"), "undo drops what the seed made, no more")
-}
-
-func TestStepsAreUnknownBeforeTheTargetIsMade(t *testing.T) {
-	source := servertest.Start(t, servertest.MariaDB)
-	pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, nil), Target: replication.NewServer(replication.ServerConfig{
-		Name: "main (target)", Side: replication.Target, Host: replicationtest.AbsentHost{}, Network: "unix", Address: "/none", User: "root",
-	})}
-	for _, step := range []plan.Step{seed.Step(pair), setting.ConfigureTarget(pair), preflight.Step(pair, preflight.Options{})} {
-		state, err := step.Op.Check(t.Context())
-		require.NoError(t, err, step.Name)
-		require.True(t, state.Unknown, step.Name)
-		require.NoError(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`)), step.Name)
-	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// A random change is made on the target in each of many tables of random
-// shapes: verify names exactly the tables whose bytes differ by the binary
-// protocol, and a repair makes them alike.
+// TestVerifyOfRandomTables makes a random change on the target in each of many tables of
+// random shapes: verify names exactly the tables whose rows differ by the binary protocol,
+// and a repair makes them equal.
 func TestVerifyOfRandomTables(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		types := replicationtest.ColumnTypes(flavor)
@@ -52,6 +52,7 @@ func TestVerifyOfRandomTables(t *testing.T) {
 	})
 }
 
+// objectsOf are the names of the objects that differ, each once.
 func objectsOf(list []Difference) []string {
 	var out []string
 	for _, d := range list {
@@ -61,7 +62,8 @@ func objectsOf(list []Difference) []string {
 	return slices.Compact(out)
 }
 
-// differingTables compares every column of every table by the binary protocol, whatever the order of rows.
+// differingTables compares every column of every table by the binary protocol, whatever
+// the order of rows.
 func differingTables(t *testing.T, schema string, source, target *servertest.Instance) []string {
 	names, err := query.Strings(t.Context(), source.Root(), "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=? ORDER BY 1", schema)
 	require.NoError(t, err)

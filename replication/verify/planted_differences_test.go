@@ -11,8 +11,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// exactCase is a difference as small as its type allows.
-type exactCase struct {
+// plantedDifference is a difference that is as small as its type allows.
+type plantedDifference struct {
 	name   string
 	only   servertest.Flavor // "": both
 	table  string            // its columns and keys
@@ -21,7 +21,7 @@ type exactCase struct {
 	want   string            // the difference, less the table
 }
 
-var exactCases = []exactCase{
+var plantedDifferences = []plantedDifference{
 	{name: "one flipped bit", table: "id INT PRIMARY KEY, b VARBINARY(100)", rows: "(1, REPEAT(x'00', 99)), (2, 'x')", damage: []string{"UPDATE @ SET b = CONCAT(REPEAT(x'00', 49), x'01', REPEAT(x'00', 49)) WHERE id = 1"}, want: " key 1: differs"},
 	{name: "two rows' values swapped", table: "id INT PRIMARY KEY, a INT, b VARCHAR(10)", rows: "(1, 1, 'one'), (2, 2, 'two'), (3, 3, 'six')", damage: []string{"UPDATE @ SET b = ELT(id, 'two', 'one', 'six')"}, want: " key 1: differs| key 2: differs"},
 	{name: "the same change of an even number of rows", table: "id INT PRIMARY KEY, a INT, b BINARY(3)", rows: "(1, 7, 'abc'), (2, 7, 'abc'), (3, 7, 'abc'), (4, 7, 'abc')", damage: []string{"UPDATE @ SET a = 6", "UPDATE @ SET b = 'abd' WHERE id < 3"}, want: " key 1: differs| key 2: differs| key 3: differs| key 4: differs"},
@@ -60,13 +60,13 @@ func keyless(rows int) string {
 	return fmt.Sprintf(": has no primary key, nor a unique one without NULLs, and differs: %d rows on main (source), %[1]d rows on main (target)", rows)
 }
 
-// Each difference, on a fenced target past its binlog, is named with its table
-// and key, and nothing else is.
+// TestVerifyNamesEveryPlantedDifference plants differences on a fenced target without its
+// binlog: each is named with its table and key, and nothing else is.
 func TestVerifyNamesEveryPlantedDifference(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		var fill, damage, want []string
 		fill = append(fill, "SET NAMES utf8mb4, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00'")
-		for i, c := range exactCases {
+		for i, c := range plantedDifferences {
 			if c.only != "" && c.only != flavor {
 				continue
 			}

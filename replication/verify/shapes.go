@@ -14,63 +14,64 @@ import (
 	"github.com/dcmigrate/migrate/replication/wire"
 )
 
-// verifyTable is what comparing needs of a table's shape.
-type verifyTable struct {
+// tableShape is what comparing needs to know about a table.
+type tableShape struct {
 	table.Table
 	rows      int64           // the server's estimate
 	versioned bool            // keeps its rows' history
-	hashed    []table.Column  // all that is stored: Columns, and stored generated ones
+	hashed    []table.Column  // Columns and the stored generated ones
 	nullable  map[string]bool // by column
-	huge      atomic.Bool     // a row of it does not fit in a packet
-	crc32c    bool            // both servers have that function
+	hugeRow   atomic.Bool     // a row does not fit in a packet
+	crc32c    bool            // both servers have the function CRC32C
 	keyName   string
-	keyCols   []table.Column // of the key by which its rows are told apart, in its order; none: keyless
+	keyCols   []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
 }
 
-// readVerifyTables reads the shapes of a wave's tables, sorted by name: by three
-// queries a schema however many they are, or a table where the wave is a part of one:
-// MariaDB opens all tables of a schema for anything but a single name.
-func readVerifyTables(ctx context.Context, s *replication.Server, w schema.Batch) ([]*verifyTable, error) {
+// readShapes reads the shapes of a batch's tables, sorted by name: by three queries a
+// schema however many tables it has, or by three a table if the batch is a part of a
+// schema. MariaDB opens all tables of a schema for anything but a single name.
+func readShapes(ctx context.Context, s *replication.Server, b schema.Batch) ([]*tableShape, error) {
 	var queries []string
-	var asked []string // the schemas, by every three
+	var schemas []string // by every three queries
 	ask := func(schema, of string) {
-		asked, queries = append(asked, schema), append(queries, verifyQueries(of)...)
+		schemas, queries = append(schemas, schema), append(queries, shapeQueries(of)...)
 	}
-	if w.WholeSchemas() {
-		for _, schema := range w.Schemas {
+	if b.WholeSchemas() {
+		for _, schema := range b.Schemas {
 			ask(schema, query.Literal(schema))
 		}
 	} else {
-		for _, id := range table.SortNames(slices.Collect(maps.Keys(w.Kinds))) {
+		for _, id := range table.SortNames(slices.Collect(maps.Keys(b.Kinds))) {
 			ask(id.Schema, query.Literal(id.Schema)+" AND TABLE_NAME = "+query.Literal(id.Name))
 		}
 	}
-	var tables []*verifyTable
-	byName := map[string]*verifyTable{} // of the queries at hand
+	var tables []*tableShape
+	byName := map[string]*tableShape{} // of the three queries whose answers are being read
 	err := wire.Ask(ctx, s, queries, func(i int, rows []query.Record, err error) error {
-		schema := asked[i/3]
+		schema := schemas[i/3]
 		switch {
 		case err != nil:
 			return s.Wrap("read the tables of "+schema, err)
 		case i%3 == 0:
 			clear(byName)
 			for _, r := range rows {
-				if t := newVerifyTable(schema, r); w.Kinds[table.Name{Schema: schema, Name: t.Name}] != "" {
+				if t := newShape(schema, r); b.Kinds[table.Name{Schema: schema, Name: t.Name}] != "" {
 					tables, byName[t.Name] = append(tables, t), t
 				}
 			}
 		case i%3 == 1:
-			takeVerifyColumns(byName, rows)
+			addColumns(byName, rows)
 		default:
-			takeVerifyKeys(byName, rows)
+			chooseKeys(byName, rows)
 		}
 		return nil
 	})
 	return tables, err
 }
 
-// verifyQueries ask for the tables of a schema, or one, their columns and their unique keys.
-func verifyQueries(of string) []string {
+// shapeQueries ask for tables, their columns and their unique keys; of is the end of the
+// condition on the schema.
+func shapeQueries(of string) []string {
 	return []string{
 		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",
@@ -84,17 +85,18 @@ func verifyQueries(of string) []string {
 	}
 }
 
-func newVerifyTable(schema string, r query.Record) *verifyTable {
-	return &verifyTable{
+// newShape is a table without its columns and keys.
+func newShape(schema string, r query.Record) *tableShape {
+	return &tableShape{
 		Table: table.Table{Schema: schema, Name: r["name"], Bytes: query.Number(r["bytes"])},
 		rows:  query.Number(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
 	}
 }
 
-// takeVerifyColumns takes the stored columns. Virtual ones are left out: they
-// are nowhere, and those that they are made of are compared. A stored generated
-// one is not written by a copy, but may differ.
-func takeVerifyColumns(tables map[string]*verifyTable, records []query.Record) {
+// addColumns adds the stored columns to the tables. Virtual columns are left out: they
+// are not stored, and the columns that they are computed from are compared. A copy does
+// not write stored generated columns, but they may differ.
+func addColumns(tables map[string]*tableShape, records []query.Record) {
 	for _, r := range records {
 		t, ok := tables[r["name"]]
 		if !ok {
@@ -113,10 +115,9 @@ func takeVerifyColumns(tables map[string]*verifyTable, records []query.Record) {
 	}
 }
 
-// takeVerifyKeys chooses the keys by which the tables' rows are told apart: the
-// primary key, or else the shortest unique key without NULLs, expressions,
-// prefixes and generated columns.
-func takeVerifyKeys(tables map[string]*verifyTable, records []query.Record) {
+// chooseKeys chooses the key that tells a table's rows apart: the primary key, or else
+// the shortest unique key without NULLs, expressions, prefixes and generated columns.
+func chooseKeys(tables map[string]*tableShape, records []query.Record) {
 	for len(records) > 0 {
 		n := 1
 		for n < len(records) && records[n]["tbl"] == records[0]["tbl"] && records[n]["name"] == records[0]["name"] {
@@ -129,8 +130,8 @@ func takeVerifyKeys(tables map[string]*verifyTable, records []query.Record) {
 	}
 }
 
-// offerKey takes a unique key where it fits and is better than the one at hand.
-func (t *verifyTable) offerKey(parts []query.Record) {
+// offerKey takes a unique key if it fits and is better than the key so far.
+func (t *tableShape) offerKey(parts []query.Record) {
 	if t.keyName == "PRIMARY" || t.keyName != "" && len(parts) >= len(t.keyCols) {
 		return
 	}
@@ -145,9 +146,8 @@ func (t *verifyTable) offerKey(parts []query.Record) {
 	t.keyName, t.keyCols = parts[0]["name"], key
 }
 
-// keyTitle is a key for people: texts that are UTF-8 as they are, the rest as
-// the literals that they are.
-func (t *verifyTable) keyTitle(key table.Key, shown []string) string {
+// keyTitle is a key for people: UTF-8 texts as they are, other values as literals.
+func (t *tableShape) keyTitle(key table.Key, shown []string) string {
 	parts := make([]string, len(key))
 	for i, c := range t.keyCols {
 		parts[i] = key[i]

@@ -12,43 +12,43 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// Limits of following rows that are in flight.
+// Limits of following rows whose changes are on their way.
 const (
-	rowTries  = 40
-	settled   = 3                      // times that a row must differ while it stays the same on the writer's side
-	sampledAt = 3                      // tries after which a row that changes all the time is watched closely
-	watched   = 64                     // rows that are watched at once
-	watchTime = 300 * time.Millisecond // the other side is read at the first moment of it, once it has come there
-	rowPause  = 25 * time.Millisecond
+	rowTries     = 40
+	settledTries = 3                      // times that a row must differ while it stays the same on the writer's side
+	watchAfter   = 3                      // tries after which a row that changes all the time is watched
+	watchedRows  = 64                     // rows that are watched at once
+	watchTime    = 300 * time.Millisecond // for which the writer's side is read over and over
+	rowPause     = 25 * time.Millisecond
 )
 
-// rowDifference is a row that differs for sure.
+// rowDifference is a row that is reported as different.
 type rowDifference struct {
-	table *verifyTable
+	table *tableShape
 	suspect
 }
 
-// suspect is a row that has differed so far. A table without a key is one row.
+// suspect is a row that has differed so far. A table without a key counts as one row.
 type suspect struct {
 	key         table.Key
 	title       string
-	here, there string // the last hashes; "" stands for no row
-	same        int    // times that it differed while the writer's side stood still
+	here, there string // the last hashes; "" means that the row is missing
+	same        int    // times that it differed while the writer's side stayed the same
 }
 
-// compareRows follows the rows that differ until they agree, or stay different
-// while the writer's side stands still.
-func (v *verifier) compareRows(ctx context.Context, w both, t *verifyTable, condition string) error {
+// compareRows follows the rows that differ until they agree, or stay different while
+// the writer's side stays the same.
+func (v *verifier) compareRows(ctx context.Context, w workerConns, t *tableShape, condition string) error {
 	var suspects map[string]*suspect
 	for try := range rowTries {
 		if suspects != nil {
-			condition = t.among(suspects)
+			condition = t.suspectsCondition(suspects)
 		}
 		a, err := w.from.each(ctx, t, condition)
 		if err != nil {
 			return err
 		}
-		if _, err := v.caughtUp(ctx); err != nil {
+		if _, err := v.waitCaughtUp(ctx); err != nil {
 			return err
 		}
 		b, err := w.to.each(ctx, t, condition)
@@ -58,14 +58,14 @@ func (v *verifier) compareRows(ctx context.Context, w both, t *verifyTable, cond
 		if suspects == nil {
 			suspects = firstSuspects(a, b)
 		} else {
-			followSuspects(suspects, a, b)
+			updateSuspects(suspects, a, b)
 		}
-		if try >= sampledAt {
+		if try >= watchAfter {
 			if err := v.watch(ctx, w, t, suspects); err != nil {
 				return err
 			}
 		}
-		if settledAll(suspects) {
+		if allSettled(suspects) {
 			break
 		}
 		if err := wait.For(ctx, rowPause*time.Duration(1+try/4)); err != nil {
@@ -73,11 +73,12 @@ func (v *verifier) compareRows(ctx context.Context, w both, t *verifyTable, cond
 		}
 	}
 	for _, s := range suspects {
-		v.differRow(rowDifference{t, *s})
+		v.addRowDifference(rowDifference{t, *s})
 	}
 	return nil
 }
 
+// firstSuspects are the rows that differ in the first reads of both sides.
 func firstSuspects(a, b map[string]rowState) map[string]*suspect {
 	suspects := map[string]*suspect{}
 	for key, row := range a {
@@ -93,9 +94,9 @@ func firstSuspects(a, b map[string]rowState) map[string]*suspect {
 	return suspects
 }
 
-// followSuspects takes out the rows that agree. They do, too, where the
-// writer's side shows, later, what the other side had: it had it all the time.
-func followSuspects(suspects map[string]*suspect, a, b map[string]rowState) {
+// updateSuspects removes the rows that agree. A row also agrees if the writer's side
+// shows now what the other side had before: the other side had the right row then.
+func updateSuspects(suspects map[string]*suspect, a, b map[string]rowState) {
 	for key, s := range suspects {
 		here, there := a[key].hash, b[key].hash
 		if here == there || here == s.there {
@@ -109,39 +110,40 @@ func followSuspects(suspects map[string]*suspect, a, b map[string]rowState) {
 	}
 }
 
-func settledAll(suspects map[string]*suspect) bool {
+// allSettled reports whether no suspect needs another try.
+func allSettled(suspects map[string]*suspect) bool {
 	for _, s := range suspects {
-		if s.same < settled {
+		if s.same < settledTries {
 			return false
 		}
 	}
 	return true
 }
 
-// watch compares rows that change all the time: the writer's side is read over
-// and over while the other side catches up with the beginning of that and is
-// read. What it has then, the writer's side had in between: a row agrees when
-// its hash there is one of those seen here.
-func (v *verifier) watch(ctx context.Context, w both, t *verifyTable, suspects map[string]*suspect) error {
+// watch compares rows that change all the time. It reads the writer's side over and over
+// while the other side catches up with the first of these reads and is read then. What
+// the other side has then, the writer's side had in between: a row agrees if its hash
+// there is among those seen here.
+func (v *verifier) watch(ctx context.Context, w workerConns, t *tableShape, suspects map[string]*suspect) error {
 	moving := map[string]*suspect{}
 	for key, s := range suspects {
-		if s.same < settled && len(moving) < watched {
+		if s.same < settledTries && len(moving) < watchedRows {
 			moving[key] = s
 		}
 	}
 	if len(moving) == 0 {
 		return nil
 	}
-	condition := t.among(moving)
+	condition := t.suspectsCondition(moving)
 	seen := map[string]bool{} // key and hash
-	look := func() error {
+	readHere := func() error {
 		rows, err := w.from.each(ctx, t, condition)
 		for key := range moving {
 			seen[key+"\x00"+rows[key].hash] = true
 		}
 		return err
 	}
-	if err := look(); err != nil { // before the position that the other side catches up with
+	if err := readHere(); err != nil { // before the position that the other side catches up with
 		return err
 	}
 	var there map[string]rowState
@@ -149,14 +151,14 @@ func (v *verifier) watch(ctx context.Context, w both, t *verifyTable, suspects m
 	var group errgroup.Group
 	group.Go(func() (err error) {
 		defer close(read)
-		if _, err = v.caughtUp(ctx); err == nil {
+		if _, err = v.waitCaughtUp(ctx); err == nil {
 			there, err = w.to.each(ctx, t, condition)
 		}
 		return err
 	})
 	group.Go(func() error {
 		for began := time.Now(); time.Since(began) < watchTime; {
-			if err := look(); err != nil {
+			if err := readHere(); err != nil {
 				return err
 			}
 			select {
@@ -178,8 +180,8 @@ func (v *verifier) watch(ctx context.Context, w both, t *verifyTable, suspects m
 	return nil
 }
 
-// among selects the suspects by key.
-func (t *verifyTable) among(suspects map[string]*suspect) string {
+// suspectsCondition is the condition that selects the suspects by key.
+func (t *tableShape) suspectsCondition(suspects map[string]*suspect) string {
 	if len(t.keyCols) == 0 {
 		return "TRUE"
 	}
@@ -193,25 +195,26 @@ func (t *verifyTable) among(suspects map[string]*suspect) string {
 	return table.OneOf(table.ColumnNames(t.keyCols), keys)
 }
 
-// differRow reports a row, or a table without a key.
-func (v *verifier) differRow(d rowDifference) {
-	v.differ(Difference{Object: d.table.Title(), Key: d.title, What: d.describe(v)})
+// addRowDifference reports a row, or a table without a key, and keeps it for a repair.
+func (v *verifier) addRowDifference(d rowDifference) {
+	v.addDifference(Difference{Object: d.table.Title(), Key: d.title, What: d.describe(v)})
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.rows) < mostRepairs {
+	if len(v.rows) < maxRepairs {
 		v.rows = append(v.rows, d)
 	}
 }
 
+// describe says how the row differs.
 func (d rowDifference) describe(v *verifier) string {
 	switch {
-	case d.same < settled && len(d.table.keyCols) == 0:
+	case d.same < settledTries && len(d.table.keyCols) == 0:
 		return "has no key and changes too often to be compared"
-	case d.same < settled:
+	case d.same < settledTries:
 		return "changes too often to be compared"
 	case len(d.table.keyCols) == 0:
 		return fmt.Sprintf("has no primary key, nor a unique one without NULLs, and differs: %s on %s, %s on %s",
-			rowsOfSum(d.here), v.from.Name(), rowsOfSum(d.there), v.to.Name())
+			rowCount(d.here), v.from.Name(), rowCount(d.there), v.to.Name())
 	case d.there == "":
 		return "missing on " + v.to.Name()
 	case d.here == "":
@@ -220,8 +223,8 @@ func (d rowDifference) describe(v *verifier) string {
 	return "differs"
 }
 
-// rowsOfSum is the number of rows in what chunkHash says of a table.
-func rowsOfSum(text string) string {
+// rowCount is the number of rows in the hash of a table without a key, in words.
+func rowCount(text string) string {
 	n, _, _ := strings.Cut(text, " ")
 	return n + " rows"
 }
