@@ -2,7 +2,7 @@ package house
 
 import "strings"
 
-// rooms says which packages of the module a package may import: docs/adr/0012.
+// rooms says which packages of the module a package may import: docs/adr/0013.
 // A word that begins with "/" is a room of the same house, "/" its root. A
 // package that is missing here is an error, so that a new one is placed on
 // purpose; an arrow that no code needs any more is one, too.
