@@ -23,7 +23,7 @@ var rooms = []struct{ room, imports string }{
 
 	{"inventory/redact", ""},
 	{"inventory", "/redact report"},
-	{"inventory/findings", "phrase /"},
+	{"inventory/findings", "address phrase /"},
 	{"inventory/candidates", "httpretry phrase report / /findings"},
 	{"inventory/capture", "remote report / /redact"},
 	{"inventory/show", "phrase / /findings"},

@@ -8,132 +8,162 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/address"
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// needle is an old host's address or name, to be looked for.
-type needle struct {
-	host, text string
-	re         *regexp.Regexp
-}
+// oldAddress is an address or a name of an old host.
+type oldAddress struct{ host, text string }
 
-// minName is the shortest name that is looked for by itself: a shorter one
-// stands in too many words.
+// minName is the length of the shortest address or name that is looked for: a
+// shorter one is part of too many words.
 const minName = 3
 
-// needles are the addresses and names of all the old hosts.
-func (s Site) needles(hosts []*inventory.Host) []needle {
-	names := map[string][]string{}
+// oldAddresses lists the addresses and names of all old hosts, by host and text.
+func (s Site) oldAddresses(hosts []*inventory.Host) []oldAddress {
+	texts := map[string][]string{}
 	for host, addresses := range s.Old {
 		for _, a := range addresses {
-			names[host] = append(names[host], a.String())
+			texts[host] = append(texts[host], a.String())
 		}
-		names[host] = append(names[host], host)
+		texts[host] = append(texts[host], host)
 	}
 	for _, h := range hosts {
 		if _, ok := s.Old[h.Name]; !ok {
 			continue
 		}
-		names[h.Name] = append(names[h.Name], h.Network.Hostname, h.Network.FQDN)
+		texts[h.Name] = append(texts[h.Name], h.Network.Hostname, h.Network.FQDN)
 		for _, i := range h.Network.Interfaces {
 			for _, a := range i.Addresses {
 				if p, err := netip.ParsePrefix(a); err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
-					names[h.Name] = append(names[h.Name], p.Addr().String())
+					texts[h.Name] = append(texts[h.Name], p.Addr().String())
 				}
 			}
 		}
 	}
-	var all []needle
-	for _, host := range slices.Sorted(maps.Keys(names)) {
-		slices.Sort(names[host])
-		for _, text := range slices.Compact(names[host]) {
+	var all []oldAddress
+	for _, host := range slices.Sorted(maps.Keys(texts)) {
+		slices.Sort(texts[host])
+		for _, text := range slices.Compact(texts[host]) {
 			if len(text) >= minName && text != "localhost" {
-				// whole: 10.0.0.1 is not in 10.0.0.12, nor db1 in db1.example.com's longer name
-				re := regexp.MustCompile(`(?:^|[^\w.:-])` + regexp.QuoteMeta(text) + `(?:$|[^\w.-]|\.(?:$|\s))`)
-				all = append(all, needle{host, text, re})
+				all = append(all, oldAddress{host, text})
 			}
 		}
 	}
 	return all
 }
 
-// grep looks for old hosts in a text, line by line. Comments do no harm.
-func (f *finder) grep(where, text string) {
+// oldAddressSearch looks for old addresses in text.
+type oldAddressSearch struct {
+	olds     []oldAddress
+	index    map[string]int // position in olds by text; the first of equal texts
+	rewriter address.Rewriter
+}
+
+func newOldAddressSearch(olds []oldAddress) oldAddressSearch {
+	s := oldAddressSearch{olds: olds, index: map[string]int{}}
+	texts := map[string]string{}
+	for i, old := range olds {
+		if _, ok := s.index[old.text]; !ok {
+			s.index[old.text] = i
+		}
+		texts[old.text] = "" // looked for, never replaced
+	}
+	s.rewriter = address.NewRewriter(texts)
+	return s
+}
+
+// inLine returns the old address that a line names; of several, the first in
+// the order of olds.
+func (s oldAddressSearch) inLine(line string) (oldAddress, bool) {
+	_, mentions := s.rewriter.Rewrite(line)
+	if len(mentions) == 0 {
+		return oldAddress{}, false
+	}
+	first := len(s.olds)
+	for _, m := range mentions {
+		first = min(first, s.index[m.Old])
+	}
+	return s.olds[first], true
+}
+
+// searchText adds a finding for each line that names an old host, comments excepted.
+func (f *finder) searchText(where, text string) {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		t := strings.TrimSpace(line)
-		if t == "" || strings.HasPrefix(t, "#") || strings.HasPrefix(t, "//") || strings.HasPrefix(t, ";") {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, "//") || strings.HasPrefix(trimmed, ";") {
 			continue
 		}
-		for _, n := range f.needles {
-			if strings.Contains(line, n.text) && n.re.MatchString(line) {
-				at := where
-				if strings.HasPrefix(where, "/") {
-					at = fmt.Sprintf("%s:%d", where, number)
-				}
-				f.add(KindAddress, at, "%s of %s: %.120s", n.text, n.host, t)
-				break
-			}
+		old, ok := f.search.inLine(line)
+		if !ok {
+			continue
 		}
+		place := where
+		if strings.HasPrefix(where, "/") {
+			place = fmt.Sprintf("%s:%d", where, number)
+		}
+		f.add(KindAddress, place, "%s of %s: %.120s", old.text, old.host, trimmed)
 	}
 }
 
-// wildcard finds an account that only hosts of the old network may use.
-func (f *finder) wildcard(where, prefix string) {
-	for _, n := range f.needles {
-		if strings.HasPrefix(n.text, prefix) {
-			f.add(KindAddress, where, "it is for hosts of the old network, as %s of %s", n.text, n.host)
+// wildcardAccount adds a finding for an account whose host pattern begins with
+// prefix and admits an old host.
+func (f *finder) wildcardAccount(where, prefix string) {
+	for _, old := range f.search.olds {
+		if strings.HasPrefix(old.text, prefix) {
+			f.add(KindAddress, where, "it is for hosts of the old network, as %s of %s", old.text, old.host)
 			return
 		}
 	}
 }
 
-// skipNames are files whose job is to hold the host's own name and addresses:
-// they are made anew on the new host.
-var skipNames = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|network/.*|netplan/.*|sysconfig/network.*|NetworkManager/.*|ssh/.*|resolv\.conf)$`)
+// ownNameFiles are files that hold the host's own name and addresses. The new
+// host gets its own, so these are not searched.
+var ownNameFiles = regexp.MustCompile(`^/etc/(hostname|mailname|machine-id|network/.*|netplan/.*|sysconfig/network.*|NetworkManager/.*|ssh/.*|resolv\.conf)$`)
 
-// addresses finds old hosts in what was captured: files, crontabs, units,
-// grants and settings of databases.
+// addresses finds old hosts in the captured files (crontabs and units among
+// them), and in the grants and settings of databases.
 func (f *finder) addresses() error {
-	if len(f.needles) == 0 {
+	if len(f.search.olds) == 0 {
 		return nil
 	}
 	if f.site.Objects != nil {
 		for _, list := range [][]inventory.File{f.host.Configuration, f.host.Files} {
 			for _, file := range list {
-				if file.Content == "" || skipNames.MatchString(string(file.Path)) {
+				if file.Content == "" || ownNameFiles.MatchString(string(file.Path)) {
 					continue
 				}
 				text, err := f.site.Objects.Get(file.Content)
 				if err != nil {
 					return err
 				}
-				f.grep(string(file.Path), string(text))
+				f.searchText(string(file.Path), string(text))
 			}
 		}
 	}
 	if m := f.host.MySQL; m != nil {
 		for _, g := range m.Grants {
-			f.grep("grants of "+g.Account, strings.NewReplacer("`", " ", "'", " ", "@", " ").Replace(g.Statement))
+			f.searchText("grants of "+g.Account, strings.NewReplacer("`", " ", "'", " ", "@", " ").Replace(g.Statement))
 		}
 		for _, u := range m.Users {
 			if prefix, _, ok := strings.Cut(u.Host, "%"); ok && prefix != "" {
-				f.wildcard("mysql '"+u.User+"'@'"+u.Host+"'", prefix)
+				f.wildcardAccount("mysql '"+u.User+"'@'"+u.Host+"'", prefix)
 			}
 		}
 		for _, s := range m.Settings {
-			f.grep("mysql setting "+s.Name, s.Value)
+			f.searchText("mysql setting "+s.Name, s.Value)
 		}
 	}
 	for _, pg := range f.host.PostgreSQL {
 		for _, s := range pg.Settings {
-			f.grep("postgresql setting "+s.Name, s.Value)
+			f.searchText("postgresql setting "+s.Name, s.Value)
 		}
 	}
 	for _, r := range f.host.Redis {
 		for _, s := range r.Settings {
-			f.grep("redis setting "+s.Name, s.Value)
+			f.searchText("redis setting "+s.Name, s.Value)
 		}
 	}
 	return nil

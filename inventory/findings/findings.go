@@ -12,64 +12,64 @@ import (
 	"github.com/dcmigrate/migrate/phrase"
 )
 
-// Finding is something an operator wants to know of a host before it is moved.
+// Finding is something an operator should know about a host before it moves.
 type Finding struct {
 	Host string `json:"host"`
-	// Kind is one of the Found constants.
+	// Kind is one of the Kind constants.
 	Kind string `json:"kind"`
-	// Where is a file and line, a unit, a mount, …
+	// Where is a file and line, a unit, a mount point, …
 	Where string `json:"where"`
 	Text  string `json:"text"`
 }
 
 // Kinds of findings.
 const (
-	KindRepository  = "repository"   // unpinned, unsigned or vanished
-	KindCertificate = "certificate"  // it ends soon
-	KindService     = "service"      // it failed
-	KindDisk        = "disk"         // nearly full
-	KindClock       = "clock"        // off, or not synchronized
-	KindListener    = "listener"     // open to the world
-	KindAddress     = "old address"  // an old host's address or name is written down
-	KindSingle      = "single"       // nothing does the same as this host
-	KindUnexplained = "unexplained"  // it runs, and nothing captured brings it back
-	KindAccount     = "account"      // anyone may log in, or without a password
-	KindRAID        = "raid"         // degraded
-	KindHeld        = "held package" // kept from upgrades
-	KindReplication = "replication"  // a link that does not run
-	KindCandidate   = "candidate"    // a package that the new host's distribution lacks, or has older
+	KindRepository  = "repository"   // a repository without its own key or signature, or a package that none offers
+	KindCertificate = "certificate"  // a certificate that has ended or ends soon
+	KindService     = "service"      // a failed service
+	KindDisk        = "disk"         // a disk that is nearly full
+	KindClock       = "clock"        // a clock that is off or not synchronized
+	KindListener    = "listener"     // a socket open to the world
+	KindAddress     = "old address"  // an old host's address or name in configuration
+	KindSingle      = "single"       // a role that no other host has
+	KindUnexplained = "unexplained"  // something that runs and that nothing captured brings back
+	KindAccount     = "account"      // an account without a password or name, or a second root
+	KindRAID        = "raid"         // a degraded array
+	KindHeld        = "held package" // a package kept from upgrades
+	KindReplication = "replication"  // a stopped replication
+	KindCandidate   = "candidate"    // a package that the new host's distribution lacks or has in an older version
 )
 
-// Limits of findings.
 const (
-	// CertificateSoon is how long before its end a certificate is a finding: a
-	// renewal that depends on the old addresses will not happen.
-	CertificateSoon = 30 * 24 * time.Hour
-	// DiskFull is the part of a disk in use, in percent, that is a finding.
-	DiskFull = 90
+	// certificateWarning is how long before its end a certificate is a finding: a
+	// renewal that depends on the old addresses will fail.
+	certificateWarning = 30 * 24 * time.Hour
+	// diskFullPercent is how much of a disk must be in use for a finding.
+	diskFullPercent = 90
 )
 
 // Site is what findings compare hosts with.
 type Site struct {
-	// Old are the addresses of the hosts that are left, by name.
+	// Old holds the addresses of the hosts that the move leaves behind, by name.
 	Old map[string][]netip.Addr
-	// Objects has the contents of the files; nil: they are not looked into.
+	// Objects holds the contents of captured files; nil: files are not searched.
 	Objects *inventory.Objects
-	// Now is when certificates are looked at.
+	// Now is the time that the ends of certificates are compared with.
 	Now time.Time
 }
 
-// Find lists what is worth a look on hosts, by host and kind.
+// Find returns the findings of all hosts, sorted as by Sort. It fails if the
+// contents of a captured file cannot be read.
 func Find(hosts []*inventory.Host, site Site) ([]Finding, error) {
-	f := &finder{site: site, needles: site.needles(hosts)}
+	f := &finder{site: site, search: newOldAddressSearch(site.oldAddresses(hosts))}
 	for _, h := range hosts {
 		f.host = h
 		f.repositories()
 		f.certificates()
-		f.state()
+		f.faults()
 		f.listeners()
 		f.accounts()
-		f.single(hosts)
+		f.singleRoles(hosts)
 		if err := f.addresses(); err != nil {
 			return nil, fmt.Errorf("look through %s: %w", h.Name, err)
 		}
@@ -78,18 +78,19 @@ func Find(hosts []*inventory.Host, site Site) ([]Finding, error) {
 	return f.found, nil
 }
 
-// Sort sorts by host and kind.
+// Sort sorts findings by host and kind and keeps the order of equal ones.
 func Sort(found []Finding) {
 	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Kind, b.Kind))
 	})
 }
 
+// finder collects the findings of one host after another.
 type finder struct {
-	site    Site
-	host    *inventory.Host
-	needles []needle
-	found   []Finding
+	site   Site
+	host   *inventory.Host // the one being looked at
+	search oldAddressSearch
+	found  []Finding
 }
 
 func (f *finder) add(kind, where, format string, args ...any) {
@@ -116,7 +117,7 @@ func (f *finder) repositories() {
 	}
 }
 
-// stockMirror is a distribution's own archive, whose keys every host has.
+// stockMirror reports whether a URL is a distribution's own archive: every host has its keys.
 func stockMirror(url string) bool {
 	for _, host := range []string{"debian.org/", "ubuntu.com/"} {
 		if strings.Contains(url+"/", host) {
@@ -130,20 +131,20 @@ func (f *finder) certificates() {
 	for _, c := range f.host.Certificates {
 		until, err := time.Parse(time.RFC3339, c.Until)
 		if err != nil {
-			continue // it was written by us, or by a newer program
+			continue // capture writes RFC 3339; a newer program may not
 		}
 		names := strings.Join(c.Names, ", ")
 		switch left := until.Sub(f.site.Now); {
 		case left < 0:
 			f.add(KindCertificate, string(c.File), "it ended on %s: %s", until.Format(time.DateOnly), names)
-		case left < CertificateSoon:
+		case left < certificateWarning:
 			f.add(KindCertificate, string(c.File), "it ends on %s, in %d days: %s", until.Format(time.DateOnly), int(left.Hours()/24), names)
 		}
 	}
 }
 
-// state looks at what is broken already: a move must not be blamed for it.
-func (f *finder) state() {
+// faults reports what is broken before the move, so that the move is not blamed for it.
+func (f *finder) faults() {
 	h := f.host
 	for _, s := range h.Services {
 		if s.Active == "failed" {
@@ -151,7 +152,7 @@ func (f *finder) state() {
 		}
 	}
 	for _, d := range h.Disks {
-		if d.Size > 0 && d.Used*100 >= d.Size*DiskFull {
+		if d.Size > 0 && d.Used*100 >= d.Size*diskFullPercent {
 			f.add(KindDisk, d.Mount, "%s of %s are in use", phrase.Size(d.Used), phrase.Size(d.Size))
 		}
 	}
@@ -178,12 +179,12 @@ func (f *finder) state() {
 	}
 }
 
-// worldly are services that the world is meant to reach.
-var worldly = []int{22, 80, 443}
+// publicPorts are ports that are meant to be open to the world: SSH, HTTP, HTTPS.
+var publicPorts = []int{22, 80, 443}
 
 func (f *finder) listeners() {
 	for _, l := range f.host.Listeners {
-		if (l.Address == "0.0.0.0" || l.Address == "*" || l.Address == "::") && !slices.Contains(worldly, l.Port) {
+		if (l.Address == "0.0.0.0" || l.Address == "*" || l.Address == "::") && !slices.Contains(publicPorts, l.Port) {
 			f.add(KindListener, fmt.Sprintf("%s %s:%d", l.Protocol, l.Address, l.Port), "%s listens to the world", cmp.Or(l.Process, "the kernel"))
 		}
 	}
@@ -207,16 +208,16 @@ func (f *finder) accounts() {
 	}
 }
 
-// single finds roles that only this host has.
-func (f *finder) single(hosts []*inventory.Host) {
+// singleRoles finds the roles that no other host has.
+func (f *finder) singleRoles(hosts []*inventory.Host) {
 	for _, role := range f.host.Roles {
-		twins := 0
+		holders := 0
 		for _, h := range hosts {
 			if slices.Contains(h.Roles, role) {
-				twins++
+				holders++
 			}
 		}
-		if twins == 1 {
+		if holders == 1 {
 			f.add(KindSingle, "role "+role, "no other host has it: while this one is away, nothing does its work")
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory/show"
 )
 
-func TestFindings(t *testing.T) {
+func TestFind(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	no := false
 	objects := inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
