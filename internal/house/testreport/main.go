@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -53,8 +54,22 @@ type summary struct {
 	passed       int
 	failed       []testID
 	skipped      []testID
+	slow         []timed
 	failedBuilds int
 }
+
+// timed is a test and the seconds that it took.
+type timed struct {
+	testID
+	seconds float64
+}
+
+// The slowest tests are named in the end, down to this many seconds and at most so
+// many: they are what a faster run begins with.
+const (
+	slowSeconds = 20
+	slowListed  = 15
+)
 
 // report prints the runs that it reads and returns the exit code.
 func report(out io.Writer, noSkips bool, in ...io.Reader) int {
@@ -107,6 +122,9 @@ func (r *summary) add(e event) {
 		if e.Test != "" {
 			r.passed++
 		}
+		if e.Test != "" && e.Elapsed >= slowSeconds {
+			r.slow = append(r.slow, timed{k, e.Elapsed})
+		}
 		delete(r.output, k)
 	case "skip":
 		if e.Test != "" {
@@ -134,6 +152,10 @@ func isPackageResult(line string) bool {
 func (r *summary) close(noSkips bool) int {
 	for _, k := range r.skipped {
 		r.print("skipped: %s %s: %s\n", k.pkg, k.test, skipReason(r.output[k]))
+	}
+	slices.SortFunc(r.slow, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+	for _, t := range r.slow[:min(len(r.slow), slowListed)] {
+		r.print("slow: %.0f s %s %s\n", t.seconds, t.pkg, t.test)
 	}
 	tests := 0
 	for _, k := range r.failed {

@@ -85,6 +85,16 @@ func TestReportOfSeveralRuns(t *testing.T) {
 	require.Equal(t, "failed: q T\n2 passed, 1 failed, 0 skipped\n", out.String())
 }
 
+func TestSlowTestsAreNamedSlowestFirst(t *testing.T) {
+	var events bytes.Buffer
+	for name, seconds := range map[string]float64{"TestQuick": slowSeconds - 1, "TestSlow": slowSeconds, "TestSlower": slowSeconds + 1} {
+		require.NoError(t, json.NewEncoder(&events).Encode(event{Action: "pass", Package: "small", Test: name, Elapsed: seconds}))
+	}
+	var out bytes.Buffer
+	require.Zero(t, report(&out, true, &events))
+	require.Equal(t, "slow: 21 s small TestSlower\nslow: 20 s small TestSlow\n3 passed, 0 failed, 0 skipped\n", out.String())
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
