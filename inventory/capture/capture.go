@@ -1,3 +1,8 @@
+// Package capture reads what runs on a host, over SSH: one script asks the host's
+// own programs, and their answers become an inventory.Host. It needs a login that
+// is root, or that becomes root by sudo, to see everything; nothing is installed
+// on the host. It promises to change nothing there, to list in Missing what could
+// not be read, and to redact secrets before anything is kept.
 package capture
 
 import (

@@ -1,11 +1,7 @@
 package capture
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,19 +18,14 @@ import (
 
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/redact"
-	"github.com/dcmigrate/migrate/inventory/show"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/remote/remotetest"
+	"github.com/dcmigrate/migrate/report"
 )
 
 func options() Options {
 	return Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize))}
 }
-
-var withMySQLToo = append([]string{
-	"mysql-variables", "mysql-settings", "mysql-schemas", "mysql-users", "mysql-grants", "mysql-replication", "mysql-replicas", "mysql-space",
-	"processes", "process-words", "process-status",
-}, few...)
 
 // few are sections enough for a test of something else.
 var few = []string{"os", "machine", "disks", "packages", "listeners", "files", "sums"}
@@ -110,119 +101,10 @@ func TestCaptureIsStable(t *testing.T) {
 	require.Equal(t, first, second)
 }
 
-func TestCaptureFiles(t *testing.T) {
-	dir := t.TempDir()
-	odd := filepath.Join(dir, "app", "tab\tnew\nline\xff")
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "app"), 0o750))
-	require.NoError(t, os.WriteFile(odd, []byte("contents-canary"), 0o640))
-	require.NoError(t, os.Symlink("/nowhere/it's", filepath.Join(dir, "app", "link")))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "it's $(one)"), nil, 0o4755))
-	require.NoError(t, os.Chmod(filepath.Join(dir, "it's $(one)"), 0o755|os.ModeSetuid))
-	h := capture(t, Target{Host: remote.NewLocal("web1"), only: few, Files: []string{
-		dir + "/app/", odd, dir + "/it's $(one)", dir + "/absent",
-	}})
-	sum := sha256.Sum256([]byte("contents-canary"))
-	empty := sha256.Sum256(nil)
-	user, group := h.Files[0].Owner, h.Files[0].Group
-	require.NotEmpty(t, user)
-	base := inventory.File{UID: os.Getuid(), GID: os.Getgid(), Owner: user, Group: group}
-	with := func(path, kind, mode string, size int64, sha, target string) inventory.File {
-		f := base
-		f.Path, f.Kind, f.Mode, f.Size, f.SHA256, f.Target = inventory.Text(path), kind, mode, size, sha, inventory.Text(target)
-		return f
-	}
-	kept := with(odd, "file", "0640", 15, "", "")
-	kept.HMAC = options().Redactor.Hash(hex.EncodeToString(sum[:]))
-	require.Equal(t, []inventory.File{
-		with(dir+"/app", "folder", "0750", 0, "", ""),
-		with(dir+"/app/link", "link", "0777", 0, "", "/nowhere/it's"),
-		kept, // only its group may read it, and so nobody may try guesses
-		with(dir+"/it's $(one)", "file", "4755", 0, hex.EncodeToString(empty[:]), ""),
-	}, h.Files)
-	require.Equal(t, inventory.Absent, reasons(h)[dir+"/absent"])
-
-	state := filepath.Join(t.TempDir(), "inventory") // every byte of the name survives the file
-	require.NoError(t, inventory.Save(state, h))
-	loaded, err := inventory.Load(state)
-	require.NoError(t, err)
-	require.Equal(t, []*inventory.Host{h}, loaded)
-}
-
-// With a PATH of its own, the script finds only the tools linked there.
-type narrow struct {
-	remote.Host
-	dir string
-}
-
-func (n narrow) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return n.Host.Run(ctx, strings.Replace(script, "\nPATH=", "\nPATH="+n.dir+" #", 1), stdin, stdout)
-}
-
-func tools(t *testing.T, names ...string) string {
-	dir := t.TempDir()
-	for _, name := range names {
-		path, err := exec.LookPath(name)
-		require.NoError(t, err)
-		require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
-	}
-	return dir
-}
-
-// addTool writes a program of the test's own. It never writes through a link to
-// a program of the machine.
-func addTool(t *testing.T, dir, name, script string) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	require.NoError(t, err)
-	_, err = f.WriteString("#!/bin/sh\n" + script + "\n")
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-}
-
-var coreTools = []string{"sh", "cat", "mktemp", "rm", "timeout", "wc", "tail", "head", "uname", "getconf", "sed"}
-
-func TestCaptureMissingTools(t *testing.T) {
-	host := narrow{remote.NewLocal("old1"), tools(t, coreTools...)}
-	h := capture(t, Target{Host: host, Files: []string{"/etc/passwd"}, MySQL: &MySQLTarget{Socket: "/nowhere/mysqld.sock"}})
-	require.NotEmpty(t, h.OS.ID)
-	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.Absent, Detail: "ss is not installed"})
-	require.Contains(t, h.Missing, inventory.Missing{What: "packages", Reason: inventory.Absent, Detail: "dpkg-query is not installed"})
-	require.Contains(t, h.Missing, inventory.Missing{What: "unit-files", Reason: inventory.Absent, Detail: "systemctl is not installed"})
-	require.Contains(t, h.Missing, inventory.Missing{What: "files", Reason: inventory.Absent, Detail: "find is not installed"})
-	require.Contains(t, h.Missing, inventory.Missing{What: "mysql-variables", Reason: inventory.Absent, Detail: "no socket /nowhere/mysqld.sock"})
-	require.Contains(t, h.Missing, inventory.Missing{What: "contents", Reason: inventory.Absent, Detail: "tar is not installed"})
-	require.Nil(t, h.MySQL)
-	var out bytes.Buffer
-	require.NoError(t, show.Host(&out, h))
-	require.Contains(t, out.String(), "ss is not installed")
-}
-
-func TestCaptureHangingTool(t *testing.T) {
-	dir := tools(t, append(coreTools, "sleep")...)
-	addTool(t, dir, "ss", "sleep 300 & echo $! >"+dir+"/pid; wait")
-	short := shortLimits{narrow{remote.NewLocal("old1"), dir}}
-	begin := time.Now()
-	h := capture(t, Target{Host: short, only: few})
-	require.Less(t, time.Since(begin), 30*time.Second)
-	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.TimedOut, Detail: "it took too long"})
-	require.NotEmpty(t, h.OS.ID)
-	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return gone(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond, "what hung still runs")
-}
-
 // gone reports whether a process has ended, even where nothing reaps it.
 func gone(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	return err != nil || strings.Contains(string(stat), ") Z ")
-}
-
-// shortLimits makes a limit of 30 seconds one of 1.
-type shortLimits struct{ remote.Host }
-
-var thirty = regexp.MustCompile(`(?m)^run (\S+) 30 '`)
-
-func (s shortLimits) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return s.Host.Run(ctx, thirty.ReplaceAllString(script, "run $1 1 '"), stdin, stdout)
 }
 
 func TestCaptureCancelled(t *testing.T) {
@@ -310,54 +192,32 @@ func TestCaptureOverSSH(t *testing.T) {
 	}
 }
 
-// I7: no secret reaches the inventory.
-func TestCaptureKeepsNoSecret(t *testing.T) {
-	db := startMariaDB(t)
-	db.exec(t, "CREATE DATABASE `it's``odd\ttab`", "CREATE DATABASE blog", "CREATE TABLE blog.posts (id INT PRIMARY KEY, t TEXT)",
-		"INSERT INTO blog.posts VALUES (1, 'canary-row')",
-		"CREATE USER 'app'@'10.0.0.%' IDENTIFIED BY 'canary-password'", "CREATE USER ''@'localhost' IDENTIFIED BY 'canary-password'")
-	hash := strings.TrimSpace(db.exec(t, "SELECT PASSWORD('canary-password')"))
-	require.True(t, strings.HasPrefix(hash, "*"))
-
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "env"), []byte("DB_PASSWORD=canary-env\n"), 0o600))
-	sleeper := exec.Command("sh", "-c", "sleep 300 # --password=canary-argv")
-	require.NoError(t, sleeper.Start())
-	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
-
-	h := capture(t, Target{Host: remote.NewLocal("db1"), Files: []string{dir}, MySQL: &MySQLTarget{Socket: db.socket}, only: withMySQLToo})
-	require.NotNil(t, h.MySQL, "%v", h.Missing)
-	require.Contains(t, h.MySQL.Version, "MariaDB")
-	require.Equal(t, []string{"blog", "it's`odd\ttab"}, []string{h.MySQL.Schemas[0].Name, h.MySQL.Schemas[1].Name})
-	require.Equal(t, []string{"InnoDB"}, h.MySQL.Schemas[0].Engines)
-	require.Contains(t, h.MySQL.Grants, inventory.Grant{Account: "`app`@`10.0.0.%`", Statement: "GRANT USAGE ON *.* TO `app`@`10.0.0.%`"})
-	require.NotNil(t, find(h.MySQL.Settings, func(s inventory.Setting) bool { return s.Name == "skip_networking" && s.Source == "COMMAND-LINE" }), "%v", h.MySQL.Settings)
-	require.Empty(t, h.MySQL.Replicas)
-	require.Equal(t, 1, h.MySQL.Schemas[0].Tables)
-	require.Positive(t, h.MySQL.Schemas[0].Size)
-	require.Contains(t, h.MySQL.Users, inventory.User{User: "app", Host: "10.0.0.%"})
-	require.Contains(t, h.MySQL.Users, inventory.User{User: "", Host: "localhost"})
-	require.Equal(t, "0", h.MySQL.Variables["gtid_domain_id"])
-	require.Contains(t, h.MySQL.Variables, "sync_binlog")
-	require.Positive(t, h.MySQL.FreeSpace)
-
-	state := t.TempDir()
-	require.NoError(t, inventory.Save(state, h))
-	stored, err := os.ReadFile(filepath.Join(state, "db1.json"))
-	require.NoError(t, err)
-	var shown bytes.Buffer
-	require.NoError(t, show.Overview(&shown, []*inventory.Host{h}))
-	require.NoError(t, show.Host(&shown, h))
-	for _, text := range []string{string(stored), shown.String()} {
-		require.Contains(t, text, "db1")
-		require.NotContains(t, text, "canary")
-		require.NotContains(t, text, hash[1:])
+// A login that has the wrong key or is not allowed: the host fails with the
+// reason, the other is whole.
+func TestCaptureRefusedLogins(t *testing.T) {
+	sshd := remotetest.StartSSHD(t)
+	wrong, stranger := sshd.Config("wrong1"), sshd.Config("stranger1")
+	wrong.IdentityFile = filepath.Join(t.TempDir(), "id")
+	remotetest.NewKey(t, wrong.IdentityFile)
+	stranger.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
+	targets := []Target{{Host: remote.NewLocal("web1"), only: few}}
+	for _, cfg := range []remote.SSHConfig{wrong, stranger} {
+		host := remote.NewSSH(cfg)
+		defer host.Close()
+		targets = append(targets, Target{Host: host})
 	}
-	var again inventory.Host
-	require.NoError(t, json.Unmarshal(stored, &again))
-	require.Equal(t, *h, again)
+	results := Hosts(t.Context(), targets, Options{AtOnce: 4, Redactor: options().Redactor})
+	require.NoError(t, results[0].Err)
+	require.NotEmpty(t, results[0].Host.Packages)
+	for i, name := range map[int]string{1: "wrong1", 2: "stranger1"} {
+		require.ErrorContains(t, results[i].Err, "capture "+name)
+		require.NotEmpty(t, report.Hint(results[i].Err), "%v", results[i].Err)
+	}
+}
 
-	denied := capture(t, Target{Host: remote.NewLocal("db1"), MySQL: &MySQLTarget{Socket: db.socket, User: "app"}, only: withMySQLToo})
-	require.Equal(t, inventory.Denied, reasons(denied)["mysql-variables"])
-	require.Nil(t, denied.MySQL)
+func find[T any](list []T, match func(T) bool) *T {
+	if i := slices.IndexFunc(list, match); i >= 0 {
+		return &list[i]
+	}
+	return nil
 }

@@ -2,7 +2,10 @@ package capture
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -213,4 +216,62 @@ func (p *parser) owner(path string) string {
 		return p.owners[old]
 	}
 	return p.owners["/usr"+path]
+}
+
+var (
+	versioned = regexp.MustCompile(`^(.+?)-(\d[^-]*?)(?:-py[\d.]+)?(?:-[a-z0-9_]+)?\.(?:dist-info|egg-info|gemspec)$`)
+	npmField  = regexp.MustCompile(`"version"\s*:\s*"([^"]*)"`)
+)
+
+// languages reads records of manager, path and, of npm, the line with the version.
+func (p *parser) languages(text string) error {
+	for _, r := range records(text, 3) {
+		l := inventory.LanguagePackage{Manager: r[0], Folder: path.Dir(r[1])}
+		switch r[0] {
+		case "pip", "gem":
+			m := versioned.FindStringSubmatch(path.Base(r[1]))
+			if m == nil || p.owner(r[1]) != "" || p.owner(r[1]+"/METADATA") != "" {
+				continue
+			}
+			l.Name, l.Version = m[1], m[2]
+		case "npm":
+			dir := path.Dir(r[1])
+			l.Name, l.Folder = path.Base(dir), path.Dir(dir)
+			if scope := path.Base(l.Folder); strings.HasPrefix(scope, "@") {
+				l.Name, l.Folder = scope+"/"+l.Name, path.Dir(l.Folder)
+			}
+			if m := npmField.FindStringSubmatch(r[2]); m != nil {
+				l.Version = m[1]
+			}
+		case "composer":
+			l.Folder = path.Dir(path.Dir(l.Folder))
+			if err := p.composer(l, r[2]); err != nil {
+				return err
+			}
+			continue
+		default:
+			return fmt.Errorf("%.60q is no package manager", r[0])
+		}
+		p.host.Languages = append(p.host.Languages, l)
+	}
+	slices.SortFunc(p.host.Languages, func(a, b inventory.LanguagePackage) int {
+		return cmp.Or(cmp.Compare(a.Manager, b.Manager), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Folder, b.Folder), cmp.Compare(a.Version, b.Version))
+	})
+	return nil
+}
+
+// composer reads installed.json of either version: a list, or one in "packages".
+func (p *parser) composer(l inventory.LanguagePackage, text string) error {
+	type pkg struct{ Name, Version string }
+	var all struct{ Packages []pkg }
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		if err := json.Unmarshal([]byte(text), &all.Packages); err != nil {
+			return fmt.Errorf("read composer's packages: %w", err)
+		}
+	}
+	for _, c := range all.Packages {
+		l.Name, l.Version = c.Name, c.Version
+		p.host.Languages = append(p.host.Languages, l)
+	}
+	return nil
 }

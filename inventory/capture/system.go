@@ -13,106 +13,6 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// network reads names, addresses, routes and the resolver.
-func (p *parser) network() {
-	p.parse("hostname", func(text string) error {
-		l := lines(text)
-		if len(l) == 0 {
-			return errors.New("no host name")
-		}
-		p.host.Network.Hostname = l[0]
-		return nil
-	})
-	p.parse("addresses", p.addresses)
-	p.parse("routes", func(text string) error {
-		for _, line := range lines(text) {
-			p.host.Network.Routes = append(p.host.Network.Routes, withoutWords(line, "expires", "hoplimit"))
-		}
-		slices.Sort(p.host.Network.Routes)
-		return nil
-	})
-	p.parse("resolver", func(text string) error {
-		r := &p.host.Network.Resolver
-		for _, line := range lines(text) {
-			f := strings.Fields(line)
-			switch {
-			case len(f) < 2:
-			case f[0] == "nameserver":
-				r.Servers = append(r.Servers, f[1])
-			case f[0] == "search" || f[0] == "domain":
-				r.Search = f[1:]
-			case f[0] == "options":
-				r.Options = append(r.Options, f[1:]...)
-			}
-		}
-		return nil
-	})
-}
-
-// withoutWords drops words and the value after each: they change by themselves.
-func withoutWords(line string, drop ...string) string {
-	f := strings.Fields(line)
-	var kept []string
-	for i := 0; i < len(f); i++ {
-		if slices.Contains(drop, f[i]) {
-			i++
-			continue
-		}
-		kept = append(kept, f[i])
-	}
-	return strings.Join(kept, " ")
-}
-
-var linkLine = regexp.MustCompile(`^\d+: ([^:@]+)(?:@\S+)?: <([^>]*)>.* mtu (\d+) .*link/(\S+)(?: ([0-9a-f:]+))?`)
-
-// addresses reads ip -o link and, after an empty line, ip -o addr.
-func (p *parser) addresses(text string) error {
-	links, addresses, _ := strings.Cut(text, "\n\n")
-	byName := map[string]*inventory.Interface{}
-	for _, line := range lines(links) {
-		m := linkLine.FindStringSubmatch(line)
-		if m == nil {
-			return fmt.Errorf("%.60q is no interface", line)
-		}
-		mtu, err := strconv.Atoi(m[3])
-		if err != nil {
-			return fmt.Errorf("read mtu of %s: %w", m[1], err)
-		}
-		i := &inventory.Interface{Name: m[1], Kind: m[4], MTU: mtu, Up: slices.Contains(strings.Split(m[2], ","), "UP")}
-		if i.Kind == "ether" {
-			i.MAC = m[5]
-		}
-		byName[i.Name] = i
-	}
-	for _, line := range lines(addresses) {
-		f := strings.Fields(line)
-		if len(f) < 4 || f[2] != "inet" && f[2] != "inet6" {
-			continue
-		}
-		if i := byName[strings.TrimSuffix(f[1], ":")]; i != nil {
-			i.Addresses = append(i.Addresses, f[3])
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		slices.Sort(byName[name].Addresses)
-		p.host.Network.Interfaces = append(p.host.Network.Interfaces, *byName[name])
-	}
-	return nil
-}
-
-// hosts reads hosts(5).
-func (p *parser) hosts(text string) {
-	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		if f := strings.Fields(line); len(f) >= 2 {
-			p.host.Network.Hosts = append(p.host.Network.Hosts, inventory.HostsLine{Line: i + 1, Address: f[0], Names: f[1:]})
-			if n := &p.host.Network; slices.Contains(f[1:], n.Hostname) && strings.HasPrefix(f[1], n.Hostname+".") {
-				n.FQDN = f[1] // as the host itself finds it, without asking DNS
-			}
-		}
-	}
-}
-
 // tunables matter to every server, set or not.
 var tunables = strings.Fields(`fs.file-max kernel.pid_max kernel.shmmax net.core.somaxconn net.core.rmem_max net.core.wmem_max
 	net.ipv4.ip_forward net.ipv4.ip_local_port_range net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_tw_reuse net.ipv4.tcp_congestion_control
@@ -175,36 +75,6 @@ func (p *parser) limits(file, text string) {
 	}
 }
 
-var counters = regexp.MustCompile(`\s*\[\d+:\d+\]|counter packets \d+ bytes \d+`)
-
-// firewall keeps each tool's own account of its rules.
-func (p *parser) firewall() {
-	for _, tool := range []struct{ section, name string }{
-		{"nftables", "nftables"}, {"iptables", "iptables"}, {"ip6tables", "ip6tables"}, {"ufw", "ufw"}, {"firewalld", "firewalld"},
-	} {
-		p.parse(tool.section, func(text string) error {
-			var rules []string
-			for _, line := range lines(text) {
-				if strings.HasPrefix(line, "#") { // iptables-save's comments hold the time
-					continue
-				}
-				rules = append(rules, strings.TrimRight(counters.ReplaceAllString(line, ""), " "))
-			}
-			if len(rules) > 0 && (tool.name != "iptables" && tool.name != "ip6tables" || anyRule(rules)) {
-				p.host.Firewall = append(p.host.Firewall, inventory.RuleSet{Tool: tool.name, Rules: rules})
-			}
-			return nil
-		})
-	}
-}
-
-// anyRule reports whether iptables-save says more than that there are chains.
-func anyRule(rules []string) bool {
-	return slices.ContainsFunc(rules, func(r string) bool {
-		return strings.HasPrefix(r, "-A") || strings.HasPrefix(r, ":") && strings.HasSuffix(r, " DROP")
-	})
-}
-
 // time reads the zone and the clock.
 func (p *parser) time() {
 	p.parse("time", func(text string) error {
@@ -253,3 +123,81 @@ func (p *parser) ntp(file, text string) {
 // slack is how many seconds behind a clock may be for all that is known: the
 // host read it some time between the question and the answer.
 func (p *parser) slack() int64 { return inventory.ClockSlack + int64(p.took.Seconds()) }
+
+// os reads os-release(5).
+func (p *parser) os(text string) error {
+	values := map[string]string{}
+	for _, line := range lines(text) {
+		if key, value, ok := strings.Cut(line, "="); ok {
+			values[key] = unquote(value)
+		}
+	}
+	o := &p.host.OS
+	o.ID, o.Release = values["ID"], values["VERSION_ID"]
+	o.Codename, o.Name, o.Like = values["VERSION_CODENAME"], values["PRETTY_NAME"], values["ID_LIKE"]
+	if o.ID == "" {
+		return errors.New("os-release has no ID")
+	}
+	return nil
+}
+
+var shellEscape = regexp.MustCompile(`\\(.)`)
+
+// unquote takes the quotes of a shell word away.
+func unquote(word string) string {
+	word = strings.TrimSpace(word)
+	if n := len(word); n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n-1] == word[0] {
+		word = word[1 : n-1]
+	}
+	return shellEscape.ReplaceAllString(word, "$1")
+}
+
+// machine reads lines of a key and a value.
+func (p *parser) machine(text string) error {
+	h := p.host
+	for _, line := range lines(text) {
+		key, value, _ := strings.Cut(line, " ")
+		value = strings.Join(strings.Fields(value), " ")
+		var err error
+		switch key {
+		case "kernel":
+			h.OS.Kernel = value
+		case "architecture":
+			h.OS.Architecture = value
+		case "user":
+			h.As = value
+		case "init":
+			h.OS.Init = value
+		case "locale":
+			h.OS.Locale = unquote(value)
+		case "virtualization":
+			h.Hardware.Virtualization = value
+		case "vendor":
+			h.Hardware.Vendor = value
+		case "product":
+			h.Hardware.Product = value
+		case "security":
+			h.Kernel.Security = append(h.Kernel.Security, value)
+		case "cpus":
+			h.CPU.Count, err = strconv.Atoi(value)
+		case "cpu":
+			h.CPU.Model = value
+		case "MemTotal":
+			h.Memory.Total, err = kibibytes(value)
+		case "SwapTotal":
+			h.Memory.Swap, err = kibibytes(value)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+	}
+	if h.OS.Kernel == "" || h.CPU.Count < 1 || h.Memory.Total == 0 {
+		return errors.New("no kernel, count of processors or memory")
+	}
+	return nil
+}
+
+func kibibytes(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 52)
+	return n << 10, err
+}

@@ -11,6 +11,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
+func TestProgramsOf(t *testing.T) {
+	for command, want := range map[string][]string{
+		"/srv/app/job --quiet": {"/srv/app/job"},
+		"test -e /run/systemd/system || SERVICE_MODE=1 /usr/lib/e2fsprogs/e2scrub_all_cron": {"/usr/lib/e2fsprogs/e2scrub_all_cron"},
+		"cd / && run-parts --report /etc/cron.hourly":                                       nil,
+		"cd /srv/app && /usr/bin/php /srv/app/cron.php >/dev/null 2>&1":                     {"/srv/app/cron.php"},
+		"nice -n 10 /opt/a | /opt/b > /var/log/x; [ -x /opt/c ] && /opt/d":                  {"/opt/a", "/opt/b", "/opt/d"},
+		"python3 -u /opt/rotate.py /etc/x":                                                  {"/opt/rotate.py"},
+		"mysqldump shop | gzip > /srv/x.gz":                                                 nil,
+	} {
+		require.Equal(t, want, programsOf(command), command)
+	}
+}
+
 const atScript = `#!/bin/sh
 # atrun uid=1000 gid=1000
 # mail dev 0

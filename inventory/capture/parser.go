@@ -2,11 +2,7 @@ package capture
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -172,84 +168,6 @@ func records(text string, n int) [][]string {
 		all = append(all, fields[:n])
 	}
 	return all
-}
-
-// os reads os-release(5).
-func (p *parser) os(text string) error {
-	values := map[string]string{}
-	for _, line := range lines(text) {
-		if key, value, ok := strings.Cut(line, "="); ok {
-			values[key] = unquote(value)
-		}
-	}
-	o := &p.host.OS
-	o.ID, o.Release = values["ID"], values["VERSION_ID"]
-	o.Codename, o.Name, o.Like = values["VERSION_CODENAME"], values["PRETTY_NAME"], values["ID_LIKE"]
-	if o.ID == "" {
-		return errors.New("os-release has no ID")
-	}
-	return nil
-}
-
-var shellEscape = regexp.MustCompile(`\\(.)`)
-
-// unquote takes the quotes of a shell word away.
-func unquote(word string) string {
-	word = strings.TrimSpace(word)
-	if n := len(word); n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n-1] == word[0] {
-		word = word[1 : n-1]
-	}
-	return shellEscape.ReplaceAllString(word, "$1")
-}
-
-// machine reads lines of a key and a value.
-func (p *parser) machine(text string) error {
-	h := p.host
-	for _, line := range lines(text) {
-		key, value, _ := strings.Cut(line, " ")
-		value = strings.Join(strings.Fields(value), " ")
-		var err error
-		switch key {
-		case "kernel":
-			h.OS.Kernel = value
-		case "architecture":
-			h.OS.Architecture = value
-		case "user":
-			h.As = value
-		case "init":
-			h.OS.Init = value
-		case "locale":
-			h.OS.Locale = unquote(value)
-		case "virtualization":
-			h.Hardware.Virtualization = value
-		case "vendor":
-			h.Hardware.Vendor = value
-		case "product":
-			h.Hardware.Product = value
-		case "security":
-			h.Kernel.Security = append(h.Kernel.Security, value)
-		case "cpus":
-			h.CPU.Count, err = strconv.Atoi(value)
-		case "cpu":
-			h.CPU.Model = value
-		case "MemTotal":
-			h.Memory.Total, err = kibibytes(value)
-		case "SwapTotal":
-			h.Memory.Swap, err = kibibytes(value)
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", key, err)
-		}
-	}
-	if h.OS.Kernel == "" || h.CPU.Count < 1 || h.Memory.Total == 0 {
-		return errors.New("no kernel, count of processors or memory")
-	}
-	return nil
-}
-
-func kibibytes(text string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 52)
-	return n << 10, err
 }
 
 // sort puts what is not sorted yet in order.

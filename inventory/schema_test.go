@@ -1,7 +1,8 @@
-package capture
+package inventory
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"reflect"
 	"strings"
@@ -10,18 +11,18 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
-
-	"github.com/dcmigrate/migrate/inventory"
 )
 
-const schemaFile = "../../docs/inventory.schema.json"
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const schemaFile = "../docs/inventory.schema.json"
 
 // schemaOf makes a JSON Schema (draft 2020-12) of a type.
 func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return map[string]any{"type": "string", "format": "date-time"}
-	case t == reflect.TypeFor[inventory.Text]():
+	case t == reflect.TypeFor[Text]():
 		return map[string]any{"oneOf": []any{
 			map[string]any{"type": "string"},
 			map[string]any{"type": "object", "properties": map[string]any{"base64": map[string]any{"type": "string"}}, "required": []string{"base64"}},
@@ -64,7 +65,7 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 // TestSchema: docs/inventory.schema.json says what the Go types say.
 func TestSchema(t *testing.T) {
 	defs := map[string]any{}
-	schema := schemaOf(reflect.TypeFor[inventory.Host](), defs)
+	schema := schemaOf(reflect.TypeFor[Host](), defs)
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "Inventory of one host, as migrate inventory capture writes it"
 	schema["$comment"] = "Fields may be added: readers pass over what they do not know. A file can be read by programs of its \"compatible\" version and newer."
@@ -94,7 +95,7 @@ func TestSchemaFits(t *testing.T) {
 	require.NoError(t, openapi3.NewLoader().ResolveRefsIn(api, nil))
 	schema := api.Components.Schemas["Host"].Value
 	var host map[string]any
-	captured, err := os.ReadFile(hosts + "db1.json")
+	captured, err := os.ReadFile(capturedHost)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(captured, &host))
 	require.NoError(t, schema.VisitJSON(host))

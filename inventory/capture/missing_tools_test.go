@@ -1,0 +1,119 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/inventory/show"
+	"github.com/dcmigrate/migrate/remote"
+)
+
+// With a PATH of its own, the script finds only the tools linked there.
+type narrow struct {
+	remote.Host
+	dir string
+}
+
+func (n narrow) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return n.Host.Run(ctx, strings.Replace(script, "\nPATH=", "\nPATH="+n.dir+" #", 1), stdin, stdout)
+}
+
+func tools(t *testing.T, names ...string) string {
+	dir := t.TempDir()
+	for _, name := range names {
+		path, err := exec.LookPath(name)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
+	}
+	return dir
+}
+
+// addTool writes a program of the test's own. It never writes through a link to
+// a program of the machine.
+func addTool(t *testing.T, dir, name, script string) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	require.NoError(t, err)
+	_, err = f.WriteString("#!/bin/sh\n" + script + "\n")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+var coreTools = []string{"sh", "cat", "mktemp", "rm", "timeout", "wc", "tail", "head", "uname", "getconf", "sed"}
+
+func TestCaptureMissingTools(t *testing.T) {
+	host := narrow{remote.NewLocal("old1"), tools(t, coreTools...)}
+	h := capture(t, Target{Host: host, Files: []string{"/etc/passwd"}, MySQL: &MySQLTarget{Socket: "/nowhere/mysqld.sock"}})
+	require.NotEmpty(t, h.OS.ID)
+	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.Absent, Detail: "ss is not installed"})
+	require.Contains(t, h.Missing, inventory.Missing{What: "packages", Reason: inventory.Absent, Detail: "dpkg-query is not installed"})
+	require.Contains(t, h.Missing, inventory.Missing{What: "unit-files", Reason: inventory.Absent, Detail: "systemctl is not installed"})
+	require.Contains(t, h.Missing, inventory.Missing{What: "files", Reason: inventory.Absent, Detail: "find is not installed"})
+	require.Contains(t, h.Missing, inventory.Missing{What: "mysql-variables", Reason: inventory.Absent, Detail: "no socket /nowhere/mysqld.sock"})
+	require.Contains(t, h.Missing, inventory.Missing{What: "contents", Reason: inventory.Absent, Detail: "tar is not installed"})
+	require.Nil(t, h.MySQL)
+	var out bytes.Buffer
+	require.NoError(t, show.Host(&out, h))
+	require.Contains(t, out.String(), "ss is not installed")
+}
+
+func TestCaptureHangingTool(t *testing.T) {
+	dir := tools(t, append(coreTools, "sleep")...)
+	addTool(t, dir, "ss", "sleep 300 & echo $! >"+dir+"/pid; wait")
+	short := shortLimits{narrow{remote.NewLocal("old1"), dir}}
+	begin := time.Now()
+	h := capture(t, Target{Host: short, only: few})
+	require.Less(t, time.Since(begin), 30*time.Second)
+	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.TimedOut, Detail: "it took too long"})
+	require.NotEmpty(t, h.OS.ID)
+	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return gone(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond, "what hung still runs")
+}
+
+// shortLimits makes a limit of 30 seconds one of 1.
+type shortLimits struct{ remote.Host }
+
+var thirty = regexp.MustCompile(`(?m)^run (\S+) 30 '`)
+
+func (s shortLimits) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return s.Host.Run(ctx, thirty.ReplaceAllString(script, "run $1 1 '"), stdin, stdout)
+}
+
+// A host with nothing to write to fails with that reason; one whose usual
+// folders are full or read-only is captured by way of another.
+func TestCaptureWithoutSpace(t *testing.T) {
+	for _, c := range []struct{ writable, err string }{
+		{"nowhere", "neither /dev/shm, /run, /tmp nor /var/tmp can be written to"},
+		{"/tmp/*", ""},
+	} {
+		dir := tools(t, append([]string{"df", "dpkg-query"}, coreTools[:1]...)...)
+		for _, name := range coreTools[1:] {
+			if name != "mktemp" {
+				path, err := exec.LookPath(name)
+				require.NoError(t, err)
+				require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
+			}
+		}
+		real, err := exec.LookPath("mktemp")
+		require.NoError(t, err)
+		addTool(t, dir, "mktemp", "case $2 in "+c.writable+") exec "+real+" \"$@\" ;; esac\necho 'No space left on device' >&2; exit 1")
+		results := Hosts(t.Context(), []Target{{Host: narrow{remote.NewLocal("full1"), dir}, only: few}}, options())
+		if c.err != "" {
+			require.ErrorContains(t, results[0].Err, c.err)
+			continue
+		}
+		require.NoError(t, results[0].Err)
+		require.NotEmpty(t, results[0].Host.Packages)
+	}
+}

@@ -1,0 +1,68 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/inventory"
+	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/remote/remotetest"
+)
+
+// plainUser runs what it is told as nobody.
+type plainUser struct{ remote.Host }
+
+func (p plainUser) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return p.Host.Run(ctx, "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "+remote.Quote(script), stdin, stdout)
+}
+
+// A plain user gets what it may see, and a list of what it may not.
+func TestCaptureAsPlainUser(t *testing.T) {
+	_, err := exec.LookPath("setpriv")
+	remotetest.Need(t, err == nil && os.Geteuid() == 0, "root and setpriv, to become somebody else")
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "open"), []byte("a"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "closed"), []byte("b"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "private"), 0o700))
+	h := capture(t, Target{Host: plainUser{remote.NewLocal("web1")}, Files: []string{dir}, only: append([]string{
+		"tree", "tree-sums", "passwords", "processes", "process-status",
+	}, few...)})
+	require.NotEqual(t, "root", h.As)
+	require.NotEmpty(t, h.Packages)
+	missing := fmt.Sprint(h.Missing)
+	require.Contains(t, missing, dir+"/closed")
+	require.Contains(t, missing, "/private")
+	require.Contains(t, missing, "/etc/ssl/private")
+	require.Equal(t, inventory.Denied, reasons(h)["sums"])
+	require.Equal(t, inventory.Denied, reasons(h)["passwords"])
+	open := find(h.Files, func(f inventory.File) bool { return f.Path == inventory.Text(dir+"/open") })
+	require.Len(t, open.SHA256, 64)
+	closed := find(h.Files, func(f inventory.File) bool { return f.Path == inventory.Text(dir+"/closed") })
+	require.Empty(t, closed.SHA256+closed.HMAC)
+}
+
+// A login that cannot become root gets what it may see, over a real sshd, and a
+// word that this is not all.
+func TestCaptureWithoutSudo(t *testing.T) {
+	cfg := remotetest.StartSSHD(t).Config("guest1")
+	cfg.User = remotetest.Guest // sudo would ask for a password
+	host := remote.NewSSH(cfg)
+	defer host.Close()
+	h := capture(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, only: append([]string{"passwords", "tree", "redis", "accounts"}, few...)})
+	require.Equal(t, remotetest.Guest, h.As)
+	require.Equal(t, inventory.Denied, reasons(h)["redis"], "other users' programs are hidden")
+	require.Equal(t, inventory.Denied, reasons(h)["/root/.ssh/authorized_keys"])
+	require.NotEmpty(t, h.Packages)
+	require.Contains(t, h.Missing, inventory.Missing{What: "root", Reason: inventory.Denied, Detail: "sudo -n does not work here: what only root may see is missing"})
+	require.Equal(t, inventory.Denied, reasons(h)["passwords"])
+	require.Len(t, find(h.Files, func(f inventory.File) bool { return f.Path == "/etc/hosts" }).SHA256, 64)
+}
