@@ -217,8 +217,8 @@ func SplitBypasses(list []Bypass) (refused, named []Bypass) {
 
 // refuseLeaks refuses a fence that somebody would pass. Named are the ways past
 // it that the operator answers for, in words.
-func (f Op) refuseLeaks(ctx context.Context) (named []string, err error) {
-	all, err := Bypasses(ctx, f.Server, f.opt.Admins)
+func (f fenceOp) refuseLeaks(ctx context.Context) (named []string, err error) {
+	all, err := Bypasses(ctx, f.server, f.opt.Admins)
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +228,6 @@ func (f Op) refuseLeaks(ctx context.Context) (named []string, err error) {
 	if len(texts) == 0 {
 		return named, nil
 	}
-	return named, report.WithHint(fmt.Errorf("fence %s: %s", f.Server.Name(), strings.Join(texts, "; ")),
+	return named, report.WithHint(fmt.Errorf("fence %s: %s", f.server.Name(), strings.Join(texts, "; ")),
 		"%s; or name the accounts in cutover.admins, and keep them from writing", strings.Join(fixes, "; "))
 }

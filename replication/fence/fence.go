@@ -40,11 +40,11 @@ func (o Options) EffectiveWait() time.Duration {
 	return 5 * time.Second
 }
 
-// Op closes a server to application writes, or opens it.
-type Op struct {
-	Server *replication.Server
+// fenceOp closes a server to application writes, or opens it.
+type fenceOp struct {
+	server *replication.Server
 	opt    Options
-	Closed bool // what is wanted
+	closed bool // what is wanted
 	// proven is set once this very step has proved its fence: then Verify, which
 	// comes right after Apply while nobody can write, need not prove it again.
 	proven *atomic.Bool
@@ -69,7 +69,7 @@ func Set(s *replication.Server, opt Options) plan.Step {
 			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users, their routines and sessions are refused"},
 			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.EffectiveWait())},
 		},
-		Op: replication.WhenProvisioned{Op: Op{s, opt, true, new(atomic.Bool)}},
+		Op: replication.WhenProvisioned{Op: fenceOp{s, opt, true, new(atomic.Bool)}},
 	}
 }
 
@@ -78,7 +78,7 @@ func Lift(s *replication.Server) plan.Step {
 	return plan.Step{
 		Name:    "unfence-" + string(s.Side()),
 		Summary: fmt.Sprintf("let application writes into %s", s.Name()),
-		Op:      replication.WhenProvisioned{Op: Op{Server: s}},
+		Op:      replication.WhenProvisioned{Op: fenceOp{server: s}},
 	}
 }
 
@@ -144,17 +144,17 @@ func (f State) String() string {
 }
 
 // Check reads the fence, and finds accounts that would pass it.
-func (f Op) Check(ctx context.Context) (plan.State, error) {
-	now, err := Read(ctx, f.Server)
+func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
+	now, err := Read(ctx, f.server)
 	if err != nil {
 		return plan.State{}, err
 	}
-	canKeep, err := setting.Persistence{Server: f.Server, Topic: setting.FenceTopic}.Supported(ctx)
+	canKeep, err := setting.Persistence{Server: f.server, Topic: setting.FenceTopic}.Supported(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
 	state := plan.State{Now: now.String(), Want: "accepts application writes", Done: now.Open && !now.Kept}
-	if f.Closed {
+	if f.closed {
 		state.Want, state.Done = "refuses application writes", now.Closed && (now.Kept || !canKeep)
 		if !state.Done {
 			if _, err := f.refuseLeaks(ctx); err != nil {
@@ -167,9 +167,9 @@ func (f Op) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply sets or takes away the fence.
-func (f Op) Apply(ctx context.Context) (err error) {
-	if !f.Closed {
-		return Open(ctx, f.Server)
+func (f fenceOp) Apply(ctx context.Context) (err error) {
+	if !f.closed {
+		return Open(ctx, f.server)
 	}
 	f.proven.Store(false)
 	named, err := f.refuseLeaks(ctx)
@@ -177,15 +177,15 @@ func (f Op) Apply(ctx context.Context) (err error) {
 		return err
 	}
 	for _, way := range named {
-		report.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.Server.Name(), way)
+		report.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), way)
 	}
 	// What the proof needs is made before: once the fence is set, time counts.
-	probe, err := openProbe(ctx, f.Server)
+	probe, err := openProbe(ctx, f.server)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, probe.close(ctx)) }()
-	if err := f.Close(ctx); err != nil {
+	if err := f.close(ctx); err != nil {
 		return err
 	}
 	if err := probe.refused(ctx); err != nil {
@@ -198,11 +198,11 @@ func (f Op) Apply(ctx context.Context) (err error) {
 // Verify asks the server, and proves a fence by a write that must be refused.
 // After this step's own Apply, which has proved it and read back what is kept,
 // it only asks what is in force.
-func (f Op) Verify(ctx context.Context) error {
-	if f.Closed && f.proven.Load() {
-		now, err := ReadRunning(ctx, f.Server)
+func (f fenceOp) Verify(ctx context.Context) error {
+	if f.closed && f.proven.Load() {
+		now, err := ReadRunning(ctx, f.server)
 		if err == nil && !now.Closed {
-			err = fmt.Errorf("verify the fence: %s %s", f.Server.Name(), now)
+			err = fmt.Errorf("verify the fence: %s %s", f.server.Name(), now)
 		}
 		return err
 	}
@@ -211,42 +211,42 @@ func (f Op) Verify(ctx context.Context) error {
 		return err
 	}
 	if !state.Done {
-		return fmt.Errorf("verify the fence: %s %s", f.Server.Name(), state.Now)
+		return fmt.Errorf("verify the fence: %s %s", f.server.Name(), state.Now)
 	}
-	if !f.Closed {
+	if !f.closed {
 		return nil
 	}
-	return proveFence(ctx, f.Server)
+	return proveFence(ctx, f.server)
 }
 
 // Undo puts the fence back to what it was.
-func (f Op) Undo(ctx context.Context, before json.RawMessage) error {
+func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
 	var image fenceBefore
 	if err := replication.ReadBefore(before, &image); err != nil {
 		return err
 	}
-	if f.Closed {
+	if f.closed {
 		f.proven.Store(false)
 	}
 	if image.Fenced {
-		return f.Close(ctx)
+		return f.close(ctx)
 	}
-	return Open(ctx, f.Server)
+	return Open(ctx, f.server)
 }
 
-// Close fences the server. The kept value is written first: from then on a
+// close fences the server. The kept value is written first: from then on a
 // restart of the server cannot lift a fence that was reported as set.
-func (f Op) Close(ctx context.Context) (err error) {
-	before, err := ReadRunning(ctx, f.Server)
+func (f fenceOp) close(ctx context.Context) (err error) {
+	before, err := ReadRunning(ctx, f.server)
 	if err != nil {
 		return err
 	}
-	lock, err := account.LockFence(ctx, f.Server)
+	lock, err := account.LockFence(ctx, f.server)
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	canKeep, err := setting.Persistence{Server: f.Server, Topic: setting.FenceTopic}.Supported(ctx)
+	canKeep, err := setting.Persistence{Server: f.server, Topic: setting.FenceTopic}.Supported(ctx)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (f Op) Close(ctx context.Context) (err error) {
 			return err
 		}
 	} else {
-		report.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.Server.Name())
+		report.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.server.Name())
 	}
 	if before.Closed {
 		return nil
@@ -275,8 +275,8 @@ func (f Op) Close(ctx context.Context) (err error) {
 }
 
 // keep makes the fence survive a restart.
-func (f Op) keep(ctx context.Context) error {
-	dialect, err := f.Server.Dialect(ctx)
+func (f fenceOp) keep(ctx context.Context) error {
+	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
 		return err
 	}
@@ -284,17 +284,23 @@ func (f Op) keep(ctx context.Context) error {
 	for _, name := range dialect.FenceVariables() {
 		values[name] = "ON"
 	}
-	return setting.Persistence{Server: f.Server, Topic: setting.FenceTopic}.Write(ctx, values)
+	return setting.Persistence{Server: f.server, Topic: setting.FenceTopic}.Write(ctx, values)
 }
 
 // takeBack lifts a fence that was not completed, also when ctx has ended.
-func (f Op) takeBack(ctx context.Context) error {
+func (f fenceOp) takeBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
-	if err := Open(ctx, f.Server); err != nil {
+	if err := Open(ctx, f.server); err != nil {
 		return fmt.Errorf("take the fence back: %w", err)
 	}
 	return nil
+}
+
+// Close makes a server refuse application writes, as the step of Set does with its
+// defaults, but neither looks for accounts that pass the fence nor proves it.
+func Close(ctx context.Context, s *replication.Server) error {
+	return fenceOp{server: s, closed: true}.close(ctx)
 }
 
 // Open lets application writes in.

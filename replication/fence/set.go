@@ -27,8 +27,8 @@ const (
 // set sets the fence's variable within the time left, which the server itself
 // keeps (lock_wait_timeout): it waits for running statements and commits, and
 // holds back new ones meanwhile.
-func (f Op) set(ctx context.Context, lock *replication.Session, deadline time.Time) error {
-	dialect, err := f.Server.Dialect(ctx)
+func (f fenceOp) set(ctx context.Context, lock *replication.Session, deadline time.Time) error {
+	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,10 +39,10 @@ func (f Op) set(ctx context.Context, lock *replication.Session, deadline time.Ti
 		}
 		if !f.opt.Kill || attempt > 1 {
 			return report.WithHint(
-				fmt.Errorf("fence %s: still running after %s: %s", f.Server.Name(), f.opt.EffectiveWait(), account.Describe(blocked)),
+				fmt.Errorf("fence %s: still running after %s: %s", f.server.Name(), f.opt.EffectiveWait(), account.Describe(blocked)),
 				"let it end or end it, or allow migrate to kill what blocks the fence; then run the same command again")
 		}
-		if err := account.Kill(ctx, f.Server, blocked, "it blocks the fence"); err != nil {
+		if err := account.Kill(ctx, f.server, blocked, "it blocks the fence"); err != nil {
 			return err
 		}
 		deadline = time.Now().Add(f.opt.EffectiveWait())
@@ -51,14 +51,14 @@ func (f Op) set(ctx context.Context, lock *replication.Session, deadline time.Ti
 
 // try runs the statement once. Blocked are the sessions that kept it from being
 // set, never nil then.
-func (f Op) try(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
+func (f fenceOp) try(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
 	seconds := max(1, int(math.Ceil(left.Seconds())))
 	if _, err := lock.ExecContext(ctx, "SET SESSION lock_wait_timeout = "+strconv.Itoa(seconds)); err != nil {
-		return nil, f.Server.Wrap("bound the wait for the fence", err)
+		return nil, f.server.Wrap("bound the wait for the fence", err)
 	}
 	id, err := query.Text(ctx, lock, "SELECT CONNECTION_ID()")
 	if err != nil {
-		return nil, f.Server.Wrap("read the connection id", err)
+		return nil, f.server.Wrap("read the connection id", err)
 	}
 	for _, statement := range dialect.FenceStatements() {
 		_, err := lock.ExecContext(ctx, statement)
@@ -67,7 +67,7 @@ func (f Op) try(ctx context.Context, lock *replication.Session, dialect *dialect
 			return f.blockers(ctx)
 		case err != nil:
 			// The connection may be gone while the server still waits to set it.
-			return nil, errors.Join(f.Server.Wrap(statement, err), f.stopStatement(ctx, id))
+			return nil, errors.Join(f.server.Wrap(statement, err), f.stopStatement(ctx, id))
 		}
 	}
 	return nil, nil
@@ -75,10 +75,10 @@ func (f Op) try(ctx context.Context, lock *replication.Session, dialect *dialect
 
 // stopStatement ends the session that tries to set the fence, and waits until
 // it is gone: only then is the fence certain not to be set any more.
-func (f Op) stopStatement(ctx context.Context, id string) error {
+func (f fenceOp) stopStatement(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
-	db, err := f.Server.DB(ctx)
+	db, err := f.server.DB(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (f Op) stopStatement(ctx context.Context, id string) error {
 		}
 		// It may end by itself in this moment: 1094, unknown thread.
 		if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && query.ErrorNumber(err) != 1094 {
-			return f.Server.Wrap("end the fence's statement", err)
+			return f.server.Wrap("end the fence's statement", err)
 		}
 		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
 			return err
@@ -98,8 +98,8 @@ func (f Op) stopStatement(ctx context.Context, id string) error {
 }
 
 // blockers are the sessions whose statements run, the longest first.
-func (f Op) blockers(ctx context.Context) ([]account.Client, error) {
-	all, err := account.Clients(ctx, f.Server)
+func (f fenceOp) blockers(ctx context.Context) ([]account.Client, error) {
+	all, err := account.Clients(ctx, f.server)
 	if err != nil {
 		return nil, err
 	}
@@ -116,17 +116,17 @@ func (f Op) blockers(ctx context.Context) ([]account.Client, error) {
 // settleTransactions gives the write transactions that are open now until
 // deadline to end. Those left do not block the fence: their COMMIT will be
 // refused, so none of them is acknowledged.
-func (f Op) settleTransactions(ctx context.Context, deadline time.Time) error {
-	first, err := account.OpenWrites(ctx, f.Server)
+func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) error {
+	first, err := account.OpenWrites(ctx, f.server)
 	if err != nil || len(first) == 0 {
 		return err
 	}
 	left := first
 	for len(left) > 0 && time.Now().Before(deadline) {
 		if err := wait.For(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("wait for open transactions on %s: %w", f.Server.Name(), err)
+			return fmt.Errorf("wait for open transactions on %s: %w", f.server.Name(), err)
 		}
-		now, err := account.OpenWrites(ctx, f.Server)
+		now, err := account.OpenWrites(ctx, f.server)
 		if err != nil {
 			return err
 		}
@@ -138,9 +138,9 @@ func (f Op) settleTransactions(ctx context.Context, deadline time.Time) error {
 	case len(left) == 0:
 		return nil
 	case f.opt.Kill:
-		return account.Kill(ctx, f.Server, left, "its write transaction is still open at the fence")
+		return account.Kill(ctx, f.server, left, "its write transaction is still open at the fence")
 	}
-	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.Server.Name(), account.Describe(left))
+	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), account.Describe(left))
 	return nil
 }
 

@@ -271,7 +271,7 @@ func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
 		now, err := h.world(t.Context(), fence.ReadRunning)
 		require.NoError(t, err)
 		require.NoError(t, h.revert(t.Context(), now))
-		require.NoError(t, (fence.Op{Server: p.Target, Closed: true}).Close(t.Context()))
+		require.NoError(t, fence.Close(t.Context(), p.Target))
 		require.Eventually(t, func() bool { return isOpen(t, p.Target) }, 20*time.Second, 20*time.Millisecond)
 		require.False(t, isOpen(t, p.Source))
 		w.require(t, 6*time.Second)

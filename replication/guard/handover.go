@@ -246,7 +246,7 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	if err := h.revert(ctx, w); err != nil {
 		return err
 	}
-	if err := (fence.Op{Server: h.To, Closed: true}).Close(ctx); err != nil {
+	if err := fence.Close(ctx, h.To); err != nil {
 		return err
 	}
 	back := link.DrainOp{From: h.To, To: h.From, Timeout: h.budget()}
