@@ -182,7 +182,7 @@ func (c *conflictScan) bounds(ctx context.Context, left, entered *replication.Se
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, wait, fmt.Errorf("not there within %s", wait))
 	defer cancel()
-	goal, err := link.SettledGoal(waiting, left, entered)
+	goal, err := link.SettledGTIDs(waiting, left, entered)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (c *conflictScan) bounds(ctx context.Context, left, entered *replication.Se
 		return nil, err
 	}
 	if !has.Contains(goal) {
-		if linkErr = (link.Op{From: left, To: entered}).Reach(waiting, goal); linkErr != nil && ctx.Err() != nil {
+		if linkErr = link.WaitFor(waiting, left, entered, goal); linkErr != nil && ctx.Err() != nil {
 			return nil, linkErr
 		}
 	}

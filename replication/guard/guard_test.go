@@ -238,7 +238,7 @@ func TestGuardCompletesTheHandoverWhenTheControllerIsGone(t *testing.T) { // I3
 		w := startWatch(t, p)
 		require.NoError(t, Arm(g).Op.Apply(t.Context()))
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: time.Second}).Op.Apply(t.Context()))
-		require.NoError(t, handoverOp{g}.drain().Apply(t.Context()))
+		require.NoError(t, handoverOp{g}.drain(t.Context()))
 		require.NoError(t, handoverOp{g}.decide(t.Context()))
 		// The controller dies between the decision and its unfence.
 		require.Eventually(t, func() bool { return isOpen(t, p.Target) }, 20*time.Second, 20*time.Millisecond)

@@ -110,7 +110,7 @@ func (h handoverOp) decided(ctx context.Context, to fence.State) (lock *replicat
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { lock, err = account.LockFence(ctx, h.To); return err })
 	if to.Closed { // else it was opened by an earlier run or the guard
-		g.Go(func() error { return h.drain().Apply(both) })
+		g.Go(func() error { return h.drain(both) })
 	}
 	err = g.Wait()
 	if err == nil && to.Closed {
@@ -122,10 +122,10 @@ func (h handoverOp) decided(ctx context.Context, to fence.State) (lock *replicat
 	return lock, err
 }
 
-// drain is asked for once more, since a run that was resumed may have passed
-// the gate before the guard released.
-func (h handoverOp) drain() link.DrainOp {
-	return link.DrainOp{From: h.From, To: h.To, Timeout: h.budget()}
+// drain waits for `to` once more: a run that was resumed may have passed the gate
+// before the guard released `from`.
+func (h handoverOp) drain(ctx context.Context) error {
+	return link.WaitDrained(ctx, h.From, h.To, h.budget())
 }
 
 // tooLate explains a handover whose old side is open.
@@ -249,8 +249,7 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	if err := fence.Close(ctx, h.To); err != nil {
 		return err
 	}
-	back := link.DrainOp{From: h.To, To: h.From, Timeout: h.budget()}
-	if err := back.Apply(ctx); err != nil {
+	if err := link.WaitDrained(ctx, h.To, h.From, h.budget()); err != nil {
 		return err
 	}
 	return h.keepDecision(h.change(ctx, tokenReturning, false, tokenReverting))

@@ -22,7 +22,7 @@ func TestSwitchBackAfterAKilledSwitch(t *testing.T) { // I1, I2, I3
 		p := guardedPair(t, flavor)
 		g := newGuard(t, p, 5*time.Second)
 		decided := func(h handoverOp) {
-			require.NoError(t, h.drain().Apply(t.Context()))
+			require.NoError(t, h.drain(t.Context()))
 			require.NoError(t, h.decide(t.Context()))
 		}
 		acted := func(h handoverOp) {

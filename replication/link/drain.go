@@ -12,37 +12,38 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// ErrNotFenced is wrapped where a server accepts application writes and must not.
+// ErrNotFenced says that a server accepts application writes while it must not.
 var ErrNotFenced = errors.New("the server is not fenced")
 
-// DrainOp is the gate that the other side has everything of a fenced server.
-type DrainOp struct {
+// drainOp is the gate that the other side has every transaction of a fenced server.
+type drainOp struct {
 	plan.ReadOnly
-	From, To *replication.Server
-	Timeout  time.Duration
+	from, to *replication.Server
+	timeout  time.Duration
 }
 
 // Drain returns the gate that opens once `to` has executed every transaction of
-// the fenced server `from`. The set is read after the fence has settled, and
-// the wait is the server's own (MASTER_GTID_WAIT, WAIT_FOR_EXECUTED_GTID_SET).
+// the fenced server `from`. It reads those transactions after the fence has settled,
+// and waits with the server's own function (MASTER_GTID_WAIT,
+// WAIT_FOR_EXECUTED_GTID_SET).
 func Drain(from, to *replication.Server, timeout time.Duration) plan.Step {
 	return plan.Step{
-		Name:    "drain-" + linkName(from),
+		Name:    "drain-" + direction(from),
 		Summary: fmt.Sprintf("wait until %s has every transaction of %s", to.Name(), from.Name()),
 		Gate:    true,
 		Takes:   timeout / 4,
-		Op:      replication.WhenProvisioned{Op: DrainOp{From: from, To: to, Timeout: timeout}},
+		Op:      replication.WhenProvisioned{Op: drainOp{from: from, to: to, timeout: timeout}},
 	}
 }
 
 // Check tells how many transactions are missing now.
-func (d DrainOp) Check(ctx context.Context) (plan.State, error) {
-	return missingState(ctx, d.From, d.To, "has every transaction")
+func (d drainOp) Check(ctx context.Context) (plan.State, error) {
+	return missingState(ctx, d.from, d.to, "has every transaction")
 }
 
-// missingState describes a link by its missing transactions.
+// missingState describes a link by the number of transactions that `to` lacks.
 func missingState(ctx context.Context, from, to *replication.Server, want string) (plan.State, error) {
-	goal, err := linkGoal(ctx, from, to)
+	goal, err := carriedGTIDs(ctx, from, to)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -56,27 +57,34 @@ func missingState(ctx context.Context, from, to *replication.Server, want string
 	}, nil
 }
 
-// Apply waits, at most the gate's timeout.
-func (d DrainOp) Apply(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.Timeout, fmt.Errorf("not drained within %s", d.Timeout))
+// Apply waits, at most for the gate's timeout.
+func (d drainOp) Apply(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.timeout, fmt.Errorf("not drained within %s", d.timeout))
 	defer cancel()
-	goal, err := SettledGoal(ctx, d.From, d.To)
+	goal, err := SettledGTIDs(ctx, d.from, d.to)
 	if err != nil {
 		return err
 	}
-	has, err := replication.Executed(ctx, d.To)
+	has, err := replication.Executed(ctx, d.to)
 	if err != nil || has.Contains(goal) {
 		return err
 	}
-	return Op{d.From, d.To}.Reach(ctx, goal)
+	return linkOp{d.from, d.to}.reach(ctx, goal)
 }
 
-// SettledGoal reads what a fenced server holds until nothing came that `to`
-// lacks. Setting the fence waited for commits in progress, and none can follow,
-// so nothing is missed; what `to` itself writes goes on arriving (a rollback of
-// a switch that died before its decision, the window of dual writes).
-func SettledGoal(ctx context.Context, from, to *replication.Server) (replication.GTIDSet, error) {
-	last, err := fencedGoal(ctx, from, to)
+// WaitDrained waits, at most timeout, until `to` has executed every transaction of
+// the fenced server `from`. ErrNotFenced is in the error if `from` is open.
+func WaitDrained(ctx context.Context, from, to *replication.Server, timeout time.Duration) error {
+	return drainOp{from: from, to: to, timeout: timeout}.Apply(ctx)
+}
+
+// SettledGTIDs returns the transactions of a fenced server, once a second reading has
+// nothing new that `to` lacks. Setting the fence has waited for the commits in
+// progress and none can follow, so nothing is missed. Transactions that `to` itself
+// wrote may still arrive: in a rollback of a switch that died before its decision, and
+// in the window of dual writes. ErrNotFenced is in the error if `from` is open.
+func SettledGTIDs(ctx context.Context, from, to *replication.Server) (replication.GTIDSet, error) {
+	last, err := fencedGTIDs(ctx, from, to)
 	if err != nil {
 		return replication.GTIDSet{}, err
 	}
@@ -84,7 +92,7 @@ func SettledGoal(ctx context.Context, from, to *replication.Server) (replication
 		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
 			return replication.GTIDSet{}, fmt.Errorf("drain %s: it is still being written to: %w", from.Name(), err)
 		}
-		goal, err := fencedGoal(ctx, from, to)
+		goal, err := fencedGTIDs(ctx, from, to)
 		if err != nil {
 			return replication.GTIDSet{}, err
 		}
@@ -96,8 +104,8 @@ func SettledGoal(ctx context.Context, from, to *replication.Server) (replication
 	}
 }
 
-// fencedGoal is linkGoal on a server that must be fenced.
-func fencedGoal(ctx context.Context, from, to *replication.Server) (replication.GTIDSet, error) {
+// fencedGTIDs are the carriedGTIDs of a server that must be fenced.
+func fencedGTIDs(ctx context.Context, from, to *replication.Server) (replication.GTIDSet, error) {
 	fence, err := fence.ReadRunning(ctx, from)
 	if err != nil {
 		return replication.GTIDSet{}, err
@@ -105,21 +113,21 @@ func fencedGoal(ctx context.Context, from, to *replication.Server) (replication.
 	if !fence.Closed {
 		return replication.GTIDSet{}, fmt.Errorf("drain %s: %w", from.Name(), ErrNotFenced)
 	}
-	return linkGoal(ctx, from, to)
+	return carriedGTIDs(ctx, from, to)
 }
 
-// Verify checks that nothing is missing, and that the server is fenced still.
-func (d DrainOp) Verify(ctx context.Context) error {
-	goal, err := fencedGoal(ctx, d.From, d.To)
+// Verify checks that nothing is missing and that the server is still fenced.
+func (d drainOp) Verify(ctx context.Context) error {
+	goal, err := fencedGTIDs(ctx, d.from, d.to)
 	if err != nil {
 		return err
 	}
-	has, err := replication.Executed(ctx, d.To)
+	has, err := replication.Executed(ctx, d.to)
 	if err != nil {
 		return err
 	}
 	if missing := goal.Ahead(has); missing > 0 {
-		return fmt.Errorf("verify the drain: %s lacks %d transactions of %s", d.To.Name(), missing, d.From.Name())
+		return fmt.Errorf("verify the drain: %s lacks %d transactions of %s", d.to.Name(), missing, d.from.Name())
 	}
 	return nil
 }

@@ -11,24 +11,23 @@ import (
 
 // Lag is how far a link is behind.
 type Lag struct {
-	// Behind is the age of the oldest write that the other side does not have
-	// yet; with none missing, how long the last one took. By one clock only,
-	// the controller's.
+	// Behind is the age of the oldest write that the other side does not have yet, or,
+	// if it has all, how long the last one took. Both are by the controller's clock.
 	Behind time.Duration `json:"behind_ns"`
-	// AtLeast: Behind is a lower bound, because that write is still missing or
+	// AtLeast says that Behind is a lower bound, because that write is still missing or
 	// the link has stopped.
 	AtLeast bool `json:"at_least,omitempty"`
-	// Stopped: the link does not receive or does not apply, so the lag grows
-	// with the next write.
+	// Stopped says that the link does not receive or does not apply, so that the lag
+	// grows with the next write.
 	Stopped bool `json:"stopped,omitempty"`
-	// Transactions is how many the other side lacks.
+	// Transactions is the number of transactions that the other side lacks.
 	Transactions int64 `json:"transactions"`
 }
 
-// String is the time behind: "12 ms", "≥ 3 s", "≥ 12 s (stopped)". A stopped
-// link that nothing is known to be missing of is "unknown (stopped)".
+// String is the time behind: "12 ms", "≥ 3 s", "≥ 12 s (stopped)". A stopped link with
+// no transaction that is known to be missing is "unknown (stopped)".
 func (l Lag) String() string {
-	text := lagText(l.Behind)
+	text := durationText(l.Behind)
 	switch {
 	case l.Stopped && l.Behind == 0:
 		text = "unknown"
@@ -41,7 +40,7 @@ func (l Lag) String() string {
 	return text
 }
 
-func lagText(d time.Duration) string {
+func durationText(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
 		return d.Round(time.Second).String()
@@ -56,8 +55,8 @@ func lagText(d time.Duration) string {
 // below reports whether the lag is known to be less than limit.
 func (l Lag) below(limit time.Duration) bool { return !l.AtLeast && !l.Stopped && l.Behind < limit }
 
-// of adds what a replica's status says of the lag.
-func (l Lag) of(status dialect.ReplicaStatus, err error) (Lag, error) {
+// withStatus adds what a replica's status says about the lag. It passes err on.
+func (l Lag) withStatus(status dialect.ReplicaStatus, err error) (Lag, error) {
 	if err != nil {
 		return Lag{}, err
 	}
@@ -67,9 +66,9 @@ func (l Lag) of(status dialect.ReplicaStatus, err error) (Lag, error) {
 	return l, nil
 }
 
-// missingTransactions counts what `to` lacks of `from`.
+// missingTransactions counts the transactions of `from` that `to` lacks.
 func missingTransactions(ctx context.Context, from, to *replication.Server) (int64, error) {
-	goal, err := linkGoal(ctx, from, to)
+	goal, err := carriedGTIDs(ctx, from, to)
 	if err != nil {
 		return 0, err
 	}
@@ -80,15 +79,15 @@ func missingTransactions(ctx context.Context, from, to *replication.Server) (int
 	return goal.Ahead(has), nil
 }
 
-// measureAtMost bounds Measure.
-const measureAtMost = 3 * time.Second
+// measureLimit bounds the wait of Measure.
+const measureLimit = 3 * time.Second
 
-// Measure takes the lag of a link once, and only reads: how many transactions
-// the replica lacks now, and how long it takes to have them all, timed by the
-// controller with the server's own wait (at most 3 s: more is AtLeast).
+// Measure measures the lag of a link once: how many transactions the replica lacks
+// now, and how long it takes until it has them all, which the controller times with the
+// server's own wait. After 3 s the result is AtLeast. It only reads.
 func Measure(ctx context.Context, from, to *replication.Server) (Lag, error) {
 	start := time.Now()
-	goal, err := linkGoal(ctx, from, to)
+	goal, err := carriedGTIDs(ctx, from, to)
 	if err != nil {
 		return Lag{}, err
 	}
@@ -102,11 +101,11 @@ func Measure(ctx context.Context, from, to *replication.Server) (Lag, error) {
 		if err != nil {
 			return Lag{}, err
 		}
-		reached, err := replication.WaitGTIDs(ctx, db, dialect, goal, measureAtMost)
+		reached, err := replication.WaitGTIDs(ctx, db, dialect, goal, measureLimit)
 		if err != nil {
 			return Lag{}, to.Wrap("wait for the replica", err)
 		}
 		lag.Behind, lag.AtLeast = time.Since(start), !reached
 	}
-	return lag.of(Op{from, to}.Status(ctx))
+	return lag.withStatus(Status(ctx, from, to))
 }

@@ -8,10 +8,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 )
+
+// startLinks starts the forward link, and the reverse one if both is set.
+func startLinks(t testing.TB, p replication.Pair, both bool) {
+	t.Helper()
+	require.NoError(t, Start(p.Source, p.Target).Op.Apply(t.Context()))
+	if both {
+		require.NoError(t, Start(p.Target, p.Source).Op.Apply(t.Context()))
+	}
+}
 
 func TestLinkBothWays(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
@@ -39,7 +49,7 @@ func TestLinkBothWays(t *testing.T) {
 func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
-		linked(t, p.Pair, true)
+		startLinks(t, p.Pair, true)
 		p.SourceInstance.Kill()
 		p.TargetInstance.Exec("INSERT INTO app.notes (id, text) VALUES (2, 'while the source was down')")
 		p.SourceInstance.Restart()
@@ -55,7 +65,7 @@ func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
 func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
-		linked(t, p.Pair, false)
+		startLinks(t, p.Pair, false)
 		p.TargetInstance.Exec("INSERT INTO app.notes (text) VALUES ('errant')")
 		err := Start(p.Target, p.Source).Op.Apply(t.Context())
 		require.ErrorContains(t, err, "lacks")
@@ -67,10 +77,10 @@ func TestLinkRefusesErrantTransactions(t *testing.T) { // H12
 func TestLinkNamesTheApplierError(t *testing.T) { // H6
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
-		linked(t, p.Pair, false)
+		startLinks(t, p.Pair, false)
 		p.TargetInstance.Exec("SET SESSION sql_log_bin = 0", "INSERT INTO app.notes (id, text) VALUES (1, 'in the way')")
 		p.SourceInstance.Exec("INSERT INTO app.notes (id, text) VALUES (1, 'one')")
-		err := Op{p.Source, p.Target}.caughtUp(t.Context())
+		err := linkOp{p.Source, p.Target}.catchUp(t.Context())
 		require.ErrorContains(t, err, "1062")
 	})
 }

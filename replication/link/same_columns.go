@@ -14,37 +14,38 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// SameColumns returns the gate that holds while every table of the pair's
-// schemas has the same columns in the same order on both sides (H3): events of
-// rows name columns by their position only. DDL travels by the link and in its
-// order, so the sides differ only where it ran past the binlog, or on the side
-// that takes no writes, or is not applied yet. What differs is looked at again
-// once `to` has executed what `from` has.
+// SameColumns returns the gate that is open while every table of the pair's schemas
+// has the same columns in the same order on both sides (H3): row events name columns
+// by their position only. DDL travels by the link in its order, so the sides differ
+// only if a DDL statement bypassed the binlog, ran on the side that takes no writes,
+// or is not applied yet. Tables that differ are compared again once the other side has
+// executed everything of the side `from`.
 //
-// It reads definitions only, one query a side; all that they say beside the
-// columns is compared by Verify.
+// The gate reads definitions only, with few queries a side. Package verify compares
+// everything else in them.
 func SameColumns(pair replication.Pair, from replication.Side) plan.Step {
 	return plan.Step{
 		Name:    "columns-" + pair.Name,
 		Summary: fmt.Sprintf("every table of %s has the same columns on both sides", pair.Name),
 		Gate:    true,
-		Op:      replication.WhenProvisioned{Op: sameColumns{pair: pair, from: from}},
+		Op:      replication.WhenProvisioned{Op: sameColumnsOp{pair: pair, from: from}},
 	}
 }
 
-type sameColumns struct {
+// sameColumnsOp is the gate that both sides have the same columns.
+type sameColumnsOp struct {
 	plan.ReadOnly
 	pair replication.Pair
 	from replication.Side
 }
 
 // Check compares once.
-func (g sameColumns) Check(ctx context.Context) (plan.State, error) {
+func (g sameColumnsOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "the same columns on both sides"}
 	if err := g.pair.Of(g.from).RequireProvisioned(ctx); err != nil {
 		return state, err
 	}
-	differ, err := g.differ(ctx)
+	differ, err := g.differing(ctx)
 	state.Done, state.Now = err == nil && len(differ) == 0, "the same columns on both sides"
 	if len(differ) > 0 {
 		state.Now = fmt.Sprintf("%d tables differ: %s", len(differ), phrase.FirstOf(5, differ))
@@ -52,49 +53,49 @@ func (g sameColumns) Check(ctx context.Context) (plan.State, error) {
 	return state, err
 }
 
-// Apply compares, once more where a table differs.
-func (g sameColumns) Apply(ctx context.Context) error {
-	differ, err := g.differ(ctx)
+// Apply compares, and once more if a table differs.
+func (g sameColumnsOp) Apply(ctx context.Context) error {
+	differ, err := g.differing(ctx)
 	if err != nil || len(differ) == 0 {
 		return err
 	}
 	report.Note(ctx, "%d tables have other columns on the two sides, and are compared again when the link has caught up: %s", len(differ), phrase.FirstOf(5, differ))
-	if err := (Op{g.pair.Of(g.from), g.pair.Of(g.from.Other())}).caughtUp(ctx); err != nil {
+	if err := (linkOp{g.pair.Of(g.from), g.pair.Of(g.from.Other())}).catchUp(ctx); err != nil {
 		return err
 	}
-	if differ, err = g.differ(ctx); err != nil || len(differ) == 0 {
+	if differ, err = g.differing(ctx); err != nil || len(differ) == 0 {
 		return err
 	}
 	return report.WithHint(fmt.Errorf("%s: these tables have other columns on the two sides (H3): %s", g.pair.Name, phrase.FirstOf(5, differ)),
 		"run on one side, with sql_log_bin = 0, what only the other side has; then migrate verify: rows that went by the link meanwhile may be wrong")
 }
 
-// Verify compares once.
-func (g sameColumns) Verify(ctx context.Context) error { return g.Apply(ctx) }
+// Verify does what Apply does.
+func (g sameColumnsOp) Verify(ctx context.Context) error { return g.Apply(ctx) }
 
-// differ names the tables whose columns are not the same.
-func (g sameColumns) differ(ctx context.Context) ([]string, error) {
-	here, there := g.pair.Of(g.from), g.pair.Of(g.from.Other())
-	a, err := here.Dialect(ctx)
+// differing lists the tables whose columns are not the same on both sides.
+func (g sameColumnsOp) differing(ctx context.Context) ([]string, error) {
+	from, to := g.pair.Of(g.from), g.pair.Of(g.from.Other())
+	fromDialect, err := from.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b, err := there.Dialect(ctx)
+	toDialect, err := to.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	sameStyle := a.SameStyle(b)
-	want, err := shapes(ctx, here, g.pair.Schemas, sameStyle)
+	sameStyle := fromDialect.SameStyle(toDialect)
+	want, err := columnHashes(ctx, from, g.pair.Schemas, sameStyle)
 	if err != nil {
 		return nil, err
 	}
-	have, err := shapes(ctx, there, g.pair.Schemas, sameStyle)
+	have, err := columnHashes(ctx, to, g.pair.Schemas, sameStyle)
 	if err != nil {
 		return nil, err
 	}
 	var differ []string
-	for name, shape := range want {
-		if have[name] != shape {
+	for name, hash := range want {
+		if have[name] != hash {
 			differ = append(differ, name)
 		}
 		delete(have, name)
@@ -106,8 +107,9 @@ func (g sameColumns) differ(ctx context.Context) ([]string, error) {
 	return differ, nil
 }
 
-// shapes are hashes of the columns of each table, by the table's name.
-func shapes(ctx context.Context, s *replication.Server, configured []string, full bool) (map[string]string, error) {
+// columnHashes are hashes of the columns of each table, by the table's name. full
+// hashes whole types and collations, which only servers of one style write alike.
+func columnHashes(ctx context.Context, s *replication.Server, configured []string, full bool) (map[string]string, error) {
 	session, err := s.Session(ctx, "SET SESSION group_concat_max_len = 16777216")
 	if err != nil {
 		return nil, err
@@ -135,12 +137,12 @@ func shapes(ctx context.Context, s *replication.Server, configured []string, ful
 	if err != nil {
 		return nil, s.Wrap("read the columns", err)
 	}
-	out := make(map[string]string, len(records))
+	hashes := make(map[string]string, len(records))
 	for _, r := range records {
-		out[r["name"]] = r["shape"]
+		hashes[r["name"]] = r["shape"]
 	}
-	for _, name := range views { // one that is broken is on one side only, and holds no rows
-		delete(out, name)
+	for _, name := range views { // a broken view has columns on one side only, and no view holds rows
+		delete(hashes, name)
 	}
-	return out, nil
+	return hashes, nil
 }

@@ -14,7 +14,7 @@ import (
 func TestSameColumns(t *testing.T) { // H3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
-		linked(t, p.Pair, false)
+		startLinks(t, p.Pair, false)
 		gate := SameColumns(p.Pair, replication.Source)
 		plantest.Exercise(t, gate)
 

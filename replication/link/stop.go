@@ -9,36 +9,36 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 )
 
-// unlinkOp ends a link for good.
-type unlinkOp struct {
-	link   Op
+// stopOp ends a link for good.
+type stopOp struct {
+	link   linkOp
 	before json.RawMessage
 }
 
-// Stop returns the step of `finish` that ends the link from one server to the
-// other: it stops and forgets it, drops its user, and puts back the applier
-// settings that before, the State.Before of Link's step, holds (nil leaves them).
+// Stop returns the step of `finish` that ends the link from → to: it stops the link,
+// makes the replica forget it, drops its user and restores the applier settings. They
+// are in before, the State.Before of Start's step; nil leaves them as they are.
 func Stop(from, to *replication.Server, before json.RawMessage) plan.Step {
 	return plan.Step{
-		Name:       "unlink-" + linkName(from),
+		Name:       "unlink-" + direction(from),
 		Summary:    fmt.Sprintf("%s stops following %s", to.Name(), from.Name()),
 		CannotUndo: "writes are not carried over any more: the way back is a new migration",
-		Op:         unlinkOp{Op{from, to}, before},
+		Op:         stopOp{linkOp{from, to}, before},
 	}
 }
 
-// Check is done when there is neither the link nor its user.
-func (u unlinkOp) Check(ctx context.Context) (plan.State, error) {
+// Check is done if there is neither the link nor its user.
+func (s stopOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "does not replicate"}
-	status, err := u.link.Status(ctx)
+	status, err := s.link.status(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
 	if status.Configured {
-		state.Now = describeLink(status)
+		state.Now = describe(status)
 		return state, nil
 	}
-	hosts, err := u.link.account().Hosts(ctx)
+	hosts, err := s.link.account().Hosts(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -50,28 +50,35 @@ func (u unlinkOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply ends the link.
-func (u unlinkOp) Apply(ctx context.Context) error {
-	before := u.before
-	if len(before) == 0 {
-		current, err := u.link.appliers(ctx)
-		if err != nil {
-			return err
-		}
-		if before, err = json.Marshal(linkBefore{current}); err != nil {
-			return err
-		}
+func (s stopOp) Apply(ctx context.Context) error {
+	before, err := s.link.orCurrent(ctx, s.before)
+	if err != nil {
+		return err
 	}
-	return u.link.Undo(ctx, before)
+	return s.link.Undo(ctx, before)
 }
 
 // Verify asks the servers.
-func (u unlinkOp) Verify(ctx context.Context) error {
-	state, err := u.Check(ctx)
+func (s stopOp) Verify(ctx context.Context) error {
+	state, err := s.Check(ctx)
 	if err == nil && !state.Done {
-		err = fmt.Errorf("verify the end of the link: %s %s", u.link.To.Name(), state.Now)
+		err = fmt.Errorf("verify the end of the link: %s %s", s.link.to.Name(), state.Now)
 	}
 	return err
 }
 
-// Undo cannot bring the link back: writes were not carried over meanwhile.
-func (unlinkOp) Undo(context.Context, json.RawMessage) error { return nil }
+// Undo does nothing: writes were not carried over meanwhile, so the link cannot go on.
+func (stopOp) Undo(context.Context, json.RawMessage) error { return nil }
+
+// orCurrent is the before-image of a link, or, if that is empty, one of the replica's
+// current applier settings.
+func (l linkOp) orCurrent(ctx context.Context, before json.RawMessage) (json.RawMessage, error) {
+	if len(before) > 0 {
+		return before, nil
+	}
+	current, err := l.appliers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(beforeImage{current})
+}

@@ -15,17 +15,17 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// stragglersOp is the gate that nobody writes to a server any more.
+// stragglersOp is the gate that no client writes to a server any more.
 type stragglersOp struct {
 	plan.ReadOnly
 	server   *replication.Server
 	quietFor time.Duration
 }
 
-// Stragglers returns the gate, for the way dual, that opens once the server has
-// logged no transaction of its own for quietFor: what comes by the link has
-// another domain or uuid. Clients that are connected still are named by host
-// (H27). The heartbeat must not be running.
+// Stragglers returns the gate, for the way dual, that opens once the server has logged
+// no transaction of its own for quietFor. Transactions that arrive by the link have
+// another domain or uuid and do not count. The gate names the clients that are still
+// connected by their hosts (H27). No heartbeat may run.
 func Stragglers(s *replication.Server, quietFor time.Duration) plan.Step {
 	return plan.Step{
 		Name:    "stragglers-" + string(s.Side()),
@@ -37,8 +37,8 @@ func Stragglers(s *replication.Server, quietFor time.Duration) plan.Step {
 	}
 }
 
-// native is the part of a server's transactions that it executed for its own clients.
-func native(ctx context.Context, s *replication.Server) (replication.GTIDSet, error) {
+// nativeGTIDs are the transactions that a server executed for its own clients.
+func nativeGTIDs(ctx context.Context, s *replication.Server) (replication.GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return replication.GTIDSet{}, err
@@ -62,7 +62,7 @@ func native(ctx context.Context, s *replication.Server) (replication.GTIDSet, er
 	return set.Without(others...), nil
 }
 
-// clientOrigins lists where clients are connected from, without ports.
+// clientOrigins lists the users and hosts of the connected clients, without ports.
 func clientOrigins(ctx context.Context, s *replication.Server) ([]string, error) {
 	all, err := account.Clients(ctx, s)
 	if err != nil {
@@ -93,18 +93,18 @@ func (s stragglersOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Apply waits for silence.
+// Apply waits until the server is quiet.
 func (s stragglersOp) Apply(ctx context.Context) error {
-	last, err := native(ctx, s.server)
+	last, err := nativeGTIDs(ctx, s.server)
 	if err != nil {
 		return err
 	}
-	quiet, said := time.Now(), ""
-	for time.Since(quiet) < s.quietFor {
+	quietSince, noted := time.Now(), ""
+	for time.Since(quietSince) < s.quietFor {
 		if err := wait.For(ctx, min(200*time.Millisecond, s.quietFor)); err != nil {
 			return fmt.Errorf("wait for the stragglers of %s: %w", s.server.Name(), err)
 		}
-		now, err := native(ctx, s.server)
+		now, err := nativeGTIDs(ctx, s.server)
 		if err != nil {
 			return err
 		}
@@ -115,25 +115,25 @@ func (s stragglersOp) Apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if text := strings.Join(origins, ", "); text != said {
+		if text := strings.Join(origins, ", "); text != noted {
 			report.Note(ctx, "%s is still written to; connected: %s", s.server.Name(), text)
-			said = text
+			noted = text
 		}
-		quiet, last = time.Now(), now
+		quietSince, last = time.Now(), now
 	}
 	return nil
 }
 
-// Verify looks for a short moment.
+// Verify checks for half a second that the server is quiet.
 func (s stragglersOp) Verify(ctx context.Context) error {
-	first, err := native(ctx, s.server)
+	first, err := nativeGTIDs(ctx, s.server)
 	if err != nil {
 		return err
 	}
 	if err := wait.For(ctx, min(500*time.Millisecond, s.quietFor)); err != nil {
 		return err
 	}
-	again, err := native(ctx, s.server)
+	again, err := nativeGTIDs(ctx, s.server)
 	if err == nil && !again.Equal(first) {
 		err = report.Transient(fmt.Errorf("verify: %s was written to again", s.server.Name()), s.quietFor)
 	}

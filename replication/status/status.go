@@ -136,7 +136,7 @@ func binlogKept(v map[string]string) (time.Duration, error) {
 }
 
 func linkStatus(ctx context.Context, from, to *replication.Server) Link {
-	status, err := link.Op{From: from, To: to}.Status(ctx)
+	status, err := link.Status(ctx, from, to)
 	if err != nil {
 		return Link{Error: err.Error()}
 	}

@@ -2,42 +2,14 @@ package status
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/fence"
 	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
-
-// H5: the account says nothing about whose a session is.
-func TestOldSessionsUnderMigratesLogin(t *testing.T) {
-	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
-		p := replicationtest.StartApp(t, flavor)
-		app := replicationtest.Session(t, p.SourceInstance, "root", "")
-		other := replicationtest.Server(t, p.SourceInstance, replication.Source, remote.NewLocal("source")) // another process of migrate
-		own, err := other.Session(t.Context())
-		require.NoError(t, err)
-		defer own.Close()
-		require.NoError(t, replicationtest.Apply(t, link.Increment(p.Source)))
-
-		require.Eventually(t, func() bool { return Read(t.Context(), p.Pair).Source.Clients == 1 },
-			10*time.Second, 10*time.Millisecond, "sessions that end at this moment aside")
-		state, err := link.OldSessions(p.Source, false).Op.Check(t.Context())
-		require.NoError(t, err)
-		require.Contains(t, state.Now, "root from localhost")
-		require.ErrorContains(t, link.OldSessions(p.Source, false).Op.Verify(t.Context()), "root from localhost")
-		require.NoError(t, app.PingContext(t.Context()))
-
-		require.NoError(t, replicationtest.Apply(t, link.OldSessions(p.Source, true)))
-		require.Error(t, app.PingContext(t.Context()))
-		require.NoError(t, own.PingContext(t.Context()), "migrate's own sessions stay")
-	})
-}
 
 func TestStatus(t *testing.T) { // I5
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {

@@ -17,7 +17,7 @@ func TestUnlinkLostNeedsTheTargetOnly(t *testing.T) {
 		link := Start(p.Source, p.Target)
 		state, err := link.Op.Check(t.Context())
 		require.NoError(t, err)
-		linked(t, p.Pair, true)
+		startLinks(t, p.Pair, true)
 		how, err := SourceAnswers(t.Context(), p.Pair)
 		require.NoError(t, err)
 		require.Equal(t, "main (source) answers", how)

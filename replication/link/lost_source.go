@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 )
 
-// SourceAnswers says by what a pair's source still shows that it is there; ""
-// when neither this machine nor the target reaches it. The error is the target's.
+// SourceAnswers returns the evidence that a pair's source is still running, or "" if
+// neither this machine nor the target reaches it. An error is the target's.
 func SourceAnswers(ctx context.Context, p replication.Pair) (how string, err error) {
 	switch err := ping(ctx, p.Source); {
 	case err == nil:
@@ -28,7 +28,7 @@ func SourceAnswers(ctx context.Context, p replication.Pair) (how string, err err
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("look for %s: %w", p.Source.Name(), err)
 	}
-	status, err := Op{p.Source, p.Target}.Status(ctx)
+	status, err := Status(ctx, p.Source, p.Target)
 	if err == nil && status.IORunning == "Yes" {
 		how = fmt.Sprintf("%s is connected to %s (it may take a minute to notice that it is not)", p.Target.Name(), p.Source.Name())
 	}
@@ -43,43 +43,45 @@ func ping(ctx context.Context, s *replication.Server) error {
 	return db.PingContext(ctx)
 }
 
-// unlinkLostOp ends both links of a pair on its target alone.
-type unlinkLostOp struct {
+// stopLostOp ends both links of a pair, on its target only.
+type stopLostOp struct {
 	pair   replication.Pair
 	before json.RawMessage
 }
 
-// StopLost returns the step of `finish` without a source: the target stops and
-// forgets the link from it, gets back the applier settings that before, the
-// State.Before of Link's step, holds (nil leaves them), and drops the accounts
-// that the source logged in by.
+// StopLost returns the step of `finish` for a source that is lost: the target stops
+// the link from it and forgets it, drops the accounts that the source logged in with,
+// and gets back its applier settings. They are in before, the State.Before of Start's
+// step; nil leaves them as they are.
 func StopLost(p replication.Pair, before json.RawMessage) plan.Step {
 	return plan.Step{
 		Name:       "unlink-lost-" + p.Name,
 		Summary:    fmt.Sprintf("%s stops following %s, which is lost, and does not let it in any more", p.Target.Name(), p.Source.Name()),
 		CannotUndo: "the source is given up",
-		Op:         unlinkLostOp{p, before},
+		Op:         stopLostOp{p, before},
 	}
 }
 
-// forward is the link that the target still has; accounts are what it made for the other.
-func (u unlinkLostOp) forward() Op { return Op{u.pair.Source, u.pair.Target} }
+// forward is the link from the lost source, which the target still has.
+func (s stopLostOp) forward() linkOp { return linkOp{s.pair.Source, s.pair.Target} }
 
-func (u unlinkLostOp) accounts() []account.Login {
-	return []account.Login{Op{u.pair.Target, u.pair.Source}.account(), binlog.ReaderLogin(u.pair.Target)}
+// accounts are the target's accounts for the source: of the reverse link and of the
+// binlog's reader.
+func (s stopLostOp) accounts() []account.Login {
+	return []account.Login{linkOp{s.pair.Target, s.pair.Source}.account(), binlog.ReaderLogin(s.pair.Target)}
 }
 
-// Check is done when the target has neither link nor accounts.
-func (u unlinkLostOp) Check(ctx context.Context) (plan.State, error) {
+// Check is done if the target has neither the link nor the accounts.
+func (s stopLostOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Done: true, Now: "does not replicate", Want: "does not replicate"}
-	status, err := u.forward().Status(ctx)
+	status, err := s.forward().status(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
 	if status.Configured {
-		state.Done, state.Now = false, describeLink(status)
+		state.Done, state.Now = false, describe(status)
 	}
-	for _, account := range u.accounts() {
+	for _, account := range s.accounts() {
 		hosts, err := account.Hosts(ctx)
 		if err != nil {
 			return plan.State{}, err
@@ -92,21 +94,15 @@ func (u unlinkLostOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply ends the link and drops the accounts.
-func (u unlinkLostOp) Apply(ctx context.Context) error {
-	before := u.before
-	if len(before) == 0 {
-		current, err := u.forward().appliers(ctx)
-		if err != nil {
-			return err
-		}
-		if before, err = json.Marshal(linkBefore{current}); err != nil {
-			return err
-		}
-	}
-	if err := u.forward().end(ctx, before); err != nil {
+func (s stopLostOp) Apply(ctx context.Context) error {
+	before, err := s.forward().orCurrent(ctx, s.before)
+	if err != nil {
 		return err
 	}
-	for _, account := range u.accounts() {
+	if err := s.forward().forget(ctx, before); err != nil {
+		return err
+	}
+	for _, account := range s.accounts() {
 		if err := account.Drop(ctx); err != nil {
 			return err
 		}
@@ -115,13 +111,13 @@ func (u unlinkLostOp) Apply(ctx context.Context) error {
 }
 
 // Verify asks the target.
-func (u unlinkLostOp) Verify(ctx context.Context) error {
-	state, err := u.Check(ctx)
+func (s stopLostOp) Verify(ctx context.Context) error {
+	state, err := s.Check(ctx)
 	if err == nil && !state.Done {
-		err = fmt.Errorf("verify the end of the link: %s %s", u.pair.Target.Name(), state.Now)
+		err = fmt.Errorf("verify the end of the link: %s %s", s.pair.Target.Name(), state.Now)
 	}
 	return err
 }
 
-// Undo cannot bring back what is lost.
-func (unlinkLostOp) Undo(context.Context, json.RawMessage) error { return nil }
+// Undo does nothing: what is lost cannot be brought back.
+func (stopLostOp) Undo(context.Context, json.RawMessage) error { return nil }
