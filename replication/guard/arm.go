@@ -17,8 +17,8 @@ import (
 // armOp starts the guard before the critical section.
 type armOp struct{ Guard }
 
-// Arm returns the step that starts the guard of a switch. It comes right
-// before the fence of g.From, while g.To is fenced still.
+// Arm returns the step that starts the guard of a switch. It comes right before the
+// fence of g.From, while g.To is still fenced.
 func Arm(g Guard) plan.Step {
 	return plan.Step{
 		Name:    "guard-" + string(g.From.Side()),
@@ -27,12 +27,12 @@ func Arm(g Guard) plan.Step {
 	}
 }
 
-// Check reads the guard's state. It is done, too, once the switch is: a guard
-// armed then would open the side that was left. It is not done while a guard of
-// a switch the other way is left: that would undo this one.
+// Check reads the guard's state. It is also done once the switch is: a guard that is
+// armed then would open the side that the writers have left. It is not done while the
+// guard of a switch in the other direction is left, which would undo this switch.
 func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "guarded"}
-	now, err := a.state(ctx)
+	now, err := a.read(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -44,13 +44,13 @@ func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	left, err := a.opposite().left(ctx)
+	leftover, err := a.opposite().leftover(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
 	switch {
-	case left != "":
-		state.Now = left
+	case leftover != "":
+		state.Now = leftover
 	case from.Closed && !to.Closed:
 		state.Done, state.Now = true, "the switch is done: "+a.To.Name()+" accepts application writes"
 	case !now.alive:
@@ -67,13 +67,13 @@ func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Apply settles what a switch the other way has left, and starts the guard, or
-// starts it again where its process is gone.
+// Apply settles the guard that a switch in the other direction has left, and starts
+// this one, or starts it again if its process has ended.
 func (a armOp) Apply(ctx context.Context) error {
 	if err := a.opposite().settle(ctx); err != nil {
 		return err
 	}
-	state, err := a.state(ctx)
+	state, err := a.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,14 +87,14 @@ func (a armOp) Apply(ctx context.Context) error {
 	}
 	switch state.token {
 	case tokenHandover, tokenReverting, tokenGuarding:
-		// The decision stands: `from` must not be opened any more.
+		// The switch is decided: `from` must not be opened any more.
 		if state.alive {
 			return nil
 		}
 		return a.start(ctx, tokenHandover)
 	}
 	if from.Closed && !to.Closed {
-		return nil // the switch is done, perhaps by what was settled
+		return nil // the switch is done, perhaps by the guard that was settled
 	}
 	if !to.Closed {
 		return report.WithHint(fmt.Errorf("guard of %s: %s accepts application writes already", a.From.Name(), a.To.Name()),
@@ -111,8 +111,8 @@ func (a armOp) Apply(ctx context.Context) error {
 	return a.start(ctx, tokenArmed)
 }
 
-// awaitRelease waits until an older guard has opened `from`: it is not replaced
-// while both sides are fenced, because nobody would guard them in between.
+// awaitRelease waits until an older guard has opened `from`. That guard is not replaced
+// while both sides are fenced, because there would be none for a moment.
 func (a armOp) awaitRelease(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, replication.RestoreTimeout)
 	defer cancel()
@@ -127,7 +127,7 @@ func (a armOp) awaitRelease(ctx context.Context) error {
 	}
 }
 
-// Verify asks the machine.
+// Verify asks the host.
 func (a armOp) Verify(ctx context.Context) error {
 	state, err := a.Check(ctx)
 	if err != nil {
@@ -139,9 +139,9 @@ func (a armOp) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Undo ends the guard. It comes after the fence's Undo has opened `from`.
+// Undo ends the guard, after the Undo of the fence has opened `from`.
 func (a armOp) Undo(ctx context.Context, _ json.RawMessage) error {
-	state, err := a.state(ctx)
+	state, err := a.read(ctx)
 	if err != nil {
 		return err
 	}

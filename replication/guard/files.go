@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// files are the contents of the guard's folder. They hold passwords: they
-// travel in the input of a session and stand in files of mode 0600.
+// files are the contents of the guard's folder, by file name. They hold passwords: they
+// travel in the input of a session, and the files have mode 0600.
 func (g Guard) files(ctx context.Context, user string, password secret.Value) (map[string]string, error) {
 	dialect, err := g.From.Dialect(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 	unfence := dialect.LiftFence()
 	return map[string]string{
 		"guard.sh": guardScript,
-		"settings": "dropin=" + remote.Quote(dropin) + "\n", // the client is added on the machine
+		"settings": "dropin=" + remote.Quote(dropin) + "\n", // startScript adds the client
 		"from.cnf": localOptions(g.From.Config),
 		"from.sql": unfence,
 		"to.cnf":   networkOptions(dialect, endpoint, user, password),
@@ -43,7 +43,7 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 	}, nil
 }
 
-// localOptions are the client's options for the server on the same machine.
+// localOptions are the client's options for the server on the guard's host.
 func localOptions(cfg replication.ServerConfig) string {
 	text := "[client]\nconnect-timeout=3\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
 	if cfg.Network == "unix" {
@@ -59,9 +59,8 @@ func networkOptions(d *dialect.Dialect, endpoint replication.Endpoint, user stri
 		"\nuser=" + setting.ClientOption(user) + "\npassword=" + setting.ClientOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n" + d.ClientTLS()
 }
 
-// startScript writes the files, tries both logins, and starts the guard apart
-// from this session, so that its end does not end the guard: by systemd where
-// it runs, else in a session of its own.
+// startScript writes the files, tries both logins, and starts the guard in the state
+// initial.
 func startScript(files map[string]string, clients string, initial token) string {
 	var b strings.Builder
 	b.WriteString("umask 077\nend\nclients=" + remote.Quote(clients) + "\nrm -rf \"$dir\" && mkdir -p \"$dir\" || exit 1\n")
@@ -79,12 +78,15 @@ echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/from.cnf" >/dev/nul
 echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/to.cnf" >/dev/null || exit %d
 extend && : >"$dir/%s" || exit 1
 `, exitNoClient, exitLocalLogin, exitNetworkLogin, initial)
-	b.WriteString(launch)
+	b.WriteString(launchScript)
+	fmt.Fprintf(&b, "started || exit %d\n", exitNotStarted)
 	return b.String()
 }
 
-// launch starts the guard's process and waits until it has said its number.
-const launch = `
+// launchScript starts the guard's process and waits until it has written its process
+// id. The process is outside of the script's session, which may end before it: a unit
+// of systemd if that runs, else a session of its own.
+const launchScript = `
 started() {
 	n=0
 	until alive; do
@@ -98,5 +100,4 @@ if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
 	started && exit 0
 fi
 setsid sh "$dir/guard.sh" "$dir" </dev/null >/dev/null 2>&1 &
-started || exit 18
 `

@@ -16,42 +16,43 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Guard is the safety of one switch of writers from one server of a pair to the
-// other: a small process on the machine of `from` that makes one side writable
-// again when the controller does not, whatever happened to it (invariant I3).
-// docs/protocols.md has its state machine.
+// Guard protects one switch of the writers from one server of a pair to the other: a
+// small process on the host of From makes one side writable again if the controller
+// does not, whatever has happened to the controller (invariant I3). docs/protocols.md
+// has its state machine.
 type Guard struct {
-	Pair     string // names its folder
+	Pair     string // the pair's name, a part of the folder's
 	From, To *replication.Server
-	// Budget is the longest time that both sides may be fenced; default 10 s.
+	// Budget is the longest time that both sides may be fenced; 0 is 10 s.
 	Budget time.Duration
-	// Dir holds the guards' folders on the machine; default /run/migrate.
+	// Dir is the folder on the host that holds the guards' folders; "" is /run/migrate.
 	Dir string
 }
 
 //go:embed guard.sh
 var guardScript string
 
-// token is the state of a guard: the name of the one file that is renamed.
+// token is the state of a guard. It is the name of a file, and a change of state is a
+// rename of that file.
 type token string
 
 const (
 	tokenNone      token = ""          // no guard
 	tokenArmed     token = "armed"     // at the deadline `from` is released
-	tokenReleased  token = "released"  // the guard unfences `from`, and goes on doing so
+	tokenReleased  token = "released"  // the guard unfences `from` again and again
 	tokenHandover  token = "handover"  // at the deadline the guard unfences `to`
-	tokenGuarding  token = "guarding"  // the guard unfences `to`, and goes on doing so
+	tokenGuarding  token = "guarding"  // the guard unfences `to` again and again
 	tokenReverting token = "reverting" // the controller takes `to` back; at the deadline the guard unfences it
-	tokenReturning token = "returning" // `from` has all of `to`; at the deadline it is released
+	tokenReturning token = "returning" // `from` has all transactions of `to`; at the deadline it is released
 	tokenDone      token = "done"      // the guard ends
 )
 
-// guardState is what is there on the machine.
-type guardState struct {
-	token token
-	alive bool          // its process runs
-	late  bool          // its deadline has passed
-	left  time.Duration // until the deadline; negative once it has passed
+// hostState is the state of the guard on its host.
+type hostState struct {
+	token     token
+	alive     bool          // its process runs
+	late      bool          // its deadline has passed
+	remaining time.Duration // until the deadline; negative once it has passed
 }
 
 // Exit statuses of the scripts.
@@ -70,7 +71,8 @@ func (g Guard) budget() time.Duration {
 	return 10 * time.Second
 }
 
-// folder is the guard's folder. Both directions may have the same machine.
+// folder is the guard's folder on the host. The guards of both directions may share a
+// host.
 func (g Guard) folder() string {
 	dir := g.Dir
 	if dir == "" {
@@ -79,7 +81,7 @@ func (g Guard) folder() string {
 	return dir + "/guard-" + g.Pair + "-" + string(g.From.Side())
 }
 
-// login is the guard's account on `to`; it can lift the fence and nothing else.
+// login is the guard's account on `to`. It may lift the fence and nothing else.
 func (g Guard) login(ctx context.Context) (account.Login, error) {
 	dialect, err := g.To.Dialect(ctx)
 	if err != nil {
@@ -88,7 +90,7 @@ func (g Guard) login(ctx context.Context) (account.Login, error) {
 	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard", Grant: dialect.UnfencePrivilege() + " ON *.*"}, nil
 }
 
-// prelude defines what every script uses.
+// prelude defines the variables and functions that every script uses.
 func (g Guard) prelude() string {
 	return `set -u
 dir=` + remote.Quote(g.folder()) + `
@@ -113,7 +115,7 @@ end() {
 `
 }
 
-// run runs a script after the prelude on the machine of `from`.
+// run runs the prelude and a script on the host of `from`, and returns its output.
 func (g Guard) run(ctx context.Context, script string) (string, error) {
 	host := g.From.Host()
 	if host == nil {
@@ -127,8 +129,8 @@ func (g Guard) run(ctx context.Context, script string) (string, error) {
 	return out.String(), nil
 }
 
-// state reads the guard's state; it changes nothing.
-func (g Guard) state(ctx context.Context) (guardState, error) {
+// read reads the guard's state. It changes nothing.
+func (g Guard) read(ctx context.Context) (hostState, error) {
 	out, err := g.run(ctx, `
 token=
 for t in armed released handover guarding reverting returning done; do
@@ -138,30 +140,30 @@ left=0
 if [ -e "$dir/deadline" ]; then left=$(($(cat "$dir/deadline") - $(now))); fi
 if alive; then echo "$left yes $token"; else echo "$left no $token"; fi`)
 	if err != nil {
-		return guardState{}, err
+		return hostState{}, err
 	}
 	fields := strings.Fields(out)
 	if len(fields) < 2 {
-		return guardState{}, fmt.Errorf("guard of %s: unexpected state %q", g.From.Name(), out)
+		return hostState{}, fmt.Errorf("guard of %s: unexpected state %q", g.From.Name(), out)
 	}
 	hundredths, err := strconv.ParseInt(fields[0], 10, 64)
 	if err != nil {
-		return guardState{}, fmt.Errorf("guard of %s: unexpected deadline %q", g.From.Name(), fields[0])
+		return hostState{}, fmt.Errorf("guard of %s: unexpected deadline %q", g.From.Name(), fields[0])
 	}
-	state := guardState{left: time.Duration(hundredths) * 10 * time.Millisecond, alive: fields[1] == "yes"}
-	state.late = state.left <= 0
+	now := hostState{remaining: time.Duration(hundredths) * 10 * time.Millisecond, alive: fields[1] == "yes"}
+	now.late = now.remaining <= 0
 	if len(fields) > 2 {
-		state.token = token(fields[2])
+		now.token = token(fields[2])
 	}
-	return state, nil
+	return now, nil
 }
 
-// errLost is a state that the other party changed first.
+// errLost says that the guard has changed its state before the controller could.
 var errLost = errors.New("the guard acted first")
 
-// change renames the state to `to` from the first of from that it is in, and
-// is content when it is in `to` already: an answer may have been lost. With
-// extend the deadline is set anew before.
+// change changes the state from any of `from` to `to`. A guard that is in `to` already
+// is no error, because the answer of an earlier attempt may have been lost. extend
+// renews the deadline first. It returns errLost if the guard is in another state.
 func (g Guard) change(ctx context.Context, to token, extend bool, from ...token) error {
 	var b strings.Builder
 	if extend {
@@ -178,8 +180,8 @@ func (g Guard) change(ctx context.Context, to token, extend bool, from ...token)
 	return err
 }
 
-// remove ends the guard and takes its account and its folder away; the folder
-// last, so that a run that was cut short still sees that something is left.
+// remove ends the guard and removes its account and its folder. It removes the folder
+// last, so that a run after an interrupted one still sees that something is left.
 func (g Guard) remove(ctx context.Context) error {
 	account, err := g.login(ctx)
 	if err != nil {
@@ -188,7 +190,7 @@ func (g Guard) remove(ctx context.Context) error {
 	if err := account.Drop(ctx); err != nil {
 		return err
 	}
-	// A guard that was about to act gets the time to end by itself.
+	// A guard that is just acting gets the time to end by itself.
 	_, err = g.run(ctx, `
 if [ -e "$dir/done" ]; then stopped 120; fi
 end
@@ -196,9 +198,9 @@ rm -rf "$dir"`)
 	return err
 }
 
-// start writes the guard's files and starts it in state initial. An older guard
-// is ended first. Both of its ways to unfence are logged in to before: a guard
-// that could not act would be worse than none.
+// start writes the guard's files and starts it in the state initial. It ends an older
+// guard first. It also tries the guard's logins to both servers before: a guard that
+// cannot act would be worse than none.
 func (g Guard) start(ctx context.Context, initial token) error {
 	user, err := g.login(ctx)
 	if err != nil {
@@ -228,7 +230,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 	return nil
 }
 
-// explain adds what to do about a guard that cannot start.
+// explain adds a hint to the error of a guard that cannot start.
 func (g Guard) explain(ctx context.Context, err error) error {
 	switch replication.ExitStatus(err) {
 	case exitNoClient:

@@ -1,13 +1,13 @@
-# The guard of a switch: see docs/protocols.md, "The guard". It runs on the
-# machine of the server that is being fenced, apart from the session that
-# started it. The one file that names the state is changed by rename only, so
-# the guard and the controller can never both win a change.
+# The guard of a switch: see docs/protocols.md, "The guard". It runs on the host of
+# the server that is being fenced, outside of the session that started it. The one
+# file that names the state changes by rename only, so the guard and the controller
+# can never both win a change.
 set -u
 cd "$1" || exit 1
 . ./settings
 echo $$ >pid.new && mv -f pid.new pid
 
-# hundredths of a second since the machine started
+# hundredths of a second since the host started
 now() {
 	read -r up _ </proc/uptime
 	echo "${up%.*}${up#*.}"
@@ -29,13 +29,13 @@ while :; do
 	elif [ -e reverting ]; then
 		late && take reverting guarding
 	elif [ -e released ]; then
-		# Until the controller takes note: one that slept may fence once more.
+		# Again and again: a controller that was suspended may fence once more.
 		if [ -n "$dropin" ]; then rm -f "$dropin"; fi
 		sql from && sleep 0.4
 	elif [ -e guarding ]; then
 		sql to && sleep 0.4 # as above
 	else
-		exit 0 # done, or taken away
+		exit 0 # done, or removed
 	fi
 	sleep 0.1
 done

@@ -11,39 +11,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
-	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/fence"
 	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
-	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/wait"
 )
 
-func TestStepsAreUnknownBeforeTheirHostIsMade(t *testing.T) {
-	s := replicationtest.Server(t, servertest.Start(t, servertest.MariaDB), replication.Source, remote.NewLocal("source"))
-	absent := replication.NewServer(replication.ServerConfig{
-		Name: "main (target)", Side: replication.Target, Host: replicationtest.AbsentHost{}, Network: "unix", Address: "/none", User: "root",
-	})
-	g := Guard{Pair: "main", From: s, To: absent, Dir: t.TempDir()}
-	for _, step := range []plan.Step{
-		link.Start(s, absent), link.Increment(absent), link.OldSessions(absent, false), fence.Set(absent, fence.Options{}),
-		fence.Lift(absent), schema.Events(absent, nil, true), link.HeartbeatTable(replication.Pair{Source: s, Target: absent}),
-		link.LagBelow(s, absent, time.Second, time.Second), link.RoundTrip(s, absent), link.Drain(s, absent, time.Second),
-		link.Start(absent, s), link.RoundTrip(absent, s), link.LagBelow(absent, s, time.Second, time.Second),
-		link.Stragglers(absent, time.Second), Arm(g), Handover(g),
-	} {
-		state, err := step.Op.Check(t.Context())
-		require.NoError(t, err, step.Name)
-		require.True(t, state.Unknown, step.Name)
-		require.NoError(t, step.Op.Undo(t.Context(), nil), step.Name)
-	}
-}
-
-// newGuard returns the guard of a cutover of p and removes what the test leaves of it.
+// newGuard returns the guard of a cutover of p, whose process ends with the test.
 func newGuard(t testing.TB, p *replicationtest.Pair, budget time.Duration) Guard {
 	t.Helper()
 	g := Guard{Pair: p.Name, From: p.Source, To: p.Target, Budget: budget, Dir: t.TempDir()}
@@ -112,37 +89,37 @@ func guardProcesses(t *testing.T, g Guard) []string {
 	return found
 }
 
-// watch samples which side lets writes in, as an application would find out,
-// and fails the test when both do (I2) or neither for too long (I3).
-type watch struct {
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	both    []string
-	closed  time.Duration // the longest time that neither did
-	samples int
+// sideWatch samples which sides accept application writes: never both (I2), and never
+// none of them for too long (I3).
+type sideWatch struct {
+	cancel        context.CancelFunc
+	wg            sync.WaitGroup
+	bothOpen      []string
+	longestClosed time.Duration // the longest time that neither side accepted writes
+	samples       int
 }
 
-func startWatch(t testing.TB, p *replicationtest.Pair) *watch {
+func startSideWatch(t testing.TB, p *replicationtest.Pair) *sideWatch {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watch{cancel: cancel}
+	w := &sideWatch{cancel: cancel}
 	t.Cleanup(w.stop)
 	w.wg.Go(func() {
 		lastOpen := time.Now()
 		for ctx.Err() == nil {
-			// The sides are asked one after the other; the one that was open
-			// first is asked again, or a switch in between would look like both.
+			// The sides are asked one after the other. The source is asked once more:
+			// else a switch in between would look like two open sides.
 			source, err1 := fence.ReadRunning(ctx, p.Source)
 			target, err2 := fence.ReadRunning(ctx, p.Target)
 			again, err3 := fence.ReadRunning(ctx, p.Source)
 			if err1 == nil && err2 == nil && err3 == nil {
 				w.samples++
 				if source.Open && target.Open && again.Open {
-					w.both = append(w.both, time.Now().String())
+					w.bothOpen = append(w.bothOpen, time.Now().String())
 				}
 				if source.Open || target.Open || again.Open {
 					lastOpen = time.Now()
 				}
-				w.closed = max(w.closed, time.Since(lastOpen))
+				w.longestClosed = max(w.longestClosed, time.Since(lastOpen))
 			}
 			_ = wait.For(ctx, 5*time.Millisecond)
 		}
@@ -150,17 +127,17 @@ func startWatch(t testing.TB, p *replicationtest.Pair) *watch {
 	return w
 }
 
-func (w *watch) stop() {
+func (w *sideWatch) stop() {
 	w.cancel()
 	w.wg.Wait()
 }
 
-func (w *watch) require(t *testing.T, budget time.Duration) {
+func (w *sideWatch) require(t *testing.T, budget time.Duration) {
 	t.Helper()
 	w.stop()
 	require.Greater(t, w.samples, 10)
-	require.Empty(t, w.both, "I2: both sides accepted application writes")
-	require.Less(t, w.closed, budget, "I3: both sides were fenced for too long")
+	require.Empty(t, w.bothOpen, "I2: both sides accepted application writes")
+	require.Less(t, w.longestClosed, budget, "I3: both sides were fenced for too long")
 }
 
 func TestSwitchUnderLoad(t *testing.T) { // I1, I2, I3
@@ -171,7 +148,7 @@ func TestSwitchUnderLoad(t *testing.T) { // I1, I2, I3
 		old, fresh := replicationtest.StartHammer(t, p.SourceInstance, "source"), replicationtest.StartHammer(t, p.TargetInstance, "target")
 		old.Wait(t, 100)
 		require.Zero(t, fresh.Count(), "I2: the target is fenced")
-		w := startWatch(t, p)
+		w := startSideWatch(t, p)
 
 		g := newGuard(t, p, 20*time.Second)
 		for _, step := range []interface{ Apply(context.Context) error }{
@@ -193,7 +170,7 @@ func TestSwitchUnderLoad(t *testing.T) { // I1, I2, I3
 			old.RequireOn(t, s)
 			fresh.RequireOn(t, s)
 		}
-		t.Logf("no side accepted writes for %s", w.closed)
+		t.Logf("no side accepted writes for %s", w.longestClosed)
 	})
 }
 
@@ -201,7 +178,7 @@ func TestGuardReleasesTheSourceWhenTheControllerIsGone(t *testing.T) { // I3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := guardedPair(t, flavor)
 		const budget = 3 * time.Second
-		w := startWatch(t, p)
+		w := startSideWatch(t, p)
 		g := newGuard(t, p, budget)
 		require.NoError(t, Arm(g).Op.Apply(t.Context()))
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: time.Second}).Op.Apply(t.Context()))
@@ -213,7 +190,7 @@ func TestGuardReleasesTheSourceWhenTheControllerIsGone(t *testing.T) { // I3
 		require.ErrorIs(t, err, ErrReleased)
 		require.False(t, isOpen(t, p.Target))
 
-		// A controller that slept fences late: the guard is still there.
+		// A controller that was suspended fences late: the guard is still there.
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: time.Second}).Op.Apply(t.Context()))
 		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
 		p.SourceInstance.Restart()
@@ -235,7 +212,7 @@ func TestGuardCompletesTheHandoverWhenTheControllerIsGone(t *testing.T) { // I3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := guardedPair(t, flavor)
 		g := newGuard(t, p, 3*time.Second)
-		w := startWatch(t, p)
+		w := startSideWatch(t, p)
 		require.NoError(t, Arm(g).Op.Apply(t.Context()))
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: time.Second}).Op.Apply(t.Context()))
 		require.NoError(t, handoverOp{g}.drain(t.Context()))
@@ -245,10 +222,10 @@ func TestGuardCompletesTheHandoverWhenTheControllerIsGone(t *testing.T) { // I3
 		require.False(t, isOpen(t, p.Source))
 		w.require(t, 6*time.Second)
 
-		// Resumed, it finds the switch done and clears up.
+		// The resumed run finds the switch done and removes the guard.
 		state, err := Handover(g).Op.Check(t.Context())
 		require.NoError(t, err)
-		require.False(t, state.Done, "there is a guard to clear away")
+		require.False(t, state.Done, "there is a guard to remove")
 		require.NoError(t, Handover(g).Op.Apply(t.Context()))
 		require.NoError(t, Handover(g).Op.Verify(t.Context()))
 		p.TargetInstance.Restart()
@@ -260,7 +237,7 @@ func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := guardedPair(t, flavor)
 		g := newGuard(t, p, 3*time.Second)
-		w := startWatch(t, p)
+		w := startSideWatch(t, p)
 		require.NoError(t, Arm(g).Op.Apply(t.Context()))
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: time.Second}).Op.Apply(t.Context()))
 		require.NoError(t, Handover(g).Op.Apply(t.Context()))
@@ -268,7 +245,7 @@ func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
 
 		// The undo of the completed switch dies when it has fenced the target again.
 		h := handoverOp{g}
-		now, err := h.world(t.Context(), fence.ReadRunning)
+		now, err := h.observe(t.Context(), fence.ReadRunning)
 		require.NoError(t, err)
 		require.NoError(t, h.revert(t.Context(), now))
 		require.NoError(t, fence.Close(t.Context(), p.Target))
@@ -278,7 +255,7 @@ func TestGuardOpensTheTargetWhenTheUndoDies(t *testing.T) { // I2, I3
 		require.ErrorContains(t, Handover(g).Op.Undo(t.Context(), nil), "the guard has handed over")
 		require.True(t, isOpen(t, p.Target))
 
-		// Run again it is completed, and can be taken back as a whole.
+		// The next run completes the switch, which can then be taken back as a whole.
 		g.Budget = time.Minute
 		require.NoError(t, Handover(g).Op.Apply(t.Context()))
 		require.NoError(t, Handover(g).Op.Undo(t.Context(), nil))
@@ -318,7 +295,7 @@ func isOpen(t *testing.T, s *replication.Server) bool {
 	return state.Open
 }
 
-func TestGuardNamesTheLegThatFails(t *testing.T) {
+func TestGuardNamesTheLoginThatFails(t *testing.T) {
 	p := guardedPair(t, servertest.MariaDB)
 	g := newGuard(t, p, time.Minute)
 	good := p.Target.Config.Endpoint

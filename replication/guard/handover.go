@@ -21,13 +21,13 @@ import (
 // handoverOp gives the writers to the other side.
 type handoverOp struct{ Guard }
 
-// ErrReleased is wrapped by the error of a handover that came too late: the
-// guard has opened the old side again.
+// ErrReleased says that a handover came too late: the guard has opened the old side
+// again.
 var ErrReleased = errors.New("the guard has released the old side")
 
-// Handover returns the step that opens g.To to application writes, once
-// g.From's are drained. One rename decides between it and the guard, so the two
-// sides never both accept writes (invariant I2).
+// Handover returns the step that opens g.To to application writes once it has every
+// write of g.From. One rename decides between the step and the guard, so the two sides
+// never both accept writes (invariant I2).
 func Handover(g Guard) plan.Step {
 	return plan.Step{
 		Name:    "handover-" + string(g.To.Side()),
@@ -36,24 +36,24 @@ func Handover(g Guard) plan.Step {
 	}
 }
 
-// world is both fences, as they are in force, and the guard.
-type world struct {
+// observation is the state of both fences and of the guard.
+type observation struct {
 	from, to fence.State
-	guard    guardState
+	guard    hostState
 }
 
-// world reads all of it at the same time, the fence of `to` by read: only
-// runningFence does without its machine.
-func (h handoverOp) world(ctx context.Context, read func(context.Context, *replication.Server) (fence.State, error)) (w world, err error) {
+// observe reads both fences and the guard concurrently. readTo reads the fence of `to`:
+// fence.Read also reads what is kept, fence.ReadRunning does not need the host of `to`.
+func (h handoverOp) observe(ctx context.Context, readTo func(context.Context, *replication.Server) (fence.State, error)) (now observation, err error) {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { w.guard, err = h.state(ctx); return err })
-	g.Go(func() (err error) { w.from, err = fence.ReadRunning(ctx, h.From); return err })
-	g.Go(func() (err error) { w.to, err = read(ctx, h.To); return err })
-	return w, g.Wait()
+	g.Go(func() (err error) { now.guard, err = h.read(ctx); return err })
+	g.Go(func() (err error) { now.from, err = fence.ReadRunning(ctx, h.From); return err })
+	g.Go(func() (err error) { now.to, err = readTo(ctx, h.To); return err })
+	return now, g.Wait()
 }
 
-// fences reads what is in force on both sides: only that is asked for while
-// nobody can write.
+// fences reads the fences in force on both sides, and nothing else: no client can write
+// meanwhile.
 func (h handoverOp) fences(ctx context.Context) (from, to fence.State, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { from, err = fence.ReadRunning(ctx, h.From); return err })
@@ -61,7 +61,7 @@ func (h handoverOp) fences(ctx context.Context) (from, to fence.State, err error
 	return from, to, g.Wait()
 }
 
-// Check reads both fences, and the rest where the switch may be done.
+// Check reads both fences, and everything else only if the switch may be done.
 func (h handoverOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: h.To.Name() + " accepts application writes"}
 	from, to, err := h.fences(ctx)
@@ -73,12 +73,12 @@ func (h handoverOp) Check(ctx context.Context) (plan.State, error) {
 		state.Now = h.To.Name() + " " + to.String()
 		return state, nil
 	}
-	w, err := h.world(ctx, fence.Read)
+	now, err := h.observe(ctx, fence.Read)
 	if err != nil {
 		return plan.State{}, err
 	}
-	state.Done = w.from.Closed && w.to.Open && !w.to.Kept && w.guard.token == tokenNone
-	state.Now = h.To.Name() + " " + w.to.String()
+	state.Done = now.from.Closed && now.to.Open && !now.to.Kept && now.guard.token == tokenNone
+	state.Now = h.To.Name() + " " + now.to.String()
 	return state, nil
 }
 
@@ -91,26 +91,26 @@ func (h handoverOp) Apply(ctx context.Context) error {
 	if !from.Closed {
 		return h.tooLate(ctx)
 	}
-	lock, err := h.decided(ctx, to)
+	lock, err := h.decideAndLock(ctx, to)
 	if err != nil {
 		return err
 	}
 	err = fence.OpenIn(ctx, h.To, lock)
-	lock.Close() // to take away the guard's account needs the lock
+	lock.Close() // disarm drops the guard's account, which needs the lock
 	if err != nil {
 		return err
 	}
 	return h.disarm(ctx)
 }
 
-// decided makes sure that `to` is the side to open, and returns the session to
-// open it in. That is made ready at the same time: once the decision has
-// fallen, nothing but the opening is left to do.
-func (h handoverOp) decided(ctx context.Context, to fence.State) (lock *replication.Session, err error) {
-	g, both := errgroup.WithContext(ctx)
+// decideAndLock makes sure that `to` is the side to open, and returns the locked session
+// to open it in. The session is made while `to` is drained, so that nothing but the
+// opening is left to do after the decision.
+func (h handoverOp) decideAndLock(ctx context.Context, to fence.State) (lock *replication.Session, err error) {
+	g, groupCtx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { lock, err = account.LockFence(ctx, h.To); return err })
-	if to.Closed { // else it was opened by an earlier run or the guard
-		g.Go(func() error { return h.drain(both) })
+	if to.Closed { // else an earlier run or the guard has opened it
+		g.Go(func() error { return h.drain(groupCtx) })
 	}
 	err = g.Wait()
 	if err == nil && to.Closed {
@@ -128,10 +128,10 @@ func (h handoverOp) drain(ctx context.Context) error {
 	return link.WaitDrained(ctx, h.From, h.To, h.budget())
 }
 
-// tooLate explains a handover whose old side is open.
+// tooLate explains a handover while the old side is open.
 func (h handoverOp) tooLate(ctx context.Context) error {
 	cause := link.ErrNotFenced
-	now, err := h.state(ctx)
+	now, err := h.read(ctx)
 	if err != nil {
 		return errors.Join(cause, err)
 	}
@@ -142,12 +142,13 @@ func (h handoverOp) tooLate(ctx context.Context) error {
 		"the switch took longer than its budget of %s, or the controller was gone: run it again", h.budget())
 }
 
-// decide takes the decision; `to` has everything.
+// decide wins the decision from the guard, or waits until the guard has carried out the
+// same one. `to` has everything.
 func (h handoverOp) decide(ctx context.Context) error {
 	err := h.change(ctx, tokenHandover, false, tokenArmed, tokenReturning, tokenReverting)
 	switch {
 	case errors.Is(err, errLost):
-		now, stateErr := h.state(ctx)
+		now, stateErr := h.read(ctx)
 		if stateErr != nil {
 			return errors.Join(err, stateErr)
 		}
@@ -162,7 +163,7 @@ func (h handoverOp) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !from.Closed { // lifted by someone else: the decision goes back
+	if !from.Closed { // someone else has lifted the fence: give the decision back
 		return errors.Join(h.tooLate(ctx), h.change(ctx, tokenReturning, true, tokenHandover))
 	}
 	return nil
@@ -196,7 +197,7 @@ func (h handoverOp) disarm(ctx context.Context) error {
 	if !to.Open {
 		return fmt.Errorf("hand over: %s %s", h.To.Name(), to)
 	}
-	// It may be in any of the states that end with `to` open, or gone.
+	// The guard may be in any state that ends with `to` open, or gone.
 	err = h.change(ctx, tokenDone, false, tokenHandover, tokenGuarding, tokenReverting)
 	if err != nil && !errors.Is(err, errLost) {
 		return err
@@ -204,46 +205,46 @@ func (h handoverOp) disarm(ctx context.Context) error {
 	return h.remove(ctx)
 }
 
-// Verify asks both servers and the machine.
+// Verify asks both servers and the guard's host.
 func (h handoverOp) Verify(ctx context.Context) error {
-	w, err := h.world(ctx, fence.Read)
+	now, err := h.observe(ctx, fence.Read)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !w.to.Open || w.to.Kept:
-		return fmt.Errorf("verify the handover: %s %s", h.To.Name(), w.to)
-	case !w.from.Closed:
-		return fmt.Errorf("verify the handover: %s %s", h.From.Name(), w.from)
-	case w.guard.token != tokenNone:
-		return fmt.Errorf("verify the handover: a guard is left in state %q", w.guard.token)
+	case !now.to.Open || now.to.Kept:
+		return fmt.Errorf("verify the handover: %s %s", h.To.Name(), now.to)
+	case !now.from.Closed:
+		return fmt.Errorf("verify the handover: %s %s", h.From.Name(), now.from)
+	case now.guard.token != tokenNone:
+		return fmt.Errorf("verify the handover: a guard is left in state %q", now.guard.token)
 	}
 	return nil
 }
 
-// Undo takes the writers back from `to`: guarded all the time, `to` is fenced,
-// `from` gets all that `to` has taken, and the guard's duty goes back to
-// opening `from`, which is left to the Undo of its fence.
+// Undo takes the writers back from `to`: it fences `to` and waits until `from` has every
+// write of it. A guard protects this all the time. In the end its duty is to open `from`
+// again, which the Undo of the fence of `from` will do.
 func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
-	w, err := h.world(ctx, fence.ReadRunning)
+	now, err := h.observe(ctx, fence.ReadRunning)
 	if err != nil {
 		return err
 	}
-	if w.to.Closed {
-		switch w.guard.token {
+	if now.to.Closed {
+		switch now.guard.token {
 		case tokenGuarding:
-			return h.keepDecision(errLost)
+			return h.explainLost(errLost)
 		case tokenHandover, tokenReverting:
-			// Decided and not opened yet, or an earlier Undo was cut short: `to` may
-			// hold writes that `from` lacks, so go on below.
+			// The handover was decided and `to` is not open yet, or an earlier Undo was
+			// interrupted: `to` may have writes that `from` lacks, so continue below.
 		default:
 			return nil
 		}
 	}
-	if !w.from.Closed {
+	if !now.from.Closed {
 		return report.Permanent(fmt.Errorf("take the writers back: both %s and %s accept application writes", h.From.Name(), h.To.Name()))
 	}
-	if err := h.revert(ctx, w); err != nil {
+	if err := h.revert(ctx, now); err != nil {
 		return err
 	}
 	if err := fence.Close(ctx, h.To); err != nil {
@@ -252,22 +253,22 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	if err := link.WaitDrained(ctx, h.To, h.From, h.budget()); err != nil {
 		return err
 	}
-	return h.keepDecision(h.change(ctx, tokenReturning, false, tokenReverting))
+	return h.explainLost(h.change(ctx, tokenReturning, false, tokenReverting))
 }
 
-// revert gives the guard the duty to open `to` again if this is cut short.
-func (h handoverOp) revert(ctx context.Context, w world) error {
-	if w.guard.alive && (w.guard.token == tokenHandover || w.guard.token == tokenReverting) {
-		return h.keepDecision(h.change(ctx, tokenReverting, true, tokenHandover))
+// revert makes the guard open `to` again if this Undo is interrupted.
+func (h handoverOp) revert(ctx context.Context, now observation) error {
+	if now.guard.alive && (now.guard.token == tokenHandover || now.guard.token == tokenReverting) {
+		return h.explainLost(h.change(ctx, tokenReverting, true, tokenHandover))
 	}
-	if w.guard.alive && w.guard.token == tokenGuarding {
-		return h.keepDecision(errLost)
+	if now.guard.alive && now.guard.token == tokenGuarding {
+		return h.explainLost(errLost)
 	}
 	return h.start(ctx, tokenReverting)
 }
 
-// keepDecision explains that the guard has decided for `to`.
-func (h handoverOp) keepDecision(err error) error {
+// explainLost explains that the guard has decided for `to`.
+func (h handoverOp) explainLost(err error) error {
 	if !errors.Is(err, errLost) {
 		return err
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// opposite is the guard of a switch the other way: on the other machine.
+// opposite is the guard of a switch in the other direction. It is on the other host.
 func (g Guard) opposite() Guard {
 	g.From, g.To = g.To, g.From
 	return g
 }
 
-// promises reports which side the guard in this state opens at the latest at
-// its deadline; nil where it opens none.
+// promises returns the side that the guard opens at its deadline at the latest in this
+// state; nil is none.
 func (g Guard) promises(t token) *replication.Server {
 	switch t {
 	case tokenArmed, tokenReleased, tokenReturning:
@@ -28,13 +28,12 @@ func (g Guard) promises(t token) *replication.Server {
 	return nil
 }
 
-// left reports whether anything of the guard is there, in words: "" is nothing.
-// Its machine not answering is an error: a guard that nobody sees goes on
-// opening its side.
-func (g Guard) left(ctx context.Context) (string, error) {
-	now, err := g.state(ctx)
+// leftover says what is left of the guard; "" is nothing. A host that does not answer
+// is an error: a guard on it may open its side at any time.
+func (g Guard) leftover(ctx context.Context) (string, error) {
+	now, err := g.read(ctx)
 	if err != nil {
-		return "", g.unseen(err)
+		return "", g.explainUnreachable(err)
 	}
 	if now.token != tokenNone {
 		return fmt.Sprintf("a guard of an earlier switch is left on the machine of %s (%s)", g.From.Name(), now.token), nil
@@ -50,28 +49,29 @@ func (g Guard) left(ctx context.Context) (string, error) {
 	return "the account of an earlier switch's guard is left on " + g.To.Name(), nil
 }
 
-// unseen explains why nothing goes on while the guard's machine does not answer.
-func (g Guard) unseen(err error) error {
+// explainUnreachable explains why the switch cannot begin while the guard's host does
+// not answer.
+func (g Guard) explainUnreachable(err error) error {
 	return report.WithHint(fmt.Errorf("look for the guard of an earlier switch: %w", err),
 		"make the machine of %s reachable for migrate: a guard that is left there would open %s or %s by itself",
 		g.From.Name(), g.From.Name(), g.To.Name())
 }
 
-// settle ends the guard of an earlier switch that was not completed: what it
-// has promised to open is opened, as it would have done itself, and then it is
-// taken away. A promise is not kept where the other side is open: somebody has
-// decided otherwise, and two sides never accept writes (invariant I2).
+// settle ends the guard of an earlier switch that was not completed: it opens the side
+// that the guard has promised to open, as the guard would have done, and then removes
+// the guard. The promise is void if the other side is open: then someone has decided
+// otherwise, and the two sides must never both accept writes (invariant I2).
 func (g Guard) settle(ctx context.Context) error {
-	now, err := g.state(ctx)
+	now, err := g.read(ctx)
 	if err != nil {
-		return g.unseen(err)
+		return g.explainUnreachable(err)
 	}
 	if promised := g.promises(now.token); promised != nil {
 		if err := g.keepPromise(ctx, promised); err != nil {
 			return err
 		}
 		report.Note(ctx, "the guard that an earlier switch left on the machine of %s (%s) is settled and taken away", g.From.Name(), now.token)
-		// The guard may have acted meanwhile, but it never changes its promise.
+		// The guard may act meanwhile, but it never promises another side.
 		err := g.change(ctx, tokenDone, false,
 			tokenArmed, tokenReturning, tokenReleased, tokenHandover, tokenReverting, tokenGuarding)
 		if err != nil && !errors.Is(err, errLost) {
@@ -81,17 +81,17 @@ func (g Guard) settle(ctx context.Context) error {
 	return g.remove(ctx)
 }
 
-// keepPromise opens the promised side while the other is closed.
+// keepPromise opens the promised side if the other one is fenced.
 func (g Guard) keepPromise(ctx context.Context, promised *replication.Server) error {
 	other := g.From
 	if promised == g.From {
 		other = g.To
 	}
-	f, err := fence.ReadRunning(ctx, other)
+	otherFence, err := fence.ReadRunning(ctx, other)
 	if err != nil {
 		return err
 	}
-	if !f.Closed {
+	if !otherFence.Closed {
 		return nil
 	}
 	return fence.Open(ctx, promised)

@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// A switch was killed, and the next command is the switch the other way: the
-// guard that was left must not act any more once that one has begun.
+// A switch was killed, and the next command is a switch in the other direction: once
+// that has begun, the guard of the killed one must not act any more.
 func TestSwitchBackAfterAKilledSwitch(t *testing.T) { // I1, I2, I3
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := guardedPair(t, flavor)
@@ -49,12 +49,12 @@ func requireSwitch(t *testing.T, g Guard) {
 	}
 }
 
-// requireSwitchBack begins a switch under load, which then dies, and switches back.
+// requireSwitchBack begins a switch under load, lets it die, and switches back.
 func requireSwitchBack(t *testing.T, p *replicationtest.Pair, g Guard, die func(handoverOp)) {
 	t.Helper()
 	tag := rand.Text()[:8]
 	hammers := []*replicationtest.Hammer{replicationtest.StartHammer(t, p.SourceInstance, tag+"-source"), replicationtest.StartHammer(t, p.TargetInstance, tag+"-target")}
-	w := startWatch(t, p)
+	w := startSideWatch(t, p)
 	start := time.Now()
 	require.NoError(t, Arm(g).Op.Apply(t.Context()))
 	require.NoError(t, fence.Set(g.From, fence.Options{}).Op.Apply(t.Context()))
@@ -69,7 +69,7 @@ func requireSwitchBack(t *testing.T, p *replicationtest.Pair, g Guard, die func(
 	require.NoDirExists(t, g.folder())
 	require.Empty(t, guardProcesses(t, g))
 
-	// Past the deadline of the guard that was left, nothing has changed.
+	// After the deadline of the guard that was left, nothing has changed.
 	require.NoError(t, wait.For(t.Context(), time.Until(start.Add(g.budget()+time.Second))))
 	require.True(t, isOpen(t, g.From))
 	require.False(t, isOpen(t, g.To))

@@ -9,52 +9,56 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// model is the state of a pair's switches in both directions: what the
-// controller, its journal, both guards and both servers are at. A switch of
-// direction d goes from side d to side 1-d, so 0 is a cutover and 1 a rollback;
-// guards[d] is its guard, on the machine of side d. Each transition below is one
-// action that the real parts do in one go (a rename, a SET GLOBAL, a line of the
-// journal, the end of a process); anything may happen between two of them.
-// docs/protocols.md explains the states.
+// model is the state of a pair's switches in both directions: of the controller, its
+// journal, both guards and both servers. A switch of direction d goes from side d to
+// side 1-d, so 0 is a cutover and 1 a rollback; guards[d] is its guard, on the host of
+// side d. Each transition below is one action that is atomic in reality (a rename, a SET
+// GLOBAL, a line of the journal, the end of a process); anything may happen between two
+// of them. docs/protocols.md explains the states.
 type model struct {
 	dir      int    // the direction of the controller's run
-	pc       string // its next action; "" is no controller
-	switched bool   // the run began with its section completed: nothing undoes it
+	pc       string // the controller's next action; "" is no controller
+	switched bool   // the critical section was complete when the run began: the run does not undo it
 	guards   [2]guardModel
-	open     [2]bool   // the side lets writes in
+	open     [2]bool   // the side accepts writes
 	has      [2]bool   // the side has every write of the other
-	journal  [2]string // a direction's steps that are applied, in order of their start: a, f, h
+	journal  [2]string // a direction's started steps, in order: a is Arm, f the fence, h Handover
 	verified [2]bool   // its handover was verified
 	inForce  bool      // a cutover has finished
-	flaw     string    // what a transition did that it must not
+	flaw     string    // the rule that a transition has broken
 }
 
 // guardModel is one direction's guard.
 type guardModel struct {
 	token token
 	alive bool  // its process
-	saw   token // it has read this state and is about to unfence; "" is none
+	saw   token // it has seen this state and is about to unfence; "" is none
 	late  bool  // its deadline has passed
 }
 
+// waits says that the guard will open `from` at its deadline.
 func (g guardModel) waits() bool { return g.token == tokenArmed || g.token == tokenReturning }
 
+// decided says that the guard will open, or opens, `to`.
 func (g guardModel) decided() bool {
 	return g.token == tokenHandover || g.token == tokenReverting || g.token == tokenGuarding
 }
 
+// from reports whether the side that the run leaves accepts writes.
 func (m model) from() bool { return m.open[m.dir] }
 
+// to reports whether the side that the run enters accepts writes.
 func (m model) to() bool { return m.open[1-m.dir] }
 
 func (m model) guard() guardModel { return m.guards[m.dir] }
 
-// left reports whether the other direction's guard is there.
+// left reports whether the guard of the other direction exists.
 func (m model) left() bool {
 	g := m.guards[1-m.dir]
 	return g.alive || g.token != tokenNone
 }
 
+// at continues the controller at another action.
 func (m model) at(pc string) model {
 	m.pc = pc
 	if pc == "" {
@@ -63,7 +67,7 @@ func (m model) at(pc string) model {
 	return m
 }
 
-// opened lets writes in on a side: the other side has not got them.
+// opened makes a side accept writes, which the other side does not have yet.
 func (m model) opened(side int) model {
 	if !m.has[side] {
 		m.flaw = fmt.Sprintf("side %d was opened before it had the writes of the other (I1)", side)
@@ -72,8 +76,8 @@ func (m model) opened(side int) model {
 	return m
 }
 
-// ours journals that a step of the run is started.
-func (m model) ours(step string) model {
+// journaled writes the start of a step to the journal.
+func (m model) journaled(step string) model {
 	if !strings.Contains(m.journal[m.dir], step) {
 		m.journal[m.dir] += step
 	}
@@ -83,13 +87,13 @@ func (m model) ours(step string) model {
 	return m
 }
 
-// forgotten takes a direction's steps out of the journal.
+// forgotten removes a direction's steps from the journal.
 func (m model) forgotten(dir int) model {
 	m.journal[dir], m.verified[dir] = "", false
 	return m
 }
 
-// ended takes a direction's guard away.
+// ended removes a direction's guard.
 func (m model) ended(dir int) model {
 	m.guards[dir] = guardModel{}
 	return m
@@ -108,7 +112,8 @@ func (m model) change(dir int, pc, lost string, extend bool, to token, from ...t
 	return m.at(lost)
 }
 
-func one(m model) []model { return []model{m} }
+// only is the one state that can follow.
+func only(m model) []model { return []model{m} }
 
 // guardSteps are the actions of guard.sh on the machine of side d.
 func guardSteps(m model, d int) []model {
@@ -118,10 +123,10 @@ func guardSteps(m model, d int) []model {
 		return nil
 	case g.saw == tokenReleased:
 		g.saw = ""
-		return one(m.opened(d))
+		return only(m.opened(d))
 	case g.saw == tokenGuarding:
 		g.saw = ""
-		return one(m.opened(1 - d))
+		return only(m.opened(1 - d))
 	}
 	switch g.token {
 	case tokenArmed, tokenReturning:
@@ -139,10 +144,10 @@ func guardSteps(m model, d int) []model {
 	default:
 		g.alive = false
 	}
-	return one(m)
+	return only(m)
 }
 
-// operatorSteps are the commands that fit the journal: see move.PositionOf.
+// operatorSteps are the commands that the journal allows: see move.PositionOf.
 func operatorSteps(m model) []model {
 	var next []model
 	run := func(dir int, pc string) {
@@ -163,42 +168,42 @@ func operatorSteps(m model) []model {
 	return next
 }
 
-// forwardSteps are the plan's steps: ArmGuard, Fence, Drain, Handover.
+// forwardSteps are the plan's steps: Arm, the fence, Drain, Handover.
 func forwardSteps(m model) []model {
 	g := m.guard()
 	switch m.pc {
 	case "arm": // its Check
 		switch {
 		case m.left():
-			return one(m.ours("a").at("settle"))
+			return only(m.journaled("a").at("settle"))
 		case !m.from() && m.to(), g.alive && g.waits() && !g.late, g.alive && g.decided():
-			return one(m.at("fence"))
+			return only(m.at("fence"))
 		}
-		return one(m.ours("a").at("arm-own"))
+		return only(m.journaled("a").at("arm-own"))
 	case "arm-own":
 		switch {
 		case g.alive && g.decided():
-			return one(m.at("fence"))
+			return only(m.at("fence"))
 		case g.decided():
-			return one(m.at("start handover"))
+			return only(m.at("start handover"))
 		case !m.from() && m.to(), g.alive && g.waits() && !g.late:
-			return one(m.at("fence"))
+			return only(m.at("fence"))
 		case m.to():
-			return one(m.at("undo"))
+			return only(m.at("undo"))
 		case g.alive && !m.from():
 			return nil // the old guard has to open a side first
 		}
-		return one(m.at("start armed"))
+		return only(m.at("start armed"))
 	case "start armed", "start handover", "started armed", "started handover":
-		return one(startSteps(m, "fence"))
+		return only(startSteps(m, "fence"))
 	case "fence":
 		if !m.from() {
-			return one(m.at("drain"))
+			return only(m.at("drain"))
 		}
-		return one(m.ours("f").at("fence-set"))
+		return only(m.journaled("f").at("fence-set"))
 	case "fence-set":
 		m.open[m.dir] = false
-		return one(m.at("drain"))
+		return only(m.at("drain"))
 	case "drain": // a gate that was passed before is not asked again
 		drained := m.at("handover")
 		if m.from() {
@@ -228,20 +233,20 @@ func settleSteps(m model) []model {
 	case "settle":
 		switch {
 		case (g.waits() || g.token == tokenReleased) && !m.open[1-other]:
-			return one(m.at("settle: open its from"))
+			return only(m.at("settle: open its from"))
 		case g.decided() && !m.open[other]:
-			return one(m.at("settle: open its to"))
+			return only(m.at("settle: open its to"))
 		}
-		return one(m.at("settle: done"))
+		return only(m.at("settle: done"))
 	case "settle: open its from":
-		return one(m.opened(other).at("settle: done"))
+		return only(m.opened(other).at("settle: done"))
 	case "settle: open its to":
-		return one(m.opened(1 - other).at("settle: done"))
+		return only(m.opened(1 - other).at("settle: done"))
 	case "settle: done":
-		return one(m.change(other, "settle: remove", "settle: remove", false, tokenDone,
+		return only(m.change(other, "settle: remove", "settle: remove", false, tokenDone,
 			tokenArmed, tokenReturning, tokenReleased, tokenHandover, tokenReverting, tokenGuarding))
 	case "settle: remove":
-		return one(m.ended(other).at("arm-own"))
+		return only(m.ended(other).at("arm-own"))
 	}
 	return nil
 }
@@ -254,107 +259,107 @@ func handoverSteps(m model) []model {
 		switch {
 		case !m.from() && m.to() && g.token == tokenNone: // its Check is done
 			if strings.Contains(m.journal[m.dir], "h") {
-				return one(m.at("verify"))
+				return only(m.at("verify"))
 			}
-			return one(m.at("follow"))
+			return only(m.at("follow"))
 		case m.from():
-			return one(m.ours("h").at("undo"))
+			return only(m.journaled("h").at("undo"))
 		case m.to():
-			return one(m.ours("h").at("open"))
+			return only(m.journaled("h").at("open"))
 		}
-		return one(m.ours("h").at("drain-again"))
+		return only(m.journaled("h").at("drain-again"))
 	case "drain-again":
 		if m.from() {
-			return one(m.at("undo"))
+			return only(m.at("undo"))
 		}
 		m.has[1-m.dir] = true
-		return one(m.at("decide"))
+		return only(m.at("decide"))
 	case "decide":
 		if g.token == tokenGuarding {
-			return one(m.at("await"))
+			return only(m.at("await"))
 		}
-		return one(m.change(m.dir, "look", "undo", false, tokenHandover, tokenArmed, tokenReturning, tokenReverting))
+		return only(m.change(m.dir, "look", "undo", false, tokenHandover, tokenArmed, tokenReturning, tokenReverting))
 	case "look":
 		if m.from() {
-			return one(m.change(m.dir, "undo", "undo", true, tokenReturning, tokenHandover))
+			return only(m.change(m.dir, "undo", "undo", true, tokenReturning, tokenHandover))
 		}
-		return one(m.at("open"))
+		return only(m.at("open"))
 	case "await":
 		if m.to() {
-			return one(m.at("open"))
+			return only(m.at("open"))
 		}
 	case "open":
-		return one(m.opened(1 - m.dir).at("disarm"))
+		return only(m.opened(1 - m.dir).at("disarm"))
 	case "disarm":
-		return one(m.change(m.dir, "remove", "remove", false, tokenDone, tokenHandover, tokenGuarding, tokenReverting))
+		return only(m.change(m.dir, "remove", "remove", false, tokenDone, tokenHandover, tokenGuarding, tokenReverting))
 	case "remove":
-		return one(m.ended(m.dir).at("verify"))
+		return only(m.ended(m.dir).at("verify"))
 	case "verify":
 		m.verified[m.dir] = true
-		return one(m.at("follow"))
+		return only(m.at("follow"))
 	case "follow": // flips, and the end of the run
 		m.inForce = m.dir == 0
 		if m.dir == 1 {
 			m = m.forgotten(0)
 		}
-		return one(m.forgotten(1).at(""))
+		return only(m.forgotten(1).at(""))
 	}
 	return nil
 }
 
-// undoSteps are the Undos in reverse order; the end of a failed one is "".
+// undoSteps are the Undos in reverse order; a failed one ends the controller.
 func undoSteps(m model) []model {
 	g, steps := m.guard(), m.journal[m.dir]
 	switch m.pc {
 	case "undo":
 		switch {
 		case m.switched || steps == "":
-			return one(m.at(""))
+			return only(m.at(""))
 		}
-		return one(m.at("undo " + steps[len(steps)-1:]))
+		return only(m.at("undo " + steps[len(steps)-1:]))
 	case "undone":
 		if strings.HasSuffix(steps, "h") {
 			m.verified[m.dir] = false
 		}
 		m.journal[m.dir] = steps[:len(steps)-1]
-		return one(m.at("undo"))
+		return only(m.at("undo"))
 	case "undo h":
 		switch {
 		case !m.to() && g.token == tokenGuarding:
-			return one(m.at(""))
+			return only(m.at(""))
 		case !m.to() && g.token != tokenReverting && g.token != tokenHandover:
-			return one(m.at("undone"))
+			return only(m.at("undone"))
 		case m.from(), g.alive && g.token == tokenGuarding:
-			return one(m.at(""))
+			return only(m.at(""))
 		case g.alive && (g.token == tokenHandover || g.token == tokenReverting):
-			return one(m.change(m.dir, "undo h: fence", "", true, tokenReverting, tokenHandover))
+			return only(m.change(m.dir, "undo h: fence", "", true, tokenReverting, tokenHandover))
 		}
-		return one(m.at("start reverting"))
+		return only(m.at("start reverting"))
 	case "start reverting", "started reverting":
-		return one(startSteps(m, "undo h: fence"))
+		return only(startSteps(m, "undo h: fence"))
 	case "undo h: fence":
 		m.open[1-m.dir] = false
-		return one(m.at("undo h: drain"))
+		return only(m.at("undo h: drain"))
 	case "undo h: drain":
 		if m.to() {
-			return one(m.at(""))
+			return only(m.at(""))
 		}
 		m.has[m.dir] = true
-		return one(m.change(m.dir, "undone", "", false, tokenReturning, tokenReverting))
+		return only(m.change(m.dir, "undone", "", false, tokenReturning, tokenReverting))
 	case "undo f":
-		return one(m.opened(m.dir).at("undone"))
+		return only(m.opened(m.dir).at("undone"))
 	case "undo a":
 		if g.decided() {
-			return one(m.at(""))
+			return only(m.at(""))
 		}
-		return one(m.change(m.dir, "undo a: remove", "undo a: remove", false, tokenDone, tokenArmed, tokenReturning, tokenReleased))
+		return only(m.change(m.dir, "undo a: remove", "undo a: remove", false, tokenDone, tokenArmed, tokenReturning, tokenReleased))
 	case "undo a: remove":
-		return one(m.ended(m.dir).at("undone"))
+		return only(m.ended(m.dir).at("undone"))
 	}
 	return nil
 }
 
-// steps are all that may happen next.
+// steps are all states that can follow.
 func steps(m model) []model {
 	var next []model
 	for d, g := range m.guards {
@@ -378,7 +383,7 @@ func steps(m model) []model {
 	return append(next, forwardSteps(m)...)
 }
 
-// guarded reports whether a guard alone opens a side of m.
+// guarded reports whether a guard opens a side without a controller.
 func guarded(m model) bool {
 	for d := range m.guards {
 		alone := m.at("")
@@ -397,10 +402,10 @@ func guarded(m model) bool {
 	return false
 }
 
-// explore visits every state that can be reached, and returns how many and the
-// first one that breaks an invariant, with the way there.
+// explore visits every state that can be reached. It returns their number and the first
+// one that breaks an invariant, with the states that lead to it.
 func explore(start model, step func(model) []model) (states int, broken string) {
-	came := map[model]model{start: start}
+	previous := map[model]model{start: start}
 	queue := []model{start}
 	for len(queue) > 0 {
 		m := queue[0]
@@ -413,24 +418,25 @@ func explore(start model, step func(model) []model) (states int, broken string) 
 			flaw = "both sides are fenced and no guard will open one (I3)"
 		}
 		if flaw != "" {
-			way := []string{fmt.Sprintf("%+v", m)}
-			for at := m; at != start; at = came[at] {
-				way = append(way, fmt.Sprintf("%+v", came[at]))
+			path := []string{fmt.Sprintf("%+v", m)}
+			for at := m; at != start; at = previous[at] {
+				path = append(path, fmt.Sprintf("%+v", previous[at]))
 			}
-			slices.Reverse(way)
-			return len(came), flaw + "\n" + strings.Join(way, "\n")
+			slices.Reverse(path)
+			return len(previous), flaw + "\n" + strings.Join(path, "\n")
 		}
 		for _, next := range step(m) {
-			if _, ok := came[next]; !ok {
-				came[next] = m
+			if _, ok := previous[next]; !ok {
+				previous[next] = m
 				queue = append(queue, next)
 			}
 		}
 	}
-	return len(came), ""
+	return len(previous), ""
 }
 
-// begin is before the cutover: the source takes writes, and has all of the target's.
+// begin is the state before the cutover: the source accepts writes, and has every write of
+// the target.
 var begin = model{open: [2]bool{true, false}, has: [2]bool{true, false}}
 
 func TestGuardModel(t *testing.T) { // I1, I2, I3

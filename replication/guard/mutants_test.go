@@ -8,11 +8,11 @@ import (
 
 // Each mutant leaves out one rule of the protocol: the model must notice.
 func TestGuardModelNoticesWhatIsLeftOut(t *testing.T) {
-	// instead lets the controller go to another action where `when` holds.
+	// instead makes the controller continue at another action where `when` holds.
 	instead := func(when func(model) bool, to func(model) model) func(model) []model {
 		return func(m model) []model {
 			if when(m) {
-				return one(to(m))
+				return only(to(m))
 			}
 			return steps(m)
 		}
@@ -39,7 +39,7 @@ func TestGuardModelNoticesWhatIsLeftOut(t *testing.T) {
 			for d, g := range m.guards {
 				if g.alive && g.saw == tokenReleased {
 					m.guards[d].saw, m.guards[d].alive = "", false
-					return one(m.opened(d))
+					return only(m.opened(d))
 				}
 			}
 			return steps(m)

@@ -10,30 +10,30 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 )
 
-// Status is the guard of a switch that stands on a machine now: one that
-// is under way, or one that died.
+// Status is the guard of a switch that is under way or was interrupted.
 type Status struct {
-	// Server is the one whose machine the guard is on: the side that is left.
+	// Server is the server that the writers leave. The guard is on its host.
 	Server string `json:"server"`
 	Host   string `json:"host"`
-	// State is the guard's, see docs/protocols.md; "" is no guard.
+	// State is a state of docs/protocols.md; "" is unknown, see Error.
 	State string `json:"state,omitempty"`
 	Alive bool   `json:"alive"`
 	// Opens is the server that the guard makes writable at Deadline, by the
-	// controller's clock; "" where it opens none.
+	// controller's clock; "" is none.
 	Opens    string        `json:"opens,omitempty"`
 	Deadline time.Time     `json:"deadline,omitzero"`
-	Left     time.Duration `json:"left_ns,omitempty"` // until then; negative once it has passed
+	Left     time.Duration `json:"left_ns,omitempty"` // until Deadline; negative once it has passed
 	Error    string        `json:"error,omitempty"`
 }
 
-// Statuses reads the guards of both directions of a pair, those that are there.
+// Statuses reads the guards of both directions of a pair. It lists those that exist and
+// those that cannot be read.
 func Statuses(ctx context.Context, g Guard) []Status {
-	both := []Guard{g, g.opposite()}
-	found := make([]*Status, len(both))
+	guards := []Guard{g, g.opposite()}
+	found := make([]*Status, len(guards))
 	var group errgroup.Group
-	for i, one := range both {
-		group.Go(func() error { found[i] = one.status(ctx); return nil })
+	for i, g := range guards {
+		group.Go(func() error { found[i] = g.status(ctx); return nil })
 	}
 	_ = group.Wait() // its functions return nil: the errors are in the status
 	var out []Status
@@ -45,13 +45,13 @@ func Statuses(ctx context.Context, g Guard) []Status {
 	return out
 }
 
-// status is nil where there is no guard.
+// status reads the guard; nil is no guard.
 func (g Guard) status(ctx context.Context) *Status {
 	if g.From.Host() == nil {
 		return nil
 	}
 	out := &Status{Server: g.From.Name(), Host: g.From.Host().Name()}
-	state, err := g.state(ctx)
+	state, err := g.read(ctx)
 	switch {
 	case errors.Is(err, replication.ErrNotProvisioned):
 		return nil
@@ -63,8 +63,8 @@ func (g Guard) status(ctx context.Context) *Status {
 	}
 	out.State, out.Alive = string(state.token), state.alive
 	if promised := g.promises(state.token); promised != nil {
-		out.Opens, out.Left = promised.Name(), state.left
-		out.Deadline = time.Now().Add(state.left).UTC().Truncate(time.Second)
+		out.Opens, out.Left = promised.Name(), state.remaining
+		out.Deadline = time.Now().Add(state.remaining).UTC().Truncate(time.Second)
 	}
 	return out
 }

@@ -27,14 +27,14 @@ func BenchmarkSwitchOverSSH(b *testing.B) {
 			g := Guard{Pair: "bench", From: far.Source, To: far.Target, Budget: time.Minute, Dir: b.TempDir()}
 			var closed time.Duration
 			for b.Loop() {
-				w := startWatch(b, near)
+				w := startSideWatch(b, near)
 				for _, step := range []plan.Step{
 					Arm(g), fence.Set(g.From, fence.Options{}), link.Drain(g.From, g.To, 10*time.Second), Handover(g),
 				} {
-					bring(b, step)
+					runStep(b, step)
 				}
 				w.stop()
-				closed += w.closed
+				closed += w.longestClosed
 				g = g.opposite()
 			}
 			b.ReportMetric(float64(closed.Milliseconds())/float64(b.N), "closed-ms")
@@ -42,8 +42,8 @@ func BenchmarkSwitchOverSSH(b *testing.B) {
 	}
 }
 
-// bring takes a step as a run does.
-func bring(b *testing.B, step plan.Step) {
+// runStep runs a step as a run does: Check, Apply, Verify.
+func runStep(b *testing.B, step plan.Step) {
 	b.Helper()
 	_, err := step.Op.Check(b.Context())
 	require.NoError(b, err)
@@ -54,7 +54,7 @@ func bring(b *testing.B, step plan.Step) {
 	b.Logf("%-16s apply %4d ms, verify %4d ms", step.Name, applied.Sub(start).Milliseconds(), time.Since(applied).Milliseconds())
 }
 
-// overSSH is the same server, reached through an sshd on its machine.
+// overSSH is the same server, reached through an sshd on its host.
 func overSSH(b *testing.B, s *replication.Server) *replication.Server {
 	b.Helper()
 	cfg := s.Config
