@@ -21,26 +21,26 @@ import (
 
 const (
 	day = 24 * time.Hour
-	// burstFactor and burstLeast say from where on a stretch of the binlog is a
-	// burst: so many times the average, and so many bytes a second.
-	burstFactor = 10
-	burstLeast  = 1 << 20
-	burstFile   = 16 << 20 // smaller files say little
+	// A binlog file was written in a burst if it grew by burstFactor times the average, and
+	// by minBurst bytes a second.
+	burstFactor  = 10
+	minBurst     = 1 << 20
+	minBurstFile = 16 << 20 // bytes; smaller files say little
 )
 
-// binlogFiles is what a server's machine says of its binlog.
+// binlogFiles are the files of a server's binlog, oldest first.
 type binlogFiles struct {
 	free  int64 // bytes on its file system
 	files []binlogFile
 }
 
-// binlogFile is one file; it was written to until its time.
+// binlogFile is one file, and when it was last written to.
 type binlogFile struct {
 	bytes   int64
 	written time.Time
 }
 
-// readBinlogFiles asks the server's machine, which there must be.
+// readBinlogFiles reads them on the server's host, which must be reachable.
 func readBinlogFiles(ctx context.Context, s *side) (binlogFiles, error) {
 	base := s.variables["log_bin_basename"]
 	out, err := hostOutput(ctx, s, `set -eu
@@ -73,7 +73,7 @@ stat -c '%s %Y' -- "$base".[0-9]*[0-9]
 	return b, nil
 }
 
-// hostOutput runs a script on the server's machine.
+// hostOutput is the output of a script on the server's host.
 func hostOutput(ctx context.Context, s *side, script string) (string, error) {
 	var out bytes.Buffer
 	if err := s.Host().Run(ctx, script, nil, &out); err != nil {
@@ -82,7 +82,7 @@ func hostOutput(ctx context.Context, s *side, script string) (string, error) {
 	return out.String(), nil
 }
 
-// size is how much there is.
+// size is the size of all files in bytes.
 func (b binlogFiles) size() (sum int64) {
 	for _, f := range b.files {
 		sum += f.bytes
@@ -90,9 +90,8 @@ func (b binlogFiles) size() (sum int64) {
 	return sum
 }
 
-// perDay is how much is written a day, by the times of the files: each was
-// begun when the one before it was ended. What is there of less than a day
-// counts as a day's.
+// perDay is how many bytes are written a day, by the times of the files: each was begun
+// when the one before it ended. The files of less than a day count as a day's.
 func (b binlogFiles) perDay() int64 {
 	n := len(b.files)
 	if n == 0 {
@@ -105,10 +104,10 @@ func (b binlogFiles) perDay() int64 {
 	return int64(float64(b.size()-b.files[0].bytes) * float64(day) / float64(span))
 }
 
-// peak is the most that was written in a second, on the average of one file.
+// peak is the highest rate at which one file was written, in bytes a second.
 func (b binlogFiles) peak() (perSecond int64) {
 	for i := 1; i < len(b.files); i++ {
-		if b.files[i].bytes < burstFile {
+		if b.files[i].bytes < minBurstFile {
 			continue
 		}
 		took := max(b.files[i].written.Sub(b.files[i-1].written), time.Second)
@@ -117,8 +116,8 @@ func (b binlogFiles) peak() (perSecond int64) {
 	return perSecond
 }
 
-// checkBinlogGrowth looks whether the source can keep its binlog for the move,
-// and has room for it (H19).
+// checkBinlogGrowth checks that the source keeps its binlog for the move, and has room for
+// it (H19).
 func (i *inspection) checkBinlogGrowth(ctx context.Context) error {
 	s := i.source
 	if size := s.variables["max_binlog_total_size"]; size != "" && size != "0" {
@@ -132,13 +131,13 @@ func (i *inspection) checkBinlogGrowth(ctx context.Context) error {
 		return nil // refused already (H4)
 	}
 	if s.Host() == nil {
-		i.add("H19", Warn, s, fmt.Sprintf("see to it that its disk holds %d days of binlog", int(setting.KeepBinlogs/day)),
-			"migrate does not reach its machine: the free disk for the binlog cannot be told")
+		i.add("H19", Warn, s, fmt.Sprintf("make sure that its disk holds %d days of binlog", int(setting.KeepBinlogs/day)),
+			"migrate does not reach its machine: the free disk for the binlog is unknown")
 		return nil
 	}
 	b, err := readBinlogFiles(ctx, s)
 	if err != nil {
-		return i.unreadable(ctx, "H19", s, "the free disk for the binlog", err)
+		return i.addUnreadable(ctx, "H19", s, "the free disk for the binlog", err)
 	}
 	perDay := b.perDay()
 	fix := fmt.Sprintf("make room for %s where %s is", phrase.Bytes(perDay*int64(setting.KeepBinlogs/day)), s.variables["log_bin_basename"])
@@ -154,9 +153,9 @@ func (i *inspection) checkBinlogGrowth(ctx context.Context) error {
 	return nil
 }
 
-// unreadable is the finding that a machine does not tell something. Only the
-// end of ctx is an error.
-func (i *inspection) unreadable(ctx context.Context, hazard string, s *side, what string, err error) error {
+// addUnreadable adds the finding that a script on the host failed to read something. It
+// returns an error if the host is lost or ctx has ended.
+func (i *inspection) addUnreadable(ctx context.Context, hazard string, s *side, what string, err error) error {
 	if ctx.Err() != nil || errors.Is(err, replication.ErrNotProvisioned) {
 		return err
 	}
@@ -164,15 +163,15 @@ func (i *inspection) unreadable(ctx context.Context, hazard string, s *side, wha
 	if !errors.As(err, &exit) {
 		return report.Transient(err, 0)
 	}
-	i.add(hazard, Warn, s, "look yourself", "%s cannot be told: %v", what, err)
+	i.add(hazard, Warn, s, "check it by hand", "%s is unknown: %v", what, err)
 	return nil
 }
 
-// checkPeak warns of what a link will have to carry at its worst (H22).
+// checkPeak warns of bursts that a link will have to carry (H22).
 func (i *inspection) checkPeak(b binlogFiles, perDay int64) {
 	average := perDay / int64(day/time.Second)
-	if peak := b.peak(); peak >= burstLeast && peak > burstFactor*average {
-		i.add("H22", Warn, i.source, "see to it that the network between the sites carries that; keep such jobs away from the cutover, whose gates wait for the link",
+	if peak := b.peak(); peak >= minBurst && peak > burstFactor*average {
+		i.add("H22", Warn, i.source, "make sure that the network between the sites carries that; keep such jobs away from the cutover, whose gates wait for the link",
 			"the binlog has grown by up to %s a second, %s on the average", phrase.Bytes(peak), phrase.Bytes(average))
 	}
 }
@@ -193,15 +192,15 @@ func (i *inspection) checkSeedTime(ctx context.Context) error {
 		kept = max(kept, time.Duration(expire)*time.Second)
 	}
 	if err == nil && expire == 0 || takes < kept {
-		return nil // 0 keeps it for ever
+		return nil // an expiry of 0 keeps the binlog for ever
 	}
 	i.add("H19", Refuse, i.source, fmt.Sprintf("raise databases[].throttle.rate, or SET GLOBAL %s = %d", setting.ExpireVariable, int64(2*takes.Seconds())),
 		"the seed of %s takes %d days at %s a second, and the binlog is kept for %d", phrase.Bytes(data), takes/day, phrase.Bytes(i.opts.SeedRate), kept/day)
 	return nil
 }
 
-// dataBytes is how much the pair's schemas hold on a side, indexes included, by
-// the server's statistics.
+// dataBytes is the size of the pair's schemas on a side in bytes, indexes included, by the
+// server's statistics.
 func (i *inspection) dataBytes(ctx context.Context, s *side) (int64, error) {
 	condition, args := s.inSchemas("TABLE_SCHEMA")
 	session, err := s.Session(ctx, s.dialect.FreshStatistics()...)
@@ -213,7 +212,8 @@ func (i *inspection) dataBytes(ctx context.Context, s *side) (int64, error) {
 	return query.Number(text), err
 }
 
-// statusCounters reads counters of SHOW GLOBAL STATUS; those that the server lacks are 0.
+// statusCounters reads counters of SHOW GLOBAL STATUS. A counter that the server lacks
+// is 0.
 func statusCounters(ctx context.Context, q query.Queryer, names ...string) (map[string]int64, error) {
 	args := make([]any, len(names))
 	for i, name := range names {
@@ -230,22 +230,22 @@ func statusCounters(ctx context.Context, q query.Queryer, names ...string) (map[
 	return out, nil
 }
 
-// Transactions that are larger than the binlog's cache are worth a warning from
-// this share of all on, in a hundred, and when there are so many.
+// Transactions that are larger than the binlog's cache are worth a warning if they are at
+// least so many, and more than this share of all.
 const (
-	largeShare = 1
-	largeLeast = 10
+	minLargeShare        = 1 // percent
+	minLargeTransactions = 10
 )
 
-// checkBursts looks for what makes a link fall behind: large transactions and
-// LOAD DATA (H22).
+// checkBursts looks for large transactions and LOAD DATA, which make a link fall behind
+// (H22).
 func (i *inspection) checkBursts(ctx context.Context) error {
 	n, err := statusCounters(ctx, i.source.db, "Binlog_cache_use", "Binlog_cache_disk_use", "Com_load")
 	if err != nil {
 		return err
 	}
 	const fix = "change much in parts of some thousand rows, and not near the cutover: its gates wait for the link"
-	if large := n["Binlog_cache_disk_use"]; large >= largeLeast && large*100 > n["Binlog_cache_use"]*largeShare {
+	if large := n["Binlog_cache_disk_use"]; large >= minLargeTransactions && large*100 > n["Binlog_cache_use"]*minLargeShare {
 		i.add("H22", Warn, i.source, fix, "%d of %d transactions were larger than binlog_cache_size: each is sent and applied as one",
 			large, n["Binlog_cache_use"])
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/fence"
 )
 
-// checkLeaks looks for what passes the fence of a side (H14). Way dual fences a
-// side only once nobody writes there any more: only accounts refuse it.
+// checkLeaks looks for what bypasses the fence of a side (H14). The way dual fences a side
+// only when no application writes there any more: only accounts refuse it.
 func (i *inspection) checkLeaks(ctx context.Context, s *side) error {
 	all, err := fence.Bypasses(ctx, s.Server, i.opts.Admins)
 	if err != nil {

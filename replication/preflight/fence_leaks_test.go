@@ -97,7 +97,7 @@ func TestFenceRefusesAnApplicationUnderRoot(t *testing.T) { // H14
 		require.NoError(t, replicationtest.Apply(t, f))
 		if !passes {
 			_, err := app.ExecContext(t.Context(), "INSERT INTO app.notes (text) VALUES ('after')")
-			require.ErrorContains(t, err, "read-only", "nobody passes super_read_only")
+			require.ErrorContains(t, err, "read-only", "no login bypasses super_read_only")
 		}
 	})
 }

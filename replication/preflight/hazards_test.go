@@ -23,7 +23,7 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// hazardCase makes a hazard on a pair's real servers, and takes it away again.
+// hazardCase makes a hazard on a pair's servers, and removes it.
 type hazardCase struct {
 	name     string
 	flavor   servertest.Flavor // "": both
@@ -35,11 +35,11 @@ type hazardCase struct {
 	want     []string // parts of one finding
 	undo     []string // on the source
 	reset    []string // on the target
-	lasting  bool     // it cannot be taken away: the last one
+	lasting  bool     // the hazard cannot be removed: the last case
 }
 
-// TestPreflightFindsEachHazard makes one hazard after another on the same two
-// servers, and finds nothing of it once it is taken away.
+// TestPreflightFindsEachHazard makes one hazard after another on the same two servers, and
+// does not find it any more after it is removed.
 func TestPreflightFindsEachHazard(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
@@ -53,7 +53,7 @@ func TestPreflightFindsEachHazard(t *testing.T) {
 				continue
 			}
 			if !t.Run(c.name, func(t *testing.T) { c.run(t, p, quiet) }) {
-				return // the next ones would find the same
+				return // the next cases would find this hazard too
 			}
 		}
 	})
@@ -108,14 +108,14 @@ func (c hazardCase) run(t *testing.T, p *replicationtest.Pair, quiet []string) {
 		}
 		return lines == strings.Join(quiet, "\n")+"\n"
 	})
-	require.True(t, gone, "it was taken away, and there is still\n%s", lines)
+	require.True(t, gone, "the hazard was removed, and this is still found\n%s", lines)
 }
 
-// becomes tries until it is so, or the time is over.
-func becomes(t *testing.T, limit time.Duration, so func() bool) bool {
+// becomes reports whether condition returns true within the limit.
+func becomes(t *testing.T, limit time.Duration, condition func() bool) bool {
 	t.Helper()
 	for start := time.Now(); ; {
-		if so() {
+		if condition() {
 			return true
 		}
 		if time.Since(start) > limit {
@@ -135,7 +135,7 @@ func found(t *testing.T, p *replicationtest.Pair, opts Options) []Finding {
 	return findings
 }
 
-// inSession runs statements in a session that stays.
+// inSession runs statements in a session that stays open.
 func inSession(statements ...string) func(*testing.T, *replicationtest.Pair) func() {
 	return func(t *testing.T, p *replicationtest.Pair) func() {
 		s := replicationtest.Session(t, p.SourceInstance, "root", "")
@@ -182,7 +182,7 @@ func metadataLock(t *testing.T, p *replicationtest.Pair) func() {
 	}
 }
 
-// restoring remembers globals, to be set back.
+// restoring sets globals back to their values of now.
 func restoring(names ...string) func(*testing.T, *replicationtest.Pair) func() {
 	return func(_ *testing.T, p *replicationtest.Pair) func() {
 		var statements [2][]string
@@ -211,7 +211,7 @@ func oneDomain(t *testing.T, p *replicationtest.Pair) func() {
 	return restore
 }
 
-// asReplica lets a reader of the source's binlog have the target's server_id.
+// asReplica reads the source's binlog with the target's server_id.
 func asReplica(t *testing.T, p *replicationtest.Pair) func() {
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, err := binlog.Open(ctx, p.Source)
@@ -231,7 +231,7 @@ func asReplica(t *testing.T, p *replicationtest.Pair) func() {
 	}
 }
 
-// ignoreAll is a reader that wants nothing.
+// ignoreAll is a binlog visitor that ignores every transaction.
 type ignoreAll struct{}
 
 func (ignoreAll) Begin(binlog.Transaction) bool { return false }
@@ -240,7 +240,7 @@ func (ignoreAll) Rows(context.Context, *logevent.RowsEvent, bool) error { return
 
 func (ignoreAll) Statement(string, string) {}
 
-// hugeBinlog puts a file among the binlog's that holds a petabyte and takes no space.
+// hugeBinlog adds a sparse file of 8 TiB to the binlog's files.
 func hugeBinlog(t *testing.T, p *replicationtest.Pair) func() {
 	base := p.SourceInstance.Value("SELECT @@GLOBAL.log_bin_basename")
 	name := base + ".000000"
@@ -273,7 +273,7 @@ func hugeTable(t *testing.T, p *replicationtest.Pair) func() {
 	}
 }
 
-// plantedSize makes the server's statistics of a table say that it is larger than any disk.
+// plantedSize makes a table larger than any disk in the server's statistics.
 func plantedSize(_ *testing.T, p *replicationtest.Pair) func() {
 	p.SourceInstance.Exec("SET sql_log_bin = 0", "CREATE TABLE app.vast (id INT PRIMARY KEY)", "INSERT INTO app.vast VALUES (1)", "ANALYZE TABLE app.vast",
 		"UPDATE mysql.innodb_table_stats SET clustered_index_size = 100000000000 WHERE table_name = 'vast'", "FLUSH TABLES app.vast")
@@ -286,7 +286,7 @@ func plantedSize(_ *testing.T, p *replicationtest.Pair) func() {
 func largeTransaction(_ *testing.T, p *replicationtest.Pair) func() {
 	p.SourceInstance.Exec("FLUSH STATUS", "SET GLOBAL binlog_cache_size = 4096")
 	p.SourceInstance.Exec("CREATE TABLE app.large (id INT PRIMARY KEY, b LONGBLOB)", "INSERT INTO app.large VALUES (0, REPEAT('x', 20000))")
-	for n := range largeLeast {
+	for n := range minLargeTransactions {
 		p.SourceInstance.Exec(fmt.Sprintf("INSERT INTO app.large VALUES (%d, REPEAT('x', 20000))", n+1))
 	}
 	return func() { p.SourceInstance.Exec("DROP TABLE app.large", "SET GLOBAL binlog_cache_size = 32768") }
@@ -299,7 +299,7 @@ func loadData(t *testing.T, p *replicationtest.Pair) func() {
 	return func() {}
 }
 
-// endpointOf lets the source be reached at another port; nil is one where nothing listens.
+// endpointOf makes another port the source's; nil is a port where nothing listens.
 func endpointOf(port func(*replicationtest.Pair) int) func(*testing.T, *replicationtest.Pair) func() {
 	return func(t *testing.T, p *replicationtest.Pair) func() {
 		if port != nil {
@@ -321,8 +321,8 @@ func elsewhere(p *replicationtest.Pair, port int) func() {
 	return func() { p.Source.Config.Endpoint = before }
 }
 
-// silentPort accepts connections and says something else.
-func silentPort(t *testing.T, p *replicationtest.Pair) func() {
+// foreignPort makes the source's port one that speaks another protocol.
+func foreignPort(t *testing.T, p *replicationtest.Pair) func() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})

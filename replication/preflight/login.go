@@ -11,16 +11,16 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// readPrivileges are what migrate reads and watches with, on both sides.
+// readPrivileges are what reading and watching need, on both sides.
 var readPrivileges = []string{"SELECT", "SHOW VIEW", "EVENT", "TRIGGER", "PROCESS", "RELOAD", "LOCK TABLES"}
 
-// ownPrivileges are what its own accounts, links and heartbeat need, on both sides.
+// ownPrivileges are what migrate's accounts, links and heartbeat need, on both sides.
 var ownPrivileges = []string{"INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "CREATE USER", "REPLICATION SLAVE"}
 
-// copyPrivileges are what making the copy needs beside: on the target only.
+// copyPrivileges are what the copy needs in addition, on the target only.
 var copyPrivileges = []string{"ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE"}
 
-// neededPrivileges are what migrate's login needs on a side.
+// neededPrivileges are all that migrate's login needs on a side.
 func neededPrivileges(d *dialect.Dialect, side replication.Side) []string {
 	needed := slices.Concat(readPrivileges, ownPrivileges, d.AdminPrivileges())
 	if side == replication.Target {
@@ -29,8 +29,8 @@ func neededPrivileges(d *dialect.Dialect, side replication.Side) []string {
 	return needed
 }
 
-// checkLogin looks at the privileges of migrate's own login (H30). Without them
-// nothing else can be looked at, and complete is false.
+// checkLogin checks the privileges of migrate's login (H30). If some are missing, complete
+// is false, and nothing else can be checked.
 func (i *inspection) checkLogin(ctx context.Context, s *replication.Server) (complete bool, err error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -49,27 +49,26 @@ func (i *inspection) checkLogin(ctx context.Context, s *replication.Server) (com
 	if len(missing) == 0 && (grantable["REPLICATION SLAVE"] || grantable[allPrivileges]) {
 		return true, nil
 	}
-	found := "migrate's login " + pluginAccount(who) + " may not pass on what it holds, which its links' and the application's accounts need"
+	found := "migrate's login " + grantee(who) + " may not pass on what it holds, which its links' and the application's accounts need"
 	if len(missing) > 0 {
-		found = fmt.Sprintf("migrate's login %s lacks %s", pluginAccount(who), strings.Join(missing, ", "))
+		found = fmt.Sprintf("migrate's login %s lacks %s", grantee(who), strings.Join(missing, ", "))
 	}
 	i.findings = append(i.findings, Finding{"H30", Refuse, s.Name(), found, grantFor(dialect, s.Side(), who) + "; or log in as root"})
 	return false, nil
 }
 
-// grantFor is the statement that gives a login what it needs: on the source
-// that and no more; on the target everything, because it gives the application's
-// accounts what they hold.
+// grantFor is the statement that gives a login its privileges: on the source what it
+// needs; on the target all, because the login grants the application's accounts theirs.
 func grantFor(d *dialect.Dialect, side replication.Side, who string) string {
 	list := allPrivileges
 	if side == replication.Source {
 		list = strings.Join(neededPrivileges(d, side), ", ")
 	}
-	return "GRANT " + list + " ON *.* TO " + pluginAccount(who) + " WITH GRANT OPTION"
+	return "GRANT " + list + " ON *.* TO " + grantee(who) + " WITH GRANT OPTION"
 }
 
-// pluginAccount is CURRENT_USER() as a GRANT takes it.
-func pluginAccount(current string) string {
+// grantee is the value of CURRENT_USER() as a GRANT takes it.
+func grantee(current string) string {
 	at := strings.LastIndex(current, "@")
 	if at < 0 {
 		return query.Literal(current)
@@ -79,8 +78,8 @@ func pluginAccount(current string) string {
 
 const allPrivileges = "ALL PRIVILEGES"
 
-// globalPrivileges reads SHOW GRANTS: what is held everywhere, and what of it
-// may be passed on.
+// globalPrivileges are the privileges on *.* in SHOW GRANTS, and those of them that come
+// with the grant option.
 func globalPrivileges(grants []string) (held, grantable map[string]bool) {
 	held, grantable = map[string]bool{}, map[string]bool{}
 	for _, grant := range grants {

@@ -24,8 +24,8 @@ import (
 
 const (
 	legTimeout = 10 * time.Second
-	// probeUser exists nowhere: a server that refuses it by its name or password
-	// has let the client in so far.
+	// probeUser exists on no server: a server that refuses it because of its name or
+	// password is reached.
 	probeUser = replication.OwnUserPrefix + "probe"
 	// Errors of a server before it looks at the login.
 	hostBlocked        = 1129
@@ -35,10 +35,9 @@ const (
 	socketOnly         = 1698
 )
 
-// checkLegs really connects on both ways that the links will take, from machine
-// to machine, and names the leg that fails (H30). It needs no account: it ends
-// where the server asks for one. Whether the links' accounts are let in shows
-// when the links are made.
+// checkLegs connects from host to host in both directions, as the links will, and names the
+// leg that fails (H30). It needs no account: it ends when the server asks for one. Whether
+// the server lets the links' accounts in shows when the links are made.
 func (i *inspection) checkLegs(ctx context.Context) error {
 	for _, l := range []struct{ client, server *side }{{i.target, i.source}, {i.source, i.target}} {
 		if dialect.IsOn(l.server.variables["require_secure_transport"]) {
@@ -53,7 +52,8 @@ func (i *inspection) checkLegs(ctx context.Context) error {
 	return nil
 }
 
-// checkPacket compares what a replica takes with what its origin may log (H30).
+// checkPacket compares the packets that a replica takes with those that its origin may log
+// (H30).
 func (i *inspection) checkPacket(replica, origin *side) {
 	takes, sends := query.Number(replica.variables["slave_max_allowed_packet"]), query.Number(origin.variables["max_allowed_packet"])
 	if takes > 0 && takes < sends {
@@ -62,7 +62,7 @@ func (i *inspection) checkPacket(replica, origin *side) {
 	}
 }
 
-// checkLeg tries the way from the machine of a server to the other server.
+// checkLeg tries the connection from the host of a server to the other server.
 func (i *inspection) checkLeg(ctx context.Context, from, to *side) error {
 	endpoint, err := to.Endpoint(ctx)
 	if errors.Is(err, replication.ErrNotProvisioned) {
@@ -74,7 +74,7 @@ func (i *inspection) checkLeg(ctx context.Context, from, to *side) error {
 	}
 	leg := fmt.Sprintf("from %s to %s at %s", from.Name(), to.Name(), endpoint)
 	if from.Host() == nil {
-		i.add("H30", Warn, from, "none needed: the link names the leg that fails when it is made", "migrate does not reach its machine: the way %s is not tried", leg)
+		i.add("H30", Warn, from, "none needed: the link names the leg that fails when it is made", "migrate does not reach its machine: the way %s is not tested", leg)
 		return nil
 	}
 	failed := i.tryLeg(ctx, from, to, endpoint)
@@ -83,7 +83,7 @@ func (i *inspection) checkLeg(ctx context.Context, from, to *side) error {
 		return context.Cause(ctx)
 	case failed == nil:
 	case errors.Is(failed.err, remote.ErrUnreachable), errors.Is(failed.err, remote.ErrLost):
-		return failed.err // of migrate's own way to the machine
+		return failed.err // migrate's own connection to the host failed
 	default:
 		i.add("H30", failed.severity, to, failed.fix, "the way %s: %s", leg, failed.found)
 	}
@@ -97,8 +97,8 @@ type legError struct {
 	err        error
 }
 
-// tryLeg connects, looks whether it is the right server that answers, and goes
-// on until it asks who is there; nil is a good leg.
+// tryLeg connects, checks that the right server answers, and logs in as probeUser; nil is a
+// good leg.
 func (i *inspection) tryLeg(ctx context.Context, from, to *side, endpoint replication.Endpoint) *legError {
 	limited, cancel := context.WithTimeout(ctx, legTimeout)
 	defer cancel()
@@ -116,39 +116,39 @@ func (i *inspection) tryLeg(ctx context.Context, from, to *side, endpoint replic
 			fmt.Sprintf("let port %d lead to the server itself, without a proxy in between", endpoint.Port), err,
 		}
 	}
-	if right, err := i.isGreeter(limited, to, greeting); err != nil {
+	if right, err := i.hasGreeted(limited, to, greeting); err != nil {
 		return &legError{Refuse, err.Error(), "run it again", err}
 	} else if !right {
 		return &legError{Refuse, "another server answers", fmt.Sprintf("let port %d of %s lead to %s", endpoint.Port, endpoint.Host, to.Name()), nil}
 	}
-	again := replayed{conn, io.MultiReader(bytes.NewReader(greeting), conn)}
+	again := replayedConn{conn, io.MultiReader(bytes.NewReader(greeting), conn)}
 	client, err := protocol.ConnectWithDialer(limited, "tcp", endpoint.String(), probeUser, "", "",
 		func(context.Context, string, string) (net.Conn, error) { return again, nil })
 	if err == nil {
-		_ = client.Close() // a server that lets everybody in
+		_ = client.Close() // a server that lets anonymous users in
 		return nil
 	}
 	return explainRefusal(wire.DriverError(err))
 }
 
 // replayed is a connection whose first bytes have been read already.
-type replayed struct {
+type replayedConn struct {
 	net.Conn
 	in io.Reader
 }
 
 // Read implements net.Conn.
-func (r replayed) Read(p []byte) (int, error) { return r.in.Read(p) }
+func (r replayedConn) Read(p []byte) (int, error) { return r.in.Read(p) }
 
-// readGreeting reads the first packet of a server, head and all.
+// readGreeting reads the first packet of a server, with its head.
 func readGreeting(conn net.Conn) ([]byte, error) {
 	packet := make([]byte, 4)
 	if _, err := io.ReadFull(conn, packet); err != nil {
 		return nil, err
 	}
 	n := int(packet[0]) | int(packet[1])<<8 | int(packet[2])<<16
-	const most = 1 << 10
-	if n == 0 || n > most || packet[3] != 0 {
+	const maxGreeting = 1 << 10
+	if n == 0 || n > maxGreeting || packet[3] != 0 {
 		return nil, errors.New("what it says is not MySQL's protocol")
 	}
 	packet = append(packet, make([]byte, n)...)
@@ -156,8 +156,8 @@ func readGreeting(conn net.Conn) ([]byte, error) {
 	return packet, err
 }
 
-// isGreeter asks the server whether the session that greeted is one of its own.
-func (i *inspection) isGreeter(ctx context.Context, s *side, greeting []byte) (bool, error) {
+// hasGreeted asks the server whether the session that greeted is one of its sessions.
+func (i *inspection) hasGreeted(ctx context.Context, s *side, greeting []byte) (bool, error) {
 	const versionAt = 5 // behind the head and the protocol's version
 	if greeting[4] == 0xff {
 		return true, nil // an error: the login will say it again
@@ -167,7 +167,7 @@ func (i *inspection) isGreeter(ctx context.Context, s *side, greeting []byte) (b
 		return false, errors.New("the server's greeting is cut short")
 	}
 	id := binary.LittleEndian.Uint32(greeting[versionAt+end+1:])
-	for range 10 { // it shows up a moment after it has greeted
+	for range 10 { // the session is listed a moment after it has greeted
 		n, err := query.Text(ctx, s.db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID & 0xFFFFFFFF = ? AND USER = 'unauthenticated user'", id)
 		if err != nil || n != "0" {
 			return err == nil, err
@@ -179,7 +179,7 @@ func (i *inspection) isGreeter(ctx context.Context, s *side, greeting []byte) (b
 	return false, nil
 }
 
-// explainDial says why no connection came about.
+// explainDial says why the connection failed; late means that legTimeout is over.
 func (i *inspection) explainDial(err error, late bool, from *side, endpoint replication.Endpoint) *legError {
 	text := strings.ToLower(err.Error())
 	has := func(parts ...string) bool {
@@ -193,7 +193,7 @@ func (i *inspection) explainDial(err error, late bool, from *side, endpoint repl
 	open := fmt.Sprintf("let TCP port %d of %s in from the machine of %s", endpoint.Port, endpoint.Host, from.Name())
 	switch {
 	case has("administratively prohibited"):
-		return &legError{Warn, "it is not tried: " + err.Error(), "let sshd there forward (AllowTcpForwarding yes), or look yourself", err}
+		return &legError{Warn, "it is not tested: " + err.Error(), "let sshd there forward (AllowTcpForwarding yes), or check it by hand", err}
 	case late || has("timed out", "timeout"):
 		return &legError{Refuse, "timed out", open + ": a firewall drops it", err}
 	case has("refused"):
@@ -206,14 +206,14 @@ func (i *inspection) explainDial(err error, late bool, from *side, endpoint repl
 	return &legError{Refuse, err.Error(), open, err}
 }
 
-// explainRefusal says what the server's answer to the probe means; nil is the
-// answer of a server that is reached.
+// explainRefusal says what the server's answer to the probe means; nil means that the
+// server is reached.
 func explainRefusal(err error) *legError {
 	switch query.ErrorNumber(err) {
 	case accessRefused, socketOnly:
 		return nil
 	case hostNotPrivileged:
-		return nil // no account is for that host yet: the link makes its own
+		return nil // no account is for that host yet; the link makes its own
 	case hostBlocked:
 		return &legError{Refuse, "the server has blocked the machine", "FLUSH HOSTS on the server, or TRUNCATE TABLE performance_schema.host_cache", err}
 	case tooManyConnections:

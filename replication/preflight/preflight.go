@@ -52,16 +52,16 @@ func (f Finding) hazard() plan.Hazard {
 type Options struct {
 	// Dual is the cutover way in which both sides take writes: more is refused.
 	Dual bool
-	// SourceOnly leaves the target out: it is not made yet.
+	// SourceOnly leaves the target out, because it does not exist yet.
 	SourceOnly bool
-	// Admins are accounts that may keep what passes a fence: they are warned of
-	// only. Root and the login of migrate may hold such privileges anyway, but
-	// neither lend them by a routine nor be an application's.
+	// Admins are accounts that may keep privileges that bypass a fence: the preflight only
+	// warns of them. Root and migrate's login may hold such privileges without being
+	// named, but a routine must not lend them, and an application must not use them.
 	Admins []string
-	// FenceWait is how long the fence of the cutover gives what is running to
-	// end: what has run for longer already is warned of. 0: FenceOptions' default.
+	// FenceWait is how long the fence of the cutover waits for what is running. The
+	// preflight warns of what has run for longer already. 0: the default of fence.Options.
 	FenceWait time.Duration
-	// SeedRate is the most that the seed reads, in bytes a second; 0: no limit.
+	// SeedRate is the limit of what the seed reads, in bytes a second; 0: no limit.
 	SeedRate int64
 	// Now is the controller's clock; nil: time.Now.
 	Now func() time.Time
@@ -74,9 +74,9 @@ func (o Options) now() time.Time {
 	return o.Now()
 }
 
-// Step returns the gate that holds when nothing on the pair's servers
-// stands in the way of the move. It only reads. A refusal names everything
-// that was found, each with its fix; warnings are notes.
+// Step returns the gate that holds if nothing on the pair's servers refuses the move. It
+// only reads. A refusal names all the hazards that refuse the move, each with its fix;
+// warnings are notes.
 func Step(pair replication.Pair, opts Options) plan.Step {
 	what := "source and target fit together"
 	if opts.SourceOnly {
@@ -86,20 +86,21 @@ func Step(pair replication.Pair, opts Options) plan.Step {
 		Name:    "preflight-" + pair.Name,
 		Summary: pair.Name + ": " + what,
 		Gate:    true,
-		Op:      &preflight{pair: pair, opts: opts},
+		Op:      &gate{pair: pair, opts: opts},
 	}
 }
 
-type preflight struct {
+// gate is the operation of Step.
+type gate struct {
 	plan.ReadOnly
 	pair replication.Pair
 	opts Options
 }
 
 // Check looks for every hazard and says what it found.
-func (p *preflight) Check(ctx context.Context) (plan.State, error) {
+func (g *gate) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "no hazard that refuses the move"}
-	findings, err := Findings(ctx, p.pair, p.opts)
+	findings, err := Findings(ctx, g.pair, g.opts)
 	if errors.Is(err, replication.ErrNotProvisioned) {
 		state.Unknown, state.Now = true, "the target host is not made yet"
 		return state, nil
@@ -117,8 +118,8 @@ func (p *preflight) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply notes the warnings and fails on refusals.
-func (p *preflight) Apply(ctx context.Context) error {
-	findings, err := Findings(ctx, p.pair, p.opts)
+func (g *gate) Apply(ctx context.Context) error {
+	findings, err := Findings(ctx, g.pair, g.opts)
 	if err != nil {
 		return err
 	}
@@ -126,18 +127,19 @@ func (p *preflight) Apply(ctx context.Context) error {
 	for _, warning := range warned {
 		report.Note(ctx, "%s", warning)
 	}
-	return refusal(p.pair, findings)
+	return refusal(g.pair, findings)
 }
 
-// Verify holds when nothing is refused.
-func (p *preflight) Verify(ctx context.Context) error {
-	findings, err := Findings(ctx, p.pair, p.opts)
+// Verify holds if nothing is refused.
+func (g *gate) Verify(ctx context.Context) error {
+	findings, err := Findings(ctx, g.pair, g.opts)
 	if err != nil {
 		return err
 	}
-	return refusal(p.pair, findings)
+	return refusal(g.pair, findings)
 }
 
+// split separates refusals from warnings, one line each.
 func split(findings []Finding) (refused, warned []string) {
 	for _, f := range findings {
 		if f.Severity == Refuse {
@@ -149,6 +151,7 @@ func split(findings []Finding) (refused, warned []string) {
 	return refused, warned
 }
 
+// refusal is the error that names all refusals; nil if there are none.
 func refusal(pair replication.Pair, findings []Finding) error {
 	refused, _ := split(findings)
 	if len(refused) == 0 {
@@ -158,13 +161,13 @@ func refusal(pair replication.Pair, findings []Finding) error {
 		"apply the fixes, then run the same command again")
 }
 
-// side is one server as a preflight sees it.
+// side is the source or the target with what the checks read of it.
 type side struct {
 	*replication.Server
 	db        query.Queryer
 	dialect   *dialect.Dialect
-	variables map[string]string
-	compared  map[string]string
+	variables map[string]string // inspectedVariables
+	compared  map[string]string // the globals that must be equal on both sides
 	replica   dialect.ReplicaStatus
 	schemas   []string
 }
@@ -178,28 +181,29 @@ type inspection struct {
 	findings       []Finding
 }
 
+// add adds a finding.
 func (i *inspection) add(hazard string, severity Severity, s *side, fix, format string, args ...any) {
 	i.findings = append(i.findings, Finding{hazard, severity, s.Name(), fmt.Sprintf(format, args...), fix})
 }
 
-// Findings looks for every hazard of the pair. It only reads, and what it reads
-// of a server's data are definitions and statistics, never rows.
+// Findings looks for every hazard of the pair. It only reads, and of a server's data it
+// reads definitions and statistics, never rows.
 func Findings(ctx context.Context, pair replication.Pair, opts Options) ([]Finding, error) {
 	i := &inspection{pair: pair, opts: opts}
 	complete, err := i.checkLogin(ctx, pair.Source)
 	if err != nil || !complete {
 		return i.findings, err
 	}
-	if i.source, err = look(ctx, pair.Source, pair.Schemas); err != nil {
+	if i.source, err = readSide(ctx, pair.Source, pair.Schemas); err != nil {
 		return nil, err
 	}
 	i.checkServer(i.source)
 	i.checkSource()
-	err = i.each(ctx, i.source,
+	err = i.run(ctx, i.source,
 		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkSessions, i.checkTransactions,
 		i.checkMetadataLocks, i.checkBinlogGrowth, i.checkBursts)
 	if err == nil {
-		err = i.eachSide(ctx, i.source)
+		err = i.runOnSide(ctx, i.source)
 	}
 	if err != nil || opts.SourceOnly {
 		return i.findings, err
@@ -207,7 +211,7 @@ func Findings(ctx context.Context, pair replication.Pair, opts Options) ([]Findi
 	if complete, err = i.checkLogin(ctx, pair.Target); err != nil || !complete {
 		return i.findings, err
 	}
-	if i.target, err = look(ctx, pair.Target, pair.Schemas); err != nil {
+	if i.target, err = readSide(ctx, pair.Target, pair.Schemas); err != nil {
 		return nil, err
 	}
 	i.checkServer(i.target)
@@ -217,17 +221,17 @@ func Findings(ctx context.Context, pair replication.Pair, opts Options) ([]Findi
 	}
 	i.checkIDs()
 	i.checkGlobals()
-	err = i.each(ctx, i.target,
-		i.checkReplicas, i.checkErrant, i.checkNoticed, i.checkCollations, i.checkNeeds, i.checkZones, i.checkNamedZones, i.checkPlugins,
+	err = i.run(ctx, i.target,
+		i.checkReplicas, i.checkErrant, i.checkNoticeableGlobals, i.checkCollations, i.checkTableNeeds, i.checkZones, i.checkNamedZones, i.checkPlugins,
 		i.checkCascades, i.checkRoom, i.checkLegs)
 	if err == nil {
-		err = i.eachSide(ctx, i.target)
+		err = i.runOnSide(ctx, i.target)
 	}
 	return i.findings, err
 }
 
-// each runs checks; an error is of the server that they look at.
-func (i *inspection) each(ctx context.Context, s *side, checks ...func(context.Context) error) error {
+// run runs checks of one side; an error names its server.
+func (i *inspection) run(ctx context.Context, s *side, checks ...func(context.Context) error) error {
 	for _, check := range checks {
 		if err := check(ctx); err != nil {
 			return s.Wrap("preflight", err)
@@ -236,8 +240,8 @@ func (i *inspection) each(ctx context.Context, s *side, checks ...func(context.C
 	return nil
 }
 
-// eachSide runs the checks that are the same for both sides.
-func (i *inspection) eachSide(ctx context.Context, s *side) error {
+// runOnSide runs the checks that both sides have in common.
+func (i *inspection) runOnSide(ctx context.Context, s *side) error {
 	for _, check := range []func(context.Context, *side) error{i.checkClock, i.checkLeaks} {
 		if err := check(ctx, s); err != nil {
 			return s.Wrap("preflight", err)
@@ -246,8 +250,8 @@ func (i *inspection) eachSide(ctx context.Context, s *side) error {
 	return nil
 }
 
-// preflightVariables are the globals that the checks look at.
-var preflightVariables = []string{
+// inspectedVariables are the globals that checks read.
+var inspectedVariables = []string{
 	"log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode",
 	"enforce_gtid_consistency", "gtid_strict_mode", "server_id", "server_uuid", "gtid_domain_id",
 	"log_slave_updates", "log_replica_updates", "slave_exec_mode", "replica_exec_mode",
@@ -258,13 +262,14 @@ var preflightVariables = []string{
 	"innodb_force_primary_key", "sql_require_primary_key", "sql_generate_invisible_primary_key",
 }
 
-func look(ctx context.Context, s *replication.Server, configured []string) (*side, error) {
+// readSide reads what the checks need to know about a server.
+func readSide(ctx context.Context, s *replication.Server, configured []string) (*side, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := &side{Server: s, db: db, dialect: dialect}
-	if out.variables, err = query.Variables(ctx, db, preflightVariables...); err != nil {
+	if out.variables, err = query.Variables(ctx, db, inspectedVariables...); err != nil {
 		return nil, s.Wrap("preflight", err)
 	}
 	if out.compared, err = setting.ComparedGlobals(ctx, db); err != nil {

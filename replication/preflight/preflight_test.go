@@ -17,7 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// hazards lists the findings of a severity as "H7 text".
+// hazards lists the findings of a severity, one per line.
 func hazards(t *testing.T, pair replication.Pair, opts Options, severity Severity) string {
 	findings, err := Findings(t.Context(), pair, opts)
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestPreflightExercise(t *testing.T) {
 	})
 }
 
-// TestPreflightListsAllThatItRefuses has what only a server's start can set.
+// TestPreflightListsAllThatItRefuses has settings that only a server's start can make.
 func TestPreflightListsAllThatItRefuses(t *testing.T) {
 	s := servertest.Start(t, servertest.MariaDB, servertest.Set("binlog_do_db", "app"), servertest.Set("log_slave_updates", "0"),
 		servertest.Set("slave_skip_errors", "1062"), servertest.Set("gtid_strict_mode", "0"))

@@ -19,7 +19,8 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// TestSeedOfASourceWithoutBinlog ends before anything is made, and says what to set.
+// TestSeedOfASourceWithoutBinlog: the seed ends before it makes anything, and names the
+// setting.
 func TestSeedOfASourceWithoutBinlog(t *testing.T) {
 	without := map[string][]servertest.Option{
 		"mariadb without a binlog": {servertest.Unset("log_bin")},
@@ -53,8 +54,8 @@ func TestSeedOfASourceWithoutBinlog(t *testing.T) {
 	}
 }
 
-// TestGrantOfThePreflightIsAllThatIsNeeded runs the very statement that the
-// preflight names, and then seeds and links under that login.
+// TestGrantOfThePreflightIsAllThatIsNeeded runs the statement that the preflight names, and
+// then seeds and links with that login.
 func TestGrantOfThePreflightIsAllThatIsNeeded(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
@@ -104,9 +105,9 @@ func TestGrantOfThePreflightIsAllThatIsNeeded(t *testing.T) {
 	})
 }
 
-// TestSeedOfWhatTheTargetDoesNotKnow has a table that names something of its
-// server which the target lacks, and goes on once that is there.
-func TestSeedOfWhatTheTargetDoesNotKnow(t *testing.T) {
+// TestSeedOfWhatTheTargetLacks has a table that needs what the target lacks; the seed
+// continues once the target has it.
+func TestSeedOfWhatTheTargetLacks(t *testing.T) {
 	t.Run("a parser of MySQL", func(t *testing.T) {
 		pair, source, target := replicationtest.Start(t, servertest.MySQL)
 		const install = "INSTALL PLUGIN simple_parser SONAME 'mypluglib.so'"

@@ -2,16 +2,19 @@ package preflight
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/setting"
 )
 
-// checkServer looks at what each server of a pair needs by itself.
+// checkServer checks what each server of a pair needs, whatever the other one is.
 func (i *inspection) checkServer(s *side) {
 	if err := s.dialect.Supported(); err != nil {
 		i.add("H25", Refuse, s, "upgrade it first", "%v", err)
@@ -20,6 +23,7 @@ func (i *inspection) checkServer(s *side) {
 	i.checkReplication(s)
 }
 
+// checkBinlog checks how the server logs, and its ids for logging (H4, H11, H12, H18).
 func (i *inspection) checkBinlog(s *side) {
 	const restart = "set it to ON in the server's option file and restart it"
 	for _, want := range []struct{ hazard, name, value, fix string }{
@@ -50,7 +54,7 @@ func (i *inspection) checkBinlog(s *side) {
 	}
 }
 
-// readFilters adds the filters that a server has before it replicates.
+// readFilters adds the filters that apply before the server replicates.
 func (s *side) readFilters(ctx context.Context) error {
 	filters, err := s.dialect.GlobalFilters(ctx, s.db)
 	if s.replica.Filters == nil {
@@ -60,6 +64,7 @@ func (s *side) readFilters(ctx context.Context) error {
 	return err
 }
 
+// checkReplication looks for filters, hidden errors and triggers of a replica (H9, H18, H23).
 func (i *inspection) checkReplication(s *side) {
 	for _, name := range slices.Sorted(maps.Keys(s.replica.Filters)) {
 		i.add("H18", Refuse, s, "remove the filter, in the option file too: "+s.dialect.RemoveFilter(name), "%s is set: %s", name, s.replica.Filters[name])
@@ -79,7 +84,7 @@ func (i *inspection) checkReplication(s *side) {
 	}
 }
 
-// checkSource looks at what only a source can have wrong.
+// checkSource checks what only the source needs.
 func (i *inspection) checkSource() {
 	s := i.source
 	if s.replica.Configured && !strings.HasPrefix(s.replica.User, replication.OwnUserPrefix) {
@@ -124,4 +129,62 @@ func (i *inspection) checkIDs() {
 			i.add(id.hazard, Refuse, i.target, id.fix, "%s is %s on both sides", id.name, value)
 		}
 	}
+}
+
+// checkErrant refuses a target that has executed transactions of its own since its seed
+// (H12): the reverse link would bring them to the source. Before the seed they do not
+// matter: the seed sets the target's position.
+func (i *inspection) checkErrant(ctx context.Context) error {
+	m, ok, err := replication.ReadMarker(ctx, i.target.db)
+	if err != nil || !ok || !m.Finished || i.target.replica.Configured {
+		return err // if there is a link, its gates check this
+	}
+	has, err := replication.Executed(ctx, i.target.Server)
+	if err != nil {
+		return err
+	}
+	known, err := replication.Executed(ctx, i.source.Server)
+	if err != nil {
+		return err
+	}
+	if errant := has.Minus(known); !errant.IsEmpty() {
+		i.add("H12", Refuse, i.target, "fence it, take the seed back with migrate rollback --all, and seed it again", "it has transactions that the source lacks: %s", errant)
+	}
+	return nil
+}
+
+// checkReplicas refuses a target with the id of another replica of the source: the source
+// ends the connection of one when the other connects (H11).
+func (i *inspection) checkReplicas(ctx context.Context) error {
+	records, err := query.All(ctx, i.source.db, i.source.dialect.ListReplicas())
+	if err != nil {
+		return err
+	}
+	status := i.target.replica
+	for _, r := range records {
+		id := r["Server_id"] + r["Server_Id"]
+		sameID := id == i.target.variables["server_id"]
+		sameUUID := r["Replica_UUID"] != "" && r["Replica_UUID"] == i.target.variables["server_uuid"]
+		if !sameID && !sameUUID || status.Configured && strings.HasPrefix(status.User, replication.OwnUserPrefix) {
+			continue // the target itself, by its link
+		}
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			return fmt.Errorf("read a replica's server_id: %w", err)
+		}
+		what, fix := "server_id "+id, fmt.Sprintf("give the target another server_id, for example %d", n+setting.IdDistance)
+		if !sameID {
+			what, fix = "server_uuid "+r["Replica_UUID"], "remove auto.cnf from the target's data directory and restart it"
+		}
+		i.add("H11", Refuse, i.target, fix, "another replica of the source, %s, has its %s", replicaAddress(r["Host"], r["Port"]), what)
+	}
+	return nil
+}
+
+// replicaAddress is a replica's address, if the replica reports it.
+func replicaAddress(host, port string) string {
+	if host == "" {
+		return "which does not tell its address"
+	}
+	return host + ":" + port
 }

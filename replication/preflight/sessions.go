@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/setting"
 )
 
-// sessionSettings are variables that a session may have set for itself, with
-// the value that the move needs in every one.
+// sessionSettings are variables that a session may have set for itself, with the value
+// that the move needs in every session and what a session with another value does.
 var sessionSettings = []struct{ hazard, name, value, does string }{
 	{"H4", "binlog_format", "ROW", "logs statements, which do something else when they are run again"},
 	{"H4", "binlog_row_image", "FULL", "logs rows in part"},
@@ -24,9 +24,9 @@ var sessionSettings = []struct{ hazard, name, value, does string }{
 	{"H24", "sql_log_bin", "ON", "writes past the binlog"},
 }
 
-// checkSessions looks for sessions that log otherwise than the server's globals
-// say (H4, H24). Where the server does not tell the variables of its sessions, the
-// accounts are named that may do so.
+// checkSessions looks for sessions whose own settings change what they log (H4, H24). If the
+// server does not show the variables of its sessions, it names the accounts that may set
+// them.
 func (i *inspection) checkSessions(ctx context.Context) error {
 	if !i.source.dialect.TellsSessionVariables() {
 		return i.checkBinlogAdmins(ctx)
@@ -48,7 +48,7 @@ func (i *inspection) checkSessions(ctx context.Context) error {
 			if r["name"] != want.name || setting.SameValue(r["value"], want.value) {
 				continue
 			}
-			wrong = append(wrong, withIDs(all, r["id"])...)
+			wrong = append(wrong, clientsWithIDs(all, r["id"])...)
 		}
 		if len(wrong) == 0 {
 			continue
@@ -59,8 +59,8 @@ func (i *inspection) checkSessions(ctx context.Context) error {
 	return nil
 }
 
-// checkBinlogAdmins names the accounts that may keep a session of theirs out of
-// MariaDB's binlog, or have it log statements.
+// checkBinlogAdmins names the accounts that may keep their sessions out of MariaDB's binlog,
+// or make them log statements.
 func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 	privileges := i.source.dialect.BinlogAdmin()
 	all, err := fence.Holders(ctx, i.source.db, privileges)
@@ -83,8 +83,8 @@ func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 	return nil
 }
 
-// withIDs are those of the sessions that have one of the ids.
-func withIDs(all []account.Client, ids ...string) []account.Client {
+// clientsWithIDs are the sessions that have one of the ids.
+func clientsWithIDs(all []account.Client, ids ...string) []account.Client {
 	var out []account.Client
 	for _, c := range all {
 		if slices.Contains(ids, strconv.FormatInt(c.ID, 10)) {
@@ -94,7 +94,7 @@ func withIDs(all []account.Client, ids ...string) []account.Client {
 	return out
 }
 
-// killStatement is what ends sessions.
+// killStatement is the statement that ends sessions.
 func killStatement(list []account.Client) string {
 	var parts []string
 	for _, c := range list {
@@ -103,9 +103,9 @@ func killStatement(list []account.Client) string {
 	return strings.Join(parts, "; ")
 }
 
-// checkTransactions looks for what a fence would wait for in vain now (H15):
-// transactions and statements that have run for longer than it may wait, and
-// prepared transactions, which no session holds.
+// checkTransactions looks for what a fence would wait for in vain (H15): transactions and
+// statements that have run for longer than it may wait, and prepared transactions, which
+// belong to no session.
 func (i *inspection) checkTransactions(ctx context.Context) error {
 	wait := fence.Options{Wait: i.opts.FenceWait}.EffectiveWait()
 	all, err := account.Clients(ctx, i.source.Server)
@@ -146,7 +146,8 @@ func (i *inspection) checkTransactions(ctx context.Context) error {
 	return nil
 }
 
-// xid is a prepared transaction's name as XA COMMIT takes it. MariaDB says it so.
+// xid is a prepared transaction's name as XA COMMIT takes it. MariaDB lists it in that
+// form; MySQL as hex digits.
 func xid(r query.Record) string {
 	if !strings.HasPrefix(r["data"], "0x") {
 		return r["data"]
@@ -159,8 +160,8 @@ func xid(r query.Record) string {
 	return "X'" + data[:2*n] + "',X'" + data[2*n:] + "'," + r["formatID"]
 }
 
-// transactionAges are the ages in seconds of open transactions that have written, by session.
-// The server shows their start by the clock of its own time zone.
+// transactionAges are the ages in seconds of open transactions that have written, by
+// session. The server shows their start in its own time zone.
 func (i *inspection) transactionAges(ctx context.Context) (map[string]int, error) {
 	session, err := i.source.Session(ctx, "SET SESSION time_zone = 'SYSTEM'")
 	if err != nil {
@@ -184,9 +185,8 @@ func (i *inspection) transactionAges(ctx context.Context) (map[string]int, error
 	return ages, nil
 }
 
-// checkMetadataLocks looks for sessions that wait for one (H16): what they wait
-// for would hold up a statement of ours as well, and they hold up what comes
-// after them.
+// checkMetadataLocks looks for sessions that wait for a metadata lock (H16): what they wait
+// for would also block migrate's statements, and they block the statements behind them.
 func (i *inspection) checkMetadataLocks(ctx context.Context) error {
 	all, err := account.Clients(ctx, i.source.Server)
 	if err != nil {
@@ -201,29 +201,29 @@ func (i *inspection) checkMetadataLocks(ctx context.Context) error {
 		return err
 	}
 	for _, c := range waiting {
-		holders := slices.DeleteFunc(withIDs(all, holding[strconv.FormatInt(c.ID, 10)]...), func(h account.Client) bool { return h.ID == c.ID })
-		fix, who := "end the oldest transaction that uses the same table", "it cannot be told who holds it"
+		holders := slices.DeleteFunc(clientsWithIDs(all, holding[strconv.FormatInt(c.ID, 10)]...), func(h account.Client) bool { return h.ID == c.ID })
+		fix, who := "end the oldest transaction that uses the same table", "who holds it is unknown"
 		switch {
 		case len(holders) > 0:
 			who = "held by " + account.Describe(holders)
 			fix = "let that transaction end, or " + killStatement(holders)
 		case !known:
-			fix = "INSTALL SONAME 'metadata_lock_info' lets the server tell who holds it; " + fix
+			fix = "INSTALL SONAME 'metadata_lock_info' makes the server show who holds it; " + fix
 		}
 		i.add("H16", Warn, i.source, fix, "session %s is %s: %s", c, strings.ToLower(c.State), who)
 	}
 	return nil
 }
 
-// waitsForMetadata recognises a session's state.
+// waitsForMetadata reports whether a session in this state waits for a metadata lock.
 func waitsForMetadata(state string) bool {
 	return strings.HasPrefix(state, "Waiting for") &&
 		(strings.HasSuffix(state, "metadata lock") || strings.HasSuffix(state, "read lock") ||
 			strings.HasSuffix(state, "backup lock") || strings.HasSuffix(state, "table flush"))
 }
 
-// metadataHolders are, for each session with metadata locks, the sessions that
-// hold one on the same things. known is false where the server does not tell.
+// metadataHolders are, for each session with metadata locks, the sessions that hold a lock
+// on the same objects. known is false if the server does not show them.
 func (i *inspection) metadataHolders(ctx context.Context) (holding map[string][]string, known bool, err error) {
 	records, err := query.All(ctx, i.source.db, i.source.dialect.ListMetadataLocks())
 	if query.ErrorNumber(err) == 1109 { // no such table in information_schema: the plugin is not installed

@@ -80,7 +80,7 @@ func (e eventSwitch) read(ctx context.Context) ([]event, error) {
 	return out, nil
 }
 
-// Check counts the events that are as wanted.
+// Check counts the events that are on.
 func (e eventSwitch) Check(ctx context.Context) (plan.State, error) {
 	events, err := e.read(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (e eventSwitch) Check(ctx context.Context) (plan.State, error) {
 	return state, err
 }
 
-// Apply changes the events that are not as wanted.
+// Apply turns the events on or off that are not so.
 func (e eventSwitch) Apply(ctx context.Context) error {
 	events, err := e.read(ctx)
 	if err != nil {
@@ -120,8 +120,8 @@ func (e eventSwitch) Apply(ctx context.Context) error {
 	return nil
 }
 
-// alter changes an event's status and nothing else: ALTER EVENT takes definer,
-// sql_mode, time zone and character sets from the session that runs it.
+// alter changes an event's status and nothing else. ALTER EVENT takes definer, sql_mode,
+// time zone and character sets from its session, so they are set to the event's first.
 func (e eventSwitch) alter(ctx context.Context, ev event, on bool) error {
 	d, err := e.server.Dialect(ctx)
 	if err != nil {
@@ -153,7 +153,7 @@ func (e eventSwitch) alter(ctx context.Context, ev event, on bool) error {
 	return nil
 }
 
-// Verify reads the events.
+// Verify checks the events again.
 func (e eventSwitch) Verify(ctx context.Context) error {
 	state, err := e.Check(ctx)
 	if err == nil && !state.Done {
@@ -162,7 +162,7 @@ func (e eventSwitch) Verify(ctx context.Context) error {
 	return err
 }
 
-// Undo gives each event that is still there its status back.
+// Undo sets the status of each event that still exists back.
 func (e eventSwitch) Undo(ctx context.Context, before json.RawMessage) error {
 	var image []event
 	if err := replication.ReadBefore(before, &image); err != nil {

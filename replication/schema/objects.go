@@ -17,7 +17,8 @@ import (
 // SystemSchemas belong to the server and are never moved.
 var SystemSchemas = []string{"information_schema", "mysql", "performance_schema", "sys"}
 
-// kinds of schema objects, as SHOW CREATE spells them.
+// Kinds of schema objects, as SHOW CREATE spells them. Routines have the kinds that
+// information_schema.ROUTINES tells: FUNCTION, PROCEDURE, PACKAGE ….
 const (
 	KindTable    = "TABLE"
 	KindSequence = "SEQUENCE"
@@ -26,13 +27,14 @@ const (
 	KindEvent    = "EVENT"
 )
 
-// Object is one thing of a schema, with all that makes it come out the same elsewhere.
+// Object is an object of a schema, with the settings that make its definition mean the
+// same on another server.
 type Object struct {
 	Kind, Schema, Name string
 	Create             string // the CREATE statement as the server prints it
-	SQLMode            string // programs, triggers and events: the mode they run in
-	Charset, Collation string // character_set_client and collation_connection they were made with
-	SchemaCollation    string // the schema's collation at that time
+	SQLMode            string // of programs, triggers and events: the mode in which they run
+	Charset, Collation string // character_set_client and collation_connection when it was made
+	SchemaCollation    string // the schema's collation when it was made
 	TimeZone           string // events
 }
 
@@ -41,8 +43,8 @@ func (o Object) Title() string {
 	return strings.ToLower(o.Kind) + " " + o.Schema + "." + o.Name
 }
 
-// Names lists the schemas of the pair on a server: those configured, or
-// all but the system's. migrate's own is not among them.
+// Names lists the schemas of a pair on a server: the configured ones, or else all but the
+// system's and migrate's own.
 func Names(ctx context.Context, q query.Queryer, configured []string) ([]string, error) {
 	all, err := query.Strings(ctx, q, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
 	if err != nil {
@@ -56,7 +58,7 @@ func Names(ctx context.Context, q query.Queryer, configured []string) ([]string,
 	}), nil
 }
 
-// CreateStatements are the statements that make schemas like the server's, by name.
+// CreateStatements are the statements that create the server's schemas, by name.
 func CreateStatements(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	records, err := query.All(ctx, q, "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation FROM information_schema.SCHEMATA")
 	if err != nil {
@@ -87,30 +89,30 @@ var objectLists = []struct{ kind, query, order string }{
 	{KindEvent, "SELECT EVENT_NAME AS name FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ", " ORDER BY EVENT_NAME"},
 }
 
-// ReadObjects reads the objects of schemas that are wanted by their kind, and
-// hands them over: some schemas at a time in the order of objectLists, then the tables that
-// each of them has beyond so many.
-func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, wanted func(kind string) bool, most int, take func(Object) error) error {
-	w, err := wire.OpenForQuestions(ctx, s)
+// ReadObjects reads the objects of schemas whose kind is wanted, and calls take with each:
+// some schemas at a time in the order of objectLists, at most limit tables of each, then
+// the rest of the tables in pages of limit.
+func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, wanted func(kind string) bool, limit int, take func(Object) error) error {
+	c, err := wire.OpenForQuestions(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer c.Close()
 	for some := range slices.Chunk(schemas, wire.StatementsAtOnce/len(objectLists)) {
-		listed, more, err := listObjects(ctx, w, some, wanted, most)
+		listed, more, err := listObjects(ctx, c, some, wanted, limit)
 		if err != nil {
 			return err
 		}
-		if err := ReadTexts(ctx, w, listed, take); err != nil {
+		if err := ReadTexts(ctx, c, listed, take); err != nil {
 			return err
 		}
 		for _, first := range more {
 			for from := first.Name; from != ""; {
-				tables, next, err := ListTables(ctx, w, first.Schema, from, most)
+				tables, next, err := ListTables(ctx, c, first.Schema, from, limit)
 				if err != nil {
 					return err
 				}
-				if err := ReadTexts(ctx, w, tables, take); err != nil {
+				if err := ReadTexts(ctx, c, tables, take); err != nil {
 					return err
 				}
 				from = next
@@ -120,14 +122,14 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 	return nil
 }
 
-// ReadTexts reads the texts of objects.
-func ReadTexts(ctx context.Context, w *wire.Conn, listed []Object, take func(Object) error) error {
+// ReadTexts reads the definitions of listed objects, and calls take with each.
+func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Object) error) error {
 	for some := range slices.Chunk(listed, wire.StatementsAtOnce) {
 		queries := make([]string, len(some))
 		for i, o := range some {
 			queries[i] = ShowCreate(o.Kind, table.Name{Schema: o.Schema, Name: o.Name})
 		}
-		err := w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+		err := c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 			o := some[i]
 			if err != nil || len(rows) == 0 {
 				return fmt.Errorf("read %s: %w", o.Title(), replication.FirstError(err, replication.ErrGone))
@@ -144,9 +146,9 @@ func ReadTexts(ctx context.Context, w *wire.Conn, listed []Object, take func(Obj
 	return nil
 }
 
-// listObjects lists the objects that are wanted, without their texts; more are
-// the first tables of those beyond `most` of a schema.
-func listObjects(ctx context.Context, w *wire.Conn, schemas []string, wanted func(kind string) bool, most int) (out []Object, more []table.Name, err error) {
+// listObjects lists the objects that are wanted, without their definitions. more has the
+// first of the tables that are left out, for each schema with more than limit tables.
+func listObjects(ctx context.Context, c *wire.Conn, schemas []string, wanted func(kind string) bool, limit int) (out []Object, more []table.Name, err error) {
 	type list struct {
 		schema, kind string
 		tables       bool
@@ -160,18 +162,18 @@ func listObjects(ctx context.Context, w *wire.Conn, schemas []string, wanted fun
 			}
 			query := l.query + query.Literal(schema) + l.order
 			if l.kind == KindTable {
-				query += fmt.Sprintf(" LIMIT %d", most+1)
+				query += fmt.Sprintf(" LIMIT %d", limit+1)
 			}
 			queries, lists = append(queries, query), append(lists, list{schema, l.kind, l.kind == KindTable})
 		}
 	}
-	err = w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
+	err = c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 		l := lists[i]
 		if err != nil {
 			return fmt.Errorf("list the objects of %s: %w", l.schema, err)
 		}
 		if l.tables {
-			tables, next, err := takeTables(w, l.schema, "", rows, most)
+			tables, next, err := pageOf(c, l.schema, "", rows, limit)
 			if next != "" {
 				more = append(more, table.Name{Schema: l.schema, Name: next})
 			}
@@ -188,35 +190,36 @@ func listObjects(ctx context.Context, w *wire.Conn, schemas []string, wanted fun
 	return out, more, err
 }
 
-// byBytes sorts tables by the bytes of their names, as Go does.
+// byBytes sorts tables by the bytes of their names, as Go compares strings.
 const byBytes = " ORDER BY CAST(TABLE_NAME AS BINARY)"
 
-// ListTables lists so many tables and sequences of a schema from a name on, by
-// their names' bytes; next is the first that is left out, if one is.
-func ListTables(ctx context.Context, w *wire.Conn, schema, from string, most int) (tables []Object, next string, err error) {
+// ListTables lists at most limit tables and sequences of a schema, without their
+// definitions, sorted by the bytes of their names, beginning at from. next is the first
+// name that is left out; "" is none.
+func ListTables(ctx context.Context, c *wire.Conn, schema, from string, limit int) (tables []Object, next string, err error) {
 	statement := objectLists[0].query + query.Literal(schema)
 	if from != "" {
 		statement += fmt.Sprintf(" AND CAST(TABLE_NAME AS BINARY) >= 0x%X", from)
 	}
-	err = w.Ask(ctx, []string{statement + byBytes + fmt.Sprintf(" LIMIT %d", most+1)}, func(_ int, rows []query.Record, err error) error {
+	err = c.Ask(ctx, []string{statement + byBytes + fmt.Sprintf(" LIMIT %d", limit+1)}, func(_ int, rows []query.Record, err error) error {
 		if err == nil {
-			tables, next, err = takeTables(w, schema, from, rows, most)
+			tables, next, err = pageOf(c, schema, from, rows, limit)
 		}
 		return err
 	})
 	return tables, next, replication.WrapErr("list the tables of "+schema, err)
 }
 
-// takeTables takes in a list of tables. In another order some would be passed
-// over, so it is looked at.
-func takeTables(w *wire.Conn, schema, from string, rows []query.Record, most int) (tables []Object, next string, err error) {
+// pageOf is a page of tables, and the name that begins the next page. It checks the order:
+// in another order some tables would be skipped.
+func pageOf(c *wire.Conn, schema, from string, rows []query.Record, limit int) (tables []Object, next string, err error) {
 	last := ""
 	for i, r := range rows {
 		name := r["name"]
 		if name < from || i > 0 && name <= last {
-			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", w.Server().Name(), name)
+			return nil, "", fmt.Errorf("%s does not sort them by the bytes of their names: %q", c.Server().Name(), name)
 		}
-		if last = name; i == most {
+		if last = name; i == limit {
 			return tables, name, nil
 		}
 		tables = append(tables, Object{Kind: tableKinds[r["kind"]], Schema: schema, Name: name})
@@ -224,10 +227,10 @@ func takeTables(w *wire.Conn, schema, from string, rows []query.Record, most int
 	return tables, "", nil
 }
 
-// AnyKind wants all objects.
+// AnyKind is true for all kinds of objects.
 func AnyKind(string) bool { return true }
 
-// IsProgram wants all but tables and sequences.
+// IsProgram reports whether a kind is not TABLE or SEQUENCE: views are programs here.
 func IsProgram(kind string) bool { return !(Object{Kind: kind}).IsData() }
 
 // ShowCreate is the statement that shows an object's definition.
@@ -235,7 +238,7 @@ func ShowCreate(kind string, id table.Name) string {
 	return "SHOW CREATE " + kind + " " + query.QuoteTable(id.Schema, id.Name)
 }
 
-// ReadObject asks the server for an object's CREATE statement.
+// ReadObject reads an object's definition.
 func ReadObject(ctx context.Context, q query.Queryer, kind, schema, name string) (Object, error) {
 	r, ok, err := query.One(ctx, q, ShowCreate(kind, table.Name{Schema: schema, Name: name}))
 	if err != nil || !ok {
@@ -244,7 +247,7 @@ func ReadObject(ctx context.Context, q query.Queryer, kind, schema, name string)
 	return NewObject(kind, table.Name{Schema: schema, Name: name}, r)
 }
 
-// NewObject is the object that SHOW CREATE has shown.
+// NewObject is the object in the answer to ShowCreate.
 func NewObject(kind string, id table.Name, shown query.Record) (Object, error) {
 	o := Object{Kind: kind, Schema: id.Schema, Name: id.Name}
 	for column, value := range shown {
@@ -274,8 +277,8 @@ var (
 	eventStatus   = regexp.MustCompile(`( ON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b`)
 )
 
-// Definition is the object's text without what may differ between two servers
-// that hold the same: counters, and whether an event is on.
+// Definition is the object's text without what may differ between two servers that hold
+// the same: counters, and whether an event is on.
 func (o Object) Definition() string {
 	create := o.Create
 	switch o.Kind {
@@ -299,7 +302,7 @@ func (o Object) withStatus(status string) string {
 	return head + tail[:at[4]] + status + tail[at[5]:]
 }
 
-// Status is what an event's CREATE statement says of it: ENABLE, DISABLE, ….
+// Status is the status in an event's CREATE statement: ENABLE, DISABLE, …; "" is none.
 func (o Object) Status() string {
 	_, tail := o.afterName()
 	if m := eventStatus.FindStringSubmatch(tail); m != nil {
@@ -308,8 +311,8 @@ func (o Object) Status() string {
 	return ""
 }
 
-// afterName cuts an event's statement behind its name, so that no name can be
-// taken for a clause.
+// afterName cuts an event's statement behind the event's name, so that no name is taken for
+// a clause.
 func (o Object) afterName() (head, tail string) {
 	name := "EVENT " + query.Quote(o.Name)
 	if at := strings.Index(o.Create, name); at >= 0 {

@@ -11,12 +11,12 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// seedMargin is what the data may take more on the target than on the source,
-// in a hundred: another page split, temporary files of the deferred indexes.
+// seedMargin is how much more room the data may take on the target than on the source, in
+// percent: pages split at other places, deferred indexes need temporary files.
 const seedMargin = 20
 
-// checkRoom looks whether the target is large enough (H29): its disk, its
-// memory, its buffer pool. That its max_connections are enough is H17.
+// checkRoom checks that the target is large enough (H29): its disk, its memory, its buffer
+// pool. max_connections is among the globals of H17.
 func (i *inspection) checkRoom(ctx context.Context) error {
 	s := i.target
 	there, err := i.dataBytes(ctx, s)
@@ -29,8 +29,8 @@ func (i *inspection) checkRoom(ctx context.Context) error {
 	}
 	pool, wanted := query.Number(s.variables["innodb_buffer_pool_size"]), query.Number(i.source.variables["innodb_buffer_pool_size"])
 	if s.Host() == nil {
-		i.add("H29", Warn, s, fmt.Sprintf("see to it that %s fit on its disk", phrase.Bytes(withMargin(data))),
-			"migrate does not reach its machine: its free disk and its memory cannot be told")
+		i.add("H29", Warn, s, fmt.Sprintf("make sure that %s fit on its disk", phrase.Bytes(withMargin(data))),
+			"migrate does not reach its machine: its free disk and its memory are unknown")
 		i.checkPool(pool, wanted, 0)
 		return nil
 	}
@@ -39,16 +39,16 @@ df -Pk -- `+remote.Quote(s.variables["datadir"])+` | awk 'END { print $4 }'
 awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo
 `)
 	if err != nil {
-		return i.unreadable(ctx, "H29", s, "its free disk and its memory", err)
+		return i.addUnreadable(ctx, "H29", s, "its free disk and its memory", err)
 	}
 	lines := strings.Fields(out)
 	if len(lines) != 2 {
-		return i.unreadable(ctx, "H29", s, "its free disk and its memory", fmt.Errorf("read %q", out))
+		return i.addUnreadable(ctx, "H29", s, "its free disk and its memory", fmt.Errorf("read %q", out))
 	}
 	var kilobytes [2]int64
 	for n, line := range lines {
 		if kilobytes[n], err = strconv.ParseInt(line, 10, 64); err != nil {
-			return fmt.Errorf("read the machine's size: %w", err)
+			return fmt.Errorf("read the size of the host: %w", err)
 		}
 	}
 	free, memory := kilobytes[0]<<10, kilobytes[1]<<10
@@ -60,14 +60,16 @@ awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo
 	return nil
 }
 
+// withMargin is the room that data needs on the target, in bytes.
 func withMargin(bytes int64) int64 { return bytes / 100 * (100 + seedMargin) }
 
-// checkPool compares the buffer pools. memory is the target's machine's, 0 if unknown.
+// checkPool compares the buffer pools. memory is that of the target's host in bytes, 0 if
+// it is unknown.
 func (i *inspection) checkPool(pool, wanted, memory int64) {
-	const most = 90 // in a hundred of the machine's memory
+	const maxShare = 90 // percent of the host's memory
 	switch {
 	case pool >= wanted:
-	case memory > 0 && wanted > memory/100*most:
+	case memory > 0 && wanted > memory/100*maxShare:
 		i.add("H29", Warn, i.target, "choose a larger size for its host in the configuration",
 			"its machine has %s of memory; the buffer pool of %s alone is %s", phrase.Bytes(memory), i.source.Name(), phrase.Bytes(wanted))
 	default:

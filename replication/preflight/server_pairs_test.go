@@ -1,35 +1,29 @@
 package preflight
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// TestPreflightOfServersOfTwoKinds lets the checks that ask a newer server for
-// what it has dropped ask a server that never had it.
-func TestPreflightOfServersOfTwoKinds(t *testing.T) { // H17, H21
+// TestPreflightOfTwoFlavors checks a pair of both flavors for what the newer versions of a
+// flavor dropped and the other flavor never had.
+func TestPreflightOfTwoFlavors(t *testing.T) { // H17, H21
 	maria, my := servertest.Start(t, servertest.MariaDB), servertest.Start(t, servertest.MySQL)
 	my.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, a VARCHAR(9) COLLATE utf8mb4_0900_as_cs)")
 	maria.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id UUID PRIMARY KEY, a INET6)")
 	inspect := func(source, target *servertest.Instance) *inspection {
 		i := &inspection{}
 		var err error
-		i.source, err = look(t.Context(), replicationtest.Server(t, source, replication.Source, nil), nil)
+		i.source, err = readSide(t.Context(), replicationtest.Server(t, source, replication.Source, nil), nil)
 		require.NoError(t, err)
-		i.target, err = look(t.Context(), replicationtest.Server(t, target, replication.Target, nil), nil)
+		i.target, err = readSide(t.Context(), replicationtest.Server(t, target, replication.Target, nil), nil)
 		require.NoError(t, err)
 		return i
 	}
@@ -60,8 +54,8 @@ func TestPreflightOfServersOfTwoKinds(t *testing.T) { // H17, H21
 	require.Contains(t, i.findings[0].String(), "H19 main (source): max_binlog_total_size is 1000000")
 }
 
-// TestPreflightOfAMachineElsewhere has a target whose machine is in another time zone.
-func TestPreflightOfAMachineElsewhere(t *testing.T) { // H28
+// TestPreflightOfAHostInAnotherZone has a target whose host is in another time zone.
+func TestPreflightOfAHostInAnotherZone(t *testing.T) { // H28
 	source := servertest.Start(t, servertest.MariaDB)
 	t.Setenv("TZ", "JST-9")
 	target := servertest.Start(t, servertest.MariaDB)
@@ -75,15 +69,15 @@ func TestPreflightOfAMachineElsewhere(t *testing.T) { // H28
 	require.NotContains(t, hazards(t, pair, Options{}, Refuse), "H28")
 	require.Contains(t, hazards(t, pair, Options{}, Warn), "H28 main (target): its machine is in another time zone")
 
-	// H26: a PAM service that the target's machine has not.
+	// H26: a PAM service that the target's host lacks.
 	pair.Target.Config.Host = remote.NewLocal("db1")
 	source.Exec("INSTALL SONAME 'auth_pam'", "CREATE USER worker@'%' IDENTIFIED VIA pam USING 'nowhere'")
 	target.Exec("INSTALL SONAME 'auth_pam'")
 	require.Contains(t, hazards(t, pair, Options{}, Warn), "H26 main (target): 'worker'@'%' logs in by the PAM service nowhere")
 }
 
-// TestPreflightOfASeededTarget has one that was written to after its seed (H12),
-// and on MySQL one that leaves foreign keys to InnoDB, unlike the source (H10).
+// TestPreflightOfASeededTarget has a target that was written to after its seed (H12). On
+// MySQL its foreign keys are InnoDB's, unlike the source's (H10).
 func TestPreflightOfASeededTarget(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		var options []servertest.Option
@@ -103,51 +97,4 @@ func TestPreflightOfASeededTarget(t *testing.T) {
 		target.Exec("INSERT INTO app.p VALUES (1)")
 		require.Contains(t, hazards(t, pair, Options{}, Refuse), "H12 main (target): it has transactions that the source lacks: ")
 	})
-}
-
-// TestHazardsAreDocumented looks for a row of docs/hazards.md for every id that
-// the code can emit, and for a test that makes each of the preflight's.
-func TestHazardsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/hazards.md")
-	require.NoError(t, err)
-	var rows []string
-	for _, m := range regexp.MustCompile(`(?m)^\| (H\d+) \| [^|]+ \| [^|]+ \|$`).FindAllStringSubmatch(string(text), -1) {
-		require.NotContains(t, rows, m[1])
-		rows = append(rows, m[1])
-	}
-	id := regexp.MustCompile(`"(H\d+)"`)
-	var emitted []string
-	for _, pattern := range []string{"../*.go", "../*/*.go", "../*/*/*.go", "../../move/*.go", "../../provision/*.go", "../../dns/*.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			for _, m := range id.FindAllStringSubmatch(replicationtest.ReadFile(t, file), -1) {
-				if !slices.Contains(emitted, m[1]) {
-					emitted = append(emitted, m[1])
-				}
-				require.Contains(t, rows, m[1], "%s emits it", file)
-			}
-		}
-	}
-	require.GreaterOrEqual(t, len(emitted), 20)
-	var tests string
-	for _, file := range []string{"cases_test.go", "preflight_test.go", "versions_test.go", "refusals_test.go"} {
-		tests += replicationtest.ReadFile(t, file)
-	}
-	for _, file := range []string{"data.go", "server.go", "sessions.go", "binlog.go", "room.go", "network.go", "login.go", "globals.go", "target.go"} {
-		for _, m := range id.FindAllStringSubmatch(replicationtest.ReadFile(t, file), -1) {
-			require.Contains(t, tests, m[1]+" ", "no test makes it")
-		}
-	}
-}
-
-// TestGuideHasTheGrants keeps the guide's statements those of the preflight.
-func TestGuideHasTheGrants(t *testing.T) {
-	guide := strings.Join(strings.Fields(replicationtest.ReadFile(t, "../../docs/guide.md")), " ")
-	for _, d := range []*dialect.Dialect{{Flavor: dialect.MariaDB, Version: dialect.Version{Major: 10, Minor: 11, Patch: 0}}, {Flavor: dialect.MySQL, Version: dialect.Version{Major: 9, Minor: 7, Patch: 0}}} {
-		require.Contains(t, guide, grantFor(d, replication.Source, "mover@localhost")+";")
-	}
 }

@@ -4,18 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// clockDifference is from where on clocks are worth a warning.
-const clockDifference = 2 * time.Second
-
-// inSchemas is a condition for a schema column and its arguments.
+// inSchemas is the condition that a column is one of the schemas, and its arguments.
 func (s *side) inSchemas(column string) (string, []any) {
 	if len(s.schemas) == 0 {
 		return "FALSE", nil
@@ -27,8 +22,9 @@ func (s *side) inSchemas(column string) (string, []any) {
 	return column + " IN (" + strings.Repeat(",?", len(args))[1:] + ")", args
 }
 
-// find lists names on the source: query has one %s for the condition on schemas.
-func (i *inspection) find(ctx context.Context, column, statement string) ([]string, error) {
+// listNames lists names on the source: statement has one %s for the condition on the
+// column of schemas.
+func (i *inspection) listNames(ctx context.Context, column, statement string) ([]string, error) {
 	condition, args := i.source.inSchemas(column)
 	return query.Strings(ctx, i.source.db, fmt.Sprintf(statement, condition), args...)
 }
@@ -38,7 +34,7 @@ func (i *inspection) checkTables(ctx context.Context) error {
 	if err := i.checkKeys(ctx); err != nil {
 		return err
 	}
-	engines, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', COALESCE(ENGINE, 'broken'), ')')
+	engines, err := i.listNames(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', COALESCE(ENGINE, 'broken'), ')')
 		FROM information_schema.TABLES
 		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND COALESCE(ENGINE, '') <> 'InnoDB' ORDER BY 1`)
 	if err != nil {
@@ -49,9 +45,9 @@ func (i *inspection) checkTables(ctx context.Context) error {
 			"%d tables are in an engine without consistent snapshots: %s", len(engines), phrase.FirstOf(5, engines))
 	}
 	if i.source.dialect.CopiesHistory() {
-		return nil // the seed copies the history, too
+		return nil // the seed copies the history
 	}
-	versioned, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+	versioned, err := i.listNames(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
 		WHERE %s AND TABLE_TYPE = 'SYSTEM VERSIONED' ORDER BY 1`)
 	if err != nil {
 		return err
@@ -66,12 +62,12 @@ func (i *inspection) checkTables(ctx context.Context) error {
 // checkKeys names the tables whose rows cannot be told apart: those without a
 // primary key and without a unique key of columns that are never NULL (H7).
 func (i *inspection) checkKeys(ctx context.Context) error {
-	all, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+	all, err := i.listNames(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
 		WHERE %s AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1`)
 	if err != nil {
 		return err
 	}
-	keyed, err := i.find(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.STATISTICS
+	keyed, err := i.listNames(ctx, "TABLE_SCHEMA", `SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.STATISTICS
 		WHERE %s AND NON_UNIQUE = 0 GROUP BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME
 		HAVING SUM(COLUMN_NAME IS NULL OR SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES') = 0`)
 	if err != nil {
@@ -93,7 +89,7 @@ func (i *inspection) checkKeys(ctx context.Context) error {
 	return nil
 }
 
-// checkForeignKeys warns of cascades, whose effects are not in the log (H10).
+// checkForeignKeys warns of cascades whose effects are not in the binlog (H10).
 func (i *inspection) checkForeignKeys(ctx context.Context) error {
 	cascades, err := i.cascades(ctx)
 	if err == nil && len(cascades) > 0 && !i.source.logsCascades() {
@@ -102,19 +98,20 @@ func (i *inspection) checkForeignKeys(ctx context.Context) error {
 	return err
 }
 
+// cascades lists the foreign keys of the source that change other rows.
 func (i *inspection) cascades(ctx context.Context) ([]string, error) {
-	return i.find(ctx, "CONSTRAINT_SCHEMA", `SELECT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME, ' ', CONSTRAINT_NAME)
+	return i.listNames(ctx, "CONSTRAINT_SCHEMA", `SELECT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME, ' ', CONSTRAINT_NAME)
 		FROM information_schema.REFERENTIAL_CONSTRAINTS
 		WHERE %s AND (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL')) ORDER BY 1`)
 }
 
-// logsCascades reports whether the rows that a foreign key changes are in the
-// side's binlog.
+// logsCascades reports whether the side's binlog has the rows that foreign keys change.
 func (s *side) logsCascades() bool {
 	return s.dialect.LogsCascades(s.variables)
 }
 
-// checkCascades refuses a mix of servers that log cascades and that do not (H10).
+// checkCascades refuses a pair of which one server logs cascades and the other does not
+// (H10).
 func (i *inspection) checkCascades(ctx context.Context) error {
 	if i.source.logsCascades() == i.target.logsCascades() {
 		return nil
@@ -159,25 +156,6 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 	}
 	if len(missing) > 0 {
 		i.add("H9", Warn, i.source, "create the definers, or define the objects again", "definers do not exist: %s", phrase.FirstOf(5, missing))
-	}
-	return nil
-}
-
-// checkClock compares a server's clock with the controller's (H28). What the two
-// servers' clocks say of each other follows from it.
-func (i *inspection) checkClock(ctx context.Context, s *side) error {
-	before, began := i.opts.now(), time.Now()
-	text, err := query.Text(ctx, s.db, "SELECT UNIX_TIMESTAMP(NOW(6))")
-	if err != nil {
-		return err
-	}
-	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return fmt.Errorf("read the clock %q: %w", text, err)
-	}
-	off := time.UnixMicro(int64(seconds * 1e6)).Sub(before.Add(time.Since(began) / 2))
-	if off.Abs() > clockDifference {
-		i.add("H28", Warn, s, "let NTP set the clocks", "its clock is %s off the controller's", off.Round(100*time.Millisecond))
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// hazardCases are in the order of docs/hazards.md. What needs another start of
-// a server has a test of its own.
+// hazardCases are in the order of docs/hazards.md. Hazards that need another start of a
+// server have their own tests.
 var hazardCases = []hazardCase{
 	{
 		name: "H4 statements", source: []string{"SET GLOBAL binlog_format = 'STATEMENT'"}, undo: []string{"SET GLOBAL binlog_format = 'ROW'"},
@@ -220,7 +220,7 @@ var hazardCases = []hazardCase{
 	},
 	{name: "H30 nothing listens", make: endpointOf(nil), severity: Refuse, want: []string{"H30 main (source): the way from main (target) to main (source) at 127.0.0.1:", ": refused", "bind_address"}},
 	{name: "H30 another server", make: endpointOf(func(p *replicationtest.Pair) int { return p.TargetInstance.Port }), severity: Refuse, want: []string{"H30 main (source): the way from main (target)", "another server answers"}},
-	{name: "H30 no server", make: silentPort, severity: Refuse, want: []string{"H30 main (source): the way from main (target)", "no MySQL server answers"}},
+	{name: "H30 no server", make: foreignPort, severity: Refuse, want: []string{"H30 main (source): the way from main (target)", "no MySQL server answers"}},
 	{name: "H31 a schema that is not there", make: noSchema, severity: Refuse, want: []string{"H31 main (source): there is no schema \"nowhere\""}},
 	{name: "H22 LOAD DATA", make: loadData, lasting: true, severity: Warn, want: []string{"H22 main (source): LOAD DATA ran 1 times"}},
 }
