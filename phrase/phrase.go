@@ -60,3 +60,6 @@ func Cut(text string, n int) string {
 	}
 	return text
 }
+
+// OneLine is text on one line: each run of white space becomes one space.
+func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -35,6 +35,15 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// ExitStatus is the status of the ExitError in err, or 0 if there is none.
+func ExitStatus(err error) int {
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return exit.Status
+	}
+	return 0
+}
+
 // lastLine returns the last line of text that is not blank, at most 300 bytes.
 func lastLine(text string) string {
 	text = strings.TrimSpace(text)

@@ -8,9 +8,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// Identity tells servers apart, also one from another that was put in its
-// place: by the server's own identity, machine, port and data directory. Nothing
-// is written for it.
+// Identity describes a server by its own id, its host, port and data directory. It
+// differs from that of another server, also of one that was put in its place. Identity
+// writes nothing on the server.
 func Identity(ctx context.Context, server *Server) (string, error) {
 	db, dialect, err := server.Open(ctx)
 	if err != nil {
@@ -28,8 +28,8 @@ func Identity(ctx context.Context, server *Server) (string, error) {
 	return text, nil
 }
 
-// SameServer reports whether an identity that was noted is a server's. A note
-// may be of a version of migrate that noted the id only.
-func SameServer(noted, now string) bool {
-	return noted == now || !strings.Contains(noted, ", ") && strings.HasPrefix(now, noted+", ")
+// SameServer reports whether a recorded identity is a server's present one. An older
+// version of migrate recorded the id only.
+func SameServer(recorded, now string) bool {
+	return recorded == now || !strings.Contains(recorded, ", ") && strings.HasPrefix(now, recorded+", ")
 }

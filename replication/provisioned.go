@@ -9,11 +9,11 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// WhenProvisioned is an Op on servers whose machine an earlier step may yet have to
-// make: until then Check says Unknown, and there is nothing to undo.
+// WhenProvisioned is an Op on servers whose host may not exist yet, because an earlier
+// step creates it.
 type WhenProvisioned struct{ plan.Op }
 
-// Check says Unknown while a machine is missing.
+// Check says Unknown while the host does not exist.
 func (o WhenProvisioned) Check(ctx context.Context) (plan.State, error) {
 	state, err := o.Op.Check(ctx)
 	if errors.Is(err, ErrNotProvisioned) {
@@ -22,7 +22,7 @@ func (o WhenProvisioned) Check(ctx context.Context) (plan.State, error) {
 	return state, err
 }
 
-// Undo has nothing to do while a machine is missing.
+// Undo does nothing while the host does not exist.
 func (o WhenProvisioned) Undo(ctx context.Context, before json.RawMessage) error {
 	err := o.Op.Undo(ctx, before)
 	if errors.Is(err, ErrNotProvisioned) {
@@ -31,8 +31,8 @@ func (o WhenProvisioned) Undo(ctx context.Context, before json.RawMessage) error
 	return err
 }
 
-// RequireProvisioned returns ErrNotProvisioned while the server's machine is missing. That it
-// does not answer is not its matter.
+// RequireProvisioned returns ErrNotProvisioned if the server's host does not exist yet.
+// It does not check that the server answers.
 func (s *Server) RequireProvisioned(ctx context.Context) error {
 	if _, err := s.Dialect(ctx); errors.Is(err, ErrNotProvisioned) {
 		return err
@@ -40,7 +40,7 @@ func (s *Server) RequireProvisioned(ctx context.Context) error {
 	return nil
 }
 
-// ReadBefore reads a before-image; none is the zero image.
+// ReadBefore reads a step's before-image into image. Without one, image stays as it is.
 func ReadBefore(before json.RawMessage, image any) error {
 	if len(before) == 0 {
 		return nil

@@ -9,10 +9,10 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// restartWithin bounds how long a server may take to answer again.
-const restartWithin = 2 * time.Minute
+// restartTimeout bounds the wait for a server that restarts.
+const restartTimeout = 2 * time.Minute
 
-// restartScript restarts the unit under which the distribution runs the server.
+// restartScript restarts the unit that runs the server; its name depends on the distribution.
 const restartScript = `for unit in mariadb mysql mysqld; do
 	if systemctl cat "$unit.service" >/dev/null 2>&1; then exec systemctl restart "$unit.service"; fi
 done
@@ -26,12 +26,12 @@ func Restart(ctx context.Context, s *Server) error {
 	if err := s.Host().Run(ctx, restartScript, nil, nil); err != nil {
 		return report.WithHint(fmt.Errorf("restart %s: %w", s.Name(), err), "look at journalctl -u mariadb -u mysql on its host")
 	}
-	return WaitUntilItAnswers(ctx, s)
+	return WaitForAnswer(ctx, s)
 }
 
-// WaitUntilItAnswers waits until the server answers, on new connections.
-func WaitUntilItAnswers(ctx context.Context, s *Server) error {
-	ctx, cancel := context.WithTimeout(ctx, restartWithin)
+// WaitForAnswer waits until the server answers on new connections.
+func WaitForAnswer(ctx context.Context, s *Server) error {
+	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
 	defer cancel()
 	for {
 		_ = s.Close() // connections from before the restart

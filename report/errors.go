@@ -39,6 +39,14 @@ func Permanent(err error) error {
 	return &PermanentError{err}
 }
 
+// Wrap adds what was done to err; nil stays nil.
+func Wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // HintError carries the next command or the fix for the operator.
 type HintError struct {
 	Err  error

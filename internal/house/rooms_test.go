@@ -54,7 +54,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/preflight", "phrase plan remote report wait / /account /dialect /fence /query /schema /setting /wire"},
 	{"replication/servertest", "remote/remotetest"},
 	{"replication/replicationtest", "plan remote report secret wait / /query /servertest"},
-	{"replication/throttle", "phrase report secret / /query"},
+	{"replication/throttle", "phrase report / /query"},
 	{"replication/seed", "phrase plan remote report wait / /account /binlog /dialect /query /schema /setting /table /throttle /wire"},
 	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /setting /table /throttle"},
 	{"replication/seed/worker", "plan remote report secret wait / /account /seed"},

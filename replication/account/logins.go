@@ -32,7 +32,7 @@ func WorkerAccount(ctx context.Context, source *replication.Server) (Login, erro
 // DropWorkerAccount takes away the account of a worker of an earlier try, where
 // the seed runs elsewhere now. The caller holds the seed's lock: no worker uses it.
 func DropWorkerAccount(ctx context.Context, source *replication.Server) error {
-	if source.Config.OnlyReads {
+	if source.OnlyReads() {
 		return nil // it is the worker's own
 	}
 	account, err := WorkerAccount(ctx, source)

@@ -2,13 +2,10 @@ package account
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/go-sql-driver/mysql"
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
@@ -127,15 +124,4 @@ func Describe(list []Client) string {
 		names[i] = c.String()
 	}
 	return phrase.FirstOf(5, names)
-}
-
-// OpenPool opens a small pool of a configuration of its own.
-func OpenPool(cfg *mysql.Config) (*sql.DB, error) {
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("configure a login: %w", err)
-	}
-	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(2)
-	return db, nil
 }

@@ -81,7 +81,7 @@ func quietSettings(ctx context.Context, s *replication.Server) ([]string, error)
 		return nil, err
 	}
 	settings := d.ReadableHashes()
-	if !s.Config.OnlyReads { // whose statements hold none, and who may not
+	if !s.OnlyReads() { // whose statements hold none, and who may not
 		settings = append([]string{dialect.Quiet}, settings...)
 	}
 	return settings, nil

@@ -17,7 +17,7 @@ func ReadOrigin(ctx context.Context, s *replication.Server) (Origin, error) {
 	}
 	if !dialect.Flavor.GTIDDomains() {
 		uuid, err := query.Text(ctx, db, "SELECT @@GLOBAL.server_uuid")
-		return Origin{uuid: uuid}, s.WrapIf("read server_uuid", err)
+		return Origin{uuid: uuid}, s.Wrap("read server_uuid", err)
 	}
 	domain, err := dialect.NativeDomain(ctx, db)
 	if err != nil {
@@ -28,7 +28,7 @@ func ReadOrigin(ctx context.Context, s *replication.Server) (Origin, error) {
 		return Origin{}, s.Wrap("read server_id", err)
 	}
 	id, err := strconv.ParseUint(text, 10, 32)
-	return Origin{Server: uint32(id), Domain: domain}, s.WrapIf("read server_id", err)
+	return Origin{Server: uint32(id), Domain: domain}, s.Wrap("read server_id", err)
 }
 
 // Logged is the transactions of a server's binlog: the executed ones, or less.
@@ -55,7 +55,7 @@ type Origin struct {
 }
 
 // Wrote reports whether a transaction originated on the server.
-func (id Origin) Wrote(g GTID) bool {
+func (id Origin) Wrote(g replication.GTID) bool {
 	if g.UUID != "" {
 		return strings.EqualFold(g.UUID, id.uuid)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/dcmigrate/migrate/replication"
 )
 
 // mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
@@ -43,7 +45,7 @@ func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
 	switch event := e.Event.(type) {
 	case *logevent.MariadbGTIDEvent:
 		g := event.GTID
-		err := p.begin(e, GTID{
+		err := p.begin(e, replication.GTID{
 			Origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), Sequence: g.SequenceNumber, Domain: g.DomainID, Server: g.ServerID,
 		}, !event.IsStandalone())
 		if err == nil && event.Flags&mariadbPrepared != 0 && p.wanted {
@@ -84,10 +86,10 @@ func (p *binlogPass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEve
 	if tag := event.Tag.String(); tag != "" {
 		origin += tag + ":"
 	}
-	return p.begin(e, GTID{Origin: origin, Sequence: uint64(event.GNO), Server: e.Header.ServerID, UUID: uuid}, false)
+	return p.begin(e, replication.GTID{Origin: origin, Sequence: uint64(event.GNO), Server: e.Header.ServerID, UUID: uuid}, false)
 }
 
-func (p *binlogPass) begin(e *logevent.BinlogEvent, id GTID, grouped bool) error {
+func (p *binlogPass) begin(e *logevent.BinlogEvent, id replication.GTID, grouped bool) error {
 	if err := p.end(); err != nil { // an end that was not recognised
 		return err
 	}

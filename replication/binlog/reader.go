@@ -34,21 +34,9 @@ const (
 
 // Transaction is one transaction of a binlog.
 type Transaction struct {
-	ID GTID
+	ID replication.GTID
 	At time.Time // by the clock of the server that wrote it first
 }
-
-// GTID names one transaction.
-type GTID struct {
-	Origin   string // "domain-server-" or "uuid:" or "uuid:tag:"
-	Sequence uint64
-	Domain   uint32 // MariaDB
-	Server   uint32 // that wrote it first
-	UUID     string // MySQL: of that server
-}
-
-// String is the GTID in the server's notation.
-func (g GTID) String() string { return g.Origin + strconv.FormatUint(g.Sequence, 10) }
 
 // Visitor is told what a binlog holds, in its order.
 type Visitor interface {
@@ -86,20 +74,16 @@ func Open(ctx context.Context, s *replication.Server) (*Reader, error) {
 		Server: s, Dialect: dialect, password: account.NewPassword(),
 		ID: 1<<31 + rand.Uint32N(1<<31-1), // a real server's id is rarely that high
 	}
-	if s.Config.OnlyReads {
-		r.password = s.Config.Password
+	if s.OnlyReads() {
+		r.password = s.Password()
 		return r, nil
 	}
-	host := replication.AnyHost
-	if s.Config.Network == "unix" {
-		host = "localhost"
-	}
-	return r, ReaderLogin(s).Create(ctx, host, r.password)
+	return r, ReaderLogin(s).Create(ctx, s.ClientHost(), r.password)
 }
 
 // Close drops the account, also when ctx has ended.
 func (r *Reader) Close(ctx context.Context) error {
-	if r.Server.Config.OnlyReads {
+	if r.Server.OnlyReads() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
@@ -109,8 +93,8 @@ func (r *Reader) Close(ctx context.Context) error {
 
 // user is the account that the reader logs in with.
 func (r *Reader) user() string {
-	if r.Server.Config.OnlyReads {
-		return r.Server.Config.User
+	if r.Server.OnlyReads() {
+		return r.Server.User()
 	}
 	return ReaderLogin(r.Server).Name
 }
@@ -152,10 +136,11 @@ func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Vi
 func (r *Reader) flavor() string { return strings.ToLower(string(r.Dialect.Flavor)) }
 
 func (r *Reader) config(pass *binlogPass) (logevent.BinlogSyncerConfig, error) {
+	network, address := r.Server.Address()
 	cfg := logevent.BinlogSyncerConfig{
 		ServerID: r.ID, Flavor: r.flavor(), Localhost: "migrate",
 		User: r.user(), Password: r.password.Open(),
-		Host: r.Server.Config.Address, HeartbeatPeriod: binlogBeat, ReadTimeout: binlogSilence,
+		Host: address, HeartbeatPeriod: binlogBeat, ReadTimeout: binlogSilence,
 		DisableRetrySync: true, DiscardGTIDSet: true, TimestampStringLocation: time.UTC,
 		Logger: slog.New(slog.DiscardHandler), // it would log rows
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -163,10 +148,10 @@ func (r *Reader) config(pass *binlogPass) (logevent.BinlogSyncerConfig, error) {
 		},
 		SynchronousEventHandler: pass, RowsEventDecodeFunc: pass.decode, PayloadDecoderConcurrency: 1,
 	}
-	if r.Server.Config.Network == "unix" {
+	if network == "unix" {
 		return cfg, nil
 	}
-	host, port, err := net.SplitHostPort(r.Server.Config.Address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return cfg, fmt.Errorf("read the binlog of %s: %w", r.Server.Name(), err)
 	}
@@ -204,22 +189,19 @@ type binlogGoal struct {
 }
 
 func newBinlogGoal(set replication.GTIDSet) *binlogGoal {
-	return &binlogGoal{set: set.Union(replication.GTIDSet{}), left: set.Ahead(replication.GTIDSet{})} // the union is a copy
+	return &binlogGoal{set: set, left: set.Ahead(replication.GTIDSet{})}
 }
 
 func (g *binlogGoal) reached() bool { return g.left == 0 || g.set.IsEmpty() }
 
-func (g *binlogGoal) seen(id GTID) {
-	if g.set.ByDomain() {
-		if last, ok := g.set.MariaPositions[id.Domain]; ok && id.Sequence >= last.Sequence {
-			delete(g.set.MariaPositions, id.Domain)
+func (g *binlogGoal) seen(id replication.GTID) {
+	if !g.set.ByDomain() {
+		if g.set.Has(id) {
+			g.left--
 		}
 		return
 	}
-	for _, i := range g.set.Intervals[id.Origin[:len(id.Origin)-1]] {
-		if n := int64(id.Sequence); i.First <= n && n <= i.Last {
-			g.left--
-			return
-		}
+	if last, ok := g.set.LastOf(id.Domain); ok && id.Sequence >= last {
+		g.set = g.set.Without(id.Domain)
 	}
 }

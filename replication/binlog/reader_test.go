@@ -54,7 +54,7 @@ func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {
 		require.Len(t, seen.transactions, 3, "none before, none after")
 		require.Equal(t, 3, seen.images)
 		require.Equal(t, []string{"ALTER"}, seen.statements)
-		last, err := replication.ParseGTIDSet(goal.Flavor, seen.transactions[2].ID.String())
+		last, err := replication.ParseGTIDSet(reader.Dialect.Flavor, seen.transactions[2].ID.String())
 		require.NoError(t, err)
 		require.True(t, goal.Contains(last))
 		id, err := ReadOrigin(t.Context(), server)

@@ -199,7 +199,7 @@ func TestConflictsWithoutOrderAreAllKeysOfBothSides(t *testing.T) {
 	}
 	var log counted
 	maria := func(domain uint32, n uint64) bool {
-		return log.add(binlog.GTID{Sequence: n, Domain: domain, Server: 7}, binlog.Origin{Server: 7, Domain: 3})
+		return log.add(replication.GTID{Sequence: n, Domain: domain, Server: 7}, binlog.Origin{Server: 7, Domain: 3})
 	}
 	require.True(t, maria(3, 10))
 	require.True(t, maria(3, 12), "a gap is no disorder")

@@ -238,7 +238,7 @@ func windowStart(ctx context.Context, p replication.Pair) (WindowStart, error) {
 	}
 	var start [2]string
 	for i, s := range []*replication.Server{p.Source, p.Target} {
-		common := commonGTIDs(has[i], has[1-i])
+		common := has[i].Intersect(has[1-i])
 		if has[i].ByDomain() {
 			id, err := binlog.ReadOrigin(ctx, s)
 			if err != nil {
@@ -250,24 +250,6 @@ func windowStart(ctx context.Context, p replication.Pair) (WindowStart, error) {
 		start[i] = common.String()
 	}
 	return WindowStart{start[0], start[1]}, nil
-}
-
-// commonGTIDs is the transactions that both sets hold.
-func commonGTIDs(a, b replication.GTIDSet) replication.GTIDSet {
-	if !a.ByDomain() {
-		return a.Minus(a.Minus(b))
-	}
-	out := replication.GTIDSet{Flavor: a.Flavor, MariaPositions: map[uint32]replication.MariaGTID{}}
-	for domain, g := range a.MariaPositions {
-		other, ok := b.MariaPositions[domain]
-		switch {
-		case ok && other.Sequence < g.Sequence:
-			out.MariaPositions[domain] = other
-		case ok:
-			out.MariaPositions[domain] = g
-		}
-	}
-	return out
 }
 
 // noteConflicts tells the run what was found. Keys stay out of the journal:

@@ -264,7 +264,7 @@ func hashParts(head string, parts []binlog.KeyPart, weighed bool) [16]byte {
 type counted struct{ n, order uint64 }
 
 // add reports whether the transaction is in order.
-func (c *counted) add(g binlog.GTID, id binlog.Origin) bool {
+func (c *counted) add(g replication.GTID, id binlog.Origin) bool {
 	if g.UUID == "" {
 		ordered := g.Domain == id.Domain && g.Sequence > c.n
 		c.n = max(c.n, g.Sequence)

@@ -14,6 +14,22 @@ func dialectOf(t *testing.T, version string) *Dialect {
 	return d
 }
 
+func TestParseVersion(t *testing.T) {
+	for _, tt := range []struct{ version, comment, want string }{
+		{"10.11.19-MariaDB-0+deb12u1", "Debian 12", "MariaDB 10.11.19"},
+		{"5.5.5-10.6.4-MariaDB-log", "", "MariaDB 10.6.4"},
+		{"11.8.2", "mariadb.org binary distribution", "MariaDB 11.8.2"},
+		{"8.0.36", "MySQL Community Server - GPL", "MySQL 8.0.36"},
+		{"9.7.0-1", "(Debian)", "MySQL 9.7.0"},
+	} {
+		d, err := ParseVersion(tt.version, tt.comment)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, d.String())
+	}
+	_, err := ParseVersion("mine", "")
+	require.Error(t, err)
+}
+
 // TestDialectAtTheBordersOfVersions: each difference between versions begins where the
 // manuals say. The servers of the other tests are of one version a flavor.
 func TestDialectAtTheBordersOfVersions(t *testing.T) {

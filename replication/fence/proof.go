@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-sql-driver/mysql"
-
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/dialect"
@@ -50,18 +48,12 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 	if _, err := own.ExecContext(ctx, probeWrite); err != nil {
 		return nil, s.Wrap("prepare the proof of the fence", err)
 	}
-	host, password := replication.AnyHost, account.NewPassword()
-	if s.Config.Network == "unix" {
-		host = "localhost"
-	}
+	password := account.NewPassword()
 	p.made = true
-	if err := p.login.CreateIn(ctx, own, host, password); err != nil {
+	if err := p.login.CreateIn(ctx, own, s.ClientHost(), password); err != nil {
 		return nil, s.Wrap("create user "+p.login.Name, err)
 	}
-	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = p.login.Name, password.Open(), s.Config.Network, s.Config.Address
-	cfg.Timeout, cfg.DialFunc, cfg.Logger = replication.DialTimeout, s.Dial, &mysql.NopLogger{}
-	if p.pool, err = account.OpenPool(cfg); err != nil {
+	if p.pool, err = s.PoolAs(p.login.Name, password); err != nil {
 		return nil, err
 	}
 	p.writer = p.pool

@@ -36,7 +36,7 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 	return map[string]string{
 		"guard.sh": guardScript,
 		"settings": "dropin=" + remote.Quote(dropin) + "\n", // startScript adds the client
-		"from.cnf": localOptions(g.From.Config),
+		"from.cnf": localOptions(g.From),
 		"from.sql": unfence,
 		"to.cnf":   networkOptions(dialect, endpoint, user, password),
 		"to.sql":   unfence,
@@ -44,12 +44,13 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 }
 
 // localOptions are the client's options for the server on the guard's host.
-func localOptions(cfg replication.ServerConfig) string {
-	text := "[client]\nconnect-timeout=3\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
-	if cfg.Network == "unix" {
-		return text + "protocol=socket\nsocket=" + setting.ClientOption(cfg.Address) + "\n"
+func localOptions(s *replication.Server) string {
+	text := "[client]\nconnect-timeout=3\nuser=" + setting.ClientOption(s.User()) + "\npassword=" + setting.ClientOption(s.Password().Open()) + "\n"
+	network, address := s.Address()
+	if network == "unix" {
+		return text + "protocol=socket\nsocket=" + setting.ClientOption(address) + "\n"
 	}
-	host, port, _ := strings.Cut(cfg.Address, ":")
+	host, port, _ := strings.Cut(address, ":")
 	return text + "protocol=tcp\nhost=" + setting.ClientOption(host) + "\nport=" + port + "\n"
 }
 

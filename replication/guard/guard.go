@@ -174,7 +174,7 @@ func (g Guard) change(ctx context.Context, to token, extend bool, from ...token)
 	}
 	fmt.Fprintf(&b, `[ -e "$dir/%s" ] || exit %d`, to, exitLost)
 	_, err := g.run(ctx, b.String())
-	if replication.ExitStatus(err) == exitLost {
+	if remote.ExitStatus(err) == exitLost {
 		return fmt.Errorf("guard of %s: change to %q: %w", g.From.Name(), to, errLost)
 	}
 	return err
@@ -221,7 +221,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 			return err
 		}
 		_, err = g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
-		if replication.ExitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
+		if remote.ExitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
 			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), user.Name)
 			continue
 		}
@@ -232,7 +232,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 
 // explain adds a hint to the error of a guard that cannot start.
 func (g Guard) explain(ctx context.Context, err error) error {
-	switch replication.ExitStatus(err) {
+	switch remote.ExitStatus(err) {
 	case exitNoClient:
 		return report.WithHint(fmt.Errorf("no mariadb or mysql client on the machine of %s: %w", g.From.Name(), err),
 			"install the package mariadb-client or mysql-client there")

@@ -298,13 +298,10 @@ func isOpen(t *testing.T, s *replication.Server) bool {
 func TestGuardNamesTheLoginThatFails(t *testing.T) {
 	p := guardedPair(t, servertest.MariaDB)
 	g := newGuard(t, p, time.Minute)
-	good := p.Target.Config.Endpoint
-	p.Target.Config.Endpoint = func(context.Context) (replication.Endpoint, error) {
-		return replication.Endpoint{Host: "127.0.0.1", Port: 1}, nil
-	}
-	err := Arm(g).Op.Apply(t.Context())
+	wrong := g
+	wrong.To = replicationtest.ServerAt(t, p.TargetInstance, replication.Target, p.Target.Host(), replication.Endpoint{Host: "127.0.0.1", Port: 1})
+	err := Arm(wrong).Op.Apply(t.Context())
 	require.ErrorContains(t, err, fmt.Sprintf("cannot log in to %s at 127.0.0.1:1", p.Target.Name()))
-	p.Target.Config.Endpoint = good
 	require.NoError(t, Arm(g).Op.Apply(t.Context()))
 	require.NoError(t, Arm(g).Op.Undo(t.Context(), nil))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/fence"
 	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -23,7 +24,8 @@ func BenchmarkSwitchOverSSH(b *testing.B) {
 		b.Run(string(flavor), func(b *testing.B) {
 			near := guardedPair(b, flavor)
 			far := near.Pair
-			far.Source, far.Target = overSSH(b, near.Source), overSSH(b, near.Target)
+			far.Source = overSSH(b, near.SourceInstance, replication.Source)
+			far.Target = overSSH(b, near.TargetInstance, replication.Target)
 			g := Guard{Pair: "bench", From: far.Source, To: far.Target, Budget: time.Minute, Dir: b.TempDir()}
 			var closed time.Duration
 			for b.Loop() {
@@ -54,12 +56,10 @@ func runStep(b *testing.B, step plan.Step) {
 	b.Logf("%-16s apply %4d ms, verify %4d ms", step.Name, applied.Sub(start).Milliseconds(), time.Since(applied).Milliseconds())
 }
 
-// overSSH is the same server, reached through an sshd on its host.
-func overSSH(b *testing.B, s *replication.Server) *replication.Server {
+// overSSH is a server that is reached through an sshd on its host.
+func overSSH(b *testing.B, s *servertest.Instance, side replication.Side) *replication.Server {
 	b.Helper()
-	cfg := s.Config
-	cfg.Host = remote.NewSSH(remotetest.StartSSHD(b).Config(string(s.Side())))
-	server := replication.NewServer(cfg)
-	b.Cleanup(func() { _, _ = server.Close(), cfg.Host.Close() })
-	return server
+	host := remote.NewSSH(remotetest.StartSSHD(b).Config(string(side)))
+	b.Cleanup(func() { _ = host.Close() })
+	return replicationtest.Server(b, s, side, host)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/report"
@@ -45,11 +46,11 @@ func describe(s dialect.ReplicaStatus) string {
 func Failure(s dialect.ReplicaStatus) error {
 	switch {
 	case s.SQLErrno != "" && s.SQLErrno != "0":
-		return fmt.Errorf("applying stopped with error %s: %s", s.SQLErrno, replication.OneLine(s.SQLError))
+		return fmt.Errorf("applying stopped with error %s: %s", s.SQLErrno, phrase.OneLine(s.SQLError))
 	case s.IOErrno == accessDenied || s.IOErrno == hostNotAllowed:
-		return fmt.Errorf("%w: error %s: %s", errLoginRefused, s.IOErrno, replication.OneLine(s.IOError))
+		return fmt.Errorf("%w: error %s: %s", errLoginRefused, s.IOErrno, phrase.OneLine(s.IOError))
 	case s.IOErrno != "" && s.IOErrno != "0":
-		return fmt.Errorf("receiving stopped with error %s: %s", s.IOErrno, replication.OneLine(s.IOError))
+		return fmt.Errorf("receiving stopped with error %s: %s", s.IOErrno, phrase.OneLine(s.IOError))
 	}
 	return nil
 }

@@ -303,22 +303,20 @@ func loadData(t *testing.T, p *replicationtest.Pair) func() {
 func endpointOf(port func(*replicationtest.Pair) int) func(*testing.T, *replicationtest.Pair) func() {
 	return func(t *testing.T, p *replicationtest.Pair) func() {
 		if port != nil {
-			return elsewhere(p, port(p))
+			return elsewhere(t, p, port(p))
 		}
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		free := l.Addr().(*net.TCPAddr).Port
 		require.NoError(t, l.Close())
-		return elsewhere(p, free)
+		return elsewhere(t, p, free)
 	}
 }
 
-func elsewhere(p *replicationtest.Pair, port int) func() {
-	before := p.Source.Config.Endpoint
-	p.Source.Config.Endpoint = func(context.Context) (replication.Endpoint, error) {
-		return replication.Endpoint{Host: "127.0.0.1", Port: port}, nil
-	}
-	return func() { p.Source.Config.Endpoint = before }
+func elsewhere(t *testing.T, p *replicationtest.Pair, port int) func() {
+	before := p.Source
+	p.Source = replicationtest.ServerAt(t, p.SourceInstance, replication.Source, before.Host(), replication.Endpoint{Host: "127.0.0.1", Port: port})
+	return func() { p.Source = before }
 }
 
 // foreignPort makes the source's port one that speaks another protocol.
@@ -337,7 +335,7 @@ func foreignPort(t *testing.T, p *replicationtest.Pair) func() {
 			_ = conn.Close()
 		}
 	}()
-	undo := elsewhere(p, l.Addr().(*net.TCPAddr).Port)
+	undo := elsewhere(t, p, l.Addr().(*net.TCPAddr).Port)
 	return func() {
 		undo()
 		_ = l.Close()

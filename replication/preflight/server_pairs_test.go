@@ -70,7 +70,7 @@ func TestPreflightOfAHostInAnotherZone(t *testing.T) { // H28
 	require.Contains(t, hazards(t, pair, Options{}, Warn), "H28 main (target): its machine is in another time zone")
 
 	// H26: a PAM service that the target's host lacks.
-	pair.Target.Config.Host = remote.NewLocal("db1")
+	pair.Target = replicationtest.Server(t, target, replication.Target, remote.NewLocal("db1"))
 	source.Exec("INSTALL SONAME 'auth_pam'", "CREATE USER worker@'%' IDENTIFIED VIA pam USING 'nowhere'")
 	target.Exec("INSTALL SONAME 'auth_pam'")
 	require.Contains(t, hazards(t, pair, Options{}, Warn), "H26 main (target): 'worker'@'%' logs in by the PAM service nowhere")

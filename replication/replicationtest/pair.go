@@ -56,11 +56,18 @@ func StartApp(t testing.TB, flavor servertest.Flavor, options ...servertest.Opti
 // ends.
 func Server(t testing.TB, s *servertest.Instance, side replication.Side, host remote.Host) *replication.Server {
 	t.Helper()
+	return ServerAt(t, s, side, host, replication.Endpoint{Host: "127.0.0.1", Port: s.Port})
+}
+
+// ServerAt is Server with an endpoint of its own: where the other side's server looks
+// for it.
+func ServerAt(t testing.TB, s *servertest.Instance, side replication.Side, host remote.Host, endpoint replication.Endpoint) *replication.Server {
+	t.Helper()
 	server := replication.NewServer(replication.ServerConfig{
 		Name: fmt.Sprintf("main (%s)", side), Side: side, Host: host,
 		Network: "unix", Address: s.Socket, User: "root",
 		Endpoint: func(context.Context) (replication.Endpoint, error) {
-			return replication.Endpoint{Host: "127.0.0.1", Port: s.Port}, nil
+			return endpoint, nil
 		},
 	})
 	t.Cleanup(func() { _ = server.Close() }) // fails if the test has killed the instance

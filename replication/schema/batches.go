@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -84,7 +85,7 @@ func NewBatches(ctx context.Context, server *replication.Server, schemas []strin
 	}
 	return b, wire.Ask(ctx, server, queries, func(i int, rows []query.Record, err error) error {
 		if err != nil || len(rows) == 0 {
-			return server.Wrap("count the tables of "+schemas[i], replication.FirstError(err, replication.ErrGone))
+			return server.Wrap("count the tables of "+schemas[i], cmp.Or(err, replication.ErrGone))
 		}
 		b.tables[schemas[i]] = int(query.Number(rows[0]["number"]))
 		return nil

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func (c *Creator) Create(ctx context.Context, o Object) error {
 	}
 	err = c.inCollation(ctx, o, func() error { return c.Exec(ctx, statement) })
 	if len(settings) > 1 {
-		err = replication.FirstError(err, c.reset(ctx))
+		err = cmp.Or(err, c.reset(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("create %s: %w", o.Title(), err)
@@ -85,7 +86,7 @@ func (c *Creator) Create(ctx context.Context, o Object) error {
 // reset sets the session back to what it was before an object's settings.
 func (c *Creator) reset(ctx context.Context) error {
 	err := c.Exec(ctx, "SET SESSION time_zone = '+00:00', sql_mode = '"+replication.SessionMode+"'")
-	return replication.FirstError(err, c.Exec(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_bin"))
+	return cmp.Or(err, c.Exec(ctx, "SET NAMES utf8mb4 COLLATE utf8mb4_bin"))
 }
 
 // inCharset reads the object's text again in the character set of the client that
@@ -168,7 +169,7 @@ func (c *Creator) explainViews(ctx context.Context, views []Object, failed []err
 func (c *Creator) CopySequence(ctx context.Context, from *wire.Conn, o Object) error {
 	r, err := from.Texts(ctx, "SELECT next_not_cached_value, cycle_count FROM "+query.QuoteTable(o.Schema, o.Name))
 	if err != nil || len(r) == 0 || len(r[0]) != 2 {
-		return fmt.Errorf("read %s: %w", o.Title(), ChangedError(replication.FirstError(err, replication.ErrGone)))
+		return fmt.Errorf("read %s: %w", o.Title(), ChangedError(cmp.Or(err, replication.ErrGone)))
 	}
 	statement := "SELECT SETVAL(" + query.QuoteTable(o.Schema, o.Name) + ", " + r[0][0] + ", 0, " + r[0][1] + ")"
 	if _, err := query.Text(ctx, c.session, statement); err != nil {

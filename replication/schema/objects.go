@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // SystemSchemas belong to the server and are never moved.
@@ -132,7 +133,7 @@ func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Obj
 		err := c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 			o := some[i]
 			if err != nil || len(rows) == 0 {
-				return fmt.Errorf("read %s: %w", o.Title(), replication.FirstError(err, replication.ErrGone))
+				return fmt.Errorf("read %s: %w", o.Title(), cmp.Or(err, replication.ErrGone))
 			}
 			if o, err = NewObject(o.Kind, table.Name{Schema: o.Schema, Name: o.Name}, rows[0]); err != nil {
 				return err
@@ -207,7 +208,7 @@ func ListTables(ctx context.Context, c *wire.Conn, schema, from string, limit in
 		}
 		return err
 	})
-	return tables, next, replication.WrapErr("list the tables of "+schema, err)
+	return tables, next, report.Wrap("list the tables of "+schema, err)
 }
 
 // pageOf is a page of tables, and the name that begins the next page. It checks the order:
@@ -242,7 +243,7 @@ func ShowCreate(kind string, id table.Name) string {
 func ReadObject(ctx context.Context, q query.Queryer, kind, schema, name string) (Object, error) {
 	r, ok, err := query.One(ctx, q, ShowCreate(kind, table.Name{Schema: schema, Name: name}))
 	if err != nil || !ok {
-		return Object{}, fmt.Errorf("read %s: %w", Object{Kind: kind, Schema: schema, Name: name}.Title(), replication.FirstError(err, replication.ErrGone))
+		return Object{}, fmt.Errorf("read %s: %w", Object{Kind: kind, Schema: schema, Name: name}.Title(), cmp.Or(err, replication.ErrGone))
 	}
 	return NewObject(kind, table.Name{Schema: schema, Name: name}, r)
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/dcmigrate/migrate/replication"
@@ -34,7 +35,7 @@ func Sizes(ctx context.Context, server *replication.Server, schemas []string) (m
 	}
 	return out, wire.Ask(ctx, server, queries, func(i int, rows []query.Record, err error) error {
 		if err != nil || len(rows) == 0 {
-			return server.Wrap("read the size of "+schemas[i], replication.FirstError(err, replication.ErrGone))
+			return server.Wrap("read the size of "+schemas[i], cmp.Or(err, replication.ErrGone))
 		}
 		out[schemas[i]] = Size{int(query.Number(rows[0]["number"])), query.Number(rows[0]["bytes"]), query.Number(rows[0]["n"])}
 		return nil

@@ -81,8 +81,9 @@ func wrongCredentials(t *testing.T, pair replication.Pair, source *servertest.In
 	defer source.Exec("SET sql_log_bin = 0", "DROP USER mover@localhost")
 	for _, side := range []replication.Side{replication.Source, replication.Target} {
 		wrong := pair
+		network, address := pair.Of(side).Address()
 		s := replication.NewServer(replication.ServerConfig{
-			Name: "main (" + string(side) + ")", Side: side, Network: "unix", Address: pair.Of(side).Config.Address, User: "mover", Password: secret.New("hunter2"),
+			Name: "main (" + string(side) + ")", Side: side, Network: network, Address: address, User: "mover", Password: secret.New("hunter2"),
 		})
 		t.Cleanup(func() { _ = s.Close() })
 		if side == replication.Source {

@@ -10,6 +10,7 @@ import (
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
@@ -29,7 +30,7 @@ type changes struct {
 	mismatches   map[table.Name]int  // how often a table's events had another shape, in all segments
 	schemaDDL    string              // DDL of a schema, after which only a new seed helps
 	statementErr error               // the log holds a statement in place of rows: errStatement
-	current      binlog.GTID         // the transaction that is being read
+	current      replication.GTID    // the transaction that is being read
 	prepared     bool                // it is only prepared (XA)
 }
 
@@ -279,7 +280,7 @@ var errStatement = errors.New("the binlog holds a statement in place of rows (H4
 
 // statementError returns the error for a statement in place of rows. It leaves the text
 // out, which may hold data.
-func statementError(word, schema string, id binlog.GTID) error {
+func statementError(word, schema string, id replication.GTID) error {
 	if schema == "" {
 		schema = "none"
 	}

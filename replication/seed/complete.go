@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -170,7 +171,7 @@ func counters(ctx context.Context, s *replication.Server, ids []table.Name) (map
 	out := map[table.Name]uint64{}
 	return out, w.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 		if err != nil || len(rows) == 0 {
-			return s.Wrap("read the counter of "+ids[i].Schema+"."+ids[i].Name, schema.ChangedError(replication.FirstError(err, replication.ErrGone)))
+			return s.Wrap("read the counter of "+ids[i].Schema+"."+ids[i].Name, schema.ChangedError(cmp.Or(err, replication.ErrGone)))
 		}
 		o, err := schema.NewObject(schema.KindTable, ids[i], rows[0])
 		if n := counter(o.Create); n > 0 {

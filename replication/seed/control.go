@@ -183,7 +183,7 @@ func readControl(ctx context.Context, q query.Queryer, name string, into any) (f
 	if err != nil {
 		return false, fmt.Errorf("read what a seed is told: %w", err)
 	}
-	return true, replication.WrapErr("read what a seed is told", json.Unmarshal([]byte(text), into))
+	return true, report.Wrap("read what a seed is told", json.Unmarshal([]byte(text), into))
 }
 
 func writeControl(ctx context.Context, e query.Execer, name string, value any) error {
@@ -191,7 +191,7 @@ func writeControl(ctx context.Context, e query.Execer, name string, value any) e
 	if err == nil {
 		_, err = e.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" (name, value) VALUES (?, ?)", name, string(text))
 	}
-	return replication.WrapErr("write what a seed is told", err)
+	return report.Wrap("write what a seed is told", err)
 }
 
 // Control is the session of a running seed. It holds the seed's lock, reads the changed

@@ -60,11 +60,11 @@ func (d *disk) ask(ctx context.Context, s *replication.Server) error {
 	}
 	fields := strings.Fields(out.String()) // device, size, used, free, share, mount point
 	if len(fields) < 6 {
-		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), replication.OneLine(out.String()))
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), phrase.OneLine(out.String()))
 	}
 	kib, err := strconv.ParseInt(fields[3], 10, 64)
 	if err != nil {
-		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), replication.OneLine(out.String()))
+		return fmt.Errorf("look at the disk of %s: df says %q", s.Name(), phrase.OneLine(out.String()))
 	}
 	d.device, d.free, d.mount = fields[0], kib<<10, strings.Join(fields[5:], " ")
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // tableMakers is the number of connections to each side that make and complete tables.
@@ -267,7 +268,7 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 		}
 	}
 	if err := inOneTransaction(ctx, c.Session(), begun); err != nil {
-		return replication.WrapErr("note which tables are to be made", err)
+		return report.Wrap("note which tables are to be made", err)
 	}
 	for _, t := range tables {
 		statements, err := r.makeTable(ctx, c, t)
@@ -276,7 +277,7 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 		}
 		made = append(made, statements...)
 	}
-	return replication.WrapErr("note which tables are made", inOneTransaction(ctx, c.Session(), made))
+	return report.Wrap("note which tables are made", inOneTransaction(ctx, c.Session(), made))
 }
 
 // makeTable makes a table on the target without its deferred definitions, and returns the

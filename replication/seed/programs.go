@@ -16,7 +16,7 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
-	err := r.Quietly(ctx, func(session *replication.Session) error { return dropAccounts(ctx, session, r.marker.Made.Accounts) })
+	err := r.Quietly(ctx, func(session *replication.Session) error { return dropAccounts(ctx, session, r.marker.Effects.Accounts) })
 	if err != nil {
 		return err
 	}
@@ -24,9 +24,9 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.marker.Made.Accounts = nil
+	r.marker.Effects.Accounts = nil
 	for _, a := range accounts {
-		r.marker.Made.Accounts = append(r.marker.Made.Accounts, replication.MadeAccount{User: a.User, Host: a.Host, Role: a.Role})
+		r.marker.Effects.Accounts = append(r.marker.Effects.Accounts, replication.Account{User: a.User, Host: a.Host, Role: a.Role})
 	}
 	if err := r.writeMarker(ctx); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (r *run) missingAccounts(ctx context.Context) ([]account.User, error) {
 	return account.Missing(wanted, there)
 }
 
-func dropAccounts(ctx context.Context, session *replication.Session, accounts []replication.MadeAccount) error {
+func dropAccounts(ctx context.Context, session *replication.Session, accounts []replication.Account) error {
 	for _, a := range accounts {
 		account := account.User{User: a.User, Host: a.Host, Role: a.Role}
 		if _, err := session.ExecContext(ctx, account.Drop()); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -52,7 +53,7 @@ type rowSync struct {
 	ctx        context.Context //nolint:containedctx // the log's reader calls back without one
 	goal       replication.GTIDSet
 	reached    replication.GTIDSet // the target's position
-	pending    []binlog.GTID       // transactions that were read since the last segment
+	pending    []replication.GTID  // transactions that were read since the last segment
 	inProgress *pendingSegment     // the previous segment
 	recordedAt time.Time
 	err        error
@@ -60,7 +61,7 @@ type rowSync struct {
 
 // pendingSegment is a segment whose rows are being brought up to date.
 type pendingSegment struct {
-	transactions []binlog.GTID // that the target has when it is done
+	transactions []replication.GTID // that the target has when it is done
 	done         chan error
 }
 
@@ -106,7 +107,7 @@ func (c *rowSync) Begin(t binlog.Transaction) (wanted bool) {
 
 // startSegment begins to bring the rows of the segment that was read up to date, after
 // those of the previous one. When it is done, the target has the given transactions.
-func (c *rowSync) startSegment(ctx context.Context, pending []binlog.GTID) error {
+func (c *rowSync) startSegment(ctx context.Context, pending []replication.GTID) error {
 	if err := c.finishSegment(ctx); err != nil {
 		return err
 	}
@@ -156,24 +157,8 @@ func (c *rowSync) Statement(schema, text string) {
 
 // recordReached records transactions that the target has. It leaves out those that are not
 // part of the goal: they may not be visible yet and are read again.
-func (c *rowSync) recordReached(ctx context.Context, pending []binlog.GTID) error {
-	set := replication.GTIDSet{Flavor: c.goal.Flavor, MariaPositions: map[uint32]replication.MariaGTID{}, Intervals: map[string][]replication.Interval{}}
-	for _, id := range pending {
-		if set.ByDomain() {
-			if last, ok := c.goal.MariaPositions[id.Domain]; ok && id.Sequence <= last.Sequence {
-				set.MariaPositions[id.Domain] = replication.MariaGTID{Server: id.Server, Sequence: id.Sequence}
-			}
-			continue
-		}
-		key, n := id.Origin[:len(id.Origin)-1], int64(id.Sequence)
-		if slices.ContainsFunc(c.goal.Intervals[key], func(i replication.Interval) bool { return i.First <= n && n <= i.Last }) {
-			set.Intervals[key] = append(set.Intervals[key], replication.Interval{First: n, Last: n})
-		}
-	}
-	for key, list := range set.Intervals {
-		set.Intervals[key] = replication.Normalize(list)
-	}
-	c.reached = c.reached.Union(set)
+func (c *rowSync) recordReached(ctx context.Context, pending []replication.GTID) error {
+	c.reached = c.reached.Union(c.goal.Select(pending))
 	return c.record(ctx, c.reached)
 }
 
@@ -255,7 +240,7 @@ func (c *rowSync) sync(ctx context.Context, w workerConns, b keyBatch) error {
 	if errors.Is(err, schema.ErrTableChanged) {
 		return nil // the log will tell what has happened to it
 	}
-	return replication.WrapErr("catch up "+b.table.Title(), err)
+	return report.Wrap("catch up "+b.table.Title(), err)
 }
 
 func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) error {
@@ -369,7 +354,7 @@ func (c *logSegment) addChildrenFrom(ctx context.Context, child *sourceTable, w 
 		expressions[i] = column.Selected()
 	}
 	query := fmt.Sprintf("SELECT %s FROM %s%s", strings.Join(expressions, ","), child.Quoted(), where)
-	return replication.WrapErr("read "+child.Title(), w.Query(ctx, query, func(row []byte) error {
+	return report.Wrap("read "+child.Title(), w.Query(ctx, query, func(row []byte) error {
 		values := make(table.Key, len(columns))
 		for i, column := range columns {
 			value, rest, err := wire.NextValue(row)

@@ -177,11 +177,11 @@ func (r *run) resumeMarker(ctx context.Context, m replication.Marker) error {
 	if err != nil {
 		return err
 	}
-	r.marker, r.schemas = m, m.Made.Schemas
+	r.marker, r.schemas = m, m.Effects.Schemas
 	if r.reached, err = replication.ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
 		return err
 	}
-	if err := r.requireSameTarget(ctx, m.Made.Target); err != nil {
+	if err := r.requireSameTarget(ctx, m.Effects.Target); err != nil {
 		return err
 	}
 	if err := r.requireDisk(ctx); err != nil {
@@ -200,7 +200,7 @@ func (r *run) newMarker(ctx context.Context) error {
 	if r.marker.Origin, err = replication.Identity(ctx, r.Pair.Source); err != nil {
 		return err
 	}
-	if r.marker.Made.Target, err = replication.Identity(ctx, r.Pair.Target); err != nil {
+	if r.marker.Effects.Target, err = replication.Identity(ctx, r.Pair.Target); err != nil {
 		return err
 	}
 	if r.schemas, err = r.Op.Schemas(ctx, source); err != nil {
@@ -215,7 +215,7 @@ func (r *run) newMarker(ctx context.Context) error {
 	if r.reached, err = visiblePosition(ctx, r.Pair.Source); err != nil {
 		return err
 	}
-	r.marker.Made.Schemas = r.schemas
+	r.marker.Effects.Schemas = r.schemas
 	report.Note(ctx, "the copy begins at %s of %s", r.reached, r.Pair.Source.Name())
 	return r.writeMarker(ctx)
 }

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dial
 	}
 	text, err := w.Texts(ctx, "SELECT BINLOG_GTID_POS("+query.Literal(file)+", "+position["Binlog_snapshot_position"]+")")
 	if err != nil || len(text) == 0 {
-		return replication.GTIDSet{}, replication.FirstError(err, replication.ErrGone)
+		return replication.GTIDSet{}, cmp.Or(err, replication.ErrGone)
 	}
 	return replication.ParseGTIDSet(dialect.Flavor, text[0][0])
 }

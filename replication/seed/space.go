@@ -16,7 +16,7 @@ func (r *run) reserveSpace(ctx context.Context) error {
 	if err != nil || !d.HasExtend() {
 		return err
 	}
-	if r.marker.Made.Extend == "" {
+	if r.marker.Effects.Extend == "" {
 		v, err := query.Variables(ctx, db, dialect.ExtendVariable)
 		if err != nil {
 			return r.Pair.Target.Wrap("read "+dialect.ExtendVariable, err)
@@ -24,7 +24,7 @@ func (r *run) reserveSpace(ctx context.Context) error {
 		if !dialect.IsOn(v[dialect.ExtendVariable]) {
 			return nil
 		}
-		r.marker.Made.Extend = v[dialect.ExtendVariable]
+		r.marker.Effects.Extend = v[dialect.ExtendVariable]
 		if err := r.writeMarker(ctx); err != nil {
 			return err
 		}
@@ -38,14 +38,14 @@ func (r *run) reserveSpace(ctx context.Context) error {
 
 // restoreSpace reverts reserveSpace, also that of an earlier attempt.
 func (s *Op) restoreSpace(ctx context.Context, m replication.Marker) error {
-	if m.Made.Extend == "" {
+	if m.Effects.Extend == "" {
 		return nil
 	}
 	db, err := s.Pair.Target.DB(ctx)
 	if err != nil {
 		return err
 	}
-	err = query.SetGlobal(ctx, db, dialect.ExtendVariable, m.Made.Extend)
+	err = query.SetGlobal(ctx, db, dialect.ExtendVariable, m.Effects.Extend)
 	if query.ErrorNumber(err) == 1193 { // the server has been replaced by a build that does not know it
 		report.Note(ctx, "%s has no %s any more: nothing to restore", s.Pair.Target.Name(), dialect.ExtendVariable)
 		return nil

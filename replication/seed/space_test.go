@@ -70,9 +70,9 @@ func TestSpaceIsRestoredWhereTheServerKnowsIt(t *testing.T) {
 	pair, _, target := replicationtest.Start(t, servertest.MariaDB)
 	var notes []string
 	ctx := report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })
-	require.NoError(t, (&Op{Pair: pair}).restoreSpace(ctx, replication.Marker{Made: replication.Made{Extend: "ON"}}))
+	require.NoError(t, (&Op{Pair: pair}).restoreSpace(ctx, replication.Marker{Effects: replication.Effects{Extend: "ON"}}))
 	require.Len(t, notes, 1)
 	require.Contains(t, notes[0], "has no "+dialect.ExtendVariable+" any more")
 	target.Kill()
-	require.Error(t, (&Op{Pair: pair}).restoreSpace(ctx, replication.Marker{Made: replication.Made{Extend: "ON"}}))
+	require.Error(t, (&Op{Pair: pair}).restoreSpace(ctx, replication.Marker{Effects: replication.Effects{Extend: "ON"}}))
 }

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // sourceTable is a table (or a MariaDB sequence) of the source that is to be copied.
@@ -220,7 +220,7 @@ func (t *sourceTable) keysOf(ctx context.Context, from *wire.Conn, condition str
 		keys = append(keys, key)
 		return nil
 	})
-	return keys, replication.WrapErr("read keys of "+t.Title(), schema.ChangedError(err))
+	return keys, report.Wrap("read keys of "+t.Title(), schema.ChangedError(err))
 }
 
 // cascadesOf returns the query for the foreign keys of a schema's tables.

@@ -93,7 +93,7 @@ func (s *Op) clear(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
-	for _, schema := range m.Made.Schemas {
+	for _, schema := range m.Effects.Schemas {
 		if schema == replication.OwnSchema {
 			continue // it is dropped last, with the marker
 		}
@@ -101,7 +101,7 @@ func (s *Op) clear(ctx context.Context) error {
 			return s.Pair.Target.Wrap("drop schema "+schema, err)
 		}
 	}
-	if err := dropAccounts(ctx, session, m.Made.Accounts); err != nil {
+	if err := dropAccounts(ctx, session, m.Effects.Accounts); err != nil {
 		return s.Pair.Target.Wrap("undo the seed", err)
 	}
 	if !m.Finished {

@@ -13,7 +13,6 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
-	"github.com/dcmigrate/migrate/secret"
 )
 
 const (
@@ -33,9 +32,6 @@ const (
 // down hurts the applications that read from them.
 type ReplicaWatch struct {
 	source   *replication.Server
-	user     string // the login to the replicas
-	password secret.Value
-
 	replicas map[string]*replication.Server // by address
 	noted    map[string]bool                // addresses for which a note says why their lag cannot be read
 }
@@ -43,11 +39,7 @@ type ReplicaWatch struct {
 // NewReplicaWatch returns a watch that logs in to the replicas with the source's ReplicaUser
 // or, without one, as migrate logs in to the source: replicas usually have its accounts.
 func NewReplicaWatch(source *replication.Server) *ReplicaWatch {
-	w := &ReplicaWatch{source: source, user: source.Config.User, password: source.Config.Password, replicas: map[string]*replication.Server{}, noted: map[string]bool{}}
-	if source.Config.ReplicaUser != "" {
-		w.user, w.password = source.Config.ReplicaUser, source.Config.ReplicaPassword
-	}
-	return w
+	return &ReplicaWatch{source: source, replicas: map[string]*replication.Server{}, noted: map[string]bool{}}
 }
 
 // watch polls until ctx ends.
@@ -92,10 +84,7 @@ func (w *ReplicaWatch) refresh(ctx context.Context) error {
 	}
 	for _, address := range addresses {
 		if w.replicas[address] == nil {
-			w.replicas[address] = replication.NewServer(replication.ServerConfig{
-				Name: "replica " + address + " of " + w.source.Name(), Side: w.source.Side(), Host: w.source.Config.Host,
-				Network: "tcp", Address: address, User: w.user, Password: w.password,
-			})
+			w.replicas[address] = w.source.Replica(address)
 		}
 	}
 	for address, s := range w.replicas {

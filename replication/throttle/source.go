@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -95,7 +96,7 @@ func threadsRunning(ctx context.Context, s *replication.Server) (int, error) {
 	}
 	r, ok, err := query.One(ctx, db, "SHOW GLOBAL STATUS LIKE 'Threads_running'")
 	if err != nil || !ok {
-		return 0, s.Wrap("read Threads_running", replication.FirstError(err, replication.ErrGone))
+		return 0, s.Wrap("read Threads_running", cmp.Or(err, replication.ErrGone))
 	}
 	n, err := strconv.Atoi(r["Value"])
 	if err != nil {

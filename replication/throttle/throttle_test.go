@@ -125,7 +125,8 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 		from.Exec("CREATE USER watcher@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO watcher@'%'",
 			"CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY)") // the test waits for the last of them
 		replicationtest.Replicate(t, flavor, from, replica)
-		source := replication.NewServer(replication.ServerConfig{Name: "main (source)", Side: replication.Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")})
+		config := replication.ServerConfig{Name: "main (source)", Side: replication.Source, Network: "tcp", Address: from.Addr(), User: "watcher", Password: secret.New("pw")}
+		source := replication.NewServer(config)
 		t.Cleanup(func() { _ = source.Close() })
 		require.Eventually(t, func() bool {
 			addresses, err := replicasOf(t.Context(), source)
@@ -155,8 +156,10 @@ func TestSeedWaitsForReplicas(t *testing.T) {
 		<-watched
 		require.Contains(t, notes.Text(), "the seed goes on: no replica")
 
-		stranger := NewReplicaWatch(source)
-		stranger.user = "nobody"
+		config.ReplicaUser, config.ReplicaPassword = "nobody", config.Password
+		other := replication.NewServer(config)
+		t.Cleanup(func() { _ = other.Close() })
+		stranger := NewReplicaWatch(other)
 		require.NoError(t, stranger.refresh(t.Context()))
 		var refused replicationtest.Notes
 		for range 3 {

@@ -50,8 +50,7 @@ func (v *verifier) openConn(ctx context.Context, s *replication.Server, settings
 	if err != nil {
 		return nil, err
 	}
-	mark := "SET " + replication.SessionMark + " = GET_LOCK(CONCAT('" + replication.SessionLock + "', CONNECTION_ID()), 0)"
-	settings = append([]string{wire.ReadCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.ReadLimit(v.limit), mark}, settings...)
+	settings = append([]string{wire.ReadCommitted, "SET SESSION max_error_count = 64", rowVariable, dialect.ReadLimit(v.limit), replication.MarkSession}, settings...)
 	w, err := wire.Open(ctx, s, settings...)
 	if err != nil {
 		return nil, err

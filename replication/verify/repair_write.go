@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (r *repairer) writeRows(ctx context.Context, c *conn, t *tableShape, rows [
 	}
 	for range 2 {
 		if _, missing, err := r.v.awaitExecuted(ctx, lockedWait); err != nil || !missing.IsEmpty() {
-			return replication.FirstError(err, errMoved)
+			return cmp.Or(err, errMoved)
 		}
 		if err := wait.For(ctx, rowPause); err != nil {
 			return err

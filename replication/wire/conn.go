@@ -112,8 +112,8 @@ func (c *Conn) login(ctx context.Context) error {
 		}
 		return conn, err
 	}
-	config := c.server.Config
-	_, err := protocol.ConnectWithDialer(limited, config.Network, config.Address, config.User, config.Password.Open(), "", dialer,
+	network, address := c.server.Address()
+	_, err := protocol.ConnectWithDialer(limited, network, address, c.server.User(), c.server.Password().Open(), "", dialer,
 		func(login *protocol.Conn) error {
 			login.UnsetCapability(gomysql.CLIENT_DEPRECATE_EOF)
 			login.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES)
@@ -138,7 +138,7 @@ func (c *Conn) configure(ctx context.Context, noLimits string) error {
 	settings := append([]string{
 		"SET time_zone = '+00:00', sql_mode = '" + replication.SessionMode + "', lock_wait_timeout = " + replication.LockWaitSeconds +
 			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600",
-		"SET " + replication.SessionMark + " = " + replication.SessionMarkValue, rowSession, noLimits,
+		replication.MarkSession, rowSession, noLimits,
 	}, c.settings...)
 	answers, err := c.RunAll(ctx, append(settings, "SELECT @@max_allowed_packet")...)
 	if n := len(answers); err != nil && n < len(settings) {

@@ -80,7 +80,7 @@ rm -rf "$beside"
 mkdir -m 700 "$beside"
 chown --reference="$dir" "$beside"
 chcon --reference="$dir" "$beside" 2>/dev/null || :`, "")
-	return n, replication.WrapErr("make room for the files", err)
+	return n, report.Wrap("make room for the files", err)
 }
 
 func (p *op) passiveSettings() setting.Persistence {
@@ -92,12 +92,12 @@ func (p *op) passiveSettings() setting.Persistence {
 // commits back until its reader of the redo log has polled once more, by default up to a
 // second later. With --log-copy-interval=10 (milliseconds) the longest commit of
 // BenchmarkSeedStall went from 1350 to 140 ms.
-func backupScript(cfg replication.ServerConfig) string {
-	options := "[mariadb-backup]\nuser=" + setting.ClientOption(cfg.User) + "\npassword=" + setting.ClientOption(cfg.Password.Open()) + "\n"
-	if cfg.Network == "unix" {
-		options += "socket=" + setting.ClientOption(cfg.Address) + "\n"
+func backupScript(s *replication.Server) string {
+	options := "[mariadb-backup]\nuser=" + setting.ClientOption(s.User()) + "\npassword=" + setting.ClientOption(s.Password().Open()) + "\n"
+	if network, address := s.Address(); network == "unix" {
+		options += "socket=" + setting.ClientOption(address) + "\n"
 	} else {
-		host, port, _ := strings.Cut(cfg.Address, ":")
+		host, port, _ := strings.Cut(address, ":")
 		options += "host=" + setting.ClientOption(host) + "\nport=" + port + "\n"
 	}
 	return `set -eu
@@ -141,15 +141,15 @@ func (p *op) stream(ctx context.Context, n *notes, f *transfer) error {
 	paced := pacedReader{ctx: ctx, from: reader, transfer: f}
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source.Config), nil, writer)
+		err := p.pair.Source.Host().Run(both, backupScript(p.pair.Source), nil, writer)
 		_ = writer.CloseWithError(err) // nil ends the stream
-		return replication.WrapErr("read the files of "+p.pair.Source.Name(), err)
+		return report.Wrap("read the files of "+p.pair.Source.Name(), err)
 	})
 	group.Go(func() error {
 		script := "set -eu\numask 077\nPATH=$PATH:/usr/local/bin:/usr/bin\nnew=" + remote.Quote(n.beside()+"/"+n.Received) + "\nmkdir \"$new\"\nmbstream -x -p 2 -C \"$new\"\n"
 		err := p.pair.Target.Host().Run(both, script, paced, nil)
 		_ = reader.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		return replication.WrapErr("receive the files on the host of "+p.pair.Target.Name(), err)
+		return report.Wrap("receive the files on the host of "+p.pair.Target.Name(), err)
 	})
 	if err := group.Wait(); err != nil {
 		return err

@@ -1,9 +1,12 @@
 package physical
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -38,10 +41,37 @@ type obstacleCase struct {
 	setUp, tearDown func(t *testing.T, p *op, source, target *servertest.Instance)
 }
 
-func lacks(what string) func(*testing.T, *op, *servertest.Instance, *servertest.Instance) {
-	return func(_ *testing.T, p *op, _, _ *servertest.Instance) {
-		p.pair.Target.Config.Host = otherHost{remote.NewLocal("db2"), what, "absent"}
+// onHost puts the pair's target on a host.
+func onHost(host remote.Host) func(*testing.T, *op, *servertest.Instance, *servertest.Instance) {
+	return func(t *testing.T, p *op, _, target *servertest.Instance) {
+		p.pair.Target = replicationtest.Server(t, target, replication.Target, host)
 	}
+}
+
+func lacks(what string) func(*testing.T, *op, *servertest.Instance, *servertest.Instance) {
+	return onHost(otherHost{remote.NewLocal("db2"), what, "absent"})
+}
+
+// newerHost is a host whose database server names the next minor version than its own.
+type newerHost struct {
+	remote.Host
+	version, next string // "10.11." and "10.12.": of equal lengths
+}
+
+func (h newerHost) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := h.Host.Dial(ctx, network, address)
+	return newerConn{conn, h}, err
+}
+
+type newerConn struct {
+	net.Conn
+	host newerHost
+}
+
+func (c newerConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	copy(p, bytes.ReplaceAll(p[:n], []byte(c.host.version), []byte(c.host.next)))
+	return n, err
 }
 
 func obstacleCases(flavor servertest.Flavor) []obstacleCase {
@@ -51,17 +81,16 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 	cases := []obstacleCase{
 		{name: "some schemas", want: "databases[].schemas names some schemas", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Schemas = []string{"load1"} }},
 		{name: "engine", want: "load1.old (MyISAM)", fix: "ALTER TABLE … ENGINE=InnoDB", setUp: run("CREATE TABLE load1.old (a INT) ENGINE=MyISAM"), tearDown: run("DROP TABLE load1.old")},
-		{name: "no host", want: "the host of main (target) cannot be reached", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.pair.Target.Config.Host = nil }},
-		{name: "disk", want: "the disk of target has 1.0 MiB free", fix: "larger disk", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
-			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), "free=$4", "free=1024"}
-		}},
-		{name: "mount", want: "is a mount of its own", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
-			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), `stat -c %d "$dir"`, "echo 0"}
-		}},
-		{name: "version", want: "are not for", fix: "install", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
-			dialect := *p.pair.Target.KnownDialect
-			dialect.Version.Minor++
-			p.pair.Target.KnownDialect = &dialect
+		{name: "no host", want: "the host of main (target) cannot be reached", setUp: onHost(nil)},
+		{name: "disk", want: "the disk of target has 1.0 MiB free", fix: "larger disk", setUp: onHost(otherHost{remote.NewLocal("target"), "free=$4", "free=1024"})},
+		{name: "mount", want: "is a mount of its own", setUp: onHost(otherHost{remote.NewLocal("target"), `stat -c %d "$dir"`, "echo 0"})},
+		{name: "version", want: "are not for", fix: "install", setUp: func(t *testing.T, p *op, source, target *servertest.Instance) {
+			var major, minor int
+			_, err := fmt.Sscanf(target.Value("SELECT VERSION()"), "%d.%d.", &major, &minor)
+			require.NoError(t, err)
+			host := newerHost{remote.NewLocal("target"), fmt.Sprintf("%d.%d.", major, minor), fmt.Sprintf("%d.%d.", major, minor+1)}
+			require.Len(t, host.next, len(host.version))
+			onHost(host)(t, p, source, target)
 		}},
 		{name: "login", want: "cannot do the same on the source", fix: "the same login", setUp: func(t *testing.T, p *op, _, _ *servertest.Instance) {
 			require.NoError(t, account.AsAdmin(t.Context(), p.pair.Target, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
@@ -72,8 +101,8 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 				}
 				return nil
 			}))
-			p.pair.Target.Config.User, p.pair.Target.Config.Password = "other", secret.New("pw")
-			_ = p.pair.Target.Close()
+			p.pair.Target = p.pair.Target.WithLogin("other", secret.New("pw"))
+			t.Cleanup(func() { _ = p.pair.Target.Close() })
 		}},
 		{name: "no service", want: "nobody runs it", fix: "service of systemd", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) { p.options.Service = noService{} }},
 	}
@@ -85,9 +114,7 @@ func obstacleCases(flavor servertest.Flavor) []obstacleCase {
 	}
 	return append(cases,
 		obstacleCase{name: "plugin", want: "has no plugin clone", fix: "mysql_clone.so", setUp: lacks("mysql_clone.so")},
-		obstacleCase{name: "apparmor", want: "AppArmor keeps", fix: "/etc/apparmor.d/local/usr.sbin.mysqld", setUp: func(_ *testing.T, p *op, _, _ *servertest.Instance) {
-			p.pair.Target.Config.Host = otherHost{remote.NewLocal("target"), `echo "confined=$(`, `echo "confined=/usr/sbin/mysqld (enforce)"; echo "was=$(`}
-		}},
+		obstacleCase{name: "apparmor", want: "AppArmor keeps", fix: "/etc/apparmor.d/local/usr.sbin.mysqld", setUp: onHost(otherHost{remote.NewLocal("target"), `echo "confined=$(`, `echo "confined=/usr/sbin/mysqld (enforce)"; echo "was=$(`})},
 	)
 }
 
@@ -106,11 +133,9 @@ func TestObstaclesToFiles(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				pair := replication.Pair{Name: "main", Source: replicationtest.Server(t, source, replication.Source, remote.NewLocal("source")), Target: replicationtest.Server(t, target, replication.Target, remote.NewLocal("target"))}
 				p := &op{pair: pair, rows: seed.Step(pair).Op, options: options}
-				_, err := pair.Target.Dialect(t.Context())
-				require.NoError(t, err)
 				tt.setUp(t, p, source, target)
 				p.options.Method = MethodFiles
-				_, err = p.choose(t.Context(), true)
+				_, err := p.choose(t.Context(), true)
 				require.ErrorContains(t, err, tt.want)
 				require.Contains(t, report.Hint(err), tt.fix)
 				require.Contains(t, report.Hint(err), "seed: copy")

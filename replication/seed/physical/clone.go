@@ -35,7 +35,7 @@ func hasPlugin(ctx context.Context, s *replication.Server) (bool, error) {
 		return false, err
 	}
 	found, err := query.Strings(ctx, db, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_NAME = ? AND PLUGIN_STATUS = 'ACTIVE'", clonePlugin)
-	return len(found) > 0, replication.WrapErr("look for the plugin clone", err)
+	return len(found) > 0, report.Wrap("look for the plugin clone", err)
 }
 
 // cloneObstacles checks that a server has the plugin clone or can load it, and that the

@@ -218,9 +218,7 @@ func (p *op) login(ctx context.Context, _ *dialect.Dialect) ([]obstacle, error) 
 	if err != nil {
 		return nil, p.pair.Target.Wrap("read the login", err)
 	}
-	cfg := p.pair.Source.Config
-	cfg.User, cfg.Password = p.pair.Target.Config.User, p.pair.Target.Config.Password
-	probe := replication.NewServer(cfg)
+	probe := p.pair.Source.WithLogin(p.pair.Target.User(), p.pair.Target.Password())
 	defer func() { _ = probe.Close() }()
 	fix := "give both servers the same login in databases[], with the same password"
 	session, err := probe.Session(ctx, dialect.Unlogged)

@@ -58,13 +58,13 @@ cat >"$file.new"
 sync "$file.new"
 mv -f "$file.new" "$file"
 sync "$dir"`, string(text)+"\n")
-	return replication.WrapErr("write the notes of the seed", err)
+	return report.Wrap("write the notes of the seed", err)
 }
 
 // removeNotes removes the notes.
 func (p *op) removeNotes(ctx context.Context) error {
 	_, err := p.runOnTarget(ctx, "rm -f "+remote.Quote(p.notesFile())+" "+remote.Quote(p.notesFile()+".new"), "")
-	return replication.WrapErr("remove the notes of the seed", err)
+	return report.Wrap("remove the notes of the seed", err)
 }
 
 // forgetOld removes what a seed by files has kept.

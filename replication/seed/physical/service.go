@@ -49,13 +49,13 @@ esac`)
 // Stop stops the unit.
 func (d systemd) Stop(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl stop "+remote.Quote(unit))
-	return replication.WrapErr("stop "+unit, err)
+	return report.Wrap("stop "+unit, err)
 }
 
 // Start starts the unit, also after systemd has given up on it.
 func (d systemd) Start(ctx context.Context, unit string) error {
 	_, err := d.run(ctx, "systemctl reset-failed "+remote.Quote(unit)+" 2>/dev/null || :\nsystemctl start "+remote.Quote(unit))
-	return report.WithHint(replication.WrapErr("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
+	return report.WithHint(report.Wrap("start "+unit, err), "look at journalctl -u %s on %s", unit, d.Host.Name())
 }
 
 func (d systemd) run(ctx context.Context, script string) (string, error) {

@@ -78,7 +78,7 @@ func (p *op) ensureRunning(ctx context.Context, n notes) error {
 	if err := p.options.Service.Start(ctx, n.Unit); err != nil {
 		return err
 	}
-	return replication.WaitUntilItAnswers(ctx, p.pair.Target)
+	return replication.WaitForAnswer(ctx, p.pair.Target)
 }
 
 // swap puts the received directory in the place of the old one; the server is stopped.
@@ -103,7 +103,7 @@ if [ -e "$beside/$new" ]; then
 fi
 sync "$beside" "$(dirname "$dir")"
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$dir" || :; fi`, "")
-	return replication.WrapErr("swap the data directories", err)
+	return report.Wrap("swap the data directories", err)
 }
 
 // prepareServer makes a server that runs on the source's files ready to replicate from the
@@ -131,7 +131,7 @@ func (p *op) prepareServer(ctx context.Context, n *notes) error {
 		}
 	}
 	m := replication.Marker{Origin: n.Origin, GTIDs: set.String(), Finished: true}
-	if m.Made, err = p.listReceived(ctx); err != nil {
+	if m.Effects, err = p.listReceived(ctx); err != nil {
 		return err
 	}
 	err = account.AsAdmin(ctx, t, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
@@ -210,8 +210,8 @@ func (p *op) dropSourceState(ctx context.Context, session *replication.Session) 
 }
 
 // listReceived lists what the files have brought.
-func (p *op) listReceived(ctx context.Context) (replication.Made, error) {
-	var m replication.Made
+func (p *op) listReceived(ctx context.Context) (replication.Effects, error) {
+	var m replication.Effects
 	db, err := p.pair.Target.DB(ctx)
 	if err != nil {
 		return m, err
@@ -224,7 +224,7 @@ func (p *op) listReceived(ctx context.Context) (replication.Made, error) {
 	}
 	accounts, err := account.Read(ctx, p.pair.Target)
 	for _, a := range accounts {
-		m.Accounts = append(m.Accounts, replication.MadeAccount{User: a.User, Host: a.Host, Role: a.Role})
+		m.Accounts = append(m.Accounts, replication.Account{User: a.User, Host: a.Host, Role: a.Role})
 	}
 	return m, err
 }

@@ -1,6 +1,7 @@
 package physical
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -80,7 +81,7 @@ func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Cont
 		_ = watchers.Wait() // they return no error
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 		defer cancel()
-		return replication.FirstError(err, p.dropControl(after))
+		return cmp.Or(err, p.dropControl(after))
 	})
 }
 
@@ -97,7 +98,7 @@ func (p *op) dropControl(ctx context.Context) error {
 	return (&seed.Op{Pair: p.pair}).Quietly(ctx, func(session *replication.Session) error {
 		there, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", replication.OwnSchema)
 		if err != nil || there == "0" {
-			return replication.WrapErr("look for the seed's schema on "+p.pair.Target.Name(), err)
+			return report.Wrap("look for the seed's schema on "+p.pair.Target.Name(), err)
 		}
 		statements := []string{"DROP TABLE IF EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedControl)}
 		others, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> ?", replication.OwnSchema, schema.SeedControl)
@@ -106,10 +107,10 @@ func (p *op) dropControl(ctx context.Context) error {
 		}
 		for _, statement := range statements {
 			if _, failed := session.ExecContext(ctx, statement); failed != nil {
-				err = replication.FirstError(err, failed)
+				err = cmp.Or(err, failed)
 			}
 		}
-		return replication.WrapErr("drop the seed's control table on "+p.pair.Target.Name(), err)
+		return report.Wrap("drop the seed's control table on "+p.pair.Target.Name(), err)
 	})
 }
 

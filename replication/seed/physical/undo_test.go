@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
@@ -37,7 +39,7 @@ func (h *cutHost) Run(ctx context.Context, script string, stdin io.Reader, stdou
 func TestUndoOfAPhysicalSeedIsCutShort(t *testing.T) {
 	pair, source, target, options := startPair(t, servertest.MariaDB)
 	host := &cutHost{Host: remote.NewLocal("target")}
-	pair.Target.Config.Host = host
+	pair.Target = replicationtest.Server(t, target, replication.Target, host)
 	op := Step(pair, seed.Step(pair), options).Op
 	require.NoError(t, op.Apply(t.Context()))
 	cut := func() {

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/remote"
-	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/report"
@@ -80,7 +79,7 @@ systemd-run --quiet --collect --unit="$unit" --description="migrate: the seed of
 	"$lib/migrate" %s "$run" || exit 1
 timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitAlreadyRuns, remote.QuoteAll(s.config.Command)), bytes.NewReader(job))
 	switch {
-	case replication.ExitStatus(err) == exitAlreadyRuns:
+	case remote.ExitStatus(err) == exitAlreadyRuns:
 		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), seed.ControlInterval)
 	case err != nil:
 		return fmt.Errorf("start the worker %s: %w", s.unit(), err)
@@ -94,7 +93,7 @@ func (s *op) requireFittingHost(ctx context.Context) error {
 	const instead = "run migrate on a Linux machine like the target's host, or set databases[].run_on: controller"
 	out, err := s.run(ctx, fmt.Sprintf(`uname -m; [ -d /run/systemd/system ] && command -v systemd-run >/dev/null || exit %d`, exitNoSystemd), nil)
 	switch {
-	case err != nil && replication.ExitStatus(err) != exitNoSystemd:
+	case err != nil && remote.ExitStatus(err) != exitNoSystemd:
 		return fmt.Errorf("look at the host of %s: %w", s.Pair.Target.Name(), err)
 	case runtime.GOOS != "linux":
 		return report.WithHint(fmt.Errorf("run the seed of %s on its target: this program is built for %s, the host runs linux", s.Pair.Name, runtime.GOOS), instead)
@@ -157,7 +156,7 @@ func (s *op) admit(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		_, err = s.run(ctx, `exec "$lib/migrate" `+remote.QuoteAll(s.config.Command)+" --check", bytes.NewReader(job))
-		if replication.ExitStatus(err) == exitSource && i < len(hosts)-1 {
+		if remote.ExitStatus(err) == exitSource && i < len(hosts)-1 {
 			report.Note(ctx, "the worker is not let in to %s by its address: the user %s may log in from any host", s.Pair.Source.Name(), user.Name)
 			continue
 		}
@@ -167,7 +166,7 @@ func (s *op) admit(ctx context.Context) ([]byte, error) {
 }
 
 func (s *op) explain(ctx context.Context, err error) error {
-	switch replication.ExitStatus(err) {
+	switch remote.ExitStatus(err) {
 	case exitTarget:
 		return report.WithHint(fmt.Errorf("the worker cannot log in to %s: %w", s.Pair.Target.Name(), err), "databases[].target says how it does")
 	case exitSource:
@@ -190,14 +189,15 @@ func (s *op) writeJob(ctx context.Context, user string, password secret.Value) (
 	if err != nil {
 		return nil, err
 	}
-	source, target := s.Pair.Source.Config, s.Pair.Target.Config
+	source, target := s.Pair.Source, s.Pair.Target
+	network, address := target.Address()
 	j := job{
 		Pair: s.Pair.Name, Schemas: s.Pair.Schemas, Options: s.Options,
-		Source: jobServer{Name: source.Name, Network: "tcp", Address: origin.String(), User: user, Password: password.Open()},
-		Target: jobServer{Name: target.Name, Network: target.Network, Address: target.Address, User: target.User, Password: target.Password.Open()},
+		Source: jobServer{Name: source.Name(), Network: "tcp", Address: origin.String(), User: user, Password: password.Open()},
+		Target: jobServer{Name: target.Name(), Network: network, Address: address, User: target.User(), Password: target.Password().Open()},
 	}
-	if !source.Password.IsZero() { // the source's replicas do not have the worker's account
-		j.Source.ReplicaUser, j.Source.ReplicaPassword = source.User, source.Password.Open()
+	if !source.Password().IsZero() { // the source's replicas do not have the worker's account
+		j.Source.ReplicaUser, j.Source.ReplicaPassword = source.User(), source.Password().Open()
 	}
 	data, err := json.Marshal(j)
 	if err != nil {

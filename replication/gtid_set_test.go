@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/dcmigrate/migrate/replication/dialect"
-	"github.com/dcmigrate/migrate/replication/query"
 )
 
 const (
@@ -61,6 +60,16 @@ func TestGTIDSetOfMariaDBIsAPosition(t *testing.T) {
 	require.Equal(t, []uint32{0, 1}, ahead.Domains())
 	require.Equal(t, "0-1-10,1-2-5", behind.Union(ahead).String())
 	require.True(t, ahead.Contains(GTIDSet{}))
+	require.Equal(t, "0-3-8", ahead.Intersect(behind).String())
+	transactions := []GTID{
+		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 7}, {Origin: "0-1-", Domain: 0, Server: 1, Sequence: 8},
+		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 9}, {Origin: "1-2-", Domain: 1, Server: 2, Sequence: 4},
+	}
+	require.True(t, behind.Has(transactions[1]))
+	require.False(t, behind.Has(transactions[2]))
+	require.False(t, behind.Has(transactions[3]), "of a domain that it does not have")
+	require.Equal(t, "0-1-8", behind.Select(transactions).String())
+	require.Equal(t, "0-1-9,1-2-4", ahead.Select(transactions).String())
 }
 
 // TestGTIDSetAgreesWithASetOfNumbers compares with the plainest model there is.
@@ -78,7 +87,11 @@ func TestGTIDSetAgreesWithASetOfNumbers(t *testing.T) {
 		a, setA := model("a")
 		b, setB := model("b")
 		missing, union := 0, len(b)
+		var transactions []GTID
 		for n := range a {
+			g := GTID{Origin: uuidA + ":", Sequence: uint64(n)}
+			transactions = append(transactions, g)
+			require.Equal(t, b[n], setB.Has(g))
 			if !b[n] {
 				missing++
 				union++
@@ -89,6 +102,8 @@ func TestGTIDSetAgreesWithASetOfNumbers(t *testing.T) {
 		require.Equal(t, missing == 0, setB.Contains(setA))
 		require.Equal(t, int64(union), setA.Union(setB).Ahead(GTIDSet{}))
 		require.True(t, setA.Union(setB).Contains(setA))
+		require.Equal(t, int64(len(a)-missing), setA.Intersect(setB).Ahead(GTIDSet{}))
+		require.Equal(t, setA.Intersect(setB).String(), setB.Select(transactions).String())
 	})
 }
 
@@ -108,26 +123,4 @@ func FuzzParseGTIDSet(f *testing.F) {
 		require.Equal(t, set.String(), again.String())
 		require.True(t, set.Contains(again) && again.Contains(set))
 	})
-}
-
-func TestParseVersion(t *testing.T) {
-	for _, tt := range []struct{ version, comment, want string }{
-		{"10.11.19-MariaDB-0+deb12u1", "Debian 12", "MariaDB 10.11.19"},
-		{"5.5.5-10.6.4-MariaDB-log", "", "MariaDB 10.6.4"},
-		{"11.8.2", "mariadb.org binary distribution", "MariaDB 11.8.2"},
-		{"8.0.36", "MySQL Community Server - GPL", "MySQL 8.0.36"},
-		{"9.7.0-1", "(Debian)", "MySQL 9.7.0"},
-	} {
-		d, err := dialect.ParseVersion(tt.version, tt.comment)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, d.String())
-	}
-	_, err := dialect.ParseVersion("mine", "")
-	require.Error(t, err)
-}
-
-func TestQuote(t *testing.T) {
-	require.Equal(t, "`a``b`", query.Quote("a`b"))
-	require.Equal(t, "`s`.`t`", query.QuoteTable("s", "t"))
-	require.Equal(t, `'a\'b\\c\0'`, query.Literal("a'b\\c\x00"))
 }
