@@ -22,7 +22,7 @@ func (p prober) Healthy(d dns.Derivation, enter replication.Side) []plan.Step {
 }
 
 func (p prober) spec(entries []dns.Entry, side replication.Side) dns.HealthySpec {
-	spec := dns.HealthySpec{Side: string(side), Probes: p.probes(entries), Addresses: newAddresses{p.site}}
+	spec := dns.HealthySpec{Side: string(side), Probes: p.probes(entries), Addresses: newAddresses(p)}
 	if side == replication.Source {
 		spec.Addresses = sameAddresses(p.site)
 	}

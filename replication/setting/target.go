@@ -23,8 +23,8 @@ const (
 	// baseTopic names the drop-in file of ConfigureTarget. It sorts before those
 	// of the fence and the increments, which therefore win.
 	baseTopic = "base"
-	// IdDistance is added to the source's ids where the target's would be equal.
-	IdDistance = 1000
+	// IDDistance is added to the source's ids where the target's would be equal.
+	IDDistance = 1000
 	// largestPacket is the most that a server takes: a row of several large values,
 	// or of one that needs escapes, is longer in a statement than the source's own
 	// max_allowed_packet. Applications do not notice that more is allowed.
@@ -168,7 +168,7 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 			if err != nil {
 				return nil, fmt.Errorf("read %s of %s: %w", name, c.pair.Source.Name(), err)
 			}
-			want[name] = strconv.FormatUint((n+IdDistance)%(1<<32), 10)
+			want[name] = strconv.FormatUint((n+IDDistance)%(1<<32), 10)
 		}
 	}
 	return want, nil

@@ -11,6 +11,7 @@ import (
 // is inserted.
 type Form int
 
+// The forms.
 const (
 	formBytes  Form = iota // text, dates, binary, geometry: the stored bytes, quoted
 	FormNumber             // exact numbers: bare
