@@ -8,7 +8,7 @@ import (
 
 // ofTheSystem are packages that every Debian or Ubuntu brings: debootstrap
 // marks them as asked for, and nobody did.
-var ofTheSystem = regexp.MustCompile(`^(` + strings.Join([]string{
+var basePackages = regexp.MustCompile(`^(` + strings.Join([]string{
 	`adduser`, `apt`, `apt-utils`, `base-files`, `base-passwd`, `bash`, `bsdutils`, `bsdextrautils`, `coreutils`, `dash`, `dbus(-.*)?`, `debconf(-i18n)?`, `debian-archive-keyring`,
 	`ubuntu-keyring`, `debianutils`, `diffutils`, `dpkg`, `e2fsprogs`, `fdisk`, `findutils`, `gcc-\d+-base`, `gpgv`, `grep`, `gzip`, `hostname`, `init`, `init-system-helpers`,
 	`lib(acl1|apparmor1|apt-pkg[\d.]+|attr1|audit-common|audit1|blkid1|bpf\d|bz2-1\.0|c-bin|c6|cap-ng0|cap2|cap2-bin|com-err2|crypt1|crypto\+\+\d?|db5\.3|debconfclient0|ext2fs2|fdisk1|ffi\d|gcc-s1|gcrypt20|gmp10|gnutls30|gpg-error0|hogweed\d|idn2-0|kmod2|lz4-1|lzma5|md0|mount1|ncursesw?\d|nettle\d|npth0|p11-kit0|pam0g|pam-modules|pam-modules-bin|pam-runtime|pcre2-8-0|pcre3|proc2-0|procps\d|seccomp2|selinux1|semanage-common|semanage[12]|sepol[12]|smartcols1|ss2|ssl[13](\.1)?|stdc\+\+6|systemd0|systemd-shared|tasn1-6|tinfo6|tirpc.*|udev1|unistring\d|uuid1|xxhash0|zstd1)(t64)?`,
@@ -17,18 +17,18 @@ var ofTheSystem = regexp.MustCompile(`^(` + strings.Join([]string{
 }, "|") + `)$`)
 
 // ofTheMachine are packages that boot a machine or belong to who provides it.
-var ofTheMachine = regexp.MustCompile(`^(linux-(image|headers|modules|generic|virtual|base|kbuild).*|grub.*|shim.*|efibootmgr|initramfs-tools.*|dracut.*|intel-microcode|amd64-microcode|firmware-.*|cloud-(init|guest-utils|initramfs.*|utils)|qemu-guest-agent|open-vm-tools|hyperv-daemons|ifupdown|netplan\.io|lvm2|mdadm|cryptsetup.*|droplet-agent|do-agent)$`)
+var platformPackages = regexp.MustCompile(`^(linux-(image|headers|modules|generic|virtual|base|kbuild).*|grub.*|shim.*|efibootmgr|initramfs-tools.*|dracut.*|intel-microcode|amd64-microcode|firmware-.*|cloud-(init|guest-utils|initramfs.*|utils)|qemu-guest-agent|open-vm-tools|hyperv-daemons|ifupdown|netplan\.io|lvm2|mdadm|cryptsetup.*|droplet-agent|do-agent)$`)
 
 // OfTheSystem reports whether every Debian or Ubuntu brings the package: that it
 // counts as asked for says nothing.
-func OfTheSystem(name string) bool { return ofTheSystem.MatchString(name) }
+func IsBasePackage(name string) bool { return basePackages.MatchString(name) }
 
 // OfTheMachine reports whether the package boots the machine or belongs to who
 // provides it: a new machine has its own.
-func OfTheMachine(name string) bool { return ofTheMachine.MatchString(name) }
+func IsPlatformPackage(name string) bool { return platformPackages.MatchString(name) }
 
 // OfDebian reports whether the host runs Debian, Ubuntu or what is made of them.
-func (h *Host) OfDebian() bool {
+func (h *Host) IsDebianBased() bool {
 	like := strings.Fields(h.OS.Like)
 	return h.OS.ID == "debian" || h.OS.ID == "ubuntu" || slices.Contains(like, "debian") || slices.Contains(like, "ubuntu")
 }

@@ -23,7 +23,7 @@ var plainQuotes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 // {"base64": "…"}, because JSON strings cannot hold other bytes.
 type Text string
 
-type binary struct {
+type binaryText struct {
 	Base64 []byte `json:"base64"`
 }
 
@@ -32,7 +32,7 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	if utf8.ValidString(string(t)) {
 		return json.Marshal(string(t))
 	}
-	return json.Marshal(binary{[]byte(t)})
+	return json.Marshal(binaryText{[]byte(t)})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -42,7 +42,7 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 		*t = Text(s)
 		return nil
 	}
-	var b binary
+	var b binaryText
 	if err := json.Unmarshal(data, &b); err != nil {
 		return fmt.Errorf("read name: %w", err)
 	}

@@ -8,21 +8,21 @@ import (
 // CompareVersions orders two versions as dpkg does, see deb-version(7), with
 // which RPM's order agrees but for the caret: negative where a is the older.
 func CompareVersions(a, b string) int {
-	epochA, restA := epoch(a)
-	epochB, restB := epoch(b)
-	versionA, revisionA := revision(restA)
-	versionB, revisionB := revision(restB)
-	return cmp.Or(order(epochA, epochB), order(versionA, versionB), order(revisionA, revisionB))
+	epochA, restA := splitEpoch(a)
+	epochB, restB := splitEpoch(b)
+	versionA, revisionA := splitRevision(restA)
+	versionB, revisionB := splitRevision(restB)
+	return cmp.Or(compareParts(epochA, epochB), compareParts(versionA, versionB), compareParts(revisionA, revisionB))
 }
 
-func epoch(version string) (number, rest string) {
+func splitEpoch(version string) (number, rest string) {
 	if before, after, ok := strings.Cut(version, ":"); ok {
 		return before, after
 	}
 	return "0", version
 }
 
-func revision(version string) (upstream, packaging string) {
+func splitRevision(version string) (upstream, packaging string) {
 	if i := strings.LastIndexByte(version, '-'); i >= 0 {
 		return version[:i], version[i+1:]
 	}
@@ -30,15 +30,15 @@ func revision(version string) (upstream, packaging string) {
 }
 
 // order compares parts that are no digits and parts that are, in turn.
-func order(a, b string) int {
+func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
-			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
+			if c := cmp.Compare(characterWeight(a), characterWeight(b)); c != 0 {
 				return c
 			}
 			a, b = a[1:], b[1:]
 		}
-		numberA, numberB := digits(a), digits(b)
+		numberA, numberB := leadingDigits(a), leadingDigits(b)
 		a, b = a[len(numberA):], b[len(numberB):]
 		numberA, numberB = strings.TrimLeft(numberA, "0"), strings.TrimLeft(numberB, "0")
 		if c := cmp.Or(cmp.Compare(len(numberA), len(numberB)), cmp.Compare(numberA, numberB)); c != 0 {
@@ -50,7 +50,7 @@ func order(a, b string) int {
 
 // weight orders what a part begins with: a tilde comes before the end, which
 // comes before letters, which come before the rest.
-func weight(text string) int {
+func characterWeight(text string) int {
 	switch {
 	case text == "" || isDigit(text[0]):
 		return 0
@@ -65,7 +65,7 @@ func weight(text string) int {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // digits is the number that text begins with.
-func digits(text string) string {
+func leadingDigits(text string) string {
 	end := 0
 	for end < len(text) && isDigit(text[end]) {
 		end++

@@ -92,7 +92,7 @@ func (s *search) addHost(h *inventory.Host, o Options) {
 			return
 		}
 	}
-	if !h.OfDebian() {
+	if !h.IsDebianBased() {
 		not("the packages of %s have other names", cmp.Or(h.OS.Name, h.OS.ID, "its system"))
 		return
 	}
@@ -129,7 +129,7 @@ func union(a, b []string) []string {
 func exportedPackages(h *inventory.Host) []inventory.Package {
 	var list []inventory.Package
 	for _, p := range h.Packages {
-		if (p.Manual || p.Held) && !inventory.OfTheSystem(p.Name) && !inventory.OfTheMachine(p.Name) {
+		if (p.Manual || p.Held) && !inventory.IsBasePackage(p.Name) && !inventory.IsPlatformPackage(p.Name) {
 			list = append(list, p)
 		}
 	}

@@ -65,7 +65,7 @@ func (p *parser) passwd(text string) error {
 }
 
 func (p *parser) group(text string) error {
-	of := map[string][]string{}
+	groupsOf := map[string][]string{}
 	for _, line := range lines(text) {
 		f := strings.Split(line, ":")
 		if len(f) < 3 {
@@ -84,13 +84,13 @@ func (p *parser) group(text string) error {
 			slices.Sort(g.Members)
 		}
 		for _, m := range g.Members {
-			of[m] = append(of[m], g.Name)
+			groupsOf[m] = append(groupsOf[m], g.Name)
 		}
 		p.host.Groups = append(p.host.Groups, g)
 	}
 	slices.SortFunc(p.host.Groups, func(a, b inventory.Group) int { return cmp.Or(cmp.Compare(a.GID, b.GID), cmp.Compare(a.Name, b.Name)) })
 	for i := range p.host.Users {
-		groups := of[p.host.Users[i].Name]
+		groups := groupsOf[p.host.Users[i].Name]
 		slices.Sort(groups)
 		p.host.Users[i].Groups = groups
 	}
@@ -98,7 +98,7 @@ func (p *parser) group(text string) error {
 }
 
 // byNumber is a user in sudoers(5) who is named by number, not a comment.
-var byNumber = regexp.MustCompile(`^#\d`)
+var userByNumber = regexp.MustCompile(`^#\d`)
 
 // sudo reads sudoers(5): every line that is a rule or setting.
 func (p *parser) sudo() {
@@ -106,16 +106,16 @@ func (p *parser) sudo() {
 		if file != "/etc/sudoers" && !strings.HasPrefix(file, "/etc/sudoers.d/") {
 			continue
 		}
-		var whole string // of a rule that goes on in the next line
+		var rule string // of a rule that goes on in the next line
 		for i, line := range strings.Split(p.contents[file], "\n") {
 			line = strings.TrimSpace(line)
-			if whole += line; strings.HasSuffix(whole, `\`) {
-				whole = strings.TrimSuffix(whole, `\`)
+			if rule += line; strings.HasSuffix(rule, `\`) {
+				rule = strings.TrimSuffix(rule, `\`)
 				continue
 			}
-			text := strings.Join(strings.Fields(whole), " ")
-			whole = ""
-			if text == "" || strings.HasPrefix(text, "#") && !byNumber.MatchString(text) || strings.HasPrefix(text, "@include") {
+			text := strings.Join(strings.Fields(rule), " ")
+			rule = ""
+			if text == "" || strings.HasPrefix(text, "#") && !userByNumber.MatchString(text) || strings.HasPrefix(text, "@include") {
 				continue
 			}
 			text, _ = p.redactor.Command(text)

@@ -35,7 +35,7 @@ func ansibleFacts(t *testing.T, module string) map[string]any {
 func TestCaptureAgreesWithAnsible(t *testing.T) {
 	_, err := exec.LookPath("ansible")
 	remotetest.Need(t, err == nil, "the Debian package ansible-core")
-	h := capture(t, Target{Host: remote.NewLocal("here"), only: append([]string{"hostname", "addresses", "mounts", "manual", "unit-files"}, few...)})
+	h := captureOne(t, Target{Host: remote.NewLocal("here"), onlySections: append([]string{"hostname", "addresses", "mounts", "manual", "unit-files"}, basicSections...)})
 	f := ansibleFacts(t, "ansible.builtin.setup")
 	text := func(name string) string {
 		s, ok := f["ansible_"+name].(string)

@@ -14,7 +14,7 @@ import (
 )
 
 // usualKeys is where sshd looks for keys unless its configuration says otherwise.
-var usualKeys = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
+var defaultKeyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 
 // sshd reads the lines of sshd_config(5) that say where keys are. Of what they
 // say to everybody the first holds; what a Match says to some counts besides.
@@ -37,14 +37,14 @@ func (p *parser) sshd(text string) error {
 			}
 		case "authorizedkeyscommand":
 			if command, _, _ := strings.Cut(value, " "); command != "none" {
-				p.miss(inventory.Missing{What: "keys of AuthorizedKeysCommand", Reason: inventory.Skipped, Detail: command + " gives keys that are in no file"})
+				p.addMissing(inventory.Missing{What: "keys of AuthorizedKeysCommand", Reason: inventory.Skipped, Detail: command + " gives keys that are in no file"})
 			}
 		}
 	}
 	if len(all) == 0 {
-		all = usualKeys
+		all = defaultKeyFiles
 	}
-	p.keyPlaces = slices.DeleteFunc(slices.Concat(all, some), func(s string) bool { return s == "none" })
+	p.keyPatterns = slices.DeleteFunc(slices.Concat(all, some), func(s string) bool { return s == "none" })
 	return nil
 }
 
@@ -59,17 +59,17 @@ func setting(line string) (key, value string) {
 }
 
 // firstPerson is the first number of accounts that are people's.
-const firstPerson = 1000
+const firstPersonUID = 1000
 
 // keyFilesOf are the places of the keys by which a user may log in. One without
 // a shell may still copy files, where sshd serves those itself.
 func (p *parser) keyFilesOf(u inventory.Account) []string {
-	if !u.LoginShell() && u.UID < firstPerson || !strings.HasPrefix(u.Home, "/") {
+	if !u.LoginShell() && u.UID < firstPersonUID || !strings.HasPrefix(u.Home, "/") {
 		return nil
 	}
 	var files []string
 	expand := strings.NewReplacer("%%", "%", "%h", u.Home, "%u", u.Name, "%U", strconv.Itoa(u.UID))
-	for _, place := range p.keyPlaces {
+	for _, place := range p.keyPatterns {
 		file := expand.Replace(place)
 		if !path.IsAbs(file) {
 			file = u.Home + "/" + file
@@ -83,19 +83,19 @@ func (p *parser) keyFilesOf(u inventory.Account) []string {
 
 // isKeyFile reports whether a file holds keys and nothing else, by its name.
 func isKeyFile(name string) bool {
-	return slices.ContainsFunc(usualKeys, func(k string) bool { return strings.HasSuffix(name, "/"+k) })
+	return slices.ContainsFunc(defaultKeyFiles, func(k string) bool { return strings.HasSuffix(name, "/"+k) })
 }
 
 // missKeys notes whose authorized keys a plain login may not look for: all
 // others' but its own.
-func (p *parser) missKeys() {
+func (p *parser) addMissingKeyFiles() {
 	if p.host.AsRoot() {
 		return
 	}
 	for _, u := range p.host.Users {
 		for _, name := range p.keyFilesOf(u) {
 			if _, ok := p.contents[name]; !ok && u.Name != p.host.As {
-				p.miss(inventory.Missing{What: name, Reason: inventory.Denied, Detail: "only root may see whether it is there"})
+				p.addMissing(inventory.Missing{What: name, Reason: inventory.Denied, Detail: "only root may see whether it is there"})
 			}
 		}
 	}
@@ -111,7 +111,7 @@ func (p *parser) authorizedKeys() {
 					continue
 				}
 				if err := p.authorizedKey(u.Name, file, i+1, line); err != nil {
-					p.miss(inventory.Missing{What: file, Reason: inventory.Failed, Detail: fmt.Sprintf("line %d is no key", i+1)})
+					p.addMissing(inventory.Missing{What: file, Reason: inventory.Failed, Detail: fmt.Sprintf("line %d is no key", i+1)})
 				}
 			}
 		}
@@ -131,7 +131,7 @@ func (p *parser) authorizedKey(user, file string, number int, line string) error
 		clean, found := p.keyOption(option)
 		options[i], secrets = clean, append(secrets, found...)
 	}
-	if !p.configured(file) { // or its contents give them away
+	if !p.isConfiguration(file) { // or its contents give them away
 		for _, s := range secrets {
 			p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: inventory.Text(file), Line: number, Kind: s.Kind, Key: s.Key, Token: s.Token})
 		}

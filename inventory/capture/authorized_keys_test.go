@@ -11,16 +11,16 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-const somebodysKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e"
+const publicKeyLine = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e"
 
 // keysOf reads a file of keys as that of the user dev.
-func keysOf(t *testing.T, file, text string) *parser {
+func parseKeys(t *testing.T, file, text string) *parser {
 	t.Helper()
-	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, options().Redactor)
+	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 	p.host.Users = []inventory.Account{{Name: "dev", UID: 1000, Home: "/home/dev", Shell: "/bin/bash"}}
 	p.contents[file] = text
 	p.authorizedKeys()
-	p.clean()
+	p.redactStrings()
 	return p
 }
 
@@ -28,17 +28,17 @@ func keysOf(t *testing.T, file, text string) *parser {
 // however it is quoted, and is in the manifest.
 func TestAuthorizedKeysAreKept(t *testing.T) {
 	const file = "/home/dev/.ssh/authorized_keys"
-	p := keysOf(t, file, `# of dev
-`+somebodysKey+` dev@laptop
-restrict,pty,from="10.0.0.5,!10.0.0.6",command="echo \"a b\"" `+somebodysKey+`
-environment="API_TOKEN=canary-1 and more",environment="LANG=C",environment="DB=mysql://app:canary-2@db/shop" `+somebodysKey+` token=canary-3-abc
-command="mysqldump --password=\"canary-4 x\" shop",no-pty `+somebodysKey+`
-command="mysqldump -pcanary-5 shop" `+somebodysKey+`
+	p := parseKeys(t, file, `# of dev
+`+publicKeyLine+` dev@laptop
+restrict,pty,from="10.0.0.5,!10.0.0.6",command="echo \"a b\"" `+publicKeyLine+`
+environment="API_TOKEN=canary-1 and more",environment="LANG=C",environment="DB=mysql://app:canary-2@db/shop" `+publicKeyLine+` token=canary-3-abc
+command="mysqldump --password=\"canary-4 x\" shop",no-pty `+publicKeyLine+`
+command="mysqldump -pcanary-5 shop" `+publicKeyLine+`
 `)
 	require.Empty(t, p.host.Missing)
 	require.Len(t, p.host.AuthorizedKeys, 5)
 	for _, k := range p.host.AuthorizedKeys {
-		require.Equal(t, somebodysKey, k.Public)
+		require.Equal(t, publicKeyLine, k.Public)
 		require.Equal(t, "SHA256:", k.Fingerprint[:7])
 	}
 	require.Equal(t, `restrict,pty,from="10.0.0.5,!10.0.0.6",command="echo \"a b\""`, p.host.AuthorizedKeys[1].Options)
@@ -60,12 +60,12 @@ func TestWhereKeysAre(t *testing.T) {
 		"file\nMatch User git\n authorizedkeysfile=\"%h/keys\"\nfile\nAuthorizedKeysFile /srv/%U/keys/100%%\n":         "/srv/1000/keys/100% /home/dev/keys",
 		"file\nMatch all\nAuthorizedKeysFile none\nAuthorizedKeysCommandUser nobody\nAuthorizedKeysCommand none\nfile": "",
 	} {
-		p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, options().Redactor)
+		p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 		require.NoError(t, p.sshd(config))
 		require.Equal(t, want, strings.Join(p.keyFilesOf(dev), " "), config)
 		require.Empty(t, p.host.Missing)
 	}
-	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, options().Redactor)
+	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 	require.NoError(t, p.sshd("file\nAuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys --debug %u\n"))
 	require.Equal(t, []inventory.Missing{{What: "keys of AuthorizedKeysCommand", Reason: inventory.Skipped, Detail: "/usr/bin/sss_ssh_authorizedkeys gives keys that are in no file"}}, p.host.Missing)
 	require.Len(t, p.keyFilesOf(inventory.Account{UID: 1001, Home: "/home/sftp", Shell: "/usr/sbin/nologin"}), 2, "sshd serves files to it")
@@ -76,16 +76,16 @@ func TestWhereKeysAre(t *testing.T) {
 // A file of keys below /etc is configuration, whose contents say its secrets.
 func TestKeysBelowEtcAreConfiguration(t *testing.T) {
 	const file = "/etc/ssh/keys/dev"
-	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, options().Redactor)
+	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 	require.NoError(t, p.sshd("file\nAuthorizedKeysFile /etc/ssh/keys/%u\n"))
 	p.host.Users = []inventory.Account{{Name: "dev", UID: 1000, Home: "/home/dev", Shell: "/bin/bash"}}
 	p.host.Configuration = []inventory.File{{Path: file, Kind: "file"}}
-	p.contents[file] = `environment="API_TOKEN=canary" ` + somebodysKey + "\n"
-	require.Contains(t, p.toFetch(), file)
+	p.contents[file] = `environment="API_TOKEN=canary" ` + publicKeyLine + "\n"
+	require.Contains(t, p.filesToFetch(), file)
 	p.authorizedKeys()
 	require.Len(t, p.host.AuthorizedKeys, 1)
 	require.Empty(t, p.host.Secrets)
-	require.NoError(t, p.keep(inventory.NewObjects(t.TempDir())))
+	require.NoError(t, p.storeContents(inventory.NewObjects(t.TempDir())))
 	require.Len(t, p.host.Secrets, 1)
 	require.NotEmpty(t, p.host.Configuration[0].Content)
 }

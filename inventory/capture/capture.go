@@ -23,7 +23,7 @@ import (
 const (
 	// patience is how long a host is one of those that are captured side by side:
 	// one that takes longer goes on, and lets the next begin.
-	patience = 30 * time.Second
+	slotTimeout = 30 * time.Second
 	// captureTimeout bounds the capture of a host; each section has a limit of its own.
 	captureTimeout = 30 * time.Minute
 	// maxAnswer bounds a host's answer, in bytes.
@@ -47,8 +47,8 @@ type Target struct {
 	// package's origin where that is slow: minutes of the host's time.
 	Deep bool
 
-	only       []string // sections; nil: all
-	mysqlAsked bool     // the caller knows of a server, so that none is missing
+	onlySections  []string // sections; nil: all
+	mysqlExpected bool     // the caller knows of a server, so that none is missing
 }
 
 // MySQLTarget is a server on the host itself. The login has no password but
@@ -91,7 +91,7 @@ func Hosts(ctx context.Context, hosts []Target, o Options) []Result {
 	for i, target := range hosts {
 		group.Go(func() {
 			name := target.Host.Name()
-			host, err := captureInTurn(ctx, slots, target, o)
+			host, err := captureInSlot(ctx, slots, target, o)
 			if err != nil {
 				err = fmt.Errorf("capture %s: %w", name, err)
 			}
@@ -103,7 +103,7 @@ func Hosts(ctx context.Context, hosts []Target, o Options) []Result {
 }
 
 // captureInTurn connects, and captures the host when there is a slot.
-func captureInTurn(ctx context.Context, slots chan struct{}, target Target, o Options) (*inventory.Host, error) {
+func captureInSlot(ctx context.Context, slots chan struct{}, target Target, o Options) (*inventory.Host, error) {
 	if c, ok := target.Host.(remote.Connector); ok {
 		if err := c.Connect(ctx); err != nil {
 			return nil, err
@@ -114,9 +114,9 @@ func captureInTurn(ctx context.Context, slots chan struct{}, target Target, o Op
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	free := sync.OnceFunc(func() { <-slots })
-	defer free()
-	timer := time.AfterFunc(patience, free)
+	release := sync.OnceFunc(func() { <-slots })
+	defer release()
+	timer := time.AfterFunc(slotTimeout, release)
 	defer timer.Stop()
 	return captureHost(ctx, target, o)
 }
@@ -137,7 +137,7 @@ func captureHost(ctx context.Context, target Target, o Options) (*inventory.Host
 	defer cancel()
 	var text limitedBuffer
 	begin := time.Now()
-	if target.Host, err = ask(ctx, target.Host, script, &text); err != nil {
+	if target.Host, err = runScript(ctx, target.Host, script, &text); err != nil {
 		return nil, err
 	}
 	a, err := parseFrames(text.Bytes())
@@ -147,30 +147,30 @@ func captureHost(ctx context.Context, target Target, o Options) (*inventory.Host
 		return nil, report.WithHint(err, "check that a login on %s runs plain commands: ssh %s true", name, name)
 	}
 	p := newParser(target, a, o.Redactor)
-	p.now, p.took = time.Now().UTC(), time.Since(begin)
-	if _, ok := target.Host.(asLogin); ok {
-		p.miss(inventory.Missing{What: inventory.NotRoot, Reason: inventory.Denied, Detail: "sudo -n does not work here: what only root may see is missing"})
+	p.answeredAt, p.duration = time.Now().UTC(), time.Since(begin)
+	if _, ok := target.Host.(loginHost); ok {
+		p.addMissing(inventory.Missing{What: inventory.NotRoot, Reason: inventory.Denied, Detail: "sudo -n does not work here: what only root may see is missing"})
 	}
-	p.facts()
+	p.parseSections()
 	if err := p.fetch(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		p.miss(contentsMissing(err))
+		p.addMissing(contentsMissing(err))
 	}
-	if err := p.finish(o.Objects); err != nil {
+	if err := p.parseContents(o.Objects); err != nil {
 		return nil, err
 	}
-	p.host.CapturedAt = p.now.Truncate(time.Second)
+	p.host.CapturedAt = p.answeredAt.Truncate(time.Second)
 	return p.host, nil
 }
 
 // ask runs the script as root, or as the login itself where that cannot become
 // root: it returns the host as it answered.
-func ask(ctx context.Context, host remote.Host, script string, answer io.Writer) (remote.Host, error) {
+func runScript(ctx context.Context, host remote.Host, script string, answer io.Writer) (remote.Host, error) {
 	err := host.Run(ctx, script, nil, answer)
 	if login, ok := host.(remote.Login); ok && errors.Is(err, remote.ErrSudo) {
-		plain := asLogin{host, login}
+		plain := loginHost{host, login}
 		return plain, plain.Run(ctx, script, nil, answer)
 	}
 	return host, err
@@ -178,13 +178,13 @@ func ask(ctx context.Context, host remote.Host, script string, answer io.Writer)
 
 // asLogin is a host whose login cannot become root: it is asked for what the
 // login may see.
-type asLogin struct {
+type loginHost struct {
 	remote.Host
 	login remote.Login
 }
 
 // Run implements remote.Host.
-func (a asLogin) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (a loginHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return a.login.RunAsLogin(ctx, script, stdin, stdout)
 }
 
@@ -209,7 +209,7 @@ func (t Target) withDefaults() Target {
 	if m.User == "" {
 		m.User = "root"
 	}
-	t.mysqlAsked = t.MySQL != nil
+	t.mysqlExpected = t.MySQL != nil
 	t.MySQL = &m
 	return t
 }

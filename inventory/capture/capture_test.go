@@ -23,22 +23,22 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-func options() Options {
+func testOptions() Options {
 	return Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize))}
 }
 
 // few are sections enough for a test of something else.
-var few = []string{"os", "machine", "disks", "packages", "listeners", "files", "sums"}
+var basicSections = []string{"os", "machine", "disks", "packages", "listeners", "files", "sums"}
 
-func capture(t *testing.T, target Target) *inventory.Host {
+func captureOne(t *testing.T, target Target) *inventory.Host {
 	t.Helper()
-	results := Hosts(t.Context(), []Target{target}, options())
+	results := Hosts(t.Context(), []Target{target}, testOptions())
 	require.Len(t, results, 1)
 	require.NoError(t, results[0].Err)
 	return results[0].Host
 }
 
-func reasons(h *inventory.Host) map[string]string {
+func missingReasons(h *inventory.Host) map[string]string {
 	m := map[string]string{}
 	for _, x := range h.Missing {
 		m[x.What] = x.Reason
@@ -50,7 +50,7 @@ func TestCaptureThisMachine(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	h := capture(t, Target{Host: remote.NewLocal("web1"), Roles: []string{"web", "app"}})
+	h := captureOne(t, Target{Host: remote.NewLocal("web1"), Roles: []string{"web", "app"}})
 	require.Equal(t, "web1", h.Name)
 	require.Equal(t, []string{"app", "web"}, h.Roles)
 	require.Equal(t, inventory.Version, h.Version)
@@ -88,7 +88,7 @@ func TestCaptureThisMachine(t *testing.T) {
 
 func TestCaptureIsStable(t *testing.T) {
 	target := Target{Host: remote.NewLocal("web1"), Files: []string{"/etc/passwd", "/etc/default"}}
-	first, second := capture(t, target), capture(t, target)
+	first, second := captureOne(t, target), captureOne(t, target)
 	for _, h := range []*inventory.Host{first, second} {
 		h.CapturedAt = time.Time{}
 		h.Listeners = nil // other tests open and close some
@@ -102,18 +102,18 @@ func TestCaptureIsStable(t *testing.T) {
 }
 
 // gone reports whether a process has ended, even where nothing reaps it.
-func gone(pid string) bool {
+func hasEnded(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 func TestCaptureCancelled(t *testing.T) {
-	dir := tools(t, append(coreTools, "sleep")...)
+	dir := linkTools(t, append(coreTools, "sleep")...)
 	addTool(t, dir, "df", "echo $$ >"+dir+"/pid; exec sleep 300")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan []Result, 1)
 	go func() {
-		done <- Hosts(ctx, []Target{{Host: narrow{remote.NewLocal("old1"), dir}}}, options())
+		done <- Hosts(ctx, []Target{{Host: limitedPathHost{remote.NewLocal("old1"), dir}}}, testOptions())
 	}()
 	var pid []byte
 	require.Eventually(t, func() bool {
@@ -123,7 +123,7 @@ func TestCaptureCancelled(t *testing.T) {
 	cancel()
 	results := <-done
 	require.ErrorIs(t, results[0].Err, context.Canceled)
-	require.Eventually(t, func() bool { return gone(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return hasEnded(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond)
 }
 
 // deadHost fails as one that is down does.
@@ -134,12 +134,12 @@ func (deadHost) Run(context.Context, string, io.Reader, io.Writer) error {
 }
 
 // oddHost answers what it is told to.
-type oddHost struct {
+type cannedHost struct {
 	remote.Host
 	answer string
 }
 
-func (o oddHost) Run(_ context.Context, _ string, _ io.Reader, stdout io.Writer) error {
+func (o cannedHost) Run(_ context.Context, _ string, _ io.Reader, stdout io.Writer) error {
 	_, err := io.WriteString(stdout, o.answer)
 	return err
 }
@@ -147,14 +147,14 @@ func (o oddHost) Run(_ context.Context, _ string, _ io.Reader, stdout io.Writer)
 func TestCaptureManyHosts(t *testing.T) {
 	targets := []Target{
 		{Host: deadHost{remote.NewLocal("down1")}},
-		{Host: oddHost{remote.NewLocal("odd1"), "Welcome!\n"}},
-		{Host: oddHost{remote.NewLocal("odd2"), magic + "self 1\nstatus os 0\nsizes\n5 os.out\n"}},
+		{Host: cannedHost{remote.NewLocal("odd1"), "Welcome!\n"}},
+		{Host: cannedHost{remote.NewLocal("odd2"), answerHeader + "self 1\nstatus os 0\nsizes\n5 os.out\n"}},
 		{Host: remote.NewLocal("bad1"), Files: []string{"relative"}},
 	}
 	for i := range 4 {
-		targets = append(targets, Target{Host: remote.NewLocal(fmt.Sprintf("web%d", i)), only: few})
+		targets = append(targets, Target{Host: remote.NewLocal(fmt.Sprintf("web%d", i)), onlySections: basicSections})
 	}
-	results := Hosts(t.Context(), targets, Options{AtOnce: 3, Redactor: options().Redactor})
+	results := Hosts(t.Context(), targets, Options{AtOnce: 3, Redactor: testOptions().Redactor})
 	require.ErrorContains(t, results[0].Err, "capture down1: connect: no route")
 	require.ErrorContains(t, results[1].Err, "capture odd1")
 	require.ErrorIs(t, results[2].Err, errCutOff)
@@ -173,7 +173,7 @@ func TestCaptureOverSSH(t *testing.T) {
 		cfg.User = user
 		host := remote.NewSSH(cfg)
 		defer host.Close()
-		h := capture(t, Target{Host: host, Files: []string{"/etc/shadow"}, only: append([]string{"owners", "processes", "process-status", "process-groups"}, few...)})
+		h := captureOne(t, Target{Host: host, Files: []string{"/etc/shadow"}, onlySections: append([]string{"owners", "processes", "process-status", "process-groups"}, basicSections...)})
 		require.Len(t, h.Files, 1)
 		require.Empty(t, h.Files[0].SHA256+h.Files[0].HMAC+h.Files[0].Content, "it is never read")
 		require.Contains(t, h.Secrets, inventory.Secret{Path: "/etc/shadow", Kind: "file"})
@@ -200,13 +200,13 @@ func TestCaptureRefusedLogins(t *testing.T) {
 	wrong.IdentityFile = filepath.Join(t.TempDir(), "id")
 	remotetest.NewKey(t, wrong.IdentityFile)
 	stranger.KnownHosts = []string{filepath.Join(t.TempDir(), "known_hosts")}
-	targets := []Target{{Host: remote.NewLocal("web1"), only: few}}
+	targets := []Target{{Host: remote.NewLocal("web1"), onlySections: basicSections}}
 	for _, cfg := range []remote.SSHConfig{wrong, stranger} {
 		host := remote.NewSSH(cfg)
 		defer host.Close()
 		targets = append(targets, Target{Host: host})
 	}
-	results := Hosts(t.Context(), targets, Options{AtOnce: 4, Redactor: options().Redactor})
+	results := Hosts(t.Context(), targets, Options{AtOnce: 4, Redactor: testOptions().Redactor})
 	require.NoError(t, results[0].Err)
 	require.NotEmpty(t, results[0].Host.Packages)
 	for i, name := range map[int]string{1: "wrong1", 2: "stranger1"} {

@@ -10,7 +10,7 @@ import (
 
 // cause says what brings a running program back: its container, or whatever
 // brings the script that it runs, or the program itself.
-func (p *parser) cause(exe, script, container string) inventory.Cause {
+func (p *parser) causeOfProcess(exe, script, container string) inventory.Cause {
 	if container != "" {
 		for _, c := range p.host.Containers {
 			if c.ID == container {
@@ -36,7 +36,7 @@ func (p *parser) causeOfPath(path string) inventory.Cause {
 	if pkg := p.owner(path); pkg != "" {
 		return inventory.Cause{Kind: inventory.ByPackage, Name: pkg}
 	}
-	if p.named(path) || p.configured(path) {
+	if p.isListed(path) || p.isConfiguration(path) {
 		return inventory.Cause{Kind: inventory.ByFile, Name: path}
 	}
 	for _, r := range p.host.Releases {
@@ -53,7 +53,7 @@ func (p *parser) causeOfPath(path string) inventory.Cause {
 }
 
 // explain counts what runs and what explains it.
-func (p *parser) explain() {
+func (p *parser) countCoverage() {
 	c := inventory.Coverage{}
 	count := func(cause inventory.Cause, format string, args ...any) {
 		c.Total++

@@ -17,12 +17,12 @@ func (p *parser) certificates(text string) error {
 	for _, r := range records(text, 2) {
 		block, _ := pem.Decode([]byte(r[1]))
 		if block == nil {
-			p.miss(inventory.Missing{What: r[0], Reason: inventory.Failed, Detail: "no certificate in it can be read"})
+			p.addMissing(inventory.Missing{What: r[0], Reason: inventory.Failed, Detail: "no certificate in it can be read"})
 			continue
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			p.miss(inventory.Missing{What: r[0], Reason: inventory.Failed, Detail: lastLine(err.Error())})
+			p.addMissing(inventory.Missing{What: r[0], Reason: inventory.Failed, Detail: lastLine(err.Error())})
 			continue
 		}
 		if c.IsCA && p.owner(r[0]) != "" {

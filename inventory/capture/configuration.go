@@ -14,29 +14,29 @@ import (
 // same packages: those of a package that were changed, and those of none.
 func (p *parser) configuration() {
 	listed, _ := p.section("tree")
-	p.missPaths("tree", listed)
+	p.addMissingPaths("tree", listed)
 	for _, fields := range records(string(listed.out), fileFields) {
 		file, err := parseFile(fields)
 		if err != nil {
-			p.miss(inventory.Missing{What: "tree", Reason: inventory.Failed, Detail: err.Error()})
+			p.addMissing(inventory.Missing{What: "tree", Reason: inventory.Failed, Detail: err.Error()})
 			return
 		}
 		p.tree[string(file.Path)] = &file
 	}
-	made := p.scripts()
+	generated := p.generatedFiles()
 	hashed, _ := p.section("tree-sums")
-	p.missPaths("tree-sums", hashed)
+	p.addMissingPaths("tree-sums", hashed)
 	sums := parseSums(string(hashed.out))
 	md5s := map[string]string{}
 	if s, ok := p.section("conffile-sums"); ok && len(p.conffiles) > 0 {
 		md5s = parseSums(string(s.out))
-		p.missPaths("conffile-sums", s)
+		p.addMissingPaths("conffile-sums", s)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.tree)) {
 		file := p.tree[name]
 		owner := p.owner(name)
 		switch {
-		case owner == "" && made.as(name, file.Kind, sums[name]), file.Kind == kinds["d"] && (owner != "" || usual(file)):
+		case owner == "" && generated.isPristine(name, file.Kind, sums[name]), file.Kind == kinds["d"] && (owner != "" || isOrdinaryFolder(file)):
 			continue
 		case owner != "":
 			if !p.changed(name, md5s, sums) {
@@ -49,12 +49,12 @@ func (p *parser) configuration() {
 		}
 		p.host.Configuration = append(p.host.Configuration, *file)
 	}
-	p.verified()
+	p.addVerified()
 }
 
 // usual reports whether a folder is as mkdir makes it, or is one where files
 // are looked for.
-func usual(f *inventory.File) bool {
+func isOrdinaryFolder(f *inventory.File) bool {
 	return f.Mode == "0755" && f.UID == 0 && f.GID == 0 || slices.Contains(treeRoots, string(f.Path))
 }
 
@@ -75,7 +75,7 @@ var verifyLine = regexp.MustCompile(`^([?.SM5DLUGTPc]{8,9}|missing)\s+(?:([cdglr
 
 // verified adds what the package manager itself found changed outside of /etc;
 // only a deep capture asks it.
-func (p *parser) verified() {
+func (p *parser) addVerified() {
 	if !p.target.Deep {
 		return
 	}
@@ -97,13 +97,13 @@ func (p *parser) verified() {
 }
 
 // configured reports whether a file is part of the configuration that was captured.
-func (p *parser) configured(name string) bool {
+func (p *parser) isConfiguration(name string) bool {
 	_, ok := slices.BinarySearchFunc(p.host.Configuration, inventory.Text(name), func(f inventory.File, n inventory.Text) int { return cmp.Compare(f.Path, n) })
 	return ok
 }
 
 // named reports whether a file is one of those that the config names.
-func (p *parser) named(name string) bool {
+func (p *parser) isListed(name string) bool {
 	_, ok := slices.BinarySearchFunc(p.host.Files, inventory.Text(name), func(f inventory.File, n inventory.Text) int { return cmp.Compare(f.Path, n) })
 	return ok
 }

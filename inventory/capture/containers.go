@@ -14,7 +14,7 @@ import (
 )
 
 // inspected is what the engine's template prints of a container.
-type inspected struct {
+type inspectedContainer struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
 	Image   string `json:"image"`
@@ -36,11 +36,11 @@ func (p *parser) containers(text string) error {
 		engine, rest, _ := strings.Cut(rest, " ")
 		switch kind {
 		case "container":
-			var c inspected
+			var c inspectedContainer
 			if err := json.Unmarshal([]byte(rest), &c); err != nil {
 				return fmt.Errorf("read container: %w", err)
 			}
-			p.host.Containers = append(p.host.Containers, c.model(engine))
+			p.host.Containers = append(p.host.Containers, c.container(engine))
 		case "image":
 			f := strings.Split(rest, "|")
 			if len(f) != 4 {
@@ -56,7 +56,7 @@ func (p *parser) containers(text string) error {
 	return nil
 }
 
-func (c inspected) model(engine string) inventory.Container {
+func (c inspectedContainer) container(engine string) inventory.Container {
 	m := inventory.Container{
 		Engine: engine, Name: strings.TrimPrefix(c.Name, "/"), Image: c.Image, Digest: c.ImageID, Running: c.Running,
 		Restart: c.Restart, Mounts: c.Binds, Compose: c.Labels["com.docker.compose.project.config_files"], ID: c.ID,
@@ -85,7 +85,7 @@ func (p *parser) composeFiles() {
 			} `yaml:"services"`
 		}
 		if err := yaml.Unmarshal([]byte(text), &file); err != nil {
-			p.miss(inventory.Missing{What: string(c.File), Reason: inventory.Failed, Detail: "it is no compose file"})
+			p.addMissing(inventory.Missing{What: string(c.File), Reason: inventory.Failed, Detail: "it is no compose file"})
 			continue
 		}
 		c.Services = slices.Sorted(maps.Keys(file.Services))

@@ -29,16 +29,16 @@ const (
 )
 
 // readAlways are files that are parsed, changed or not.
-var readAlways = regexp.MustCompile(`^/etc/(sudoers|sudoers\.d/[^/]+|crontab|anacrontab|cron\.d/[^/]+|fstab|hosts|sysctl\.conf|sysctl\.d/[^/]+\.conf|` +
+var alwaysFetched = regexp.MustCompile(`^/etc/(sudoers|sudoers\.d/[^/]+|crontab|anacrontab|cron\.d/[^/]+|fstab|hosts|sysctl\.conf|sysctl\.d/[^/]+\.conf|` +
 	`security/limits\.conf|security/limits\.d/[^/]+\.conf|modules|modules-load\.d/[^/]+\.conf|chrony/.*|chrony\.conf|ntp\.conf|ntpsec/ntp\.conf|systemd/timesyncd\.conf(\.d/[^/]+)?|` +
 	`apt/sources\.list|apt/sources\.list\.d/[^/]+|apt/preferences(\.d/[^/]+)?|yum\.repos\.d/[^/]+\.repo|dnf/plugins/versionlock\.list|nginx/.*|apache2/.*|httpd/.*|haproxy/[^/]+\.cfg|caddy/.*|default/docker|docker/daemon\.json)$` +
 	`|^/var/spool/cron/([^/]+|crontabs/[^/]+)$`)
 
 // configLike are files of an application that hold settings, by their names.
-var configLike = regexp.MustCompile(`\.(conf|cnf|cfg|ini|ya?ml|json|toml|xml|properties|env|service|timer|sql|htaccess)$|/(wp-config|config[\w.-]*|settings[\w.-]*|parameters[\w.-]*|local[\w.-]*|env|database)\.(php|py|rb|js)$|/(\.env[\w.-]*|\.htaccess|\.htpasswd|Procfile|Dockerfile|\.pgpass|\.netrc|\.my\.cnf|\.git-credentials|\.npmrc|credentials|[\w.-]*\.(sh|conf\.\w+))$`)
+var settingsFile = regexp.MustCompile(`\.(conf|cnf|cfg|ini|ya?ml|json|toml|xml|properties|env|service|timer|sql|htaccess)$|/(wp-config|config[\w.-]*|settings[\w.-]*|parameters[\w.-]*|local[\w.-]*|env|database)\.(php|py|rb|js)$|/(\.env[\w.-]*|\.htaccess|\.htpasswd|Procfile|Dockerfile|\.pgpass|\.netrc|\.my\.cnf|\.git-credentials|\.npmrc|credentials|[\w.-]*\.(sh|conf\.\w+))$`)
 
 // toFetch lists the files whose contents are wanted.
-func (p *parser) toFetch() []string {
+func (p *parser) filesToFetch() []string {
 	want := map[string]bool{}
 	add := func(path string, size int64) {
 		if size > maxContent || neverRead.match(path) {
@@ -47,7 +47,7 @@ func (p *parser) toFetch() []string {
 		want[path] = true
 	}
 	for path, f := range p.tree {
-		if f.Kind == kinds["f"] && readAlways.MatchString(path) {
+		if f.Kind == kinds["f"] && alwaysFetched.MatchString(path) {
 			add(path, f.Size)
 		}
 	}
@@ -57,7 +57,7 @@ func (p *parser) toFetch() []string {
 		}
 	}
 	for _, f := range p.host.Files {
-		if f.Kind == kinds["f"] && configLike.MatchString(string(f.Path)) {
+		if f.Kind == kinds["f"] && settingsFile.MatchString(string(f.Path)) {
 			add(string(f.Path), f.Size)
 		}
 	}
@@ -67,7 +67,7 @@ func (p *parser) toFetch() []string {
 	for _, u := range p.host.Users {
 		for _, file := range p.keyFilesOf(u) {
 			if p.onNetwork(file) {
-				p.miss(inventory.Missing{What: file, Reason: inventory.Skipped, Detail: "it lies on a network file system"})
+				p.addMissing(inventory.Missing{What: file, Reason: inventory.Skipped, Detail: "it lies on a network file system"})
 				continue
 			}
 			want[file], p.keyFiles[file] = true, true
@@ -78,9 +78,9 @@ func (p *parser) toFetch() []string {
 
 // fetch reads the contents in the second round trip.
 func (p *parser) fetch(ctx context.Context) error {
-	names := p.toFetch()
+	names := p.filesToFetch()
 	if len(names) > maxContents {
-		p.miss(inventory.Missing{What: "contents", Reason: inventory.Skipped, Detail: fmt.Sprintf("there are %d files to read; the first %d were", len(names), maxContents)})
+		p.addMissing(inventory.Missing{What: "contents", Reason: inventory.Skipped, Detail: fmt.Sprintf("there are %d files to read; the first %d were", len(names), maxContents)})
 		names = names[:maxContents]
 	}
 	if len(names) == 0 {
@@ -103,10 +103,10 @@ func (p *parser) fetch(ctx context.Context) error {
 	}
 	for _, name := range names {
 		if _, ok := p.contents[name]; !ok && wanted[name] && (!p.keyFiles[name] || p.tree[name] != nil) {
-			p.miss(inventory.Missing{What: name, Reason: inventory.Denied, Detail: "its contents could not be read"})
+			p.addMissing(inventory.Missing{What: name, Reason: inventory.Denied, Detail: "its contents could not be read"})
 		}
 	}
-	p.missKeys()
+	p.addMissingKeyFiles()
 	return nil
 }
 
@@ -145,7 +145,7 @@ func (p *parser) readArchive(r io.Reader, wanted map[string]bool) error {
 }
 
 // fromContents reads the files that are settings of a known form.
-func (p *parser) fromContents() {
+func (p *parser) settingsFiles() {
 	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
 		switch {
@@ -173,7 +173,7 @@ func (p *parser) fromContents() {
 // keep takes the secrets out of the contents, lists them, and puts what is left
 // with the objects. The contents of all files are redacted before any is kept:
 // a secret that one gives away is then found in the others.
-func (p *parser) keep(objects *inventory.Objects) error {
+func (p *parser) storeContents(objects *inventory.Objects) error {
 	clean := map[string]string{}
 	secrets := map[string][]redact.Finding{}
 	for _, name := range slices.Sorted(maps.Keys(p.contents)) {
@@ -184,7 +184,7 @@ func (p *parser) keep(objects *inventory.Objects) error {
 	}
 	for _, files := range [][]inventory.File{p.host.Configuration, p.host.Files} {
 		for i := range files {
-			if err := p.keepFile(&files[i], clean, secrets, objects); err != nil {
+			if err := p.storeContent(&files[i], clean, secrets, objects); err != nil {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func (p *parser) keep(objects *inventory.Objects) error {
 	return nil
 }
 
-func (p *parser) keepFile(f *inventory.File, clean map[string]string, secrets map[string][]redact.Finding, objects *inventory.Objects) error {
+func (p *parser) storeContent(f *inventory.File, clean map[string]string, secrets map[string][]redact.Finding, objects *inventory.Objects) error {
 	name := string(f.Path)
 	if neverRead.match(name) {
 		p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: f.Path, Kind: "file"})

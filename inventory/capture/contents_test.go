@@ -21,10 +21,10 @@ func TestCaptureHugeConfiguration(t *testing.T) {
 		fmt.Fprintf(&sums, "%064d  /etc/huge/%06d\x00", i, i)
 	}
 	a.sections["tree"], a.sections["tree-sums"] = section{out: []byte(tree.String())}, section{out: []byte(sums.String())}
-	p := newParser(Target{Host: oddHost{remote.NewLocal("db1"), ""}}.withDefaults(), a, options().Redactor)
-	p.facts()
+	p := newParser(Target{Host: cannedHost{remote.NewLocal("db1"), ""}}.withDefaults(), a, testOptions().Redactor)
+	p.parseSections()
 	require.Len(t, p.host.Configuration, maxContents+100)
 	require.Error(t, p.fetch(t.Context()), "the host sends no archive")
-	require.Contains(t, reasons(p.host), "contents")
-	require.Equal(t, inventory.Skipped, reasons(p.host)["contents"])
+	require.Contains(t, missingReasons(p.host), "contents")
+	require.Equal(t, inventory.Skipped, missingReasons(p.host)["contents"])
 }

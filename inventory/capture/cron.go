@@ -29,7 +29,7 @@ func (p *parser) cron() {
 	}
 	for _, file := range slices.Sorted(maps.Keys(p.tree)) {
 		f := p.tree[file]
-		m := partsFolder.FindStringSubmatch(file)
+		m := runPartsFolder.FindStringSubmatch(file)
 		if m == nil || f.Kind == kinds["d"] || strings.HasPrefix(path.Base(file), ".") {
 			continue
 		}
@@ -40,7 +40,7 @@ func (p *parser) cron() {
 }
 
 var (
-	partsFolder = regexp.MustCompile(`^/etc/cron\.(hourly|daily|weekly|monthly|yearly)/`)
+	runPartsFolder = regexp.MustCompile(`^/etc/cron\.(hourly|daily|weekly|monthly|yearly)/`)
 	// cronLine is the schedule, and the rest.
 	cronLine = regexp.MustCompile(`^\s*(@\w+|(?:[\d*/,A-Za-z~-]+\s+){4}[\d*/,A-Za-z~-]+)\s+(\S.*)$`)
 	envLine  = regexp.MustCompile(`^\s*["']?[A-Za-z_]\w*["']?\s*=`)
@@ -64,7 +64,7 @@ func (p *parser) crontab(file, user, text string) {
 			}
 			job.Command = strings.TrimSpace(job.Command)
 		}
-		p.job(job)
+		p.addJob(job)
 	}
 }
 
@@ -75,11 +75,11 @@ func (p *parser) anacrontab(file, text string) {
 		if len(f) < 4 || strings.HasPrefix(f[0], "#") || envLine.MatchString(line) {
 			continue
 		}
-		p.job(inventory.CronJob{File: inventory.Text(file), Line: i + 1, User: "root", Schedule: "every " + f[0] + " days", Command: strings.Join(f[3:], " ")})
+		p.addJob(inventory.CronJob{File: inventory.Text(file), Line: i + 1, User: "root", Schedule: "every " + f[0] + " days", Command: strings.Join(f[3:], " ")})
 	}
 }
 
-func (p *parser) job(job inventory.CronJob) {
+func (p *parser) addJob(job inventory.CronJob) {
 	job.Cause = p.causeOfJob(string(job.File), job.Command)
 	job.Command, _ = p.redactor.Command(job.Command)
 	p.host.CronJobs = append(p.host.CronJobs, job)
@@ -91,9 +91,9 @@ var (
 	// wrappers run the command that follows them.
 	wrappers = regexp.MustCompile(`^(nice|ionice|timeout|sudo|flock|chronic|nohup|time|exec|env|setsid|if|then|!|su|runuser|-.*|\d+[smh]?|[A-Za-z_]\w*=.*)$`)
 	// asks are commands whose arguments are not run.
-	asks = regexp.MustCompile(`^\s*((if|!)\s+)*(test|\[|cd)\s`)
+	conditions = regexp.MustCompile(`^\s*((if|!)\s+)*(test|\[|cd)\s`)
 	// stock are folders where every program is a package's.
-	stock = regexp.MustCompile(`^/((usr/)?(s?bin|lib|lib64|libexec|share)|etc/init\.d|etc/cron\.\w+)(/|$)`)
+	packagedFolders = regexp.MustCompile(`^/((usr/)?(s?bin|lib|lib64|libexec|share)|etc/init\.d|etc/cron\.\w+)(/|$)`)
 )
 
 // programsOf lists the programs and scripts that a command line starts by their
@@ -101,7 +101,7 @@ var (
 func programsOf(command string) []string {
 	var all []string
 	for _, part := range separators.Split(command, -1) {
-		if asks.MatchString(part) {
+		if conditions.MatchString(part) {
 			continue
 		}
 		interpreted := false
@@ -127,14 +127,14 @@ func programsOf(command string) []string {
 // own is explained, too.
 func (p *parser) causeOfJob(file, command string) inventory.Cause {
 	for _, program := range programsOf(command) {
-		if !stock.MatchString(program) && !p.causeOfPath(program).Explained() {
+		if !packagedFolders.MatchString(program) && !p.causeOfPath(program).Explained() {
 			return inventory.Cause{}
 		}
 	}
-	if pkg := p.owner(file); pkg != "" && !p.configured(file) {
+	if pkg := p.owner(file); pkg != "" && !p.isConfiguration(file) {
 		return inventory.Cause{Kind: inventory.ByPackage, Name: pkg}
 	}
-	if p.configured(file) {
+	if p.isConfiguration(file) {
 		return inventory.Cause{Kind: inventory.ByFile, Name: file}
 	}
 	return inventory.Cause{}
@@ -173,7 +173,7 @@ func (p *parser) atJob(file, text string) {
 		job.User = f.Owner
 	}
 	job.Command = atCommand(text)
-	p.job(job)
+	p.addJob(job)
 }
 
 // atCommand is what stands in a job behind the change of folder, with its lines

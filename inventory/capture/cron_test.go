@@ -53,12 +53,12 @@ func TestAtCommand(t *testing.T) {
 // A job of at is listed with when it is due and who wanted it, and without the
 // secrets of the environment that it was asked for in.
 func TestCaptureAtJobs(t *testing.T) {
-	host := debian(t, "bookworm")
+	host := newDebianHost(t, "bookworm")
 	host.write(t, "/var/spool/cron/atjobs/a0001201d4f5c3", atScript, 0o700)
 	host.write(t, "/var/spool/cron/atjobs/.SEQ", "00012\n", 0o600)
 	require.NoError(t, os.Chown(host.root+"/var/spool/cron/atjobs/a0001201d4f5c3", 1, 1))
 	objects := t.TempDir()
-	o := options()
+	o := testOptions()
 	o.Objects = inventory.NewObjects(objects)
 	r := Hosts(t.Context(), []Target{{Host: host}}, o)[0]
 	require.NoError(t, r.Err)

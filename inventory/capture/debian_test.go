@@ -27,9 +27,9 @@ import (
 func TestCaptureDebian(t *testing.T) {
 	for release, name := range map[string]string{"bookworm": "12", "trixie": "13"} {
 		t.Run(release, func(t *testing.T) {
-			host := debian(t, release)
-			prepare(t, host)
-			o := options()
+			host := newDebianHost(t, release)
+			changeAsOperators(t, host)
+			o := testOptions()
 			o.Objects = inventory.NewObjects(filepath.Join(t.TempDir(), "objects"))
 			results := Hosts(t.Context(), []Target{{Host: host, Files: []string{"/srv/app"}}}, o)
 			require.NoError(t, results[0].Err)
@@ -54,7 +54,7 @@ func TestCaptureDebian(t *testing.T) {
 			require.Contains(t, h.Repositories, inventory.Repository{File: "/etc/apt/sources.list.d/extra.sources", Kind: "deb", URL: "https://apt.example.com/x", Suites: []string{"stable"}, Components: []string{"main"}, SignedBy: []string{"/etc/apt/keyrings/x.gpg"}})
 			require.Len(t, h.Certificates, 1)
 			require.Equal(t, []string{"blog.example.com"}, h.Certificates[0].Names)
-			require.Contains(t, h.Kernel.Settings, inventory.Sysctl{Key: "vm.swappiness", Value: valueOf(h, "vm.swappiness"), Set: "10", File: "/etc/sysctl.d/99-ours.conf"})
+			require.Contains(t, h.Kernel.Settings, inventory.Sysctl{Key: "vm.swappiness", Value: sysctlValue(h, "vm.swappiness"), Set: "10", File: "/etc/sysctl.d/99-ours.conf"})
 			require.Contains(t, h.Kernel.Limits, inventory.Limit{File: "/etc/security/limits.d/app.conf", Domain: "app", Type: "soft", Item: "nofile", Value: "65535"})
 			require.Equal(t, []inventory.Compose{{File: "/srv/app/compose.yaml", Services: []string{"cache"}, Images: []string{"redis:7"}}}, h.Compose)
 			require.Equal(t, "Europe/Berlin", h.Time.Zone)
@@ -69,7 +69,7 @@ func TestCaptureDebian(t *testing.T) {
 	}
 }
 
-func valueOf(h *inventory.Host, key string) string {
+func sysctlValue(h *inventory.Host, key string) string {
 	i := slices.IndexFunc(h.Kernel.Settings, func(s inventory.Sysctl) bool { return s.Key == key })
 	if i < 0 {
 		return ""
@@ -78,7 +78,7 @@ func valueOf(h *inventory.Host, key string) string {
 }
 
 // prepare changes a system as operators do.
-func prepare(t *testing.T, host *rooted) {
+func changeAsOperators(t *testing.T, host *debianHost) {
 	t.Helper()
 	sh := func(script string) {
 		out, err := exec.Command("chroot", host.root, "sh", "-c", script).CombinedOutput()
@@ -98,7 +98,7 @@ func prepare(t *testing.T, host *rooted) {
 	host.write(t, "/etc/sudoers.d/dev", "dev ALL=(root) NOPASSWD: /usr/bin/systemctl restart app\n", 0o440)
 	host.write(t, "/home/dev/.ssh/authorized_keys", "# of dev\nssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e dev@laptop\nnonsense\n", 0o600)
 	host.write(t, "/etc/ssh/sshd_config.d/keys.conf", "Match User dev\n\tAuthorizedKeysFile .ssh/authorized_keys /srv/keys/%u\n", 0o644)
-	host.write(t, "/srv/keys/dev", "restrict,from=\"10.0.0.5\",environment=\"API_TOKEN=hunter2-and-more\" "+somebodysKey+"\n", 0o644)
+	host.write(t, "/srv/keys/dev", "restrict,from=\"10.0.0.5\",environment=\"API_TOKEN=hunter2-and-more\" "+publicKeyLine+"\n", 0o644)
 	host.write(t, "/etc/apt/sources.list.d/extra.sources", "Types: deb\nURIs: https://apt.example.com/x\nSuites: stable\nComponents: main\nSigned-By: /etc/apt/keyrings/x.gpg\n", 0o644)
 	host.write(t, "/etc/sysctl.d/99-ours.conf", "vm.swappiness = 10\n", 0o644)
 	host.write(t, "/etc/security/limits.d/app.conf", "app soft nofile 65535\n", 0o644)
@@ -164,8 +164,8 @@ func checkAccess(t *testing.T, h *inventory.Host) {
 	require.Len(t, h.AuthorizedKeys, 2)
 	require.Equal(t, "dev@laptop", h.AuthorizedKeys[0].Comment)
 	require.True(t, strings.HasPrefix(h.AuthorizedKeys[0].Fingerprint, "SHA256:"))
-	require.Equal(t, somebodysKey, h.AuthorizedKeys[0].Public)
-	token := options().Redactor.Token("hunter2-and-more")
+	require.Equal(t, publicKeyLine, h.AuthorizedKeys[0].Public)
+	token := testOptions().Redactor.Token("hunter2-and-more")
 	require.Equal(t, inventory.Text("/srv/keys/dev"), h.AuthorizedKeys[1].File)
 	require.Equal(t, `restrict,from="10.0.0.5",environment="API_TOKEN=`+token+`"`, h.AuthorizedKeys[1].Options)
 	require.Contains(t, h.Secrets, inventory.Secret{Path: "/srv/keys/dev", Line: 1, Kind: "token", Key: "API_TOKEN", Token: token})
@@ -188,7 +188,7 @@ func checkJobs(t *testing.T, h *inventory.Host) {
 
 // writeCertificate puts a certificate and its key into one file, as HAProxy
 // wants them.
-func writeCertificate(t *testing.T, host *rooted, file, name string) {
+func writeCertificate(t *testing.T, host *debianHost, file, name string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -22,14 +22,14 @@ const treeCache = "/var/cache/migrate-lab"
 
 // rooted is a whole Debian system as a host: commands run in its root, with
 // processes and mounts of their own.
-type rooted struct {
+type debianHost struct {
 	*remote.Local
 	root  string
 	count atomic.Int64
 }
 
 // Run implements remote.Host.
-func (r *rooted) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (r *debianHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	name := fmt.Sprintf("/tmp/script-%d", r.count.Add(1))
 	if err := os.WriteFile(r.root+name, []byte(script), 0o600); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (r *rooted) Run(ctx context.Context, script string, stdin io.Reader, stdout
 }
 
 // write puts a file into the host.
-func (r *rooted) write(t testing.TB, name, text string, mode os.FileMode) {
+func (r *debianHost) write(t testing.TB, name, text string, mode os.FileMode) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(r.root+name), 0o755))
 	require.NoError(t, os.WriteFile(r.root+name, []byte(text), mode))
@@ -48,7 +48,7 @@ func (r *rooted) write(t testing.TB, name, text string, mode os.FileMode) {
 
 // debian is a host of a Debian release: changes go to a layer of its own. The
 // lab's own tree is bookworm; another release is bootstrapped once and kept.
-func debian(t testing.TB, release string) *rooted {
+func newDebianHost(t testing.TB, release string) *debianHost {
 	t.Helper()
 	remotetest.Need(t, os.Geteuid() == 0, "root, to mount a Debian tree")
 	for _, tool := range []string{"unshare", "chroot", "mount"} {
@@ -60,7 +60,7 @@ func debian(t testing.TB, release string) *rooted {
 		lower = bootstrap(t, release)
 	}
 	dir := t.TempDir()
-	r := &rooted{Local: remote.NewLocal("web1"), root: filepath.Join(dir, "root")}
+	r := &debianHost{Local: remote.NewLocal("web1"), root: filepath.Join(dir, "root")}
 	for _, sub := range []string{"root", "upper", "work"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, sub), 0o755))
 	}

@@ -23,20 +23,20 @@ func (p *parser) files() {
 	}
 	listed, _ := p.section("files")
 	hashed, _ := p.section("sums")
-	p.missPaths("files", listed)
+	p.addMissingPaths("files", listed)
 	sums := parseSums(string(hashed.out))
 	found := map[inventory.Text]bool{}
 	for _, fields := range records(string(listed.out), fileFields) {
 		file, err := parseFile(fields)
 		switch {
 		case err != nil:
-			p.miss(inventory.Missing{What: "files", Reason: inventory.Failed, Detail: err.Error()})
+			p.addMissing(inventory.Missing{What: "files", Reason: inventory.Failed, Detail: err.Error()})
 			return
 		case fields[0] == "?":
-			p.miss(inventory.Missing{What: string(file.Path), Reason: inventory.Absent, Detail: "no such file"})
+			p.addMissing(inventory.Missing{What: string(file.Path), Reason: inventory.Absent, Detail: "no such file"})
 			continue
 		case fields[0] == "!":
-			p.miss(inventory.Missing{What: string(file.Path), Reason: inventory.Skipped, Detail: "it lies on a network file system"})
+			p.addMissing(inventory.Missing{What: string(file.Path), Reason: inventory.Skipped, Detail: "it lies on a network file system"})
 			continue
 		case found[file.Path]: // below two of the paths in the config
 			continue
@@ -47,7 +47,7 @@ func (p *parser) files() {
 		}
 		p.host.Files = append(p.host.Files, file)
 	}
-	p.missPaths("sums", hashed)
+	p.addMissingPaths("sums", hashed)
 	slices.SortFunc(p.host.Files, func(a, b inventory.File) int { return cmp.Compare(a.Path, b.Path) })
 }
 
@@ -72,17 +72,17 @@ func (p *parser) hash(file *inventory.File, sums map[string]string) {
 }
 
 // missPaths notes each line of a section's errors; its output stays of use.
-func (p *parser) missPaths(name string, s section) {
+func (p *parser) addMissingPaths(name string, s section) {
 	if s.missing(name) == nil {
 		return
 	}
 	errs := lines(strings.ToValidUTF8(string(s.err), "?"))
 	if len(errs) == 0 || s.status == 124 {
-		p.miss(*s.missing(name))
+		p.addMissing(*s.missing(name))
 		return
 	}
 	for _, line := range errs {
-		p.miss(*section{status: s.status, err: []byte(line)}.missing(name))
+		p.addMissing(*section{status: s.status, err: []byte(line)}.missing(name))
 	}
 }
 

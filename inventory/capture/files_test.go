@@ -21,7 +21,7 @@ func TestCaptureFiles(t *testing.T) {
 	require.NoError(t, os.Symlink("/nowhere/it's", filepath.Join(dir, "app", "link")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "it's $(one)"), nil, 0o4755))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "it's $(one)"), 0o755|os.ModeSetuid))
-	h := capture(t, Target{Host: remote.NewLocal("web1"), only: few, Files: []string{
+	h := captureOne(t, Target{Host: remote.NewLocal("web1"), onlySections: basicSections, Files: []string{
 		dir + "/app/", odd, dir + "/it's $(one)", dir + "/absent",
 	}})
 	sum := sha256.Sum256([]byte("contents-canary"))
@@ -35,14 +35,14 @@ func TestCaptureFiles(t *testing.T) {
 		return f
 	}
 	kept := with(odd, "file", "0640", 15, "", "")
-	kept.HMAC = options().Redactor.Hash(hex.EncodeToString(sum[:]))
+	kept.HMAC = testOptions().Redactor.Hash(hex.EncodeToString(sum[:]))
 	require.Equal(t, []inventory.File{
 		with(dir+"/app", "folder", "0750", 0, "", ""),
 		with(dir+"/app/link", "link", "0777", 0, "", "/nowhere/it's"),
 		kept, // only its group may read it, and so nobody may try guesses
 		with(dir+"/it's $(one)", "file", "4755", 0, hex.EncodeToString(empty[:]), ""),
 	}, h.Files)
-	require.Equal(t, inventory.Absent, reasons(h)[dir+"/absent"])
+	require.Equal(t, inventory.Absent, missingReasons(h)[dir+"/absent"])
 
 	state := filepath.Join(t.TempDir(), "inventory") // every byte of the name survives the file
 	require.NoError(t, inventory.Save(state, h))

@@ -12,7 +12,7 @@ import (
 )
 
 // magic begins a host's answer; what a login prints before it is ignored.
-const magic = "migrate-inventory 2\n"
+const answerHeader = "migrate-inventory 2\n"
 
 // section is the answer of one part of the capture.
 type section struct {
@@ -31,11 +31,11 @@ var errCutOff = errors.New("the answer was cut off")
 // parseFrames takes a host's answer apart.
 func parseFrames(text []byte) (answer, error) {
 	a := answer{sections: map[string]section{}}
-	at := bytes.Index(text, []byte(magic))
+	at := bytes.Index(text, []byte(answerHeader))
 	if at < 0 || at > 0 && text[at-1] != '\n' {
 		return a, errors.New("the answer does not begin as expected")
 	}
-	head, data, found := bytes.Cut(text[at+len(magic):], []byte("\ndata\n"))
+	head, data, found := bytes.Cut(text[at+len(answerHeader):], []byte("\ndata\n"))
 	if !found {
 		return a, errCutOff
 	}
@@ -56,10 +56,10 @@ func parseFrames(text []byte) (answer, error) {
 			continue
 		}
 		s := a.sections[f[1]]
-		if s.out, data, err = take(data, lengths, f[1]+".out"); err != nil {
+		if s.out, data, err = takePart(data, lengths, f[1]+".out"); err != nil {
 			return a, err
 		}
-		if s.err, data, err = take(data, lengths, f[1]+".err"); err != nil {
+		if s.err, data, err = takePart(data, lengths, f[1]+".err"); err != nil {
 			return a, err
 		}
 		a.sections[f[1]] = s
@@ -114,7 +114,7 @@ func parseSizes(text string) (map[string]int, error) {
 	return sizes, nil
 }
 
-func take(data []byte, sizes map[string]int, part string) (taken, rest []byte, err error) {
+func takePart(data []byte, sizes map[string]int, part string) (taken, rest []byte, err error) {
 	n, ok := sizes[part]
 	if !ok {
 		return nil, nil, fmt.Errorf("the answer tells no size of %s", part)

@@ -9,20 +9,20 @@ import (
 )
 
 func TestParseFrames(t *testing.T) {
-	const one = magic + "self 7\nstatus os 0\nsizes\n4 /x/os.out\n3 /x/os.err\n"
+	const one = answerHeader + "self 7\nstatus os 0\nsizes\n4 /x/os.out\n3 /x/os.err\n"
 	for _, c := range []struct{ name, answer, err string }{
 		{"empty", "", "does not begin"},
 		{"in the middle of a line", "x" + one + "data\nend\nerrend\n", "does not begin"},
-		{"no sizes", magic + "self 7\nstatus os 0\ndata\nend\n", "tells no sizes"},
-		{"no data", magic + "self 7\nsizes\n", "cut off"},
+		{"no sizes", answerHeader + "self 7\nstatus os 0\ndata\nend\n", "tells no sizes"},
+		{"no data", answerHeader + "self 7\nsizes\n", "cut off"},
 		{"body cut off", one + "data\nen", "cut off"},
 		{"end cut off", one + "data\nend\nerr", "cut off"},
 		{"more than was counted", one + "data\nend\nerrXend\n", "cut off"},
-		{"huge", magic + "self 7\nstatus os 0\nsizes\n9223372036854775807 /x/os.out\n3 /x/os.err\ndata\nend\n", "cut off"},
-		{"negative", magic + "self 7\nstatus os 0\nsizes\n-1 /x/os.out\ndata\nend\n", "bad size"},
-		{"no section", magic + "nonsense\nsizes\n\ndata\nend\n", "no section is"},
-		{"no size of it", magic + "self 7\nstatus os 0\nsizes\n3 /x/other.out\ndata\nend\n", "tells no size of os.out"},
-		{"twice", magic + "self 7\nstatus os 0\nstatus os 0\nsizes\n0 x\ndata\nend\n", "comes twice"},
+		{"huge", answerHeader + "self 7\nstatus os 0\nsizes\n9223372036854775807 /x/os.out\n3 /x/os.err\ndata\nend\n", "cut off"},
+		{"negative", answerHeader + "self 7\nstatus os 0\nsizes\n-1 /x/os.out\ndata\nend\n", "bad size"},
+		{"no section", answerHeader + "nonsense\nsizes\n\ndata\nend\n", "no section is"},
+		{"no size of it", answerHeader + "self 7\nstatus os 0\nsizes\n3 /x/other.out\ndata\nend\n", "tells no size of os.out"},
+		{"twice", answerHeader + "self 7\nstatus os 0\nstatus os 0\nsizes\n0 x\ndata\nend\n", "comes twice"},
 		{"framed lies", "motd\n" + one + "data\nend\nerrend\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,11 +10,11 @@ import (
 
 // edited are files that packages' scripts make and that administrators edit, or
 // put beside the links that scripts make: they are left out only as they were made.
-var edited = regexp.MustCompile(`^/etc/(environment|hosts\.(allow|deny)|nsswitch\.conf|profile|motd|inputrc|shells|networks|locale\.gen|default/locale|python3/debian_config|` +
+var editablePaths = regexp.MustCompile(`^/etc/(environment|hosts\.(allow|deny)|nsswitch\.conf|profile|motd|inputrc|shells|networks|locale\.gen|default/locale|python3/debian_config|` +
 	`pam\.d/common-[^/]+|polkit-1/.*|apparmor\.d/local/.*|php/[\d.]+/\w+/conf\.d/.*|nginx/modules-enabled/.*|apache2/(mods|conf)-enabled/.*|ssl/certs/.*)$`)
 
 // empty are those that scripts make without contents.
-var empty = regexp.MustCompile(`^/etc/(environment|apparmor\.d/local/.*)$`)
+var emptyPaths = regexp.MustCompile(`^/etc/(environment|apparmor\.d/local/.*)$`)
 
 // originals are what scripts copy files from, where a package brings that: the
 // copy is compared with the original on the host itself, whatever its release.
@@ -36,7 +36,7 @@ func originalFiles() []string {
 
 // written are files that scripts put together line by line, and the lines that
 // they write when nobody asks for more. Which locales a host has, somebody chose.
-var written = map[string]*regexp.Regexp{
+var composedFiles = map[string]*regexp.Regexp{
 	"/etc/default/locale": regexp.MustCompile(`^(LANG|LANGUAGE|LC_\w+)="?(C|POSIX|C\.UTF-8)?"?$`),
 	"/etc/locale.gen":     regexp.MustCompile(`^C\.UTF-8 UTF-8$`),
 	"/etc/networks":       regexp.MustCompile(`^(default 0\.0\.0\.0|loopback 127\.0\.0\.0|link-local 169\.254\.0\.0)$`),
@@ -44,12 +44,12 @@ var written = map[string]*regexp.Regexp{
 }
 
 // bundles are what scripts make in the folder of certificates.
-var bundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/java/cacerts", "/etc/ssl/certs/ssl-cert-snakeoil.pem"}
+var certificateBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/java/cacerts", "/etc/ssl/certs/ssl-cert-snakeoil.pem"}
 
 const emptyFile = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // fresh are the SHA-256 of files as the scripts of Debian 12 and 13 make them.
-var fresh = []string{
+var pristineSums = []string{
 	"9eadbcd7ec16f4e5961ad2035c0228de7c22b2ba0f6761df63b1b3d9bad9d0a7", // hosts.allow
 	"1d0a326106184ef6c389d685e061ba7737de6f7f60c600ec66b19682c53c08d1", // hosts.deny
 	"eec30745bade42a3f3f792e4d4192e57d2bcfe8e472433b1de426fe39a39cddb", // nsswitch.conf
@@ -71,32 +71,32 @@ var fresh = []string{
 
 // scripts is what packages' scripts made of a host's files, as far as the host
 // says so.
-type scripts struct {
-	sums   map[string]string   // of the originals
-	said   map[string][]string // by files that are put together
-	chosen map[string]bool     // links of alternatives that somebody set
+type generatedFiles struct {
+	originalSums map[string]string   // of the originals
+	composed     map[string][]string // by files that are put together
+	manualLinks  map[string]bool     // links of alternatives that somebody set
 }
 
 // scripts reads the originals, and what the files say that have none.
-func (p *parser) scripts() scripts {
-	s := scripts{said: map[string][]string{}, chosen: map[string]bool{}}
+func (p *parser) generatedFiles() generatedFiles {
+	s := generatedFiles{composed: map[string][]string{}, manualLinks: map[string]bool{}}
 	text, ok := p.text("originals")
 	if !ok {
 		return s
 	}
-	s.sums = parseSums(text)
+	s.originalSums = parseSums(text)
 	file := ""
 	for _, line := range lines(text[strings.LastIndexByte(text, 0)+1:]) {
 		name, isFile := strings.CutPrefix(line, "file ")
 		choice, isChoice := strings.CutPrefix(line, "manual ")
 		switch {
-		case isFile && written[name] != nil:
+		case isFile && composedFiles[name] != nil:
 			file = name
-			s.said[file] = []string{}
+			s.composed[file] = []string{}
 		case file != "":
-			s.said[file] = append(s.said[file], strings.Join(strings.Fields(line), " "))
+			s.composed[file] = append(s.composed[file], strings.Join(strings.Fields(line), " "))
 		case isChoice:
-			s.chosen["/etc/alternatives/"+choice] = true
+			s.manualLinks["/etc/alternatives/"+choice] = true
 		}
 	}
 	return s
@@ -104,27 +104,27 @@ func (p *parser) scripts() scripts {
 
 // as reports whether a file of no package is made by packages all the same, and
 // is as they make it. What cannot be told is not.
-func (s scripts) as(name, kind, sum string) bool {
+func (s generatedFiles) isPristine(name, kind, sum string) bool {
 	if kind != kinds["f"] {
-		return !s.chosen[name] && (made.MatchString(name) || links.MatchString(name) || strings.HasPrefix(name, "/etc/systemd/") && strings.HasSuffix(path.Dir(name), ".wants"))
+		return !s.manualLinks[name] && (generatedPaths.MatchString(name) || generatedLinks.MatchString(name) || strings.HasPrefix(name, "/etc/systemd/") && strings.HasSuffix(path.Dir(name), ".wants"))
 	}
-	if !edited.MatchString(name) {
-		return made.MatchString(name)
+	if !editablePaths.MatchString(name) {
+		return generatedPaths.MatchString(name)
 	}
-	said, ok := s.said[name]
+	said, ok := s.composed[name]
 	switch {
-	case written[name] != nil:
-		return ok && !slices.ContainsFunc(said, func(line string) bool { return !written[name].MatchString(line) })
+	case composedFiles[name] != nil:
+		return ok && !slices.ContainsFunc(said, func(line string) bool { return !composedFiles[name].MatchString(line) })
 	case sum == emptyFile:
-		return empty.MatchString(name)
+		return emptyPaths.MatchString(name)
 	}
-	isOf := func(original string) bool { return sum != "" && s.sums[original] == sum }
-	return slices.Contains(fresh, sum) || slices.Contains(bundles, name) || slices.ContainsFunc(originals[name], isOf)
+	isOf := func(original string) bool { return sum != "" && s.originalSums[original] == sum }
+	return slices.Contains(pristineSums, sum) || slices.Contains(certificateBundles, name) || slices.ContainsFunc(originals[name], isOf)
 }
 
 // links are made by scripts in /etc on every host of Debian, Ubuntu or RHEL; a
 // file in the place of one is an administrator's.
-var links = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
+var generatedLinks = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`alternatives/.*`, `rc[0-9S]\.d/.*`, `systemd/system/[^/]+\.(wants|requires)/.*`, `systemd/user/[^/]+\.(wants|requires)/.*`,
 	`systemd/system/(dbus-org[^/]*|display-manager|default|syslog|sshd|mysqld?|vmtoolsd|iscsi|getty@tty\d)\.(service|target)`,
 	`fonts/conf\.d/.*`, `mysql/my\.cnf`, `dpkg/origins/default`, `os-release`, `rmt`, `vtrgb`, `newt/palette.*`, `modules-load\.d/modules\.conf`,
@@ -133,7 +133,7 @@ var links = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 
 // made lists what the scripts of stock packages generate in /etc on every host
 // of Debian, Ubuntu or RHEL: dpkg and rpm do not know these files as theirs.
-var made = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
+var generatedPaths = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`ca-certificates\.conf(\.\w+-old)?`, `pki/ca-trust/.*`, `pki/java/.*`, `ld\.so\.cache`, `mtab`, `\.pwd\.lock`,
 	`(passwd|group|shadow|gshadow|subuid|subgid)-`, `machine-id`, `\.updated`, `\.etckeeper`, `\.git/.*`, `selinux/.*/(policy|contexts|active|modules|logins|setrans).*`,
 	`udev/hwdb\.bin`, `lvm/(archive|backup|cache|devices)/.*`, `xml/.*`, `sgml/.*`, `emacs/.*`,

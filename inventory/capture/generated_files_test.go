@@ -11,10 +11,10 @@ import (
 )
 
 // scriptsOf reads what a host says of the files that scripts make.
-func scriptsOf(t *testing.T, text string, status int) scripts {
+func generatedFilesOf(t *testing.T, text string, status int) generatedFiles {
 	t.Helper()
-	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{sections: map[string]section{"originals": {status: status, out: []byte(text)}}}, options().Redactor)
-	return p.scripts()
+	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{sections: map[string]section{"originals": {status: status, out: []byte(text)}}}, testOptions().Redactor)
+	return p.generatedFiles()
 }
 
 // A file counts as made by scripts only where the host proves it: what cannot be
@@ -22,7 +22,7 @@ func scriptsOf(t *testing.T, text string, status int) scripts {
 func TestWhatScriptsMakeIsProven(t *testing.T) {
 	sum, other := strings.Repeat("ab", 32), strings.Repeat("cd", 32)
 	text := sum + "  /usr/share/base-files/motd\x00manual editor\nfile /etc/networks\nloopback\t127.0.0.0\nfile /etc/shells\n/bin/sh\nmanual is no choice here\n"
-	whole, cut := scriptsOf(t, text, 0), scriptsOf(t, text, 124)
+	whole, cut := generatedFilesOf(t, text, 0), generatedFilesOf(t, text, 124)
 	for _, c := range []struct {
 		name, kind, sum string
 		whole, cut      bool
@@ -44,10 +44,10 @@ func TestWhatScriptsMakeIsProven(t *testing.T) {
 		{"/etc/machine-id", "file", sum, true, true},
 		{"/etc/skel/.vimrc", "file", sum, false, false},
 	} {
-		require.Equal(t, c.whole, whole.as(c.name, c.kind, c.sum), c)
-		require.Equal(t, c.cut, cut.as(c.name, c.kind, c.sum), c)
+		require.Equal(t, c.whole, whole.isPristine(c.name, c.kind, c.sum), c)
+		require.Equal(t, c.cut, cut.isPristine(c.name, c.kind, c.sum), c)
 	}
-	require.Empty(t, scriptsOf(t, "", 0).said)
+	require.Empty(t, generatedFilesOf(t, "", 0).composed)
 }
 
 // A system that nobody changed has none of the files that its packages' scripts
@@ -55,10 +55,10 @@ func TestWhatScriptsMakeIsProven(t *testing.T) {
 func TestCaptureWhatScriptsMake(t *testing.T) {
 	for _, release := range []string{"bookworm", "trixie"} {
 		t.Run(release, func(t *testing.T) {
-			host := debian(t, release)
+			host := newDebianHost(t, release)
 			found := func() map[string]string {
 				names := map[string]string{}
-				for _, f := range capture(t, Target{Host: host, only: append([]string{"tree", "tree-sums", "owners", "conffile-sums", "originals"}, few...)}).Configuration {
+				for _, f := range captureOne(t, Target{Host: host, onlySections: append([]string{"tree", "tree-sums", "owners", "conffile-sums", "originals"}, basicSections...)}).Configuration {
 					if f.Kind != kinds["d"] {
 						names[string(f.Path)] = f.Package
 					}
@@ -67,7 +67,7 @@ func TestCaptureWhatScriptsMake(t *testing.T) {
 			}
 			clean := found()
 			for name := range clean {
-				require.False(t, edited.MatchString(name), name)
+				require.False(t, editablePaths.MatchString(name), name)
 			}
 			changed := map[string]string{
 				"/etc/apparmor.d/local/usr.sbin.mysqld": "", "/etc/environment": "", "/etc/hosts.deny": "", "/etc/nsswitch.conf": "", "/etc/pam.d/common-auth": "",

@@ -47,7 +47,7 @@ func (p *parser) explainListener(l *inventory.Listener, pid int) {
 	}
 	l.Unit = proc.unit()
 	l.Package = p.owner(proc.exe)
-	l.Cause = p.cause(proc.exe, proc.script(), proc.container())
+	l.Cause = p.causeOfProcess(proc.exe, proc.script(), proc.container())
 }
 
 // parseListener reads a line of ss: protocol, state, queues, local address,
@@ -91,9 +91,9 @@ func (p *parser) connections() {
 	for _, l := range p.host.Listeners {
 		listening[fmt.Sprint(l.Protocol, l.Port)] = true
 	}
-	most := map[inventory.Connection]int{}
+	maxCounts := map[inventory.Connection]int{}
 	read := func(text string) error {
-		now := map[inventory.Connection]int{}
+		sample := map[inventory.Connection]int{}
 		for _, line := range lines(text) {
 			f := strings.Fields(line)
 			if len(f) < 5 {
@@ -114,14 +114,14 @@ func (p *parser) connections() {
 				continue
 			}
 			c.Peer = a.Unmap().WithZone("").String()
-			now[c]++
-			most[c] = max(most[c], now[c])
+			sample[c]++
+			maxCounts[c] = max(maxCounts[c], sample[c])
 		}
 		return nil
 	}
 	p.parse("connections", read)
 	p.parse("connections-again", read)
-	for c, count := range most {
+	for c, count := range maxCounts {
 		c.Count = count
 		p.host.Connections = append(p.host.Connections, c)
 	}

@@ -20,16 +20,16 @@ import (
 )
 
 // With a PATH of its own, the script finds only the tools linked there.
-type narrow struct {
+type limitedPathHost struct {
 	remote.Host
 	dir string
 }
 
-func (n narrow) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (n limitedPathHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return n.Host.Run(ctx, strings.Replace(script, "\nPATH=", "\nPATH="+n.dir+" #", 1), stdin, stdout)
 }
 
-func tools(t *testing.T, names ...string) string {
+func linkTools(t *testing.T, names ...string) string {
 	dir := t.TempDir()
 	for _, name := range names {
 		path, err := exec.LookPath(name)
@@ -52,8 +52,8 @@ func addTool(t *testing.T, dir, name, script string) {
 var coreTools = []string{"sh", "cat", "mktemp", "rm", "timeout", "wc", "tail", "head", "uname", "getconf", "sed"}
 
 func TestCaptureMissingTools(t *testing.T) {
-	host := narrow{remote.NewLocal("old1"), tools(t, coreTools...)}
-	h := capture(t, Target{Host: host, Files: []string{"/etc/passwd"}, MySQL: &MySQLTarget{Socket: "/nowhere/mysqld.sock"}})
+	host := limitedPathHost{remote.NewLocal("old1"), linkTools(t, coreTools...)}
+	h := captureOne(t, Target{Host: host, Files: []string{"/etc/passwd"}, MySQL: &MySQLTarget{Socket: "/nowhere/mysqld.sock"}})
 	require.NotEmpty(t, h.OS.ID)
 	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.Absent, Detail: "ss is not installed"})
 	require.Contains(t, h.Missing, inventory.Missing{What: "packages", Reason: inventory.Absent, Detail: "dpkg-query is not installed"})
@@ -68,26 +68,26 @@ func TestCaptureMissingTools(t *testing.T) {
 }
 
 func TestCaptureHangingTool(t *testing.T) {
-	dir := tools(t, append(coreTools, "sleep")...)
+	dir := linkTools(t, append(coreTools, "sleep")...)
 	addTool(t, dir, "ss", "sleep 300 & echo $! >"+dir+"/pid; wait")
-	short := shortLimits{narrow{remote.NewLocal("old1"), dir}}
+	short := shortLimitHost{limitedPathHost{remote.NewLocal("old1"), dir}}
 	begin := time.Now()
-	h := capture(t, Target{Host: short, only: few})
+	h := captureOne(t, Target{Host: short, onlySections: basicSections})
 	require.Less(t, time.Since(begin), 30*time.Second)
 	require.Contains(t, h.Missing, inventory.Missing{What: "listeners", Reason: inventory.TimedOut, Detail: "it took too long"})
 	require.NotEmpty(t, h.OS.ID)
 	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return gone(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond, "what hung still runs")
+	require.Eventually(t, func() bool { return hasEnded(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond, "what hung still runs")
 }
 
 // shortLimits makes a limit of 30 seconds one of 1.
-type shortLimits struct{ remote.Host }
+type shortLimitHost struct{ remote.Host }
 
-var thirty = regexp.MustCompile(`(?m)^run (\S+) 30 '`)
+var limitOfThirty = regexp.MustCompile(`(?m)^run (\S+) 30 '`)
 
-func (s shortLimits) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return s.Host.Run(ctx, thirty.ReplaceAllString(script, "run $1 1 '"), stdin, stdout)
+func (s shortLimitHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return s.Host.Run(ctx, limitOfThirty.ReplaceAllString(script, "run $1 1 '"), stdin, stdout)
 }
 
 // A host with nothing to write to fails with that reason; one whose usual
@@ -97,7 +97,7 @@ func TestCaptureWithoutSpace(t *testing.T) {
 		{"nowhere", "neither /dev/shm, /run, /tmp nor /var/tmp can be written to"},
 		{"/tmp/*", ""},
 	} {
-		dir := tools(t, append([]string{"df", "dpkg-query"}, coreTools[:1]...)...)
+		dir := linkTools(t, append([]string{"df", "dpkg-query"}, coreTools[:1]...)...)
 		for _, name := range coreTools[1:] {
 			if name != "mktemp" {
 				path, err := exec.LookPath(name)
@@ -108,7 +108,7 @@ func TestCaptureWithoutSpace(t *testing.T) {
 		real, err := exec.LookPath("mktemp")
 		require.NoError(t, err)
 		addTool(t, dir, "mktemp", "case $2 in "+c.writable+") exec "+real+" \"$@\" ;; esac\necho 'No space left on device' >&2; exit 1")
-		results := Hosts(t.Context(), []Target{{Host: narrow{remote.NewLocal("full1"), dir}, only: few}}, options())
+		results := Hosts(t.Context(), []Target{{Host: limitedPathHost{remote.NewLocal("full1"), dir}, onlySections: basicSections}}, testOptions())
 		if c.err != "" {
 			require.ErrorContains(t, results[0].Err, c.err)
 			continue

@@ -13,7 +13,7 @@ import (
 
 // variables are the global variables of a server that every move looks at; a
 // flavor or version has only some of them.
-var variables = []string{
+var movedVariables = []string{
 	"auto_increment_increment", "auto_increment_offset", "binlog_expire_logs_seconds", "binlog_format",
 	"binlog_row_image", "bind_address", "character_set_database", "character_set_server", "collation_server",
 	"datadir", "default_storage_engine", "default_time_zone", "enforce_gtid_consistency", "event_scheduler",
@@ -27,7 +27,7 @@ var variables = []string{
 
 // systemUser are accounts that a server makes itself, or that log in without a
 // password.
-var systemUser = regexp.MustCompile(`^(|root|mysql|mariadb\.sys|mysql\.(sys|session|infoschema)|debian-sys-maint|PUBLIC)$`)
+var systemUsers = regexp.MustCompile(`^(|root|mysql|mariadb\.sys|mysql\.(sys|session|infoschema)|debian-sys-maint|PUBLIC)$`)
 
 // mysql reads what the server answered.
 func (p *parser) mysql() {
@@ -64,7 +64,7 @@ func (p *parser) mysql() {
 	p.parse("mysql-users", func(text string) error {
 		return rows(text, 2, func(f []string) error {
 			m.Users = append(m.Users, inventory.User{User: f[0], Host: f[1]})
-			if !systemUser.MatchString(f[0]) {
+			if !systemUsers.MatchString(f[0]) {
 				p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: "mysql", Kind: "password", Key: f[0] + "@" + f[1]})
 			}
 			return nil

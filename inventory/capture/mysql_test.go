@@ -57,10 +57,10 @@ func (db *mariaDB) exec(t *testing.T, statements ...string) string {
 	return all
 }
 
-var withMySQLToo = append([]string{
+var mysqlSections = append([]string{
 	"mysql-variables", "mysql-settings", "mysql-schemas", "mysql-users", "mysql-grants", "mysql-replication", "mysql-replicas", "mysql-space",
 	"processes", "process-words", "process-status",
-}, few...)
+}, basicSections...)
 
 // I7: no secret reaches the inventory.
 func TestCaptureKeepsNoSecret(t *testing.T) {
@@ -77,7 +77,7 @@ func TestCaptureKeepsNoSecret(t *testing.T) {
 	require.NoError(t, sleeper.Start())
 	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
 
-	h := capture(t, Target{Host: remote.NewLocal("db1"), Files: []string{dir}, MySQL: &MySQLTarget{Socket: db.socket}, only: withMySQLToo})
+	h := captureOne(t, Target{Host: remote.NewLocal("db1"), Files: []string{dir}, MySQL: &MySQLTarget{Socket: db.socket}, onlySections: mysqlSections})
 	require.NotNil(t, h.MySQL, "%v", h.Missing)
 	require.Contains(t, h.MySQL.Version, "MariaDB")
 	require.Equal(t, []string{"blog", "it's`odd\ttab"}, []string{h.MySQL.Schemas[0].Name, h.MySQL.Schemas[1].Name})
@@ -109,7 +109,7 @@ func TestCaptureKeepsNoSecret(t *testing.T) {
 	require.NoError(t, json.Unmarshal(stored, &again))
 	require.Equal(t, *h, again)
 
-	denied := capture(t, Target{Host: remote.NewLocal("db1"), MySQL: &MySQLTarget{Socket: db.socket, User: "app"}, only: withMySQLToo})
-	require.Equal(t, inventory.Denied, reasons(denied)["mysql-variables"])
+	denied := captureOne(t, Target{Host: remote.NewLocal("db1"), MySQL: &MySQLTarget{Socket: db.socket, User: "app"}, onlySections: mysqlSections})
+	require.Equal(t, inventory.Denied, missingReasons(denied)["mysql-variables"])
 	require.Nil(t, denied.MySQL)
 }

@@ -112,7 +112,7 @@ func (p *parser) hosts(text string) {
 	}
 }
 
-var counters = regexp.MustCompile(`\s*\[\d+:\d+\]|counter packets \d+ bytes \d+`)
+var ruleCounters = regexp.MustCompile(`\s*\[\d+:\d+\]|counter packets \d+ bytes \d+`)
 
 // firewall keeps each tool's own account of its rules.
 func (p *parser) firewall() {
@@ -125,9 +125,9 @@ func (p *parser) firewall() {
 				if strings.HasPrefix(line, "#") { // iptables-save's comments hold the time
 					continue
 				}
-				rules = append(rules, strings.TrimRight(counters.ReplaceAllString(line, ""), " "))
+				rules = append(rules, strings.TrimRight(ruleCounters.ReplaceAllString(line, ""), " "))
 			}
-			if len(rules) > 0 && (tool.name != "iptables" && tool.name != "ip6tables" || anyRule(rules)) {
+			if len(rules) > 0 && (tool.name != "iptables" && tool.name != "ip6tables" || hasRules(rules)) {
 				p.host.Firewall = append(p.host.Firewall, inventory.RuleSet{Tool: tool.name, Rules: rules})
 			}
 			return nil
@@ -136,7 +136,7 @@ func (p *parser) firewall() {
 }
 
 // anyRule reports whether iptables-save says more than that there are chains.
-func anyRule(rules []string) bool {
+func hasRules(rules []string) bool {
 	return slices.ContainsFunc(rules, func(r string) bool {
 		return strings.HasPrefix(r, "-A") || strings.HasPrefix(r, ":") && strings.HasSuffix(r, " DROP")
 	})

@@ -38,7 +38,7 @@ func (p patterns) match(file string) bool {
 }
 
 // find returns the arguments of find(1) that leave these files out.
-func (p patterns) find() string {
+func (p patterns) findArguments() string {
 	var b strings.Builder
 	b.WriteString(`\(`)
 	for _, dir := range publicKeys {

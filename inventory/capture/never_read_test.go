@@ -29,17 +29,17 @@ func TestNeverRead(t *testing.T) {
 	} {
 		require.Equal(t, never, neverRead.match(file), file)
 		if strings.HasPrefix(file, "/etc/apt/") || strings.HasPrefix(file, "/etc/pki/") {
-			require.Equal(t, never, !foundBelow(t, file), file)
+			require.Equal(t, never, !findListsFile(t, file), file)
 		}
 	}
 }
 
 // foundBelow reports whether find(1) finds a file of this name, in a folder of
 // the test instead of the root.
-func foundBelow(t *testing.T, file string) bool {
-	host := &rooted{root: t.TempDir()}
+func findListsFile(t *testing.T, file string) bool {
+	host := &debianHost{root: t.TempDir()}
 	host.write(t, file, "x", 0o600)
-	arguments := strings.ReplaceAll(neverRead.find(), "-path '", "-path '"+host.root)
+	arguments := strings.ReplaceAll(neverRead.findArguments(), "-path '", "-path '"+host.root)
 	out, err := exec.Command("sh", "-c", "find "+filepath.Join(host.root, "etc")+" -type f "+arguments).Output()
 	require.NoError(t, err)
 	return strings.TrimSpace(string(out)) != ""

@@ -219,8 +219,8 @@ func (p *parser) owner(path string) string {
 }
 
 var (
-	versioned = regexp.MustCompile(`^(.+?)-(\d[^-]*?)(?:-py[\d.]+)?(?:-[a-z0-9_]+)?\.(?:dist-info|egg-info|gemspec)$`)
-	npmField  = regexp.MustCompile(`"version"\s*:\s*"([^"]*)"`)
+	versionedName = regexp.MustCompile(`^(.+?)-(\d[^-]*?)(?:-py[\d.]+)?(?:-[a-z0-9_]+)?\.(?:dist-info|egg-info|gemspec)$`)
+	npmVersion    = regexp.MustCompile(`"version"\s*:\s*"([^"]*)"`)
 )
 
 // languages reads records of manager, path and, of npm, the line with the version.
@@ -229,7 +229,7 @@ func (p *parser) languages(text string) error {
 		l := inventory.LanguagePackage{Manager: r[0], Folder: path.Dir(r[1])}
 		switch r[0] {
 		case "pip", "gem":
-			m := versioned.FindStringSubmatch(path.Base(r[1]))
+			m := versionedName.FindStringSubmatch(path.Base(r[1]))
 			if m == nil || p.owner(r[1]) != "" || p.owner(r[1]+"/METADATA") != "" {
 				continue
 			}
@@ -240,7 +240,7 @@ func (p *parser) languages(text string) error {
 			if scope := path.Base(l.Folder); strings.HasPrefix(scope, "@") {
 				l.Name, l.Folder = scope+"/"+l.Name, path.Dir(l.Folder)
 			}
-			if m := npmField.FindStringSubmatch(r[2]); m != nil {
+			if m := npmVersion.FindStringSubmatch(r[2]); m != nil {
 				l.Version = m[1]
 			}
 		case "composer":

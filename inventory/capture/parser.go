@@ -13,23 +13,23 @@ import (
 // parser fills a Host from the sections of an answer, and then from the
 // contents of files.
 type parser struct {
-	host     *inventory.Host
-	target   Target
-	answer   answer
-	redactor *redact.Redactor
-	now      time.Time     // when the answer was there
-	took     time.Duration // from the question to the answer
+	host       *inventory.Host
+	target     Target
+	answer     answer
+	redactor   *redact.Redactor
+	answeredAt time.Time     // when the answer was there
+	duration   time.Duration // from the question to the answer
 
-	owners    map[string]string          // path to package
-	conffiles map[string]string          // path to the MD5 that its package gave it
-	digests   map[string]string          // path to the SHA-256 that its RPM gave it
-	tree      map[string]*inventory.File // every file below treeRoots
-	sums      map[string]string          // path to SHA-256, of tree and files
-	contents  map[string]string          // path to what was fetched
-	keys      map[string][]byte          // path to a repository's key, in binary form
-	processes map[int]process
-	keyPlaces []string        // of authorized keys, as sshd_config(5) writes them
-	keyFiles  map[string]bool // those of users, which may or may not be there
+	owners      map[string]string          // path to package
+	conffiles   map[string]string          // path to the MD5 that its package gave it
+	digests     map[string]string          // path to the SHA-256 that its RPM gave it
+	tree        map[string]*inventory.File // every file below treeRoots
+	sums        map[string]string          // path to SHA-256, of tree and files
+	contents    map[string]string          // path to what was fetched
+	keys        map[string][]byte          // path to a repository's key, in binary form
+	processes   map[int]process
+	keyPatterns []string        // of authorized keys, as sshd_config(5) writes them
+	keyFiles    map[string]bool // those of users, which may or may not be there
 }
 
 func newParser(target Target, a answer, r *redact.Redactor) *parser {
@@ -40,13 +40,13 @@ func newParser(target Target, a answer, r *redact.Redactor) *parser {
 		},
 		target: target, answer: a, redactor: r,
 		owners: map[string]string{}, conffiles: map[string]string{}, digests: map[string]string{},
-		tree: map[string]*inventory.File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{}, keyPlaces: usualKeys, keyFiles: map[string]bool{},
+		tree: map[string]*inventory.File{}, sums: map[string]string{}, contents: map[string]string{}, keys: map[string][]byte{}, processes: map[int]process{}, keyPatterns: defaultKeyFiles, keyFiles: map[string]bool{},
 	}
 }
 
 // facts reads the sections. What is used by others comes first.
-func (p *parser) facts() {
-	p.parse("os", p.os)
+func (p *parser) parseSections() {
+	p.parse("os", p.osRelease)
 	p.parse("machine", p.machine)
 	p.disks()
 	p.parse("mounts", p.mounts)
@@ -74,21 +74,21 @@ func (p *parser) facts() {
 
 // finish reads the contents, explains what runs, takes the secrets out and
 // sorts.
-func (p *parser) finish(objects *inventory.Objects) error {
+func (p *parser) parseContents(objects *inventory.Objects) error {
 	p.repositories()
 	p.sudo()
 	p.authorizedKeys()
 	p.cron()
-	p.fromContents()
+	p.settingsFiles()
 	p.virtualHosts()
 	p.composeFiles()
-	p.explain()
-	if err := p.keep(objects); err != nil {
+	p.countCoverage()
+	if err := p.storeContents(objects); err != nil {
 		return err
 	}
-	p.clean()
-	p.sort()
-	return p.recheck()
+	p.redactStrings()
+	p.sortLists()
+	return p.scanAgain()
 }
 
 // section returns one of the answer's; a target is not asked for all of them.
@@ -101,16 +101,16 @@ func (p *parser) section(name string) (section, bool) {
 // and what it printed before it failed is not used.
 func (p *parser) text(name string) (string, bool) {
 	s, ok := p.section(name)
-	if !ok && p.target.only != nil {
+	if !ok && p.target.onlySections != nil {
 		return "", false
 	}
 	if !ok {
-		p.miss(inventory.Missing{What: name, Reason: inventory.Failed, Detail: "the host did not answer this part"})
+		p.addMissing(inventory.Missing{What: name, Reason: inventory.Failed, Detail: "the host did not answer this part"})
 		return "", false
 	}
 	if m := s.missing(name); m != nil {
 		if m.Reason != inventory.Absent || !p.optional(name) {
-			p.miss(*m)
+			p.addMissing(*m)
 		}
 		return "", false
 	}
@@ -120,12 +120,12 @@ func (p *parser) text(name string) (string, bool) {
 // optional reports whether nothing is missing when a section has nothing to ask.
 func (p *parser) optional(name string) bool {
 	if strings.HasPrefix(name, "mysql-") {
-		return !p.target.mysqlAsked
+		return !p.target.mysqlExpected
 	}
 	return slices.ContainsFunc(sectionSpecs, func(s sectionSpec) bool { return s.name == name && s.optional })
 }
 
-func (p *parser) miss(m inventory.Missing) {
+func (p *parser) addMissing(m inventory.Missing) {
 	if !slices.Contains(p.host.Missing, m) {
 		p.host.Missing = append(p.host.Missing, m)
 	}
@@ -138,7 +138,7 @@ func (p *parser) parse(name string, fill func(text string) error) {
 		return
 	}
 	if err := fill(text); err != nil {
-		p.miss(inventory.Missing{What: name, Reason: inventory.Failed, Detail: err.Error()})
+		p.addMissing(inventory.Missing{What: name, Reason: inventory.Failed, Detail: err.Error()})
 	}
 }
 
@@ -171,7 +171,7 @@ func records(text string, n int) [][]string {
 }
 
 // sort puts what is not sorted yet in order.
-func (p *parser) sort() {
+func (p *parser) sortLists() {
 	h := p.host
 	slices.SortFunc(h.Disks, func(a, b inventory.Disk) int { return cmp.Compare(a.Mount, b.Mount) })
 	slices.SortFunc(h.Missing, func(a, b inventory.Missing) int {

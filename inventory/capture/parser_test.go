@@ -12,7 +12,7 @@ import (
 )
 
 func TestParseCapturedHost(t *testing.T) {
-	h := fixture(t)
+	h := recordedHost(t)
 	var text, shown bytes.Buffer
 	require.NoError(t, inventory.WriteJSON(&text, h))
 	golden(t, "db1.json", text.Bytes())
@@ -38,15 +38,15 @@ func TestParseCapturedHost(t *testing.T) {
 // What was parsed is the same after it was stored and loaded.
 func TestParsedHostSurvivesTheStore(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, inventory.Save(dir, fixture(t)))
+	require.NoError(t, inventory.Save(dir, recordedHost(t)))
 	loaded, err := inventory.Load(dir)
 	require.NoError(t, err)
-	require.Equal(t, []*inventory.Host{fixture(t)}, loaded)
+	require.Equal(t, []*inventory.Host{recordedHost(t)}, loaded)
 }
 
 func FuzzAnswer(f *testing.F) {
 	f.Add(recorded(f, "db1", 1201))
-	f.Add([]byte(magic + "self 1\nsizes\ndata\nend\n"))
+	f.Add([]byte(answerHeader + "self 1\nsizes\ndata\nend\n"))
 	target := Target{Host: remote.NewLocal("db1"), Files: []string{"/x"}, MySQL: &MySQLTarget{}}
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		a, err := parseFrames(answer)

@@ -17,9 +17,9 @@ import (
 )
 
 // plainUser runs what it is told as nobody.
-type plainUser struct{ remote.Host }
+type plainUserHost struct{ remote.Host }
 
-func (p plainUser) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (p plainUserHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return p.Host.Run(ctx, "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "+remote.Quote(script), stdin, stdout)
 }
 
@@ -33,17 +33,17 @@ func TestCaptureAsPlainUser(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "open"), []byte("a"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "closed"), []byte("b"), 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "private"), 0o700))
-	h := capture(t, Target{Host: plainUser{remote.NewLocal("web1")}, Files: []string{dir}, only: append([]string{
+	h := captureOne(t, Target{Host: plainUserHost{remote.NewLocal("web1")}, Files: []string{dir}, onlySections: append([]string{
 		"tree", "tree-sums", "passwords", "processes", "process-status",
-	}, few...)})
+	}, basicSections...)})
 	require.NotEqual(t, "root", h.As)
 	require.NotEmpty(t, h.Packages)
 	missing := fmt.Sprint(h.Missing)
 	require.Contains(t, missing, dir+"/closed")
 	require.Contains(t, missing, "/private")
 	require.Contains(t, missing, "/etc/ssl/private")
-	require.Equal(t, inventory.Denied, reasons(h)["sums"])
-	require.Equal(t, inventory.Denied, reasons(h)["passwords"])
+	require.Equal(t, inventory.Denied, missingReasons(h)["sums"])
+	require.Equal(t, inventory.Denied, missingReasons(h)["passwords"])
 	open := find(h.Files, func(f inventory.File) bool { return f.Path == inventory.Text(dir+"/open") })
 	require.Len(t, open.SHA256, 64)
 	closed := find(h.Files, func(f inventory.File) bool { return f.Path == inventory.Text(dir+"/closed") })
@@ -57,12 +57,12 @@ func TestCaptureWithoutSudo(t *testing.T) {
 	cfg.User = remotetest.Guest // sudo would ask for a password
 	host := remote.NewSSH(cfg)
 	defer host.Close()
-	h := capture(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, only: append([]string{"passwords", "tree", "redis", "accounts"}, few...)})
+	h := captureOne(t, Target{Host: host, Files: []string{"/etc/hosts", "/etc/shadow"}, onlySections: append([]string{"passwords", "tree", "redis", "accounts"}, basicSections...)})
 	require.Equal(t, remotetest.Guest, h.As)
-	require.Equal(t, inventory.Denied, reasons(h)["redis"], "other users' programs are hidden")
-	require.Equal(t, inventory.Denied, reasons(h)["/root/.ssh/authorized_keys"])
+	require.Equal(t, inventory.Denied, missingReasons(h)["redis"], "other users' programs are hidden")
+	require.Equal(t, inventory.Denied, missingReasons(h)["/root/.ssh/authorized_keys"])
 	require.NotEmpty(t, h.Packages)
 	require.Contains(t, h.Missing, inventory.Missing{What: "root", Reason: inventory.Denied, Detail: "sudo -n does not work here: what only root may see is missing"})
-	require.Equal(t, inventory.Denied, reasons(h)["passwords"])
+	require.Equal(t, inventory.Denied, missingReasons(h)["passwords"])
 	require.Len(t, find(h.Files, func(f inventory.File) bool { return f.Path == "/etc/hosts" }).SHA256, 64)
 }

@@ -65,7 +65,7 @@ func (p *parser) pgRow(pg *inventory.PostgreSQL, f []string, line string) error 
 		pg.Replicas = append(pg.Replicas, f[1])
 	default:
 		m := section{status: 1, err: []byte(line)}.missing("postgresql " + strconv.Itoa(pg.Port))
-		p.miss(*m)
+		p.addMissing(*m)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestCapturePostgreSQL(t *testing.T) {
 	sql("ALTER SYSTEM SET work_mem = '8MB'")
 	sql("SELECT pg_reload_conf()")
 
-	h := capture(t, Target{Host: remote.NewLocal("db1"), only: append([]string{"postgresql"}, few...)})
+	h := captureOne(t, Target{Host: remote.NewLocal("db1"), onlySections: append([]string{"postgresql"}, basicSections...)})
 	pg := find(h.PostgreSQL, func(p inventory.PostgreSQL) bool { return p.Port == port })
 	require.NotNil(t, pg, "%v", h.Missing)
 	require.NotEmpty(t, pg.Version)
@@ -61,6 +61,6 @@ func TestCapturePostgreSQL(t *testing.T) {
 	require.Contains(t, pg.Roles, inventory.PGRole{Name: "app", Rights: []string{"login"}, Groups: []string{"readers"}})
 	require.Contains(t, pg.Settings, inventory.Setting{Name: "work_mem", Value: "8192", Source: data + "/postgresql.auto.conf"})
 	setting := find(pg.Settings, func(s inventory.Setting) bool { return s.Name == "primary_conninfo" })
-	require.Equal(t, "host=10.0.0.4 user=repl password="+options().Redactor.Token("hunter2-and-more"), setting.Value)
+	require.Equal(t, "host=10.0.0.4 user=repl password="+testOptions().Redactor.Token("hunter2-and-more"), setting.Value)
 	require.NotNil(t, find(h.Secrets, func(s inventory.Secret) bool { return s.Key == "app" && s.Path == "postgresql" }))
 }

@@ -16,7 +16,7 @@ type process struct {
 	pid, parent, uid int
 	exe              string
 	group            string // control group
-	words            []string
+	arguments        []string
 }
 
 var procPath = regexp.MustCompile(`^/proc/(\d+)/`)
@@ -25,29 +25,29 @@ var procPath = regexp.MustCompile(`^/proc/(\d+)/`)
 func (p *parser) programs() {
 	hidden := p.readProcesses()
 	if hidden > 0 && p.host.As != "root" {
-		p.miss(inventory.Missing{What: "programs", Reason: inventory.Denied, Detail: strconv.Itoa(hidden) + " processes of other users do not show their program"})
+		p.addMissing(inventory.Missing{What: "programs", Reason: inventory.Denied, Detail: strconv.Itoa(hidden) + " processes of other users do not show their program"})
 	}
-	ours := p.ours()
-	names := map[int]string{}
+	own := p.captureProcesses()
+	userNames := map[int]string{}
 	for _, a := range p.host.Users {
-		names[a.UID] = a.Name
+		userNames[a.UID] = a.Name
 	}
 	seen := map[inventory.Program]bool{}
 	for pid, proc := range p.processes {
-		if ours[pid] || proc.exe == "" { // not ours to see, or ended meanwhile
+		if own[pid] || proc.exe == "" { // not ours to see, or ended meanwhile
 			continue
 		}
-		prog := inventory.Program{Path: inventory.Text(proc.exe), Script: inventory.Text(proc.script()), User: cmp.Or(names[proc.uid], strconv.Itoa(proc.uid)), Unit: proc.unit()}
-		if prog.Unit == "" && proc.interactive() || proc.container() != "" && prog.Path == "" {
+		program := inventory.Program{Path: inventory.Text(proc.exe), Script: inventory.Text(proc.script()), User: cmp.Or(userNames[proc.uid], strconv.Itoa(proc.uid)), Unit: proc.unit()}
+		if program.Unit == "" && proc.interactive() || proc.container() != "" && program.Path == "" {
 			continue
 		}
-		if seen[prog] {
+		if seen[program] {
 			continue
 		}
-		seen[prog] = true
-		with := prog
-		with.Cause = p.cause(proc.exe, string(prog.Script), proc.container())
-		p.host.Programs = append(p.host.Programs, with)
+		seen[program] = true
+		explained := program
+		explained.Cause = p.causeOfProcess(proc.exe, string(program.Script), proc.container())
+		p.host.Programs = append(p.host.Programs, explained)
 	}
 	slices.SortFunc(p.host.Programs, func(a, b inventory.Program) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Script, b.Script), cmp.Compare(a.User, b.User), cmp.Compare(a.Unit, b.Unit))
@@ -57,7 +57,7 @@ func (p *parser) programs() {
 // readProcesses joins the sections about them; hidden is how many do not tell
 // their program.
 func (p *parser) readProcesses() (hidden int) {
-	get := func(line string) (int, string, bool) {
+	parsePath := func(line string) (int, string, bool) {
 		m := procPath.FindStringSubmatch(line)
 		if m == nil {
 			return 0, "", false
@@ -67,7 +67,7 @@ func (p *parser) readProcesses() (hidden int) {
 	}
 	p.parse("process-status", func(text string) error {
 		for _, line := range lines(text) {
-			pid, rest, ok := get(line)
+			pid, rest, ok := parsePath(line)
 			f := strings.Fields(rest)
 			if !ok || len(f) < 2 {
 				continue
@@ -86,7 +86,7 @@ func (p *parser) readProcesses() (hidden int) {
 	})
 	p.parse("processes", func(text string) error {
 		for _, r := range records(text, 2) {
-			if pid, _, ok := get(r[0]); ok && p.processes[pid].pid != 0 {
+			if pid, _, ok := parsePath(r[0]); ok && p.processes[pid].pid != 0 {
 				proc := p.processes[pid]
 				proc.exe = strings.TrimSuffix(r[1], " (deleted)") // replaced by an upgrade since it started
 				p.processes[pid] = proc
@@ -106,7 +106,7 @@ func (p *parser) readProcesses() (hidden int) {
 	}
 	p.parse("process-groups", func(text string) error {
 		for _, line := range lines(text) {
-			pid, rest, ok := get(line) // cgroup:HIERARCHY:CONTROLLERS:PATH; see cgroups(7)
+			pid, rest, ok := parsePath(line) // cgroup:HIERARCHY:CONTROLLERS:PATH; see cgroups(7)
 			f := strings.SplitN(rest, ":", 4)
 			if !ok || p.processes[pid].pid == 0 || len(f) != 4 || f[2] != "" && f[2] != "name=systemd" || f[3] == "/" {
 				continue
@@ -117,15 +117,15 @@ func (p *parser) readProcesses() (hidden int) {
 		}
 		return nil
 	})
-	p.parse("process-words", p.processWords)
+	p.parse("process-words", p.processArguments)
 	return hidden
 }
 
-var wordsHeader = regexp.MustCompile(`(?:^|\n|\x00)==> /proc/(\d+)/cmdline <==\n`)
+var cmdlineHeader = regexp.MustCompile(`(?:^|\n|\x00)==> /proc/(\d+)/cmdline <==\n`)
 
 // processWords reads the answer of head -v: a header, then words each ended by a NUL.
-func (p *parser) processWords(text string) error {
-	at := wordsHeader.FindAllStringSubmatchIndex(text, -1)
+func (p *parser) processArguments(text string) error {
+	at := cmdlineHeader.FindAllStringSubmatchIndex(text, -1)
 	for i, m := range at {
 		pid, err := strconv.Atoi(text[m[2]:m[3]])
 		if err != nil || p.processes[pid].pid == 0 {
@@ -136,7 +136,7 @@ func (p *parser) processWords(text string) error {
 			end = at[i+1][0]
 		}
 		proc := p.processes[pid]
-		proc.words = strings.Split(strings.TrimRight(text[m[1]:end], "\x00\n"), "\x00")
+		proc.arguments = strings.Split(strings.TrimRight(text[m[1]:end], "\x00\n"), "\x00")
 		p.processes[pid] = proc
 	}
 	return nil
@@ -144,14 +144,14 @@ func (p *parser) processWords(text string) error {
 
 // ours are the processes of this capture: its script, what that runs, and the
 // login that it came through.
-func (p *parser) ours() map[int]bool {
-	ours := map[int]bool{p.answer.self: true}
+func (p *parser) captureProcesses() map[int]bool {
+	own := map[int]bool{p.answer.self: true}
 	for pid := p.answer.self; pid > 1; {
 		proc, ok := p.processes[pid]
 		if !ok || proc.parent <= 1 {
 			break
 		}
-		if ours[pid] = true; p.processes[proc.parent].parent <= 1 {
+		if own[pid] = true; p.processes[proc.parent].parent <= 1 {
 			break // its parent is a daemon of its own
 		}
 		pid = proc.parent
@@ -159,34 +159,34 @@ func (p *parser) ours() map[int]bool {
 	for pid := range p.processes {
 		for at, steps := pid, 0; at > 1 && steps < 64; at, steps = p.processes[at].parent, steps+1 {
 			if at == p.answer.self {
-				ours[pid] = true
+				own[pid] = true
 				break
 			}
 		}
 	}
-	return ours
+	return own
 }
 
 var (
-	interpreter = regexp.MustCompile(`^(python[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|php(-fpm|-cgi)?[\d.]*|java|(ba|da|k|z)?sh|lua[\d.]*|busybox|tclsh[\d.]*|deno|bun)$`)
-	shells      = regexp.MustCompile(`^-?((ba|da|k|z|fi)?sh|tmux.*|screen|less|vim?|nano|man|top|htop|su|sudo|ssh|sftp-server|scp|rsync)$`)
-	containerID = regexp.MustCompile(`(?:docker[-/]|libpod-|crio-|containerd-)(?:conmon-)?([0-9a-f]{64})`)
+	interpreter         = regexp.MustCompile(`^(python[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|php(-fpm|-cgi)?[\d.]*|java|(ba|da|k|z)?sh|lua[\d.]*|busybox|tclsh[\d.]*|deno|bun)$`)
+	interactivePrograms = regexp.MustCompile(`^-?((ba|da|k|z|fi)?sh|tmux.*|screen|less|vim?|nano|man|top|htop|su|sudo|ssh|sftp-server|scp|rsync)$`)
+	containerID         = regexp.MustCompile(`(?:docker[-/]|libpod-|crio-|containerd-)(?:conmon-)?([0-9a-f]{64})`)
 )
 
 // script is what an interpreter runs, or empty.
 func (c process) script() string {
-	if !interpreter.MatchString(path.Base(c.exe)) || len(c.words) < 2 {
+	if !interpreter.MatchString(path.Base(c.exe)) || len(c.arguments) < 2 {
 		return ""
 	}
-	for i := 1; i < len(c.words); i++ {
-		w := c.words[i]
+	for i := 1; i < len(c.arguments); i++ {
+		w := c.arguments[i]
 		switch {
 		case w == "-c" || w == "-e" || w == "-r":
 			return "" // the program is the argument: it may hold anything
-		case w == "-jar" && i+1 < len(c.words):
-			return c.words[i+1]
-		case w == "-m" && i+1 < len(c.words):
-			return "module " + c.words[i+1]
+		case w == "-jar" && i+1 < len(c.arguments):
+			return c.arguments[i+1]
+		case w == "-m" && i+1 < len(c.arguments):
+			return "module " + c.arguments[i+1]
 		case strings.HasPrefix(w, "-") || strings.Contains(w, "=") || w == "":
 			continue
 		case strings.Contains(w, "/") || strings.Contains(w, "."):
@@ -217,4 +217,6 @@ func (c process) container() string {
 }
 
 // interactive reports whether this is somebody at work, not a service.
-func (c process) interactive() bool { return shells.MatchString(path.Base(c.exe)) && c.script() == "" }
+func (c process) interactive() bool {
+	return interactivePrograms.MatchString(path.Base(c.exe)) && c.script() == ""
+}

@@ -18,17 +18,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-const hosts = "../../testdata/hosts/"
+const hostsFolder = "../../testdata/hosts/"
 
 // recorded reads an answer that was kept as a file for each section's output
 // (.out), errors (.err) and status, and puts it together as a host would send it.
 func recorded(t testing.TB, name string, self int) []byte {
-	dir := hosts + name
+	dir := hostsFolder + name
 	files, err := filepath.Glob(dir + "/*.out")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	var status, sizes, data bytes.Buffer
-	fmt.Fprintf(&status, "Welcome to %s\n%sself %d\n", name, magic, self)
+	fmt.Fprintf(&status, "Welcome to %s\n%sself %d\n", name, answerHeader, self)
 	for _, file := range files {
 		section := strings.TrimSuffix(filepath.Base(file), ".out")
 		code, err := os.ReadFile(strings.TrimSuffix(file, ".out") + ".status")
@@ -51,7 +51,7 @@ func recorded(t testing.TB, name string, self int) []byte {
 // recordedContents reads the files that were kept of a host.
 func recordedContents(t testing.TB, name string) map[string]string {
 	contents := map[string]string{}
-	root := hosts + name + "/contents"
+	root := hostsFolder + name + "/contents"
 	require.NoError(t, filepath.WalkDir(root, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -63,7 +63,7 @@ func recordedContents(t testing.TB, name string) map[string]string {
 	return contents
 }
 
-func fixture(t testing.TB) *inventory.Host {
+func recordedHost(t testing.TB) *inventory.Host {
 	a, err := parseFrames(recorded(t, "db1", 1201))
 	require.NoError(t, err)
 	return parseAnswer(t, a, Target{
@@ -77,20 +77,20 @@ func fixture(t testing.TB) *inventory.Host {
 // parseAnswer reads an answer as if it came in the second that the host's clock
 // says.
 func parseAnswer(t testing.TB, a answer, target Target, contents map[string]string) *inventory.Host {
-	p := newParser(target.withDefaults(), a, options().Redactor)
-	p.now = time.Unix(1790000000, 0).UTC()
-	p.facts()
+	p := newParser(target.withDefaults(), a, testOptions().Redactor)
+	p.answeredAt = time.Unix(1790000000, 0).UTC()
+	p.parseSections()
 	p.contents = contents
-	require.NoError(t, p.finish(nil))
+	require.NoError(t, p.parseContents(nil))
 	return p.host
 }
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if *update {
-		require.NoError(t, os.WriteFile(hosts+name, got, 0o644))
+		require.NoError(t, os.WriteFile(hostsFolder+name, got, 0o644))
 	}
-	want, err := os.ReadFile(hosts + name)
+	want, err := os.ReadFile(hostsFolder + name)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
 }

@@ -20,7 +20,7 @@ func (p *parser) redis(text string) error {
 		l := lines(info)
 		r := inventory.Redis{Address: l[0]}
 		if strings.Contains(info, "NOAUTH") || strings.Contains(info, "WRONGPASS") {
-			p.miss(inventory.Missing{What: "redis " + r.Address, Reason: inventory.Denied, Detail: "the server wants a password"})
+			p.addMissing(inventory.Missing{What: "redis " + r.Address, Reason: inventory.Denied, Detail: "the server wants a password"})
 			p.host.Redis = append(p.host.Redis, r)
 			continue
 		}
@@ -51,13 +51,13 @@ func (p *parser) redis(text string) error {
 }
 
 // redisKept are the settings of Redis that make a difference to a move.
-var redisKept = strings.Fields(`appendonly appendfsync bind databases dbfilename dir maxclients maxmemory maxmemory-policy port protected-mode
+var redisSettingNames = strings.Fields(`appendonly appendfsync bind databases dbfilename dir maxclients maxmemory maxmemory-policy port protected-mode
 	replicaof save unixsocket timeout tls-port cluster-enabled io-threads notify-keyspace-events requirepass masterauth aclfile rename-command lazyfree-lazy-eviction`)
 
 func (p *parser) redisSettings(l []string) []inventory.Setting {
 	var all []inventory.Setting
 	for i := 0; i+1 < len(l); i++ {
-		if !slices.Contains(redisKept, l[i]) || slices.Contains(redisKept, l[i+1]) {
+		if !slices.Contains(redisSettingNames, l[i]) || slices.Contains(redisSettingNames, l[i+1]) {
 			continue // the value is empty: the next line is a name
 		}
 		all = append(all, p.setting("redis", inventory.Setting{Name: l[i], Value: l[i+1]}))

@@ -10,41 +10,41 @@ import (
 )
 
 // builds are files that tell how an application is put together.
-var builds = map[string]string{
+var buildFiles = map[string]string{
 	"composer.lock": "composer", "package-lock.json": "npm", "yarn.lock": "npm", "Gemfile.lock": "ruby", "requirements.txt": "python", "Procfile": "procfile",
 }
 
 // releases reads records of kind, path and two that depend on the kind.
 func (p *parser) releases(text string) error {
-	kept := map[string]int{} // how many releases lie beside a "current"
+	siblings := map[string]int{} // how many releases lie beside a "current"
 	all := records(text, 4)
 	for _, r := range all {
 		if r[0] == "release" {
-			kept[path.Dir(path.Dir(r[1]))]++
+			siblings[path.Dir(path.Dir(r[1]))]++
 		}
 	}
 	seen := map[string]bool{}
 	for _, r := range all {
-		rel := inventory.Release{Path: inventory.Text(r[1]), Kind: r[0]}
+		release := inventory.Release{Path: inventory.Text(r[1]), Kind: r[0]}
 		switch {
 		case r[0] == "git":
-			rel.Version = r[2]
-			rel.Remote, _ = p.redactor.Command(r[3])
+			release.Version = r[2]
+			release.Remote, _ = p.redactor.Command(r[3])
 		case r[0] == "current":
-			rel.Path = inventory.Text(path.Dir(r[1]))
-			rel.Version = path.Base(r[2])
-			rel.Previous = max(kept[string(rel.Path)]-1, 0)
-		case builds[r[0]] != "":
-			rel.Kind, rel.Path = builds[r[0]], inventory.Text(path.Dir(r[1]))
+			release.Path = inventory.Text(path.Dir(r[1]))
+			release.Version = path.Base(r[2])
+			release.Previous = max(siblings[string(release.Path)]-1, 0)
+		case buildFiles[r[0]] != "":
+			release.Kind, release.Path = buildFiles[r[0]], inventory.Text(path.Dir(r[1]))
 		case strings.HasSuffix(r[0], ".yml") || strings.HasSuffix(r[0], ".yaml"):
-			p.host.Compose = append(p.host.Compose, inventory.Compose{File: rel.Path})
+			p.host.Compose = append(p.host.Compose, inventory.Compose{File: release.Path})
 			continue
 		default:
 			continue // counted above
 		}
-		if key := rel.Kind + "\x00" + string(rel.Path); !seen[key] {
+		if key := release.Kind + "\x00" + string(release.Path); !seen[key] {
 			seen[key] = true
-			p.host.Releases = append(p.host.Releases, rel)
+			p.host.Releases = append(p.host.Releases, release)
 		}
 	}
 	slices.SortFunc(p.host.Releases, func(a, b inventory.Release) int {

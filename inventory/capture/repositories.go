@@ -23,7 +23,7 @@ func (p *parser) repositories() {
 		case strings.HasPrefix(file, "/etc/yum.repos.d/"):
 			p.yum(file, text)
 		case file == "/etc/dnf/plugins/versionlock.list":
-			p.locked(text)
+			p.versionLocks(text)
 		}
 	}
 	slices.SortStableFunc(p.host.Repositories, func(a, b inventory.Repository) int {
@@ -31,7 +31,7 @@ func (p *parser) repositories() {
 	})
 }
 
-func (p *parser) repository(r inventory.Repository) {
+func (p *parser) addRepository(r inventory.Repository) {
 	r.URL, _ = p.redactor.Command(r.URL)
 	p.host.Repositories = append(p.host.Repositories, r)
 }
@@ -60,7 +60,7 @@ func (p *parser) sourcesList(file, text string) {
 		}
 		r.URL, r.Suites = f[0], []string{f[1]}
 		r.Components = append(r.Components, f[2:]...)
-		p.repository(r)
+		p.addRepository(r)
 	}
 }
 
@@ -104,7 +104,7 @@ func (p *parser) sourcesStanzas(file, text string) {
 						setRepositoryOption(&r, k, v[k])
 					}
 				}
-				p.repository(r)
+				p.addRepository(r)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (p *parser) yum(file, text string) {
 	end := func() {
 		if r != nil && r.URL != "" {
 			r.Unsigned = !checked
-			p.repository(*r)
+			p.addRepository(*r)
 		}
 		r = nil
 	}
@@ -153,7 +153,7 @@ func (p *parser) yum(file, text string) {
 }
 
 // locked marks the packages that dnf's versionlock holds.
-func (p *parser) locked(text string) {
+func (p *parser) versionLocks(text string) {
 	for _, line := range lines(text) {
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "!") {
 			continue

@@ -39,7 +39,7 @@ func TestParseRPMHost(t *testing.T) {
 	require.Equal(t, int64(42), h.Time.Off)
 	require.False(t, *h.Time.Synchronized)
 
-	missing := reasons(h)
+	missing := missingReasons(h)
 	require.Equal(t, inventory.Denied, missing["nftables"])
 	require.Equal(t, inventory.Denied, missing["sshd"], "where keys are is not known for sure")
 	require.Equal(t, inventory.Denied, missing["tree"])

@@ -19,13 +19,13 @@ import (
 )
 
 // booted is a Debian system that systemd has started.
-type booted struct {
-	*rooted
+type bootedHost struct {
+	*debianHost
 	leader int
 }
 
 // Run implements remote.Host.
-func (b *booted) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (b *bootedHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	name := fmt.Sprintf("/var/tmp/script-%d", b.count.Add(1)) // /tmp is another one once it is booted
 	if err := os.WriteFile(b.root+name, []byte(script), 0o600); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (b *booted) Run(ctx context.Context, script string, stdin io.Reader, stdout
 }
 
 // boot starts a system's systemd in a container of its own.
-func boot(t *testing.T, r *rooted) *booted {
+func boot(t *testing.T, r *debianHost) *bootedHost {
 	t.Helper()
 	for _, tool := range []string{"systemd-nspawn", "nsenter"} {
 		_, err := exec.LookPath(tool)
@@ -52,7 +52,7 @@ func boot(t *testing.T, r *rooted) *booted {
 		defer timer.Stop()
 		_ = cmd.Wait()
 	})
-	b := &booted{rooted: r}
+	b := &bootedHost{debianHost: r}
 	require.Eventually(t, func() bool {
 		b.leader = childOf(cmd.Process.Pid)
 		if b.leader == 0 {
@@ -90,7 +90,7 @@ func childOf(pid int) int {
 // On a running system everything that runs is explained, but for what was put
 // there by hand.
 func TestCaptureRunningSystem(t *testing.T) {
-	host := debian(t, "bookworm")
+	host := newDebianHost(t, "bookworm")
 	host.write(t, "/opt/stray/stray", "#!/bin/sh\nwhile sleep 1000; do :; done\n", 0o755)
 	host.write(t, "/etc/systemd/system/stray.service", "[Service]\nExecStart=/opt/stray/stray\n[Install]\nWantedBy=multi-user.target\n", 0o644)
 	host.write(t, "/etc/systemd/system/broken.service", "[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n", 0o644)
@@ -101,7 +101,7 @@ func TestCaptureRunningSystem(t *testing.T) {
 	out, err := exec.Command("chroot", host.root, "systemctl", "--root=/", "enable", "stray.service", "broken.service", "tick.timer", "listen.service").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	system := boot(t, host)
-	h := capture(t, Target{Host: system, Files: []string{"/srv/app"}})
+	h := captureOne(t, Target{Host: system, Files: []string{"/srv/app"}})
 
 	require.Equal(t, "systemd", h.OS.Init)
 	service := func(unit string) inventory.Service {

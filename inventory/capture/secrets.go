@@ -17,15 +17,15 @@ import (
 
 // clean takes secrets out of every text of the model: what a parser took for a
 // command, a comment or a rule may hold one.
-func (p *parser) clean() {
-	walk(reflect.ValueOf(p.host).Elem(), func(text string) string {
+func (p *parser) redactStrings() {
+	replaceStrings(reflect.ValueOf(p.host).Elem(), func(text string) string {
 		text, _ = p.redactor.Command(text)
 		return text
 	})
 }
 
 // walk replaces every string below v, map values included.
-func walk(v reflect.Value, replace func(string) string) {
+func replaceStrings(v reflect.Value, replace func(string) string) {
 	switch v.Kind() {
 	case reflect.String:
 		if v.CanSet() && v.Len() > 3 {
@@ -37,15 +37,15 @@ func walk(v reflect.Value, replace func(string) string) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			walk(v.Field(i), replace)
+			replaceStrings(v.Field(i), replace)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			walk(v.Index(i), replace)
+			replaceStrings(v.Index(i), replace)
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			walk(v.Elem(), replace)
+			replaceStrings(v.Elem(), replace)
 		}
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
@@ -68,7 +68,7 @@ func withoutHashes(files []inventory.File) []inventory.File {
 
 // recheck looks at the inventory as it will be written, with the eyes of the
 // scanner that is not ours, and takes out what that finds.
-func (p *parser) recheck() error {
+func (p *parser) scanAgain() error {
 	var text bytes.Buffer
 	// What packages name and count is most of it, and holds no secret.
 	short := *p.host
@@ -93,7 +93,7 @@ func (p *parser) recheck() error {
 		again.Secrets = append(again.Secrets, inventory.Secret{Path: "inventory", Kind: f.Kind, Token: f.Token})
 	}
 	p.host = again
-	p.sort()
+	p.sortLists()
 	return nil
 }
 

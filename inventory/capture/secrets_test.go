@@ -20,7 +20,7 @@ import (
 // them on a Debian system, none is in anything that is written or shown; and a
 // clean system gives fewer than five false alarms.
 func TestPlantedSecretsStayOnTheHost(t *testing.T) {
-	host := debian(t, "bookworm")
+	host := newDebianHost(t, "bookworm")
 	var roots []string
 	all := planted.All()
 	for _, s := range all {
@@ -36,7 +36,7 @@ func TestPlantedSecretsStayOnTheHost(t *testing.T) {
 	require.NotEmpty(t, roots)
 	host.write(t, "/etc/ssl/private/web1.key", "never-read-canary", 0o600)
 	state := t.TempDir()
-	o := options()
+	o := testOptions()
 	o.Objects = inventory.NewObjects(filepath.Join(state, "objects"))
 	target := Target{Host: host, Files: roots[:1]}
 	results := Hosts(t.Context(), []Target{target}, o)
@@ -86,7 +86,7 @@ func TestPlantedSecretsStayOnTheHost(t *testing.T) {
 	}
 	require.True(t, listed["/etc/ssl/private/web1.key"])
 
-	clean := capture(t, Target{Host: debian(t, "bookworm")})
+	clean := captureOne(t, Target{Host: newDebianHost(t, "bookworm")})
 	var alarms []inventory.Secret
 	for _, s := range clean.Secrets {
 		if s.Kind != "file" && s.Path != "/etc/shadow" { // these are no alarms: a rebuilt host needs them
@@ -100,11 +100,11 @@ func TestAuditFindsWhatWasWritten(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "web1.json"), []byte(`{"note": "deploys with ghp_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5"}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "web2.json"), []byte(`{"name": "web2"}`), 0o600))
-	leaks, err := Audit(dir, options().Redactor)
+	leaks, err := Audit(dir, testOptions().Redactor)
 	require.NoError(t, err)
 	require.Len(t, leaks, 1)
 	require.Equal(t, filepath.Join(dir, "web1.json"), string(leaks[0].Path))
 	require.NotContains(t, fmt.Sprint(leaks), "ghp_")
-	_, err = Audit(filepath.Join(dir, "absent"), options().Redactor)
+	_, err = Audit(filepath.Join(dir, "absent"), testOptions().Redactor)
 	require.NoError(t, err)
 }

@@ -31,16 +31,16 @@ type sectionSpec struct {
 	// optional: what it asks may well not exist, and then nothing is missing.
 	optional bool
 	// args says what the section is given.
-	args argsKind
+	arguments argumentKind
 }
 
-type argsKind int
+type argumentKind int
 
 const (
-	noArgs argsKind = iota
-	treeArgs
-	rootArgs
-	fileArgs
+	noArguments argumentKind = iota
+	treeArguments
+	rootArguments
+	fileArguments
 )
 
 // sectionSpecs is in the order in which they run: connections are sampled at
@@ -83,17 +83,17 @@ var sectionSpecs = []sectionSpec{
 	{name: "ip6tables", seconds: 20, optional: true},
 	{name: "ufw", seconds: 20, optional: true},
 	{name: "firewalld", seconds: 30, optional: true},
-	{name: "tree", seconds: 120, args: treeArgs},
-	{name: "tree-sums", seconds: 120, args: treeArgs},
+	{name: "tree", seconds: 120, arguments: treeArguments},
+	{name: "tree-sums", seconds: 120, arguments: treeArguments},
 	{name: "conffile-sums", seconds: 120, optional: true},
 	{name: "originals", seconds: 20},
 	{name: "certificates", seconds: 60},
 	{name: "containers", seconds: 60, optional: true},
-	{name: "releases", seconds: 60, args: rootArgs},
+	{name: "releases", seconds: 60, arguments: rootArguments},
 	{name: "redis", seconds: 30, optional: true},
 	{name: "postgresql", seconds: 60, optional: true},
-	{name: "files", seconds: 600, args: fileArgs},
-	{name: "sums", seconds: 600, args: fileArgs},
+	{name: "files", seconds: 600, arguments: fileArguments},
+	{name: "sums", seconds: 600, arguments: fileArguments},
 	{name: "mysql-variables", seconds: 30},
 	{name: "mysql-settings", seconds: 30},
 	{name: "mysql-schemas", seconds: 120},
@@ -139,10 +139,10 @@ func (t Target) script() (string, error) {
 		if s.seconds == 0 {
 			command = fmt.Sprintf("quick %s %s", s.name, remote.Quote(string(body)))
 		}
-		for _, arg := range t.args(s.args) {
+		for _, arg := range t.arguments(s.arguments) {
 			command += " " + remote.Quote(path.Clean(arg))
 		}
-		b.WriteString(s.unless(string(body), command) + "\n")
+		b.WriteString(s.skipIfAbsent(string(body), command) + "\n")
 	}
 	b.WriteString("echo sizes\nwc -c $files\necho data\ncat $files\necho end\n")
 	return b.String(), nil
@@ -150,7 +150,7 @@ func (t Target) script() (string, error) {
 
 // unless leaves a section out, without a process for it, where what it needs is
 // not there: the sections' own "need" says what.
-func (s sectionSpec) unless(body, command string) string {
+func (s sectionSpec) skipIfAbsent(body, command string) string {
 	if m := firstNeed.FindStringSubmatch(body); m != nil {
 		command = fmt.Sprintf("if command -v %[1]s >/dev/null 2>&1; then\n%[2]s\nelse\nskip %[3]s '%[1]s is not installed'\nfi", m[1], command, s.name)
 	}
@@ -172,7 +172,7 @@ var firstNeed = regexp.MustCompile(`(?m)\A(?:#.*\n)*need (\S+)$`)
 func (t Target) sections() []sectionSpec {
 	var all []sectionSpec
 	for _, s := range sectionSpecs {
-		if s.args == fileArgs && len(t.Files) == 0 || t.only != nil && !slices.Contains(t.only, s.name) {
+		if s.arguments == fileArguments && len(t.Files) == 0 || t.onlySections != nil && !slices.Contains(t.onlySections, s.name) {
 			continue
 		}
 		all = append(all, s)
@@ -183,13 +183,13 @@ func (t Target) sections() []sectionSpec {
 	return all
 }
 
-func (t Target) args(kind argsKind) []string {
+func (t Target) arguments(kind argumentKind) []string {
 	switch kind {
-	case treeArgs:
+	case treeArguments:
 		return treeRoots
-	case rootArgs:
+	case rootArguments:
 		return append(append([]string{}, releaseRoots...), t.Roots...)
-	case fileArgs:
+	case fileArguments:
 		return t.Files
 	}
 	return nil
@@ -197,8 +197,8 @@ func (t Target) args(kind argsKind) []string {
 
 // expand fills in what scripts and parsers share.
 func expand(body string) string {
-	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(variables, "', '")+"'", 1)
+	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(movedVariables, "', '")+"'", 1)
 	body = strings.Replace(body, "@ORIGINALS@", strings.Join(originalFiles(), " "), 1)
-	body = strings.Replace(body, "@WRITTEN@", strings.Join(slices.Sorted(maps.Keys(written)), " "), 1)
-	return strings.Replace(body, "@NEVER@", neverRead.find(), 1)
+	body = strings.Replace(body, "@WRITTEN@", strings.Join(slices.Sorted(maps.Keys(composedFiles)), " "), 1)
+	return strings.Replace(body, "@NEVER@", neverRead.findArguments(), 1)
 }

@@ -14,7 +14,7 @@ import (
 
 // instanceOfSession are units that come and go with logins, this capture's
 // among them.
-var instanceOfSession = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|systemd-coredump)@.+\.service$|^run-[ru]?\w+\.service$`)
+var sessionUnits = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|systemd-coredump)@.+\.service$|^run-[ru]?\w+\.service$`)
 
 // unit is what systemd says of one.
 type unit struct {
@@ -27,7 +27,7 @@ type unit struct {
 // services joins the unit files, the loaded units and the packages that own them.
 func (p *parser) services() {
 	units := map[string]*unit{}
-	get := func(name string) *unit {
+	unitOf := func(name string) *unit {
 		if units[name] == nil {
 			units[name] = &unit{}
 		}
@@ -39,7 +39,7 @@ func (p *parser) services() {
 			if len(f) < 2 {
 				return fmt.Errorf("%.60q is no unit file", line)
 			}
-			u := get(f[0])
+			u := unitOf(f[0])
 			if u.enabled = f[1]; len(f) > 2 {
 				u.preset = f[2]
 			}
@@ -49,24 +49,24 @@ func (p *parser) services() {
 	p.parse("units", func(text string) error {
 		for stanza := range strings.SplitSeq(text, "\n\n") {
 			if name, u := parseUnit(stanza); name != "" {
-				u.enabled, u.preset = get(name).enabled, get(name).preset
-				*get(name) = u
+				u.enabled, u.preset = unitOf(name).enabled, unitOf(name).preset
+				*unitOf(name) = u
 			}
 		}
 		return nil
 	})
-	byName := map[string]string{}
+	packageOf := map[string]string{}
 	for file, pkg := range p.owners {
 		if strings.Contains(file, "/systemd/system/") {
-			byName[path.Base(file)] = pkg
+			packageOf[path.Base(file)] = pkg
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
 		u := units[name]
-		if !u.matters() || u.enabled == "disabled" && u.active == "" && strings.Contains(name, "@.") || instanceOfSession.MatchString(name) {
+		if !u.isRelevant() || u.enabled == "disabled" && u.active == "" && strings.Contains(name, "@.") || sessionUnits.MatchString(name) {
 			continue
 		}
-		pkg := cmp.Or(byName[name], byName[template(name)])
+		pkg := cmp.Or(packageOf[name], packageOf[templateOf(name)])
 		if strings.HasSuffix(name, ".timer") {
 			p.timer(name, pkg, u)
 			continue
@@ -107,7 +107,7 @@ func parseUnit(stanza string) (name string, u unit) {
 	return name, u
 }
 
-func (u *unit) matters() bool {
+func (u *unit) isRelevant() bool {
 	switch u.enabled {
 	case "enabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime":
 		return true
@@ -120,7 +120,7 @@ func (u *unit) matters() bool {
 }
 
 // template is the unit file of an instance: getty@tty1.service is of getty@.service.
-func template(unit string) string {
+func templateOf(unit string) string {
 	name, rest, ok := strings.Cut(unit, "@")
 	if !ok {
 		return ""
@@ -133,7 +133,7 @@ const unitFolder = "/etc/systemd/system/"
 // unitFile is the administrator's own file of a unit, or empty.
 func (p *parser) unitFile(name string) string {
 	for _, dir := range []string{unitFolder, "/usr/local/lib/systemd/system/"} {
-		for _, n := range []string{name, template(name)} {
+		for _, n := range []string{name, templateOf(name)} {
 			if f := p.tree[dir+n]; n != "" && f != nil && f.Kind == kinds["f"] && p.owner(dir+n) == "" {
 				return dir + n
 			}
@@ -145,7 +145,7 @@ func (p *parser) unitFile(name string) string {
 // overrides are the files that change a unit.
 func (p *parser) overrides(name string) []string {
 	var all []string
-	for _, n := range []string{name, template(name)} {
+	for _, n := range []string{name, templateOf(name)} {
 		if n == "" {
 			continue
 		}

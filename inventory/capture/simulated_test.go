@@ -26,33 +26,33 @@ import (
 
 // simulated is a host in this process: it answers as one that was recorded, with
 // as many packages and files as a real one has.
-type simulated struct {
+type simulatedHost struct {
 	name            string
 	answer, archive []byte
 	connect, run    time.Duration // how long it takes
-	dead            error         // it cannot be connected to
+	connectErr      error         // it cannot be connected to
 	running         *atomic.Int64
 	done            time.Time
 }
 
-func (s *simulated) Name() string { return s.name }
+func (s *simulatedHost) Name() string { return s.name }
 
-func (s *simulated) Close() error { return nil }
+func (s *simulatedHost) Close() error { return nil }
 
-func (s *simulated) Dial(context.Context, string, string) (net.Conn, error) {
+func (s *simulatedHost) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("it is simulated")
 }
 
 // Connect implements remote.Connector.
-func (s *simulated) Connect(ctx context.Context) error {
+func (s *simulatedHost) Connect(ctx context.Context) error {
 	if err := wait.For(ctx, s.connect); err != nil {
 		return err
 	}
-	return s.dead
+	return s.connectErr
 }
 
 // Run implements remote.Host.
-func (s *simulated) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+func (s *simulatedHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	s.running.Add(1)
 	defer s.running.Add(-1)
 	if err := wait.For(ctx, s.run); err != nil {
@@ -72,12 +72,12 @@ func (s *simulated) Run(ctx context.Context, script string, stdin io.Reader, std
 
 // simulate makes hosts of the recorded one, each with 600 packages and 300 files
 // of its own more.
-func simulate(t testing.TB, n int) ([]*simulated, []Target) {
+func simulateHosts(t testing.TB, n int) ([]*simulatedHost, []Target) {
 	recordedAnswer, err := parseFrames(recorded(t, "db1", 1201))
 	require.NoError(t, err)
 	archive := archiveOf(t, recordedContents(t, "db1"))
 	var running atomic.Int64
-	hosts, targets := make([]*simulated, n), make([]Target, n)
+	hosts, targets := make([]*simulatedHost, n), make([]Target, n)
 	for i := range n {
 		more := map[string]*strings.Builder{"packages": {}, "tree": {}, "tree-sums": {}}
 		for p := range 600 {
@@ -87,7 +87,7 @@ func simulate(t testing.TB, n int) ([]*simulated, []Target) {
 			fmt.Fprintf(more["tree"], "f\x00644\x000\x000\x00root\x00root\x001000\x00/etc/app/%03d.dat\x00\x00", f)
 			fmt.Fprintf(more["tree-sums"], "%064x  /etc/app/%03d.dat\x00", i*300+f, f)
 		}
-		hosts[i] = &simulated{name: fmt.Sprintf("host%03d", i), answer: reframe(recordedAnswer, more), archive: archive, running: &running}
+		hosts[i] = &simulatedHost{name: fmt.Sprintf("host%03d", i), answer: reframe(recordedAnswer, more), archive: archive, running: &running}
 		targets[i] = Target{Host: hosts[i]}
 	}
 	return hosts, targets
@@ -96,7 +96,7 @@ func simulate(t testing.TB, n int) ([]*simulated, []Target) {
 // reframe is an answer with more in some sections.
 func reframe(a answer, more map[string]*strings.Builder) []byte {
 	var status, sizes, data bytes.Buffer
-	fmt.Fprintf(&status, "%sself %d\n", magic, a.self)
+	fmt.Fprintf(&status, "%sself %d\n", answerHeader, a.self)
 	for _, name := range slices.Sorted(maps.Keys(a.sections)) {
 		s := a.sections[name]
 		out := bytes.Clone(s.out)
@@ -124,7 +124,7 @@ func archiveOf(t testing.TB, contents map[string]string) []byte {
 }
 
 func simulatedOptions(atOnce int) Options {
-	o := options()
+	o := testOptions()
 	o.AtOnce = atOnce
 	return o
 }
@@ -132,13 +132,13 @@ func simulatedOptions(atOnce int) Options {
 // Hosts that cannot be reached cost their own time-out, and no other host a
 // moment: whatever their number, and however early they stand in the list.
 func TestDeadHostsHoldUpNoOther(t *testing.T) {
-	hosts, targets := simulate(t, 16)
+	hosts, targets := simulateHosts(t, 16)
 	require.NoError(t, redact.Ready())
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		for i, h := range hosts {
 			if h.run = time.Second; i < 6 {
-				h.connect, h.dead = 10*time.Second, errors.New("host is unreachable")
+				h.connect, h.connectErr = 10*time.Second, errors.New("host is unreachable")
 			}
 		}
 		results := Hosts(t.Context(), targets, simulatedOptions(4))
@@ -156,7 +156,7 @@ func TestDeadHostsHoldUpNoOther(t *testing.T) {
 
 // A host that hangs keeps its slot for a while only.
 func TestHangingHostsHoldUpNoOther(t *testing.T) {
-	hosts, targets := simulate(t, 10)
+	hosts, targets := simulateHosts(t, 10)
 	require.NoError(t, redact.Ready())
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -173,14 +173,14 @@ func TestHangingHostsHoldUpNoOther(t *testing.T) {
 				continue
 			}
 			require.NoError(t, r.Err)
-			require.LessOrEqual(t, hosts[i].done.Sub(begin), 2*patience+2*time.Second)
+			require.LessOrEqual(t, hosts[i].done.Sub(begin), 2*slotTimeout+2*time.Second)
 		}
 	})
 }
 
 // No more hosts are captured at once than were asked for.
 func TestCaptureKeepsItsLimit(t *testing.T) {
-	hosts, targets := simulate(t, 12)
+	hosts, targets := simulateHosts(t, 12)
 	require.NoError(t, redact.Ready())
 	synctest.Test(t, func(t *testing.T) {
 		for _, h := range hosts {
@@ -215,7 +215,7 @@ func TestCaptureKeepsItsLimit(t *testing.T) {
 func BenchmarkCaptureSimulated(b *testing.B) {
 	for _, n := range []int{100, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			_, targets := simulate(b, n)
+			_, targets := simulateHosts(b, n)
 			require.NoError(b, redact.Ready())
 			for b.Loop() {
 				before := heap()

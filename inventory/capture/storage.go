@@ -17,11 +17,11 @@ import (
 var dfLine = regexp.MustCompile(`^(.+?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+(/.*)$`)
 
 // holdsNoData lists file systems in memory or made by the kernel.
-var holdsNoData = []string{"tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "udev", "none"}
+var withoutData = []string{"tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "udev", "none"}
 
 // stacked lists file systems that show the space of another: of each container
 // that runs, mostly. Only a root of that kind is the host's own.
-var stacked = []string{"overlay", "aufs"}
+var stackedFileSystems = []string{"overlay", "aufs"}
 
 // disks reads df. One file system that cannot be asked makes df fail, with the
 // others' lines printed: those count, and the failure is noted.
@@ -31,16 +31,16 @@ func (p *parser) disks() {
 		p.parse("disks", p.df)
 		return
 	}
-	p.miss(*s.missing("disks"))
+	p.addMissing(*s.missing("disks"))
 	if err := p.df(string(s.out)); err != nil {
-		p.miss(inventory.Missing{What: "disks", Reason: inventory.Failed, Detail: err.Error()})
+		p.addMissing(inventory.Missing{What: "disks", Reason: inventory.Failed, Detail: err.Error()})
 	}
 }
 
 func (p *parser) df(text string) error {
 	for _, line := range lines(text) {
 		f := dfLine.FindStringSubmatch(line)
-		if f == nil || slices.Contains(holdsNoData, f[2]) || slices.Contains(stacked, f[2]) && f[6] != "/" {
+		if f == nil || slices.Contains(withoutData, f[2]) || slices.Contains(stackedFileSystems, f[2]) && f[6] != "/" {
 			continue
 		}
 		size, err1 := kibibytes(f[3])
@@ -57,13 +57,13 @@ func roundUp(n int64) int64 {
 	return (n + inventory.SpaceUnit - 1) / inventory.SpaceUnit * inventory.SpaceUnit
 }
 
-var overNetwork = regexp.MustCompile(`^(nfs4?|cifs|smb3|ceph|glusterfs|fuse\.(sshfs|glusterfs|s3fs)|9p|lustre|afs)$`)
+var networkFileSystem = regexp.MustCompile(`^(nfs4?|cifs|smb3|ceph|glusterfs|fuse\.(sshfs|glusterfs|s3fs)|9p|lustre|afs)$`)
 
 // mounts adds the network file systems.
 func (p *parser) mounts(text string) error {
 	for _, line := range lines(text) {
 		f := strings.Fields(line)
-		if len(f) >= 3 && overNetwork.MatchString(f[2]) && f[1] != "/" {
+		if len(f) >= 3 && networkFileSystem.MatchString(f[2]) && f[1] != "/" {
 			p.host.Disks = append(p.host.Disks, inventory.Disk{Mount: unescapeMount(f[1]), Device: unescapeMount(f[0]), FS: f[2]})
 		}
 	}
@@ -73,7 +73,7 @@ func (p *parser) mounts(text string) error {
 // onNetwork reports whether a path lies on a network file system: it may hang.
 func (p *parser) onNetwork(path string) bool {
 	return slices.ContainsFunc(p.host.Disks, func(d inventory.Disk) bool {
-		return overNetwork.MatchString(d.FS) && (path == d.Mount || strings.HasPrefix(path, strings.TrimSuffix(d.Mount, "/")+"/"))
+		return networkFileSystem.MatchString(d.FS) && (path == d.Mount || strings.HasPrefix(path, strings.TrimSuffix(d.Mount, "/")+"/"))
 	})
 }
 
@@ -90,13 +90,13 @@ func (p *parser) storage() {
 	p.parse("swaps", p.swaps)
 }
 
-var pair = regexp.MustCompile(`([A-Z:-]+)="((?:[^"\\]|\\.)*)"`)
+var lsblkPair = regexp.MustCompile(`([A-Z:-]+)="((?:[^"\\]|\\.)*)"`)
 
 // block reads lsblk -P.
 func (p *parser) block(text string) error {
 	for _, line := range lines(text) {
 		v := map[string]string{}
-		for _, m := range pair.FindAllStringSubmatch(line, -1) {
+		for _, m := range lsblkPair.FindAllStringSubmatch(line, -1) {
 			v[m[1]] = strings.TrimSpace(m[2])
 		}
 		size, err := strconv.ParseInt(v["SIZE"], 10, 64)

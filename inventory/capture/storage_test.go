@@ -30,13 +30,13 @@ overlay overlay 264212084 36824432 58676832 39% /var/lib/docker/overlay2/4567/me
 }
 
 // onHost changes a script on its way to the host.
-type onHost struct {
+type rewritingHost struct {
 	remote.Host
-	change func(string) string
+	rewrite func(string) string
 }
 
-func (o onHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return o.Host.Run(ctx, o.change(script), stdin, stdout)
+func (o rewritingHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return o.Host.Run(ctx, o.rewrite(script), stdin, stdout)
 }
 
 // Network file systems are listed, and never walked: one that hangs would hang
@@ -48,9 +48,9 @@ func TestCaptureNeverWalksTheNetwork(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(share, "app", ".git", "HEAD"), []byte(strings.Repeat("c", 40)), 0o644))
 	mounts := filepath.Join(dir, "mounts")
 	require.NoError(t, os.WriteFile(mounts, fmt.Appendf(nil, "/dev/vda / ext4 rw 0 0\n10.0.0.9:/export %s nfs4 rw 0 0\n", strings.ReplaceAll(share, " ", `\040`)), 0o644))
-	host := onHost{remote.NewLocal("web1"), func(s string) string { return strings.ReplaceAll(s, "/proc/self/mounts", mounts) }}
-	h := capture(t, Target{Host: host, Roots: []string{share}, Files: []string{share + "/app", mounts}, only: append([]string{"mounts", "releases"}, few...)})
-	require.Equal(t, inventory.Skipped, reasons(h)[share+"/app"])
+	host := rewritingHost{remote.NewLocal("web1"), func(s string) string { return strings.ReplaceAll(s, "/proc/self/mounts", mounts) }}
+	h := captureOne(t, Target{Host: host, Roots: []string{share}, Files: []string{share + "/app", mounts}, onlySections: append([]string{"mounts", "releases"}, basicSections...)})
+	require.Equal(t, inventory.Skipped, missingReasons(h)[share+"/app"])
 	require.Len(t, h.Files, 1, "only the one that is local")
 	require.Nil(t, find(h.Releases, func(r inventory.Release) bool { return strings.HasPrefix(string(r.Path), share) }))
 	require.NotNil(t, find(h.Disks, func(d inventory.Disk) bool { return d.Mount == share && d.FS == "nfs4" && d.Size == 0 }))

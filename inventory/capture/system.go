@@ -87,7 +87,7 @@ func (p *parser) time() {
 				if err != nil {
 					return fmt.Errorf("read clock: %w", err)
 				}
-				if off := now - p.now.Unix(); off >= inventory.ClockSlack || off <= -p.slack() {
+				if off := now - p.answeredAt.Unix(); off >= inventory.ClockSlack || off <= -p.maxBehind() {
 					t.Off = off
 				}
 			case "link":
@@ -122,10 +122,10 @@ func (p *parser) ntp(file, text string) {
 
 // slack is how many seconds behind a clock may be for all that is known: the
 // host read it some time between the question and the answer.
-func (p *parser) slack() int64 { return inventory.ClockSlack + int64(p.took.Seconds()) }
+func (p *parser) maxBehind() int64 { return inventory.ClockSlack + int64(p.duration.Seconds()) }
 
 // os reads os-release(5).
-func (p *parser) os(text string) error {
+func (p *parser) osRelease(text string) error {
 	values := map[string]string{}
 	for _, line := range lines(text) {
 		if key, value, ok := strings.Cut(line, "="); ok {

@@ -76,7 +76,7 @@ func uniqueRoleName(roles []role, plain string) string {
 // host reads one host.
 func (c *collector) host(h *inventory.Host) (*recipe, error) {
 	r := &recipe{}
-	if !h.OfDebian() {
+	if !h.IsDebianBased() {
 		c.leaveOut(h, "host "+h.Name, "it runs "+cmp.Or(h.OS.Name, h.OS.ID)+": an export is for hosts of Debian and Ubuntu")
 		return r, nil
 	}
@@ -117,7 +117,7 @@ func (c *collector) packages(h *inventory.Host, r *recipe) {
 		}
 	}
 	for _, p := range h.Packages {
-		if !p.Manual && !p.Held || inventory.OfTheSystem(p.Name) {
+		if !p.Manual && !p.Held || inventory.IsBasePackage(p.Name) {
 			continue
 		}
 		if why := whyNotExported(p); why != "" {
@@ -142,7 +142,7 @@ func whyNotExported(p inventory.Package) string {
 	switch {
 	case !packageName.MatchString(p.Name) || !versionText.MatchString(p.Version) || !architecture.MatchString(p.Architecture):
 		return "apt does not accept its name, version or architecture"
-	case inventory.OfTheMachine(p.Name):
+	case inventory.IsPlatformPackage(p.Name):
 		return "it belongs to the machine, and the new one has its own"
 	case p.Origin == inventory.Local:
 		return "no repository offers it: install it by hand"

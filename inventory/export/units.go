@@ -24,7 +24,7 @@ func (c *collector) units(h *inventory.Host, r *recipe) {
 		switch {
 		case masks[name]:
 			one.State, one.Running, one.Package = unitMasked, false, ""
-		case strings.HasPrefix(enabled, "masked"), inventory.OfTheSystem(pkg), inventory.OfTheMachine(pkg):
+		case strings.HasPrefix(enabled, "masked"), inventory.IsBasePackage(pkg), inventory.IsPlatformPackage(pkg):
 			return // its package decides
 		case c.isPackageNotExported(h, pkg):
 			if enabled == "enabled" || enabled == "enabled-runtime" || enabled == "sysv" {
