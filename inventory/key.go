@@ -11,9 +11,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// OpenKey reads the project's key, which makes the tokens in place of secrets,
-// or makes one (mode 0600). It is no secret of the hosts, and must not be
-// published with the inventory: who has it can try guesses.
+// OpenKey reads the project's key of redact.KeySize bytes, or creates it (mode
+// 0600) if the file does not exist. The key makes the tokens that stand in place
+// of secrets. It must not be published with the inventory: whoever has it can
+// test guesses of the secrets.
 func OpenKey(file string) ([]byte, error) {
 	key, err := os.ReadFile(file)
 	switch {

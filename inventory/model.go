@@ -5,32 +5,31 @@ import (
 	"time"
 )
 
-// NotRoot is what a capture lacks whose login could not become root.
+// NotRoot stands in Host.Missing if the login of the capture could not become root.
 const NotRoot = "root"
 
-// AsRoot reports whether root's view of the host was captured.
+// AsRoot reports whether the host was captured as root sees it.
 func (h *Host) AsRoot() bool {
 	return !slices.ContainsFunc(h.Missing, func(m Missing) bool { return m.What == NotRoot })
 }
 
 const (
-	// Version is of the JSON model that this program writes.
+	// Version is the version of the JSON model that this program writes.
 	Version = 2
-	// Compatible is the oldest version whose programs can read it: newer fields
-	// are additions that an older program reports and passes over.
+	// Compatible is the oldest version of a program that can read the model:
+	// newer fields are additions, which an older program lists and ignores.
 	Compatible = 2
 )
 
-// Host is what was found on one host. Lists are sorted. Two captures of an
-// unchanged host differ in CapturedAt only, but for what comes and goes by
-// itself: Connections are those of the moment.
+// Host describes one host. Its lists are sorted. Two captures of an unchanged
+// host differ only in CapturedAt and in what changes by itself, as Connections do.
 type Host struct {
 	Version    int       `json:"version"`
 	Compatible int       `json:"compatible"`
 	Name       string    `json:"name"`
 	Roles      []string  `json:"roles,omitempty"`
 	CapturedAt time.Time `json:"captured_at"`
-	// As is the user that the capture ran as; one other than root sees less.
+	// As is the user that the capture ran as. A user other than root sees less.
 	As string `json:"captured_as,omitempty"`
 
 	OS           OS            `json:"os"`
@@ -77,23 +76,23 @@ type Host struct {
 	Redis      []Redis      `json:"redis,omitempty"`
 	PostgreSQL []PostgreSQL `json:"postgresql,omitempty"`
 
-	// Configuration is the files of /etc and the like that make this host what it
-	// is: those that differ from their package, and those of no package. Folders
-	// are there where no package owns them and root alone does not, or where not
-	// everybody may look into them.
+	// Configuration lists the files of /etc and similar folders that set this host
+	// apart: those that differ from their package, and those of no package. A folder
+	// is listed if no package owns it and it is not root's with mode 0755.
 	Configuration []File `json:"configuration,omitempty"`
-	// Files is what the config names, with all below it.
+	// Files lists the paths that the config names, with all below them.
 	Files []File `json:"files,omitempty"`
-	// Secrets is what must be supplied from elsewhere, and where it goes.
+	// Secrets lists what a rebuilt host needs and the inventory does not hold.
 	Secrets []Secret `json:"secrets,omitempty"`
-	// Missing is what could not be captured: never taken for "there is none".
+	// Missing lists what could not be captured. An empty list elsewhere means
+	// "there is none" only if nothing here says otherwise.
 	Missing []Missing `json:"missing,omitempty"`
 
-	// Unknown is the fields of a newer program's file that this one passed over.
+	// Unknown lists the fields of a newer program's file that this program ignored.
 	Unknown []string `json:"-"`
 }
 
-// OS is the operating system.
+// OS describes the operating system.
 type OS struct {
 	ID           string `json:"id"`       // "debian"
 	Release      string `json:"release"`  // VERSION_ID: "12"
@@ -101,32 +100,32 @@ type OS struct {
 	Name         string `json:"name"`     // PRETTY_NAME
 	Like         string `json:"like,omitempty"`
 	Kernel       string `json:"kernel"`
-	Architecture string `json:"architecture"`   // of uname: "x86_64"
+	Architecture string `json:"architecture"`   // as uname prints it: "x86_64"
 	Init         string `json:"init,omitempty"` // "systemd", or the name of process 1
 	Locale       string `json:"locale,omitempty"`
 }
 
-// Hardware is what the host runs on.
+// Hardware describes what the host runs on.
 type Hardware struct {
-	Virtualization string `json:"virtualization,omitempty"` // as systemd-detect-virt says: "kvm", "none", …
+	Virtualization string `json:"virtualization,omitempty"` // as systemd-detect-virt prints it: "kvm", "none", …
 	Vendor         string `json:"vendor,omitempty"`
 	Product        string `json:"product,omitempty"`
 }
 
-// CPU is the processors that are online.
+// CPU describes the processors that are online.
 type CPU struct {
 	Count int    `json:"count"`
 	Model string `json:"model,omitempty"`
 }
 
-// Memory is in bytes.
+// Memory holds the sizes of memory and swap in bytes.
 type Memory struct {
 	Total int64 `json:"total_bytes"`
 	Swap  int64 `json:"swap_bytes"`
 }
 
-// Disk is a mounted file system that holds data. A network file system is
-// listed without sizes, as asking for them may hang.
+// Disk is a mounted file system that holds data. A network file system has no
+// sizes: asking for them may hang.
 type Disk struct {
 	Mount  string `json:"mount"`
 	Device string `json:"device"`
@@ -135,11 +134,11 @@ type Disk struct {
 	Used   int64  `json:"used_bytes,omitempty"` // rounded up to SpaceUnit
 }
 
-// SpaceUnit is what used and free space are rounded to, in bytes, so that a log
-// line does not make an inventory differ.
+// SpaceUnit is the unit that used and free space are rounded to, in bytes, so
+// that a new log line does not change an inventory.
 const SpaceUnit = 64 << 20
 
-// BlockDevice is a disk, a part of one, or what is made of them.
+// BlockDevice is a disk, a partition, or a device made of them.
 type BlockDevice struct {
 	Name   string `json:"name"`
 	Parent string `json:"parent,omitempty"`
@@ -162,11 +161,11 @@ type Array struct {
 	Level   string   `json:"level"`
 	State   string   `json:"state"` // "active", "inactive"
 	Members []string `json:"members,omitempty"`
-	// Degraded: fewer members work than there should be.
+	// Degraded is true if fewer members work than the array has.
 	Degraded bool `json:"degraded,omitempty"`
 }
 
-// Swap is a device or file to swap to.
+// Swap is a device or file that memory is swapped to.
 type Swap struct {
 	Path string `json:"path"`
 	Kind string `json:"kind"` // partition, file
@@ -191,16 +190,16 @@ type File struct {
 	Owner string `json:"owner,omitempty"`
 	Group string `json:"group,omitempty"`
 	Size  int64  `json:"size_bytes,omitempty"` // of files
-	// SHA256 is of a file that everybody on the host may read and that holds no
-	// secret. Any other's hash could tell a guessed password from the right one:
-	// HMAC stands there, a hash that needs the project's key, equal for equal
-	// contents.
+	// SHA256 is set for a file that everybody on the host may read and that holds
+	// no secret. The plain hash of any other file could confirm a guessed password.
+	// Such a file has HMAC in its place: a hash keyed with the project's key, equal
+	// for equal contents.
 	SHA256 string `json:"sha256,omitempty"`
 	HMAC   string `json:"hmac,omitempty"`
 	Target Text   `json:"target,omitempty"` // of links
-	// Package is the one that brought the file, which was changed since.
+	// Package is the package that installed the file, which was changed since.
 	Package string `json:"package,omitempty"`
-	// Content names the file's contents in Objects, without secrets.
+	// Content is the name of the file's contents, without secrets, in Objects.
 	Content string `json:"content,omitempty"`
 }
 
@@ -211,27 +210,26 @@ type Line struct {
 	Text string `json:"text"`
 }
 
-// Secret is something that the inventory does not hold and a rebuilt host
-// needs.
+// Secret is a secret that a rebuilt host needs and that the inventory does not hold.
 type Secret struct {
-	// Path is the file, or the part of the inventory, that it belongs in.
+	// Path is the file, or the part of the inventory, that the secret belongs in.
 	Path Text `json:"path"`
 	Line int  `json:"line,omitempty"` // 0: the whole file
-	// Kind is what it is: "password", "private key", "token", …
+	// Kind is the kind of secret: "password", "private key", "token", …
 	Kind string `json:"kind"`
-	Key  string `json:"key,omitempty"` // the setting that it is the value of
-	// Token stands in its place; the same token is the same secret. Empty for a
-	// file that was never read.
+	Key  string `json:"key,omitempty"` // the setting whose value is the secret
+	// Token stands in place of the secret; equal secrets have equal tokens. It is
+	// empty for a file that was never read.
 	Token string `json:"token,omitempty"`
 }
 
-// Why something is missing.
+// Reasons of Missing.
 const (
-	Absent   = "absent"    // a tool, file or server is not there
-	Denied   = "denied"    // no permission
+	Absent   = "absent"    // a tool, file or server does not exist
+	Denied   = "denied"    // the permission was missing
 	TimedOut = "timed out" // it took too long
 	Skipped  = "skipped"   // left out on purpose
-	Failed   = "failed"    // anything else
+	Failed   = "failed"    // any other reason
 )
 
 // Missing is something that could not be captured.
@@ -241,7 +239,7 @@ type Missing struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// DiskSpace sums the local disks, each device once, in bytes.
+// DiskSpace returns the sums of the local disks in bytes. Each device counts once.
 func (h *Host) DiskSpace() (used, size int64) {
 	seen := map[string]bool{}
 	for _, d := range h.Disks {

@@ -1,12 +1,12 @@
 package inventory
 
-// MySQL is a MySQL or MariaDB server. What is missing of it is in Host.Missing.
+// MySQL is a MySQL or MariaDB server. What could not be read of it is in Host.Missing.
 type MySQL struct {
 	Socket    string            `json:"socket"`
 	Version   string            `json:"version"`
-	Variables map[string]string `json:"variables,omitempty"` // global, those that every move looks at
-	// Settings is what differs from the server's own default, and where it was
-	// set. Values of secrets are redacted.
+	Variables map[string]string `json:"variables,omitempty"` // the global variables that every move depends on
+	// Settings lists the settings that differ from the server's own default, and
+	// where they were set. Secret values are redacted.
 	Settings  []Setting  `json:"settings,omitempty"`
 	Schemas   []Schema   `json:"schemas,omitempty"` // all but the system's
 	Users     []User     `json:"users,omitempty"`
@@ -16,7 +16,7 @@ type MySQL struct {
 	FreeSpace int64      `json:"free_space_bytes"`   // for the data directory, rounded down to SpaceUnit
 }
 
-// Setting is a setting of a server.
+// Setting is a setting of a database server.
 type Setting struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
@@ -31,13 +31,13 @@ type Schema struct {
 	Engines []string `json:"engines,omitempty"`
 }
 
-// User is an account by its name only.
+// User names an account of the server.
 type User struct {
 	User string `json:"user"`
 	Host string `json:"host"`
 }
 
-// Grant is what an account may do, without its password.
+// Grant is a privilege of an account, without its password.
 type Grant struct {
 	Account   string `json:"account"` // 'user'@'host'
 	Statement string `json:"statement"`
@@ -53,7 +53,7 @@ type Upstream struct {
 	GTID    bool   `json:"gtid"`
 }
 
-// DataSize is the size of all schemas in bytes.
+// DataSize returns the size of all schemas in bytes, as the engines estimate it.
 func (m *MySQL) DataSize() int64 {
 	var sum int64
 	for _, s := range m.Schemas {
@@ -70,21 +70,21 @@ type Redis struct {
 	Upstream string    `json:"replicates_from,omitempty"`
 	Replicas int       `json:"replicas,omitempty"`
 	Settings []Setting `json:"settings,omitempty"` // those that differ from the server's default
-	// Memory is what the data takes, rounded up to SpaceUnit.
+	// Memory is the size of the data in memory, rounded up to SpaceUnit.
 	Memory int64    `json:"memory_bytes,omitempty"`
 	Keys   []string `json:"databases,omitempty"` // numbers of those that hold keys
 }
 
-// PostgreSQL is a cluster of databases.
+// PostgreSQL is a PostgreSQL cluster: one server with its databases.
 type PostgreSQL struct {
 	Port      int          `json:"port"`
 	Version   string       `json:"version"`
 	Settings  []Setting    `json:"settings,omitempty"`
 	Databases []PGDatabase `json:"databases,omitempty"`
 	Roles     []PGRole     `json:"roles,omitempty"`
-	// Standby: it follows another server.
+	// Standby is true if the server replicates from another.
 	Standby  bool     `json:"standby,omitempty"`
-	Replicas []string `json:"replicas,omitempty"` // addresses that follow it
+	Replicas []string `json:"replicas,omitempty"` // addresses that replicate from it
 }
 
 // PGDatabase is a database of a cluster.
@@ -95,7 +95,7 @@ type PGDatabase struct {
 	Size     int64  `json:"size_bytes"` // rounded up to SpaceUnit
 }
 
-// PGRole is a role by its name and rights.
+// PGRole is a role of a cluster.
 type PGRole struct {
 	Name   string   `json:"name"`
 	Rights []string `json:"rights,omitempty"` // login, superuser, replication, …

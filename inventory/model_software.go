@@ -10,17 +10,17 @@ type Package struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
 	Architecture string `json:"architecture"`
-	Manual       bool   `json:"manual,omitempty"` // asked for, not only a dependency
+	Manual       bool   `json:"manual,omitempty"` // installed on request, not only as a dependency
 	Held         bool   `json:"held,omitempty"`   // kept from upgrades
-	// Origin is the repository that offers this version, or the vendor that an
-	// RPM names. Local: no repository offers it.
+	// Origin is the repository that offers this version, the vendor that an RPM
+	// names, or Local.
 	Origin string `json:"origin,omitempty"`
 }
 
 // Local is the origin of a package that no repository offers.
 const Local = "local"
 
-// Repository is where packages come from.
+// Repository is a source of packages.
 type Repository struct {
 	File       string   `json:"file"`
 	Kind       string   `json:"kind"` // deb, deb-src, rpm
@@ -29,14 +29,15 @@ type Repository struct {
 	Components []string `json:"components,omitempty"`
 	Name       string   `json:"name,omitempty"` // of an RPM repository
 	Disabled   bool     `json:"disabled,omitempty"`
-	// SignedBy is the key files that alone may sign it. Empty: any key that the
-	// host trusts.
+	// SignedBy lists the only key files that may sign it. If empty, every key that
+	// the host trusts may.
 	SignedBy []string `json:"signed_by,omitempty"`
-	// Unsigned: taken without any signature.
+	// Unsigned is true if its packages are accepted without a signature.
 	Unsigned bool `json:"unsigned,omitempty"`
 }
 
-// LanguagePackage is what pip, npm, gem or composer put in a system place.
+// LanguagePackage is a package that pip, npm, gem or composer installed for the
+// whole system.
 type LanguagePackage struct {
 	Manager string `json:"manager"` // pip, npm, gem, composer
 	Name    string `json:"name"`
@@ -45,15 +46,15 @@ type LanguagePackage struct {
 }
 
 // Service is a systemd service or socket that is enabled, masked, active or
-// failed, one that is disabled although its distribution enables such, or a
-// script of SysV that starts at boot.
+// failed, or that is disabled although its distribution enables it; or a SysV
+// script that starts at boot.
 type Service struct {
 	Unit    string `json:"unit"`
-	Enabled string `json:"enabled,omitempty"` // as list-unit-files says: enabled, static, masked, …
+	Enabled string `json:"enabled,omitempty"` // as list-unit-files prints it: enabled, static, masked, …
 	Active  string `json:"active,omitempty"`  // active, inactive, failed; empty: systemd does not run
-	Package string `json:"package,omitempty"` // that brought the unit
-	File    string `json:"file,omitempty"`    // that defines it, where no package does
-	// Overrides is the files that change the unit.
+	Package string `json:"package,omitempty"` // the package that installed the unit
+	File    string `json:"file,omitempty"`    // the file that defines the unit, if no package does
+	// Overrides lists the files that change the unit.
 	Overrides []string `json:"overrides,omitempty"`
 }
 
@@ -77,10 +78,10 @@ type CronJob struct {
 	Cause    Cause  `json:"cause"`
 }
 
-// Program is an executable that runs, once for all its processes.
+// Program is a running executable; all its processes count as one.
 type Program struct {
 	Path   Text   `json:"path"`
-	Script Text   `json:"script,omitempty"` // what an interpreter runs
+	Script Text   `json:"script,omitempty"` // the script, if Path is an interpreter
 	User   string `json:"user,omitempty"`
 	Unit   string `json:"unit,omitempty"`
 	Cause  Cause  `json:"cause"`
@@ -92,31 +93,31 @@ type Listener struct {
 	Address  string `json:"address"`  // "0.0.0.0", "::", "*", "127.0.0.53%lo"
 	Port     int    `json:"port"`
 	Process  string `json:"process,omitempty"` // its name, never its arguments
-	Package  string `json:"package,omitempty"` // that brought the program
+	Package  string `json:"package,omitempty"` // the package that installed the program
 	Unit     string `json:"unit,omitempty"`
 	Cause    Cause  `json:"cause"`
 }
 
-// Connection is between this host and another, as seen while the host was
-// captured. Logins by SSH and connections within the host are left out.
+// Connection is a connection to another host that was open during the capture.
+// SSH logins and connections within the host are left out.
 type Connection struct {
 	Direction string `json:"direction"` // In, Out
 	Protocol  string `json:"protocol"`
 	Peer      string `json:"peer"` // address
 	Port      int    `json:"port"` // of the side that listens
 	Process   string `json:"process,omitempty"`
-	// Count is how many there were at once, in the sample that had more.
+	// Count is the number of such connections at once: the larger of two samples.
 	Count int `json:"count,omitempty"`
 }
 
-// Which side opened a connection.
+// Directions of a Connection.
 const (
-	In  = "in"
-	Out = "out"
+	In  = "in"  // the other host opened it
+	Out = "out" // this host opened it
 )
 
-// Cause is what a running thing comes from: what a rebuild needs to bring it
-// back. The zero Cause is unexplained.
+// Cause says what brings a listener, timer, job or program back on a rebuilt
+// host. The zero Cause is unexplained.
 type Cause struct {
 	Kind string `json:"kind"`           // ByPackage, …; empty: unexplained
 	Name string `json:"name,omitempty"` // of the package, release, container or file
@@ -128,19 +129,19 @@ const (
 	ByRelease   = "release"
 	ByContainer = "container"
 	ByFile      = "file"     // its contents or hash are in the inventory
-	ByKernel    = "kernel"   // a socket of the kernel itself
+	ByKernel    = "kernel"   // a socket that the kernel itself opened
 	ByLanguage  = "language" // a package of pip, npm, gem or composer
 )
 
 // Explained reports whether there is a cause.
 func (c Cause) Explained() bool { return c.Kind != "" }
 
-// Coverage counts what runs, and what of it no captured thing explains: the
-// number that tells whether a rebuild would be whole.
+// Coverage counts the listeners, programs, timers and jobs, and those that have a
+// Cause. A rebuilt host would lack the rest.
 type Coverage struct {
 	Total     int `json:"total"`
 	Explained int `json:"explained"`
-	// Unexplained lists the rest: "listener tcp 0.0.0.0:9000 (worker)".
+	// Unexplained lists those without a Cause: "listener tcp 0.0.0.0:9000 (worker)".
 	Unexplained []string `json:"unexplained,omitempty"`
 }
 
@@ -164,11 +165,10 @@ type Image struct {
 	Engine string `json:"engine"`
 	Name   string `json:"name"` // repository:tag
 	ID     string `json:"id"`
-	Digest string `json:"digest,omitempty"` // in the registry; none: built here
+	Digest string `json:"digest,omitempty"` // in the registry; empty: built on the host
 }
 
-// Compose is a compose file that containers came from, or that lies in a chosen
-// root.
+// Compose is a compose file below one of the folders of applications.
 type Compose struct {
 	File     Text     `json:"file"`
 	Services []string `json:"services,omitempty"`
@@ -178,12 +178,12 @@ type Compose struct {
 // Release is a version of an application.
 type Release struct {
 	Path Text `json:"path"`
-	// Kind is how it was put there: git, current (a link to one of many
-	// releases), composer, npm, python, ruby.
+	// Kind is how the release was deployed: git, current (a link to one of many
+	// releases), composer, npm, python, ruby, procfile.
 	Kind     string `json:"kind"`
 	Version  string `json:"version,omitempty"`  // commit, or name of the release
 	Remote   string `json:"remote,omitempty"`   // without a login
-	Previous int    `json:"previous,omitempty"` // other releases that are kept
+	Previous int    `json:"previous,omitempty"` // number of other releases beside it
 }
 
 // VirtualHost is a site of nginx, Apache or HAProxy.
@@ -194,11 +194,11 @@ type VirtualHost struct {
 	Names   []string `json:"names,omitempty"`
 	Listen  []string `json:"listen,omitempty"`
 	Root    string   `json:"root,omitempty"`
-	Proxies []string `json:"proxies,omitempty"` // where it passes requests on to
+	Proxies []string `json:"proxies,omitempty"` // the servers that it passes requests to
 	TLS     bool     `json:"tls,omitempty"`
 }
 
-// Certificate is a TLS certificate in a file, or the first of a chain there.
+// Certificate is a TLS certificate in a file, or the first of the chain in it.
 type Certificate struct {
 	File     Text     `json:"file"`
 	Subject  string   `json:"subject"`
@@ -210,10 +210,10 @@ type Certificate struct {
 	SelfMade bool     `json:"self_signed,omitempty"`
 }
 
-// String is "47 of 50": how much of what runs is explained.
+// String returns the explained share, such as "47 of 50".
 func (c Coverage) String() string { return fmt.Sprintf("%d of %d", c.Explained, c.Total) }
 
-// String is "package nginx", or "unexplained".
+// String returns the cause, such as "package nginx", or "unexplained".
 func (c Cause) String() string {
 	if !c.Explained() {
 		return "unexplained"

@@ -1,16 +1,8 @@
 package inventory
 
-import (
-	"strings"
-)
+import "strings"
 
-// LoginShell reports whether a user can log in.
-func (a Account) LoginShell() bool {
-	return !strings.HasSuffix(a.Shell, "nologin") && !strings.HasSuffix(a.Shell, "/false") && !strings.HasSuffix(a.Shell, "/sync")
-}
-
-// Account is a user of the host. Whether it has a password is known, the
-// password's hash never read.
+// Account is a user of the host. The hash of its password is never read.
 type Account struct {
 	Name   string   `json:"name"`
 	UID    int      `json:"uid"`
@@ -19,8 +11,13 @@ type Account struct {
 	Shell  string   `json:"shell"`
 	Gecos  string   `json:"gecos,omitempty"`
 	Groups []string `json:"groups,omitempty"` // besides the primary one
-	// Password is "set", "locked", "none" (anyone may log in) or empty: unknown.
+	// Password is "set", "locked", "none" (anyone may log in), or empty if unknown.
 	Password string `json:"password,omitempty"`
+}
+
+// LoginShell reports whether the user's shell lets it log in.
+func (a Account) LoginShell() bool {
+	return !strings.HasSuffix(a.Shell, "nologin") && !strings.HasSuffix(a.Shell, "/false") && !strings.HasSuffix(a.Shell, "/sync")
 }
 
 // Group is a group of users.
@@ -30,36 +27,36 @@ type Group struct {
 	Members []string `json:"members,omitempty"`
 }
 
-// AuthorizedKey may log in as a user.
+// AuthorizedKey is an SSH key that may log in as a user.
 type AuthorizedKey struct {
 	User        string `json:"user"`
 	File        Text   `json:"file"`
 	Line        int    `json:"line"`
 	Kind        string `json:"kind"`        // "ssh-ed25519"
 	Fingerprint string `json:"fingerprint"` // "SHA256:…"
-	// Public is the key itself, which is no secret, without comment: "ssh-ed25519
-	// AAAA…". Inventories of older programs lack it.
+	// Public is the public key without its comment: "ssh-ed25519 AAAA…".
+	// Inventories of older programs lack it.
 	Public  string `json:"public,omitempty"`
 	Comment string `json:"comment,omitempty"`
 	Options string `json:"options,omitempty"` // without secrets
 }
 
-// KernelSettings is what was changed of the kernel.
+// KernelSettings holds the kernel's settings that were changed on the host.
 type KernelSettings struct {
-	// Settings are those that a file sets, with the value that holds now, and a
-	// few that matter to every server.
+	// Settings lists the settings that a file sets, with their present values, and
+	// a few that matter to every server.
 	Settings   []Sysctl `json:"sysctl,omitempty"`
 	Modules    []string `json:"modules,omitempty"`      // loaded
 	Persistent []string `json:"modules_load,omitempty"` // loaded by configuration
 	Limits     []Limit  `json:"limits,omitempty"`
-	Security   []string `json:"security,omitempty"` // selinux, apparmor: the one in force
+	Security   []string `json:"security,omitempty"` // the module in force: selinux, apparmor
 }
 
 // Sysctl is a setting of the kernel.
 type Sysctl struct {
 	Key   string `json:"key"`
-	Value string `json:"value,omitempty"` // now
-	Set   string `json:"set,omitempty"`   // by File
+	Value string `json:"value,omitempty"` // the present value
+	Set   string `json:"set,omitempty"`   // the value that File sets
 	File  string `json:"file,omitempty"`
 }
 
@@ -72,7 +69,7 @@ type Limit struct {
 	Value  string `json:"value"`
 }
 
-// Network is how the host is connected.
+// Network holds the host's names, addresses, routes and resolver.
 type Network struct {
 	Hostname   string      `json:"hostname"`
 	FQDN       string      `json:"fqdn,omitempty"`
@@ -89,10 +86,10 @@ type Interface struct {
 	MAC       string   `json:"mac,omitempty"`
 	MTU       int      `json:"mtu,omitempty"`
 	Up        bool     `json:"up"`
-	Addresses []string `json:"addresses,omitempty"` // with the length of the prefix
+	Addresses []string `json:"addresses,omitempty"` // with the prefix length: "10.0.0.5/24"
 }
 
-// Resolver is resolv.conf(5).
+// Resolver holds the settings of resolv.conf(5).
 type Resolver struct {
 	Servers []string `json:"servers,omitempty"`
 	Search  []string `json:"search,omitempty"`
@@ -106,22 +103,24 @@ type HostsLine struct {
 	Names   []string `json:"names"`
 }
 
-// RuleSet is the rules of one firewall, as its own tool prints them, without
+// RuleSet holds the rules of one firewall as its own tool prints them, without
 // counters.
 type RuleSet struct {
 	Tool  string   `json:"tool"` // nftables, iptables, ip6tables, ufw, firewalld
 	Rules []string `json:"rules"`
 }
 
-// TimeSettings is how the host keeps time.
+// TimeSettings describes how the host keeps time.
 type TimeSettings struct {
 	Zone         string   `json:"zone,omitempty"` // "Europe/Berlin"
 	Synchronized *bool    `json:"synchronized,omitempty"`
 	Servers      []string `json:"ntp_servers,omitempty"`
-	// Off is how far the host's clock is from that of who captured it, in
-	// seconds; 0 for less than ClockSlack, which the network could explain.
+	// Off is how many seconds the host's clock is ahead of the clock of the
+	// capturing program; negative if behind. Less than ClockSlack counts as 0: the
+	// network could explain it.
 	Off int64 `json:"clock_off_seconds,omitempty"`
 }
 
-// ClockSlack is in seconds; see TimeSettings.Off.
+// ClockSlack is the difference of clocks, in seconds, from which TimeSettings.Off
+// is set.
 const ClockSlack = 5

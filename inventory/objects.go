@@ -10,16 +10,17 @@ import (
 	"regexp"
 )
 
-// Objects is a folder of file contents without secrets, each under the hash of
-// itself: equal files of many hosts are kept once.
+// Objects is a folder of file contents without secrets. Each file is named by the
+// SHA-256 of its contents, so equal files of many hosts are stored once.
 type Objects struct{ dir string }
 
-// NewObjects returns the folder; it is made when something is put there.
+// NewObjects returns the store in dir. Put creates the folder.
 func NewObjects(dir string) *Objects { return &Objects{dir: dir} }
 
 var objectName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// Put keeps contents and returns their name. What is there already stays.
+// Put stores contents and returns their name, the SHA-256 in hexadecimal. It
+// writes nothing if they are stored already.
 func (o *Objects) Put(contents []byte) (string, error) {
 	sum := sha256.Sum256(contents)
 	name := hex.EncodeToString(sum[:])
@@ -36,10 +37,11 @@ func (o *Objects) Put(contents []byte) (string, error) {
 	return name, nil
 }
 
-// Get returns what Put kept under name. It is checked against its name.
+// Get returns the contents that Put stored under name. It fails if the file was
+// changed since, which its name proves.
 func (o *Objects) Get(name string) ([]byte, error) {
 	if !objectName.MatchString(name) {
-		return nil, fmt.Errorf("read contents: %q is no name of any", name)
+		return nil, fmt.Errorf("read contents: %q is no name of contents", name)
 	}
 	contents, err := os.ReadFile(filepath.Join(o.dir, name[:2], name))
 	if err != nil {

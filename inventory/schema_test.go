@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const schemaFile = "../docs/inventory.schema.json"
 
-// schemaOf makes a JSON Schema (draft 2020-12) of a type.
+// schemaOf returns the JSON Schema (draft 2020-12) of a type.
 func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
@@ -43,7 +43,7 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 		return map[string]any{"type": "string"}
 	case reflect.Struct:
 		if _, done := defs[t.Name()]; !done {
-			defs[t.Name()] = nil // it may hold itself
+			defs[t.Name()] = nil // ends the recursion of a type that contains itself
 			properties, required := map[string]any{}, []string{}
 			for i := range t.NumField() {
 				name, rest, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
@@ -62,7 +62,7 @@ func schemaOf(t reflect.Type, defs map[string]any) map[string]any {
 	panic("no schema of " + t.String())
 }
 
-// TestSchema: docs/inventory.schema.json says what the Go types say.
+// docs/inventory.schema.json describes the Go types.
 func TestSchema(t *testing.T) {
 	defs := map[string]any{}
 	schema := schemaOf(reflect.TypeFor[Host](), defs)
@@ -81,7 +81,7 @@ func TestSchema(t *testing.T) {
 	require.Equal(t, string(want), string(got), "run: go test ./inventory -run TestSchema -update")
 }
 
-// TestSchemaFits: a captured host is valid, and a wrong one is not.
+// A captured host is valid by the schema, also with a newer field; a wrong one is not.
 func TestSchemaFits(t *testing.T) {
 	text, err := os.ReadFile(schemaFile)
 	require.NoError(t, err)

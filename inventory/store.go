@@ -20,8 +20,9 @@ import (
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-// Save writes the inventory of a host to dir/NAME.json (mode 0600), whole or
-// not at all. dir is made if needed (mode 0700).
+// Save writes the inventory of a host to dir/NAME.json (mode 0600), whole or not
+// at all. It creates dir if needed (mode 0700), and refuses a name that is no
+// plain file name.
 func Save(dir string, host *Host) error {
 	if !hostName.MatchString(host.Name) {
 		return fmt.Errorf("save inventory: %q is no name of a host", host.Name)
@@ -47,7 +48,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// writeFile replaces dir/name so that a crash leaves the old or the new one.
+// writeFile replaces dir/name. A crash leaves the old file or the new one, never
+// a part.
 func writeFile(dir, name string, data []byte) (err error) {
 	f, err := os.CreateTemp(dir, "."+name+".*") // mode 0600
 	if err != nil {
@@ -72,8 +74,8 @@ func writeFile(dir, name string, data []byte) (err error) {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Load reads the inventories that Save wrote to dir, by name. A dir that does
-// not exist has none.
+// Load reads all inventories that Save wrote to dir, sorted by name. It returns
+// none if dir does not exist, and fails if one of the files cannot be read.
 func Load(dir string) ([]*Host, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -94,7 +96,9 @@ func Load(dir string) ([]*Host, error) {
 	return hosts, nil
 }
 
-// LoadFile reads the inventory of one host from a file that Save wrote.
+// LoadFile reads the inventory of one host from a file that Save wrote. Fields of
+// a newer version are listed in Host.Unknown. It fails, with a hint, if the file
+// is damaged or of a version that this program cannot read.
 func LoadFile(file string) (*Host, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -128,7 +132,8 @@ func LoadFile(file string) (*Host, error) {
 	return host, nil
 }
 
-// unknownFields lists the fields of a JSON value that a type has not, each once.
+// unknownFields lists the fields of a JSON value that a type lacks, each once, as
+// paths such as "packages.flavour".
 func unknownFields(value any, t reflect.Type, at string) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()

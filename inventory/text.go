@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Printable replaces what is no printable character by its escape: a name from
-// a host can neither drive a terminal nor turn what stands beside it around.
+// Printable replaces characters that are not printable by their escapes, so that
+// a name from a host can neither control a terminal nor reverse the text beside it.
 func Printable(s string) string {
 	q := strconv.Quote(s)
 	q = q[1 : len(q)-1]
 	return plainQuotes.Replace(q)
 }
 
-// plainQuotes undoes what strconv.Quote does for a literal only.
+// plainQuotes undoes the escapes that strconv.Quote adds for a Go literal only.
 var plainQuotes = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // Text is a name of any bytes. In JSON it is a string where it is UTF-8, else

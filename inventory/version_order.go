@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// CompareVersions orders two versions as dpkg does, see deb-version(7), with
-// which RPM's order agrees but for the caret: negative where a is the older.
+// CompareVersions compares two package versions in dpkg's order, see
+// deb-version(7): negative if a is older, 0 if they are equal. RPM's order is the
+// same except for the caret.
 func CompareVersions(a, b string) int {
 	epochA, restA := splitEpoch(a)
 	epochB, restB := splitEpoch(b)
@@ -29,7 +30,8 @@ func splitRevision(version string) (upstream, packaging string) {
 	return version, ""
 }
 
-// order compares parts that are no digits and parts that are, in turn.
+// compareParts compares two parts of versions: it takes runs of characters that
+// are not digits and runs of digits in turn, the latter as numbers.
 func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
@@ -48,8 +50,8 @@ func compareParts(a, b string) int {
 	return 0
 }
 
-// weight orders what a part begins with: a tilde comes before the end, which
-// comes before letters, which come before the rest.
+// characterWeight ranks the first character of text: a tilde, then the end of the
+// text, then letters, then all else.
 func characterWeight(text string) int {
 	switch {
 	case text == "" || isDigit(text[0]):
@@ -64,7 +66,7 @@ func characterWeight(text string) int {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// digits is the number that text begins with.
+// leadingDigits returns the digits that text begins with.
 func leadingDigits(text string) string {
 	end := 0
 	for end < len(text) && isDigit(text[end]) {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestVersionOrder: versions are in dpkg's order.
+// CompareVersions orders versions as dpkg does.
 func TestVersionOrder(t *testing.T) {
 	_, err := exec.LookPath("dpkg")
 	require.NoError(t, err, "dpkg is on every Debian")

@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// accounts reads passwd(5) and group(5), and whether there is a password.
+// accounts reads passwd(5), group(5), and whether each user has a password.
 func (p *parser) accounts() {
 	p.parse("accounts", func(text string) error {
 		users, groups, ok := strings.Cut(text, "\n\n")
@@ -46,7 +46,7 @@ func (p *parser) passwd(text string) error {
 	for _, line := range lines(text) {
 		f := strings.Split(line, ":")
 		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") || strings.HasPrefix(line, "#") {
-			continue // NIS
+			continue // an entry of NIS, or a comment
 		}
 		if len(f) != 7 {
 			return fmt.Errorf("%.60q is no user", line)
@@ -97,16 +97,17 @@ func (p *parser) group(text string) error {
 	return nil
 }
 
-// byNumber is a user in sudoers(5) who is named by number, not a comment.
+// userByNumber matches a rule of sudoers(5) that names its user by number. It
+// begins like a comment and is none.
 var userByNumber = regexp.MustCompile(`^#\d`)
 
-// sudo reads sudoers(5): every line that is a rule or setting.
+// sudo reads every rule and setting of sudoers(5).
 func (p *parser) sudo() {
 	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		if file != "/etc/sudoers" && !strings.HasPrefix(file, "/etc/sudoers.d/") {
 			continue
 		}
-		var rule string // of a rule that goes on in the next line
+		var rule string // joined from lines that end with a backslash
 		for i, line := range strings.Split(p.contents[file], "\n") {
 			line = strings.TrimSpace(line)
 			if rule += line; strings.HasSuffix(rule, `\`) {

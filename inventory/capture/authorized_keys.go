@@ -13,18 +13,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory/redact"
 )
 
-// usualKeys is where sshd looks for keys unless its configuration says otherwise.
+// defaultKeyFiles are the files that sshd reads keys from unless its
+// configuration names others.
 var defaultKeyFiles = []string{".ssh/authorized_keys", ".ssh/authorized_keys2"}
 
-// sshd reads the lines of sshd_config(5) that say where keys are. Of what they
-// say to everybody the first holds; what a Match says to some counts besides.
+// sshd reads the lines of sshd_config(5) that name files of keys. Outside of Match
+// blocks the first such line holds, as in sshd. The files of all Match blocks are
+// added to it.
 func (p *parser) sshd(text string) error {
 	var all, some []string
 	match := false
 	for _, line := range lines(text) {
 		key, value := setting(line)
 		switch strings.ToLower(key) {
-		case "file": // no setting: the next one begins
+		case "file": // the script's mark that the next file begins
 			match = false
 		case "match":
 			match = !strings.EqualFold(value, "all")
@@ -48,7 +50,7 @@ func (p *parser) sshd(text string) error {
 	return nil
 }
 
-// setting takes a line of sshd_config(5) apart: "Key value" or "Key=value".
+// setting splits a line of sshd_config(5): "Key value" or "Key=value".
 func setting(line string) (key, value string) {
 	line = strings.TrimSpace(line)
 	end := strings.IndexAny(line, " \t=")
@@ -58,11 +60,11 @@ func setting(line string) (key, value string) {
 	return line[:end], strings.ReplaceAll(strings.Trim(line[end:], " \t="), `"`, "")
 }
 
-// firstPerson is the first number of accounts that are people's.
+// firstPersonUID is the first user ID that Debian and RHEL give to people.
 const firstPersonUID = 1000
 
-// keyFilesOf are the places of the keys by which a user may log in. One without
-// a shell may still copy files, where sshd serves those itself.
+// keyFilesOf returns the files of the keys that a user may log in with. A person's
+// account without a shell is included: sshd may serve files to it.
 func (p *parser) keyFilesOf(u inventory.Account) []string {
 	if !u.LoginShell() && u.UID < firstPersonUID || !strings.HasPrefix(u.Home, "/") {
 		return nil
@@ -81,13 +83,13 @@ func (p *parser) keyFilesOf(u inventory.Account) []string {
 	return files
 }
 
-// isKeyFile reports whether a file holds keys and nothing else, by its name.
+// isKeyFile reports by its name whether a file holds only authorized keys.
 func isKeyFile(name string) bool {
 	return slices.ContainsFunc(defaultKeyFiles, func(k string) bool { return strings.HasSuffix(name, "/"+k) })
 }
 
-// missKeys notes whose authorized keys a plain login may not look for: all
-// others' but its own.
+// addMissingKeyFiles lists the files of keys that a login other than root may not
+// look for: those of all users but its own.
 func (p *parser) addMissingKeyFiles() {
 	if p.host.AsRoot() {
 		return
@@ -101,7 +103,7 @@ func (p *parser) addMissingKeyFiles() {
 	}
 }
 
-// authorizedKeys reads who may log in by key; see sshd(8).
+// authorizedKeys reads the keys that users may log in with; see sshd(8).
 func (p *parser) authorizedKeys() {
 	for _, u := range p.host.Users {
 		for _, file := range p.keyFilesOf(u) {
@@ -118,8 +120,8 @@ func (p *parser) authorizedKeys() {
 	}
 }
 
-// authorizedKey reads a line. Its options and comment may hold secrets, the key
-// is none: it is what the host shows to everybody who may log in.
+// authorizedKey reads a line. Its options and comment may hold secrets. The key is
+// kept as it is: a public key is no secret.
 func (p *parser) authorizedKey(user, file string, number int, line string) error {
 	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
@@ -131,7 +133,7 @@ func (p *parser) authorizedKey(user, file string, number int, line string) error
 		clean, found := p.keyOption(option)
 		options[i], secrets = clean, append(secrets, found...)
 	}
-	if !p.isConfiguration(file) { // or its contents give them away
+	if !p.isConfiguration(file) { // else storeContents lists them
 		for _, s := range secrets {
 			p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: inventory.Text(file), Line: number, Kind: s.Kind, Key: s.Key, Token: s.Token})
 		}
@@ -143,8 +145,8 @@ func (p *parser) authorizedKey(user, file string, number int, line string) error
 	return nil
 }
 
-// keyOption takes the secrets out of an option: of a command, or of a variable
-// whose value goes on to the closing quote. Quotes within are escaped.
+// keyOption redacts the secrets in an option, which may be a command or a
+// variable. A quoted value ends at the closing quote; quotes in it are escaped.
 func (p *parser) keyOption(option string) (string, []redact.Finding) {
 	name, quoted, _ := strings.Cut(option, "=")
 	if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {

@@ -21,12 +21,12 @@ import (
 )
 
 const (
-	// patience is how long a host is one of those that are captured side by side:
-	// one that takes longer goes on, and lets the next begin.
+	// slotTimeout is how long a host keeps its slot (see Options.AtOnce). The capture
+	// of a slower host continues without a slot, so that the next host can begin.
 	slotTimeout = 30 * time.Second
-	// captureTimeout bounds the capture of a host; each section has a limit of its own.
+	// captureTimeout limits the capture of a host. Each section has a limit of its own.
 	captureTimeout = 30 * time.Minute
-	// maxAnswer bounds a host's answer, in bytes.
+	// maxAnswer is the largest answer of a host, in bytes.
 	maxAnswer = 256 << 20
 )
 
@@ -34,56 +34,56 @@ const (
 type Target struct {
 	Host  remote.Host
 	Roles []string
-	// Files are absolute paths of files and folders, listed with all below them
-	// on the same file system.
+	// Files are absolute paths of files and folders. Folders are listed with all
+	// below them on the same file system.
 	Files []string
-	// Roots are folders of applications besides the usual ones; releases and
-	// compose files are looked for below them.
+	// Roots are folders of applications, besides the usual ones, that are searched
+	// for releases and compose files.
 	Roots []string
-	// MySQL is how the server on the host is asked; nil: as root at its usual
-	// socket, if there is one.
+	// MySQL is the server on the host; nil: root's login at the usual socket, if
+	// that exists.
 	MySQL *MySQLTarget
-	// Deep also checks every packaged file against its package and asks for each
-	// package's origin where that is slow: minutes of the host's time.
+	// Deep also checks every packaged file against its package, and reads each
+	// package's origin where that is slow. It takes minutes of the host's time.
 	Deep bool
 
-	onlySections  []string // sections; nil: all
-	mysqlExpected bool     // the caller knows of a server, so that none is missing
+	onlySections  []string // names of sections, for tests; nil: all
+	mysqlExpected bool     // the caller named a server: its absence is listed in Missing
 }
 
-// MySQLTarget is a server on the host itself. The login has no password but
-// what the host's own client configuration has; root's unix_socket login needs
-// none.
+// MySQLTarget is a MySQL or MariaDB server on the host itself. The only password
+// used is that of the host's own client configuration; root's unix_socket login
+// needs none.
 type MySQLTarget struct {
 	Socket string // default /run/mysqld/mysqld.sock
 	User   string // default root
 }
 
-// Options is what all captures of a site share.
+// Options are the settings that all captures of a site share.
 type Options struct {
-	// AtOnce is how many hosts are captured side by side; at least 1. Those that
-	// are being connected to do not count, nor those that take very long: a host
-	// that is dead or hangs holds up no other.
+	// AtOnce is how many hosts are captured at the same time; at least 1. A host
+	// that is being connected to does not count, nor one that takes longer than 30
+	// seconds: a host that is dead or hangs does not delay the others.
 	AtOnce int
-	// Redactor takes the secrets out; it is required.
+	// Redactor redacts secrets. It is required.
 	Redactor *redact.Redactor
-	// Objects keeps the contents of configuration files, without secrets; nil:
-	// they are read, and not kept.
+	// Objects stores the contents of configuration files, without secrets; nil:
+	// they are read and not stored.
 	Objects *inventory.Objects
 }
 
-// Result is the inventory of one host, or why there is none.
+// Result is the inventory of one host, or the error of its capture.
 type Result struct {
 	Name string
 	Host *inventory.Host // nil with Err
 	Err  error
 }
 
-// Hosts takes the inventory of hosts, each in two round trips: facts, then
-// the contents of the files that the facts name. The results are in the order
-// of hosts; one that fails does not hold up the others. What a host could not
-// tell is in its Missing list. It changes nothing on the hosts: its temporary
-// folder is gone afterwards.
+// Hosts captures the inventory of hosts, each in two round trips: one script, then
+// an archive of the files that its answer names. The results are in the order of
+// hosts; a host that fails does not stop the others. What could not be read of a
+// host is in its Missing list. Hosts changes nothing on the hosts: the script
+// removes its temporary folder.
 func Hosts(ctx context.Context, hosts []Target, o Options) []Result {
 	results := make([]Result, len(hosts))
 	slots := make(chan struct{}, max(o.AtOnce, 1))
@@ -102,7 +102,7 @@ func Hosts(ctx context.Context, hosts []Target, o Options) []Result {
 	return results
 }
 
-// captureInTurn connects, and captures the host when there is a slot.
+// captureInSlot connects to a host, waits for a slot and captures the host.
 func captureInSlot(ctx context.Context, slots chan struct{}, target Target, o Options) (*inventory.Host, error) {
 	if c, ok := target.Host.(remote.Connector); ok {
 		if err := c.Connect(ctx); err != nil {
@@ -165,8 +165,8 @@ func captureHost(ctx context.Context, target Target, o Options) (*inventory.Host
 	return p.host, nil
 }
 
-// ask runs the script as root, or as the login itself where that cannot become
-// root: it returns the host as it answered.
+// runScript runs the script as root, or as the login itself if that cannot become
+// root. It returns the host to use for further commands.
 func runScript(ctx context.Context, host remote.Host, script string, answer io.Writer) (remote.Host, error) {
 	err := host.Run(ctx, script, nil, answer)
 	if login, ok := host.(remote.Login); ok && errors.Is(err, remote.ErrSudo) {
@@ -176,8 +176,7 @@ func runScript(ctx context.Context, host remote.Host, script string, answer io.W
 	return host, err
 }
 
-// asLogin is a host whose login cannot become root: it is asked for what the
-// login may see.
+// loginHost is a host whose login cannot become root. Commands run as the login.
 type loginHost struct {
 	remote.Host
 	login remote.Login
@@ -188,7 +187,7 @@ func (a loginHost) Run(ctx context.Context, script string, stdin io.Reader, stdo
 	return a.login.RunAsLogin(ctx, script, stdin, stdout)
 }
 
-// contentsMissing says why there are no contents.
+// contentsMissing returns why the contents of files could not be read.
 func contentsMissing(err error) inventory.Missing {
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
@@ -197,7 +196,7 @@ func contentsMissing(err error) inventory.Missing {
 	return inventory.Missing{What: "contents", Reason: inventory.Failed, Detail: lastLine(err.Error())}
 }
 
-// withDefaults fills in where a MySQL server is asked.
+// withDefaults returns the target with the default socket and user of MySQL.
 func (t Target) withDefaults() Target {
 	m := MySQLTarget{}
 	if t.MySQL != nil {
@@ -214,7 +213,7 @@ func (t Target) withDefaults() Target {
 	return t
 }
 
-// limitedBuffer refuses what a sane host would not send.
+// limitedBuffer is a buffer that refuses more than maxAnswer bytes.
 type limitedBuffer struct{ bytes.Buffer }
 
 // Write implements io.Writer.

@@ -1,9 +1,9 @@
-# Sent to each host: reads, and answers with framed sections:
-#   status NAME STATUS          for each section
-#   sizes                       and what wc says of each section's output and errors
-#   data                        and these, one after the other
-# so that any byte in any name survives. Status 90: something that it needs is
-# absent; 91: left out on purpose.
+# The script that is sent to each host. It only reads, and answers with framed sections:
+#   status NAME STATUS          a line for each section
+#   sizes                       then the output of wc for each section's output and errors
+#   data                        then the outputs and errors, one after the other
+# The sizes keep any byte in any name intact. Status 90: something that the section
+# needs is absent; 91: it was left out on purpose.
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH mysql_socket mysql_user deep dir
@@ -19,7 +19,7 @@ child=
 trap 'rm -rf "$dir"' EXIT
 trap '[ -z "$child" ] || kill "$child" 2>/dev/null; exit 143' HUP INT TERM
 
-# The host's own work comes first.
+# The host's own work has priority.
 renice -n 10 -p $$ >/dev/null 2>&1
 ionice -c 2 -n 7 -p $$ 2>/dev/null
 
@@ -31,7 +31,7 @@ else
 	limited() { shift; exec "$@"; }
 fi
 
-# run NAME SECONDS SCRIPT [ARGUMENT...] runs a section.
+# run NAME SECONDS SCRIPT [ARGUMENT...] runs a section with a time limit.
 run() {
 	name=$1 seconds=$2 body=$prelude$3
 	shift 3
@@ -42,14 +42,14 @@ run() {
 	child=
 	files="$files $dir/$name.out $dir/$name.err"
 }
-# quick NAME SCRIPT runs a section that only reads what the kernel or a local
-# file says: it needs no limit, and no shell of its own.
+# quick NAME SCRIPT runs a section that only reads local files or the kernel. It
+# needs no time limit and no shell of its own.
 quick() {
 	(eval "$prelude$2") >"$dir/$1.out" 2>"$dir/$1.err"
 	echo "status $1 $?"
 	files="$files $dir/$1.out $dir/$1.err"
 }
-# skip NAME WHY leaves a section out: what it needs is not there.
+# skip NAME WHY answers for a section whose program or server is absent.
 skip() {
 	: >"$dir/$1.out"
 	echo "$2" >"$dir/$1.err"

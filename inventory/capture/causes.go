@@ -8,8 +8,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// cause says what brings a running program back: its container, or whatever
-// brings the script that it runs, or the program itself.
+// causeOfProcess returns what brings a process back on a rebuilt host: its
+// container, or the cause of the script that it runs, or of its executable.
 func (p *parser) causeOfProcess(exe, script, container string) inventory.Cause {
 	if container != "" {
 		for _, c := range p.host.Containers {
@@ -23,12 +23,12 @@ func (p *parser) causeOfProcess(exe, script, container string) inventory.Cause {
 		return p.causeOfPath(script)
 	}
 	if script != "" && !strings.HasPrefix(script, "module ") {
-		return inventory.Cause{} // relative to a folder that is not known
+		return inventory.Cause{} // relative to an unknown folder
 	}
 	return p.causeOfPath(exe)
 }
 
-// causeOfPath says what brings a file back.
+// causeOfPath returns what brings a file back on a rebuilt host.
 func (p *parser) causeOfPath(path string) inventory.Cause {
 	if path == "" {
 		return inventory.Cause{}
@@ -52,7 +52,7 @@ func (p *parser) causeOfPath(path string) inventory.Cause {
 	return inventory.Cause{}
 }
 
-// explain counts what runs and what explains it.
+// countCoverage counts the listeners, programs, timers and jobs, and their causes.
 func (p *parser) countCoverage() {
 	c := inventory.Coverage{}
 	count := func(cause inventory.Cause, format string, args ...any) {

@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// certificates reads pairs of a path and the certificates in that file.
+// certificates reads records of a path and the certificates in that file.
 func (p *parser) certificates(text string) error {
 	for _, r := range records(text, 2) {
 		block, _ := pem.Decode([]byte(r[1]))
@@ -26,7 +26,7 @@ func (p *parser) certificates(text string) error {
 			continue
 		}
 		if c.IsCA && p.owner(r[0]) != "" {
-			continue // a package's own trust
+			continue // a trusted authority that a package installed
 		}
 		sum := sha256.Sum256(c.Raw)
 		cert := inventory.Certificate{

@@ -10,8 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// configuration finds the files that make this host differ from one with the
-// same packages: those of a package that were changed, and those of none.
+// configuration lists the files that set this host apart from one with the same
+// packages: changed files of packages, and files of no package.
 func (p *parser) configuration() {
 	listed, _ := p.section("tree")
 	p.addMissingPaths("tree", listed)
@@ -23,7 +23,7 @@ func (p *parser) configuration() {
 		}
 		p.tree[string(file.Path)] = &file
 	}
-	generated := p.generatedFiles()
+	generated := p.readGeneratedFiles()
 	hashed, _ := p.section("tree-sums")
 	p.addMissingPaths("tree-sums", hashed)
 	sums := parseSums(string(hashed.out))
@@ -52,13 +52,13 @@ func (p *parser) configuration() {
 	p.addVerified()
 }
 
-// usual reports whether a folder is as mkdir makes it, or is one where files
-// are looked for.
+// isOrdinaryFolder reports whether a folder is as root's mkdir makes it, or is one
+// of treeRoots.
 func isOrdinaryFolder(f *inventory.File) bool {
 	return f.Mode == "0755" && f.UID == 0 && f.GID == 0 || slices.Contains(treeRoots, string(f.Path))
 }
 
-// changed reports whether a file of a package is not as the package brought it.
+// changed reports whether a file differs from the one that its package installed.
 func (p *parser) changed(name string, md5s, sums map[string]string) bool {
 	if want := p.conffiles[name]; want != "" {
 		have := md5s[name]
@@ -73,8 +73,8 @@ func (p *parser) changed(name string, md5s, sums map[string]string) bool {
 
 var verifyLine = regexp.MustCompile(`^([?.SM5DLUGTPc]{8,9}|missing)\s+(?:([cdglra])\s+)?(/.*)$`)
 
-// verified adds what the package manager itself found changed outside of /etc;
-// only a deep capture asks it.
+// addVerified adds the files outside of treeRoots that the package manager itself
+// found changed. Only a deep capture asks it.
 func (p *parser) addVerified() {
 	if !p.target.Deep {
 		return
@@ -96,13 +96,13 @@ func (p *parser) addVerified() {
 	})
 }
 
-// configured reports whether a file is part of the configuration that was captured.
+// isConfiguration reports whether a file is in Host.Configuration.
 func (p *parser) isConfiguration(name string) bool {
 	_, ok := slices.BinarySearchFunc(p.host.Configuration, inventory.Text(name), func(f inventory.File, n inventory.Text) int { return cmp.Compare(f.Path, n) })
 	return ok
 }
 
-// named reports whether a file is one of those that the config names.
+// isListed reports whether a file is in Host.Files.
 func (p *parser) isListed(name string) bool {
 	_, ok := slices.BinarySearchFunc(p.host.Files, inventory.Text(name), func(f inventory.File, n inventory.Text) int { return cmp.Compare(f.Path, n) })
 	return ok

@@ -13,7 +13,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// inspected is what the engine's template prints of a container.
+// inspectedContainer is what the script's template prints of a container.
 type inspectedContainer struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
@@ -71,7 +71,7 @@ func (c inspectedContainer) container(engine string) inventory.Container {
 	return m
 }
 
-// composeFiles reads what the compose files name.
+// composeFiles reads the services and images of the compose files.
 func (p *parser) composeFiles() {
 	for i := range p.host.Compose {
 		c := &p.host.Compose[i]

@@ -24,20 +24,20 @@ var contentsScript string
 const (
 	// maxContent is the largest file that is fetched, in bytes.
 	maxContent = 256 << 10
-	// maxContents bounds how many files of a host are fetched.
+	// maxContents is how many files of a host are fetched at most.
 	maxContents = 5000
 )
 
-// readAlways are files that are parsed, changed or not.
+// alwaysFetched matches files that are parsed even if they are unchanged.
 var alwaysFetched = regexp.MustCompile(`^/etc/(sudoers|sudoers\.d/[^/]+|crontab|anacrontab|cron\.d/[^/]+|fstab|hosts|sysctl\.conf|sysctl\.d/[^/]+\.conf|` +
 	`security/limits\.conf|security/limits\.d/[^/]+\.conf|modules|modules-load\.d/[^/]+\.conf|chrony/.*|chrony\.conf|ntp\.conf|ntpsec/ntp\.conf|systemd/timesyncd\.conf(\.d/[^/]+)?|` +
 	`apt/sources\.list|apt/sources\.list\.d/[^/]+|apt/preferences(\.d/[^/]+)?|yum\.repos\.d/[^/]+\.repo|dnf/plugins/versionlock\.list|nginx/.*|apache2/.*|httpd/.*|haproxy/[^/]+\.cfg|caddy/.*|default/docker|docker/daemon\.json)$` +
 	`|^/var/spool/cron/([^/]+|crontabs/[^/]+)$`)
 
-// configLike are files of an application that hold settings, by their names.
+// settingsFile matches the names of an application's files that hold settings.
 var settingsFile = regexp.MustCompile(`\.(conf|cnf|cfg|ini|ya?ml|json|toml|xml|properties|env|service|timer|sql|htaccess)$|/(wp-config|config[\w.-]*|settings[\w.-]*|parameters[\w.-]*|local[\w.-]*|env|database)\.(php|py|rb|js)$|/(\.env[\w.-]*|\.htaccess|\.htpasswd|Procfile|Dockerfile|\.pgpass|\.netrc|\.my\.cnf|\.git-credentials|\.npmrc|credentials|[\w.-]*\.(sh|conf\.\w+))$`)
 
-// toFetch lists the files whose contents are wanted.
+// filesToFetch lists the files whose contents are needed.
 func (p *parser) filesToFetch() []string {
 	want := map[string]bool{}
 	add := func(path string, size int64) {
@@ -76,7 +76,7 @@ func (p *parser) filesToFetch() []string {
 	return slices.Sorted(maps.Keys(want))
 }
 
-// fetch reads the contents in the second round trip.
+// fetch reads the contents of files in the second round trip.
 func (p *parser) fetch(ctx context.Context) error {
 	names := p.filesToFetch()
 	if len(names) > maxContents {
@@ -110,8 +110,8 @@ func (p *parser) fetch(ctx context.Context) error {
 	return nil
 }
 
-// readArchive keeps the text files of an archive; a name whose file is no text
-// leaves wanted.
+// readArchive keeps the text files and repository keys of an archive. It removes
+// the names of all other files, and of keys, from wanted.
 func (p *parser) readArchive(r io.Reader, wanted map[string]bool) error {
 	archive := tar.NewReader(r)
 	for {
@@ -144,8 +144,8 @@ func (p *parser) readArchive(r io.Reader, wanted map[string]bool) error {
 	}
 }
 
-// fromContents reads the files that are settings of a known form.
-func (p *parser) settingsFiles() {
+// parseSettingsFiles parses the settings files whose formats are known.
+func (p *parser) parseSettingsFiles() {
 	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
 		switch {
@@ -170,15 +170,15 @@ func (p *parser) settingsFiles() {
 	p.sysctl()
 }
 
-// keep takes the secrets out of the contents, lists them, and puts what is left
-// with the objects. The contents of all files are redacted before any is kept:
-// a secret that one gives away is then found in the others.
+// storeContents redacts the secrets in the contents, lists them, and stores the
+// redacted contents. It redacts all files before it stores the first: a secret
+// that one file names is then found in the others.
 func (p *parser) storeContents(objects *inventory.Objects) error {
 	clean := map[string]string{}
 	secrets := map[string][]redact.Finding{}
 	for _, name := range slices.Sorted(maps.Keys(p.contents)) {
 		if isKeyFile(name) {
-			continue // read for its keys, which are public
+			continue // its public keys are kept in AuthorizedKeys
 		}
 		clean[name], secrets[name] = p.redactor.File(name, p.contents[name])
 	}
@@ -211,7 +211,7 @@ func (p *parser) storeContent(f *inventory.File, clean map[string]string, secret
 		p.host.Secrets = append(p.host.Secrets, inventory.Secret{Path: f.Path, Line: s.Line, Kind: s.Kind, Key: s.Key, Token: s.Token})
 	}
 	text = p.redactor.Known(text)
-	if text != p.contents[name] && f.SHA256 != "" { // its hash would let guesses be tried
+	if text != p.contents[name] && f.SHA256 != "" { // a plain hash would confirm guesses of the secret
 		f.HMAC, f.SHA256 = p.redactor.Hash(f.SHA256), ""
 	}
 	if objects == nil {

@@ -1,5 +1,5 @@
-# Sent to each host after the facts: one archive of the files whose names follow
-# in the input, each ended by a NUL. Nothing is walked, no link is followed.
+# The script of the second round trip. It answers with one archive of the files that
+# the input names, each name ended by a NUL. It walks no folder and follows no link.
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
@@ -11,6 +11,6 @@ limited=
 command -v timeout >/dev/null 2>&1 && limited='timeout -k 2 120'
 $limited tar -c -f - --null --no-recursion --ignore-failed-read -T - 2>/dev/null
 status=$?
-# 1: a file changed while it was read; 2: one was not there any more.
+# 1: a file changed while it was read; 2: a file no longer exists.
 [ "$status" -le 2 ] && exit 0
 exit "$status"

@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// cron reads crontab(5), anacrontab(5), the jobs of at(1), and the scripts that
+// cron reads the jobs of crontab(5), anacrontab(5) and at(1), and the scripts that
 // run-parts(8) starts.
 func (p *parser) cron() {
 	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
@@ -41,12 +41,13 @@ func (p *parser) cron() {
 
 var (
 	runPartsFolder = regexp.MustCompile(`^/etc/cron\.(hourly|daily|weekly|monthly|yearly)/`)
-	// cronLine is the schedule, and the rest.
+	// cronLine matches the schedule and the rest of a line.
 	cronLine = regexp.MustCompile(`^\s*(@\w+|(?:[\d*/,A-Za-z~-]+\s+){4}[\d*/,A-Za-z~-]+)\s+(\S.*)$`)
 	envLine  = regexp.MustCompile(`^\s*["']?[A-Za-z_]\w*["']?\s*=`)
 )
 
-// crontab reads a table; a system's names the user of each job.
+// crontab reads a table. With an empty user it is a system's table, which names
+// the user of each job.
 func (p *parser) crontab(file, user, text string) {
 	for i, line := range strings.Split(text, "\n") {
 		if t := strings.TrimSpace(line); t == "" || strings.HasPrefix(t, "#") || envLine.MatchString(line) {
@@ -86,18 +87,18 @@ func (p *parser) addJob(job inventory.CronJob) {
 }
 
 var (
-	// separators stand between the commands of a line.
+	// separators match what stands between the commands of a line.
 	separators = regexp.MustCompile(`\|\|?|&&|;|\$\(|` + "`")
-	// wrappers run the command that follows them.
+	// wrappers match programs that run the command behind them, and their options.
 	wrappers = regexp.MustCompile(`^(nice|ionice|timeout|sudo|flock|chronic|nohup|time|exec|env|setsid|if|then|!|su|runuser|-.*|\d+[smh]?|[A-Za-z_]\w*=.*)$`)
-	// asks are commands whose arguments are not run.
+	// conditions match commands that do not run their arguments.
 	conditions = regexp.MustCompile(`^\s*((if|!)\s+)*(test|\[|cd)\s`)
-	// stock are folders where every program is a package's.
+	// packagedFolders match folders in which every program is a package's.
 	packagedFolders = regexp.MustCompile(`^/((usr/)?(s?bin|lib|lib64|libexec|share)|etc/init\.d|etc/cron\.\w+)(/|$)`)
 )
 
-// programsOf lists the programs and scripts that a command line starts by their
-// whole paths.
+// programsOf returns the programs and scripts that a command line starts by
+// absolute paths.
 func programsOf(command string) []string {
 	var all []string
 	for _, part := range separators.Split(command, -1) {
@@ -123,8 +124,8 @@ func programsOf(command string) []string {
 	return all
 }
 
-// causeOfJob explains a job by the file that lists it, if every program of its
-// own is explained, too.
+// causeOfJob returns the cause of the file that lists a job. The job has none if
+// one of its own programs has none.
 func (p *parser) causeOfJob(file, command string) inventory.Cause {
 	for _, program := range programsOf(command) {
 		if !packagedFolders.MatchString(program) && !p.causeOfPath(program).Explained() {
@@ -140,14 +141,14 @@ func (p *parser) causeOfJob(file, command string) inventory.Cause {
 	return inventory.Cause{}
 }
 
-// atFolders are where at(1) keeps its jobs: Debian's, and RHEL's.
+// atFolders are the folders of the jobs of at(1), on Debian and on RHEL.
 var atFolders = []string{"/var/spool/cron/atjobs", "/var/spool/at"}
 
-// atName is a job's queue, its number, and the minutes from the epoch to when
-// it is due, the numbers in hexadecimal (at.c of at 3.2).
+// atName matches the file name of a job: its queue, its number, and the time when
+// it is due in minutes since the epoch, both numbers in hexadecimal (at.c of at 3.2).
 var atName = regexp.MustCompile(`^[a-zA-Z=][0-9a-f]{5}([0-9a-f]{8})$`)
 
-// isAtJob reports whether a file lies where at keeps its jobs.
+// isAtJob reports whether a file lies in one of atFolders.
 func isAtJob(file string) bool {
 	for _, folder := range atFolders {
 		if path.Dir(file) == folder {
@@ -157,12 +158,12 @@ func isAtJob(file string) bool {
 	return false
 }
 
-// atJob reads a job of at: a script that sets the environment of whoever asked
-// for it, goes to the folder that they were in, and then does what they wanted.
+// atJob reads a job of at: a script that sets the environment and the folder of
+// the user who submitted the job, and then runs the user's commands.
 func (p *parser) atJob(file, text string) {
 	m := atName.FindStringSubmatch(path.Base(file))
 	if m == nil {
-		return // at's own count of jobs
+		return // .SEQ, at's own counter of jobs
 	}
 	minutes, err := strconv.ParseInt(m[1], 16, 64)
 	if err != nil {
@@ -176,8 +177,8 @@ func (p *parser) atJob(file, text string) {
 	p.addJob(job)
 }
 
-// atCommand is what stands in a job behind the change of folder, with its lines
-// joined.
+// atCommand returns the commands behind a job's change of folder, joined by
+// semicolons.
 func atCommand(text string) string {
 	if _, after, found := strings.Cut(text, "\ncd "); found {
 		if _, rest, found := strings.Cut(after, "\n}\n"); found {

@@ -12,11 +12,11 @@ import (
 
 var kinds = map[string]string{"f": "file", "d": "folder", "l": "link"}
 
-// fileFields is how many fields find prints for a file.
+// fileFields is the number of fields that find prints for a file.
 const fileFields = 9
 
-// files joins what find says of each file that the config names with its hash.
-// A path that was not there, or could not be read, is missing.
+// files joins the output of find for the paths that the config names with the
+// hashes of the files. A path that does not exist or cannot be read is missing.
 func (p *parser) files() {
 	if len(p.target.Files) == 0 {
 		return
@@ -38,7 +38,7 @@ func (p *parser) files() {
 		case fields[0] == "!":
 			p.addMissing(inventory.Missing{What: string(file.Path), Reason: inventory.Skipped, Detail: "it lies on a network file system"})
 			continue
-		case found[file.Path]: // below two of the paths in the config
+		case found[file.Path]: // it is below two paths of the config
 			continue
 		}
 		found[file.Path] = true
@@ -51,8 +51,8 @@ func (p *parser) files() {
 	slices.SortFunc(p.host.Files, func(a, b inventory.File) int { return cmp.Compare(a.Path, b.Path) })
 }
 
-// hash gives a file its hash: a keyed one where not everybody may read it, as
-// its contents may be few enough to guess.
+// hash sets the hash of a file. The hash is keyed if not everybody may read the
+// file: its contents may be short enough to guess.
 func (p *parser) hash(file *inventory.File, sums map[string]string) {
 	path := string(file.Path)
 	if neverRead.match(path) {
@@ -71,7 +71,8 @@ func (p *parser) hash(file *inventory.File, sums map[string]string) {
 	}
 }
 
-// missPaths notes each line of a section's errors; its output stays of use.
+// addMissingPaths lists each line of a section's errors as missing. The section's
+// output remains valid.
 func (p *parser) addMissingPaths(name string, s section) {
 	if s.missing(name) == nil {
 		return
@@ -86,8 +87,8 @@ func (p *parser) addMissingPaths(name string, s section) {
 	}
 }
 
-// parseFile reads what find printed: kind, mode, uid, gid, owner, group, size,
-// path, target. A path that was not looked at has only its path.
+// parseFile reads the fields that find prints: kind, mode, uid, gid, owner, group,
+// size, path, target. Of a path that was skipped ("?", "!") only the path is set.
 func parseFile(f []string) (inventory.File, error) {
 	if f[0] == "?" || f[0] == "!" {
 		return inventory.File{Path: inventory.Text(f[7])}, nil
@@ -110,12 +111,13 @@ func parseFile(f []string) (inventory.File, error) {
 	return file, nil
 }
 
-// parseSums reads the answer of sha256sum -z or md5sum -z: path to hash.
+// parseSums reads the output of sha256sum -z or md5sum -z into a map from path to
+// hash.
 func parseSums(text string) map[string]string {
 	sums := map[string]string{}
 	for record := range strings.SplitSeq(text, "\x00") {
 		if hash, rest, ok := strings.Cut(record, " "); ok && (len(hash) == 64 || len(hash) == 32) && rest != "" {
-			sums[rest[1:]] = hash // one character says text or binary
+			sums[rest[1:]] = hash // the first character marks text or binary
 		}
 	}
 	return sums

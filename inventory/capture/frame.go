@@ -11,24 +11,25 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// magic begins a host's answer; what a login prints before it is ignored.
+// answerHeader begins a host's answer. What a login prints before it is ignored.
 const answerHeader = "migrate-inventory 2\n"
 
-// section is the answer of one part of the capture.
+// section is the result of one section of the script.
 type section struct {
 	status   int
 	out, err []byte
 }
 
-// answer is what a host said: its sections, and the process that ran them.
+// answer is a host's answer to the script.
 type answer struct {
-	self     int
+	self     int // process ID of the script
 	sections map[string]section
 }
 
 var errCutOff = errors.New("the answer was cut off")
 
-// parseFrames takes a host's answer apart.
+// parseFrames splits a host's answer into sections. It fails if the answer is not
+// complete.
 func parseFrames(text []byte) (answer, error) {
 	a := answer{sections: map[string]section{}}
 	at := bytes.Index(text, []byte(answerHeader))
@@ -97,7 +98,8 @@ func (a *answer) parseStatus(text string) error {
 	return nil
 }
 
-// parseSizes reads the answer of wc -c: name of a part to its length.
+// parseSizes reads the output of wc -c into a map from the name of a part, such as
+// "os.out", to its length.
 func parseSizes(text string) (map[string]int, error) {
 	sizes := map[string]int{}
 	for _, line := range lines(text) {
@@ -125,7 +127,7 @@ func takePart(data []byte, sizes map[string]int, part string) (taken, rest []byt
 	return data[:n], data[n:], nil
 }
 
-// missing says why a section has no answer; nil when it has one.
+// missing returns why a section failed; nil if it succeeded.
 func (s section) missing(what string) *inventory.Missing {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(s.err), "?"))
 	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
@@ -150,7 +152,7 @@ func (s section) missing(what string) *inventory.Missing {
 	return &inventory.Missing{What: what, Reason: reason, Detail: text}
 }
 
-// denied reports whether a program's last words are about permissions.
+// denied reports whether an error message is about missing permissions.
 func denied(text string) bool {
 	for _, words := range []string{
 		"Permission denied", "permission denied", "Operation not permitted", "you must be root", "must be root",

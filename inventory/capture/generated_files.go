@@ -8,16 +8,18 @@ import (
 	"strings"
 )
 
-// edited are files that packages' scripts make and that administrators edit, or
-// put beside the links that scripts make: they are left out only as they were made.
+// editablePaths match files that packages' scripts generate and that administrators
+// edit, and folders of generated links that administrators add files to. Such a
+// file is left out only while it is as it was generated.
 var editablePaths = regexp.MustCompile(`^/etc/(environment|hosts\.(allow|deny)|nsswitch\.conf|profile|motd|inputrc|shells|networks|locale\.gen|default/locale|python3/debian_config|` +
 	`pam\.d/common-[^/]+|polkit-1/.*|apparmor\.d/local/.*|php/[\d.]+/\w+/conf\.d/.*|nginx/modules-enabled/.*|apache2/(mods|conf)-enabled/.*|ssl/certs/.*)$`)
 
-// empty are those that scripts make without contents.
+// emptyPaths match the editable files that scripts generate empty.
 var emptyPaths = regexp.MustCompile(`^/etc/(environment|apparmor\.d/local/.*)$`)
 
-// originals are what scripts copy files from, where a package brings that: the
-// copy is compared with the original on the host itself, whatever its release.
+// originals maps generated files to the packaged files that scripts copy them
+// from. A copy is compared with the original on the host itself, so that this
+// works for every release.
 var originals = map[string][]string{
 	"/etc/motd":          {"/usr/share/base-files/motd"},
 	"/etc/profile":       {"/usr/share/base-files/profile"},
@@ -25,7 +27,7 @@ var originals = map[string][]string{
 	"/etc/inputrc":       {"/usr/share/readline/inputrc"},
 }
 
-// originalFiles are all of them.
+// originalFiles lists all files that scripts copy from.
 func originalFiles() []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(originals)) {
@@ -34,8 +36,9 @@ func originalFiles() []string {
 	return all
 }
 
-// written are files that scripts put together line by line, and the lines that
-// they write when nobody asks for more. Which locales a host has, somebody chose.
+// composedFiles maps files that scripts compose line by line to the lines that they
+// write by default. Other lines, such as those of a chosen locale, are an
+// administrator's.
 var composedFiles = map[string]*regexp.Regexp{
 	"/etc/default/locale": regexp.MustCompile(`^(LANG|LANGUAGE|LC_\w+)="?(C|POSIX|C\.UTF-8)?"?$`),
 	"/etc/locale.gen":     regexp.MustCompile(`^C\.UTF-8 UTF-8$`),
@@ -43,12 +46,15 @@ var composedFiles = map[string]*regexp.Regexp{
 	"/etc/shells":         regexp.MustCompile(`^(/usr)?/bin/(r?bash|dash|sh|r?zsh|fish|tcsh|csh|r?ksh(93|2020)?|[ml]ksh|mksh-static|yash|posh|sash|tmux|screen)$`),
 }
 
-// bundles are what scripts make in the folder of certificates.
+// certificateBundles are the files that scripts generate in the folder of
+// certificates.
 var certificateBundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/java/cacerts", "/etc/ssl/certs/ssl-cert-snakeoil.pem"}
 
+// emptyFile is the SHA-256 of an empty file.
 const emptyFile = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// fresh are the SHA-256 of files as the scripts of Debian 12 and 13 make them.
+// pristineSums are the SHA-256 of files as the scripts of Debian 12 and 13 generate
+// them.
 var pristineSums = []string{
 	"9eadbcd7ec16f4e5961ad2035c0228de7c22b2ba0f6761df63b1b3d9bad9d0a7", // hosts.allow
 	"1d0a326106184ef6c389d685e061ba7737de6f7f60c600ec66b19682c53c08d1", // hosts.deny
@@ -69,16 +75,17 @@ var pristineSums = []string{
 	"baac6583459b290d3714e18439036d023402dce99f922d1b414fbd15a5b01744", // python3/debian_config
 }
 
-// scripts is what packages' scripts made of a host's files, as far as the host
-// says so.
+// generatedFiles holds what a host tells about the files that packages' scripts
+// generate.
 type generatedFiles struct {
-	originalSums map[string]string   // of the originals
-	composed     map[string][]string // by files that are put together
-	manualLinks  map[string]bool     // links of alternatives that somebody set
+	originalSums map[string]string   // path of an original to its SHA-256
+	composed     map[string][]string // path of a composed file to its lines
+	manualLinks  map[string]bool     // links of alternatives that an administrator set
 }
 
-// scripts reads the originals, and what the files say that have none.
-func (p *parser) generatedFiles() generatedFiles {
+// readGeneratedFiles reads the hashes of the originals, the alternatives that were set
+// by hand, and the lines of composed files.
+func (p *parser) readGeneratedFiles() generatedFiles {
 	s := generatedFiles{composed: map[string][]string{}, manualLinks: map[string]bool{}}
 	text, ok := p.text("originals")
 	if !ok {
@@ -102,8 +109,8 @@ func (p *parser) generatedFiles() generatedFiles {
 	return s
 }
 
-// as reports whether a file of no package is made by packages all the same, and
-// is as they make it. What cannot be told is not.
+// isPristine reports whether a file of no package was generated by the scripts of
+// packages and is unchanged since. It returns false if that cannot be proven.
 func (s generatedFiles) isPristine(name, kind, sum string) bool {
 	if kind != kinds["f"] {
 		return !s.manualLinks[name] && (generatedPaths.MatchString(name) || generatedLinks.MatchString(name) || strings.HasPrefix(name, "/etc/systemd/") && strings.HasSuffix(path.Dir(name), ".wants"))
@@ -111,10 +118,10 @@ func (s generatedFiles) isPristine(name, kind, sum string) bool {
 	if !editablePaths.MatchString(name) {
 		return generatedPaths.MatchString(name)
 	}
-	said, ok := s.composed[name]
+	composed, ok := s.composed[name]
 	switch {
 	case composedFiles[name] != nil:
-		return ok && !slices.ContainsFunc(said, func(line string) bool { return !composedFiles[name].MatchString(line) })
+		return ok && !slices.ContainsFunc(composed, func(line string) bool { return !composedFiles[name].MatchString(line) })
 	case sum == emptyFile:
 		return emptyPaths.MatchString(name)
 	}
@@ -122,8 +129,8 @@ func (s generatedFiles) isPristine(name, kind, sum string) bool {
 	return slices.Contains(pristineSums, sum) || slices.Contains(certificateBundles, name) || slices.ContainsFunc(originals[name], isOf)
 }
 
-// links are made by scripts in /etc on every host of Debian, Ubuntu or RHEL; a
-// file in the place of one is an administrator's.
+// generatedLinks match links that scripts generate in /etc on every host of Debian,
+// Ubuntu or RHEL. A regular file in the place of one is an administrator's.
 var generatedLinks = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`alternatives/.*`, `rc[0-9S]\.d/.*`, `systemd/system/[^/]+\.(wants|requires)/.*`, `systemd/user/[^/]+\.(wants|requires)/.*`,
 	`systemd/system/(dbus-org[^/]*|display-manager|default|syslog|sshd|mysqld?|vmtoolsd|iscsi|getty@tty\d)\.(service|target)`,
@@ -131,8 +138,9 @@ var generatedLinks = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`nginx/modules-enabled/\d+-mod.*`, `apache2/mods-enabled/.*`, `apache2/conf-enabled/.*`, `php/[\d.]+/\w+/conf\.d/.*`, `ssl/certs/.*`, `sv/.*/supervise`, `polkit-1/.*`, `apparmor\.d/(tunables|local|abstractions).*`, `java-\d+-openjdk/.*`,
 }, "|") + `)$`)
 
-// made lists what the scripts of stock packages generate in /etc on every host
-// of Debian, Ubuntu or RHEL: dpkg and rpm do not know these files as theirs.
+// generatedPaths match files that the scripts of the distribution's packages
+// generate in /etc on every host of Debian, Ubuntu or RHEL. dpkg and rpm do not
+// list these files as a package's.
 var generatedPaths = regexp.MustCompile(`^/etc/(` + strings.Join([]string{
 	`ca-certificates\.conf(\.\w+-old)?`, `pki/ca-trust/.*`, `pki/java/.*`, `ld\.so\.cache`, `mtab`, `\.pwd\.lock`,
 	`(passwd|group|shadow|gshadow|subuid|subgid)-`, `machine-id`, `\.updated`, `\.etckeeper`, `\.git/.*`, `selinux/.*/(policy|contexts|active|modules|logins|setrans).*`,

@@ -14,7 +14,7 @@ import (
 func generatedFilesOf(t *testing.T, text string, status int) generatedFiles {
 	t.Helper()
 	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{sections: map[string]section{"originals": {status: status, out: []byte(text)}}}, testOptions().Redactor)
-	return p.generatedFiles()
+	return p.readGeneratedFiles()
 }
 
 // A file counts as made by scripts only where the host proves it: what cannot be

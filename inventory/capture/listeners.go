@@ -14,7 +14,7 @@ import (
 
 var ssProcess = regexp.MustCompile(`\("((?:[^"\\]|\\.)*)",pid=(\d+),`)
 
-// listeners joins the sockets, the programs behind them and their packages.
+// listeners joins the listening sockets with their programs and packages.
 func (p *parser) listeners() {
 	seen := map[inventory.Listener]bool{}
 	p.parse("listeners", func(text string) error {
@@ -24,7 +24,7 @@ func (p *parser) listeners() {
 				return err
 			}
 			p.explainListener(&l, pid)
-			if !seen[l] { // one for each process that shares the socket
+			if !seen[l] { // each process that shares the socket has a line
 				seen[l] = true
 				p.host.Listeners = append(p.host.Listeners, l)
 			}
@@ -85,7 +85,7 @@ func parseUsers(line string) (process string, pid int) {
 	return process, pid
 }
 
-// connections keeps who talks to whom on which port, of both samples.
+// connections joins the two samples of open connections, by peer and port.
 func (p *parser) connections() {
 	listening := map[string]bool{}
 	for _, l := range p.host.Listeners {

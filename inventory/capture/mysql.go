@@ -11,9 +11,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// variables are the global variables of a server that every move looks at; a
-// flavor or version has only some of them.
-var movedVariables = []string{
+// capturedVariables are the global variables that every move depends on. A flavor or
+// version has only some of them.
+var capturedVariables = []string{
 	"auto_increment_increment", "auto_increment_offset", "binlog_expire_logs_seconds", "binlog_format",
 	"binlog_row_image", "bind_address", "character_set_database", "character_set_server", "collation_server",
 	"datadir", "default_storage_engine", "default_time_zone", "enforce_gtid_consistency", "event_scheduler",
@@ -25,11 +25,11 @@ var movedVariables = []string{
 	"version_comment",
 }
 
-// systemUser are accounts that a server makes itself, or that log in without a
-// password.
+// systemUsers match accounts that a server creates itself or that log in without a
+// password: the manifest of secrets omits them.
 var systemUsers = regexp.MustCompile(`^(|root|mysql|mariadb\.sys|mysql\.(sys|session|infoschema)|debian-sys-maint|PUBLIC)$`)
 
-// mysql reads what the server answered.
+// mysql reads the sections of the MySQL or MariaDB server.
 func (p *parser) mysql() {
 	m := &inventory.MySQL{Socket: p.target.MySQL.Socket, Variables: map[string]string{}}
 	p.parse("mysql-variables", func(text string) error {
@@ -89,7 +89,7 @@ func (p *parser) mysql() {
 	sortMySQL(m)
 }
 
-// sortMySQL puts what has no order of its own into one.
+// sortMySQL sorts the lists that the server returns in no fixed order.
 func sortMySQL(m *inventory.MySQL) {
 	slices.SortFunc(m.Settings, func(a, b inventory.Setting) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(m.Schemas, func(a, b inventory.Schema) int { return cmp.Compare(a.Name, b.Name) })
@@ -116,8 +116,8 @@ func (p *parser) mysqlSpace(m *inventory.MySQL) {
 
 var grantee = regexp.MustCompile("(?i) TO ((?:`(?:[^`]|``)*`|'(?:[^']|'')*'|\\S+?)(?:@(?:`(?:[^`]|``)*`|'(?:[^']|'')*'|\\S+))?)(?: IDENTIFIED.*?)?( WITH .*| REQUIRE .*)?$")
 
-// grant reads a line of SHOW GRANTS. What follows IDENTIFIED was cut off on the
-// host, and would be here.
+// grant reads a line of SHOW GRANTS. The host cut off what follows IDENTIFIED; it
+// is cut off here, too, if the host did not.
 func (p *parser) grant(line string) inventory.Grant {
 	line, _ = p.redactor.Command(line)
 	g := inventory.Grant{Statement: line}
@@ -131,8 +131,8 @@ func (p *parser) grant(line string) inventory.Grant {
 	return g
 }
 
-// parseUpstreams reads the vertical form of SHOW REPLICA STATUS, in its old and
-// new words.
+// parseUpstreams reads the vertical output of SHOW REPLICA STATUS or SHOW ALL
+// SLAVES STATUS.
 func parseUpstreams(text string) []inventory.Upstream {
 	var all []inventory.Upstream
 	for _, line := range lines(text) {
@@ -170,7 +170,8 @@ func parseUpstreams(text string) []inventory.Upstream {
 
 var batchEscape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\0`, "\x00")
 
-// rows reads the rows of the client's --batch output, of n columns each.
+// rows calls row for each row of the client's --batch output, which must have n
+// columns.
 func rows(text string, n int, row func(f []string) error) error {
 	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")

@@ -48,7 +48,8 @@ func (p *parser) network() {
 	})
 }
 
-// withoutWords drops words and the value after each: they change by themselves.
+// withoutWords removes the given words and the value behind each. Such values
+// change by themselves.
 func withoutWords(line string, drop ...string) string {
 	f := strings.Fields(line)
 	var kept []string
@@ -106,7 +107,7 @@ func (p *parser) hosts(text string) {
 		if f := strings.Fields(line); len(f) >= 2 {
 			p.host.Network.Hosts = append(p.host.Network.Hosts, inventory.HostsLine{Line: i + 1, Address: f[0], Names: f[1:]})
 			if n := &p.host.Network; slices.Contains(f[1:], n.Hostname) && strings.HasPrefix(f[1], n.Hostname+".") {
-				n.FQDN = f[1] // as the host itself finds it, without asking DNS
+				n.FQDN = f[1] // as the host resolves it, without DNS
 			}
 		}
 	}
@@ -114,7 +115,7 @@ func (p *parser) hosts(text string) {
 
 var ruleCounters = regexp.MustCompile(`\s*\[\d+:\d+\]|counter packets \d+ bytes \d+`)
 
-// firewall keeps each tool's own account of its rules.
+// firewall reads the rules as each tool prints them, without counters.
 func (p *parser) firewall() {
 	for _, tool := range []struct{ section, name string }{
 		{"nftables", "nftables"}, {"iptables", "iptables"}, {"ip6tables", "ip6tables"}, {"ufw", "ufw"}, {"firewalld", "firewalld"},
@@ -122,7 +123,7 @@ func (p *parser) firewall() {
 		p.parse(tool.section, func(text string) error {
 			var rules []string
 			for _, line := range lines(text) {
-				if strings.HasPrefix(line, "#") { // iptables-save's comments hold the time
+				if strings.HasPrefix(line, "#") { // the comments of iptables-save contain the time
 					continue
 				}
 				rules = append(rules, strings.TrimRight(ruleCounters.ReplaceAllString(line, ""), " "))
@@ -135,7 +136,8 @@ func (p *parser) firewall() {
 	}
 }
 
-// anyRule reports whether iptables-save says more than that there are chains.
+// hasRules reports whether the output of iptables-save has a rule, or a chain that
+// drops by default.
 func hasRules(rules []string) bool {
 	return slices.ContainsFunc(rules, func(r string) bool {
 		return strings.HasPrefix(r, "-A") || strings.HasPrefix(r, ":") && strings.HasSuffix(r, " DROP")

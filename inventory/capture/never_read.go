@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// neverRead names files that hold nothing but secrets. They are listed, with
-// their owner and mode, and neither hashed nor fetched: they are for the
-// secrets manifest.
+// neverRead matches files that hold nothing but secrets. They are listed with
+// owner and mode and in the manifest of secrets, and are neither hashed nor fetched.
 var neverRead = patterns{
 	"shadow", "shadow-", "gshadow", "gshadow-", "opasswd", "*.shadow",
 	"ssh_host_*_key", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_*_sk", "identity",
@@ -18,13 +17,13 @@ var neverRead = patterns{
 	"passdb.tdb", "ssl-cert-snakeoil.key", "wg*.key", "tls.key", "rndc.key", "*.kek", "master.key", "credentials.yml.key",
 }
 
-// publicKeys are folders of the keys that sign repositories: there, and only
-// there, a *.key is for everybody.
+// publicKeys are the folders of the keys that sign repositories. Only there is a
+// file named *.key public.
 var publicKeys = append([]string{"/etc/pki/rpm-gpg/"}, repositoryKeys...)
 
 const publicKey = "*.key"
 
-// patterns are shell patterns of the last part of a path.
+// patterns are shell patterns for the last element of a path.
 type patterns []string
 
 func (p patterns) match(file string) bool {
@@ -37,7 +36,7 @@ func (p patterns) match(file string) bool {
 	return slices.ContainsFunc(p, is) && !(is(publicKey) && slices.ContainsFunc(publicKeys, isIn))
 }
 
-// find returns the arguments of find(1) that leave these files out.
+// findArguments returns the arguments of find(1) that exclude the matching files.
 func (p patterns) findArguments() string {
 	var b strings.Builder
 	b.WriteString(`\(`)

@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// packages reads what is installed, by whose wish, from where, and which files
-// it brought.
+// packages reads the installed packages, which of them were requested, their
+// origins and their files.
 func (p *parser) packages() {
 	p.parse("packages", func(text string) error {
 		manager, rest, _ := strings.Cut(text, "\n")
@@ -45,8 +45,8 @@ func (p *parser) isRPM() bool {
 	return strings.HasPrefix(string(s.out), "rpm\n")
 }
 
-// dpkg reads lines of status, name, version, architecture, each followed by the
-// package's configuration files and their sums, indented.
+// dpkg reads lines of status, name, version and architecture. Behind each line
+// follow the package's configuration files and their MD5, indented.
 func (p *parser) dpkg(text string) error {
 	installed := false
 	for _, line := range lines(text) {
@@ -60,7 +60,7 @@ func (p *parser) dpkg(text string) error {
 		if len(f) != 4 {
 			return fmt.Errorf("%.60q is no package", line)
 		}
-		// installed, or so and on hold
+		// installed, or installed and on hold
 		if installed = strings.HasPrefix(f[0], "ii") || strings.HasPrefix(f[0], "hi"); !installed {
 			continue
 		}
@@ -76,7 +76,7 @@ func (p *parser) rpm(text string) error {
 		if len(f) != 4 {
 			return fmt.Errorf("%.60q is no package", line)
 		}
-		if f[0] == "gpg-pubkey" { // a key that is trusted, kept as a package
+		if f[0] == "gpg-pubkey" { // a trusted key, which RPM lists as a package
 			continue
 		}
 		if f[3] == "(none)" {
@@ -89,8 +89,8 @@ func (p *parser) rpm(text string) error {
 	return nil
 }
 
-// manual marks packages that were asked for: on Debian all that apt did not
-// install by itself.
+// manual marks the packages that were installed on request. On Debian these are
+// all that apt did not install as dependencies.
 func (p *parser) manual(text string) error {
 	if p.isRPM() {
 		asked := map[string]bool{}
@@ -119,7 +119,7 @@ func (p *parser) manual(text string) error {
 	for i := range p.host.Packages {
 		pkg := &p.host.Packages[i]
 		arch := pkg.Architecture
-		if arch == "all" { // apt keeps it as one of its own architecture
+		if arch == "all" { // apt records it under the native architecture
 			arch = native
 		}
 		pkg.Manual = !automatic[pkg.Name+":"+arch] && !automatic[pkg.Name+":"+pkg.Architecture]
@@ -127,7 +127,7 @@ func (p *parser) manual(text string) error {
 	return nil
 }
 
-// nativeArchitecture is that of dpkg itself.
+// nativeArchitecture returns the architecture of the package dpkg.
 func (p *parser) nativeArchitecture() string {
 	i, found := slices.BinarySearchFunc(p.host.Packages, "dpkg", func(a inventory.Package, name string) int { return cmp.Compare(a.Name, name) })
 	if !found {
@@ -136,8 +136,8 @@ func (p *parser) nativeArchitecture() string {
 	return p.host.Packages[i].Architecture
 }
 
-// origins reads apt-cache policy: under each package its versions, the installed
-// one marked, and under each version where it can be had.
+// origins reads the output of apt-cache policy: each package, its versions with
+// the installed one marked, and the repositories that offer each version.
 func (p *parser) origins(text string) error {
 	origin := map[string]string{}
 	var name string
@@ -174,7 +174,7 @@ func (p *parser) origins(text string) error {
 	return nil
 }
 
-// parseOwners reads the answer of dpkg-query -S: path to package.
+// parseOwners reads the output of dpkg-query -S into a map from path to package.
 func parseOwners(text string) map[string]string {
 	owners := map[string]string{}
 	for _, line := range lines(text) {
@@ -206,8 +206,8 @@ func (p *parser) rpmOwners(text string) error {
 	return nil
 }
 
-// owner is the package of a file. With a merged /usr the package may know the
-// file by its old path.
+// owner returns the package of a file, or "". On a host with a merged /usr, the
+// package may list the file by its old path.
 func (p *parser) owner(path string) string {
 	if o := p.owners[path]; o != "" {
 		return o
@@ -223,7 +223,8 @@ var (
 	npmVersion    = regexp.MustCompile(`"version"\s*:\s*"([^"]*)"`)
 )
 
-// languages reads records of manager, path and, of npm, the line with the version.
+// languages reads records of manager, path and details: the version's line for
+// npm, all of installed.json for composer.
 func (p *parser) languages(text string) error {
 	for _, r := range records(text, 3) {
 		l := inventory.LanguagePackage{Manager: r[0], Folder: path.Dir(r[1])}
@@ -260,7 +261,7 @@ func (p *parser) languages(text string) error {
 	return nil
 }
 
-// composer reads installed.json of either version: a list, or one in "packages".
+// composer reads installed.json of composer 1 (a list) or 2 (a list in "packages").
 func (p *parser) composer(l inventory.LanguagePackage, text string) error {
 	type pkg struct{ Name, Version string }
 	var all struct{ Packages []pkg }

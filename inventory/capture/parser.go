@@ -10,26 +10,26 @@ import (
 	"github.com/dcmigrate/migrate/inventory/redact"
 )
 
-// parser fills a Host from the sections of an answer, and then from the
-// contents of files.
+// parser fills a Host from the sections of an answer (parseSections), and then from
+// the contents of files (fetch, parseContents).
 type parser struct {
 	host       *inventory.Host
 	target     Target
 	answer     answer
 	redactor   *redact.Redactor
-	answeredAt time.Time     // when the answer was there
-	duration   time.Duration // from the question to the answer
+	answeredAt time.Time     // when the answer had arrived
+	duration   time.Duration // from the start of the script to the answer
 
 	owners      map[string]string          // path to package
-	conffiles   map[string]string          // path to the MD5 that its package gave it
-	digests     map[string]string          // path to the SHA-256 that its RPM gave it
+	conffiles   map[string]string          // path to the MD5 of the packaged file
+	digests     map[string]string          // path to the SHA-256 of the packaged file, of RPM
 	tree        map[string]*inventory.File // every file below treeRoots
 	sums        map[string]string          // path to SHA-256, of tree and files
-	contents    map[string]string          // path to what was fetched
+	contents    map[string]string          // path to the text that was fetched
 	keys        map[string][]byte          // path to a repository's key, in binary form
 	processes   map[int]process
-	keyPatterns []string        // of authorized keys, as sshd_config(5) writes them
-	keyFiles    map[string]bool // those of users, which may or may not be there
+	keyPatterns []string        // files of authorized keys, as sshd_config(5) writes them
+	keyFiles    map[string]bool // files of users' authorized keys, which may not exist
 }
 
 func newParser(target Target, a answer, r *redact.Redactor) *parser {
@@ -44,7 +44,7 @@ func newParser(target Target, a answer, r *redact.Redactor) *parser {
 	}
 }
 
-// facts reads the sections. What is used by others comes first.
+// parseSections reads the sections. Those that others use come first.
 func (p *parser) parseSections() {
 	p.parse("os", p.osRelease)
 	p.parse("machine", p.machine)
@@ -72,14 +72,14 @@ func (p *parser) parseSections() {
 	p.parse("postgresql", p.postgresql)
 }
 
-// finish reads the contents, explains what runs, takes the secrets out and
-// sorts.
+// parseContents reads the contents of files, finds the causes of what runs, stores
+// the contents, redacts secrets and sorts the lists.
 func (p *parser) parseContents(objects *inventory.Objects) error {
 	p.repositories()
 	p.sudo()
 	p.authorizedKeys()
 	p.cron()
-	p.settingsFiles()
+	p.parseSettingsFiles()
 	p.virtualHosts()
 	p.composeFiles()
 	p.countCoverage()
@@ -91,14 +91,14 @@ func (p *parser) parseContents(objects *inventory.Objects) error {
 	return p.scanAgain()
 }
 
-// section returns one of the answer's; a target is not asked for all of them.
+// section returns a section of the answer. A target is not asked for all of them.
 func (p *parser) section(name string) (section, bool) {
 	s, ok := p.answer.sections[name]
 	return s, ok
 }
 
-// text returns a section's output. A section without one is noted as missing,
-// and what it printed before it failed is not used.
+// text returns the output of a section. A section that failed is listed as missing,
+// and its output is not used.
 func (p *parser) text(name string) (string, bool) {
 	s, ok := p.section(name)
 	if !ok && p.target.onlySections != nil {
@@ -117,7 +117,7 @@ func (p *parser) text(name string) (string, bool) {
 	return string(s.out), true
 }
 
-// optional reports whether nothing is missing when a section has nothing to ask.
+// optional reports whether a section may be absent without being listed as missing.
 func (p *parser) optional(name string) bool {
 	if strings.HasPrefix(name, "mysql-") {
 		return !p.target.mysqlExpected
@@ -131,7 +131,8 @@ func (p *parser) addMissing(m inventory.Missing) {
 	}
 }
 
-// parse fills in the section; one that cannot be read is missing.
+// parse passes the output of a section to fill. A section that cannot be parsed is
+// listed as missing.
 func (p *parser) parse(name string, fill func(text string) error) {
 	text, ok := p.text(name)
 	if !ok {
@@ -142,7 +143,7 @@ func (p *parser) parse(name string, fill func(text string) error) {
 	}
 }
 
-// lines yields the lines of text that are not blank.
+// lines returns the lines of text that are not blank.
 func lines(text string) []string {
 	var all []string
 	for line := range strings.Lines(text) {
@@ -160,7 +161,7 @@ func lastLine(text string) string {
 	return ""
 }
 
-// records splits fields that are each ended by a NUL into records of n.
+// records splits text into records of n fields. Each field ends with a NUL.
 func records(text string, n int) [][]string {
 	fields := strings.Split(text, "\x00")
 	var all [][]string
@@ -170,7 +171,7 @@ func records(text string, n int) [][]string {
 	return all
 }
 
-// sort puts what is not sorted yet in order.
+// sortLists sorts the lists that their parsers leave unsorted.
 func (p *parser) sortLists() {
 	h := p.host
 	slices.SortFunc(h.Disks, func(a, b inventory.Disk) int { return cmp.Compare(a.Mount, b.Mount) })

@@ -10,8 +10,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// postgresql reads of each cluster its port and rows, the first column of which
-// says what they are.
+// postgresql reads the port and the rows of each cluster. The first column of a row
+// names its kind.
 func (p *parser) postgresql(text string) error {
 	for part := range strings.SplitSeq("\n"+text, "\nserver ") {
 		if strings.TrimSpace(part) == "" {

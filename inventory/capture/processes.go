@@ -11,17 +11,17 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// process is one of the host's, but its threads of the kernel.
+// process is a process of the host; kernel threads are excluded.
 type process struct {
 	pid, parent, uid int
 	exe              string
-	group            string // control group
+	group            string // path of the control group
 	arguments        []string
 }
 
 var procPath = regexp.MustCompile(`^/proc/(\d+)/`)
 
-// programs reads the processes and keeps each executable once.
+// programs reads the processes and lists each executable once.
 func (p *parser) programs() {
 	hidden := p.readProcesses()
 	if hidden > 0 && p.host.As != "root" {
@@ -34,7 +34,7 @@ func (p *parser) programs() {
 	}
 	seen := map[inventory.Program]bool{}
 	for pid, proc := range p.processes {
-		if own[pid] || proc.exe == "" { // not ours to see, or ended meanwhile
+		if own[pid] || proc.exe == "" { // its executable is hidden from the login, or it has ended
 			continue
 		}
 		program := inventory.Program{Path: inventory.Text(proc.exe), Script: inventory.Text(proc.script()), User: cmp.Or(userNames[proc.uid], strconv.Itoa(proc.uid)), Unit: proc.unit()}
@@ -54,8 +54,8 @@ func (p *parser) programs() {
 	})
 }
 
-// readProcesses joins the sections about them; hidden is how many do not tell
-// their program.
+// readProcesses joins the sections about processes. It returns how many processes
+// hide their executable.
 func (p *parser) readProcesses() (hidden int) {
 	parsePath := func(line string) (int, string, bool) {
 		m := procPath.FindStringSubmatch(line)
@@ -88,14 +88,14 @@ func (p *parser) readProcesses() (hidden int) {
 		for _, r := range records(text, 2) {
 			if pid, _, ok := parsePath(r[0]); ok && p.processes[pid].pid != 0 {
 				proc := p.processes[pid]
-				proc.exe = strings.TrimSuffix(r[1], " (deleted)") // replaced by an upgrade since it started
+				proc.exe = strings.TrimSuffix(r[1], " (deleted)") // an upgrade replaced it after the start
 				p.processes[pid] = proc
 			}
 		}
 		return nil
 	})
 	for pid, proc := range p.processes {
-		if proc.exe == "" { // a thread of the kernel, or not ours to see
+		if proc.exe == "" { // a kernel thread, or hidden from the login
 			if pid != 2 && proc.parent != 2 {
 				hidden++
 			}
@@ -123,7 +123,8 @@ func (p *parser) readProcesses() (hidden int) {
 
 var cmdlineHeader = regexp.MustCompile(`(?:^|\n|\x00)==> /proc/(\d+)/cmdline <==\n`)
 
-// processWords reads the answer of head -v: a header, then words each ended by a NUL.
+// processArguments reads the output of head -v: a header for each process, then its
+// arguments, each ended by a NUL.
 func (p *parser) processArguments(text string) error {
 	at := cmdlineHeader.FindAllStringSubmatchIndex(text, -1)
 	for i, m := range at {
@@ -142,8 +143,8 @@ func (p *parser) processArguments(text string) error {
 	return nil
 }
 
-// ours are the processes of this capture: its script, what that runs, and the
-// login that it came through.
+// captureProcesses returns the processes of the capture itself: the script, its
+// children, and the login that started it.
 func (p *parser) captureProcesses() map[int]bool {
 	own := map[int]bool{p.answer.self: true}
 	for pid := p.answer.self; pid > 1; {
@@ -152,7 +153,7 @@ func (p *parser) captureProcesses() map[int]bool {
 			break
 		}
 		if own[pid] = true; p.processes[proc.parent].parent <= 1 {
-			break // its parent is a daemon of its own
+			break // its parent is a daemon, such as sshd
 		}
 		pid = proc.parent
 	}
@@ -173,20 +174,20 @@ var (
 	containerID         = regexp.MustCompile(`(?:docker[-/]|libpod-|crio-|containerd-)(?:conmon-)?([0-9a-f]{64})`)
 )
 
-// script is what an interpreter runs, or empty.
-func (c process) script() string {
-	if !interpreter.MatchString(path.Base(c.exe)) || len(c.arguments) < 2 {
+// script returns the script that an interpreter runs, or "".
+func (p process) script() string {
+	if !interpreter.MatchString(path.Base(p.exe)) || len(p.arguments) < 2 {
 		return ""
 	}
-	for i := 1; i < len(c.arguments); i++ {
-		w := c.arguments[i]
+	for i := 1; i < len(p.arguments); i++ {
+		w := p.arguments[i]
 		switch {
 		case w == "-c" || w == "-e" || w == "-r":
-			return "" // the program is the argument: it may hold anything
-		case w == "-jar" && i+1 < len(c.arguments):
-			return c.arguments[i+1]
-		case w == "-m" && i+1 < len(c.arguments):
-			return "module " + c.arguments[i+1]
+			return "" // the argument is the program: it may contain a secret
+		case w == "-jar" && i+1 < len(p.arguments):
+			return p.arguments[i+1]
+		case w == "-m" && i+1 < len(p.arguments):
+			return "module " + p.arguments[i+1]
 		case strings.HasPrefix(w, "-") || strings.Contains(w, "=") || w == "":
 			continue
 		case strings.Contains(w, "/") || strings.Contains(w, "."):
@@ -198,9 +199,9 @@ func (c process) script() string {
 	return ""
 }
 
-// unit is that of systemd which the process belongs to, or empty: a login.
-func (c process) unit() string {
-	parts := strings.Split(c.group, "/")
+// unit returns the systemd service that the process belongs to; "" for a login.
+func (p process) unit() string {
+	parts := strings.Split(p.group, "/")
 	for _, part := range slices.Backward(parts) {
 		if strings.HasSuffix(part, ".service") && !strings.HasPrefix(part, "user@") {
 			return part
@@ -209,14 +210,14 @@ func (c process) unit() string {
 	return ""
 }
 
-func (c process) container() string {
-	if m := containerID.FindStringSubmatch(c.group); m != nil {
+func (p process) container() string {
+	if m := containerID.FindStringSubmatch(p.group); m != nil {
 		return m[1]
 	}
 	return ""
 }
 
-// interactive reports whether this is somebody at work, not a service.
-func (c process) interactive() bool {
-	return interactivePrograms.MatchString(path.Base(c.exe)) && c.script() == ""
+// interactive reports whether a user works with the process, so that it is no service.
+func (p process) interactive() bool {
+	return interactivePrograms.MatchString(path.Base(p.exe)) && p.script() == ""
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// redis reads of each server its address, INFO, and CONFIG GET.
+// redis reads the address, INFO and CONFIG GET of each server.
 func (p *parser) redis(text string) error {
 	for part := range strings.SplitSeq("\n"+text, "\nserver ") {
 		if strings.TrimSpace(part) == "" {
@@ -50,7 +50,7 @@ func (p *parser) redis(text string) error {
 	return nil
 }
 
-// redisKept are the settings of Redis that make a difference to a move.
+// redisSettingNames are the settings of Redis that a move depends on.
 var redisSettingNames = strings.Fields(`appendonly appendfsync bind databases dbfilename dir maxclients maxmemory maxmemory-policy port protected-mode
 	replicaof save unixsocket timeout tls-port cluster-enabled io-threads notify-keyspace-events requirepass masterauth aclfile rename-command lazyfree-lazy-eviction`)
 
@@ -58,7 +58,7 @@ func (p *parser) redisSettings(l []string) []inventory.Setting {
 	var all []inventory.Setting
 	for i := 0; i+1 < len(l); i++ {
 		if !slices.Contains(redisSettingNames, l[i]) || slices.Contains(redisSettingNames, l[i+1]) {
-			continue // the value is empty: the next line is a name
+			continue // no such setting, or an empty value: the next line is a name
 		}
 		all = append(all, p.setting("redis", inventory.Setting{Name: l[i], Value: l[i+1]}))
 		i++

@@ -9,14 +9,14 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// builds are files that tell how an application is put together.
+// buildFiles maps files that describe how an application is built to a kind of release.
 var buildFiles = map[string]string{
 	"composer.lock": "composer", "package-lock.json": "npm", "yarn.lock": "npm", "Gemfile.lock": "ruby", "requirements.txt": "python", "Procfile": "procfile",
 }
 
-// releases reads records of kind, path and two that depend on the kind.
+// releases reads records of kind, path and two fields that depend on the kind.
 func (p *parser) releases(text string) error {
-	siblings := map[string]int{} // how many releases lie beside a "current"
+	siblings := map[string]int{} // number of releases beside a link "current", by folder
 	all := records(text, 4)
 	for _, r := range all {
 		if r[0] == "release" {

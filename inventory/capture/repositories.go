@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// repositories reads where packages come from; see sources.list(5), dnf.conf(5).
+// repositories reads the sources of packages; see sources.list(5) and dnf.conf(5).
 func (p *parser) repositories() {
 	for _, file := range slices.Sorted(maps.Keys(p.contents)) {
 		text := p.contents[file]
@@ -36,7 +36,7 @@ func (p *parser) addRepository(r inventory.Repository) {
 	p.host.Repositories = append(p.host.Repositories, r)
 }
 
-// sourcesList reads the form of a line each: deb [options] url suite components.
+// sourcesList reads the one-line format: deb [options] url suite components.
 func (p *parser) sourcesList(file, text string) {
 	for _, line := range lines(text) {
 		line, _, _ = strings.Cut(line, "#")
@@ -79,7 +79,7 @@ func setRepositoryOption(r *inventory.Repository, key, value string) {
 	}
 }
 
-// sourcesStanzas reads the form of deb822.
+// sourcesStanzas reads the deb822 format.
 func (p *parser) sourcesStanzas(file, text string) {
 	for stanza := range strings.SplitSeq(text, "\n\n") {
 		v, key := map[string]string{}, ""
@@ -110,7 +110,7 @@ func (p *parser) sourcesStanzas(file, text string) {
 	}
 }
 
-// yum reads the ini of dnf and yum.
+// yum reads the repository files of dnf and yum.
 func (p *parser) yum(file, text string) {
 	var r *inventory.Repository
 	var key string
@@ -129,7 +129,7 @@ func (p *parser) yum(file, text string) {
 			continue
 		case strings.HasPrefix(t, "[") && strings.HasSuffix(t, "]"):
 			end()
-			r, checked = &inventory.Repository{File: file, Kind: "rpm", Name: t[1 : len(t)-1]}, true // as dnf takes it when nothing is said
+			r, checked = &inventory.Repository{File: file, Kind: "rpm", Name: t[1 : len(t)-1]}, true // dnf checks signatures by default
 			continue
 		case r == nil:
 			continue
@@ -152,7 +152,7 @@ func (p *parser) yum(file, text string) {
 	end()
 }
 
-// locked marks the packages that dnf's versionlock holds.
+// versionLocks marks the packages that dnf's versionlock holds.
 func (p *parser) versionLocks(text string) {
 	for _, line := range lines(text) {
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "!") {
@@ -180,7 +180,7 @@ func isRepositoryKey(name string) bool {
 	return false
 }
 
-// Kinds of OpenPGP packets that a public key is made of; see RFC 9580, section 5.
+// Kinds of OpenPGP packets in a public key; see RFC 9580, section 5.
 const (
 	packetSignature     = 2
 	packetPublicKey     = 6
@@ -190,8 +190,8 @@ const (
 	packetUserAttribute = 17
 )
 
-// onlyPublicKeys reports whether data is OpenPGP's binary form of public keys,
-// and nothing else: these are kept as they are, though they are no text.
+// onlyPublicKeys reports whether data consists of OpenPGP public keys in binary
+// form. These are stored as they are, unlike other files that are not text.
 func onlyPublicKeys(data []byte) bool {
 	for first := true; len(data) > 0; first = false {
 		kind, header, size := packet(data)
@@ -200,7 +200,7 @@ func onlyPublicKeys(data []byte) bool {
 		}
 		switch kind {
 		case packetSignature, packetPublicKey, packetTrust, packetUser, packetPublicSubkey, packetUserAttribute:
-		default: // a secret key, or something that does not belong here
+		default: // a secret key, or no part of a key
 			return false
 		}
 		data = data[header+size:]
@@ -211,9 +211,9 @@ func onlyPublicKeys(data []byte) bool {
 	return false
 }
 
-// packet reads the header of a packet: its kind, and how long the header and
-// the body are; see RFC 9580, section 4.2. A header of 0 bytes is none, or one
-// of a length that keys do not have.
+// packet reads the header of a packet: its kind, and the lengths of the header and
+// the body; see RFC 9580, section 4.2. A header length of 0 means that there is no
+// header, or that its form of length does not occur in keys.
 func packet(data []byte) (kind, header, size int) {
 	if len(data) < 2 || data[0]&0x80 == 0 {
 		return 0, 0, 0

@@ -15,8 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory/redact"
 )
 
-// clean takes secrets out of every text of the model: what a parser took for a
-// command, a comment or a rule may hold one.
+// redactStrings redacts secrets in every string of the model: what was parsed as a
+// command, a comment or a rule may contain one.
 func (p *parser) redactStrings() {
 	replaceStrings(reflect.ValueOf(p.host).Elem(), func(text string) string {
 		text, _ = p.redactor.Command(text)
@@ -24,7 +24,7 @@ func (p *parser) redactStrings() {
 	})
 }
 
-// walk replaces every string below v, map values included.
+// replaceStrings replaces every string below v, values of maps included.
 func replaceStrings(v reflect.Value, replace func(string) string) {
 	switch v.Kind() {
 	case reflect.String:
@@ -56,8 +56,8 @@ func replaceStrings(v reflect.Value, replace func(string) string) {
 	}
 }
 
-// withoutHashes are files without what this program itself made of their
-// contents: no secret, and more to look through than all else.
+// withoutHashes returns files without hashes and names of contents. These contain
+// no secret, and scanning them would take longer than scanning all else.
 func withoutHashes(files []inventory.File) []inventory.File {
 	files = slices.Clone(files)
 	for i := range files {
@@ -66,11 +66,11 @@ func withoutHashes(files []inventory.File) []inventory.File {
 	return files
 }
 
-// recheck looks at the inventory as it will be written, with the eyes of the
-// scanner that is not ours, and takes out what that finds.
+// scanAgain scans the inventory as it will be written, by gitleaks' rules, and
+// redacts what it finds.
 func (p *parser) scanAgain() error {
 	var text bytes.Buffer
-	// What packages name and count is most of it, and holds no secret.
+	// Packages, groups, modules and images are most of the text and contain no secret.
 	short := *p.host
 	short.Packages, short.Groups, short.Kernel.Modules, short.Images = nil, nil, nil, nil
 	short.Configuration, short.Files = withoutHashes(short.Configuration), withoutHashes(short.Files)
@@ -97,7 +97,7 @@ func (p *parser) scanAgain() error {
 	return nil
 }
 
-// setting takes the secret out of a setting of a server.
+// setting redacts the secret in a setting of a database server.
 func (p *parser) setting(server string, s inventory.Setting) inventory.Setting {
 	value, found := p.redactor.Setting(s.Name, s.Value)
 	for _, f := range found {
@@ -107,9 +107,10 @@ func (p *parser) setting(server string, s inventory.Setting) inventory.Setting {
 	return s
 }
 
-// Audit reads again all that was written below dir and returns the secrets that
-// a scanner, or the memory of this run, still finds there: none, unless there is
-// a fault in the layers before. The Secret's Path is the file in dir.
+// Audit reads all files below dir and returns the secrets in them: those that the
+// scanner's rules find, and those that r redacted elsewhere. It returns none unless
+// redaction has a bug, and none if dir does not exist. The Path of a Secret is the
+// file.
 func Audit(dir string, r *redact.Redactor) ([]inventory.Secret, error) {
 	var leaks []inventory.Secret
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -22,15 +22,16 @@ var preludeScript string
 //go:embed sections/*.sh
 var sectionScripts embed.FS
 
-// sectionSpec is a part of the capture: a script of its own with a limit of its
-// own, so that one that hangs costs nothing but itself.
+// sectionSpec is a section of the capture: a script with a time limit of its own,
+// so that a section that hangs does not cost the others.
 type sectionSpec struct {
 	name string
-	// seconds is its limit; 0: it only reads what the kernel or a local file says.
+	// seconds is the time limit; 0: none, for a section that only reads local files
+	// or the kernel.
 	seconds int
-	// optional: what it asks may well not exist, and then nothing is missing.
+	// optional sections are not listed as missing if what they read does not exist.
 	optional bool
-	// args says what the section is given.
+	// arguments says which paths the section gets.
 	arguments argumentKind
 }
 
@@ -43,8 +44,8 @@ const (
 	fileArguments
 )
 
-// sectionSpecs is in the order in which they run: connections are sampled at
-// both ends of the capture.
+// sectionSpecs are the sections in the order in which they run. Connections are
+// sampled at both ends of the capture.
 var sectionSpecs = []sectionSpec{
 	{name: "connections", seconds: 30, optional: true},
 	{name: "os"},
@@ -105,17 +106,17 @@ var sectionSpecs = []sectionSpec{
 	{name: "connections-again", seconds: 30, optional: true},
 }
 
-// deepSection asks the package manager to check every packaged file: minutes of
-// a host's time, only on request.
+// deepSection lets the package manager check every packaged file. It takes minutes
+// of a host's time and runs on request only.
 var deepSection = sectionSpec{name: "verify", seconds: 900, optional: true}
 
-// treeRoots hold the configuration of a host; every file there is looked at.
+// treeRoots are the folders of a host's configuration; every file in them is listed.
 var treeRoots = []string{"/etc", "/usr/local/bin", "/usr/local/sbin", "/usr/local/etc", "/usr/local/lib/systemd", "/var/spool/cron", "/var/spool/at"}
 
-// releaseRoots are where applications usually lie.
+// releaseRoots are the usual folders of applications.
 var releaseRoots = []string{"/srv", "/var/www", "/opt", "/home"}
 
-// script returns what is sent to the target for its facts.
+// script returns the script of the first round trip.
 func (t Target) script() (string, error) {
 	for _, file := range append(append([]string{}, t.Files...), t.Roots...) {
 		if !path.IsAbs(file) || strings.ContainsAny(file, "\x00") {
@@ -148,8 +149,8 @@ func (t Target) script() (string, error) {
 	return b.String(), nil
 }
 
-// unless leaves a section out, without a process for it, where what it needs is
-// not there: the sections' own "need" says what.
+// skipIfAbsent wraps the command of a section so that the section is skipped,
+// without a process of its own, if the program of its first "need" is not installed.
 func (s sectionSpec) skipIfAbsent(body, command string) string {
 	if m := firstNeed.FindStringSubmatch(body); m != nil {
 		command = fmt.Sprintf("if command -v %[1]s >/dev/null 2>&1; then\n%[2]s\nelse\nskip %[3]s '%[1]s is not installed'\nfi", m[1], command, s.name)
@@ -168,7 +169,7 @@ func (s sectionSpec) skipIfAbsent(body, command string) string {
 
 var firstNeed = regexp.MustCompile(`(?m)\A(?:#.*\n)*need (\S+)$`)
 
-// sections returns those that the target is asked.
+// sections returns the sections that the target is asked for.
 func (t Target) sections() []sectionSpec {
 	var all []sectionSpec
 	for _, s := range sectionSpecs {
@@ -195,9 +196,9 @@ func (t Target) arguments(kind argumentKind) []string {
 	return nil
 }
 
-// expand fills in what scripts and parsers share.
+// expand replaces the placeholders for values that scripts and parsers share.
 func expand(body string) string {
-	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(movedVariables, "', '")+"'", 1)
+	body = strings.Replace(body, "@VARIABLES@", "'"+strings.Join(capturedVariables, "', '")+"'", 1)
 	body = strings.Replace(body, "@ORIGINALS@", strings.Join(originalFiles(), " "), 1)
 	body = strings.Replace(body, "@WRITTEN@", strings.Join(slices.Sorted(maps.Keys(composedFiles)), " "), 1)
 	return strings.Replace(body, "@NEVER@", neverRead.findArguments(), 1)

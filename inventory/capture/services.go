@@ -12,14 +12,14 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// instanceOfSession are units that come and go with logins, this capture's
+// sessionUnits match units that start and end with logins, the capture's own login
 // among them.
 var sessionUnits = regexp.MustCompile(`^(user|user-runtime-dir|ssh|sshd|systemd-coredump)@.+\.service$|^run-[ru]?\w+\.service$`)
 
-// unit is what systemd says of one.
+// unit is systemd's view of a unit.
 type unit struct {
 	enabled, active, fragment string
-	preset                    string // what the distribution would have it be
+	preset                    string // the distribution's default for enabled
 	triggers                  string
 	schedule                  []string
 }
@@ -97,7 +97,7 @@ func parseUnit(stanza string) (name string, u unit) {
 		case "Triggers":
 			u.triggers = value
 		case "TimersCalendar", "TimersMonotonic":
-			// { OnCalendar=*-*-* 06:00:00 ; next_elapse=… }: the second part changes by itself
+			// { OnCalendar=*-*-* 06:00:00 ; next_elapse=… }; next_elapse changes by itself
 			if schedule, _, ok := strings.Cut(strings.TrimPrefix(value, "{ "), " ; "); ok {
 				u.schedule = append(u.schedule, schedule)
 			}
@@ -112,14 +112,15 @@ func (u *unit) isRelevant() bool {
 	case "enabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime":
 		return true
 	case "disabled":
-		if u.preset == "enabled" { // somebody wanted it so
+		if u.preset == "enabled" { // an administrator disabled it
 			return true
 		}
 	}
 	return u.active == "active" || u.active == "failed" || u.active == "activating" || u.active == "reloading"
 }
 
-// template is the unit file of an instance: getty@tty1.service is of getty@.service.
+// templateOf returns the unit file of an instance: getty@.service for
+// getty@tty1.service, "" for a unit without an instance.
 func templateOf(unit string) string {
 	name, rest, ok := strings.Cut(unit, "@")
 	if !ok {
@@ -130,7 +131,7 @@ func templateOf(unit string) string {
 
 const unitFolder = "/etc/systemd/system/"
 
-// unitFile is the administrator's own file of a unit, or empty.
+// unitFile returns the administrator's own file of a unit, or "".
 func (p *parser) unitFile(name string) string {
 	for _, dir := range []string{unitFolder, "/usr/local/lib/systemd/system/"} {
 		for _, n := range []string{name, templateOf(name)} {
@@ -142,7 +143,7 @@ func (p *parser) unitFile(name string) string {
 	return ""
 }
 
-// overrides are the files that change a unit.
+// overrides returns the administrator's files that change a unit.
 func (p *parser) overrides(name string) []string {
 	var all []string
 	for _, n := range []string{name, templateOf(name)} {
@@ -163,7 +164,7 @@ func (p *parser) overrides(name string) []string {
 func (p *parser) timer(name, pkg string, u *unit) {
 	t := inventory.Timer{Unit: name, Starts: u.triggers, Schedule: u.schedule, Enabled: u.enabled, Active: u.active}
 	if strings.HasPrefix(u.enabled, "masked") {
-		t.Cause = inventory.Cause{Kind: inventory.ByFile, Name: unitFolder + name} // a link to nowhere: it never runs
+		t.Cause = inventory.Cause{Kind: inventory.ByFile, Name: unitFolder + name} // a link to /dev/null: it never runs
 	} else if file := p.unitFile(name); file != "" {
 		t.Cause = inventory.Cause{Kind: inventory.ByFile, Name: file}
 	} else if pkg != "" {
@@ -174,7 +175,7 @@ func (p *parser) timer(name, pkg string, u *unit) {
 
 var startLink = regexp.MustCompile(`^/etc/(?:rc\.d/)?rc([235])\.d/S\d\d(.+)$`)
 
-// sysv adds scripts that start at boot without a unit.
+// sysv adds the SysV scripts that start at boot and have no unit.
 func (p *parser) sysv(units map[string]*unit) {
 	scripts := map[string]bool{}
 	for file := range p.tree {

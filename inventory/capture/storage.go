@@ -12,19 +12,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// dfLine is device, type, size, used, free, capacity, mount; the first and the
-// last may contain blanks.
+// dfLine matches device, type, size, used, free, capacity and mount point. The first
+// and the last may contain blanks.
 var dfLine = regexp.MustCompile(`^(.+?)\s+(\S+)\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+(/.*)$`)
 
-// holdsNoData lists file systems in memory or made by the kernel.
+// withoutData lists the types of file systems without data of the host: those in
+// memory, of the firmware, and read-only images.
 var withoutData = []string{"tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "udev", "none"}
 
-// stacked lists file systems that show the space of another: of each container
-// that runs, mostly. Only a root of that kind is the host's own.
+// stackedFileSystems lists the types of file systems that show the space of another.
+// Mostly they belong to running containers. Only a root of this type is the host's own.
 var stackedFileSystems = []string{"overlay", "aufs"}
 
-// disks reads df. One file system that cannot be asked makes df fail, with the
-// others' lines printed: those count, and the failure is noted.
+// disks reads the output of df. If df fails for one file system, it still prints the
+// others: these are kept, and the failure is listed as missing.
 func (p *parser) disks() {
 	s, _ := p.section("disks")
 	if s.status == 0 || len(s.out) == 0 {
@@ -70,7 +71,7 @@ func (p *parser) mounts(text string) error {
 	return nil
 }
 
-// onNetwork reports whether a path lies on a network file system: it may hang.
+// onNetwork reports whether a path lies on a network file system, which may hang.
 func (p *parser) onNetwork(path string) bool {
 	return slices.ContainsFunc(p.host.Disks, func(d inventory.Disk) bool {
 		return networkFileSystem.MatchString(d.FS) && (path == d.Mount || strings.HasPrefix(path, strings.TrimSuffix(d.Mount, "/")+"/"))
@@ -79,10 +80,10 @@ func (p *parser) onNetwork(path string) bool {
 
 var mountEscape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// unescapeMount undoes the escapes of /proc/mounts; see fstab(5).
+// unescapeMount decodes the escapes of /proc/mounts; see fstab(5).
 func unescapeMount(s string) string { return mountEscape.Replace(s) }
 
-// storage reads what disks are made of.
+// storage reads block devices, logical volumes, arrays and swap.
 func (p *parser) storage() {
 	p.parse("block", p.block)
 	p.parse("lvm", p.lvm)

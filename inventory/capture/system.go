@@ -13,13 +13,15 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// tunables matter to every server, set or not.
+// tunables are the kernel settings that matter to every server, even if no file
+// sets them.
 var tunables = strings.Fields(`fs.file-max kernel.pid_max kernel.shmmax net.core.somaxconn net.core.rmem_max net.core.wmem_max
 	net.ipv4.ip_forward net.ipv4.ip_local_port_range net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_tw_reuse net.ipv4.tcp_congestion_control
 	net.ipv4.tcp_fin_timeout net.ipv6.conf.all.disable_ipv6 net.ipv6.conf.all.forwarding vm.max_map_count vm.nr_hugepages
 	vm.overcommit_memory vm.swappiness net.netfilter.nf_conntrack_max`)
 
-// kernel reads modules; settings wait for the files that set them.
+// kernel reads the loaded modules. The settings are read later, by sysctl, when the
+// files that set them are known.
 func (p *parser) kernel() {
 	p.parse("modules", func(text string) error {
 		for _, line := range lines(text) {
@@ -30,7 +32,7 @@ func (p *parser) kernel() {
 	})
 }
 
-// sysctl joins the settings that hold with the files that set them.
+// sysctl joins the kernel's present settings with the files that set them.
 func (p *parser) sysctl() {
 	set := map[string]inventory.Sysctl{}
 	for _, key := range tunables {
@@ -107,7 +109,7 @@ func (p *parser) time() {
 
 var ntpServer = regexp.MustCompile(`^\s*(?:server|pool|peer)\s+(\S+)`)
 
-// ntp reads the servers that the clock follows.
+// ntp reads the time servers from a file of chrony, ntpd or systemd-timesyncd.
 func (p *parser) ntp(file, text string) {
 	for _, line := range lines(text) {
 		if m := ntpServer.FindStringSubmatch(line); m != nil {
@@ -120,8 +122,8 @@ func (p *parser) ntp(file, text string) {
 	p.host.Time.Servers = slices.Compact(p.host.Time.Servers)
 }
 
-// slack is how many seconds behind a clock may be for all that is known: the
-// host read it some time between the question and the answer.
+// maxBehind returns how many seconds a correct clock may seem to be behind: the host
+// read it some time between the start of the script and the answer.
 func (p *parser) maxBehind() int64 { return inventory.ClockSlack + int64(p.duration.Seconds()) }
 
 // os reads os-release(5).
@@ -143,7 +145,7 @@ func (p *parser) osRelease(text string) error {
 
 var shellEscape = regexp.MustCompile(`\\(.)`)
 
-// unquote takes the quotes of a shell word away.
+// unquote removes the quotes and escapes of a shell word.
 func unquote(word string) string {
 	word = strings.TrimSpace(word)
 	if n := len(word); n >= 2 && (word[0] == '"' || word[0] == '\'') && word[n-1] == word[0] {

@@ -25,7 +25,7 @@ func (p *parser) virtualHosts() {
 	}
 }
 
-// enabled reports whether a link of sites-enabled leads to the file.
+// enabled reports whether a link in sites-enabled points to the file.
 func (p *parser) enabled(file string) bool {
 	base := file[strings.LastIndexByte(file, '/')+1:]
 	dir := strings.Replace(file[:strings.LastIndexByte(file, '/')+1], "/sites-available/", "/sites-enabled/", 1)
@@ -42,8 +42,8 @@ var (
 	directive   = regexp.MustCompile(`([A-Za-z_]+)\s+([^;{}]+)`)
 )
 
-// nginx reads server blocks: their directives end with semicolons and may share
-// a line.
+// nginx reads server blocks. Their directives end with semicolons, and several may
+// share a line.
 func (p *parser) nginx(file, text string) {
 	var v *inventory.VirtualHost
 	depth, at := 0, 0
@@ -122,7 +122,7 @@ func (p *parser) apache(file, text string) {
 	}
 }
 
-// haproxy reads frontends and listens, and the servers of all backends.
+// haproxy reads the frontend, listen and backend sections and their servers.
 func (p *parser) haproxy(file, text string) {
 	var v *inventory.VirtualHost
 	end := func() {

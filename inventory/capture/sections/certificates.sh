@@ -1,5 +1,4 @@
-# The certificates alone are read out of each file: a key beside one stays where
-# it is.
+# Only the certificates are printed of each file: a key beside one never leaves the host.
 need find
 set --
 for p in /etc /usr/local/etc /var/lib/acme /var/lib/caddy; do

@@ -3,7 +3,7 @@ for engine; do
 	command -v "$engine" >/dev/null 2>&1 || continue
 	found=yes
 	ids=$("$engine" ps -a -q --no-trunc) || { status=1; continue; }
-	# Only these parts of a container: its environment may hold secrets.
+	# Only these fields of a container: its environment may contain secrets.
 	[ -z "$ids" ] || "$engine" inspect --type container --format \
 		"container $engine {\"id\":{{json .Id}},\"name\":{{json .Name}},\"image\":{{json .Config.Image}},\"image_id\":{{json .Image}},\"running\":{{json .State.Running}},\"restart\":{{json .HostConfig.RestartPolicy.Name}},\"ports\":{{json .HostConfig.PortBindings}},\"binds\":{{json .HostConfig.Binds}},\"labels\":{{json .Config.Labels}}}" \
 		$ids || status=1

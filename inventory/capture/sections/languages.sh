@@ -1,4 +1,4 @@
-# By the names and files of what was installed; nothing of it is run.
+# Reads the names and files of installed packages; runs no program of theirs.
 need find
 set --
 for p in /usr/local/lib/python3*/dist-packages /usr/local/lib*/python3*/site-packages \

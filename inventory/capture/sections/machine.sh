@@ -1,4 +1,4 @@
-# Lines of KEY VALUE; see machine.go.
+# Prints lines of KEY VALUE, which system.go reads.
 echo "kernel $(uname -r)"
 echo "architecture $(uname -m)"
 echo "user $(id -un 2>/dev/null || id -u)"

@@ -1,5 +1,5 @@
 mysql_client
-# MySQL answers sizes from a cache that is up to a day old unless told otherwise.
+# By default MySQL reports sizes from a cache that may be a day old.
 fresh=
 case $(ask "SELECT VERSION()") in
 *MariaDB*) ;;

@@ -1,5 +1,5 @@
 mysql_client
-# What was set, and where: each flavor keeps that in a table of its own.
+# The settings that were set, and where. Each flavor has a table of its own for this.
 case $(ask "SELECT VERSION()") in
 *MariaDB*) ask "SELECT VARIABLE_NAME, GLOBAL_VALUE, GLOBAL_VALUE_ORIGIN FROM information_schema.SYSTEM_VARIABLES
 	WHERE GLOBAL_VALUE_ORIGIN IN ('CONFIG', 'COMMAND-LINE', 'SQL') AND NOT (GLOBAL_VALUE <=> DEFAULT_VALUE)" ;;

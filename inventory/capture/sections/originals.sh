@@ -1,6 +1,6 @@
-# The originals that files of /etc are copied from, with their hashes; then the
-# alternatives that somebody chose; then what some files say that scripts write,
-# without remarks.
+# Prints the hashes of the originals that files of /etc are copied from, then the
+# alternatives that were set by hand, then the lines of files that scripts compose,
+# without comments.
 need sha256sum
 for f in @ORIGINALS@; do
 	[ ! -f "$f" ] || set -- "$@" "$f"

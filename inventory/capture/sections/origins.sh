@@ -1,4 +1,5 @@
-# Which repository offers what is installed: cheap only where apt keeps a cache.
+# The repositories that offer the installed packages. This is cheap only if apt
+# keeps a cache.
 if [ -s /var/lib/dpkg/status ]; then
 	need apt-cache
 	[ -s /var/cache/apt/pkgcache.bin ] || [ "$deep" = yes ] || {

@@ -1,5 +1,5 @@
-# The packages of every file of /etc, of units, and of the programs that run, as
-# the section before found them.
+# The packages of the files of /etc, of units, and of the running programs that the
+# section "processes" found.
 need dpkg-query
 IFS='
 '

@@ -1,4 +1,5 @@
-# The first line names the manager. An RPM tool on a Debian system is no manager.
+# The first line names the package manager. On a Debian system it is dpkg, even if
+# rpm is installed.
 if [ -s /var/lib/dpkg/status ]; then
 	need dpkg-query
 	echo dpkg

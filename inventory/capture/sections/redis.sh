@@ -1,10 +1,10 @@
-# Each server that listens as redis-server or valkey-server does.
+# Every server whose process is named redis-server or valkey-server.
 client=redis-cli
 command -v redis-cli >/dev/null 2>&1 || client=valkey-cli
 need "$client"
 need ss
 ports=$(ss -H -l -n -t -p | grep -e '"redis-server"' -e '"valkey-server"' | awk '{ sub(/.*:/, "", $4); print $4 }' | sort -un)
-# Of other users' processes only root sees the names.
+# Only root sees the names of other users' processes.
 [ -n "$ports" ] || [ "$(id -u)" = 0 ] || { echo "which programs listen: Permission denied" >&2; exit 1; }
 [ -n "$ports" ] || { echo "no Redis server listens" >&2; exit 90; }
 for port in $ports; do

@@ -1,5 +1,5 @@
-# Applications below the usual roots: a checkout, a link to the current of many
-# releases, a lock file. Nothing of theirs is run.
+# Applications below the given folders: a git checkout, a link to the current one of
+# many releases, a lock file. No program of theirs is run.
 need find
 roots=0
 for p; do

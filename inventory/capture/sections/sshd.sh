@@ -1,6 +1,6 @@
-# Where sshd looks for keys, and for whom: a Match holds to the end of its file.
-# Drop-ins come first, as in the sshd_config of the distributions, and of what is
-# said to everybody the first counts.
+# The files that sshd reads keys from, and for whom. A Match ends with its file.
+# Drop-ins come first, as in the sshd_config of the distributions: outside of Match
+# blocks, the first setting counts.
 for f in /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config; do
 	[ -e "$f" ] || continue
 	echo file

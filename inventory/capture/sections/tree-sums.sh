@@ -1,5 +1,5 @@
-# Of world-readable and other files alike; private keys and password files are
-# never read.
+# The hashes of all files, readable by everybody or not. Private keys and password
+# files are never read.
 need sha256sum
 for p; do
 	[ -e "$p" ] || continue

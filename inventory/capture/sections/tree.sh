@@ -1,5 +1,5 @@
-# Every file of the system's configuration, with the hashes that dpkg keeps and
-# ours. Nothing over the network is walked (-xdev, and /etc is local).
+# Every file, folder and link of the system's configuration. No network file system
+# is walked (-xdev, and /etc is local).
 need find
 for p; do
 	[ -e "$p" ] || continue

@@ -1,4 +1,4 @@
-# Every packaged file against its package's record.
+# Checks every packaged file against its package's record.
 if [ -s /var/lib/dpkg/status ]; then
 	need dpkg
 	dpkg --verify

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ofTheSystem are packages that every Debian or Ubuntu brings: debootstrap
-// marks them as asked for, and nobody did.
+// basePackages are the packages of every Debian or Ubuntu. debootstrap marks them
+// as manually installed although nobody chose them.
 var basePackages = regexp.MustCompile(`^(` + strings.Join([]string{
 	`adduser`, `apt`, `apt-utils`, `base-files`, `base-passwd`, `bash`, `bsdutils`, `bsdextrautils`, `coreutils`, `dash`, `dbus(-.*)?`, `debconf(-i18n)?`, `debian-archive-keyring`,
 	`ubuntu-keyring`, `debianutils`, `diffutils`, `dpkg`, `e2fsprogs`, `fdisk`, `findutils`, `gcc-\d+-base`, `gpgv`, `grep`, `gzip`, `hostname`, `init`, `init-system-helpers`,
@@ -16,18 +16,18 @@ var basePackages = regexp.MustCompile(`^(` + strings.Join([]string{
 	`ubuntu-minimal`, `usr-is-merged`, `usrmerge`, `util-linux`, `util-linux-extra`, `zlib1g`, `systemd`, `systemd-sysv`, `udev`,
 }, "|") + `)$`)
 
-// ofTheMachine are packages that boot a machine or belong to who provides it.
+// platformPackages are the packages that boot a host, or that its provider installs.
 var platformPackages = regexp.MustCompile(`^(linux-(image|headers|modules|generic|virtual|base|kbuild).*|grub.*|shim.*|efibootmgr|initramfs-tools.*|dracut.*|intel-microcode|amd64-microcode|firmware-.*|cloud-(init|guest-utils|initramfs.*|utils)|qemu-guest-agent|open-vm-tools|hyperv-daemons|ifupdown|netplan\.io|lvm2|mdadm|cryptsetup.*|droplet-agent|do-agent)$`)
 
-// OfTheSystem reports whether every Debian or Ubuntu brings the package: that it
-// counts as asked for says nothing.
+// IsBasePackage reports whether every Debian or Ubuntu has the package. Such a
+// package may be marked as manually installed although nobody chose it.
 func IsBasePackage(name string) bool { return basePackages.MatchString(name) }
 
-// OfTheMachine reports whether the package boots the machine or belongs to who
-// provides it: a new machine has its own.
+// IsPlatformPackage reports whether the package boots the host or comes from its
+// provider. A new host has its own.
 func IsPlatformPackage(name string) bool { return platformPackages.MatchString(name) }
 
-// OfDebian reports whether the host runs Debian, Ubuntu or what is made of them.
+// IsDebianBased reports whether the host runs Debian, Ubuntu or a derivative.
 func (h *Host) IsDebianBased() bool {
 	like := strings.Fields(h.OS.Like)
 	return h.OS.ID == "debian" || h.OS.ID == "ubuntu" || slices.Contains(like, "debian") || slices.Contains(like, "ubuntu")
