@@ -13,7 +13,7 @@ import (
 )
 
 // Conflicts keeps the window of each pair, and a conflict report of each pair and
-// direction. It implements replication.ConflictStore.
+// direction. It implements conflict.Store.
 type Conflicts struct{ *Folder }
 
 func windowFile(pair string) string { return "conflicts-" + pair + "-window.json" }
@@ -22,14 +22,14 @@ func conflictsFile(pair string, entered replication.Side) string {
 	return "conflicts-" + pair + "-" + string(entered) + ".json"
 }
 
-// ConflictWindow implements replication.ConflictStore.
-func (c Conflicts) ConflictWindow(_ context.Context, pair string) (w conflict.Window, ok bool, err error) {
+// Window implements conflict.Store.
+func (c Conflicts) Window(_ context.Context, pair string) (w conflict.Window, ok bool, err error) {
 	ok, err = c.read(windowFile(pair), &w)
 	return w, ok, err
 }
 
-// SaveConflictWindow implements replication.ConflictStore.
-func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *conflict.Window) error {
+// SaveWindow implements conflict.Store.
+func (c Conflicts) SaveWindow(_ context.Context, pair string, w *conflict.Window) error {
 	path := c.Path(windowFile(pair))
 	if w != nil {
 		return plan.WriteJSON(path, w)
@@ -40,14 +40,14 @@ func (c Conflicts) SaveConflictWindow(_ context.Context, pair string, w *conflic
 	return nil
 }
 
-// ConflictReport implements replication.ConflictStore.
-func (c Conflicts) ConflictReport(_ context.Context, pair string, entered replication.Side) (r conflict.Report, ok bool, err error) {
+// Report implements conflict.Store.
+func (c Conflicts) Report(_ context.Context, pair string, entered replication.Side) (r conflict.Report, ok bool, err error) {
 	ok, err = c.read(conflictsFile(pair, entered), &r)
 	return r, ok, err
 }
 
-// SaveConflictReport implements replication.ConflictStore.
-func (c Conflicts) SaveConflictReport(_ context.Context, r conflict.Report) (where string, err error) {
+// SaveReport implements conflict.Store.
+func (c Conflicts) SaveReport(_ context.Context, r conflict.Report) (where string, err error) {
 	where = c.Path(conflictsFile(r.Pair, r.Entered))
 	return where, plan.WriteJSON(where, r)
 }
@@ -56,7 +56,7 @@ func (c Conflicts) SaveConflictReport(_ context.Context, r conflict.Report) (whe
 func (c Conflicts) Reports(ctx context.Context, pair string) ([]conflict.Report, error) {
 	var out []conflict.Report
 	for _, entered := range []replication.Side{replication.Target, replication.Source} {
-		r, ok, err := c.ConflictReport(ctx, pair, entered)
+		r, ok, err := c.Report(ctx, pair, entered)
 		if err != nil {
 			return nil, err
 		}

@@ -23,38 +23,38 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// memoryConflicts keeps windows and reports as the workspace does: as JSON.
-type memoryConflicts struct{ window, report []byte }
+// memoryStore keeps a window and a report as JSON, as the workspace does.
+type memoryStore struct{ window, report []byte }
 
-func (m *memoryConflicts) ConflictWindow(context.Context, string) (w Window, ok bool, err error) {
+func (m *memoryStore) Window(context.Context, string) (w Window, ok bool, err error) {
 	if m.window == nil {
 		return w, false, nil
 	}
 	return w, true, json.Unmarshal(m.window, &w)
 }
 
-func (m *memoryConflicts) SaveConflictWindow(_ context.Context, _ string, w *Window) (err error) {
+func (m *memoryStore) SaveWindow(_ context.Context, _ string, w *Window) (err error) {
 	if m.window = nil; w != nil {
 		m.window, err = json.Marshal(w)
 	}
 	return err
 }
 
-func (m *memoryConflicts) ConflictReport(context.Context, string, replication.Side) (r Report, ok bool, err error) {
+func (m *memoryStore) Report(context.Context, string, replication.Side) (r Report, ok bool, err error) {
 	if m.report == nil {
 		return r, false, nil
 	}
 	return r, true, json.Unmarshal(m.report, &r)
 }
 
-func (m *memoryConflicts) SaveConflictReport(_ context.Context, r Report) (where string, err error) {
+func (m *memoryStore) SaveReport(_ context.Context, r Report) (where string, err error) {
 	m.report, err = json.Marshal(r)
 	return "conflicts-main.json", err
 }
 
-// dualPair is a pair that is linked both ways, with a window open and both
-// sides writable. tables are made on both sides, out of the binlog.
-func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options ...servertest.Option) (*replicationtest.Pair, *memoryConflicts) {
+// dualPair is a pair with both links, an open window and both sides writable. The
+// statements tables run on both sides, out of the binlog.
+func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options ...servertest.Option) (*replicationtest.Pair, *memoryStore) {
 	t.Helper()
 	p := replicationtest.StartApp(t, flavor, options...)
 	for _, s := range []*servertest.Instance{p.SourceInstance, p.TargetInstance} {
@@ -62,18 +62,18 @@ func dualPair(t *testing.T, flavor servertest.Flavor, tables []string, options .
 	}
 	require.NoError(t, replicationtest.Apply(t, link.Start(p.Source, p.Target)))
 	require.NoError(t, replicationtest.Apply(t, link.Start(p.Target, p.Source)))
-	// Both have logged something before: a position in each log.
+	// Both servers have logged something, so that there is a position in each log.
 	p.SourceInstance.Exec("INSERT INTO app.notes VALUES (1, 'before')")
 	replicationtest.Settle(t, p.Source, p.Target)
 	p.TargetInstance.Exec("UPDATE app.notes SET text = 'seen' WHERE id = 1")
 	replicationtest.Settle(t, p.Target, p.Source)
-	store := &memoryConflicts{}
+	store := &memoryStore{}
 	plantest.Exercise(t, OpenWindow(p.Pair, store))
 	return p, store
 }
 
-// apart lets f run while neither side gets the other's writes.
-func apart(p *replicationtest.Pair, t *testing.T, f func()) {
+// apart runs f while neither side receives the other's writes.
+func apart(t *testing.T, p *replicationtest.Pair, f func()) {
 	t.Helper()
 	for _, s := range []*replication.Server{p.Source, p.Target} {
 		db, dialect, err := s.Open(t.Context())
@@ -90,19 +90,21 @@ func apart(p *replicationtest.Pair, t *testing.T, f func()) {
 	}
 }
 
-func exchange(p *replicationtest.Pair, t *testing.T) {
+// exchange waits until both sides have all of each other's writes.
+func exchange(t *testing.T, p *replicationtest.Pair) {
 	t.Helper()
 	replicationtest.Settle(t, p.Source, p.Target)
 	replicationtest.Settle(t, p.Target, p.Source)
 }
 
-// runConflicts fences the source and runs the gate.
-func runConflicts(p *replicationtest.Pair, t *testing.T, store *memoryConflicts) Report {
+// closedReport fences the source, runs the gate and returns its report, which must be
+// complete.
+func closedReport(t *testing.T, p *replicationtest.Pair, store *memoryStore) Report {
 	t.Helper()
 	require.NoError(t, fence.Set(p.Source, fence.Options{}).Op.Apply(t.Context()))
 	began := time.Now()
 	plantest.Exercise(t, Gate(p.Pair, replication.Target, store, 10*time.Second))
-	r, ok, err := store.ConflictReport(t.Context(), "main", replication.Target)
+	r, ok, err := store.Report(t.Context(), "main", replication.Target)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.True(t, r.Complete)
@@ -113,6 +115,7 @@ func runConflicts(p *replicationtest.Pair, t *testing.T, store *memoryConflicts)
 	return r
 }
 
+// lines are the conflicts of a report in one line each.
 func lines(r Report) []string {
 	var out []string
 	for _, c := range r.Conflicts {
@@ -127,19 +130,19 @@ func TestConflictsAreWritesWithoutTheOthers(t *testing.T) {
 			"CREATE TABLE app.stock (shop INT, item VARCHAR(20), n INT, PRIMARY KEY (shop, item))",
 			"INSERT INTO app.stock VALUES (1, 'pen', 5), (1, 'ink', 5), (2, 'pen', 5), (2, 'cap', 5)",
 		})
-		// In turn, over and over: never a conflict.
+		// Writes in turn are no conflict.
 		for range 3 {
 			p.SourceInstance.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 1")
 			replicationtest.Settle(t, p.Source, p.Target)
 			p.TargetInstance.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 1")
 			replicationtest.Settle(t, p.Target, p.Source)
 		}
-		apart(p, t, func() {
+		apart(t, p, func() {
 			p.SourceInstance.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 2", "INSERT INTO app.notes (id, text) VALUES (11, 's')")
 			p.TargetInstance.Exec("UPDATE app.stock SET n = n + 1 WHERE shop = 2 AND item = 'pen'", "INSERT INTO app.notes (id, text) VALUES (12, 't')")
 		})
-		exchange(p, t)
-		r := runConflicts(p, t, store)
+		exchange(t, p)
+		r := closedReport(t, p, store)
 		require.Equal(t, []string{"app.stock (2, 'pen') update/update"}, lines(r))
 		require.EqualValues(t, 2, r.InTurn, "both rows of shop 1")
 		require.EqualValues(t, 5, r.Wrote[0].Transactions)
@@ -168,7 +171,7 @@ func TestConflictsByEveryKindOfKey(t *testing.T) {
 			"CREATE TABLE app.bytes (k VARBINARY(8) PRIMARY KEY, at TIMESTAMP(3) NULL, f FLOAT, d DECIMAL(20,4), e ENUM('x','y'), j JSON)",
 			"INSERT INTO app.bytes VALUES (x'00ff27', '2026-01-02 03:04:05.678', 1.5, 12345.6789, 'y', '{\"a\": 1}')",
 		})
-		apart(p, t, func() {
+		apart(t, p, func() {
 			p.SourceInstance.Exec(
 				"UPDATE app.big SET n = n + 1 WHERE id = 18446744073709551615",
 				"UPDATE app.word SET n = 1 WHERE w = 'none'",
@@ -184,25 +187,25 @@ func TestConflictsByEveryKindOfKey(t *testing.T) {
 				"DELETE FROM app.calc WHERE id = 7",
 				"DELETE FROM app.bytes")
 		})
-		// The links stop at what does not fit any more: all of that is H6.
-		r := stoppedConflicts(p, t, store)
+		// The links stop at a row that does not fit any more (H6).
+		r := stoppedReport(t, p, store)
 		require.Equal(t, []string{
 			"app.big (18446744073709551615) update/update",
 			"app.bytes (x'00ff27') update/delete",
 			"app.calc (7) delete/delete",
-		}, keyed(r))
+		}, keyedLines(r))
 		require.Len(t, lines(r), 4, "and the row of the table without a key")
 		require.NotContains(t, fmt.Sprint(r), "mine", "no row contents")
 	})
 }
 
-// stoppedConflicts is conflicts where the forward link may have stopped: the
-// gate fails, with a report of what the target has.
-func stoppedConflicts(p *replicationtest.Pair, t *testing.T, store *memoryConflicts) Report {
+// stoppedReport fences the source and runs the gate while the forward link may have
+// stopped: then the gate fails, with a report of what the target has.
+func stoppedReport(t *testing.T, p *replicationtest.Pair, store *memoryStore) Report {
 	t.Helper()
 	require.NoError(t, fence.Set(p.Source, fence.Options{}).Op.Apply(t.Context()))
 	err := Gate(p.Pair, replication.Target, store, 3*time.Second).Op.Apply(t.Context())
-	r, ok, storeErr := store.ConflictReport(t.Context(), "main", replication.Target)
+	r, ok, storeErr := store.Report(t.Context(), "main", replication.Target)
 	require.NoError(t, storeErr)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, err == nil, r.Complete, "%v", err)
@@ -210,14 +213,14 @@ func stoppedConflicts(p *replicationtest.Pair, t *testing.T, store *memoryConfli
 	return r
 }
 
-// keyed is the lines of rows that have a primary key, sorted.
-func keyed(r Report) []string {
+// keyedLines are the lines of rows that have a primary key, sorted.
+func keyedLines(r Report) []string {
 	out := slices.DeleteFunc(lines(r), func(l string) bool { return strings.Contains(l, "no primary key") })
 	slices.Sort(out)
 	return out
 }
 
-// A unique value that both sides take stops the link; the report tells which.
+// A unique value that both sides take stops the link; the report names it.
 func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p, store := dualPair(t, flavor, []string{
@@ -226,7 +229,7 @@ func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
 			"CREATE TABLE app.word (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, n INT)",
 			"CREATE TABLE app.exact (w VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, n INT)",
 		})
-		apart(p, t, func() {
+		apart(t, p, func() {
 			p.SourceInstance.Exec(
 				"INSERT INTO app.exact VALUES ('Same', 1)",
 				"INSERT INTO app.word VALUES ('Straße', 1), ('other', 1)",
@@ -237,7 +240,7 @@ func TestConflictsOfUniqueValuesAndCollations(t *testing.T) {
 				"INSERT INTO app.mail VALUES (4, 'JÖRG@X '), (6, NULL)",
 				"INSERT INTO app.word VALUES ('STRASSE', 2)")
 		})
-		r := stoppedConflicts(p, t, store)
+		r := stoppedReport(t, p, store)
 		require.False(t, r.Complete)
 		require.ElementsMatch(t, []string{
 			"app.word ('STRASSE') insert/insert",
@@ -257,13 +260,13 @@ func TestConflictsInCompressedAndRotatedLogs(t *testing.T) {
 			"CREATE TABLE app.texts (id INT UNSIGNED PRIMARY KEY, body TEXT)",
 			"INSERT INTO app.texts VALUES (1, REPEAT('a', 5000)), (4294967295, REPEAT('b', 5000))",
 		}, options...)
-		apart(p, t, func() {
+		apart(t, p, func() {
 			p.SourceInstance.Exec("FLUSH BINARY LOGS", "UPDATE app.texts SET body = CONCAT(body, REPEAT('x', 3000))", "FLUSH BINARY LOGS",
 				"INSERT INTO app.texts VALUES (5, REPEAT('c', 4000))")
 			p.TargetInstance.Exec("UPDATE app.texts SET body = REPEAT('y', 6000) WHERE id > 1", "FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
 		})
-		exchange(p, t)
-		require.Equal(t, []string{"app.texts (4294967295) update/update"}, lines(runConflicts(p, t, store)))
+		exchange(t, p)
+		require.Equal(t, []string{"app.texts (4294967295) update/update"}, lines(closedReport(t, p, store)))
 	})
 }
 
@@ -271,24 +274,25 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p, store := dualPair(t, flavor, nil)
 		p.SourceInstance.Exec("INSERT INTO app.notes VALUES (21, 'x')", "FLUSH BINARY LOGS", "INSERT INTO app.notes VALUES (23, 'y')")
-		exchange(p, t)
+		exchange(t, p)
 		require.Eventually(t, func() bool { // a log that the link has open stays
-			logs := logNames(p, t)
+			logs := logNames(t, p)
 			p.SourceInstance.Exec("PURGE BINARY LOGS TO '" + logs[len(logs)-1] + "'")
-			return len(logNames(p, t)) == 1
+			return len(logNames(t, p)) == 1
 		}, 20*time.Second, 200*time.Millisecond)
 		require.NoError(t, fence.Set(p.Source, fence.Options{}).Op.Apply(t.Context()))
 		err := Gate(p.Pair, replication.Target, store, 3*time.Second).Op.Apply(t.Context())
 		require.ErrorIs(t, err, binlog.ErrBinlogPurged)
 		require.Contains(t, report.Hint(err), "migrate verify")
 		require.Error(t, Gate(p.Pair, replication.Target, store, time.Second).Op.Verify(t.Context()))
-		require.NoError(t, store.SaveConflictWindow(t.Context(), "main", nil))
+		require.NoError(t, store.SaveWindow(t.Context(), "main", nil))
 		plantest.Exercise(t, Gate(p.Pair, replication.Target, store, 3*time.Second)) // the operator goes on without
 		require.Equal(t, "0", p.SourceInstance.Value("SELECT COUNT(*) FROM mysql.user WHERE User = ?", binlog.ReaderLogin(nil).Name))
 	})
 }
 
-func logNames(p *replicationtest.Pair, t *testing.T) []string {
+// logNames lists the source's binlogs.
+func logNames(t *testing.T, p *replicationtest.Pair) []string {
 	t.Helper()
 	db, err := p.Source.DB(t.Context())
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package conflict reports the rows and unique keys that both sides wrote while
-// neither had seen the other's write. It reads both binlogs of the window in which
-// two sides took writes (way dual), and keeps its findings outside of the
-// databases. It never changes a row.
+// Package conflict reports the rows and unique keys that both sides wrote while neither
+// had seen the other's write. It reads both binlogs of the window in which both sides
+// accepted writes (the way dual), and keeps its findings outside of the databases. It
+// never changes a row.
 package conflict

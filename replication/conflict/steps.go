@@ -13,16 +13,16 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// openWindowOp notes where the logs stand before both sides take writes.
+// openWindowOp keeps where the logs stand before both sides accept writes.
 type openWindowOp struct {
 	pair  replication.Pair
 	store Store
 }
 
-// OpenWindow returns the step that keeps what both sides of a pair have in
-// common, before the second one takes writes too: from there on Conflicts
-// reads. A window that is open stays as it is, so that a switch back reports
-// all that the switch before it began.
+// OpenWindow returns the step that keeps which transactions both sides of a pair have,
+// before the second side accepts writes, too: Gate reads the logs from there. A window
+// that is open stays as it is, so that a switch back also reports what the switch
+// before it began.
 func OpenWindow(pair replication.Pair, store Store) plan.Step {
 	return plan.Step{
 		Name:    "window-" + pair.Name,
@@ -36,7 +36,7 @@ func (o openWindowOp) Check(ctx context.Context) (plan.State, error) {
 	if _, err := o.pair.Target.Endpoint(ctx); err != nil {
 		return plan.State{}, err
 	}
-	w, ok, err := o.store.ConflictWindow(ctx, o.pair.Name)
+	w, ok, err := o.store.Window(ctx, o.pair.Name)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -47,8 +47,8 @@ func (o openWindowOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Apply keeps the transactions that both sides have. An account that a crash
-// left behind goes.
+// Apply keeps the transactions that both sides have. It drops accounts that a crash has
+// left.
 func (o openWindowOp) Apply(ctx context.Context) error {
 	state, err := o.Check(ctx)
 	if err != nil || state.Done {
@@ -61,12 +61,12 @@ func (o openWindowOp) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.store.SaveConflictWindow(ctx, o.pair.Name, &Window{Pair: o.pair.Name, Start: start, Opened: time.Now().UTC()})
+	return o.store.SaveWindow(ctx, o.pair.Name, &Window{Pair: o.pair.Name, Start: start, Opened: time.Now().UTC()})
 }
 
 // Verify looks for the window; it may be closed by now.
 func (o openWindowOp) Verify(ctx context.Context) error {
-	_, ok, err := o.store.ConflictWindow(ctx, o.pair.Name)
+	_, ok, err := o.store.Window(ctx, o.pair.Name)
 	if err == nil && !ok {
 		err = fmt.Errorf("verify the window of %s: none is kept", o.pair.Name)
 	}
@@ -75,11 +75,11 @@ func (o openWindowOp) Verify(ctx context.Context) error {
 
 // Undo forgets the window.
 func (o openWindowOp) Undo(ctx context.Context, _ json.RawMessage) error {
-	return o.store.SaveConflictWindow(ctx, o.pair.Name, nil)
+	return o.store.SaveWindow(ctx, o.pair.Name, nil)
 }
 
-// conflictsOp is the gate that reports conflicting writes.
-type conflictsOp struct {
+// reportOp is the gate that reports conflicting writes.
+type reportOp struct {
 	plan.ReadOnly
 	pair  replication.Pair
 	enter replication.Side
@@ -87,13 +87,12 @@ type conflictsOp struct {
 	wait  time.Duration
 }
 
-// Gate returns the gate, for the way dual, that reads the binlogs of both
-// sides from where OpenWindow found them, and reports every key that clients
-// of both sides wrote without having the other's write (H1, H2). The side that
-// is left must be fenced. Conflicts are noted and kept by the store; they do
-// not keep the gate closed. It stays closed while the entered side lacks
-// transactions of the other for longer than wait; what is known then is
-// reported before.
+// Gate returns the gate, for the way dual, that reads the binlogs of both sides from
+// where OpenWindow found them, and reports every key that clients of both sides wrote
+// without having the other's write (H1, H2). The side that is left must be fenced.
+// Conflicts are noted and kept by the store; they do not keep the gate closed. The gate
+// stays closed if the entered side still lacks transactions of the other after wait; it
+// reports what is known by then.
 func Gate(pair replication.Pair, enter replication.Side, store Store, wait time.Duration) plan.Step {
 	return plan.Step{
 		Name:    "conflicts-" + pair.Name,
@@ -102,16 +101,16 @@ func Gate(pair replication.Pair, enter replication.Side, store Store, wait time.
 		Hazards: []plan.Hazard{
 			{ID: "H1", Text: "a row written on both sides at once ends differently on each; it is reported, not mended"},
 		},
-		Op: replication.WhenProvisioned{Op: conflictsOp{pair: pair, enter: enter, store: store, wait: wait}},
+		Op: replication.WhenProvisioned{Op: reportOp{pair: pair, enter: enter, store: store, wait: wait}},
 	}
 }
 
 // Check tells whether there is a window to report.
-func (c conflictsOp) Check(ctx context.Context) (plan.State, error) {
+func (c reportOp) Check(ctx context.Context) (plan.State, error) {
 	if _, err := c.pair.Target.Endpoint(ctx); err != nil {
 		return plan.State{}, err
 	}
-	w, ok, err := c.store.ConflictWindow(ctx, c.pair.Name)
+	w, ok, err := c.store.Window(ctx, c.pair.Name)
 	if err != nil {
 		return plan.State{}, err
 	}
@@ -126,50 +125,50 @@ func (c conflictsOp) Check(ctx context.Context) (plan.State, error) {
 }
 
 // Apply reads both logs and keeps the report.
-func (c conflictsOp) Apply(ctx context.Context) error {
-	w, ok, err := c.store.ConflictWindow(ctx, c.pair.Name)
+func (c reportOp) Apply(ctx context.Context) error {
+	w, ok, err := c.store.Window(ctx, c.pair.Name)
 	if err != nil {
 		return err
 	}
-	if !ok { // the operator has given the report up: nothing else forgets an open window here
+	if !ok { // the operator has given up the report: nothing else forgets an open window here
 		report.Note(ctx, "%s: conflicting writes are not reported: it is not known where the logs stood when both sides began to take writes", c.pair.Name)
 		return nil
 	}
-	found, err := reportConflicts(ctx, c.pair, w, c.enter, c.wait)
+	found, err := scanWindow(ctx, c.pair, w, c.enter, c.wait)
 	if found.Finished.IsZero() {
 		return err
 	}
-	where, saveErr := c.store.SaveConflictReport(ctx, found)
+	where, saveErr := c.store.SaveReport(ctx, found)
 	if saveErr != nil {
 		return errors.Join(err, saveErr)
 	}
-	noteConflicts(ctx, found, where)
+	noteReport(ctx, found, where)
 	if err != nil {
 		return report.WithHint(fmt.Errorf("report conflicts of %s: the link stopped, %s has what is known: %w", c.pair.Name, where, err),
 			"see docs/conflicts.md for a link that has stopped; then run the same command again")
 	}
 	w.Closed = true
-	return c.store.SaveConflictWindow(ctx, c.pair.Name, &w)
+	return c.store.SaveWindow(ctx, c.pair.Name, &w)
 }
 
 // Verify looks for the complete report of this window, if there is one.
-func (c conflictsOp) Verify(ctx context.Context) error {
-	w, ok, err := c.store.ConflictWindow(ctx, c.pair.Name)
+func (c reportOp) Verify(ctx context.Context) error {
+	w, ok, err := c.store.Window(ctx, c.pair.Name)
 	if err != nil || !ok {
 		return err
 	}
-	r, reported, err := c.store.ConflictReport(ctx, c.pair.Name, c.enter)
+	r, reported, err := c.store.Report(ctx, c.pair.Name, c.enter)
 	if err == nil && (!reported || !r.Complete || r.Start != w.Start) {
 		err = fmt.Errorf("verify the conflicts of %s: they are not reported", c.pair.Name)
 	}
 	return err
 }
 
-// dropReadersOp takes away what a crash may have left of a reader.
+// dropReadersOp drops the accounts of readers that a crash has left.
 type dropReadersOp struct{ pair replication.Pair }
 
-// DropReaders returns the step of `finish` that drops the accounts that a crash
-// while conflicts were read may have left on either side.
+// DropReaders returns the step of `finish` that drops the accounts that an interrupted
+// reading of the binlogs may have left on either side.
 func DropReaders(pair replication.Pair) plan.Step {
 	return plan.Step{
 		Name:       "readers-" + pair.Name,
@@ -194,7 +193,7 @@ func (d dropReadersOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// Apply drops them.
+// Apply drops the accounts.
 func (d dropReadersOp) Apply(ctx context.Context) error {
 	return errors.Join(binlog.ReaderLogin(d.pair.Source).Drop(ctx), binlog.ReaderLogin(d.pair.Target).Drop(ctx))
 }
@@ -208,5 +207,5 @@ func (d dropReadersOp) Verify(ctx context.Context) error {
 	return err
 }
 
-// Undo does nothing: there is nothing to bring back.
+// Undo does nothing: nothing uses the accounts.
 func (dropReadersOp) Undo(context.Context, json.RawMessage) error { return nil }

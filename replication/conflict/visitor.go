@@ -9,43 +9,43 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 )
 
-// logVisitor turns one server's log into touches, in its order. They wait in a
-// small batch, because texts are weighed by a server.
+// logVisitor turns one server's log into keyChanges, in their order. It collects them in
+// small batches, because a server has to compute the collation weights of texts.
 type logVisitor struct {
-	scan   *conflictScan
-	side   int // 0: of the side that was left
+	scan   *scan
+	side   int // 0 is the side that was left
 	reader *binlog.Reader
-	apply  func(touch)
+	apply  func(keyChange)
 
-	own, other counted
-	matched    counted // own, as far as the log that was read before has them
-	muddled    bool    // a server's own numbers are not in order
-	now        binlog.Transaction
-	counted    bool // the transaction at hand is in the report
-	waiting    []touch
-	bytes      int
+	own, other  logProgress
+	matched     logProgress // own, at the last transaction that the other log has
+	disordered  bool        // the numbers of a server's transactions are not in order
+	transaction binlog.Transaction
+	inReport    bool // the transaction is counted in the report
+	pending     []keyChange
+	bytes       int
 }
 
-// Begin implements binlogVisitor: rows are wanted of the server's own transactions.
+// Begin implements binlog.Visitor: it wants the rows of the server's own transactions.
 func (v *logVisitor) Begin(t binlog.Transaction) (wanted bool) {
-	v.now, v.counted = t, false
+	v.transaction, v.inReport = t, false
 	switch {
 	case v.scan.ids[v.side].Wrote(t.ID):
-		v.muddled = !v.own.add(t.ID, v.scan.ids[v.side]) || v.muddled
+		v.disordered = !v.own.add(t.ID, v.scan.ids[v.side]) || v.disordered
 		if v.own.n == v.scan.known {
 			v.matched = v.own
 		}
 		return true
 	case v.scan.ids[1-v.side].Wrote(t.ID):
-		v.muddled = !v.other.add(t.ID, v.scan.ids[1-v.side]) || v.muddled
+		v.disordered = !v.other.add(t.ID, v.scan.ids[1-v.side]) || v.disordered
 	default:
-		v.scan.doubt("transaction %s on %s: neither side wrote it first", t.ID, v.reader.Server.Name())
+		v.scan.noteUnsure("transaction %s on %s: neither side wrote it first", t.ID, v.reader.Server.Name())
 	}
 	return false
 }
 
-// Statement implements binlogVisitor: what a statement does to rows the log
-// cannot tell.
+// Statement implements binlog.Visitor: the log does not show what a statement does to
+// rows.
 func (v *logVisitor) Statement(schema, text string) {
 	word := binlog.FirstWord(text)
 	switch word {
@@ -58,14 +58,14 @@ func (v *logVisitor) Statement(schema, text string) {
 	default:
 		return
 	}
-	if schema == "" || v.scan.moved(schema) {
-		v.scan.doubt("%s in schema %s by %s on %s: the rows that it wrote are not in the log", word, schema, v.now.ID, v.reader.Server.Name())
+	if schema == "" || v.scan.inScope(schema) {
+		v.scan.noteUnsure("%s in schema %s by %s on %s: the rows that it wrote are not in the log", word, schema, v.transaction.ID, v.reader.Server.Name())
 	}
 }
 
-// Rows implements binlogVisitor.
+// Rows implements binlog.Visitor.
 func (v *logVisitor) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error {
-	if !v.scan.moved(string(e.Table.Schema)) {
+	if !v.scan.inScope(string(e.Table.Schema)) {
 		return nil
 	}
 	t, err := v.scan.table(ctx, e)
@@ -74,7 +74,7 @@ func (v *logVisitor) Rows(ctx context.Context, e *logevent.RowsEvent, broken boo
 	}
 	places, ok := t.Places(e)
 	if broken || !ok {
-		v.scan.doubt("table %s in %s on %s: its rows in the log are not of the table's shape", t.Title, v.now.ID, v.reader.Server.Name())
+		v.scan.noteUnsure("table %s in %s on %s: its rows in the log are not of the table's shape", t.Title, v.transaction.ID, v.reader.Server.Name())
 		return nil
 	}
 	step := 1
@@ -93,43 +93,43 @@ func (v *logVisitor) Rows(ctx context.Context, e *logevent.RowsEvent, broken boo
 	return nil
 }
 
-// count counts a row of the transaction at hand, once in all passes.
+// count counts a row of the transaction in the first of all passes.
 func (v *logVisitor) count() {
 	if v.scan.share > 0 {
 		return
 	}
 	side := &v.scan.report.Wrote[v.side]
 	side.Rows++
-	if !v.counted {
-		v.counted = true
+	if !v.inReport {
+		v.inReport = true
 		side.Transactions++
-		side.saw(v.now.At)
+		side.addTime(v.transaction.At)
 	}
 }
 
-// row makes the touches of one changed row; before and after are its images'
-// places, the same unless it is an update.
+// row makes the keyChanges of one changed row. before and after are the indexes of its
+// images in the event, which are the same except for an update.
 func (v *logVisitor) row(ctx context.Context, t *binlog.Table, places []int, op string, e *logevent.RowsEvent, before, after int) error {
 	var row [16]byte
 	for i, key := range t.Keys {
 		old, ok := t.Values(key, places, e.Rows[before], e.SkippedColumns[before])
 		now, nowOK := t.Values(key, places, e.Rows[after], e.SkippedColumns[after])
 		if !ok || !nowOK {
-			v.scan.doubt("table %s in %s on %s: the log lacks columns of its keys", t.Title, v.now.ID, v.reader.Server.Name())
+			v.scan.noteUnsure("table %s in %s on %s: the log lacks columns of its keys", t.Title, v.transaction.ID, v.reader.Server.Name())
 			continue
 		}
 		same := binlog.SameParts(old, now)
 		if i == 0 {
 			row = hashParts(t.Title, old, false)
 		} else if op == "update" && same {
-			continue // the unique key was neither taken nor given up
+			continue // the unique value was neither taken nor given up
 		}
 		for k, parts := range [][]binlog.KeyPart{old, now} {
 			if k == 1 && same || i > 0 && binlog.HasNull(parts) {
 				continue
 			}
-			if err := v.add(ctx, touch{
-				by: v.now, op: op, table: t, key: key.Name, parts: parts, row: row, nth: v.own.n, seen: v.other.n,
+			if err := v.add(ctx, keyChange{
+				by: v.transaction, op: op, table: t, key: key.Name, parts: parts, row: row, nth: v.own.n, seen: v.other.n,
 			}); err != nil {
 				return err
 			}
@@ -138,23 +138,24 @@ func (v *logVisitor) row(ctx context.Context, t *binlog.Table, places []int, op 
 	return nil
 }
 
-func (v *logVisitor) add(ctx context.Context, t touch) error {
-	for _, p := range t.parts {
+// add adds a change to the batch.
+func (v *logVisitor) add(ctx context.Context, change keyChange) error {
+	for _, p := range change.parts {
 		v.bytes += len(p.Raw)
 	}
-	v.waiting = append(v.waiting, t)
-	if len(v.waiting) < touchesAtOnce && v.bytes < touchBytes {
+	v.pending = append(v.pending, change)
+	if len(v.pending) < batchChanges && v.bytes < batchBytes {
 		return nil
 	}
 	return v.flush(ctx)
 }
 
-// flush weighs and applies what waits.
+// flush applies the changes of the batch, after it has read their collation weights.
 func (v *logVisitor) flush(ctx context.Context) error {
 	var weigh []*binlog.KeyPart
-	for i := range v.waiting {
-		for k := range v.waiting[i].parts {
-			if p := &v.waiting[i].parts[k]; p.Weighed() {
+	for i := range v.pending {
+		for k := range v.pending[i].parts {
+			if p := &v.pending[i].parts[k]; p.Weighed() {
 				weigh = append(weigh, p)
 			}
 		}
@@ -162,12 +163,12 @@ func (v *logVisitor) flush(ctx context.Context) error {
 	if err := v.scan.collator.Weigh(ctx, weigh); err != nil {
 		return err
 	}
-	for _, t := range v.waiting {
-		v.apply(t)
+	for _, change := range v.pending {
+		v.apply(change)
 	}
-	clear(v.waiting)
-	v.waiting, v.bytes = v.waiting[:0], 0
-	if v.scan.held > v.scan.limit {
+	clear(v.pending)
+	v.pending, v.bytes = v.pending[:0], 0
+	if v.scan.writesHeld > v.scan.limit {
 		return errTooManyKeys
 	}
 	return nil
