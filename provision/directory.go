@@ -109,6 +109,15 @@ func (d *Directory) Machines() []Machine {
 	return all
 }
 
+// Record writes hosts down, each in place of an earlier one of its name.
+func (d *Directory) Record(hosts ...Machine) error {
+	return d.update(func(all map[string]Machine) {
+		for _, h := range hosts {
+			all[h.Name] = h
+		}
+	})
+}
+
 // update changes the machines and writes both files. hosts.json goes first: a
 // crash between the two is repaired by the next update, and until then the
 // known_hosts file only knows keys that were acceptable a moment ago.

@@ -155,7 +155,7 @@ func (op *dropletsOp) record(found map[string]Droplet) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	known := map[string]Machine{}
+	hosts := make([]Machine, 0, len(found))
 	for _, d := range found {
 		m, err := op.directory.Lookup(d.Name)
 		if err != nil || m.Droplet != d.ID {
@@ -170,11 +170,7 @@ func (op *dropletsOp) record(found map[string]Droplet) error {
 				"put back %s, or delete the droplet and run the command again", op.directory.KnownHosts())
 		}
 		m.Public, m.Private = d.Public, d.Private
-		known[d.Name] = m
+		hosts = append(hosts, m)
 	}
-	return op.directory.update(func(all map[string]Machine) {
-		for name, m := range known {
-			all[name] = m
-		}
-	})
+	return op.directory.Record(hosts...)
 }

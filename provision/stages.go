@@ -9,15 +9,13 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// Names of the stages, in their order. The seed of the databases belongs between
-// StageFirstBoot and StageServices.
+// Names of the stages, in their order. Those of the databases, then those of package
+// parity come after StageFirstBoot.
 const (
 	StageNetwork   = "network"
 	StageFirewall  = "firewall"
 	StageDroplets  = "droplets"
 	StageFirstBoot = "first-boot"
-	StageFiles     = "files"
-	StageServices  = "services"
 )
 
 // Hosts reaches the hosts of both sites.

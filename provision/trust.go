@@ -90,10 +90,8 @@ func (op *dropletsOp) trust(ctx context.Context, m Machine) error {
 		return fmt.Errorf("read new host key: %w", err)
 	}
 	next := marshalKey(public)
-	if err := op.directory.update(func(all map[string]Machine) {
-		m.NextKey = next
-		all[m.Name] = m
-	}); err != nil {
+	m.NextKey = next
+	if err := op.directory.Record(m); err != nil {
 		return err
 	}
 	if err := host.Run(ctx, installKeyScript, nil, nil); err != nil {
@@ -103,10 +101,8 @@ func (op *dropletsOp) trust(ctx context.Context, m Machine) error {
 	if err := op.proves(ctx, host, m, next); err != nil {
 		return err
 	}
-	return op.directory.update(func(all map[string]Machine) {
-		m.HostKey, m.NextKey, m.Bootstrap = next, "", false
-		all[m.Name] = m
-	})
+	m.HostKey, m.NextKey, m.Bootstrap = next, "", false
+	return op.directory.Record(m)
 }
 
 // proves connects anew until sshd shows the key, which is then the only one

@@ -86,6 +86,7 @@ var rooms = []struct{ room, imports string }{
 	{"lab/blog", ""},
 	{"lab/endtoend", ""},
 	{"lab/spec", ""},
+	{"provision/provisiontest", "lab/dosim lab/spec plan remote report secret / /digitalocean"},
 
 	{"cmd/lab", "config lab lab/check lab/machine lab/traffic move/way phrase plan remote report"},
 
@@ -124,5 +125,5 @@ var vendors = map[string][]string{
 	"github.com/getkin/kin-openapi":          {"lab/spec"},
 	"github.com/rogpeppe/go-internal":        {"inventory/diff"}, // its unified diffs; testscript is for tests
 	"pgregory.net/rapid":                     {"replication/replicationtest"},
-	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "replication/servertest", "replication/replicationtest", "move/movetest"},
+	"github.com/stretchr/testify":            {"plan/plantest", "remote/remotetest", "replication/servertest", "replication/replicationtest", "move/movetest", "provision/provisiontest"},
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/remote"
 )
 
@@ -50,16 +51,16 @@ func (h dyingHost) Run(ctx context.Context, script string, stdin io.Reader, stdo
 // However far the replacement of a host key got, the next run finishes it, with
 // nothing but what is on disk, and never trusts a key that it does not know.
 func TestHostKeySurvivesACrash(t *testing.T) {
-	l := newLab(t, true, dosim.Options{})
-	file, public := identity(t)
-	site := testSite(public)
+	vendor := provisiontest.NewVendorWithSandboxes(t, dosim.Options{})
+	file, public := provisiontest.Identity(t)
+	site := provisiontest.Site(public)
 	site.Hosts = site.Hosts[1:]
 	for _, after := range []bool{false, true} {
 		for n := 1; n <= 4; n++ {
 			t.Run(fmt.Sprintf("command %d, after it ran: %t", n, after), func(t *testing.T) {
-				d := deps(t, l, file)
+				d := provisiontest.Deps(t, vendor, file)
 				for _, s := range stagesOf(t, site, d)[provision.StageNetwork].Steps {
-					applied(t, s)
+					provisiontest.Apply(t, s)
 				}
 				ctx, kill := context.WithCancelCause(t.Context())
 				left := n
@@ -72,12 +73,12 @@ func TestHostKeySurvivesACrash(t *testing.T) {
 				require.LessOrEqual(t, left, 0, "it died where it should")
 
 				// What a new process has: the state folder.
-				d.Directory, err = provision.OpenDirectory(folderOf(d), sandboxPort)
+				d.Directory, err = provision.OpenDirectory(folderOf(d), provisiontest.SandboxPort)
 				require.NoError(t, err)
-				d.Hosts = newHosts(t, file, d.Directory)
+				d.Hosts = provisiontest.NewHosts(t, file, d.Directory)
 				again := stagesOf(t, site, d)[provision.StageDroplets].Steps[0]
-				applied(t, again)
-				require.Len(t, l.sim.Machines(), 1)
+				provisiontest.Apply(t, again)
+				require.Len(t, vendor.Sim.Machines(), 1)
 				require.NoFileExists(t, provision.BootstrapPath(folderOf(d)))
 				known, err := os.ReadFile(d.Directory.KnownHosts())
 				require.NoError(t, err)

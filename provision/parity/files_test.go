@@ -1,4 +1,4 @@
-package provision_test
+package parity_test
 
 import (
 	"net/netip"
@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/provision/parity"
+	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -18,21 +19,21 @@ import (
 // pairOfHosts is a source and its clone, both sandboxes, app1 of testSite.
 func pairOfHosts(t *testing.T) (provision.Site, provision.Deps, remote.Host, remote.Host) {
 	t.Helper()
-	needSandbox(t)
-	file, authorized := identity(t)
-	directory, err := provision.OpenDirectory(t.TempDir(), sandboxPort)
+	provisiontest.RequireSandbox(t)
+	file, authorized := provisiontest.Identity(t)
+	directory, err := provision.OpenDirectory(t.TempDir(), provisiontest.SandboxPort)
 	require.NoError(t, err)
-	hosts := newHosts(t, file, directory)
-	private, public := newKey(t)
+	hosts := provisiontest.NewHosts(t, file, directory)
+	private, public := provisiontest.NewKey(t)
 	clone := netip.MustParseAddr("127.77.4.11")
-	s, err := startSandbox(t.TempDir(), clone, private, authorized)
+	s, err := provisiontest.StartSandbox(t.TempDir(), clone, private, authorized)
 	require.NoError(t, err)
-	t.Cleanup(s.stop)
-	require.NoError(t, directory.Put(provision.Machine{Name: "app1", Droplet: 1, Public: clone, Private: netip.MustParseAddr("10.9.0.11"), HostKey: public}))
-	require.NoError(t, directory.Put(provision.Machine{Name: "db1", Droplet: 2, Public: netip.MustParseAddr("203.0.113.20"), Private: netip.MustParseAddr("10.9.0.12")}))
-	source := hosts.addSource(t, "app1", authorized, netip.MustParseAddr("127.77.4.10"))
-	waitFor(t, hosts.Target("app1"))
-	return testSite(authorized), provision.Deps{Directory: directory, Hosts: hosts, Interval: 50 * time.Millisecond}, source, hosts.Target("app1")
+	t.Cleanup(s.Stop)
+	require.NoError(t, directory.Record(provision.Machine{Name: "app1", Droplet: 1, Public: clone, Private: netip.MustParseAddr("10.9.0.11"), HostKey: public}))
+	require.NoError(t, directory.Record(provision.Machine{Name: "db1", Droplet: 2, Public: netip.MustParseAddr("203.0.113.20"), Private: netip.MustParseAddr("10.9.0.12")}))
+	source := hosts.AddSource(t, "app1", authorized, netip.MustParseAddr("127.77.4.10"))
+	provisiontest.WaitFor(t, hosts.Target("app1"))
+	return provisiontest.Site(authorized), provision.Deps{Directory: directory, Hosts: hosts, Interval: 50 * time.Millisecond}, source, hosts.Target("app1")
 }
 
 const makeSource = `set -eu
@@ -60,23 +61,23 @@ func TestFilesStep(t *testing.T) {
 	site, d, source, target := pairOfHosts(t)
 	site.Hosts[1].OldNames = []string{"old-db.example"}
 	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog", "/srv/single/site.conf"}}
-	sh(t, source, makeSource)
+	provisiontest.Output(t, source, makeSource)
 	// What stands on the clone before: Undo brings exactly this back.
-	sh(t, target, `mkdir -p /srv/blog; printf 'old\n' >/srv/blog/app.conf; chmod 600 /srv/blog/app.conf; ln -s elsewhere /srv/blog/current`)
+	provisiontest.Output(t, target, `mkdir -p /srv/blog; printf 'old\n' >/srv/blog/app.conf; chmod 600 /srv/blog/app.conf; ln -s elsewhere /srv/blog/current`)
 	const state = `cd /srv; find . -not -path . \( -type d -printf '%p %m %u\n' -o -printf '%p %y %m %u %l\n' \) | sort; cat blog/app.conf; getent passwd blog || true`
-	before := sh(t, target, state)
+	before := provisiontest.Output(t, target, state)
 
 	step := parity.NewFiles(site, app, "app1", d)
 	plantest.Exercise(t, step)
 
-	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", sh(t, target, "cat /srv/blog/app.conf"),
+	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", provisiontest.Output(t, target, "cat /srv/blog/app.conf"),
 		"another host by its private address, a public host itself by its public one, nothing that only looks alike")
-	require.Equal(t, "listen 127.77.4.11\n", sh(t, target, "cat /srv/single/site.conf"))
-	require.Equal(t, "allow 192.0.2.20/24;\nallow 192.0.2.10-192.0.2.20;\nallow 10.9.0.12/32;\n~ 192\\.0\\.2\\.10\n", sh(t, target, "cat /srv/blog/networks.conf"),
+	require.Equal(t, "listen 127.77.4.11\n", provisiontest.Output(t, target, "cat /srv/single/site.conf"))
+	require.Equal(t, "allow 192.0.2.20/24;\nallow 192.0.2.10-192.0.2.20;\nallow 10.9.0.12/32;\n~ 192\\.0\\.2\\.10\n", provisiontest.Output(t, target, "cat /srv/blog/networks.conf"),
 		"networks, ranges and patterns stay")
 	const facts = `cd /srv/blog; sha256sum app.bin blob; find . -type f -printf '%p %m %u %g %TY-%Tm-%Td %TH:%TM\n' -o -printf '%p %m %u %g %l\n' | grep -v pipe | sort`
-	require.Equal(t, sh(t, source, facts), sh(t, target, facts), "content of binaries, owners, modes, times and links are the source's")
-	require.Equal(t, "7001:7001\n", sh(t, target, "stat -c %u:%g /srv/blog/blob"), "the missing account was made")
+	require.Equal(t, provisiontest.Output(t, source, facts), provisiontest.Output(t, target, facts), "content of binaries, owners, modes, times and links are the source's")
+	require.Equal(t, "7001:7001\n", provisiontest.Output(t, target, "stat -c %u:%g /srv/blog/blob"), "the missing account was made")
 
 	checked, err := step.Op.Check(t.Context())
 	require.NoError(t, err)
@@ -84,7 +85,7 @@ func TestFilesStep(t *testing.T) {
 	require.Contains(t, checked.Want, "3 with new addresses, 2 with old ones that stay")
 
 	t.Run("what stays is noted with the reason", func(t *testing.T) {
-		sh(t, source, "printf '# changed\\n' >>/srv/blog/networks.conf")
+		provisiontest.Output(t, source, "printf '# changed\\n' >>/srv/blog/networks.conf")
 		var notes []string
 		require.NoError(t, step.Op.Apply(report.WithNotes(t.Context(), func(text string) { notes = append(notes, text) })))
 		for _, want := range []string{
@@ -98,18 +99,18 @@ func TestFilesStep(t *testing.T) {
 		}
 	})
 	t.Run("a change at the source is copied again", func(t *testing.T) {
-		sh(t, source, `printf 'db=192.0.2.20\nnew\n' >/srv/blog/app.conf; printf x >/srv/blog/added`)
+		provisiontest.Output(t, source, `printf 'db=192.0.2.20\nnew\n' >/srv/blog/app.conf; printf x >/srv/blog/added`)
 		again, err := step.Op.Check(t.Context())
 		require.NoError(t, err)
 		require.False(t, again.Done)
 		require.JSONEq(t, string(checked.Before), string(again.Before))
-		applied(t, step)
-		require.Equal(t, "db=10.9.0.12\nnew\n", sh(t, target, "cat /srv/blog/app.conf"))
+		provisiontest.Apply(t, step)
+		require.Equal(t, "db=10.9.0.12\nnew\n", provisiontest.Output(t, target, "cat /srv/blog/app.conf"))
 	})
 	t.Run("undo brings back what stood there first", func(t *testing.T) {
 		require.NoError(t, step.Op.Undo(t.Context(), checked.Before))
-		require.Equal(t, before, sh(t, target, state))
-		require.Empty(t, sh(t, target, "ls /var/lib/migrate/before"))
+		require.Equal(t, before, provisiontest.Output(t, target, state))
+		require.Empty(t, provisiontest.Output(t, target, "ls /var/lib/migrate/before"))
 	})
 	t.Run("what is not at the source is an error", func(t *testing.T) {
 		app.Files = append(app.Files, "/srv/missing")
@@ -121,13 +122,12 @@ func TestFilesStep(t *testing.T) {
 func TestFilesBeforeTheDropletsAreMade(t *testing.T) {
 	directory, err := provision.OpenDirectory(t.TempDir(), 0)
 	require.NoError(t, err)
-	site := testSite("")
+	site := provisiontest.Site("")
 	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog"}, Services: []string{"blog.service"}}
 	d := provision.Deps{Directory: directory}
 	for _, op := range []plan.Op{
 		parity.NewFiles(site, app, "app1", d).Op,
 		parity.NewServices(app, "app1", d).Op,
-		provision.NewFirstBoot(site.Hosts[0], d).Op,
 	} {
 		s, err := op.Check(t.Context())
 		require.NoError(t, err)

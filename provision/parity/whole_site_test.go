@@ -1,4 +1,4 @@
-package provision_test
+package parity_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/provision/parity"
+	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/remote"
 )
 
@@ -95,11 +96,11 @@ WantedBy=multi-user.target
 func TestWholeSite(t *testing.T) {
 	network := labNetwork(t)
 	boot := &cloudBooter{network: network, hosts: map[int]*machine.Host{}, rules: map[string]dosim.Rules{}, names: map[int]string{}}
-	l := newLab(t, false, dosim.Options{
+	vendor := provisiontest.NewVendor(t, dosim.Options{
 		Booter: boot, Public: netip.MustParsePrefix("10.215.1.0/24"), Private: netip.MustParsePrefix("10.215.2.0/24"),
 	})
-	file, authorized := identity(t)
-	site := testSite(authorized)
+	file, authorized := provisiontest.Identity(t)
+	site := provisiontest.Site(authorized)
 	site.SSHPort = 0
 	site.Hosts[0].OldAddress = netip.MustParseAddr("10.215.0.10")
 	site.Hosts[0].Facts.Packages = []string{"nginx-light"}
@@ -122,8 +123,8 @@ func TestWholeSite(t *testing.T) {
 	require.NoError(t, err)
 	hosts := &labHosts{identity: file, directory: directory, source: execHost{source}, targets: map[string]remote.Host{}}
 	t.Cleanup(hosts.close)
-	sh(t, hosts.source, "useradd --system --uid 777 --no-create-home hello; chown -R hello /srv/hello")
-	d := provision.Deps{Cloud: l.client, Directory: directory, Hosts: hosts, Interval: 100 * time.Millisecond}
+	provisiontest.Output(t, hosts.source, "useradd --system --uid 777 --no-create-home hello; chown -R hello /srv/hello")
+	d := provision.Deps{Cloud: vendor.Client, Directory: directory, Hosts: hosts, Interval: 100 * time.Millisecond}
 
 	stages, err := provision.Stages(t.Context(), site, d)
 	require.NoError(t, err)
@@ -135,17 +136,17 @@ func TestWholeSite(t *testing.T) {
 			require.NoError(t, err, step.Name)
 			befores[stage.Name+"/"+step.Name] = state
 			switch stage.Name {
-			case provision.StageFirstBoot, provision.StageFiles, provision.StageServices:
+			case provision.StageFirstBoot, parity.StageFiles, parity.StageServices:
 				t.Run(stage.Name+"/"+step.Name, func(t *testing.T) { plantest.Exercise(t, step) })
 			default:
-				applied(t, step)
+				provisiontest.Apply(t, step)
 			}
 		}
 	}
 	target := hosts.Target("app1")
-	require.Equal(t, "database at "+private(t, directory, "db1")+"\n", sh(t, target, "cat /srv/hello/greeting"))
-	require.Equal(t, "app1\n", sh(t, target, "hostname"))
-	require.Equal(t, "hello\n", sh(t, target, "ps -o user= -p $(systemctl show -p MainPID --value hello) | sed 's/ *$//'"))
+	require.Equal(t, "database at "+private(t, directory, "db1")+"\n", provisiontest.Output(t, target, "cat /srv/hello/greeting"))
+	require.Equal(t, "app1\n", provisiontest.Output(t, target, "hostname"))
+	require.Equal(t, "hello\n", provisiontest.Output(t, target, "ps -o user= -p $(systemctl show -p MainPID --value hello) | sed 's/ *$//'"))
 	require.True(t, boot.rules["app1"].Enforced)
 	require.True(t, open(boot.rules["app1"], 80))
 	require.False(t, open(boot.rules["db1"], 80), "only the role's ports are open to the world")
@@ -163,8 +164,8 @@ func TestWholeSite(t *testing.T) {
 			require.NoError(t, step.Op.Undo(t.Context(), before), "%s/%s", stage.Name, step.Name)
 		}
 	}
-	require.Empty(t, l.sim.Machines())
-	tags, err := l.client.ListTags(t.Context())
+	require.Empty(t, vendor.Sim.Machines())
+	tags, err := vendor.Client.ListTags(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, tags)
 	require.Empty(t, directory.Machines())
