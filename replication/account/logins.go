@@ -20,8 +20,8 @@ func ClientHosts(ctx context.Context, s *replication.Server) []string {
 	return []string{endpoint.Host, replication.AnyHost}
 }
 
-// WorkerAccount is the login with which a seed on the target's host reads the source.
-func WorkerAccount(ctx context.Context, source *replication.Server) (Login, error) {
+// WorkerLogin is the login with which a seed on the target's host reads the source.
+func WorkerLogin(ctx context.Context, source *replication.Server) (Login, error) {
 	dialect, err := source.Dialect(ctx)
 	if err != nil {
 		return Login{}, err
@@ -29,13 +29,13 @@ func WorkerAccount(ctx context.Context, source *replication.Server) (Login, erro
 	return Login{source, replication.OwnUserPrefix + "seed", dialect.SeedPrivileges() + " ON *.*"}, nil
 }
 
-// DropWorkerAccount takes away the account of a worker of an earlier try, where
+// DropWorkerLogin takes away the account of a worker of an earlier try, where
 // the seed runs elsewhere now. The caller holds the seed's lock: no worker uses it.
-func DropWorkerAccount(ctx context.Context, source *replication.Server) error {
+func DropWorkerLogin(ctx context.Context, source *replication.Server) error {
 	if source.OnlyReads() {
 		return nil // it is the worker's own
 	}
-	account, err := WorkerAccount(ctx, source)
+	account, err := WorkerLogin(ctx, source)
 	if err != nil {
 		return err
 	}

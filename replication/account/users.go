@@ -113,11 +113,11 @@ func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 			accounts = append(accounts, User{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"})
 		}
 	}
-	return accounts, describeAccounts(ctx, s, accounts)
+	return accounts, readStatements(ctx, s, accounts)
 }
 
 // describeAccounts reads the accounts' statements.
-func describeAccounts(ctx context.Context, s *replication.Server, accounts []User) error {
+func readStatements(ctx context.Context, s *replication.Server, accounts []User) error {
 	settings, err := quietSettings(ctx, s)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func Create(ctx context.Context, session *replication.Session, accounts []User) 
 		var failed []error
 		for _, a := range accounts {
 			if _, err := session.ExecContext(ctx, a.Create.Open()); err != nil {
-				left, failed = append(left, a), append(failed, fmt.Errorf("create account %s: %w", a.Name(), redact(err)))
+				left, failed = append(left, a), append(failed, fmt.Errorf("create account %s: %w", a.Name(), redactStatement(err)))
 			}
 		}
 		if len(left) == len(accounts) {
@@ -204,7 +204,7 @@ func Grant(ctx context.Context, session *replication.Session, accounts []User) e
 	for _, a := range accounts {
 		for _, grant := range a.Grants {
 			if _, err := session.ExecContext(ctx, grant.Open()); err != nil {
-				return fmt.Errorf("grant to account %s: %w", a.Name(), redact(err))
+				return fmt.Errorf("grant to account %s: %w", a.Name(), redactStatement(err))
 			}
 		}
 	}
@@ -213,7 +213,7 @@ func Grant(ctx context.Context, session *replication.Session, accounts []User) e
 
 // redact keeps the code of a server's error about a statement with a hash: its
 // text may quote the statement.
-func redact(err error) error {
+func redactStatement(err error) error {
 	if number := query.ErrorNumber(err); number == 1064 {
 		return fmt.Errorf("error %d: the server cannot parse the account's statement", number)
 	}

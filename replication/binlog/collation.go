@@ -14,15 +14,15 @@ import (
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
 const (
-	weightsAtOnce = 200
-	weightsKept   = 20000
+	weightsPerQuery  = 200
+	maxCachedWeights = 20000
 )
 
 // Collator asks a server what its collations make of texts, so that two texts
 // are the same key here exactly when they are the same key there.
 type Collator struct {
-	Server *replication.Server
-	known  map[string][]byte // by expression
+	Server  *replication.Server
+	weights map[string][]byte // by expression
 }
 
 // expression is the SQL that weighs the value. Trailing spaces go where the
@@ -40,30 +40,30 @@ func (p KeyPart) expression() string {
 
 // Weigh fills in the weights of the parts.
 func (c *Collator) Weigh(ctx context.Context, parts []*KeyPart) error {
-	if len(c.known) > weightsKept {
-		c.known = nil
+	if len(c.weights) > maxCachedWeights {
+		c.weights = nil
 	}
-	if c.known == nil {
-		c.known = map[string][]byte{}
+	if c.weights == nil {
+		c.weights = map[string][]byte{}
 	}
 	texts := make([]string, len(parts))
 	var ask []string
 	for i, p := range parts {
 		texts[i] = p.expression()
-		if _, ok := c.known[texts[i]]; !ok {
-			c.known[texts[i]] = nil
+		if _, ok := c.weights[texts[i]]; !ok {
+			c.weights[texts[i]] = nil
 			ask = append(ask, texts[i])
 		}
 	}
 	for len(ask) > 0 {
-		n := min(len(ask), weightsAtOnce)
+		n := min(len(ask), weightsPerQuery)
 		if err := c.ask(ctx, ask[:n]); err != nil {
 			return err
 		}
 		ask = ask[n:]
 	}
 	for i, p := range parts {
-		p.Weight = c.known[texts[i]]
+		p.Weight = c.weights[texts[i]]
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (c *Collator) ask(ctx context.Context, expressions []string) error {
 			return c.Server.Wrap("weigh texts by their collations", err)
 		}
 		for i, expression := range expressions {
-			c.known[expression] = append([]byte("w"), values[i]...)
+			c.weights[expression] = append([]byte("w"), values[i]...)
 		}
 	}
 	if err := rows.Err(); err != nil {

@@ -28,7 +28,7 @@ type Column struct {
 
 // KeyColumn is a column of a key.
 type KeyColumn struct {
-	At     int // in the table's columns
+	Index  int // in the table's columns
 	prefix int // characters of it that count; 0: all
 }
 
@@ -82,7 +82,7 @@ func (t *Table) addKeys(records []query.Record) error {
 	if len(records) == 0 || records[0]["name"] != "PRIMARY" {
 		all := Key{}
 		for i := range t.Columns {
-			all.Columns = append(all.Columns, KeyColumn{At: i})
+			all.Columns = append(all.Columns, KeyColumn{Index: i})
 		}
 		t.Keys = append(t.Keys, all)
 	}
@@ -99,7 +99,7 @@ func (t *Table) addKeys(records []query.Record) error {
 		key.Columns = append(key.Columns, KeyColumn{at, prefix}) // -1: an expression
 	}
 	t.Keys = slices.DeleteFunc(t.Keys, func(k Key) bool {
-		unknown := k.Name != "" && slices.ContainsFunc(k.Columns, func(c KeyColumn) bool { return c.At < 0 || t.Columns[c.At].virtual })
+		unknown := k.Name != "" && slices.ContainsFunc(k.Columns, func(c KeyColumn) bool { return c.Index < 0 || t.Columns[c.Index].virtual })
 		if unknown {
 			t.Unused = append(t.Unused, k.Name)
 		}
@@ -151,17 +151,17 @@ type KeyPart struct {
 // Values are a key's parts in a row; ok is false where the row lacks a column.
 func (t *Table) Values(key Key, places []int, row []any, skipped []int) (parts []KeyPart, ok bool) {
 	for _, k := range key.Columns {
-		at := places[k.At]
+		at := places[k.Index]
 		if at < 0 && key.Name == "" {
 			continue // a generated column adds nothing to the row
 		}
 		if at < 0 || slices.Contains(skipped, at) {
-			if key.Name == "" && t.Columns[k.At].virtual {
+			if key.Name == "" && t.Columns[k.Index].virtual {
 				continue
 			}
 			return nil, false
 		}
-		c := t.Columns[k.At]
+		c := t.Columns[k.Index]
 		p := KeyPart{Column: c, prefix: k.prefix, Null: row[at] == nil, Raw: keyBytes(row[at], c)}
 		if key.Name == "" {
 			p.Column.collation = "" // rows without a key are told apart by their bytes

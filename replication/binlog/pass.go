@@ -14,28 +14,28 @@ import (
 
 // mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
 // MariaDB's Gtid_log_event).
-const mariadbPrepared = 64
+const flagPreparedXA = 64
 
 // errBinlogDone ends the stream once all has been read.
-var errBinlogDone = errors.New("all of it was read")
+var errDone = errors.New("all of it was read")
 
 // binlogPass takes the events of one binlog as they are parsed, in the
 // goroutine that reads them: nothing is queued. Rows are given to the visitor
 // while their event is decoded, so that a compressed transaction, too, is never
 // in memory as rows.
-type binlogPass struct {
-	ctx     context.Context //nolint:containedctx // the library calls back without one
-	visitor Visitor
-	left    *binlogGoal
-	heard   time.Time // of the last transaction
-	wanted  bool      // the transaction at hand
-	grouped bool      // it goes on until a commit
-	done    bool
-	err     error
+type pass struct {
+	ctx       context.Context //nolint:containedctx // the library calls back without one
+	visitor   Visitor
+	goal      *goal
+	lastHeard time.Time // of the last transaction
+	wanted    bool      // the transaction at hand
+	grouped   bool      // it goes on until a commit
+	done      bool
+	err       error
 }
 
 // HandleEvent implements the library's handler.
-func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
+func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 	if p.err == nil {
 		p.err = context.Cause(p.ctx)
 	}
@@ -48,7 +48,7 @@ func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
 		err := p.begin(e, replication.GTID{
 			Origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), Sequence: g.SequenceNumber, Domain: g.DomainID, Server: g.ServerID,
 		}, !event.IsStandalone())
-		if err == nil && event.Flags&mariadbPrepared != 0 && p.wanted {
+		if err == nil && event.Flags&flagPreparedXA != 0 && p.wanted {
 			p.visitor.Statement("", "XA START")
 		}
 		return err
@@ -63,7 +63,7 @@ func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
 	case *logevent.XIDEvent, *logevent.TransactionPayloadEvent:
 		return p.end()
 	case *logevent.HeartbeatEvent: // there is nothing more
-		return p.beat()
+		return p.heartbeat()
 	}
 	switch e.Header.EventType {
 	case logevent.XA_PREPARE_LOG_EVENT:
@@ -76,7 +76,7 @@ func (p *binlogPass) HandleEvent(e *logevent.BinlogEvent) error {
 	return nil
 }
 
-func (p *binlogPass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) error {
+func (p *pass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) error {
 	if len(event.SID) != 16 {
 		return p.fail(errors.New("read the binlog: a transaction without a GTID"))
 	}
@@ -89,45 +89,45 @@ func (p *binlogPass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEve
 	return p.begin(e, replication.GTID{Origin: origin, Sequence: uint64(event.GNO), Server: e.Header.ServerID, UUID: uuid}, false)
 }
 
-func (p *binlogPass) begin(e *logevent.BinlogEvent, id replication.GTID, grouped bool) error {
+func (p *pass) begin(e *logevent.BinlogEvent, id replication.GTID, grouped bool) error {
 	if err := p.end(); err != nil { // an end that was not recognised
 		return err
 	}
-	p.heard = time.Now()
-	p.left.seen(id)
+	p.lastHeard = time.Now()
+	p.goal.see(id)
 	p.grouped = grouped
 	p.wanted = p.visitor.Begin(Transaction{id, time.Unix(int64(e.Header.Timestamp), 0).UTC()})
 	return nil
 }
 
 // end ends the transaction at hand, and the stream after the last one.
-func (p *binlogPass) end() error {
-	if p.left.reached() {
+func (p *pass) end() error {
+	if p.goal.reached() {
 		p.done = true
-		return errBinlogDone
+		return errDone
 	}
 	return nil
 }
 
-func (p *binlogPass) fail(err error) error {
+func (p *pass) fail(err error) error {
 	p.err = err
 	return err
 }
 
 // beat ends a log that is at its end. Beats also come while a server passes
 // over what was not asked for, so that only long silence is an error.
-func (p *binlogPass) beat() error {
-	if p.left.reached() {
+func (p *pass) heartbeat() error {
+	if p.goal.reached() {
 		return p.end()
 	}
-	if time.Since(p.heard) > binlogSilence {
-		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.left.set))
+	if time.Since(p.lastHeard) > maxSilence {
+		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.goal.set))
 	}
 	return nil
 }
 
 // decode implements the library's hook for row events.
-func (p *binlogPass) decode(e *logevent.RowsEvent, data []byte) error {
+func (p *pass) decode(e *logevent.RowsEvent, data []byte) error {
 	at, err := e.DecodeHeader(data)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (p *binlogPass) decode(e *logevent.RowsEvent, data []byte) error {
 }
 
 // statement hands a statement on and reports whether it ends the transaction.
-func (p *binlogPass) statement(e *logevent.QueryEvent) (ends bool) {
+func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
 	text := string(e.Query)
 	switch FirstWord(text) {
 	case "BEGIN":
@@ -194,4 +194,4 @@ func FirstWord(text string) string {
 	return strings.ToUpper(text)
 }
 
-var _ logevent.EventHandler = (*binlogPass)(nil)
+var _ logevent.EventHandler = (*pass)(nil)

@@ -21,15 +21,15 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// ErrBinlogPurged is wrapped when a server has not got the asked-for part of
+// ErrPurged is wrapped when a server has not got the asked-for part of
 // its binlog any more.
-var ErrBinlogPurged = errors.New("that part of the binlog is purged")
+var ErrPurged = errors.New("that part of the binlog is purged")
 
 const (
 	// binlogBeat is how often a server that has nothing to send says so.
-	binlogBeat = time.Second
+	heartbeatPeriod = time.Second
 	// binlogSilence is how long a reader waits for the next transaction or beat.
-	binlogSilence = 30 * time.Second
+	maxSilence = 30 * time.Second
 )
 
 // Transaction is one transaction of a binlog.
@@ -102,7 +102,7 @@ func (r *Reader) user() string {
 // Read hands the visitor every transaction that is not in start, until all of
 // goal has come. It holds one event at a time in memory.
 func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Visitor) error {
-	left := newBinlogGoal(goal.Minus(start))
+	left := newGoal(goal.Minus(start))
 	if left.reached() {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Vi
 	if err != nil {
 		return fmt.Errorf("read the binlog of %s from %s: %w", r.Server.Name(), start, err)
 	}
-	pass := &binlogPass{ctx: ctx, visitor: v, left: left, heard: time.Now()}
+	pass := &pass{ctx: ctx, visitor: v, goal: left, lastHeard: time.Now()}
 	cfg, err := r.config(pass)
 	if err != nil {
 		return err
@@ -135,12 +135,12 @@ func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Vi
 // flavor is the server's flavor as go-mysql spells it: in lower case.
 func (r *Reader) flavor() string { return strings.ToLower(string(r.Dialect.Flavor)) }
 
-func (r *Reader) config(pass *binlogPass) (logevent.BinlogSyncerConfig, error) {
+func (r *Reader) config(pass *pass) (logevent.BinlogSyncerConfig, error) {
 	network, address := r.Server.Address()
 	cfg := logevent.BinlogSyncerConfig{
 		ServerID: r.ID, Flavor: r.flavor(), Localhost: "migrate",
 		User: r.user(), Password: r.password.Open(),
-		Host: address, HeartbeatPeriod: binlogBeat, ReadTimeout: binlogSilence,
+		Host: address, HeartbeatPeriod: heartbeatPeriod, ReadTimeout: maxSilence,
 		DisableRetrySync: true, DiscardGTIDSet: true, TimestampStringLocation: time.UTC,
 		Logger: slog.New(slog.DiscardHandler), // it would log rows
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -175,7 +175,7 @@ func (r *Reader) explain(err error) error {
 		return report.Transient(fmt.Errorf("read the binlog of %s: %w", r.Server.Name(), err), time.Second)
 	}
 	if refused.Code == 1236 && strings.Contains(refused.Message, "purged") { // ER_MASTER_FATAL_ERROR_READING_BINLOG
-		err = fmt.Errorf("%w: %w", ErrBinlogPurged, err)
+		err = fmt.Errorf("%w: %w", ErrPurged, err)
 		return report.WithHint(fmt.Errorf("read the binlog of %s: %w", r.Server.Name(), err),
 			"compare the rows with migrate verify, and keep binlogs longer; docs/conflicts.md says how to go on without a report")
 	}
@@ -183,18 +183,18 @@ func (r *Reader) explain(err error) error {
 }
 
 // binlogGoal is the transactions that have yet to come.
-type binlogGoal struct {
+type goal struct {
 	set  replication.GTIDSet
 	left int64 // of intervals; domains leave the set
 }
 
-func newBinlogGoal(set replication.GTIDSet) *binlogGoal {
-	return &binlogGoal{set: set, left: set.Ahead(replication.GTIDSet{})}
+func newGoal(set replication.GTIDSet) *goal {
+	return &goal{set: set, left: set.Ahead(replication.GTIDSet{})}
 }
 
-func (g *binlogGoal) reached() bool { return g.left == 0 || g.set.IsEmpty() }
+func (g *goal) reached() bool { return g.left == 0 || g.set.IsEmpty() }
 
-func (g *binlogGoal) seen(id replication.GTID) {
+func (g *goal) see(id replication.GTID) {
 	if !g.set.ByDomain() {
 		if g.set.Has(id) {
 			g.left--

@@ -282,7 +282,7 @@ func TestConflictsOfPurgedLogsAreAnError(t *testing.T) {
 		}, 20*time.Second, 200*time.Millisecond)
 		require.NoError(t, fence.Set(p.Source, fence.Options{}).Op.Apply(t.Context()))
 		err := Gate(p.Pair, replication.Target, store, 3*time.Second).Op.Apply(t.Context())
-		require.ErrorIs(t, err, binlog.ErrBinlogPurged)
+		require.ErrorIs(t, err, binlog.ErrPurged)
 		require.Contains(t, report.Hint(err), "migrate verify")
 		require.Error(t, Gate(p.Pair, replication.Target, store, time.Second).Op.Verify(t.Context()))
 		require.NoError(t, store.SaveWindow(t.Context(), "main", nil))

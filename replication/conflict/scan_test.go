@@ -64,7 +64,7 @@ func (h history) crossed() []int {
 func TestConflictsAreThoseOfEveryPairOfWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := drawHistory(t)
-		shape := &binlog.Table{Title: "app.t", Columns: []binlog.Column{{Name: "id", Kind: "int"}}, Keys: []binlog.Key{{Name: "PRIMARY", Columns: []binlog.KeyColumn{{At: 0}}}}}
+		shape := &binlog.Table{Title: "app.t", Columns: []binlog.Column{{Name: "id", Kind: "int"}}, Keys: []binlog.Key{{Name: "PRIMARY", Columns: []binlog.KeyColumn{{Index: 0}}}}}
 		c := &scan{shares: 1, maxListed: 100, report: &Report{}, keys: map[[16]byte]*leftWrites{}}
 		for side, apply := range []func(keyChange){c.remember, c.match} {
 			var own, other uint64

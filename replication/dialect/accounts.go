@@ -9,7 +9,7 @@ import (
 // AdminPrivileges are the flavor's and version's names of what changing
 // settings, links and fences needs.
 func (d *Dialect) AdminPrivileges() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{
 			"SUPER", "BINLOG MONITOR", "BINLOG ADMIN", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "REPLICATION MASTER ADMIN",
 			"READ_ONLY ADMIN", "CONNECTION ADMIN", "SET USER",
@@ -30,16 +30,16 @@ func (d *Dialect) AdminPrivileges() []string {
 // see the replicas.
 func (d *Dialect) SeedPrivileges() string {
 	const common = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE"
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return common + ", BINLOG MONITOR, REPLICATION MASTER ADMIN"
 	}
 	return common + ", REPLICATION CLIENT, SHOW_ROUTINE"
 }
 
-// BinlogAdmin lists the privileges that let a session stay out of the binlog, or
+// BinlogBypass lists the privileges that let a session stay out of the binlog, or
 // log statements: BINLOG ADMIN, and SUPER before 10.11. They are MariaDB's names,
 // for MySQL tells the settings of each session instead (see TellsSessionVariables).
-func (d *Dialect) BinlogAdmin() []string {
+func (d *Dialect) BinlogBypass() []string {
 	if d.atLeast(10, 11, 0) {
 		return []string{"BINLOG ADMIN"}
 	}
@@ -50,7 +50,7 @@ func (d *Dialect) BinlogAdmin() []string {
 // accounts. A caching_sha2 hash holds arbitrary bytes, which MySQL prints as they
 // are unless it is told otherwise.
 func (d *Dialect) ReadableHashes() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return nil
 	}
 	return []string{"SET SESSION print_identified_with_as_hex = 1"}
@@ -59,7 +59,7 @@ func (d *Dialect) ReadableHashes() []string {
 // ListAccounts lists users and roles, roles first: columns user, host, is_role.
 // MySQL's roles are users.
 func (d *Dialect) ListAccounts() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT User AS user, Host AS host, is_role FROM mysql.user ORDER BY is_role DESC, 1, 2"
 	}
 	return "SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user ORDER BY 1, 2"
@@ -69,7 +69,7 @@ func (d *Dialect) ListAccounts() string {
 // host, plugin, others (a JSON list of further plugins), and detail: PAM's service,
 // or the machine's user. Only a MariaDB account has several plugins.
 func (d *Dialect) ListAuthentications() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return `SELECT User AS user, Host AS host, COALESCE(JSON_VALUE(Priv, '$.plugin'), '') AS plugin,
 			COALESCE(JSON_EXTRACT(Priv, '$.auth_or[*].plugin'), '[]') AS others,
 			IF(JSON_VALUE(Priv, '$.plugin') IN ('unix_socket', 'pam'), COALESCE(JSON_VALUE(Priv, '$.authentication_string'), ''), '') AS detail
@@ -81,7 +81,7 @@ func (d *Dialect) ListAuthentications() string {
 }
 
 // sonames are the libraries of authentication plugins that come with the servers.
-var sonames = map[string]string{
+var pluginLibraries = map[string]string{
 	"ed25519": "auth_ed25519", "pam": "auth_pam", "gssapi": "auth_gssapi", "parsec": "auth_parsec",
 	"unix_socket": "auth_socket", "auth_socket": "auth_socket.so", "authentication_webauthn": "authentication_webauthn.so",
 	"mysql_no_login": "mysql_no_login.so",
@@ -89,11 +89,11 @@ var sonames = map[string]string{
 
 // InstallPlugin is the statement that loads an authentication plugin; "" where none does.
 func (d *Dialect) InstallPlugin(plugin string) string {
-	library, ok := sonames[plugin]
+	library, ok := pluginLibraries[plugin]
 	switch {
 	case !ok:
 		return ""
-	case d.mariadb():
+	case d.isMariaDB():
 		return "INSTALL SONAME " + query.Literal(strings.TrimSuffix(library, ".so"))
 	}
 	return "INSTALL PLUGIN " + plugin + " SONAME " + query.Literal(library)

@@ -9,7 +9,7 @@ import (
 
 // FenceStatements make the server refuse application writes.
 func (d *Dialect) FenceStatements() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{"SET GLOBAL read_only = 1"}
 	}
 	return []string{"SET GLOBAL super_read_only = 1"} // sets read_only too
@@ -17,7 +17,7 @@ func (d *Dialect) FenceStatements() []string {
 
 // UnfenceStatements let application writes in.
 func (d *Dialect) UnfenceStatements() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{"SET GLOBAL read_only = 0"}
 	}
 	return []string{"SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0"}
@@ -26,7 +26,7 @@ func (d *Dialect) UnfenceStatements() []string {
 // Fenced asks whether the server refuses application writes.
 func (d *Dialect) Fenced(ctx context.Context, q query.Queryer) (bool, error) {
 	name := "super_read_only"
-	if d.mariadb() {
+	if d.isMariaDB() {
 		name = "read_only"
 	}
 	v, err := query.Variables(ctx, q, name)
@@ -44,7 +44,7 @@ func IsOn(value string) bool {
 
 // FenceVariables are what a fence sets, the one that decides first.
 func (d *Dialect) FenceVariables() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{"read_only"}
 	}
 	return []string{"super_read_only", "read_only"}
@@ -52,7 +52,7 @@ func (d *Dialect) FenceVariables() []string {
 
 // UnfencePrivilege lets an account change the fence's variables, and nothing else of its own.
 func (d *Dialect) UnfencePrivilege() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "READ_ONLY ADMIN"
 	}
 	return "SYSTEM_VARIABLES_ADMIN"
@@ -62,7 +62,7 @@ func (d *Dialect) UnfencePrivilege() string {
 // MariaDB, and SUPER before 10.11. Nothing passes MySQL's super_read_only.
 func (d *Dialect) FenceBypass() []string {
 	switch {
-	case !d.mariadb():
+	case !d.isMariaDB():
 		return nil
 	case d.atLeast(10, 11, 0):
 		return []string{"READ_ONLY ADMIN"}
@@ -73,13 +73,13 @@ func (d *Dialect) FenceBypass() []string {
 // FenceStopsAdmins reports whether a fence stops every session, migrate's own
 // included. MySQL's super_read_only does, so it is lifted for migrate's own
 // writes while read_only stays; MariaDB's read_only lets privileged sessions pass.
-func (d *Dialect) FenceStopsAdmins() bool { return !d.mariadb() }
+func (d *Dialect) FenceStopsAdmins() bool { return !d.isMariaDB() }
 
 // ForgetFenceFirst reports whether an unfence removes the kept value before it
 // changes the running one. On MySQL the kept value goes first, because it says
 // that super_read_only belongs back (see asAdmin); on MariaDB the running one,
 // because that is what the service waits for.
-func (d *Dialect) ForgetFenceFirst() bool { return !d.mariadb() }
+func (d *Dialect) ForgetFenceFirst() bool { return !d.isMariaDB() }
 
 // LiftFence is a script for the command line client that lifts a fence, kept
 // values included where the server keeps them itself.
@@ -98,7 +98,7 @@ func (d *Dialect) LiftFence() string {
 
 // ClientPrograms are the command line clients to look for, the best first.
 func (d *Dialect) ClientPrograms() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "mariadb mysql"
 	}
 	return "mysql mariadb"
@@ -108,7 +108,7 @@ func (d *Dialect) ClientPrograms() string {
 // on. MySQL's caching_sha2_password needs TLS, by a certificate that the server
 // made itself.
 func (d *Dialect) ClientTLS() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return ""
 	}
 	return "loose-ssl\n"

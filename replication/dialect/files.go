@@ -26,18 +26,18 @@ func (f Flavor) FilesMethod() FilesMethod {
 // SeedSpeed is how long a seed takes: the same whatever the size, and bytes of the
 // source's InnoDB files a second.
 type SeedSpeed struct {
-	Fixed time.Duration
-	Rate  int64
+	fixed time.Duration
+	rate  int64
 }
 
 // Takes is how long a seed of so many bytes takes that reads at most so many a
 // second; most 0 is no limit.
 func (s SeedSpeed) Takes(bytes, most int64) time.Duration {
-	rate := s.Rate
+	rate := s.rate
 	if most > 0 {
 		rate = min(rate, most)
 	}
-	return s.Fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
+	return s.fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
 }
 
 // SeedSpeeds are the speeds of a seed by files and by rows on two busy cores
@@ -58,8 +58,8 @@ func (f Flavor) SeedSpeeds() (files, rows SeedSpeed) {
 // ones: dev.mysql.com/doc/refman/8.0/en/clone-plugin-remote.html.
 func (d *Dialect) FilesFit(from *Dialect) bool {
 	same := d.SameFlavor(from) && d.Series() == from.Series()
-	if same && !from.mariadb() && from.Series() == "8.0" {
-		same = from.Version == d.Version || from.atLeast(8, 0, 37) && d.atLeast(8, 0, 37)
+	if same && !from.isMariaDB() && from.Series() == "8.0" {
+		same = from.version == d.version || from.atLeast(8, 0, 37) && d.atLeast(8, 0, 37)
 	}
 	return same && !d.OlderThan(from)
 }
@@ -68,7 +68,7 @@ func (d *Dialect) FilesFit(from *Dialect) bool {
 // InnoDB's files: they must be equal where files are taken over.
 func (d *Dialect) FileSettings() []string {
 	settings := []string{"innodb_page_size", "lower_case_table_names", "innodb_data_file_path"}
-	if d.mariadb() {
+	if d.isMariaDB() {
 		settings = append(settings, "innodb_undo_tablespaces") // it has no effect on MySQL since 8.0.14
 	}
 	return settings
@@ -77,7 +77,7 @@ func (d *Dialect) FileSettings() []string {
 // SumFileSizes is the query for the size of InnoDB's files in bytes.
 func (d *Dialect) SumFileSizes() string {
 	table := "INNODB_TABLESPACES"
-	if d.mariadb() {
+	if d.isMariaDB() {
 		table = "INNODB_SYS_TABLESPACES"
 	}
 	return "SELECT CAST(IFNULL(SUM(FILE_SIZE), 0) AS UNSIGNED) FROM information_schema." + table + " WHERE NAME <> 'innodb_temporary'"
@@ -85,7 +85,7 @@ func (d *Dialect) SumFileSizes() string {
 
 // ListEncrypted lists the encrypted tablespaces.
 func (d *Dialect) ListEncrypted() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE ENCRYPTION_SCHEME <> 0 ORDER BY 1"
 	}
 	return "SELECT NAME FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y' ORDER BY 1"
@@ -93,7 +93,7 @@ func (d *Dialect) ListEncrypted() string {
 
 // ListOutsideFiles lists InnoDB's files outside of the data directory.
 func (d *Dialect) ListOutsideFiles() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' OR FILENAME LIKE '../%' ORDER BY 1"
 	}
 	return "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
@@ -102,7 +102,7 @@ func (d *Dialect) ListOutsideFiles() string {
 // EncryptionVariables are the variables that encrypt logs, and files that are not
 // tablespaces.
 func (d *Dialect) EncryptionVariables() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{"innodb_encrypt_log", "aria_encrypt_tables"}
 	}
 	return []string{"innodb_redo_log_encrypt", "innodb_undo_log_encrypt"}

@@ -17,7 +17,7 @@ func (f Flavor) GTIDDomains() bool { return f == MariaDB }
 
 // BinlogStatus shows the current binlog file and position: columns File, Position.
 func (d *Dialect) BinlogStatus() string {
-	if !d.mariadb() && d.atLeast(8, 2, 0) {
+	if !d.isMariaDB() && d.atLeast(8, 2, 0) {
 		return "SHOW BINARY LOG STATUS"
 	}
 	return "SHOW MASTER STATUS"
@@ -25,7 +25,7 @@ func (d *Dialect) BinlogStatus() string {
 
 // ResetBinlog empties the binlog and with it the executed GTIDs.
 func (d *Dialect) ResetBinlog() string {
-	if !d.mariadb() && d.atLeast(8, 2, 0) {
+	if !d.isMariaDB() && d.atLeast(8, 2, 0) {
 		return "RESET BINARY LOGS AND GTIDS"
 	}
 	return "RESET MASTER"
@@ -35,7 +35,7 @@ func (d *Dialect) ResetBinlog() string {
 // binlog, native and replicated, and the name of the variable that holds most of
 // them. On MariaDB that is the last of each domain in gtid_binlog_pos and gtid_slave_pos.
 func (d *Dialect) ExecutedGTIDs() (query, variable string) {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_binlog_pos,''), NULLIF(@@GLOBAL.gtid_slave_pos,''))", "gtid_binlog_pos"
 	}
 	return "SELECT @@GLOBAL.gtid_executed", "gtid_executed"
@@ -45,7 +45,7 @@ func (d *Dialect) ExecutedGTIDs() (query, variable string) {
 // they differ from the executed ones: MariaDB does not log what comes by the link
 // and changes nothing. Elsewhere it is empty.
 func (d *Dialect) LoggedGTIDs() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT @@GLOBAL.gtid_binlog_pos"
 	}
 	return ""
@@ -55,12 +55,12 @@ func (d *Dialect) LoggedGTIDs() string {
 // the executed transactions. On MySQL a transaction enters gtid_executed after its
 // commit in the engine (MYSQL_BIN_LOG::process_commit_stage_queue, then
 // update_commit_group); on MariaDB gtid_binlog_pos moves before the rows are visible.
-func (d *Dialect) ExecutedAreVisible() bool { return !d.mariadb() }
+func (d *Dialect) ExecutedAreVisible() bool { return !d.isMariaDB() }
 
 // NativeDomain is the MariaDB gtid_domain_id under which the server logs its
 // own writes; MySQL has none.
 func (d *Dialect) NativeDomain(ctx context.Context, q query.Queryer) (uint32, error) {
-	if !d.mariadb() {
+	if !d.isMariaDB() {
 		return 0, nil
 	}
 	text, err := query.Text(ctx, q, "SELECT @@GLOBAL.gtid_domain_id")
@@ -80,7 +80,7 @@ func (d *Dialect) NativeDomain(ctx context.Context, q query.Queryer) (uint32, er
 // own it returns -1.
 func (d *Dialect) WaitGTIDs(gtids string, timeout time.Duration) (query string, args []any) {
 	seconds := timeout.Seconds()
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT MASTER_GTID_WAIT(?, ?)", []any{gtids, seconds}
 	}
 	// A timeout of 0 means "for ever" here; fractions are allowed since 8.0.
@@ -90,13 +90,13 @@ func (d *Dialect) WaitGTIDs(gtids string, timeout time.Duration) (query string, 
 // LinkStartsAtPosition reports whether a new link starts at a position that the
 // replica keeps apart from its binlog (MariaDB: gtid_slave_pos). MySQL's
 // auto-position works by the sets of both servers.
-func (d *Dialect) LinkStartsAtPosition() bool { return d.mariadb() }
+func (d *Dialect) LinkStartsAtPosition() bool { return d.isMariaDB() }
 
 // SetPosition is the statement that makes gtids the position of a server whose
 // binlog is empty. It is empty where an empty binlog is that position already.
 func (d *Dialect) SetPosition(gtids string) string {
 	switch {
-	case d.mariadb():
+	case d.isMariaDB():
 		return "SET GLOBAL gtid_slave_pos = " + query.Literal(gtids)
 	case gtids != "":
 		return "SET GLOBAL gtid_purged = " + query.Literal(gtids)

@@ -2,12 +2,12 @@ package dialect
 
 // TellsSessionVariables reports whether the server tells the variables of every
 // session (performance_schema.variables_by_thread). MariaDB does not.
-func (d *Dialect) TellsSessionVariables() bool { return !d.mariadb() }
+func (d *Dialect) TellsSessionVariables() bool { return !d.isMariaDB() }
 
 // ListPrepared lists prepared transactions (XA) in a notation that XA COMMIT can be
 // made of: MariaDB prints it whole, MySQL prints the parts in hex.
 func (d *Dialect) ListPrepared() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "XA RECOVER FORMAT='SQL'"
 	}
 	return "XA RECOVER CONVERT XID"
@@ -17,7 +17,7 @@ func (d *Dialect) ListPrepared() string {
 // session), object, held. MariaDB lists in information_schema, by a plugin, what is
 // held; a session that waits holds a weaker lock on the same table.
 func (d *Dialect) ListMetadataLocks() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return `SELECT THREAD_ID AS id, CONCAT_WS('.', TABLE_SCHEMA, TABLE_NAME) AS object, 1 AS held
 			FROM information_schema.METADATA_LOCK_INFO WHERE TABLE_NAME <> ''`
 	}
@@ -29,7 +29,7 @@ func (d *Dialect) ListMetadataLocks() string {
 // CountKeyManagement counts what gives the server the keys of encrypted tables: a
 // plugin on MariaDB, a component on MySQL.
 func (d *Dialect) CountKeyManagement() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'ENCRYPTION' AND PLUGIN_STATUS = 'ACTIVE'"
 	}
 	return "SELECT COUNT(*) FROM performance_schema.keyring_component_status WHERE STATUS_KEY = 'Component_status' AND STATUS_VALUE = 'Active'"
@@ -38,7 +38,7 @@ func (d *Dialect) CountKeyManagement() string {
 // TimeZonePrograms are the program that prints the machine's time zones as
 // statements, and the command line client that runs them.
 func (d *Dialect) TimeZonePrograms() (printer, client string) {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "mariadb-tzinfo-to-sql", "mariadb"
 	}
 	return "mysql_tzinfo_to_sql", "mysql"
@@ -48,5 +48,5 @@ func (d *Dialect) TimeZonePrograms() (printer, client string) {
 // binlog of a server with the given variables: on MySQL from 9.6 on, unless it
 // leaves foreign keys to InnoDB (innodb_native_foreign_keys).
 func (d *Dialect) LogsCascades(variables map[string]string) bool {
-	return !d.mariadb() && d.atLeast(9, 6, 0) && !IsOn(variables["innodb_native_foreign_keys"])
+	return !d.isMariaDB() && d.atLeast(9, 6, 0) && !IsOn(variables["innodb_native_foreign_keys"])
 }

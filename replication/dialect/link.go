@@ -25,7 +25,7 @@ type Origin struct {
 func (d *Dialect) ChangeOrigin(o Origin) string {
 	retry := strconv.Itoa(max(o.ConnectRetrySeconds, 1))
 	port := strconv.Itoa(o.Port)
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "CHANGE MASTER TO MASTER_HOST=" + query.Literal(o.Host) + ", MASTER_PORT=" + port +
 			", MASTER_USER=" + query.Literal(o.User) + ", MASTER_PASSWORD=" + query.Literal(o.Password) +
 			", MASTER_CONNECT_RETRY=" + retry + ", MASTER_USE_GTID=slave_pos"
@@ -38,7 +38,7 @@ func (d *Dialect) ChangeOrigin(o Origin) string {
 
 // StartReplica starts the replica threads.
 func (d *Dialect) StartReplica() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "START SLAVE"
 	}
 	return "START REPLICA"
@@ -46,7 +46,7 @@ func (d *Dialect) StartReplica() string {
 
 // StopReplica stops the replica threads.
 func (d *Dialect) StopReplica() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "STOP SLAVE"
 	}
 	return "STOP REPLICA"
@@ -55,7 +55,7 @@ func (d *Dialect) StopReplica() string {
 // ResetReplica forgets the origin, its password and the relay logs; the
 // server's GTID position stays.
 func (d *Dialect) ResetReplica() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "RESET SLAVE ALL"
 	}
 	return "RESET REPLICA ALL"
@@ -63,24 +63,21 @@ func (d *Dialect) ResetReplica() string {
 
 // ReplicaStatus is a server's own view of the link that it reads.
 type ReplicaStatus struct {
-	Configured                bool
-	Origin                    string // host:port
-	User                      string
-	IORunning, SQLRunning     string // "Yes", "No", "Connecting", …
-	IOErrno, SQLErrno         string // "0" is none
-	IOError, SQLError         string
-	AutoPosition              bool
-	Filters                   map[string]string // Replicate_… columns that are not empty
-	ExecutedGTIDs             string            // MariaDB: gtid_slave_pos; MySQL: gtid_executed
-	ReceivedGTIDs             string            // MariaDB: Gtid_IO_Pos; MySQL: Retrieved_Gtid_Set
-	SecondsBehind             string            // what the server claims; never a gate
-	ServerID, SkipErrorsCount string
+	Configured            bool
+	Origin                string // host:port
+	User                  string
+	IORunning, SQLRunning string // "Yes", "No", "Connecting", …
+	IOErrno, SQLErrno     string // "0" is none
+	IOError, SQLError     string
+	AutoPosition          bool
+	Filters               map[string]string // Replicate_… columns that are not empty
+	SecondsBehind         string            // as the server reports it; no gate depends on it
 }
 
 // ReplicaStatus asks the server for its link. Configured is false when it has none.
 func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaStatus, error) {
 	statement, origin, replica := "SHOW REPLICA STATUS", "Source", "Replica"
-	if d.mariadb() {
+	if d.isMariaDB() {
 		statement, origin, replica = "SHOW SLAVE STATUS", "Master", "Slave"
 	}
 	r, ok, err := query.One(ctx, q, statement)
@@ -102,18 +99,12 @@ func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaSt
 		IOErrno: r["Last_IO_Errno"], SQLErrno: r["Last_SQL_Errno"],
 		IOError: r["Last_IO_Error"], SQLError: r["Last_SQL_Error"],
 		SecondsBehind: r["Seconds_Behind_"+origin],
-		ServerID:      r[origin+"_Server_Id"],
 		Filters:       map[string]string{},
 	}
-	if d.mariadb() {
+	if d.isMariaDB() {
 		s.AutoPosition = r["Using_Gtid"] == "Slave_Pos"
-		s.ReceivedGTIDs = r["Gtid_IO_Pos"]
-		if s.ExecutedGTIDs, err = query.Text(ctx, q, "SELECT @@GLOBAL.gtid_slave_pos"); err != nil {
-			return ReplicaStatus{}, err
-		}
 	} else {
 		s.AutoPosition = r["Auto_Position"] == "1"
-		s.ReceivedGTIDs, s.ExecutedGTIDs = r["Retrieved_Gtid_Set"], r["Executed_Gtid_Set"]
 	}
 	for column, value := range r {
 		if value != "" && strings.HasPrefix(column, "Replicate_") && column != "Replicate_Ignore_Server_Ids" {
@@ -124,15 +115,15 @@ func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaSt
 }
 
 // appliers is how many transactions a replica applies side by side.
-const appliers = 4
+const parallelAppliers = 4
 
 // ApplierSettings make a replica apply in parallel and in the order of commits;
 // they can be changed only while it is stopped. With one applier a replica
 // under load fell 3.4 s behind and went on falling; with four, 36 ms.
 func (d *Dialect) ApplierSettings() map[string]string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return map[string]string{
-			"slave_parallel_threads": strconv.Itoa(appliers),
+			"slave_parallel_threads": strconv.Itoa(parallelAppliers),
 			"slave_parallel_mode":    "optimistic",
 		}
 	}
@@ -141,22 +132,22 @@ func (d *Dialect) ApplierSettings() map[string]string {
 		prefix = "replica_"
 	}
 	return map[string]string{
-		prefix + "parallel_workers":      strconv.Itoa(appliers),
+		prefix + "parallel_workers":      strconv.Itoa(parallelAppliers),
 		prefix + "preserve_commit_order": "ON",
 	}
 }
 
 // LogsReplicated is the variable that makes a replica write what it applies to its own binlog.
 func (d *Dialect) LogsReplicated() string {
-	if !d.mariadb() && d.atLeast(8, 0, 26) {
+	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
 		return "log_replica_updates"
 	}
 	return "log_slave_updates"
 }
 
 // SkipReplicaStart is the variable that keeps a server from following its link when it starts.
-func (d *Dialect) SkipReplicaStart() string {
-	if !d.mariadb() && d.atLeast(8, 0, 26) {
+func (d *Dialect) skipReplicaStart() string {
+	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
 		return "skip_replica_start"
 	}
 	return "skip_slave_start"
@@ -165,7 +156,7 @@ func (d *Dialect) SkipReplicaStart() string {
 // ListReplicas lists the replicas that are connected to the server: columns
 // Server_Id or Server_id, Host, Port, and on MySQL Replica_UUID.
 func (d *Dialect) ListReplicas() string {
-	if !d.mariadb() && d.atLeast(8, 0, 22) {
+	if !d.isMariaDB() && d.atLeast(8, 0, 22) {
 		return "SHOW REPLICAS"
 	}
 	return "SHOW SLAVE HOSTS"
@@ -182,7 +173,7 @@ var filterVariables = []string{
 // replicates, by name in lower case.
 func (d *Dialect) GlobalFilters(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	filters := map[string]string{}
-	if d.mariadb() {
+	if d.isMariaDB() {
 		values, err := query.Variables(ctx, q, filterVariables...)
 		for name, value := range values {
 			if value != "" {
@@ -203,7 +194,7 @@ func (d *Dialect) GlobalFilters(ctx context.Context, q query.Queryer) (map[strin
 // RemoveFilter is the statement that takes a replication filter away; the
 // replica must be stopped for it.
 func (d *Dialect) RemoveFilter(name string) string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SET GLOBAL " + strings.ToLower(name) + " = ''"
 	}
 	return "CHANGE REPLICATION FILTER " + strings.ToUpper(name) + " = ()"
@@ -216,7 +207,7 @@ func (d *Dialect) PassiveEvent(status string) string {
 	switch {
 	case status == "DISABLE":
 		return status
-	case !d.mariadb() && d.atLeast(8, 4, 0):
+	case !d.isMariaDB() && d.atLeast(8, 4, 0):
 		return "DISABLE ON REPLICA"
 	}
 	return "DISABLE ON SLAVE"

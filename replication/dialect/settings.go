@@ -9,11 +9,11 @@ const Quiet = "SET SESSION sql_log_off = 1"
 
 // PersistsVariables reports whether the server keeps global variables over a
 // restart by itself: MySQL does (SET PERSIST_ONLY). MariaDB needs an option file.
-func (d *Dialect) PersistsVariables() bool { return !d.mariadb() }
+func (d *Dialect) PersistsVariables() bool { return !d.isMariaDB() }
 
 // ServerIDs are the variables whose values must differ between the servers of a pair.
 func (d *Dialect) ServerIDs() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return []string{"server_id", "gtid_domain_id"}
 	}
 	return []string{"server_id"}
@@ -25,7 +25,7 @@ func (d *Dialect) ServerIDs() []string {
 // tables were made, which neither an upgrade nor a copy of the files changes.
 func (d *Dialect) IdentityQuery() (query, variable string) {
 	variable, installed := "server_uuid", ""
-	if d.mariadb() {
+	if d.isMariaDB() {
 		variable = "server_id"
 		installed = `, (SELECT MIN(CREATE_TIME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND ENGINE = 'Aria') AS installed`
 	}
@@ -39,7 +39,7 @@ func (d *Dialect) ReplicaGlobals() map[string]string {
 		"innodb_flush_log_at_trx_commit": "1", "bind_address": "*", "skip_networking": "OFF",
 		d.LogsReplicated(): "ON",
 	}
-	if d.mariadb() {
+	if d.isMariaDB() {
 		globals["gtid_strict_mode"] = "ON"
 		globals["log_bin_compress"] = "OFF"
 	} else {
@@ -52,17 +52,17 @@ func (d *Dialect) ReplicaGlobals() map[string]string {
 // PassiveGlobals is what a server starts with another server's files under:
 // nobody writes, no event runs, no link of the other server's is followed.
 func (d *Dialect) PassiveGlobals() map[string]string {
-	return map[string]string{"event_scheduler": "OFF", d.FenceVariables()[0]: "ON", d.SkipReplicaStart(): "ON"}
+	return map[string]string{"event_scheduler": "OFF", d.FenceVariables()[0]: "ON", d.skipReplicaStart(): "ON"}
 }
 
 // NameCaseIsFixed reports whether lower_case_table_names is fixed when the data
 // directory is initialised: MySQL 8 does not start with another value.
-func (d *Dialect) NameCaseIsFixed() bool { return !d.mariadb() }
+func (d *Dialect) NameCaseIsFixed() bool { return !d.isMariaDB() }
 
 // FreshStatistics are the settings of a session that reads the sizes of tables and
 // their counters as they are now. MySQL keeps those of information_schema for a day.
 func (d *Dialect) FreshStatistics() []string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return nil
 	}
 	return []string{"SET SESSION information_schema_stats_expiry = 0"}
@@ -71,7 +71,7 @@ func (d *Dialect) FreshStatistics() []string {
 // NoLimits lifts, for one session, the limits that a site may have set on
 // long statements and transactions.
 func (d *Dialect) NoLimits() string {
-	if d.mariadb() {
+	if d.isMariaDB() {
 		return "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
 	}
 	return "SET SESSION max_execution_time = 0"

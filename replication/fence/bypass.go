@@ -16,7 +16,7 @@ import (
 
 // Bypass is one way past a server's fence (H14).
 type Bypass struct {
-	Kind bypassKind
+	Kind BypassKind
 	name string // of the account, routine or session
 	fix  string
 	// named: the operator names its account as an administrator.
@@ -24,17 +24,17 @@ type Bypass struct {
 }
 
 // bypassKind is a sentence about the bypasses of one kind.
-type bypassKind string
+type BypassKind string
 
 const (
-	// PrivilegedAccount is the kind of bypass that only a change of privileges closes.
-	PrivilegedAccount bypassKind = "these accounts write through read_only"
-	privilegedRoutine bypassKind = "these routines write through read_only, whoever calls them, with the privileges of their definer"
-	privilegedSession bypassKind = "these sessions, which are not migrate's, write through read_only"
+	// AccountBypass is the kind of bypass that only a change of privileges closes.
+	AccountBypass BypassKind = "these accounts write through read_only"
+	routineBypass BypassKind = "these routines write through read_only, whoever calls them, with the privileges of their definer"
+	sessionBypass BypassKind = "these sessions, which are not migrate's, write through read_only"
 )
 
 // BypassKinds are in the order in which they are told.
-var BypassKinds = []bypassKind{PrivilegedAccount, privilegedRoutine, privilegedSession}
+var BypassKinds = []BypassKind{AccountBypass, routineBypass, sessionBypass}
 
 // Bypasses finds every way past the server's fence: accounts that hold a
 // privilege that passes it, routines that lend their definer's, and sessions of
@@ -65,16 +65,16 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 			continue
 		}
 		// A session keeps what its account held when it logged in.
-		out = append(out, Bypass{PrivilegedAccount, grantee, fmt.Sprintf(
+		out = append(out, Bypass{AccountBypass, grantee, fmt.Sprintf(
 			"REVOKE %s ON *.* FROM %s; then KILL USER %s, because open sessions keep what they had",
 			strings.Join(privileges, ", "), grantee, query.Literal(name)), slices.Contains(admins, name)})
 	}
-	routines, err := lendingRoutines(ctx, db, privileges, all)
+	routines, err := privilegedRoutines(ctx, db, privileges, all)
 	if err != nil {
 		return nil, s.Wrap("look for routines of privileged definers", err)
 	}
 	for _, r := range routines {
-		out = append(out, Bypass{privilegedRoutine, r.String(), r.fix(), slices.Contains(admins, r.definerName())})
+		out = append(out, Bypass{routineBypass, r.String(), r.fix(), slices.Contains(admins, r.definerName())})
 	}
 	sessions, err := lastingSessions(ctx, s, func(c account.Client) bool {
 		return slices.ContainsFunc(all, func(grantee string) bool { return AccountName(grantee) == c.User })
@@ -84,7 +84,7 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 	}
 	for _, c := range sessions {
 		out = append(out, Bypass{
-			privilegedSession, c.String(),
+			sessionBypass, c.String(),
 			"end it, and let its client log in with an account of its own; or name " + c.User + " in cutover.admins and keep it from writing",
 			slices.Contains(admins, c.User),
 		})
@@ -100,7 +100,7 @@ func AccountName(grantee string) string {
 // lasting is how long a session lasts at least that counts: one of migrate's own
 // that logs in at this moment is not marked yet, and a command on the machine
 // ends by itself.
-const lasting = time.Second
+const minSessionAge = time.Second
 
 // lastingSessions are the clients of a kind that are there for a while.
 func lastingSessions(ctx context.Context, s *replication.Server, wanted func(account.Client) bool) ([]account.Client, error) {
@@ -117,10 +117,10 @@ func lastingSessions(ctx context.Context, s *replication.Server, wanted func(acc
 		left = slices.DeleteFunc(left, func(c account.Client) bool {
 			return !slices.ContainsFunc(now, func(n account.Client) bool { return n.ID == c.ID })
 		})
-		if len(left) == 0 || time.Since(start) > lasting {
+		if len(left) == 0 || time.Since(start) > minSessionAge {
 			return left, nil
 		}
-		if err := wait.For(ctx, lasting/10); err != nil {
+		if err := wait.For(ctx, minSessionAge/10); err != nil {
 			return nil, fmt.Errorf("look for sessions on %s: %w", s.Name(), err)
 		}
 	}
@@ -153,7 +153,7 @@ func (r routine) definerName() string {
 // lendingRoutines lists the routines of every schema, the server's own aside,
 // that run with the privileges of a definer who is one of the holders, or a
 // role with one of the privileges.
-func lendingRoutines(ctx context.Context, q query.Queryer, privileges, holders []string) ([]routine, error) {
+func privilegedRoutines(ctx context.Context, q query.Queryer, privileges, holders []string) ([]routine, error) {
 	records, err := query.All(ctx, q, `SELECT ROUTINE_TYPE AS kind, ROUTINE_SCHEMA AS owner, ROUTINE_NAME AS name, DEFINER AS definer
 		FROM information_schema.ROUTINES WHERE SECURITY_TYPE = 'DEFINER'
 		AND ROUTINE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY 2, 3, 1`)
@@ -215,9 +215,9 @@ func SplitBypasses(list []Bypass) (refused, named []Bypass) {
 	return refused, named
 }
 
-// refuseLeaks refuses a fence that somebody would pass. Named are the ways past
+// refuseBypasses refuses a fence that somebody would pass. Named are the ways past
 // it that the operator answers for, in words.
-func (f fenceOp) refuseLeaks(ctx context.Context) (named []string, err error) {
+func (f op) refuseBypasses(ctx context.Context) (named []string, err error) {
 	all, err := Bypasses(ctx, f.server, f.opt.Admins)
 	if err != nil {
 		return nil, err

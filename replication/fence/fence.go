@@ -41,7 +41,7 @@ func (o Options) EffectiveWait() time.Duration {
 }
 
 // fenceOp closes a server to application writes, or opens it.
-type fenceOp struct {
+type op struct {
 	server *replication.Server
 	opt    Options
 	closed bool // what is wanted
@@ -51,7 +51,7 @@ type fenceOp struct {
 }
 
 // fenceBefore is the before-image of a fence.
-type fenceBefore struct {
+type beforeImage struct {
 	Fenced bool `json:"fenced"`
 	Kept   bool `json:"kept"` // over a restart of the server
 }
@@ -69,7 +69,7 @@ func Set(s *replication.Server, opt Options) plan.Step {
 			{ID: "H14", Text: "privileged users pass MariaDB's read_only: such users, their routines and sessions are refused"},
 			{ID: "H15", Text: fmt.Sprintf("a long statement blocks the fence: it waits %s, then gives up or kills", opt.EffectiveWait())},
 		},
-		Op: replication.WhenProvisioned{Op: fenceOp{s, opt, true, new(atomic.Bool)}},
+		Op: replication.WhenProvisioned{Op: op{s, opt, true, new(atomic.Bool)}},
 	}
 }
 
@@ -78,7 +78,7 @@ func Lift(s *replication.Server) plan.Step {
 	return plan.Step{
 		Name:    "unfence-" + string(s.Side()),
 		Summary: fmt.Sprintf("let application writes into %s", s.Name()),
-		Op:      replication.WhenProvisioned{Op: fenceOp{server: s}},
+		Op:      replication.WhenProvisioned{Op: op{server: s}},
 	}
 }
 
@@ -144,7 +144,7 @@ func (f State) String() string {
 }
 
 // Check reads the fence, and finds accounts that would pass it.
-func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
+func (f op) Check(ctx context.Context) (plan.State, error) {
 	now, err := Read(ctx, f.server)
 	if err != nil {
 		return plan.State{}, err
@@ -157,22 +157,22 @@ func (f fenceOp) Check(ctx context.Context) (plan.State, error) {
 	if f.closed {
 		state.Want, state.Done = "refuses application writes", now.Closed && (now.Kept || !canKeep)
 		if !state.Done {
-			if _, err := f.refuseLeaks(ctx); err != nil {
+			if _, err := f.refuseBypasses(ctx); err != nil {
 				return plan.State{}, err
 			}
 		}
 	}
-	state.Before, err = json.Marshal(fenceBefore{Fenced: now.Closed, Kept: now.Kept})
+	state.Before, err = json.Marshal(beforeImage{Fenced: now.Closed, Kept: now.Kept})
 	return state, err
 }
 
 // Apply sets or takes away the fence.
-func (f fenceOp) Apply(ctx context.Context) (err error) {
+func (f op) Apply(ctx context.Context) (err error) {
 	if !f.closed {
 		return Open(ctx, f.server)
 	}
 	f.proven.Store(false)
-	named, err := f.refuseLeaks(ctx)
+	named, err := f.refuseBypasses(ctx)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (f fenceOp) Apply(ctx context.Context) (err error) {
 	if err := f.close(ctx); err != nil {
 		return err
 	}
-	if err := probe.refused(ctx); err != nil {
+	if err := probe.requireRefused(ctx); err != nil {
 		return err
 	}
 	f.proven.Store(true)
@@ -198,7 +198,7 @@ func (f fenceOp) Apply(ctx context.Context) (err error) {
 // Verify asks the server, and proves a fence by a write that must be refused.
 // After this step's own Apply, which has proved it and read back what is kept,
 // it only asks what is in force.
-func (f fenceOp) Verify(ctx context.Context) error {
+func (f op) Verify(ctx context.Context) error {
 	if f.closed && f.proven.Load() {
 		now, err := ReadRunning(ctx, f.server)
 		if err == nil && !now.Closed {
@@ -220,8 +220,8 @@ func (f fenceOp) Verify(ctx context.Context) error {
 }
 
 // Undo puts the fence back to what it was.
-func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
-	var image fenceBefore
+func (f op) Undo(ctx context.Context, before json.RawMessage) error {
+	var image beforeImage
 	if err := replication.ReadBefore(before, &image); err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (f fenceOp) Undo(ctx context.Context, before json.RawMessage) error {
 
 // close fences the server. The kept value is written first: from then on a
 // restart of the server cannot lift a fence that was reported as set.
-func (f fenceOp) close(ctx context.Context) (err error) {
+func (f op) close(ctx context.Context) (err error) {
 	before, err := ReadRunning(ctx, f.server)
 	if err != nil {
 		return err
@@ -268,14 +268,14 @@ func (f fenceOp) close(ctx context.Context) (err error) {
 		return nil
 	}
 	deadline := time.Now().Add(f.opt.EffectiveWait())
-	if err := f.settleTransactions(ctx, time.Now().Add(f.opt.EffectiveWait()/2)); err != nil {
+	if err := f.awaitTransactions(ctx, time.Now().Add(f.opt.EffectiveWait()/2)); err != nil {
 		return err
 	}
 	return f.set(ctx, lock, deadline)
 }
 
 // keep makes the fence survive a restart.
-func (f fenceOp) keep(ctx context.Context) error {
+func (f op) keep(ctx context.Context) error {
 	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (f fenceOp) keep(ctx context.Context) error {
 }
 
 // takeBack lifts a fence that was not completed, also when ctx has ended.
-func (f fenceOp) takeBack(ctx context.Context) error {
+func (f op) takeBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
 	if err := Open(ctx, f.server); err != nil {
@@ -300,7 +300,7 @@ func (f fenceOp) takeBack(ctx context.Context) error {
 // Close makes a server refuse application writes, as the step of Set does with its
 // defaults, but neither looks for accounts that pass the fence nor proves it.
 func Close(ctx context.Context, s *replication.Server) error {
-	return fenceOp{server: s, closed: true}.close(ctx)
+	return op{server: s, closed: true}.close(ctx)
 }
 
 // Open lets application writes in.

@@ -16,12 +16,12 @@ import (
 // user without privileges, made for it; on MySQL, where nobody passes
 // super_read_only, one of migrate's own. It is opened before the fence is set.
 type probe struct {
-	server *replication.Server
-	own    *replication.Session // where the probe's user is made and dropped again
-	login  account.Login
-	made   bool    // the user is, perhaps
-	pool   *sql.DB // its sessions; nil where a fence stops migrate's own, too
-	writer query.Execer
+	server      *replication.Server
+	own         *replication.Session // where the probe's user is made and dropped again
+	login       account.Login
+	userCreated bool    // the user is, perhaps
+	pool        *sql.DB // its sessions; nil where a fence stops migrate's own, too
+	writer      query.Execer
 }
 
 // openProbe makes everything that the proof needs. Where a fence lets privileged
@@ -49,7 +49,7 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 		return nil, s.Wrap("prepare the proof of the fence", err)
 	}
 	password := account.NewPassword()
-	p.made = true
+	p.userCreated = true
 	if err := p.login.CreateIn(ctx, own, s.ClientHost(), password); err != nil {
 		return nil, s.Wrap("create user "+p.login.Name, err)
 	}
@@ -66,7 +66,7 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 const probeWrite = "CREATE SCHEMA IF NOT EXISTS `" + replication.OwnSchema + "`"
 
 // refused tries the write.
-func (p *probe) refused(ctx context.Context) error {
+func (p *probe) requireRefused(ctx context.Context) error {
 	_, err := p.writer.ExecContext(ctx, probeWrite)
 	switch {
 	case query.ErrorNumber(err) == errReadOnly:
@@ -80,7 +80,7 @@ func (p *probe) refused(ctx context.Context) error {
 // close drops the user, also when ctx has ended.
 func (p *probe) close(ctx context.Context) error {
 	defer p.own.Close()
-	if !p.made {
+	if !p.userCreated {
 		return nil
 	}
 	if p.pool != nil {
@@ -101,5 +101,5 @@ func proveFence(ctx context.Context, s *replication.Server) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, probe.close(ctx)) }()
-	return probe.refused(ctx)
+	return probe.requireRefused(ctx)
 }

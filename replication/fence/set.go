@@ -27,7 +27,7 @@ const (
 // set sets the fence's variable within the time left, which the server itself
 // keeps (lock_wait_timeout): it waits for running statements and commits, and
 // holds back new ones meanwhile.
-func (f fenceOp) set(ctx context.Context, lock *replication.Session, deadline time.Time) error {
+func (f op) set(ctx context.Context, lock *replication.Session, deadline time.Time) error {
 	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (f fenceOp) set(ctx context.Context, lock *replication.Session, deadline ti
 
 // try runs the statement once. Blocked are the sessions that kept it from being
 // set, never nil then.
-func (f fenceOp) try(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
+func (f op) try(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
 	seconds := max(1, int(math.Ceil(left.Seconds())))
 	if _, err := lock.ExecContext(ctx, "SET SESSION lock_wait_timeout = "+strconv.Itoa(seconds)); err != nil {
 		return nil, f.server.Wrap("bound the wait for the fence", err)
@@ -75,7 +75,7 @@ func (f fenceOp) try(ctx context.Context, lock *replication.Session, dialect *di
 
 // stopStatement ends the session that tries to set the fence, and waits until
 // it is gone: only then is the fence certain not to be set any more.
-func (f fenceOp) stopStatement(ctx context.Context, id string) error {
+func (f op) stopStatement(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
 	db, err := f.server.DB(ctx)
@@ -98,7 +98,7 @@ func (f fenceOp) stopStatement(ctx context.Context, id string) error {
 }
 
 // blockers are the sessions whose statements run, the longest first.
-func (f fenceOp) blockers(ctx context.Context) ([]account.Client, error) {
+func (f op) blockers(ctx context.Context) ([]account.Client, error) {
 	all, err := account.Clients(ctx, f.server)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (f fenceOp) blockers(ctx context.Context) ([]account.Client, error) {
 // settleTransactions gives the write transactions that are open now until
 // deadline to end. Those left do not block the fence: their COMMIT will be
 // refused, so none of them is acknowledged.
-func (f fenceOp) settleTransactions(ctx context.Context, deadline time.Time) error {
+func (f op) awaitTransactions(ctx context.Context, deadline time.Time) error {
 	first, err := account.OpenWrites(ctx, f.server)
 	if err != nil || len(first) == 0 {
 		return err

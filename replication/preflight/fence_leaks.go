@@ -29,7 +29,7 @@ func (i *inspection) checkLeaks(ctx context.Context, s *side) error {
 			switch {
 			case list.named:
 				severity, fix = Warn, "none needed while the accounts that cutover.admins names do not write; else "+fix
-			case i.opts.Dual && kind != fence.PrivilegedAccount:
+			case i.opts.Dual && kind != fence.AccountBypass:
 				severity = Warn
 			}
 			i.add("H14", severity, s, fix, "%s", texts[0])

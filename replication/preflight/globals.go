@@ -30,7 +30,7 @@ func (i *inspection) checkGlobals() {
 		switch {
 		case !ok:
 			i.add("H17", Warn, i.target, "see what the newer version does in its place", "it has no %s; the source's is %q", name, want)
-		case !setting.GlobalFits(name, have, want):
+		case !setting.GlobalSuffices(name, have, want):
 			i.add("H17", Refuse, i.target, "set it to the source's value", "%s is %q, the source's is %q", name, have, want)
 		}
 	}

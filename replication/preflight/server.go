@@ -172,7 +172,7 @@ func (i *inspection) checkReplicas(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read a replica's server_id: %w", err)
 		}
-		what, fix := "server_id "+id, fmt.Sprintf("give the target another server_id, for example %d", n+setting.IDDistance)
+		what, fix := "server_id "+id, fmt.Sprintf("give the target another server_id, for example %d", n+setting.IDOffset)
 		if !sameID {
 			what, fix = "server_uuid "+r["Replica_UUID"], "remove auto.cnf from the target's data directory and restart it"
 		}

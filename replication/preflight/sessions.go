@@ -62,7 +62,7 @@ func (i *inspection) checkSessions(ctx context.Context) error {
 // checkBinlogAdmins names the accounts that may keep their sessions out of MariaDB's binlog,
 // or make them log statements.
 func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
-	privileges := i.source.dialect.BinlogAdmin()
+	privileges := i.source.dialect.BinlogBypass()
 	all, err := fence.Holders(ctx, i.source.db, privileges)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 			return len(logs) == 1
 		}, 20*time.Second, 100*time.Millisecond)
 		err = Step(pair).Op.Apply(t.Context())
-		require.ErrorIs(t, err, binlog.ErrBinlogPurged)
+		require.ErrorIs(t, err, binlog.ErrPurged)
 		require.ErrorContains(t, err, "cannot go on")
 		require.Contains(t, report.Hint(err), "rollback")
 

@@ -44,7 +44,7 @@ type run struct {
 // programs and grants; a check that all definitions are still the same; the target's
 // position; the finished marker.
 func (s *Op) copy(ctx context.Context, control *Control) (err error) {
-	if err := account.DropWorkerAccount(ctx, s.Pair.Source); err != nil {
+	if err := account.DropWorkerLogin(ctx, s.Pair.Source); err != nil {
 		return err
 	}
 	r := s.newRun()
@@ -236,7 +236,7 @@ func (r *run) resume(ctx context.Context) error {
 		return err
 	}
 	_, err := r.round(ctx)
-	if errors.Is(err, binlog.ErrBinlogPurged) {
+	if errors.Is(err, binlog.ErrPurged) {
 		return report.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
 			"run migrate rollback to take the seed back and migrate apply to begin a new one; keep binlogs longer on the source (binlog_expire_logs_seconds)")
 	}

@@ -13,7 +13,7 @@ import (
 // compared are the globals that must be equal on both sides of a pair (H17):
 // with other values the same statement of the application does something else.
 // Where a name differs between versions the older one is listed second.
-var compared = [][]string{
+var comparedGlobals = [][]string{
 	{"sql_mode"},
 	{"character_set_server"},
 	{"collation_server"},
@@ -42,7 +42,7 @@ var compared = [][]string{
 }
 
 // atLeast are the compared globals where more is as good.
-var atLeastGlobals = []string{"max_allowed_packet", "group_concat_max_len", "max_connections"}
+var minimumGlobals = []string{"max_allowed_packet", "group_concat_max_len", "max_connections"}
 
 // optionName is what a variable is called in an option file, where that differs.
 func optionName(variable string) string {
@@ -59,7 +59,7 @@ func optionName(variable string) string {
 // the server lacks are absent.
 func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	var all []string
-	for _, spellings := range compared {
+	for _, spellings := range comparedGlobals {
 		all = append(all, spellings...)
 	}
 	values, err := query.Variables(ctx, q, all...)
@@ -67,7 +67,7 @@ func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, e
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, spellings := range compared {
+	for _, spellings := range comparedGlobals {
 		for _, name := range spellings {
 			if value, ok := values[name]; ok {
 				out[spellings[0]] = value
@@ -78,9 +78,9 @@ func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, e
 	return out, nil
 }
 
-// GlobalFits reports whether the target's value of a global serves for the wanted one.
-func GlobalFits(name, have, want string) bool {
-	if slices.Contains(atLeastGlobals, name) {
+// GlobalSuffices reports whether the target's value of a global serves for the wanted one.
+func GlobalSuffices(name, have, want string) bool {
+	if slices.Contains(minimumGlobals, name) {
 		h, errH := strconv.ParseUint(have, 10, 64)
 		w, errW := strconv.ParseUint(want, 10, 64)
 		if errH == nil && errW == nil {

@@ -13,7 +13,7 @@ import (
 
 // options is what the drop-in file holds: all that is wrong now, the ids, and
 // what the file itself set before, which a new file must not lose.
-func (c *configureTarget) options(wrong, want map[string]string) map[string]string {
+func (c *configureTarget) fileOptions(wrong, want map[string]string) map[string]string {
 	options := map[string]string{}
 	for name, value := range want {
 		_, isWrong := wrong[name]
@@ -46,7 +46,7 @@ func (c *configureTarget) writeFile(ctx context.Context, options map[string]stri
 }
 
 func (c *configureTarget) replaceFile(ctx context.Context, text string) error {
-	_, err := c.file().file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"`, text)
+	_, err := c.persistence().inFile(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"`, text)
 	return err
 }
 
@@ -59,14 +59,14 @@ func optionValue(value string) string {
 }
 
 func (c *configureTarget) restoreFile(ctx context.Context, text string) error {
-	now, err := c.file().file(ctx, `cat "$file" 2>/dev/null || :`, "")
+	now, err := c.persistence().inFile(ctx, `cat "$file" 2>/dev/null || :`, "")
 	if err != nil || now == text {
 		return err
 	}
 	if text != "" {
 		err = c.replaceFile(ctx, text)
 	} else {
-		_, err = c.file().file(ctx, `rm -f "$file" "$file.new"`, "")
+		_, err = c.persistence().inFile(ctx, `rm -f "$file" "$file.new"`, "")
 	}
 	if err != nil {
 		return err

@@ -29,8 +29,8 @@ type Persistence struct {
 	Topic  string
 }
 
-// errNoFolder is an exit status of the script: no option file includes a folder.
-const errNoFolder = 3
+// exitNoFolder is an exit status of the script: no option file includes a folder.
+const exitNoFolder = 3
 
 // Supported reports whether the server can keep variables.
 func (p Persistence) Supported(ctx context.Context) (bool, error) {
@@ -49,7 +49,7 @@ func (p Persistence) Read(ctx context.Context, names ...string) (map[string]stri
 	}
 	kept := map[string]string{}
 	if !dialect.PersistsVariables() {
-		text, err := p.file(ctx, `cat "$file" 2>/dev/null || :`, "")
+		text, err := p.inFile(ctx, `cat "$file" 2>/dev/null || :`, "")
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +86,7 @@ func (p Persistence) Write(ctx context.Context, values map[string]string) error 
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			fmt.Fprintf(&b, "%s = %s\n", name, values[name])
 		}
-		there, err := p.file(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
+		there, err := p.inFile(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
 		if err == nil && p.Server.Host() != nil && there != b.String() {
 			err = p.Server.Wrap("keep variables in a drop-in file", errors.New("it reads back otherwise"))
 		}
@@ -112,7 +112,7 @@ func (p Persistence) Forget(ctx context.Context, names ...string) error {
 		return err
 	}
 	if !dialect.PersistsVariables() {
-		_, err := p.file(ctx, `rm -f "$file" "$file.new"`, "")
+		_, err := p.inFile(ctx, `rm -f "$file" "$file.new"`, "")
 		return err
 	}
 	for _, name := range names {
@@ -133,14 +133,14 @@ func (p Persistence) Restore(ctx context.Context, kept map[string]string, names 
 
 // Path is the drop-in file on the server's machine.
 func (p Persistence) Path(ctx context.Context) (string, error) {
-	return p.file(ctx, `printf %s "$file"`, "")
+	return p.inFile(ctx, `printf %s "$file"`, "")
 }
 
 // file runs a script in which $file is the drop-in file. Without a Host it does nothing.
 //
 // The folder is the last one that the server's main option file includes: the
 // file named on its command line, else the places that the packages use.
-func (p Persistence) file(ctx context.Context, script, input string) (string, error) {
+func (p Persistence) inFile(ctx context.Context, script, input string) (string, error) {
 	host := p.Server.Host()
 	if host == nil {
 		return "", nil
@@ -167,7 +167,7 @@ done
 	var out bytes.Buffer
 	err = host.Run(ctx, find+script+"\n", strings.NewReader(input), &out)
 	var exit *remote.ExitError
-	if errors.As(err, &exit) && exit.Status == errNoFolder {
+	if errors.As(err, &exit) && exit.Status == exitNoFolder {
 		err = fmt.Errorf("no option file of the server includes a folder of drop-in files: %w", err)
 	}
 	if err != nil {

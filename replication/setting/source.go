@@ -79,7 +79,7 @@ func (v *sourceValues) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-func (c *configureSource) keeper() Persistence { return Persistence{c.server, binlogTopic} }
+func (c *configureSource) persistence() Persistence { return Persistence{c.server, binlogTopic} }
 
 // read returns the step's variables; on MariaDB before 10.6.1 there is no expiry in seconds.
 func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) {
@@ -90,7 +90,7 @@ func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) 
 	if v.Running, err = query.Variables(ctx, db, sourceVariables...); err != nil {
 		return v, c.server.Wrap("read the binlog's settings", err)
 	}
-	v.Kept, err = c.keeper().Read(ctx, sourceVariables...)
+	v.Kept, err = c.persistence().Read(ctx, sourceVariables...)
 	return v, err
 }
 
@@ -110,7 +110,7 @@ func (c *configureSource) wanted(have map[string]string) map[string]string {
 
 // wrong names what is not as wanted, in words.
 func (c *configureSource) wrong(ctx context.Context, v sourceValues) ([]string, error) {
-	canKeep, err := c.keeper().Supported(ctx)
+	canKeep, err := c.persistence().Supported(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +159,12 @@ func (c *configureSource) Apply(ctx context.Context) error {
 		return err
 	}
 	want := c.wanted(values.Running)
-	canKeep, err := c.keeper().Supported(ctx)
+	canKeep, err := c.persistence().Supported(ctx)
 	if err != nil {
 		return err
 	}
 	if canKeep {
-		if err := c.keeper().Write(ctx, want); err != nil {
+		if err := c.persistence().Write(ctx, want); err != nil {
 			return err
 		}
 	} else {
@@ -203,7 +203,7 @@ func (c *configureSource) Undo(ctx context.Context, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &image); err != nil {
 		return fmt.Errorf("read the before-image of %s: %w", c.server.Name(), err)
 	}
-	if err := c.keeper().Restore(ctx, image.Kept, sourceVariables...); err != nil {
+	if err := c.persistence().Restore(ctx, image.Kept, sourceVariables...); err != nil {
 		return err
 	}
 	if err := c.set(ctx, image.Running); err != nil {

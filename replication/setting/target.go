@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// baseTopic names the drop-in file of ConfigureTarget. It sorts before those
+	// targetTopic names the drop-in file of ConfigureTarget. It sorts before those
 	// of the fence and the increments, which therefore win.
-	baseTopic = "base"
-	// IDDistance is added to the source's ids where the target's would be equal.
-	IDDistance = 1000
+	targetTopic = "base"
+	// IDOffset is added to the source's ids where the target's would be equal.
+	IDOffset = 1000
 	// largestPacket is the most that a server takes: a row of several large values,
 	// or of one that needs escapes, is longer in a statement than the source's own
 	// max_allowed_packet. Applications do not notice that more is allowed.
@@ -85,7 +85,7 @@ func (c *configureTarget) Check(ctx context.Context) (plan.State, error) {
 		return state, err
 	}
 	if c.pair.Target.Host() != nil {
-		if before.File, err = c.file().file(ctx, `cat "$file" 2>/dev/null || :`, ""); err != nil {
+		if before.File, err = c.persistence().inFile(ctx, `cat "$file" 2>/dev/null || :`, ""); err != nil {
 			return state, err
 		}
 	} else {
@@ -102,7 +102,7 @@ func (c *configureTarget) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-func (c *configureTarget) file() Persistence { return Persistence{c.pair.Target, baseTopic} }
+func (c *configureTarget) persistence() Persistence { return Persistence{c.pair.Target, targetTopic} }
 
 func (c *configureTarget) fencePersistence() Persistence {
 	return Persistence{c.pair.Target, FenceTopic}
@@ -129,7 +129,7 @@ func (c *configureTarget) wrong(ctx context.Context) (wrong, have map[string]str
 		if !ok && name == "transaction_isolation" {
 			now, ok = values["tx_isolation"]
 		}
-		if ok && !GlobalFits(name, now, value) {
+		if ok && !GlobalSuffices(name, now, value) {
 			wrong[name], have[name] = value, now
 		}
 	}
@@ -168,7 +168,7 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 			if err != nil {
 				return nil, fmt.Errorf("read %s of %s: %w", name, c.pair.Source.Name(), err)
 			}
-			want[name] = strconv.FormatUint((n+IDDistance)%(1<<32), 10)
+			want[name] = strconv.FormatUint((n+IDOffset)%(1<<32), 10)
 		}
 	}
 	return want, nil
@@ -201,11 +201,11 @@ func (c *configureTarget) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := c.file().Path(ctx) // while the server can still be asked
+	path, err := c.persistence().Path(ctx) // while the server can still be asked
 	if err != nil {
 		return err
 	}
-	if err := c.writeFile(ctx, c.options(wrong, want)); err != nil {
+	if err := c.writeFile(ctx, c.fileOptions(wrong, want)); err != nil {
 		return err
 	}
 	return c.restartWith(ctx, path)
@@ -278,7 +278,7 @@ func (c *configureTarget) Verify(ctx context.Context) error {
 	}
 	if len(list) > 0 {
 		return report.WithHint(fmt.Errorf("verify the configuration of %s: %s", c.pair.Target.Name(), strings.Join(list, "; ")),
-			"look for an option file that is read after the drop-in zz-migrate-%s.cnf", baseTopic)
+			"look for an option file that is read after the drop-in zz-migrate-%s.cnf", targetTopic)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (s *op) libDir() string { return s.config.LibDir + "/seed-" + s.Pair.Name }
 
 // account is the worker's login on the source. It may read everything and change nothing.
 func (s *op) account(ctx context.Context) (account.Login, error) {
-	return account.WorkerAccount(ctx, s.Pair.Source)
+	return account.WorkerLogin(ctx, s.Pair.Source)
 }
 
 // host returns the target's host, or an error if the configuration has no way to reach it.
