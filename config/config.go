@@ -98,7 +98,7 @@ const (
 	seedCopy     = "copy"     // rows, while they are written to
 	seedPhysical = "physical" // the server's own files: mariadb-backup, CLONE
 
-	OnController = "controller"
+	onController = "controller"
 	OnTarget     = "target"
 )
 

@@ -212,7 +212,7 @@ func (c *Config) defaults(ways Ways) error {
 	for i := range c.Databases {
 		d := &c.Databases[i]
 		str(&d.Seed, seedAuto)
-		str(&d.RunOn, OnController)
+		str(&d.RunOn, onController)
 		dur(&d.Throttle.ReplicaLag, 10*time.Second)
 		num(&d.Throttle.Workers, 4)
 		num(&d.Throttle.ThreadsRunning, 64)

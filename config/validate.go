@@ -96,7 +96,7 @@ func (v *validator) databases() {
 		names[d.Name] = true
 		v.host(at+".host", d.Host)
 		v.check(slices.Contains([]string{seedAuto, seedCopy, seedPhysical}, d.Seed), at+".seed", "seeds are auto, copy and physical", "unknown seed %q", d.Seed)
-		v.check(d.RunOn == OnController || d.RunOn == OnTarget, at+".run_on", "run_on: controller, or target", "unknown place %q to run on", d.RunOn)
+		v.check(d.RunOn == onController || d.RunOn == OnTarget, at+".run_on", "run_on: controller, or target", "unknown place %q to run on", d.RunOn)
 		v.check(d.Throttle.Workers > 0 && d.Throttle.Workers <= 64, at+".throttle.workers", "", "throttle.workers %d: 1 to 64", d.Throttle.Workers)
 		v.check(d.Throttle.ThreadsRunning > 0, at+".throttle.threads_running", "", "throttle.threads_running must be above zero")
 		v.check(d.Throttle.ReplicaLag > 0, at+".throttle.replica_lag", "", "throttle.replica_lag must be above zero")

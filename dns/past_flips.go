@@ -12,9 +12,9 @@ type PastFlip struct {
 	Images     []Image
 }
 
-// EntriesOf returns the records of a flip as they were before it. It leaves out
+// entriesOf returns the records of a flip as they were before it. It leaves out
 // those that already led to the target: putting them back changes nothing.
-func EntriesOf(images []Image) []Entry {
+func entriesOf(images []Image) []Entry {
 	var out []Entry
 	for _, i := range images {
 		old, err := netip.ParseAddr(i.Content)
@@ -34,7 +34,7 @@ func DeriveFromFlips(zones []ZoneRecords, flips []PastFlip) Derivation {
 	for _, z := range zones {
 		flip := ZoneFlip{Zone: z.Zone}
 		for _, f := range flips {
-			entries := EntriesOf(f.Images)
+			entries := entriesOf(f.Images)
 			if f.Zone != z.Zone.Name || len(entries) == 0 {
 				continue
 			}

@@ -13,8 +13,8 @@ type WindowStart struct {
 	Target string `json:"target"`
 }
 
-// Of returns the start in the log of a side.
-func (w WindowStart) Of(side replication.Side) string {
+// of returns the start in the log of a side.
+func (w WindowStart) of(side replication.Side) string {
 	if side == replication.Source {
 		return w.Source
 	}

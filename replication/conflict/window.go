@@ -54,7 +54,7 @@ func (c *scan) readBounds(ctx context.Context, left, entered *replication.Server
 		return nil, err
 	}
 	for i, s := range []*replication.Server{left, entered} {
-		if c.start[i], err = replication.ParseGTIDSet(dialect.Flavor, c.report.Start.Of(s.Side())); err != nil {
+		if c.start[i], err = replication.ParseGTIDSet(dialect.Flavor, c.report.Start.of(s.Side())); err != nil {
 			return nil, err
 		}
 	}

@@ -187,7 +187,7 @@ func TestGuardReleasesTheSourceWhenTheControllerIsGone(t *testing.T) { // I3
 		w.require(t, budget+3*time.Second)
 
 		err := Handover(g).Op.Apply(t.Context())
-		require.ErrorIs(t, err, ErrReleased)
+		require.ErrorIs(t, err, errReleased)
 		require.False(t, isOpen(t, p.Target))
 
 		// A controller that was suspended fences late: the guard is still there.
@@ -277,7 +277,7 @@ func TestSectionIsUndoneAfterALostRace(t *testing.T) { // I2, I3
 		require.NoError(t, arm.Apply(t.Context()))
 		require.NoError(t, fence.Apply(t.Context()))
 		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
-		require.ErrorIs(t, over.Apply(t.Context()), ErrReleased)
+		require.ErrorIs(t, over.Apply(t.Context()), errReleased)
 		require.NoError(t, over.Undo(t.Context(), nil))
 		require.NoError(t, fence.Undo(t.Context(), before.Before))
 		require.NoError(t, arm.Undo(t.Context(), nil))

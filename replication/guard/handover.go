@@ -21,9 +21,9 @@ import (
 // handoverOp gives the writers to the other side.
 type handoverOp struct{ Guard }
 
-// ErrReleased says that a handover came too late: the guard has opened the old side
+// errReleased says that a handover came too late: the guard has opened the old side
 // again.
-var ErrReleased = errors.New("the guard has released the old side")
+var errReleased = errors.New("the guard has released the old side")
 
 // Handover returns the step that opens g.To to application writes once it has every
 // write of g.From. One rename decides between the step and the guard, so the two sides
@@ -136,7 +136,7 @@ func (h handoverOp) tooLate(ctx context.Context) error {
 		return errors.Join(cause, err)
 	}
 	if now.token == tokenReleased {
-		cause = ErrReleased
+		cause = errReleased
 	}
 	return report.WithHint(fmt.Errorf("hand over from %s: %w", h.From.Name(), cause),
 		"the switch took longer than its budget of %s, or the controller was gone: run it again", h.budget())

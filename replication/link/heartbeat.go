@@ -18,11 +18,11 @@ import (
 // heartbeatInterval is the time between two stamps, and between two readings.
 const heartbeatInterval = 100 * time.Millisecond
 
-// Heartbeat measures the lag of a link continuously: ten times a second it writes the
+// heartbeat measures the lag of a link continuously: ten times a second it writes the
 // controller's monotonic clock to one side and reads it on the other. Nothing can be
 // written to a MySQL server with super_read_only; there it times the server's GTID wait
 // instead. Use NewHeartbeat, Open, Lag, Close.
-type Heartbeat struct {
+type heartbeat struct {
 	from, to *replication.Server
 	run      string
 	epoch    time.Time
@@ -37,13 +37,13 @@ type Heartbeat struct {
 	err      error
 }
 
-// NewHeartbeat returns the heartbeat of the link from → to, not running yet.
-func NewHeartbeat(from, to *replication.Server) *Heartbeat {
-	return &Heartbeat{from: from, to: to, run: rand.Text(), epoch: time.Now()}
+// newHeartbeat returns the heartbeat of the link from → to, not running yet.
+func newHeartbeat(from, to *replication.Server) *heartbeat {
+	return &heartbeat{from: from, to: to, run: rand.Text(), epoch: time.Now()}
 }
 
 // Open starts the heartbeat. It needs the table of HeartbeatTable.
-func (h *Heartbeat) Open(ctx context.Context) error {
+func (h *heartbeat) Open(ctx context.Context) error {
 	exists, err := hasHeartbeatTable(ctx, h.to)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (h *Heartbeat) Open(ctx context.Context) error {
 }
 
 // writable reports whether migrate's login can write on the link's origin.
-func (h *Heartbeat) writable(ctx context.Context) (bool, error) {
+func (h *heartbeat) writable(ctx context.Context) (bool, error) {
 	_, dialect, err := h.from.Open(ctx)
 	if err != nil || !dialect.FenceStopsAdmins() {
 		return err == nil, err
@@ -85,7 +85,7 @@ func (h *Heartbeat) writable(ctx context.Context) (bool, error) {
 }
 
 // loop runs f at every tick until ctx ends, and keeps its last error.
-func (h *Heartbeat) loop(ctx context.Context, f func(context.Context) error) {
+func (h *heartbeat) loop(ctx context.Context, f func(context.Context) error) {
 	tick := time.NewTicker(heartbeatInterval)
 	defer tick.Stop()
 	for {
@@ -105,7 +105,7 @@ func (h *Heartbeat) loop(ctx context.Context, f func(context.Context) error) {
 }
 
 // write writes a stamp on the link's origin.
-func (h *Heartbeat) write(ctx context.Context) error {
+func (h *heartbeat) write(ctx context.Context) error {
 	db, err := h.from.DB(ctx)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (h *Heartbeat) write(ctx context.Context) error {
 }
 
 // read reads the stamp on the replica.
-func (h *Heartbeat) read(ctx context.Context) error {
+func (h *heartbeat) read(ctx context.Context) error {
 	db, err := h.to.DB(ctx)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (h *Heartbeat) read(ctx context.Context) error {
 }
 
 // timeWait measures how long the replica needs to have what the origin has now.
-func (h *Heartbeat) timeWait(ctx context.Context) error {
+func (h *heartbeat) timeWait(ctx context.Context) error {
 	start := time.Since(h.epoch)
 	goal, err := carriedGTIDs(ctx, h.from, h.to)
 	if err != nil {
@@ -172,10 +172,10 @@ func (h *Heartbeat) timeWait(ctx context.Context) error {
 	return nil
 }
 
-// Lag returns the current lag. Until the first stamp has arrived it is the time since
+// lag returns the current lag. Until the first stamp has arrived it is the time since
 // that was written. It is a lower bound while a stamp is on its way and while the link
 // has stopped.
-func (h *Heartbeat) Lag(ctx context.Context) (Lag, error) {
+func (h *heartbeat) lag(ctx context.Context) (Lag, error) {
 	h.mu.Lock()
 	lag, err := Lag{Behind: h.last}, h.err
 	switch {
@@ -197,7 +197,7 @@ func (h *Heartbeat) Lag(ctx context.Context) (Lag, error) {
 }
 
 // Close stops the heartbeat, waits for its end and deletes its row.
-func (h *Heartbeat) Close(ctx context.Context) error {
+func (h *heartbeat) Close(ctx context.Context) error {
 	if h.cancel == nil {
 		return nil
 	}

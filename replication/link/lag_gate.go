@@ -40,7 +40,7 @@ func (l lagOp) Check(ctx context.Context) (plan.State, error) {
 
 // Apply waits until the lag has been below the limit for long enough.
 func (l lagOp) Apply(ctx context.Context) (err error) {
-	heartbeat := NewHeartbeat(l.from, l.to)
+	heartbeat := newHeartbeat(l.from, l.to)
 	if err := heartbeat.Open(ctx); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (l lagOp) Apply(ctx context.Context) (err error) {
 		if !status.Configured || status.SQLRunning == "No" || status.IORunning == "No" {
 			return linkOp{l.from, l.to}.explain(ctx, fmt.Errorf("the %s link has stopped: %s", direction(l.from), describe(status)), status)
 		}
-		lag, err := heartbeat.Lag(ctx)
+		lag, err := heartbeat.lag(ctx)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func TestLagIsMeasured(t *testing.T) {
 
 		dialect, err := p.Target.Dialect(t.Context())
 		require.NoError(t, err)
-		h := NewHeartbeat(p.Source, p.Target)
+		h := newHeartbeat(p.Source, p.Target)
 		require.NoError(t, h.Open(t.Context()))
 		defer func() { require.NoError(t, h.Close(t.Context())) }()
 		sqlThread := map[servertest.Flavor][2]string{
@@ -43,7 +43,7 @@ func TestLagIsMeasured(t *testing.T) {
 		}[flavor]
 		p.TargetInstance.Exec(sqlThread[0])
 		require.Eventually(t, func() bool {
-			lag, err := h.Lag(t.Context())
+			lag, err := h.lag(t.Context())
 			return err == nil && lag.Behind > time.Second && lag.Transactions > 5
 		}, 20*time.Second, 50*time.Millisecond, "the lag of a stopped applier grows")
 		err = LagBelow(p.Source, p.Target, time.Second, time.Second).Op.Apply(t.Context())
@@ -56,7 +56,7 @@ func TestLagIsMeasured(t *testing.T) {
 		require.False(t, lag.below(time.Hour))
 		p.TargetInstance.Exec(sqlThread[1])
 		require.Eventually(t, func() bool {
-			lag, err := h.Lag(t.Context())
+			lag, err := h.lag(t.Context())
 			return err == nil && lag.Behind < time.Second
 		}, 20*time.Second, 50*time.Millisecond, "%s catches up", dialect)
 	})
