@@ -37,6 +37,9 @@ var rooms = []struct{ room, imports string }{
 	{"provision", "plan remote report secret"},
 	{"provision/digitalocean", "httpretry report secret /"},
 	{"provision/parity", "address phrase plan remote report /"},
+	{"lab/dosim", "secret wait"},
+	{"lab/spec", ""},
+	{"provision/provisiontest", "lab/dosim lab/spec plan remote report secret / /digitalocean"},
 
 	{"replication/query", ""},
 	{"replication/dialect", "/query"},
@@ -80,13 +83,10 @@ var rooms = []struct{ room, imports string }{
 
 	{"lab/traffic", "wait"},
 	{"lab/check", "/traffic"},
-	{"lab/dosim", "secret wait"},
 	{"lab/machine", "report"},
 	{"lab", "/cfsim /check /dosim /machine /traffic plan report secret"},
 	{"lab/blog", ""},
 	{"lab/endtoend", ""},
-	{"lab/spec", ""},
-	{"provision/provisiontest", "lab/dosim lab/spec plan remote report secret / /digitalocean"},
 
 	{"cmd/lab", "config lab lab/check lab/machine lab/traffic move/way phrase plan remote report"},
 
