@@ -2,8 +2,8 @@ package servertest
 
 import "syscall"
 
-// procAttr makes the kernel kill the server when the test process dies, so
-// that a test that is killed leaves none behind.
+// procAttr makes the kernel kill the server when the test's process dies, so that a
+// killed test leaves no server.
 func procAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// cacheDir keeps what is made once for a machine, outside the repository.
+// cacheDir holds what is made once on a machine, outside of the repository.
 const cacheDir = "/var/cache/migrate-lab"
 
-// program is a server's binary and how it is run.
+// program runs a flavor's server.
 type program interface {
-	// command is the server with arguments.
+	// command is the command of the server with arguments.
 	command(args ...string) *exec.Cmd
-	// paths are settings that say where the program's own files are.
+	// paths are the settings of the places of the program's own files.
 	paths() map[string]string
-	// template returns an initialised data directory, to be copied.
+	// template returns the path of an initialised data directory, to be copied.
 	template(ctx context.Context) (string, error)
 }
 
-// find returns the flavor's program, which for MySQL may first have to be downloaded.
-func find(ctx context.Context, flavor Flavor) (program, error) {
+// findProgram returns the flavor's program. It may have to download that of MySQL first.
+func findProgram(ctx context.Context, flavor Flavor) (program, error) {
 	switch flavor {
 	case MariaDB:
 		return findMariaDB()
@@ -40,19 +40,19 @@ func find(ctx context.Context, flavor Flavor) (program, error) {
 type mariadb struct{ server, install string }
 
 func findMariaDB() (program, error) {
-	server, err := look("mariadbd")
+	server, err := lookPath("mariadbd")
 	if err != nil {
 		return nil, err
 	}
-	install, err := look("mariadb-install-db")
+	install, err := lookPath("mariadb-install-db")
 	if err != nil {
 		return nil, err
 	}
 	return mariadb{server, install}, nil
 }
 
-// look finds a program in PATH or in the sbin folders, which a user's PATH often lacks.
-func look(name string) (string, error) {
+// lookPath finds a program in PATH or in the sbin folders, which a user's PATH often lacks.
+func lookPath(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
@@ -98,7 +98,7 @@ func findMySQL(ctx context.Context) (program, error) {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		return nil, errors.New("debootstrap is not installed (Debian package debootstrap)")
 	}
-	err := underLock(ctx, tree.root, tree.complete, func(dir string) error {
+	err := makeOnce(ctx, tree.root, tree.complete, func(dir string) error {
 		return runQuietly(exec.CommandContext(ctx, "debootstrap", "--variant=minbase",
 			"--include=mysql-server-core", "sid", dir))
 	})
@@ -122,6 +122,7 @@ func (m mysqlTree) command(args ...string) *exec.Cmd {
 	return exec.Command(loader, append([]string{"--library-path", library, m.server()}, args...)...)
 }
 
+// multiarch is Debian's name of the architecture.
 func multiarch() string {
 	if runtime.GOARCH == "arm64" {
 		return "aarch64-linux-gnu"
@@ -153,12 +154,12 @@ func (m mysqlTree) template(ctx context.Context) (string, error) {
 		if err := runQuietly(m.command(args...)); err != nil {
 			return err
 		}
-		return os.Remove(filepath.Join(dir, "auto.cnf")) // every copy makes its own server_uuid
+		return os.Remove(filepath.Join(dir, "auto.cnf")) // so that every copy makes its own server_uuid
 	})
 }
 
-// makeTemplate returns the flavor's template data directory, made by initialise
-// when there is none for this binary yet.
+// makeTemplate returns the path of the flavor's template data directory. If there is none
+// for this version of the server's binary, initialise makes it.
 func makeTemplate(ctx context.Context, flavor Flavor, server string, initialise func(dir string) error) (string, error) {
 	info, err := os.Stat(server)
 	if err != nil {
@@ -166,19 +167,19 @@ func makeTemplate(ctx context.Context, flavor Flavor, server string, initialise 
 	}
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("migrate-servertest-%d", os.Geteuid()),
 		fmt.Sprintf("%s-%d-%d", flavor, info.Size(), info.ModTime().Unix()))
-	there := func() bool {
+	exists := func() bool {
 		_, err := os.Stat(dir)
 		return err == nil
 	}
-	if there() {
+	if exists() {
 		return dir, nil
 	}
-	return dir, underLock(ctx, dir, there, initialise)
+	return dir, makeOnce(ctx, dir, exists, initialise)
 }
 
-// underLock makes target once, however many processes want it: built in a
-// temporary folder beside it, and renamed when complete.
-func underLock(ctx context.Context, target string, there func() bool, build func(dir string) error) error {
+// makeOnce makes the folder target once, however many processes want it at the same time:
+// build makes it under another name, and it is renamed when it is complete.
+func makeOnce(ctx context.Context, target string, exists func() bool, build func(dir string) error) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func underLock(ctx context.Context, target string, there func() bool, build func
 		case <-tick.C:
 		}
 	}
-	if there() {
+	if exists() {
 		return nil
 	}
 	temporary := target + ".new"
@@ -210,13 +211,13 @@ func underLock(ctx context.Context, target string, there func() bool, build func
 	return os.Rename(temporary, target)
 }
 
-// runQuietly runs cmd; its output appears only in the error.
+// runQuietly runs cmd. The end of its output is part of the error.
 func runQuietly(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		const most = 2000
-		if len(out) > most {
-			out = out[len(out)-most:]
+		const maxBytes = 2000
+		if len(out) > maxBytes {
+			out = out[len(out)-maxBytes:]
 		}
 		return fmt.Errorf("run %s: %w: %s", cmd.Path, err, out)
 	}

@@ -1,16 +1,14 @@
-// Package servertest starts real MariaDB and MySQL servers for tests: plain
-// processes on free loopback ports, each with a data directory of its own,
-// binary log and GTID on, and ids that differ. No mocks: what a test sees is
-// what the server does.
+// Package servertest starts real MariaDB and MySQL servers for tests. They are plain
+// processes on free loopback ports, each with its own data directory and ids, and with
+// binary log and GTID on.
 //
 // MariaDB is the mariadbd in PATH (Debian package mariadb-server). MySQL is
-// Debian sid's mysql-server-core in a tree that is made once by debootstrap
-// and kept in /var/cache/migrate-lab/mysql-sid; it runs under the tree's own
-// dynamic loader, so that it needs neither chroot nor mount and sees the same
-// files as the test.
+// Debian sid's mysql-server-core in a tree that debootstrap makes once in
+// /var/cache/migrate-lab/mysql-sid. It runs under the tree's own dynamic loader, so that
+// it needs neither chroot nor mount and sees the same files as the test.
 //
-// A test whose server cannot run is skipped with the reason; with CI=true in
-// the environment it fails instead.
+// A test is skipped with the reason if its server cannot run; with CI=true in the
+// environment it fails instead.
 package servertest
 
 import (
@@ -44,8 +42,8 @@ const (
 // Flavors lists every flavor, for table tests.
 func Flavors() []Flavor { return []Flavor{MariaDB, MySQL} }
 
-// Each runs test once per flavor as a subtest, both flavors side by side: their
-// servers mostly wait. Nothing of the test that calls it runs after it.
+// Each runs test as one subtest a flavor, both in parallel, because their servers mostly
+// wait. The subtests start when the calling test has returned: nothing may follow Each.
 func Each(t *testing.T, test func(t *testing.T, flavor Flavor)) {
 	t.Helper()
 	for _, flavor := range Flavors() {
@@ -56,38 +54,38 @@ func Each(t *testing.T, test func(t *testing.T, flavor Flavor)) {
 	}
 }
 
-// startTimeout bounds the start of a server; a shared two-core machine is slow.
+// startTimeout bounds the start of a server, also on a slow shared machine.
 const startTimeout = 90 * time.Second
 
-// lastID is the last server id given out in this process.
+// lastID is the last server_id that this process has given to a server.
 var lastID atomic.Uint32
 
-// Instance is one server. It ends with the test that started it.
+// Instance is one server. It ends with the test that has started it.
 type Instance struct {
 	Flavor Flavor
-	Dir    string // everything of the instance is below it
-	Socket string // unix socket; root logs in there without a password
-	Port   int    // TCP port on 127.0.0.1
-	// ConfDir is the folder of drop-in files (*.cnf) that the server reads at
-	// its start, like /etc/mysql/mariadb.conf.d of a Debian host.
+	Dir    string // holds all files of the instance
+	Socket string // the unix socket, where root logs in without a password
+	Port   int    // the TCP port on 127.0.0.1
+	// ConfDir is the folder of the option files (*.cnf) that the server reads when it
+	// starts, like /etc/mysql/mariadb.conf.d of a Debian host.
 	ConfDir  string
 	ServerID uint32
 	ErrorLog string
 
-	t      testing.TB
-	run    *process
-	client *sql.DB
+	t    testing.TB
+	run  *process
+	root *sql.DB
 }
 
 // process is one run of the server.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed once the process has been waited for
+	done chan struct{} // closed once the process has ended
 }
 
-// Start starts a server and waits until it answers. The server is killed and
-// its files are removed when the test ends; the error log is printed when the
-// test has failed.
+// Start starts a server and waits until it answers. When the test ends, the server is
+// killed and its files are removed; if the test has failed, it logs the end of the
+// server's error log.
 func Start(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	t.Helper()
 	s := launch(t, flavor, options...)
@@ -95,7 +93,7 @@ func Start(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	return s
 }
 
-// StartTwo starts two servers that start side by side.
+// StartTwo starts two servers in parallel, as Start does.
 func StartTwo(t testing.TB, flavor Flavor, options ...Option) (first, second *Instance) {
 	t.Helper()
 	first, second = launch(t, flavor, options...), launch(t, flavor, options...)
@@ -104,10 +102,10 @@ func StartTwo(t testing.TB, flavor Flavor, options ...Option) (first, second *In
 	return first, second
 }
 
-// launch starts a server; it does not answer yet.
+// launch starts a server, and does not wait until it answers.
 func launch(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	t.Helper()
-	program, err := find(t.Context(), flavor)
+	program, err := findProgram(t.Context(), flavor)
 	if err != nil {
 		unavailable(t, "cannot run %s: %v", flavor, err)
 	}
@@ -115,7 +113,8 @@ func launch(t testing.TB, flavor Flavor, options ...Option) *Instance {
 	if err != nil {
 		unavailable(t, "cannot initialise %s: %v", flavor, err)
 	}
-	// Not t.TempDir(): a unix socket's path holds 107 bytes, and a test's name may be long.
+	// t.TempDir() has the test's name in it, and the path of a unix socket may have only
+	// 107 bytes.
 	dir, err := os.MkdirTemp("", "server-")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +146,7 @@ func launch(t testing.TB, flavor Flavor, options ...Option) *Instance {
 
 func (s *Instance) dataDir() string { return filepath.Join(s.Dir, "data") }
 
-// start runs the server.
+// start starts the server's process.
 func (s *Instance) start(program program) {
 	s.t.Helper()
 	cmd := program.command("--defaults-file=" + filepath.Join(s.Dir, "my.cnf"))
@@ -170,6 +169,7 @@ func (s *Instance) start(program program) {
 	s.run = p
 }
 
+// waitReady waits until the server answers.
 func (s *Instance) waitReady(p *process) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -191,18 +191,18 @@ func (s *Instance) waitReady(p *process) {
 	}
 }
 
-// Root returns a pool of root's sessions over the unix socket, none of which
-// stays open while it is not used: it would be a client. It survives Kill and
-// Restart, and is closed when the test ends.
+// Root returns a pool of root's sessions over the unix socket. It keeps no idle session,
+// which would count as a client. The pool survives Kill and Restart, and is closed when
+// the test ends.
 func (s *Instance) Root() *sql.DB {
-	if s.client == nil {
-		s.client = s.Open("root", "", "unix")
-		s.client.SetMaxIdleConns(0)
+	if s.root == nil {
+		s.root = s.Open("root", "", "unix")
+		s.root.SetMaxIdleConns(0)
 	}
-	return s.client
+	return s.root
 }
 
-// Open returns a new pool of sessions of user, over "unix" or "tcp". The
+// Open returns a new pool of a user's sessions over the network "unix" or "tcp". The
 // caller closes it.
 func (s *Instance) Open(user, password, network string) *sql.DB {
 	c, err := mysql.NewConnector(s.Config(user, password, network))
@@ -212,7 +212,7 @@ func (s *Instance) Open(user, password, network string) *sql.DB {
 	return sql.OpenDB(c)
 }
 
-// Config returns the driver's configuration for user over "unix" or "tcp".
+// Config returns the driver's configuration for a user over the network "unix" or "tcp".
 func (s *Instance) Config(user, password, network string) *mysql.Config {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr = user, password, network, s.Addr()
@@ -229,15 +229,15 @@ func (s *Instance) dsn() string { return s.Config("root", "", "unix").FormatDSN(
 // Addr returns the server's TCP address, host:port.
 func (s *Instance) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// Exec runs statements as root, one after another, in one session of their own:
-// what they set in it ends with it.
+// Exec runs statements as root, one after another, in a session of their own, so that
+// their session variables do not outlive them.
 func (s *Instance) Exec(statements ...string) {
 	s.t.Helper()
 	conn, err := s.Root().Conn(context.Background())
 	if err != nil {
 		s.t.Fatalf("connect to %s: %v", s.Flavor, err)
 	}
-	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }() // throws the connection away
+	defer func() { _ = conn.Raw(func(any) error { return driver.ErrBadConn }) }() // makes the pool discard the connection
 	for _, statement := range statements {
 		if _, err := conn.ExecContext(context.Background(), statement); err != nil {
 			s.t.Fatalf("%s: %v", statement, err)
@@ -245,7 +245,8 @@ func (s *Instance) Exec(statements ...string) {
 	}
 }
 
-// Value returns the first column of a query's first row as text, as root.
+// Value runs a query as root and returns the first column of its first row as text; NULL
+// is "".
 func (s *Instance) Value(query string, args ...any) string {
 	s.t.Helper()
 	var v sql.NullString
@@ -255,28 +256,28 @@ func (s *Instance) Value(query string, args ...any) string {
 	return v.String
 }
 
-// Pid returns the process id of the running server.
+// Pid returns the server's process id. The server must be running.
 func (s *Instance) Pid() int { return s.run.cmd.Process.Pid }
 
-// Kill ends the server as a power cut of its process would (SIGKILL), and waits for its end.
+// Kill ends the server by SIGKILL, and waits for its end.
 func (s *Instance) Kill() { s.signal(syscall.SIGKILL) }
 
-// Stop shuts the server down in order.
+// Stop shuts the server down cleanly, and waits for its end.
 func (s *Instance) Stop() {
 	if s.run != nil && s.Flavor == MySQL {
-		s.endSessions() // it waits ten seconds for one that is idle
+		s.endSessions() // it would wait ten seconds for an idle session
 	}
 	s.signal(syscall.SIGTERM)
 }
 
-// endSessions ends the sessions of clients, as the shutdown that follows does.
+// endSessions ends the clients' sessions, as the shutdown would do.
 func (s *Instance) endSessions() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	rows, err := s.Root().QueryContext(ctx, `SELECT ID FROM information_schema.PROCESSLIST
 		WHERE USER NOT IN ('system user', 'event_scheduler') AND ID <> CONNECTION_ID()`)
 	if err != nil {
-		return // it has ended, or does not answer: then the signal decides
+		return // it has ended or does not answer: the signal will end it
 	}
 	var ids []int64
 	for rows.Next() {
@@ -291,6 +292,7 @@ func (s *Instance) endSessions() {
 	}
 }
 
+// signal sends a signal to the server and waits for its end.
 func (s *Instance) signal(sig syscall.Signal) {
 	if s.run == nil {
 		return
@@ -305,12 +307,12 @@ func (s *Instance) signal(sig syscall.Signal) {
 	s.run = nil
 }
 
-// Restart stops the server in order if it runs, and starts it again on the
-// same port with the same data. Only what is persisted survives.
+// Restart stops the server cleanly if it is running, and starts it again on the same port
+// with the same data. Variables that are not persisted have their first values again.
 func (s *Instance) Restart() {
 	s.t.Helper()
 	s.Stop()
-	program, err := find(context.Background(), s.Flavor)
+	program, err := findProgram(context.Background(), s.Flavor)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -319,8 +321,8 @@ func (s *Instance) Restart() {
 }
 
 func (s *Instance) close() {
-	if s.client != nil {
-		_ = s.client.Close()
+	if s.root != nil {
+		_ = s.root.Close()
 	}
 	s.Kill()
 	if s.t.Failed() {
@@ -334,14 +336,14 @@ func (s *Instance) logTail() string {
 	if err != nil {
 		return err.Error()
 	}
-	const most = 1500
-	if len(b) > most {
-		b = b[len(b)-most:]
+	const maxBytes = 1500
+	if len(b) > maxBytes {
+		b = b[len(b)-maxBytes:]
 	}
 	return string(b)
 }
 
-// unavailable skips the test, or fails it where nothing may be skipped.
+// unavailable skips the test, or fails it in CI, where no test may be skipped.
 func unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {

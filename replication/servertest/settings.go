@@ -10,11 +10,10 @@ import (
 	"strings"
 )
 
-// Option changes the server's settings before its start.
+// Option changes the server's settings before it starts.
 type Option func(settings map[string]string)
 
-// Set gives a server variable a value, as in the server's option file:
-// Set("sync_binlog", "0").
+// Set gives a variable a value in the server's option file: Set("sync_binlog", "0").
 func Set(name, value string) Option {
 	return func(settings map[string]string) { settings[name] = value }
 }
@@ -24,10 +23,9 @@ func Unset(name string) Option {
 	return func(settings map[string]string) { delete(settings, name) }
 }
 
-// defaults is what every instance starts with: what a pair needs (GTID, row
-// images in full, distinct ids), and little memory and no fsync, so that many
-// fit on a small machine. A killed process loses nothing without fsync; only a
-// killed machine would.
+// defaults are the settings of every instance: what a pair needs (GTID, full row images,
+// distinct ids), and little memory and no fsync, so that many servers fit on a small
+// machine. Without fsync a killed server loses nothing; only a power cut would.
 func defaults(flavor Flavor, id uint32) map[string]string {
 	settings := map[string]string{
 		"server_id":                      strconv.FormatUint(uint64(id), 10),
@@ -63,7 +61,7 @@ func defaults(flavor Flavor, id uint32) map[string]string {
 	return settings
 }
 
-// writeConfig writes the option file. Drop-in files come after it and win.
+// writeConfig writes the option file. The files of ConfDir are read after it and win.
 func (s *Instance) writeConfig(program program, settings map[string]string) error {
 	all := maps.Clone(settings)
 	maps.Copy(all, program.paths())
@@ -75,7 +73,7 @@ func (s *Instance) writeConfig(program program, settings map[string]string) erro
 		"tmpdir":   s.Dir,
 	})
 	if os.Geteuid() == 0 {
-		all["user"] = "root" // its data directory belongs to whoever runs the test
+		all["user"] = "root" // the user that runs the test owns the data directory
 	}
 	var b strings.Builder
 	b.WriteString("[mysqld]\n")

@@ -1,3 +1,3 @@
-// Package status reads where one pair stands: both servers, both links with their
-// lag, the guard, and whether the way back is open. It only reads.
+// Package status reads the status of one pair: both servers, both links with their lag,
+// the guards, and whether the way back is open (invariant I5). It changes nothing.
 package status

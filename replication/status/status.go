@@ -17,34 +17,35 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// Pair is where a pair stands, for people and for --json.
+// Pair is the status of a pair, for people and for --json.
 type Pair struct {
 	Pair    string `json:"pair"`
 	Source  Server `json:"source"`
 	Target  Server `json:"target"`
 	Forward Link   `json:"forward"`
 	Reverse Link   `json:"reverse"`
-	// Guards of switches that are under way, or were killed; mostly none.
+	// Guards are of switches that are under way or were interrupted; mostly none.
 	Guards   []guard.Status `json:"guards,omitempty"`
 	Rollback Rollback       `json:"rollback"`
 }
 
-// Server is one side.
+// Server is the status of one side.
 type Server struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
-	// Fenced: no application write is let in. Kept: also after a restart.
+	// Fenced says that the server refuses application writes, Kept that it does so after a
+	// restart, too.
 	Fenced bool   `json:"fenced"`
 	Kept   bool   `json:"kept"`
 	GTIDs  string `json:"gtids,omitempty"`
-	// Clients are the sessions of clients, without replication and migrate.
+	// Clients is the number of sessions, without those of replication and of migrate.
 	Clients int `json:"clients"`
-	// BinlogKept is how long the server keeps its binlog; 0: for ever.
+	// BinlogKept is how long the server keeps its binlog; 0 is for ever.
 	BinlogKept time.Duration `json:"binlog_kept_ns"`
 	Error      string        `json:"error,omitempty"`
 }
 
-// Link is one direction.
+// Link is the status of the link in one direction.
 type Link struct {
 	Configured bool     `json:"configured"`
 	Running    bool     `json:"running"`
@@ -55,34 +56,35 @@ type Link struct {
 // Rollback says whether the way back is open (invariant I5).
 type Rollback struct {
 	Ready bool `json:"ready"`
-	// Missing says what is wanting, in words.
+	// Missing lists what the way back lacks, for people.
 	Missing []string `json:"missing,omitempty"`
-	// Lag is the reverse link's.
+	// Lag is the lag of the reverse link.
 	Lag link.Lag `json:"lag"`
-	// Expected is how long the switch back would take at least: its lag.
+	// Expected is how long the switch back takes at least: the lag.
 	Expected   time.Duration `json:"expected_ns"`
 	BinlogKept time.Duration `json:"binlog_kept_ns"`
 }
 
-// Read reads where a pair stands. It only reads, and a side that does not
-// answer is reported in its place.
+// Read reads the status of a pair and changes nothing. The error of a side that does not
+// answer is in the status of that side.
 func Read(ctx context.Context, p replication.Pair) Pair {
 	out := Pair{Pair: p.Name}
 	var g errgroup.Group
-	g.Go(func() error { out.Source = serverStatus(ctx, p.Source); return nil })
-	g.Go(func() error { out.Target = serverStatus(ctx, p.Target); return nil })
-	g.Go(func() error { out.Forward = linkStatus(ctx, p.Source, p.Target); return nil })
-	g.Go(func() error { out.Reverse = linkStatus(ctx, p.Target, p.Source); return nil })
+	g.Go(func() error { out.Source = readServer(ctx, p.Source); return nil })
+	g.Go(func() error { out.Target = readServer(ctx, p.Target); return nil })
+	g.Go(func() error { out.Forward = readLink(ctx, p.Source, p.Target); return nil })
+	g.Go(func() error { out.Reverse = readLink(ctx, p.Target, p.Source); return nil })
 	g.Go(func() error {
 		out.Guards = guard.Statuses(ctx, guard.Guard{Pair: p.Name, From: p.Source, To: p.Target})
 		return nil
 	})
 	_ = g.Wait() // its functions return nil: the errors are in the status
-	out.Rollback = rollbackStatus(out)
+	out.Rollback = rollback(out)
 	return out
 }
 
-func serverStatus(ctx context.Context, s *replication.Server) Server {
+// readServer reads the status of a server, or why it cannot be read.
+func readServer(ctx context.Context, s *replication.Server) Server {
 	out := Server{Name: s.Name()}
 	if err := out.read(ctx, s); err != nil {
 		out.Error = err.Error()
@@ -90,6 +92,7 @@ func serverStatus(ctx context.Context, s *replication.Server) Server {
 	return out
 }
 
+// read fills in what it can read of a server.
 func (o *Server) read(ctx context.Context, s *replication.Server) error {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -106,24 +109,25 @@ func (o *Server) read(ctx context.Context, s *replication.Server) error {
 		return err
 	}
 	o.Fenced, o.Kept = fence.Closed, fence.Kept
-	all, err := account.Clients(ctx, s)
+	clients, err := account.Clients(ctx, s)
 	if err != nil {
 		return err
 	}
-	o.Clients = len(all)
-	v, err := query.Variables(ctx, db, "binlog_expire_logs_seconds", "expire_logs_days")
+	o.Clients = len(clients)
+	variables, err := query.Variables(ctx, db, "binlog_expire_logs_seconds", "expire_logs_days")
 	if err != nil {
 		return s.Wrap("read how long the binlog is kept", err)
 	}
-	o.BinlogKept, err = binlogKept(v)
+	o.BinlogKept, err = binlogKept(variables)
 	return err
 }
 
-// binlogKept reads the expiry; MariaDB has days with a fraction, too.
-func binlogKept(v map[string]string) (time.Duration, error) {
-	unit, text := time.Second, v["binlog_expire_logs_seconds"]
+// binlogKept is the time for which a server with these variables keeps its binlog. It may
+// be set in days with a fraction on MariaDB.
+func binlogKept(variables map[string]string) (time.Duration, error) {
+	unit, text := time.Second, variables["binlog_expire_logs_seconds"]
 	if text == "" || text == "0" {
-		unit, text = 24*time.Hour, v["expire_logs_days"]
+		unit, text = 24*time.Hour, variables["expire_logs_days"]
 	}
 	if text == "" {
 		return 0, nil
@@ -135,7 +139,8 @@ func binlogKept(v map[string]string) (time.Duration, error) {
 	return time.Duration(n * float64(unit)), nil
 }
 
-func linkStatus(ctx context.Context, from, to *replication.Server) Link {
+// readLink reads the status of the link from → to, or why it cannot be read.
+func readLink(ctx context.Context, from, to *replication.Server) Link {
 	status, err := link.Status(ctx, from, to)
 	if err != nil {
 		return Link{Error: err.Error()}
@@ -155,22 +160,23 @@ func linkStatus(ctx context.Context, from, to *replication.Server) Link {
 	return out
 }
 
-// shortBinlog is the least time that a side must keep its binlog for the way back.
-const shortBinlog = 24 * time.Hour
+// minBinlogKept is how long the target must keep its binlog at least for the way back.
+const minBinlogKept = 24 * time.Hour
 
-func rollbackStatus(s Pair) Rollback {
+// rollback tells from the rest of a status whether the way back is open.
+func rollback(s Pair) Rollback {
 	out := Rollback{Lag: s.Reverse.Lag, Expected: s.Reverse.Lag.Behind, BinlogKept: s.Target.BinlogKept}
-	want := func(ok bool, missing string) {
+	require := func(ok bool, missing string) {
 		if !ok {
 			out.Missing = append(out.Missing, missing)
 		}
 	}
-	want(s.Source.Error == "", "the source does not answer")
-	want(s.Target.Error == "", "the target does not answer")
-	want(s.Reverse.Configured, "there is no reverse link")
-	want(!s.Reverse.Configured || s.Reverse.Running, "the reverse link has stopped")
-	want(s.Reverse.Lag.Stopped || !s.Reverse.Lag.AtLeast, "the reverse link does not keep up: "+s.Reverse.Lag.String()+" behind")
-	want(s.Target.BinlogKept == 0 || s.Target.BinlogKept >= shortBinlog, "the target keeps its binlog for less than a day")
+	require(s.Source.Error == "", "the source does not answer")
+	require(s.Target.Error == "", "the target does not answer")
+	require(s.Reverse.Configured, "there is no reverse link")
+	require(!s.Reverse.Configured || s.Reverse.Running, "the reverse link has stopped")
+	require(s.Reverse.Lag.Stopped || !s.Reverse.Lag.AtLeast, "the reverse link does not keep up: "+s.Reverse.Lag.String()+" behind")
+	require(s.Target.BinlogKept == 0 || s.Target.BinlogKept >= minBinlogKept, "the target keeps its binlog for less than a day")
 	out.Ready = len(out.Missing) == 0
 	return out
 }
