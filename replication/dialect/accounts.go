@@ -6,8 +6,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// AdminPrivileges are the flavor's and version's names of what changing
-// settings, links and fences needs.
+// AdminPrivileges are the privileges that a login needs to change settings, links and
+// fences.
 func (d *Dialect) AdminPrivileges() []string {
 	if d.isMariaDB() {
 		return []string{
@@ -25,9 +25,9 @@ func (d *Dialect) AdminPrivileges() []string {
 	}
 }
 
-// SeedPrivileges are what a seed needs on the source: the rows, the definitions,
-// the accounts (in the schema mysql), the binlog; the locks of a snapshot; and to
-// see the replicas.
+// SeedPrivileges are the privileges that a seed needs on the source: to read the rows,
+// the definitions, the accounts (in the schema mysql) and the binlog, to lock for a
+// snapshot, and to list the replicas.
 func (d *Dialect) SeedPrivileges() string {
 	const common = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE"
 	if d.isMariaDB() {
@@ -37,8 +37,8 @@ func (d *Dialect) SeedPrivileges() string {
 }
 
 // BinlogBypass lists the privileges that let a session stay out of the binlog, or
-// log statements: BINLOG ADMIN, and SUPER before 10.11. They are MariaDB's names,
-// for MySQL tells the settings of each session instead (see TellsSessionVariables).
+// log statements: BINLOG ADMIN, and SUPER before 10.11. The names are MariaDB's. MySQL
+// shows the settings of each session instead (see TellsSessionVariables).
 func (d *Dialect) BinlogBypass() []string {
 	if d.atLeast(10, 11, 0) {
 		return []string{"BINLOG ADMIN"}
@@ -46,9 +46,8 @@ func (d *Dialect) BinlogBypass() []string {
 	return []string{"BINLOG ADMIN", "SUPER"}
 }
 
-// ReadableHashes are the settings of a session that reads the statements of
-// accounts. A caching_sha2 hash holds arbitrary bytes, which MySQL prints as they
-// are unless it is told otherwise.
+// ReadableHashes are the settings of a session that reads the statements of accounts. A
+// caching_sha2 hash holds arbitrary bytes; with the setting MySQL prints them in hex.
 func (d *Dialect) ReadableHashes() []string {
 	if d.isMariaDB() {
 		return nil
@@ -56,8 +55,8 @@ func (d *Dialect) ReadableHashes() []string {
 	return []string{"SET SESSION print_identified_with_as_hex = 1"}
 }
 
-// ListAccounts lists users and roles, roles first: columns user, host, is_role.
-// MySQL's roles are users.
+// ListAccounts is the query for users and roles, roles first: columns user, host,
+// is_role. On MySQL roles are users.
 func (d *Dialect) ListAccounts() string {
 	if d.isMariaDB() {
 		return "SELECT User AS user, Host AS host, is_role FROM mysql.user ORDER BY is_role DESC, 1, 2"
@@ -65,9 +64,9 @@ func (d *Dialect) ListAccounts() string {
 	return "SELECT User AS user, Host AS host, 'N' AS is_role FROM mysql.user ORDER BY 1, 2"
 }
 
-// ListAuthentications lists how accounts log in, without any hash: columns user,
-// host, plugin, others (a JSON list of further plugins), and detail: PAM's service,
-// or the machine's user. Only a MariaDB account has several plugins.
+// ListAuthentications is the query for how accounts log in, without any hash: columns
+// user, host, plugin, others (a JSON list of further plugins), and detail (PAM's service,
+// or the host's user). Only a MariaDB account has several plugins.
 func (d *Dialect) ListAuthentications() string {
 	if d.isMariaDB() {
 		return `SELECT User AS user, Host AS host, COALESCE(JSON_VALUE(Priv, '$.plugin'), '') AS plugin,
@@ -80,14 +79,15 @@ func (d *Dialect) ListAuthentications() string {
 		FROM mysql.user WHERE plugin <> '' AND Host <> ''`
 }
 
-// sonames are the libraries of authentication plugins that come with the servers.
+// pluginLibraries are the libraries of the authentication plugins that the servers bring.
 var pluginLibraries = map[string]string{
 	"ed25519": "auth_ed25519", "pam": "auth_pam", "gssapi": "auth_gssapi", "parsec": "auth_parsec",
 	"unix_socket": "auth_socket", "auth_socket": "auth_socket.so", "authentication_webauthn": "authentication_webauthn.so",
 	"mysql_no_login": "mysql_no_login.so",
 }
 
-// InstallPlugin is the statement that loads an authentication plugin; "" where none does.
+// InstallPlugin is the statement that loads an authentication plugin, or "" if the servers
+// do not bring the plugin.
 func (d *Dialect) InstallPlugin(plugin string) string {
 	library, ok := pluginLibraries[plugin]
 	switch {

@@ -17,20 +17,19 @@ const (
 	MariaDB Flavor = "MariaDB"
 )
 
-// Version is a server's version number.
+// version is a server's version number.
 type version struct{ major, minor, patch int }
 
 // String is major.minor.patch.
 func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.patch) }
 
-// Compare is negative, zero or positive as v is older than, equal to or newer than o.
+// compare is negative, zero or positive as v is older than, equal to or newer than o.
 func (v version) compare(o version) int {
 	return cmp.Or(cmp.Compare(v.major, o.major), cmp.Compare(v.minor, o.minor), cmp.Compare(v.patch, o.patch))
 }
 
-// Dialect owns every difference between the flavors and their versions: statements,
-// names of variables and privileges, and what a server can do. No code outside of it
-// compares a flavor or a version.
+// Dialect is the flavor and version of a server. Its methods return the statements, names
+// and capabilities that differ between them.
 type Dialect struct {
 	Flavor  Flavor
 	version version
@@ -38,7 +37,8 @@ type Dialect struct {
 
 var versionNumber = regexp.MustCompile(`^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)`)
 
-// ParseVersion makes a dialect of what VERSION() and @@version_comment say.
+// ParseVersion returns the dialect of a server with these values of VERSION() and
+// @@version_comment.
 func ParseVersion(version, comment string) (*Dialect, error) {
 	m := versionNumber.FindStringSubmatch(version)
 	if m == nil {
@@ -68,8 +68,8 @@ func (d *Dialect) atLeast(major, minor, patch int) bool {
 	return d.version.compare(version{major, minor, patch}) >= 0
 }
 
-// Supported returns an error for a version outside of what migrate is made for:
-// MariaDB from 10.6, MySQL from 8.0.23 (CHANGE REPLICATION SOURCE TO).
+// Supported returns an error if the version is older than MariaDB 10.6 or MySQL 8.0.23
+// (the first with CHANGE REPLICATION SOURCE TO).
 func (d *Dialect) Supported() error {
 	if d.isMariaDB() && !d.atLeast(10, 6, 0) {
 		return fmt.Errorf("%s is older than MariaDB 10.6", d)
@@ -80,16 +80,17 @@ func (d *Dialect) Supported() error {
 	return nil
 }
 
-// SameFlavor reports whether both servers are of one flavor. Servers of two
-// flavors do not replicate from each other by GTID.
+// SameFlavor reports whether both servers are of the same flavor. Servers of different
+// flavors cannot replicate from each other by GTID.
 func (d *Dialect) SameFlavor(o *Dialect) bool { return d.Flavor == o.Flavor }
 
 // OlderThan reports whether d's version is older than o's.
 func (d *Dialect) OlderThan(o *Dialect) bool { return d.version.compare(o.version) < 0 }
 
-// Series is the part of the version within which releases keep their formats: "10.11", "8.4".
+// Series is the major and minor version, such as "10.11" or "8.4". Releases of one series
+// have the same formats.
 func (d *Dialect) Series() string { return fmt.Sprintf("%d.%d", d.version.major, d.version.minor) }
 
-// SameStyle reports whether both servers print definitions in one style. Servers
-// of another series spell the types of columns and the options of tables in another way.
+// SameStyle reports whether both servers print definitions in the same style. The types
+// of columns and the options of tables are spelled differently in other series.
 func (d *Dialect) SameStyle(o *Dialect) bool { return d.Series() == o.Series() }

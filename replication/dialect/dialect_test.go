@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dialectOf is the dialect of a server that says it has a version.
+// dialectOf returns the dialect of a server that reports the version.
 func dialectOf(t *testing.T, version string) *Dialect {
 	t.Helper()
 	d, err := ParseVersion(version, "")
@@ -30,8 +30,8 @@ func TestParseVersion(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestDialectAtTheBordersOfVersions: each difference between versions begins where the
-// manuals say. The servers of the other tests are of one version a flavor.
+// TestDialectAtTheBordersOfVersions has each difference between versions begin where the
+// manuals say. The other tests' servers have one version of each flavor.
 func TestDialectAtTheBordersOfVersions(t *testing.T) {
 	cascades := map[string]string{"innodb_native_foreign_keys": "OFF"}
 	for name, tt := range map[string]struct {
@@ -86,8 +86,8 @@ func TestFilesFit(t *testing.T) {
 	}
 }
 
-// TestPositionsAreSetByFlavor: MariaDB's position stays over RESET MASTER, so it is set
-// even to nothing; MySQL's is empty then, and needs no statement.
+// TestPositionsAreSetByFlavor sets an empty position. MariaDB's position survives RESET
+// MASTER, so it is set even to nothing. MySQL's is empty then and needs no statement.
 func TestPositionsAreSetByFlavor(t *testing.T) {
 	maria, my := dialectOf(t, "10.11.6-MariaDB"), dialectOf(t, "8.4.0")
 	require.Equal(t, "SET GLOBAL gtid_slave_pos = ''", maria.SetPosition(""))

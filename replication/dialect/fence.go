@@ -23,7 +23,7 @@ func (d *Dialect) UnfenceStatements() []string {
 	return []string{"SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0"}
 }
 
-// Fenced asks whether the server refuses application writes.
+// Fenced reads whether the server refuses application writes.
 func (d *Dialect) Fenced(ctx context.Context, q query.Queryer) (bool, error) {
 	name := "super_read_only"
 	if d.isMariaDB() {
@@ -36,13 +36,13 @@ func (d *Dialect) Fenced(ctx context.Context, q query.Queryer) (bool, error) {
 	return IsOn(v[name]), nil
 }
 
-// IsOn reads a boolean variable. MariaDB 11.8 and newer spell read_only
-// NO_LOCK, NO_LOCK_NO_ADMIN: everything but OFF and 0 is on.
+// IsOn reads a boolean variable. Everything but OFF, 0 and "" is on: the values of
+// read_only are also NO_LOCK and NO_LOCK_NO_ADMIN from MariaDB 11.8 on.
 func IsOn(value string) bool {
 	return value != "" && value != "0" && !strings.EqualFold(value, "OFF")
 }
 
-// FenceVariables are what a fence sets, the one that decides first.
+// FenceVariables are the variables that a fence sets. The first one decides.
 func (d *Dialect) FenceVariables() []string {
 	if d.isMariaDB() {
 		return []string{"read_only"}
@@ -50,7 +50,8 @@ func (d *Dialect) FenceVariables() []string {
 	return []string{"super_read_only", "read_only"}
 }
 
-// UnfencePrivilege lets an account change the fence's variables, and nothing else of its own.
+// UnfencePrivilege is the privilege to change the fence's variables. On MySQL it covers
+// other global variables, too.
 func (d *Dialect) UnfencePrivilege() string {
 	if d.isMariaDB() {
 		return "READ_ONLY ADMIN"
@@ -58,8 +59,9 @@ func (d *Dialect) UnfencePrivilege() string {
 	return "SYSTEM_VARIABLES_ADMIN"
 }
 
-// FenceBypass lists the global privileges that pass a fence: READ_ONLY ADMIN on
-// MariaDB, and SUPER before 10.11. Nothing passes MySQL's super_read_only.
+// FenceBypass lists the global privileges whose holders can write in spite of a fence:
+// READ_ONLY ADMIN on MariaDB, and SUPER before 10.11. There is none on MySQL, whose
+// super_read_only stops every session.
 func (d *Dialect) FenceBypass() []string {
 	switch {
 	case !d.isMariaDB():
@@ -76,13 +78,13 @@ func (d *Dialect) FenceBypass() []string {
 func (d *Dialect) FenceStopsAdmins() bool { return !d.isMariaDB() }
 
 // ForgetFenceFirst reports whether an unfence removes the kept value before it
-// changes the running one. On MySQL the kept value goes first, because it says
-// that super_read_only belongs back (see asAdmin); on MariaDB the running one,
-// because that is what the service waits for.
+// changes the running one. On MySQL the kept value is removed first, because
+// account.AsAdmin restores super_read_only by it. On MariaDB the running value is changed
+// first, because the service waits for it.
 func (d *Dialect) ForgetFenceFirst() bool { return !d.isMariaDB() }
 
-// LiftFence is a script for the command line client that lifts a fence, kept
-// values included where the server keeps them itself.
+// LiftFence is a script for the command line client that lifts a fence. It also removes
+// the kept values if the server keeps them itself.
 func (d *Dialect) LiftFence() string {
 	var b strings.Builder
 	if d.PersistsVariables() {
@@ -96,7 +98,7 @@ func (d *Dialect) LiftFence() string {
 	return b.String()
 }
 
-// ClientPrograms are the command line clients to look for, the best first.
+// ClientPrograms are the names of the command line client, the preferred one first.
 func (d *Dialect) ClientPrograms() string {
 	if d.isMariaDB() {
 		return "mariadb mysql"
@@ -104,9 +106,8 @@ func (d *Dialect) ClientPrograms() string {
 	return "mysql mariadb"
 }
 
-// ClientTLS are the lines of a command line client's option file that turn TLS
-// on. MySQL's caching_sha2_password needs TLS, by a certificate that the server
-// made itself.
+// ClientTLS are the lines of a command line client's option file that turn TLS on.
+// MySQL's caching_sha2_password needs TLS; the server's own certificate suffices.
 func (d *Dialect) ClientTLS() string {
 	if d.isMariaDB() {
 		return ""

@@ -4,18 +4,19 @@ import (
 	"time"
 )
 
-// FilesMethod is the way in which a server's files reach another machine.
+// FilesMethod is the method that brings a server's files to another host.
 type FilesMethod string
 
-// The methods: a program of the source's machine streams the files to the target's
-// machine, which makes a data directory of them; or the target's server fetches
-// them itself.
+// The methods.
 const (
+	// MariaDBBackup streams the files from the source's host to the target's, where they
+	// become a data directory.
 	MariaDBBackup FilesMethod = "mariadb-backup"
-	ClonePlugin   FilesMethod = "clone"
+	// ClonePlugin lets the target's server fetch the files itself.
+	ClonePlugin FilesMethod = "clone"
 )
 
-// FilesMethod is the flavor's method. MariaDB has no plugin clone.
+// FilesMethod returns the flavor's method. MariaDB has no plugin clone.
 func (f Flavor) FilesMethod() FilesMethod {
 	if f == MariaDB {
 		return MariaDBBackup
@@ -23,29 +24,29 @@ func (f Flavor) FilesMethod() FilesMethod {
 	return ClonePlugin
 }
 
-// SeedSpeed is how long a seed takes: the same whatever the size, and bytes of the
-// source's InnoDB files a second.
+// SeedSpeed estimates the duration of a seed.
 type SeedSpeed struct {
-	fixed time.Duration
-	rate  int64
+	fixed time.Duration // for any size
+	rate  int64         // bytes of the source's InnoDB files a second
 }
 
-// Takes is how long a seed of so many bytes takes that reads at most so many a
-// second; most 0 is no limit.
-func (s SeedSpeed) Takes(bytes, most int64) time.Duration {
+// Takes is the duration of a seed of so many bytes that reads at most limit bytes a
+// second; limit 0 is no limit.
+func (s SeedSpeed) Takes(bytes, limit int64) time.Duration {
 	rate := s.rate
-	if most > 0 {
-		rate = min(rate, most)
+	if limit > 0 {
+		rate = min(rate, limit)
 	}
 	return s.fixed + time.Duration(float64(bytes)/float64(rate)*float64(time.Second))
 }
 
-// SeedSpeeds are the speeds of a seed by files and by rows on two busy cores
-// without a network between, by MIGRATE_BENCH_MB=400 make bench ONLY=seed (see
-// docs/benchmarks.md: 877 MiB of MariaDB's files in 20 to 28 s, its rows in 16 to
-// 19 s; 860 MiB of MySQL's files in 27 to 29 s, its rows in about six sevenths of
-// that: 10.0 and 11.7 s on idle ones). They serve to choose, not to promise. The
-// files' fixed part is recovery, a stop and a start of the server.
+// SeedSpeeds are the speeds of a seed by files and by rows. They are measured on two busy
+// cores without a network between, by MIGRATE_BENCH_MB=400 make bench ONLY=seed (see
+// docs/benchmarks.md: 877 MiB of MariaDB's files in 20 to 28 s, its rows in 16 to 19 s;
+// 860 MiB of MySQL's files in 27 to 29 s, its rows in about six sevenths of that: 10.0 and
+// 11.7 s on idle cores). They are good enough to choose a method, not to promise a
+// duration. The fixed part of a seed by files is the recovery, a stop and a start of the
+// server.
 func (f Flavor) SeedSpeeds() (files, rows SeedSpeed) {
 	if f == MariaDB {
 		return SeedSpeed{8 * time.Second, 60 << 20}, SeedSpeed{2 * time.Second, 50 << 20}
@@ -53,9 +54,9 @@ func (f Flavor) SeedSpeeds() (files, rows SeedSpeed) {
 	return SeedSpeed{10 * time.Second, 48 << 20}, SeedSpeed{2 * time.Second, 38 << 20}
 }
 
-// FilesFit reports whether a server of d's version can run on from's files. CLONE
-// works between the releases of a series since 8.0.37; before, only between equal
-// ones: dev.mysql.com/doc/refman/8.0/en/clone-plugin-remote.html.
+// FilesFit reports whether a server of d's version can run on from's files. CLONE works
+// between the releases of a series since 8.0.37, and before only between equal releases:
+// dev.mysql.com/doc/refman/8.0/en/clone-plugin-remote.html.
 func (d *Dialect) FilesFit(from *Dialect) bool {
 	same := d.SameFlavor(from) && d.Series() == from.Series()
 	if same && !from.isMariaDB() && from.Series() == "8.0" {
@@ -64,8 +65,8 @@ func (d *Dialect) FilesFit(from *Dialect) bool {
 	return same && !d.OlderThan(from)
 }
 
-// FileSettings are the variables that decide over the format and the places of
-// InnoDB's files: they must be equal where files are taken over.
+// FileSettings are the variables that set the format and the paths of InnoDB's files. They
+// must be equal on both servers of a seed by files.
 func (d *Dialect) FileSettings() []string {
 	settings := []string{"innodb_page_size", "lower_case_table_names", "innodb_data_file_path"}
 	if d.isMariaDB() {
@@ -83,7 +84,7 @@ func (d *Dialect) SumFileSizes() string {
 	return "SELECT CAST(IFNULL(SUM(FILE_SIZE), 0) AS UNSIGNED) FROM information_schema." + table + " WHERE NAME <> 'innodb_temporary'"
 }
 
-// ListEncrypted lists the encrypted tablespaces.
+// ListEncrypted is the query for the names of the encrypted tablespaces.
 func (d *Dialect) ListEncrypted() string {
 	if d.isMariaDB() {
 		return "SELECT NAME FROM information_schema.INNODB_TABLESPACES_ENCRYPTION WHERE ENCRYPTION_SCHEME <> 0 ORDER BY 1"
@@ -91,7 +92,7 @@ func (d *Dialect) ListEncrypted() string {
 	return "SELECT NAME FROM information_schema.INNODB_TABLESPACES WHERE ENCRYPTION = 'Y' ORDER BY 1"
 }
 
-// ListOutsideFiles lists InnoDB's files outside of the data directory.
+// ListOutsideFiles is the query for InnoDB's files outside of the data directory.
 func (d *Dialect) ListOutsideFiles() string {
 	if d.isMariaDB() {
 		return "SELECT FILENAME FROM information_schema.INNODB_SYS_TABLESPACES WHERE FILENAME LIKE '/%' OR FILENAME LIKE '../%' ORDER BY 1"
@@ -99,7 +100,7 @@ func (d *Dialect) ListOutsideFiles() string {
 	return "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
 }
 
-// EncryptionVariables are the variables that encrypt logs, and files that are not
+// EncryptionVariables are the variables that encrypt logs and other files that are not
 // tablespaces.
 func (d *Dialect) EncryptionVariables() []string {
 	if d.isMariaDB() {

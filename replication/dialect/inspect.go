@@ -1,11 +1,11 @@
 package dialect
 
-// TellsSessionVariables reports whether the server tells the variables of every
-// session (performance_schema.variables_by_thread). MariaDB does not.
+// TellsSessionVariables reports whether the server shows the variables of every session
+// (performance_schema.variables_by_thread). MariaDB does not.
 func (d *Dialect) TellsSessionVariables() bool { return !d.isMariaDB() }
 
-// ListPrepared lists prepared transactions (XA) in a notation that XA COMMIT can be
-// made of: MariaDB prints it whole, MySQL prints the parts in hex.
+// ListPrepared is the statement that lists prepared transactions (XA) in a notation for XA
+// COMMIT. MariaDB prints the whole id, MySQL prints its parts in hex.
 func (d *Dialect) ListPrepared() string {
 	if d.isMariaDB() {
 		return "XA RECOVER FORMAT='SQL'"
@@ -13,9 +13,9 @@ func (d *Dialect) ListPrepared() string {
 	return "XA RECOVER CONVERT XID"
 }
 
-// ListMetadataLocks lists the metadata locks on tables: columns id (of the
-// session), object, held. MariaDB lists in information_schema, by a plugin, what is
-// held; a session that waits holds a weaker lock on the same table.
+// ListMetadataLocks is the query for the metadata locks on tables: columns id (of the
+// session), object, held. MariaDB's plugin lists the locks that are held; a session that
+// waits for a lock holds a weaker one on the same table.
 func (d *Dialect) ListMetadataLocks() string {
 	if d.isMariaDB() {
 		return `SELECT THREAD_ID AS id, CONCAT_WS('.', TABLE_SCHEMA, TABLE_NAME) AS object, 1 AS held
@@ -26,8 +26,8 @@ func (d *Dialect) ListMetadataLocks() string {
 		WHERE m.OBJECT_TYPE = 'TABLE' AND t.PROCESSLIST_ID IS NOT NULL`
 }
 
-// CountKeyManagement counts what gives the server the keys of encrypted tables: a
-// plugin on MariaDB, a component on MySQL.
+// CountKeyManagement is the query for the number of active plugins (MariaDB) or
+// components (MySQL) that supply the keys of encrypted tables.
 func (d *Dialect) CountKeyManagement() string {
 	if d.isMariaDB() {
 		return "SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'ENCRYPTION' AND PLUGIN_STATUS = 'ACTIVE'"
@@ -35,8 +35,8 @@ func (d *Dialect) CountKeyManagement() string {
 	return "SELECT COUNT(*) FROM performance_schema.keyring_component_status WHERE STATUS_KEY = 'Component_status' AND STATUS_VALUE = 'Active'"
 }
 
-// TimeZonePrograms are the program that prints the machine's time zones as
-// statements, and the command line client that runs them.
+// TimeZonePrograms are the program that prints the host's time zones as statements, and
+// the command line client that runs the statements.
 func (d *Dialect) TimeZonePrograms() (printer, client string) {
 	if d.isMariaDB() {
 		return "mariadb-tzinfo-to-sql", "mariadb"
@@ -44,9 +44,9 @@ func (d *Dialect) TimeZonePrograms() (printer, client string) {
 	return "mysql_tzinfo_to_sql", "mysql"
 }
 
-// LogsCascades reports whether the rows that a foreign key changes are in the
-// binlog of a server with the given variables: on MySQL from 9.6 on, unless it
-// leaves foreign keys to InnoDB (innodb_native_foreign_keys).
+// LogsCascades reports whether a server with the given variables logs the rows that a
+// foreign key changes. MySQL does from 9.6 on, unless it leaves foreign keys to InnoDB
+// (innodb_native_foreign_keys).
 func (d *Dialect) LogsCascades(variables map[string]string) bool {
 	return !d.isMariaDB() && d.atLeast(9, 6, 0) && !IsOn(variables["innodb_native_foreign_keys"])
 }

@@ -19,9 +19,9 @@ type Origin struct {
 	ConnectRetrySeconds int
 }
 
-// ChangeOrigin points the server's replica threads at o, by GTID, starting where
-// the server's own position is (gtid_slave_pos, gtid_executed). The statement
-// holds a password: run it in a session of QuietSession.
+// ChangeOrigin is the statement that points the server's replica threads at o. They start
+// by GTID at the server's own position (gtid_slave_pos, gtid_executed). The statement
+// holds a password: run it in a session with the setting Quiet.
 func (d *Dialect) ChangeOrigin(o Origin) string {
 	retry := strconv.Itoa(max(o.ConnectRetrySeconds, 1))
 	port := strconv.Itoa(o.Port)
@@ -36,7 +36,7 @@ func (d *Dialect) ChangeOrigin(o Origin) string {
 		", SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1"
 }
 
-// StartReplica starts the replica threads.
+// StartReplica is the statement that starts the replica threads.
 func (d *Dialect) StartReplica() string {
 	if d.isMariaDB() {
 		return "START SLAVE"
@@ -44,7 +44,7 @@ func (d *Dialect) StartReplica() string {
 	return "START REPLICA"
 }
 
-// StopReplica stops the replica threads.
+// StopReplica is the statement that stops the replica threads.
 func (d *Dialect) StopReplica() string {
 	if d.isMariaDB() {
 		return "STOP SLAVE"
@@ -52,8 +52,8 @@ func (d *Dialect) StopReplica() string {
 	return "STOP REPLICA"
 }
 
-// ResetReplica forgets the origin, its password and the relay logs; the
-// server's GTID position stays.
+// ResetReplica is the statement that removes the origin, its password and the relay logs.
+// The server's GTID position stays.
 func (d *Dialect) ResetReplica() string {
 	if d.isMariaDB() {
 		return "RESET SLAVE ALL"
@@ -67,14 +67,14 @@ type ReplicaStatus struct {
 	Origin                string // host:port
 	User                  string
 	IORunning, SQLRunning string // "Yes", "No", "Connecting", …
-	IOErrno, SQLErrno     string // "0" is none
+	IOErrno, SQLErrno     string // "0" is no error
 	IOError, SQLError     string
 	AutoPosition          bool
 	Filters               map[string]string // Replicate_… columns that are not empty
 	SecondsBehind         string            // as the server reports it; no gate depends on it
 }
 
-// ReplicaStatus asks the server for its link. Configured is false when it has none.
+// ReplicaStatus reads the server's link. Configured is false if it has none.
 func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaStatus, error) {
 	statement, origin, replica := "SHOW REPLICA STATUS", "Source", "Replica"
 	if d.isMariaDB() {
@@ -114,12 +114,12 @@ func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaSt
 	return s, nil
 }
 
-// appliers is how many transactions a replica applies side by side.
+// parallelAppliers is the number of transactions that a replica applies in parallel.
 const parallelAppliers = 4
 
-// ApplierSettings make a replica apply in parallel and in the order of commits;
-// they can be changed only while it is stopped. With one applier a replica
-// under load fell 3.4 s behind and went on falling; with four, 36 ms.
+// ApplierSettings make a replica apply in parallel and commit in the source's order. They
+// can be changed only while the replica is stopped. With one applier a replica under load
+// fell 3.4 s behind and kept falling; with four it was 36 ms behind.
 func (d *Dialect) ApplierSettings() map[string]string {
 	if d.isMariaDB() {
 		return map[string]string{
@@ -137,7 +137,7 @@ func (d *Dialect) ApplierSettings() map[string]string {
 	}
 }
 
-// LogsReplicated is the variable that makes a replica write what it applies to its own binlog.
+// LogsReplicated is the variable that makes a replica log the transactions that it applies.
 func (d *Dialect) LogsReplicated() string {
 	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
 		return "log_replica_updates"
@@ -145,7 +145,8 @@ func (d *Dialect) LogsReplicated() string {
 	return "log_slave_updates"
 }
 
-// SkipReplicaStart is the variable that keeps a server from following its link when it starts.
+// skipReplicaStart is the variable that keeps a server from starting its link when the
+// server starts.
 func (d *Dialect) skipReplicaStart() string {
 	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
 		return "skip_replica_start"
@@ -153,8 +154,8 @@ func (d *Dialect) skipReplicaStart() string {
 	return "skip_slave_start"
 }
 
-// ListReplicas lists the replicas that are connected to the server: columns
-// Server_Id or Server_id, Host, Port, and on MySQL Replica_UUID.
+// ListReplicas is the statement that lists the connected replicas: columns Server_Id or
+// Server_id, Host, Port, and on MySQL Replica_UUID.
 func (d *Dialect) ListReplicas() string {
 	if !d.isMariaDB() && d.atLeast(8, 0, 22) {
 		return "SHOW REPLICAS"
@@ -162,15 +163,15 @@ func (d *Dialect) ListReplicas() string {
 	return "SHOW SLAVE HOSTS"
 }
 
-// filterVariables are MariaDB's replication filters, which its status shows only
-// once it replicates.
+// filterVariables are MariaDB's replication filters. A server's status shows them only
+// once the server replicates.
 var filterVariables = []string{
 	"replicate_do_db", "replicate_ignore_db", "replicate_do_table", "replicate_ignore_table",
 	"replicate_wild_do_table", "replicate_wild_ignore_table", "replicate_rewrite_db",
 }
 
-// GlobalFilters reads the replication filters that the server has before it
-// replicates, by name in lower case.
+// GlobalFilters reads the replication filters of a server, which may not replicate yet, by
+// name in lower case.
 func (d *Dialect) GlobalFilters(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	filters := map[string]string{}
 	if d.isMariaDB() {
@@ -191,8 +192,8 @@ func (d *Dialect) GlobalFilters(ctx context.Context, q query.Queryer) (map[strin
 	return filters, err
 }
 
-// RemoveFilter is the statement that takes a replication filter away; the
-// replica must be stopped for it.
+// RemoveFilter is the statement that removes a replication filter. The replica must be
+// stopped.
 func (d *Dialect) RemoveFilter(name string) string {
 	if d.isMariaDB() {
 		return "SET GLOBAL " + strings.ToLower(name) + " = ''"
@@ -200,9 +201,9 @@ func (d *Dialect) RemoveFilter(name string) string {
 	return "CHANGE REPLICATION FILTER " + strings.ToUpper(name) + " = ()"
 }
 
-// PassiveEvent is the status on the passive side of an event with the given
-// status on the writer's: what the server's own replication makes of it, so an
-// event that the operator had disabled stays told apart.
+// PassiveEvent is the status, on the passive side, of an event with the given status on
+// the writer's side. It is the status that the server's own replication sets, and it stays
+// different from that of an event that the operator has disabled.
 func (d *Dialect) PassiveEvent(status string) string {
 	switch {
 	case status == "DISABLE":

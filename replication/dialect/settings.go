@@ -1,14 +1,14 @@
 package dialect
 
-// Unlogged keeps a session's changes out of the binlog.
+// Unlogged is the statement that keeps a session's changes out of the binlog.
 const Unlogged = "SET SESSION sql_log_bin = 0"
 
-// Quiet keeps a session's statements out of the general log: for statements
-// that hold a password or a hash.
+// Quiet is the statement that keeps a session's later statements out of the general log.
+// It comes before statements that hold a password or a hash.
 const Quiet = "SET SESSION sql_log_off = 1"
 
-// PersistsVariables reports whether the server keeps global variables over a
-// restart by itself: MySQL does (SET PERSIST_ONLY). MariaDB needs an option file.
+// PersistsVariables reports whether the server itself keeps global variables over a
+// restart. MySQL does (SET PERSIST_ONLY); MariaDB needs an option file.
 func (d *Dialect) PersistsVariables() bool { return !d.isMariaDB() }
 
 // ServerIDs are the variables whose values must differ between the servers of a pair.
@@ -19,10 +19,10 @@ func (d *Dialect) ServerIDs() []string {
 	return []string{"server_id"}
 }
 
-// IdentityQuery is the query that tells servers apart: columns id, host, port, dir
-// and perhaps installed. Variable names what id is. MySQL has a server_uuid; MariaDB
-// has none, so its server_id counts together with the time at which its system
-// tables were made, which neither an upgrade nor a copy of the files changes.
+// IdentityQuery is the query whose result differs between servers: columns id, host, port,
+// dir and, on MariaDB, installed. The variable is the one whose value is id. MySQL has a
+// server_uuid. MariaDB has none, so its server_id counts together with the creation time
+// of its system tables, which neither an upgrade nor a copy of the files changes.
 func (d *Dialect) IdentityQuery() (query, variable string) {
 	variable, installed := "server_uuid", ""
 	if d.isMariaDB() {
@@ -32,7 +32,8 @@ func (d *Dialect) IdentityQuery() (query, variable string) {
 	return "SELECT @@GLOBAL." + variable + " AS id, @@GLOBAL.hostname AS host, @@GLOBAL.port AS port, @@GLOBAL.datadir AS dir" + installed, variable
 }
 
-// ReplicaGlobals is what every server of a pair needs, beside its ids.
+// ReplicaGlobals are the global variables that every server of a pair needs, apart from
+// its ids, with their values.
 func (d *Dialect) ReplicaGlobals() map[string]string {
 	globals := map[string]string{
 		"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "sync_binlog": "1",
@@ -49,18 +50,19 @@ func (d *Dialect) ReplicaGlobals() map[string]string {
 	return globals
 }
 
-// PassiveGlobals is what a server starts with another server's files under:
-// nobody writes, no event runs, no link of the other server's is followed.
+// PassiveGlobals are the global variables, with their values, of a server that starts on
+// another server's files: it refuses writes, runs no event and follows no link of the
+// other server.
 func (d *Dialect) PassiveGlobals() map[string]string {
 	return map[string]string{"event_scheduler": "OFF", d.FenceVariables()[0]: "ON", d.skipReplicaStart(): "ON"}
 }
 
-// NameCaseIsFixed reports whether lower_case_table_names is fixed when the data
-// directory is initialised: MySQL 8 does not start with another value.
+// NameCaseIsFixed reports whether the initialisation of the data directory fixes
+// lower_case_table_names. MySQL 8 does not start with another value later.
 func (d *Dialect) NameCaseIsFixed() bool { return !d.isMariaDB() }
 
-// FreshStatistics are the settings of a session that reads the sizes of tables and
-// their counters as they are now. MySQL keeps those of information_schema for a day.
+// FreshStatistics are the settings of a session that reads the present sizes and counters
+// of tables. MySQL otherwise caches them in information_schema for a day.
 func (d *Dialect) FreshStatistics() []string {
 	if d.isMariaDB() {
 		return nil
@@ -68,8 +70,8 @@ func (d *Dialect) FreshStatistics() []string {
 	return []string{"SET SESSION information_schema_stats_expiry = 0"}
 }
 
-// NoLimits lifts, for one session, the limits that a site may have set on
-// long statements and transactions.
+// NoLimits is the statement that lifts, for one session, the limits that a site may have
+// set on long statements and transactions.
 func (d *Dialect) NoLimits() string {
 	if d.isMariaDB() {
 		return "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
