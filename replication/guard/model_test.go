@@ -115,7 +115,7 @@ func (m model) change(dir int, pc, lost string, extend bool, to token, from ...t
 // only is the one state that can follow.
 func only(m model) []model { return []model{m} }
 
-// guardSteps are the actions of guard.sh on the machine of side d.
+// guardSteps are the actions of guard.sh on the host of side d.
 func guardSteps(m model, d int) []model {
 	g := &m.guards[d]
 	switch {

@@ -18,7 +18,7 @@ import (
 
 // BenchmarkSwitchOverSSH switches the writers to and fro over a real sshd, as a
 // run does (Check, Apply, Verify of every step). closed-ms is the time that no
-// side accepts writes, as a session on the machine itself sees it.
+// side accepts writes, as a session on the host itself sees it.
 func BenchmarkSwitchOverSSH(b *testing.B) {
 	for _, flavor := range servertest.Flavors() {
 		b.Run(string(flavor), func(b *testing.B) {

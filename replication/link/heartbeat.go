@@ -21,7 +21,7 @@ const heartbeatInterval = 100 * time.Millisecond
 // heartbeat measures the lag of a link continuously: ten times a second it writes the
 // controller's monotonic clock to one side and reads it on the other. Nothing can be
 // written to a MySQL server with super_read_only; there it times the server's GTID wait
-// instead. Use NewHeartbeat, Open, Lag, Close.
+// instead. Use newHeartbeat, open, lag, close.
 type heartbeat struct {
 	from, to *replication.Server
 	run      string
@@ -42,8 +42,8 @@ func newHeartbeat(from, to *replication.Server) *heartbeat {
 	return &heartbeat{from: from, to: to, run: rand.Text(), epoch: time.Now()}
 }
 
-// Open starts the heartbeat. It needs the table of HeartbeatTable.
-func (h *heartbeat) Open(ctx context.Context) error {
+// open starts the heartbeat. It needs the table of HeartbeatTable.
+func (h *heartbeat) open(ctx context.Context) error {
 	exists, err := hasHeartbeatTable(ctx, h.to)
 	if err != nil {
 		return err
@@ -196,8 +196,8 @@ func (h *heartbeat) lag(ctx context.Context) (Lag, error) {
 	return lag.withStatus(Status(ctx, h.from, h.to))
 }
 
-// Close stops the heartbeat, waits for its end and deletes its row.
-func (h *heartbeat) Close(ctx context.Context) error {
+// close stops the heartbeat, waits for its end and deletes its row.
+func (h *heartbeat) close(ctx context.Context) error {
 	if h.cancel == nil {
 		return nil
 	}

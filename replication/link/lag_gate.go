@@ -21,7 +21,7 @@ type lagOp struct {
 }
 
 // LagBelow returns the gate that opens once the lag of the link from → to, measured by
-// a Heartbeat, has been below limit for all of steadyFor. It fails as soon as the link
+// a heartbeat, has been below limit for all of steadyFor. It fails as soon as the link
 // has stopped.
 func LagBelow(from, to *replication.Server, limit, steadyFor time.Duration) plan.Step {
 	return plan.Step{
@@ -41,13 +41,13 @@ func (l lagOp) Check(ctx context.Context) (plan.State, error) {
 // Apply waits until the lag has been below the limit for long enough.
 func (l lagOp) Apply(ctx context.Context) (err error) {
 	heartbeat := newHeartbeat(l.from, l.to)
-	if err := heartbeat.Open(ctx); err != nil {
+	if err := heartbeat.open(ctx); err != nil {
 		return err
 	}
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 		defer cancel()
-		err = errors.Join(err, heartbeat.Close(end))
+		err = errors.Join(err, heartbeat.close(end))
 	}()
 	var belowSince time.Time
 	for {

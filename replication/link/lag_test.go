@@ -35,8 +35,8 @@ func TestLagIsMeasured(t *testing.T) {
 		dialect, err := p.Target.Dialect(t.Context())
 		require.NoError(t, err)
 		h := newHeartbeat(p.Source, p.Target)
-		require.NoError(t, h.Open(t.Context()))
-		defer func() { require.NoError(t, h.Close(t.Context())) }()
+		require.NoError(t, h.open(t.Context()))
+		defer func() { require.NoError(t, h.close(t.Context())) }()
 		sqlThread := map[servertest.Flavor][2]string{
 			servertest.MariaDB: {"STOP SLAVE SQL_THREAD", "START SLAVE SQL_THREAD"},
 			servertest.MySQL:   {"STOP REPLICA SQL_THREAD", "START REPLICA SQL_THREAD"},

@@ -11,7 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-func TestUnlinkLostNeedsTheTargetOnly(t *testing.T) {
+func TestStopLostNeedsTheTargetOnly(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
 		link := Start(p.Source, p.Target)
