@@ -7,7 +7,7 @@ import (
 )
 
 // basePackages are the packages of every Debian or Ubuntu. debootstrap marks them
-// as manually installed although nobody chose them.
+// as manually installed although no administrator chose them.
 var basePackages = regexp.MustCompile(`^(` + strings.Join([]string{
 	`adduser`, `apt`, `apt-utils`, `base-files`, `base-passwd`, `bash`, `bsdutils`, `bsdextrautils`, `coreutils`, `dash`, `dbus(-.*)?`, `debconf(-i18n)?`, `debian-archive-keyring`,
 	`ubuntu-keyring`, `debianutils`, `diffutils`, `dpkg`, `e2fsprogs`, `fdisk`, `findutils`, `gcc-\d+-base`, `gpgv`, `grep`, `gzip`, `hostname`, `init`, `init-system-helpers`,
@@ -20,7 +20,7 @@ var basePackages = regexp.MustCompile(`^(` + strings.Join([]string{
 var platformPackages = regexp.MustCompile(`^(linux-(image|headers|modules|generic|virtual|base|kbuild).*|grub.*|shim.*|efibootmgr|initramfs-tools.*|dracut.*|intel-microcode|amd64-microcode|firmware-.*|cloud-(init|guest-utils|initramfs.*|utils)|qemu-guest-agent|open-vm-tools|hyperv-daemons|ifupdown|netplan\.io|lvm2|mdadm|cryptsetup.*|droplet-agent|do-agent)$`)
 
 // IsBasePackage reports whether every Debian or Ubuntu has the package. Such a
-// package may be marked as manually installed although nobody chose it.
+// package may be marked as manually installed although no administrator chose it.
 func IsBasePackage(name string) bool { return basePackages.MatchString(name) }
 
 // IsPlatformPackage reports whether the package boots the host or comes from its

@@ -9,7 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// sudoers(5) names a user by number with the sign of a comment.
+// A rule of sudoers(5) that names a user by number is kept, although it begins like a
+// comment.
 func TestSudoRulesByNumber(t *testing.T) {
 	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 	p.contents["/etc/sudoers"] = "# 1001 may do all\n#1001 ALL=(ALL) NOPASSWD: ALL\n#includedir /etc/sudoers.d\n"

@@ -14,7 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// facts is what Ansible's modules say of this machine.
+// ansibleFacts returns the facts that a module of Ansible gathers on this host.
 func ansibleFacts(t *testing.T, module string) map[string]any {
 	t.Helper()
 	cmd := exec.Command("ansible", "localhost", "-c", "local", "-e", "ansible_python_interpreter=/usr/bin/python3", "-m", module)
@@ -31,7 +31,7 @@ func ansibleFacts(t *testing.T, module string) map[string]any {
 	return answer.Facts
 }
 
-// The capture agrees with Ansible on the facts that both have.
+// The capture and Ansible agree on the facts that both gather.
 func TestCaptureAgreesWithAnsible(t *testing.T) {
 	_, err := exec.LookPath("ansible")
 	remotetest.Need(t, err == nil, "the Debian package ansible-core")

@@ -13,7 +13,7 @@ import (
 
 const publicKeyLine = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAeMSYlj6u2JTJqCSBvQXGIRcpNY0cEuQYlqZ0qxYb+e"
 
-// keysOf reads a file of keys as that of the user dev.
+// parseKeys parses text as a file of the user dev's keys.
 func parseKeys(t *testing.T, file, text string) *parser {
 	t.Helper()
 	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
@@ -24,8 +24,8 @@ func parseKeys(t *testing.T, file, text string) *parser {
 	return p
 }
 
-// The key is kept as it is, and its options; what they hold of secrets is not,
-// however it is quoted, and is in the manifest.
+// Keys and their options are kept. Secrets in the options are redacted, however they
+// are quoted, and listed in the manifest.
 func TestAuthorizedKeysAreKept(t *testing.T) {
 	const file = "/home/dev/.ssh/authorized_keys"
 	p := parseKeys(t, file, `# of dev
@@ -50,20 +50,22 @@ command="mysqldump -pcanary-5 shop" `+publicKeyLine+`
 	require.Len(t, p.host.Secrets, 4, "%v", p.host.Secrets)
 }
 
-// sshd says where keys are; a Match adds places, and the first that is said to
-// everybody holds.
+// The files of keys are those that sshd_config names: the first line outside of Match
+// blocks, and those of all Match blocks.
 func TestWhereKeysAre(t *testing.T) {
 	dev := inventory.Account{Name: "dev", UID: 1000, Home: "/home/dev", Shell: "/bin/bash"}
-	for config, want := range map[string]string{
-		"file\n": "/home/dev/.ssh/authorized_keys /home/dev/.ssh/authorized_keys2",
-		"file\nAuthorizedKeysFile\t.ssh/authorized_keys /etc/ssh/keys/%u\nfile\nAuthorizedKeysFile /other/%u\n":        "/home/dev/.ssh/authorized_keys /etc/ssh/keys/dev",
-		"file\nMatch User git\n authorizedkeysfile=\"%h/keys\"\nfile\nAuthorizedKeysFile /srv/%U/keys/100%%\n":         "/srv/1000/keys/100% /home/dev/keys",
-		"file\nMatch all\nAuthorizedKeysFile none\nAuthorizedKeysCommandUser nobody\nAuthorizedKeysCommand none\nfile": "",
+	for _, c := range []struct{ name, config, want string }{
+		{"default", "file\n", "/home/dev/.ssh/authorized_keys /home/dev/.ssh/authorized_keys2"},
+		{"first file wins", "file\nAuthorizedKeysFile\t.ssh/authorized_keys /etc/ssh/keys/%u\nfile\nAuthorizedKeysFile /other/%u\n", "/home/dev/.ssh/authorized_keys /etc/ssh/keys/dev"},
+		{"match adds", "file\nMatch User git\n authorizedkeysfile=\"%h/keys\"\nfile\nAuthorizedKeysFile /srv/%U/keys/100%%\n", "/srv/1000/keys/100% /home/dev/keys"},
+		{"none", "file\nMatch all\nAuthorizedKeysFile none\nAuthorizedKeysCommandUser nobody\nAuthorizedKeysCommand none\nfile", ""},
 	} {
-		p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
-		require.NoError(t, p.sshd(config))
-		require.Equal(t, want, strings.Join(p.keyFilesOf(dev), " "), config)
-		require.Empty(t, p.host.Missing)
+		t.Run(c.name, func(t *testing.T) {
+			p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
+			require.NoError(t, p.sshd(c.config))
+			require.Equal(t, c.want, strings.Join(p.keyFilesOf(dev), " "))
+			require.Empty(t, p.host.Missing)
+		})
 	}
 	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)
 	require.NoError(t, p.sshd("file\nAuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys --debug %u\n"))
@@ -73,7 +75,8 @@ func TestWhereKeysAre(t *testing.T) {
 	require.Len(t, p.keyFilesOf(inventory.Account{Home: "/root", Shell: "/bin/bash"}), 2)
 }
 
-// A file of keys below /etc is configuration, whose contents say its secrets.
+// A file of keys below /etc is configuration: its secrets are found in its contents,
+// and listed once.
 func TestKeysBelowEtcAreConfiguration(t *testing.T) {
 	const file = "/etc/ssh/keys/dev"
 	p := newParser(Target{Host: remote.NewLocal("web1")}, answer{}, testOptions().Redactor)

@@ -27,7 +27,7 @@ func testOptions() Options {
 	return Options{AtOnce: 1, Redactor: redact.New(make([]byte, redact.KeySize))}
 }
 
-// few are sections enough for a test of something else.
+// basicSections are enough sections for a test of something else.
 var basicSections = []string{"os", "machine", "disks", "packages", "listeners", "files", "sums"}
 
 func captureOne(t *testing.T, target Target) *inventory.Host {
@@ -46,7 +46,7 @@ func missingReasons(h *inventory.Host) map[string]string {
 	return m
 }
 
-func TestCaptureThisMachine(t *testing.T) {
+func TestCaptureThisHost(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -91,17 +91,14 @@ func TestCaptureIsStable(t *testing.T) {
 	first, second := captureOne(t, target), captureOne(t, target)
 	for _, h := range []*inventory.Host{first, second} {
 		h.CapturedAt = time.Time{}
-		h.Listeners = nil // other tests open and close some
-		h.Disks = nil     // and fill the disk
-	}
-	for _, h := range []*inventory.Host{first, second} {
-		h.Programs, h.Connections, h.Coverage = nil, nil, inventory.Coverage{} // as above
-		h.Network, h.Firewall = inventory.Network{}, nil                       // and make hosts of the lab
+		// Other tests on this host change all of these meanwhile.
+		h.Listeners, h.Disks, h.Programs, h.Connections, h.Coverage = nil, nil, nil, nil, inventory.Coverage{}
+		h.Network, h.Firewall = inventory.Network{}, nil
 	}
 	require.Equal(t, first, second)
 }
 
-// gone reports whether a process has ended, even where nothing reaps it.
+// hasEnded reports whether a process has ended, also if its parent does not reap it.
 func hasEnded(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	return err != nil || strings.Contains(string(stat), ") Z ")
@@ -126,14 +123,14 @@ func TestCaptureCancelled(t *testing.T) {
 	require.Eventually(t, func() bool { return hasEnded(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond)
 }
 
-// deadHost fails as one that is down does.
+// deadHost fails like a host that is down.
 type deadHost struct{ remote.Host }
 
 func (deadHost) Run(context.Context, string, io.Reader, io.Writer) error {
 	return errors.New("connect: no route")
 }
 
-// oddHost answers what it is told to.
+// cannedHost answers every script with the same text.
 type cannedHost struct {
 	remote.Host
 	answer string
@@ -192,8 +189,8 @@ func TestCaptureOverSSH(t *testing.T) {
 	}
 }
 
-// A login that has the wrong key or is not allowed: the host fails with the
-// reason, the other is whole.
+// A host that refuses the login or whose key is unknown fails with the reason and a
+// hint. The other host is captured.
 func TestCaptureRefusedLogins(t *testing.T) {
 	sshd := remotetest.StartSSHD(t)
 	wrong, stranger := sshd.Config("wrong1"), sshd.Config("stranger1")

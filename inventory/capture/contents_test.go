@@ -11,7 +11,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// A huge /etc is captured; beyond a limit its contents stay, and that is said.
+// A huge /etc is listed in full. Beyond a limit the contents of its files are not
+// fetched, which is listed as missing.
 func TestCaptureHugeConfiguration(t *testing.T) {
 	a, err := parseFrames(recorded(t, "db1", 1201))
 	require.NoError(t, err)

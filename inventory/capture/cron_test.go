@@ -21,7 +21,9 @@ func TestProgramsOf(t *testing.T) {
 		"python3 -u /opt/rotate.py /etc/x":                                                  {"/opt/rotate.py"},
 		"mysqldump shop | gzip > /srv/x.gz":                                                 nil,
 	} {
-		require.Equal(t, want, programsOf(command), command)
+		t.Run(command, func(t *testing.T) {
+			require.Equal(t, want, programsOf(command))
+		})
 	}
 }
 
@@ -50,8 +52,8 @@ func TestAtCommand(t *testing.T) {
 	require.Empty(t, atCommand(""))
 }
 
-// A job of at is listed with when it is due and who wanted it, and without the
-// secrets of the environment that it was asked for in.
+// A job of at is listed with its time and its user, without the secrets of the
+// environment that the user submitted it in.
 func TestCaptureAtJobs(t *testing.T) {
 	host := newDebianHost(t, "bookworm")
 	host.write(t, "/var/spool/cron/atjobs/a0001201d4f5c3", atScript, 0o700)

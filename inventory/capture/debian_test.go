@@ -22,8 +22,8 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// A whole Debian system of two releases, changed in every way that a capture
-// must tell.
+// Whole systems of two Debian releases are captured after every kind of change that
+// a capture must find.
 func TestCaptureDebian(t *testing.T) {
 	for release, name := range map[string]string{"bookworm": "12", "trixie": "13"} {
 		t.Run(release, func(t *testing.T) {
@@ -77,7 +77,7 @@ func sysctlValue(h *inventory.Host, key string) string {
 	return h.Kernel.Settings[i].Value
 }
 
-// prepare changes a system as operators do.
+// changeAsOperators changes a system as operators do.
 func changeAsOperators(t *testing.T, host *debianHost) {
 	t.Helper()
 	sh := func(script string) {
@@ -144,7 +144,7 @@ func checkConfiguration(t *testing.T, h *inventory.Host, objects *inventory.Obje
 	require.Nil(t, find(h.VirtualHosts, func(v inventory.VirtualHost) bool { return slices.Contains(v.Names, "unused.example.com") }))
 }
 
-// checkUnits is for releases whose tree has systemd.
+// checkUnits checks the units of a release whose tree has systemd.
 func checkUnits(t *testing.T, h *inventory.Host) {
 	t.Helper()
 	service := find(h.Services, func(s inventory.Service) bool { return s.Unit == "worker.service" })
@@ -186,8 +186,8 @@ func checkJobs(t *testing.T, h *inventory.Host) {
 	require.Equal(t, h.Coverage.Total, h.Coverage.Explained+len(h.Coverage.Unexplained), fmt.Sprint(h.Coverage))
 }
 
-// writeCertificate puts a certificate and its key into one file, as HAProxy
-// wants them.
+// writeCertificate writes a certificate and its key to one file, as HAProxy needs
+// them.
 func writeCertificate(t *testing.T, host *debianHost, file, name string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

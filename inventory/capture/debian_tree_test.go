@@ -17,11 +17,11 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// treeCache is where the lab keeps its Debian trees.
+// treeCache is the lab's folder of Debian trees.
 const treeCache = "/var/cache/migrate-lab"
 
-// rooted is a whole Debian system as a host: commands run in its root, with
-// processes and mounts of their own.
+// debianHost is a whole Debian system. Commands run in its root folder, in
+// namespaces of their own for processes, mounts and network.
 type debianHost struct {
 	*remote.Local
 	root  string
@@ -38,7 +38,7 @@ func (r *debianHost) Run(ctx context.Context, script string, stdin io.Reader, st
 	return r.Local.Run(ctx, fmt.Sprintf("exec unshare --mount --pid --net --fork --kill-child --mount-proc=%[1]s/proc chroot %[1]s /bin/sh %[2]s", r.root, name), stdin, stdout)
 }
 
-// write puts a file into the host.
+// write writes a file of the host and creates the folders above it.
 func (r *debianHost) write(t testing.TB, name, text string, mode os.FileMode) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(r.root+name), 0o755))
@@ -46,8 +46,9 @@ func (r *debianHost) write(t testing.TB, name, text string, mode os.FileMode) {
 	require.NoError(t, os.Chmod(r.root+name, mode))
 }
 
-// debian is a host of a Debian release: changes go to a layer of its own. The
-// lab's own tree is bookworm; another release is bootstrapped once and kept.
+// newDebianHost returns a host of a Debian release. Changes go to an overlay that
+// the test removes. For bookworm the lab's tree is used if there is one; another
+// release is bootstrapped once and kept.
 func newDebianHost(t testing.TB, release string) *debianHost {
 	t.Helper()
 	remotetest.Need(t, os.Geteuid() == 0, "root, to mount a Debian tree")
@@ -74,7 +75,8 @@ func newDebianHost(t testing.TB, release string) *debianHost {
 	return r
 }
 
-// labTree is the layers of the lab's old site hosts, as overlay takes them.
+// labTree returns the layers of the lab's old hosts in the form of overlay's
+// lowerdir.
 func labTree(t testing.TB) string {
 	trees, err := filepath.Glob(treeCache + "/tree-*/site")
 	require.NoError(t, err)
@@ -84,7 +86,8 @@ func labTree(t testing.TB) string {
 	return trees[0] + ":" + filepath.Join(filepath.Dir(trees[0]), "core")
 }
 
-// bootstrap makes a small Debian of a release, without systemd, and keeps it.
+// bootstrap returns the tree of a small Debian release without systemd. It is made
+// once and kept.
 func bootstrap(t testing.TB, release string) string {
 	dir := filepath.Join(treeCache, "inventory-"+release)
 	if _, err := os.Stat(dir); err == nil {
@@ -107,7 +110,7 @@ func bootstrap(t testing.TB, release string) string {
 	return dir
 }
 
-// mirror is where this machine's own packages come from.
+// mirror returns the archive that this host's own packages come from.
 func mirror(t testing.TB) string {
 	out, err := exec.Command("sh", "-c", "apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep debian.org | grep -v security | head -n 1").Output()
 	require.NoError(t, err)

@@ -39,12 +39,12 @@ func TestCaptureFiles(t *testing.T) {
 	require.Equal(t, []inventory.File{
 		with(dir+"/app", "folder", "0750", 0, "", ""),
 		with(dir+"/app/link", "link", "0777", 0, "", "/nowhere/it's"),
-		kept, // only its group may read it, and so nobody may try guesses
+		kept, // not readable by everybody: a keyed hash allows no guesses
 		with(dir+"/it's $(one)", "file", "4755", 0, hex.EncodeToString(empty[:]), ""),
 	}, h.Files)
 	require.Equal(t, inventory.Absent, missingReasons(h)[dir+"/absent"])
 
-	state := filepath.Join(t.TempDir(), "inventory") // every byte of the name survives the file
+	state := filepath.Join(t.TempDir(), "inventory") // the store keeps every byte of the name
 	require.NoError(t, inventory.Save(state, h))
 	loaded, err := inventory.Load(state)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,12 +52,14 @@ func TestMissing(t *testing.T) {
 		{1, "ERROR 2002 (HY000): Can't connect", inventory.Absent, "ERROR 2002 (HY000): Can't connect"},
 		{3, "", inventory.Failed, "status 3"},
 	} {
-		require.Equal(t, &inventory.Missing{What: "x", Reason: c.reason, Detail: c.text}, section{c.status, nil, []byte(c.err)}.missing("x"))
+		t.Run(fmt.Sprintf("%d %s", c.status, c.reason), func(t *testing.T) {
+			require.Equal(t, &inventory.Missing{What: "x", Reason: c.reason, Detail: c.text}, section{c.status, nil, []byte(c.err)}.missing("x"))
+		})
 	}
 	require.Nil(t, section{0, nil, []byte("a warning")}.missing("x"))
 }
 
-// A disk that fills up in the middle: half an answer is no answer.
+// An answer that is cut off anywhere, as when a disk fills up, is refused.
 func TestCaptureCutOffAnywhere(t *testing.T) {
 	whole := recorded(t, "db1", 1201)
 	_, err := parseFrames(whole)

@@ -14,9 +14,11 @@ func TestParseListener(t *testing.T) {
 		`tcp LISTEN 0 80 [::1]:25 [::]:*`:                                                  {Protocol: "tcp", Address: "::1", Port: 25, Process: ""},
 		`udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd resolve",pid=7,fd=6))`: {Protocol: "udp", Address: "127.0.0.53%lo", Port: 53, Process: "systemd resolve"},
 	} {
-		got, _, err := parseListener(line)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+		t.Run(want.Address, func(t *testing.T) {
+			got, _, err := parseListener(line)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		})
 	}
 	for _, line := range []string{"tcp", "tcp LISTEN 0 0 nonsense *:*", "tcp LISTEN 0 0 1.1.1.1:x *:*"} {
 		_, _, err := parseListener(line)

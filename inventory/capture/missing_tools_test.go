@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// With a PATH of its own, the script finds only the tools linked there.
+// limitedPathHost runs scripts with a PATH of one folder: they find only its programs.
 type limitedPathHost struct {
 	remote.Host
 	dir string
@@ -39,8 +40,8 @@ func linkTools(t *testing.T, names ...string) string {
 	return dir
 }
 
-// addTool writes a program of the test's own. It never writes through a link to
-// a program of the machine.
+// addTool writes a program of the test to dir. It never writes through a link to a
+// program of this host.
 func addTool(t *testing.T, dir, name, script string) {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	require.NoError(t, err)
@@ -81,7 +82,7 @@ func TestCaptureHangingTool(t *testing.T) {
 	require.Eventually(t, func() bool { return hasEnded(strings.TrimSpace(string(pid))) }, 5*time.Second, 10*time.Millisecond, "what hung still runs")
 }
 
-// shortLimits makes a limit of 30 seconds one of 1.
+// shortLimitHost shortens a section's limit of 30 seconds to 1.
 type shortLimitHost struct{ remote.Host }
 
 var limitOfThirty = regexp.MustCompile(`(?m)^run (\S+) 30 '`)
@@ -90,30 +91,26 @@ func (s shortLimitHost) Run(ctx context.Context, script string, stdin io.Reader,
 	return s.Host.Run(ctx, limitOfThirty.ReplaceAllString(script, "run $1 1 '"), stdin, stdout)
 }
 
-// A host with nothing to write to fails with that reason; one whose usual
-// folders are full or read-only is captured by way of another.
+// A host without a writable folder fails with that reason. A host whose first folders
+// are full or read-only is captured with the next one.
 func TestCaptureWithoutSpace(t *testing.T) {
-	for _, c := range []struct{ writable, err string }{
-		{"nowhere", "neither /dev/shm, /run, /tmp nor /var/tmp can be written to"},
-		{"/tmp/*", ""},
+	for _, c := range []struct{ name, writable, err string }{
+		{"no folder", "nowhere", "neither /dev/shm, /run, /tmp nor /var/tmp can be written to"},
+		{"the third folder", "/tmp/*", ""},
 	} {
-		dir := linkTools(t, append([]string{"df", "dpkg-query"}, coreTools[:1]...)...)
-		for _, name := range coreTools[1:] {
-			if name != "mktemp" {
-				path, err := exec.LookPath(name)
-				require.NoError(t, err)
-				require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
+		t.Run(c.name, func(t *testing.T) {
+			withoutMktemp := slices.DeleteFunc(slices.Clone(coreTools), func(tool string) bool { return tool == "mktemp" })
+			dir := linkTools(t, append(withoutMktemp, "df", "dpkg-query")...)
+			mktemp, err := exec.LookPath("mktemp")
+			require.NoError(t, err)
+			addTool(t, dir, "mktemp", "case $2 in "+c.writable+") exec "+mktemp+" \"$@\" ;; esac\necho 'No space left on device' >&2; exit 1")
+			results := Hosts(t.Context(), []Target{{Host: limitedPathHost{remote.NewLocal("full1"), dir}, onlySections: basicSections}}, testOptions())
+			if c.err != "" {
+				require.ErrorContains(t, results[0].Err, c.err)
+				return
 			}
-		}
-		real, err := exec.LookPath("mktemp")
-		require.NoError(t, err)
-		addTool(t, dir, "mktemp", "case $2 in "+c.writable+") exec "+real+" \"$@\" ;; esac\necho 'No space left on device' >&2; exit 1")
-		results := Hosts(t.Context(), []Target{{Host: limitedPathHost{remote.NewLocal("full1"), dir}, onlySections: basicSections}}, testOptions())
-		if c.err != "" {
-			require.ErrorContains(t, results[0].Err, c.err)
-			continue
-		}
-		require.NoError(t, results[0].Err)
-		require.NotEmpty(t, results[0].Host.Packages)
+			require.NoError(t, results[0].Err)
+			require.NotEmpty(t, results[0].Host.Packages)
+		})
 	}
 }

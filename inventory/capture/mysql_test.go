@@ -19,7 +19,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// mariaDB is a real server on a socket of its own.
+// mariaDB is a real server that listens on a socket of its own.
 type mariaDB struct{ socket string }
 
 func startMariaDB(t *testing.T) *mariaDB {
@@ -62,7 +62,7 @@ var mysqlSections = append([]string{
 	"processes", "process-words", "process-status",
 }, basicSections...)
 
-// I7: no secret reaches the inventory.
+// I7: no secret of a database, its rows, files or command lines reaches the inventory.
 func TestCaptureKeepsNoSecret(t *testing.T) {
 	db := startMariaDB(t)
 	db.exec(t, "CREATE DATABASE `it's``odd\ttab`", "CREATE DATABASE blog", "CREATE TABLE blog.posts (id INT PRIMARY KEY, t TEXT)",

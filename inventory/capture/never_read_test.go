@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Only the keys that sign repositories are read by a name that private keys
-// have; the host's find(1) leaves out the same files as the program.
+// Of files that are named like private keys, only those that sign repositories are
+// read. find(1) on the host leaves out the same files as the program.
 func TestNeverRead(t *testing.T) {
 	for file, never := range map[string]bool{
 		"/etc/apt/keyrings/vendor.key":         false,
@@ -27,15 +27,17 @@ func TestNeverRead(t *testing.T) {
 		"/etc/pki/rpm-gpg/server.secret":       true,
 		"/etc/ssl/private/www.example.com.key": true,
 	} {
-		require.Equal(t, never, neverRead.match(file), file)
-		if strings.HasPrefix(file, "/etc/apt/") || strings.HasPrefix(file, "/etc/pki/") {
-			require.Equal(t, never, !findListsFile(t, file), file)
-		}
+		t.Run(file, func(t *testing.T) {
+			require.Equal(t, never, neverRead.match(file))
+			if strings.HasPrefix(file, "/etc/apt/") || strings.HasPrefix(file, "/etc/pki/") {
+				require.Equal(t, never, !findListsFile(t, file))
+			}
+		})
 	}
 }
 
-// foundBelow reports whether find(1) finds a file of this name, in a folder of
-// the test instead of the root.
+// findListsFile reports whether find(1) lists a file of this name. A folder of the
+// test stands in place of the root.
 func findListsFile(t *testing.T, file string) bool {
 	host := &debianHost{root: t.TempDir()}
 	host.write(t, file, "x", 0o600)

@@ -35,7 +35,7 @@ func TestParseCapturedHost(t *testing.T) {
 	}
 }
 
-// What was parsed is the same after it was stored and loaded.
+// A parsed host is the same after it was saved and loaded.
 func TestParsedHostSurvivesTheStore(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, inventory.Save(dir, recordedHost(t)))

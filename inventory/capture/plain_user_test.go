@@ -16,14 +16,14 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// plainUser runs what it is told as nobody.
+// plainUserHost runs scripts as the user nobody.
 type plainUserHost struct{ remote.Host }
 
 func (p plainUserHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
 	return p.Host.Run(ctx, "exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c "+remote.Quote(script), stdin, stdout)
 }
 
-// A plain user gets what it may see, and a list of what it may not.
+// A plain user captures what it may read. The rest is listed as missing.
 func TestCaptureAsPlainUser(t *testing.T) {
 	_, err := exec.LookPath("setpriv")
 	remotetest.Need(t, err == nil && os.Geteuid() == 0, "root and setpriv, to become somebody else")
@@ -50,8 +50,8 @@ func TestCaptureAsPlainUser(t *testing.T) {
 	require.Empty(t, closed.SHA256+closed.HMAC)
 }
 
-// A login that cannot become root gets what it may see, over a real sshd, and a
-// word that this is not all.
+// Over a real sshd, a login that cannot become root captures what it may read, and
+// the missing root is listed.
 func TestCaptureWithoutSudo(t *testing.T) {
 	cfg := remotetest.StartSSHD(t).Config("guest1")
 	cfg.User = remotetest.Guest // sudo would ask for a password

@@ -15,7 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// asPostgres runs a program as the user that PostgreSQL insists on.
+// asPostgres runs a program as the user postgres: PostgreSQL refuses root.
 func asPostgres(t *testing.T, args ...string) {
 	t.Helper()
 	cmd := exec.Command("runuser", append([]string{"-u", "postgres", "--"}, args...)...)

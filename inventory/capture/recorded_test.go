@@ -20,8 +20,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const hostsFolder = "../../testdata/hosts/"
 
-// recorded reads an answer that was kept as a file for each section's output
-// (.out), errors (.err) and status, and puts it together as a host would send it.
+// recorded returns a recorded answer as a host would send it. It is stored in a file
+// for each section's output (.out), errors (.err) and status (.status).
 func recorded(t testing.TB, name string, self int) []byte {
 	dir := hostsFolder + name
 	files, err := filepath.Glob(dir + "/*.out")
@@ -48,7 +48,7 @@ func recorded(t testing.TB, name string, self int) []byte {
 	return []byte(status.String() + "sizes\n" + sizes.String() + "   99 total\ndata\n" + data.String() + "end\n")
 }
 
-// recordedContents reads the files that were kept of a host.
+// recordedContents returns the recorded files of a host, by path.
 func recordedContents(t testing.TB, name string) map[string]string {
 	contents := map[string]string{}
 	root := hostsFolder + name + "/contents"
@@ -74,8 +74,8 @@ func recordedHost(t testing.TB) *inventory.Host {
 	}, recordedContents(t, "db1"))
 }
 
-// parseAnswer reads an answer as if it came in the second that the host's clock
-// says.
+// parseAnswer parses an answer as if it had arrived at the time that db1's clock had
+// when it was recorded.
 func parseAnswer(t testing.TB, a answer, target Target, contents map[string]string) *inventory.Host {
 	p := newParser(target.withDefaults(), a, testOptions().Redactor)
 	p.answeredAt = time.Unix(1790000000, 0).UTC()

@@ -16,7 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// startRedis starts a real server and returns its port.
+// startRedis starts a real Redis server and returns its port.
 func startRedis(t *testing.T, args ...string) int {
 	t.Helper()
 	_, err := exec.LookPath("redis-server")

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Debian's own keys are public keys; a secret one, a part of one and anything
-// else are none.
+// Debian's own keyrings are public keys. A secret key, a part of a key and anything
+// else are not.
 func TestOnlyPublicKeys(t *testing.T) {
 	files, err := filepath.Glob("/usr/share/keyrings/debian-archive-*.gpg")
 	require.NoError(t, err)
@@ -23,11 +23,11 @@ func TestOnlyPublicKeys(t *testing.T) {
 		whole++
 		require.True(t, onlyPublicKeys(data), file)
 		require.False(t, onlyPublicKeys(data[:len(data)-1]), "half of %s", file)
-		secret := append([]byte{0x95}, data[1:]...) // the same, called a secret key
+		secret := append([]byte{0x95}, data[1:]...) // the same, marked as a secret key
 		require.False(t, onlyPublicKeys(secret))
 		require.False(t, onlyPublicKeys(append(append([]byte{}, data...), 0xc7, 1, 0)), "with a secret subkey")
 	}
-	t.Logf("%d keyrings of this machine", whole)
+	t.Logf("%d keyrings of this host", whole)
 	require.True(t, onlyPublicKeys([]byte{0xc6, 2, 4, 0, 0xcd, 1, 'x'}))
 	for _, data := range [][]byte{nil, {0x99}, {0xc6, 255, 255, 255, 255, 255, 0}, {0xc6, 230, 0}, []byte("KBXf"), []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----"), {0xcd, 1, 'x'}} {
 		require.False(t, onlyPublicKeys(data), "%x", data)

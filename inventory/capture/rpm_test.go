@@ -9,8 +9,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// A host of RHEL's family, captured by a plain user: what that user could not
-// read is listed.
+// A host of RHEL's family was captured by a plain user. What that user could not read
+// is listed as missing.
 func TestParseRPMHost(t *testing.T) {
 	a, err := parseFrames(recorded(t, "rocky9", 900))
 	require.NoError(t, err)

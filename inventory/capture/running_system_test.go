@@ -18,7 +18,7 @@ import (
 	"github.com/dcmigrate/migrate/remote/remotetest"
 )
 
-// booted is a Debian system that systemd has started.
+// bootedHost is a Debian system that systemd has started.
 type bootedHost struct {
 	*debianHost
 	leader int
@@ -26,7 +26,7 @@ type bootedHost struct {
 
 // Run implements remote.Host.
 func (b *bootedHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	name := fmt.Sprintf("/var/tmp/script-%d", b.count.Add(1)) // /tmp is another one once it is booted
+	name := fmt.Sprintf("/var/tmp/script-%d", b.count.Add(1)) // the booted system mounts a /tmp of its own
 	if err := os.WriteFile(b.root+name, []byte(script), 0o600); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (b *bootedHost) Run(ctx context.Context, script string, stdin io.Reader, st
 	return b.Local.Run(ctx, fmt.Sprintf("exec nsenter --target %d --mount --uts --ipc --net --pid --root --wd /bin/sh %s", b.leader, name), stdin, stdout)
 }
 
-// boot starts a system's systemd in a container of its own.
+// boot starts systemd of a system in a container.
 func boot(t *testing.T, r *debianHost) *bootedHost {
 	t.Helper()
 	for _, tool := range []string{"systemd-nspawn", "nsenter"} {
@@ -66,7 +66,7 @@ func boot(t *testing.T, r *debianHost) *bootedHost {
 	return b
 }
 
-// childOf is the first child of a process that is init of a PID namespace.
+// childOf returns the first systemd below a process: the init of the container.
 func childOf(pid int) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
@@ -87,8 +87,8 @@ func childOf(pid int) int {
 	return 0
 }
 
-// On a running system everything that runs is explained, but for what was put
-// there by hand.
+// On a running system everything has a cause except a program that was installed by
+// hand.
 func TestCaptureRunningSystem(t *testing.T) {
 	host := newDebianHost(t, "bookworm")
 	host.write(t, "/opt/stray/stray", "#!/bin/sh\nwhile sleep 1000; do :; done\n", 0o755)

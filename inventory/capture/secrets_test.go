@@ -16,9 +16,9 @@ import (
 	"github.com/dcmigrate/migrate/inventory/show"
 )
 
-// I7: of 200 and more secrets of 40 and more kinds, planted where operators keep
-// them on a Debian system, none is in anything that is written or shown; and a
-// clean system gives fewer than five false alarms.
+// I7: more than 200 secrets of more than 40 kinds are planted where operators keep them
+// on a Debian system. None is in anything that is written or shown. A clean system
+// gives fewer than five false alarms.
 func TestPlantedSecretsStayOnTheHost(t *testing.T) {
 	host := newDebianHost(t, "bookworm")
 	var roots []string
@@ -89,7 +89,7 @@ func TestPlantedSecretsStayOnTheHost(t *testing.T) {
 	clean := captureOne(t, Target{Host: newDebianHost(t, "bookworm")})
 	var alarms []inventory.Secret
 	for _, s := range clean.Secrets {
-		if s.Kind != "file" && s.Path != "/etc/shadow" { // these are no alarms: a rebuilt host needs them
+		if s.Kind != "file" && s.Path != "/etc/shadow" { // these are true: a rebuilt host needs them
 			alarms = append(alarms, s)
 		}
 	}

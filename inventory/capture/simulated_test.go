@@ -24,13 +24,13 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// simulated is a host in this process: it answers as one that was recorded, with
-// as many packages and files as a real one has.
+// simulatedHost is a host in this process. It answers like a recorded host, with as
+// many packages and files as a real one has.
 type simulatedHost struct {
 	name            string
 	answer, archive []byte
-	connect, run    time.Duration // how long it takes
-	connectErr      error         // it cannot be connected to
+	connect, run    time.Duration // how long each takes
+	connectErr      error         // the error of Connect
 	running         *atomic.Int64
 	done            time.Time
 }
@@ -70,8 +70,8 @@ func (s *simulatedHost) Run(ctx context.Context, script string, stdin io.Reader,
 	return err
 }
 
-// simulate makes hosts of the recorded one, each with 600 packages and 300 files
-// of its own more.
+// simulateHosts returns n copies of a recorded host. Each has 600 packages and 300
+// files more, which are its own.
 func simulateHosts(t testing.TB, n int) ([]*simulatedHost, []Target) {
 	recordedAnswer, err := parseFrames(recorded(t, "db1", 1201))
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func simulateHosts(t testing.TB, n int) ([]*simulatedHost, []Target) {
 	return hosts, targets
 }
 
-// reframe is an answer with more in some sections.
+// reframe returns an answer with text added to some sections.
 func reframe(a answer, more map[string]*strings.Builder) []byte {
 	var status, sizes, data bytes.Buffer
 	fmt.Fprintf(&status, "%sself %d\n", answerHeader, a.self)
@@ -129,8 +129,8 @@ func simulatedOptions(atOnce int) Options {
 	return o
 }
 
-// Hosts that cannot be reached cost their own time-out, and no other host a
-// moment: whatever their number, and however early they stand in the list.
+// Hosts that cannot be reached cost their own time-out and do not delay the others,
+// however many there are and however early they are in the list.
 func TestDeadHostsHoldUpNoOther(t *testing.T) {
 	hosts, targets := simulateHosts(t, 16)
 	require.NoError(t, redact.Ready())
@@ -154,7 +154,7 @@ func TestDeadHostsHoldUpNoOther(t *testing.T) {
 	})
 }
 
-// A host that hangs keeps its slot for a while only.
+// A host that hangs keeps its slot only until slotTimeout.
 func TestHangingHostsHoldUpNoOther(t *testing.T) {
 	hosts, targets := simulateHosts(t, 10)
 	require.NoError(t, redact.Ready())
@@ -178,7 +178,7 @@ func TestHangingHostsHoldUpNoOther(t *testing.T) {
 	})
 }
 
-// No more hosts are captured at once than were asked for.
+// No more hosts than AtOnce are captured at the same time.
 func TestCaptureKeepsItsLimit(t *testing.T) {
 	hosts, targets := simulateHosts(t, 12)
 	require.NoError(t, redact.Ready())
@@ -210,8 +210,8 @@ func TestCaptureKeepsItsLimit(t *testing.T) {
 	})
 }
 
-// BenchmarkCaptureSimulated captures hosts that answer at once: what is left is
-// this program's own work and memory.
+// BenchmarkCaptureSimulated captures hosts that answer immediately. It measures this
+// program's own work and memory.
 func BenchmarkCaptureSimulated(b *testing.B) {
 	for _, n := range []int{100, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -234,7 +234,7 @@ func BenchmarkCaptureSimulated(b *testing.B) {
 	}
 }
 
-// heap is the bytes in use after what is not needed is gone.
+// heap returns the bytes of the heap in use after a garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -242,7 +242,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// watchHeap returns what ends the watch, and says the most that was in use.
+// watchHeap samples the heap until the returned function is called, which returns the
+// largest size in bytes.
 func watchHeap() func() uint64 {
 	stop, most := make(chan struct{}), make(chan uint64)
 	go func() {

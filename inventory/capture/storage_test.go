@@ -15,7 +15,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// A host of containers has their file systems mounted, each of which shows the space of the host's own.
+// The mounted file systems of containers show the space of the host's disk. They are
+// no disks of their own.
 func TestStackedFileSystemsAreNoDisks(t *testing.T) {
 	p := &parser{host: &inventory.Host{}}
 	require.NoError(t, p.df(`Filesystem Type 1024-blocks Used Available Capacity Mounted on
@@ -29,7 +30,7 @@ overlay overlay 264212084 36824432 58676832 39% /var/lib/docker/overlay2/4567/me
 	require.Len(t, p.host.Disks, 1, "the root of a host that is stacked itself")
 }
 
-// onHost changes a script on its way to the host.
+// rewritingHost changes each script before the host runs it.
 type rewritingHost struct {
 	remote.Host
 	rewrite func(string) string
@@ -39,8 +40,8 @@ func (o rewritingHost) Run(ctx context.Context, script string, stdin io.Reader, 
 	return o.Host.Run(ctx, o.rewrite(script), stdin, stdout)
 }
 
-// Network file systems are listed, and never walked: one that hangs would hang
-// the capture with it.
+// Network file systems are listed and never walked: one that hangs would stop the
+// capture.
 func TestCaptureNeverWalksTheNetwork(t *testing.T) {
 	dir := t.TempDir()
 	share := filepath.Join(dir, "up loads")

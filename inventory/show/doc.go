@@ -1,2 +1,3 @@
-// Package show prints inventories and findings as tables for people.
+// Package show prints inventories and findings as tables for people. It needs only
+// what it prints, and promises that text from a host cannot control the terminal.
 package show

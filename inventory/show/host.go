@@ -6,21 +6,20 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// Host writes all of one host but the packages that are mere dependencies
-// and the accounts of packages.
+// Host writes the brief tables of one host for the terminal; see Tables.
 func Host(w io.Writer, h *inventory.Host) error {
 	t := newTable(w, "HOST", h.Name)
 	for _, row := range Facts(h).Rows {
 		t.row(row...)
 	}
 	for _, part := range Tables(h, true) {
-		t.section(part.Header...)
+		t.startSection(part.Header...)
 		for _, row := range part.Rows {
 			t.row(row...)
 		}
 	}
-	if err := t.end(); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
-	return showUnknown(w, []*inventory.Host{h})
+	return writeUnknown(w, []*inventory.Host{h})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/phrase"
 )
 
-// Overview writes a table with a line per host for the terminal.
+// Overview writes a table with a line for each host for the terminal.
 func Overview(w io.Writer, hosts []*inventory.Host) error {
 	t := newTable(w, "HOST", "ROLES", "OS", "CPU", "MEMORY", "DISK USED", "PACKAGES", "SERVICES", "LISTENERS", "FILES", "MYSQL", "DATA", "EXPLAINED", "SECRETS", "MISSING")
 	for _, h := range hosts {
@@ -26,14 +26,15 @@ func Overview(w io.Writer, hosts []*inventory.Host) error {
 			strconv.Itoa(len(h.Listeners)), strconv.Itoa(len(h.Files)+len(h.Configuration)), version, data,
 			h.Coverage.String(), strconv.Itoa(len(h.Secrets)), strconv.Itoa(len(h.Missing)))
 	}
-	if err := t.end(); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
-	return showUnknown(w, hosts)
+	return writeUnknown(w, hosts)
 }
 
-// showUnknown says what a newer program wrote that this one passes over.
-func showUnknown(w io.Writer, hosts []*inventory.Host) error {
+// writeUnknown writes a note for each host whose file has fields that only a newer
+// program knows.
+func writeUnknown(w io.Writer, hosts []*inventory.Host) error {
 	for _, h := range hosts {
 		if len(h.Unknown) == 0 {
 			continue
@@ -45,7 +46,8 @@ func showUnknown(w io.Writer, hosts []*inventory.Host) error {
 	return nil
 }
 
-// table aligns columns; sections are apart and aligned each on its own.
+// table writes aligned columns. Sections are separated by an empty line, and each is
+// aligned on its own.
 type table struct {
 	w   *tabwriter.Writer
 	out io.Writer
@@ -58,14 +60,14 @@ func newTable(w io.Writer, header ...string) *table {
 	return t
 }
 
-func (t *table) section(header ...string) {
+func (t *table) startSection(header ...string) {
 	t.err = cmp.Or(t.err, t.w.Flush())
 	_, err := fmt.Fprintln(t.out)
 	t.err = cmp.Or(t.err, err)
 	t.row(header...)
 }
 
-// row writes cells; a name from a host cannot drive the terminal.
+// row writes cells. Escapes keep a name from a host from controlling the terminal.
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = inventory.Printable(c)
@@ -77,4 +79,4 @@ func (t *table) row(cells ...string) {
 	t.err = cmp.Or(t.err, err)
 }
 
-func (t *table) end() error { return cmp.Or(t.err, t.w.Flush()) }
+func (t *table) flush() error { return cmp.Or(t.err, t.w.Flush()) }

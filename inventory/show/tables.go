@@ -9,16 +9,16 @@ import (
 	"github.com/dcmigrate/migrate/phrase"
 )
 
-// Table is a part of a host's inventory as people read it. Its cells are as
-// they came from the host: whoever shows them sees to it that they do no harm.
+// Table is a part of a host's inventory as people read it. Its cells are unescaped
+// text from the host: whoever shows them must escape them.
 type Table struct {
-	// Name is the same on all hosts: "packages", "listeners", …
+	// Name is the same for all hosts: "packages", "listeners", …
 	Name   string
 	Header []string
 	Rows   [][]string
 }
 
-// Facts are what a host is, by name: its system, processors, memory, …
+// Facts returns the table of a host's basic facts: system, processors, memory, …
 func Facts(h *inventory.Host) Table {
 	return Table{"facts", []string{"FACT", "VALUE"}, [][]string{
 		{"roles", strings.Join(h.Roles, ", ")},
@@ -36,9 +36,9 @@ func Facts(h *inventory.Host) Table {
 	}}
 }
 
-// Tables are all of a host but its Facts, those that are empty left out. With
-// brief, packages that are mere dependencies, the accounts of packages and what
-// is of use only to a machine are left out as well.
+// Tables returns all tables of a host that have rows, without its Facts. If brief is
+// true, they omit packages that were installed as dependencies, accounts of packages,
+// and details that only a program needs.
 func Tables(h *inventory.Host, brief bool) []Table {
 	l := &tableList{host: h, brief: brief}
 	l.hardware()
@@ -52,14 +52,14 @@ func Tables(h *inventory.Host, brief bool) []Table {
 	return l.tables
 }
 
-// tableList makes the tables of a host.
+// tableList collects the tables of a host.
 type tableList struct {
 	host   *inventory.Host
 	brief  bool
 	tables []Table
 }
 
-// add makes a table with a row for each element of list.
+// add appends a table with a row for each element of list, unless list is empty.
 func add[T any](l *tableList, name string, list []T, row func(T) []string, header ...string) {
 	if len(list) == 0 {
 		return
@@ -71,14 +71,14 @@ func add[T any](l *tableList, name string, list []T, row func(T) []string, heade
 	l.tables = append(l.tables, t)
 }
 
-// addFull makes a table that is left out where the reader wants it brief.
+// addFull is add for a table that brief lists omit.
 func addFull[T any](l *tableList, name string, list []T, row func(T) []string, header ...string) {
 	if !l.brief {
 		add(l, name, list, row, header...)
 	}
 }
 
-// more adds cells, or the names of columns, that brief tables leave out.
+// more appends the cells or column names that brief tables omit.
 func (l *tableList) more(cells []string, full ...string) []string {
 	if l.brief {
 		return cells
@@ -86,9 +86,9 @@ func (l *tableList) more(cells []string, full ...string) []string {
 	return append(cells, full...)
 }
 
-func alone(text string) []string { return []string{text} }
+func oneCell(text string) []string { return []string{text} }
 
-// line is the number of a line; 0 is none.
+// line returns a line number as text; "" for 0, which means none.
 func line(n int) string {
 	if n == 0 {
 		return ""
@@ -96,7 +96,7 @@ func line(n int) string {
 	return strconv.Itoa(n)
 }
 
-// yes marks what is true.
+// yes returns "yes" if is is true, else "".
 func yes(is bool) string {
 	if is {
 		return "yes"
@@ -139,7 +139,7 @@ func (l *tableList) files() {
 	columns := l.more([]string{"KIND", "MODE", "OWNER", "SIZE", "HASH", "OF PACKAGE"}, "LINK TO")
 	add(l, "configuration", h.Configuration, full, append([]string{"CONFIGURATION"}, columns...)...)
 	add(l, "files", h.Files, full, append([]string{"FILE"}, columns...)...)
-	add(l, "unexplained", h.Coverage.Unexplained, alone, "UNEXPLAINED")
+	add(l, "unexplained", h.Coverage.Unexplained, oneCell, "UNEXPLAINED")
 	add(l, "secrets", h.Secrets, func(s inventory.Secret) []string {
 		return []string{string(s.Path), line(s.Line), s.Kind, s.Key, s.Token}
 	}, "SECRET TO SUPPLY", "LINE", "KIND", "SETTING", "TOKEN")

@@ -22,7 +22,7 @@ func (l *tableList) data() {
 		add(l, "postgresql", pg.Databases, func(d inventory.PGDatabase) []string {
 			return l.more([]string{strconv.Itoa(pg.Port), pg.Version, d.Name, d.Owner, phrase.Size(d.Size)}, d.Encoding)
 		}, l.more([]string{"POSTGRESQL PORT", "VERSION", "DATABASE", "OWNER", "SIZE"}, "ENCODING")...)
-		addFull(l, "postgresql replicas", pg.Replicas, alone, "POSTGRESQL REPLICA")
+		addFull(l, "postgresql replicas", pg.Replicas, oneCell, "POSTGRESQL REPLICA")
 		l.settings("postgresql settings", pg.Settings)
 		addFull(l, "postgresql roles", pg.Roles, func(r inventory.PGRole) []string {
 			return []string{r.Name, strings.Join(r.Rights, " "), strings.Join(r.Groups, " ")}
@@ -30,8 +30,8 @@ func (l *tableList) data() {
 	}
 }
 
-// settings are what differs from a server's default; MySQL's own are in brief
-// tables too, as the move depends on them.
+// settings adds the settings that differ from a server's default. MySQL's own are in
+// brief tables too, as the move depends on them.
 func (l *tableList) settings(name string, settings []inventory.Setting) {
 	addFull(l, name, settings, func(s inventory.Setting) []string {
 		return []string{s.Name, s.Value, s.Source}
@@ -59,5 +59,5 @@ func (l *tableList) mysql() {
 	add(l, "mysql replication", m.Replicas, func(u inventory.Upstream) []string {
 		return l.more([]string{u.Host, strconv.Itoa(u.Port), strconv.FormatBool(u.Running), strconv.FormatBool(u.GTID)}, u.Name, u.User)
 	}, l.more([]string{"REPLICATES FROM", "PORT", "RUNNING", "GTID"}, "NAME", "USER")...)
-	addFull(l, "mysql replicas", m.Clients, alone, "MYSQL REPLICA")
+	addFull(l, "mysql replicas", m.Clients, oneCell, "MYSQL REPLICA")
 }

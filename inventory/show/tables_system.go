@@ -8,7 +8,7 @@ import (
 	"github.com/dcmigrate/migrate/inventory"
 )
 
-// access is who may log in, and as what.
+// access adds the tables of accounts, keys and sudo rules.
 func (l *tableList) access() {
 	h := l.host
 	people := h.Users
@@ -31,19 +31,20 @@ func (l *tableList) access() {
 	}, "SUDO RULE", "LINE", "TEXT")
 }
 
-// system is what was changed of the kernel.
+// system adds the tables of the kernel's settings, modules and limits, and the time
+// servers.
 func (l *tableList) system() {
 	k := l.host.Kernel
 	addFull(l, "sysctl", k.Settings, func(s inventory.Sysctl) []string {
 		return []string{s.Key, s.Value, s.Set, s.File}
 	}, "SYSCTL", "NOW", "SET TO", "BY FILE")
-	addFull(l, "modules", k.Modules, alone, "MODULE")
-	addFull(l, "modules loaded by configuration", k.Persistent, alone, "MODULE TO LOAD")
+	addFull(l, "modules", k.Modules, oneCell, "MODULE")
+	addFull(l, "modules loaded by configuration", k.Persistent, oneCell, "MODULE TO LOAD")
 	addFull(l, "limits", k.Limits, func(x inventory.Limit) []string {
 		return []string{x.Domain, x.Type, x.Item, x.Value, x.File}
 	}, "LIMIT OF", "TYPE", "ITEM", "VALUE", "FILE")
-	addFull(l, "security modules", k.Security, alone, "IN FORCE")
-	addFull(l, "time servers", l.host.Time.Servers, alone, "TIME SERVER")
+	addFull(l, "security modules", k.Security, oneCell, "IN FORCE")
+	addFull(l, "time servers", l.host.Time.Servers, oneCell, "TIME SERVER")
 }
 
 func (l *tableList) network() {
@@ -51,16 +52,16 @@ func (l *tableList) network() {
 	add(l, "interfaces", h.Network.Interfaces, func(n inventory.Interface) []string {
 		return l.more([]string{n.Name, n.Kind, strings.Join(n.Addresses, " ")}, n.MAC, line(n.MTU), yes(n.Up))
 	}, l.more([]string{"INTERFACE", "KIND", "ADDRESSES"}, "MAC", "MTU", "UP")...)
-	addFull(l, "routes", h.Network.Routes, alone, "ROUTE")
-	addFull(l, "name servers", h.Network.Resolver.Servers, alone, "NAME SERVER")
-	addFull(l, "search domains", h.Network.Resolver.Search, alone, "SEARCH DOMAIN")
-	addFull(l, "resolver options", h.Network.Resolver.Options, alone, "RESOLVER OPTION")
+	addFull(l, "routes", h.Network.Routes, oneCell, "ROUTE")
+	addFull(l, "name servers", h.Network.Resolver.Servers, oneCell, "NAME SERVER")
+	addFull(l, "search domains", h.Network.Resolver.Search, oneCell, "SEARCH DOMAIN")
+	addFull(l, "resolver options", h.Network.Resolver.Options, oneCell, "RESOLVER OPTION")
 	addFull(l, "hosts file", h.Network.Hosts, func(x inventory.HostsLine) []string {
 		return []string{line(x.Line), x.Address, strings.Join(x.Names, " ")}
 	}, "LINE", "ADDRESS", "NAMES")
 	for _, f := range h.Firewall {
 		add(l, "firewall "+f.Tool, f.Rules, func(rule string) []string {
-			return alone(strings.ReplaceAll(rule, "\t", "  "))
+			return oneCell(strings.ReplaceAll(rule, "\t", "  "))
 		}, "FIREWALL "+f.Tool)
 	}
 	add(l, "sites", h.VirtualHosts, func(v inventory.VirtualHost) []string {

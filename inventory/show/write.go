@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Write writes tables for the terminal, those without rows left out: a
-// cell from a host cannot drive it.
+// Write writes tables for the terminal, separated by empty lines. Tables without rows
+// are left out. Escapes keep a cell from a host from controlling the terminal.
 func Write(w io.Writer, tables ...Table) error {
 	var err error
 	first := true
@@ -25,7 +25,7 @@ func Write(w io.Writer, tables ...Table) error {
 		for _, row := range t.Rows {
 			out.row(slices.Clone(row)...)
 		}
-		err = cmp.Or(err, out.end())
+		err = cmp.Or(err, out.flush())
 	}
 	return err
 }
