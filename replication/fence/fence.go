@@ -262,7 +262,7 @@ func (f op) close(ctx context.Context) (err error) {
 			return err
 		}
 	} else {
-		report.Note(ctx, "the fence of %s does not survive its restart: its machine cannot be reached", f.server.Name())
+		report.Note(ctx, "the fence of %s does not survive its restart: its host cannot be reached", f.server.Name())
 	}
 	if before.Closed {
 		return nil

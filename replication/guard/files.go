@@ -45,19 +45,19 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 
 // localOptions are the client's options for the server on the guard's host.
 func localOptions(s *replication.Server) string {
-	text := "[client]\nconnect-timeout=3\nuser=" + setting.ClientOption(s.User()) + "\npassword=" + setting.ClientOption(s.Password().Open()) + "\n"
+	text := "[client]\nconnect-timeout=3\nuser=" + setting.QuoteOption(s.User()) + "\npassword=" + setting.QuoteOption(s.Password().Open()) + "\n"
 	network, address := s.Address()
 	if network == "unix" {
-		return text + "protocol=socket\nsocket=" + setting.ClientOption(address) + "\n"
+		return text + "protocol=socket\nsocket=" + setting.QuoteOption(address) + "\n"
 	}
 	host, port, _ := strings.Cut(address, ":")
-	return text + "protocol=tcp\nhost=" + setting.ClientOption(host) + "\nport=" + port + "\n"
+	return text + "protocol=tcp\nhost=" + setting.QuoteOption(host) + "\nport=" + port + "\n"
 }
 
 // networkOptions are the client's options for the other server.
 func networkOptions(d *dialect.Dialect, endpoint replication.Endpoint, user string, password secret.Value) string {
-	return "[client]\nprotocol=tcp\nconnect-timeout=3\nhost=" + setting.ClientOption(endpoint.Host) + "\nport=" + strconv.Itoa(endpoint.Port) +
-		"\nuser=" + setting.ClientOption(user) + "\npassword=" + setting.ClientOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n" + d.ClientTLS()
+	return "[client]\nprotocol=tcp\nconnect-timeout=3\nhost=" + setting.QuoteOption(endpoint.Host) + "\nport=" + strconv.Itoa(endpoint.Port) +
+		"\nuser=" + setting.QuoteOption(user) + "\npassword=" + setting.QuoteOption(password.Open()) + "\nloose-skip-ssl-verify-server-cert\n" + d.ClientTLS()
 }
 
 // startScript writes the files, tries both logins, and starts the guard in the state

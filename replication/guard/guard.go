@@ -119,7 +119,7 @@ end() {
 func (g Guard) run(ctx context.Context, script string) (string, error) {
 	host := g.From.Host()
 	if host == nil {
-		return "", report.WithHint(fmt.Errorf("guard of %s: its machine cannot be reached", g.From.Name()),
+		return "", report.WithHint(fmt.Errorf("guard of %s: its host cannot be reached", g.From.Name()),
 			"the guard runs on the machine of the server: configure its host")
 	}
 	var out bytes.Buffer

@@ -104,7 +104,7 @@ func (i incrementOp) Apply(ctx context.Context) error {
 			return err
 		}
 	} else {
-		report.Note(ctx, "the increments of %s do not survive its restart: its machine cannot be reached", i.server.Name())
+		report.Note(ctx, "the increments of %s do not survive its restart: its host cannot be reached", i.server.Name())
 	}
 	db, err := i.server.DB(ctx)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// compared are the globals that must be equal on both sides of a pair (H17):
-// with other values the same statement of the application does something else.
-// Where a name differs between versions the older one is listed second.
+// comparedGlobals are the globals that must be equal on both sides of a pair (H17): with
+// other values the same statement of the application does something else. If a name
+// differs between versions, the older name is second.
 var comparedGlobals = [][]string{
 	{"sql_mode"},
 	{"character_set_server"},
@@ -41,22 +41,11 @@ var comparedGlobals = [][]string{
 	{"secure_timestamp"},
 }
 
-// atLeast are the compared globals where more is as good.
+// minimumGlobals are the compared globals whose value may be greater on the target.
 var minimumGlobals = []string{"max_allowed_packet", "group_concat_max_len", "max_connections"}
 
-// optionName is what a variable is called in an option file, where that differs.
-func optionName(variable string) string {
-	switch variable {
-	case "time_zone":
-		return "default_time_zone"
-	case "tx_isolation":
-		return "transaction_isolation"
-	}
-	return variable
-}
-
-// ComparedGlobals reads the compared globals by their first name; those that
-// the server lacks are absent.
+// ComparedGlobals reads the compared globals, by their first name. Globals that the server
+// lacks are absent.
 func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, error) {
 	var all []string
 	for _, spellings := range comparedGlobals {
@@ -78,7 +67,8 @@ func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, e
 	return out, nil
 }
 
-// GlobalSuffices reports whether the target's value of a global serves for the wanted one.
+// GlobalSuffices reports whether the target's value of a global is as good as the wanted
+// one.
 func GlobalSuffices(name, have, want string) bool {
 	if slices.Contains(minimumGlobals, name) {
 		h, errH := strconv.ParseUint(have, 10, 64)
@@ -90,8 +80,8 @@ func GlobalSuffices(name, have, want string) bool {
 	return SameValue(have, want)
 }
 
-// SameValue compares two spellings of a variable's value: ON is 1, the order
-// of a list does not count.
+// SameValue reports whether two spellings of a variable's value mean the same: ON is 1, and
+// the order of a list does not count.
 func SameValue(a, b string) bool { return canonical(a) == canonical(b) }
 
 func canonical(value string) string {
@@ -110,7 +100,7 @@ func canonical(value string) string {
 	return value
 }
 
-// SetGlobals sets global variables in a fixed order.
+// SetGlobals sets global variables in the order of their names.
 func SetGlobals(ctx context.Context, e query.Execer, values map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if err := query.SetGlobal(ctx, e, name, values[name]); err != nil {

@@ -14,22 +14,22 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// Topics name the drop-in files: one for each purpose, removed with it.
+// The topics. Each names the drop-in file of one purpose.
 const (
 	FenceTopic     = "fence"
 	IncrementTopic = "increment"
 	binlogTopic    = "binlog"
 )
 
-// Persistence makes global variables survive a restart of a server: MySQL keeps
-// them by itself (SET PERSIST_ONLY), on MariaDB an option file in the server's
-// drop-in folder does. Without a Host a MariaDB server cannot keep them.
+// Persistence makes global variables survive a restart of a server. MySQL keeps them
+// itself (SET PERSIST_ONLY). On MariaDB an option file in the server's drop-in folder does,
+// for which the server needs a Host.
 type Persistence struct {
 	Server *replication.Server
 	Topic  string
 }
 
-// exitNoFolder is an exit status of the script: no option file includes a folder.
+// exitNoFolder is the status of inFile's script if no option file includes a folder.
 const exitNoFolder = 3
 
 // Supported reports whether the server can keep variables.
@@ -41,7 +41,7 @@ func (p Persistence) Supported(ctx context.Context) (bool, error) {
 	return dialect.PersistsVariables() || p.Server.Host() != nil, nil
 }
 
-// Read returns those of the variables that are kept, with their kept values.
+// Read returns the kept values of those of the variables that are kept.
 func (p Persistence) Read(ctx context.Context, names ...string) (map[string]string, error) {
 	db, dialect, err := p.Server.Open(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (p Persistence) Read(ctx context.Context, names ...string) (map[string]stri
 	return kept, nil
 }
 
-// Write keeps the variables and reads them back; the running values stay as they are.
+// Write keeps the variables and reads them back. The running values do not change.
 func (p Persistence) Write(ctx context.Context, values map[string]string) error {
 	db, dialect, err := p.Server.Open(ctx)
 	if err != nil {
@@ -86,8 +86,8 @@ func (p Persistence) Write(ctx context.Context, values map[string]string) error 
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			fmt.Fprintf(&b, "%s = %s\n", name, values[name])
 		}
-		there, err := p.inFile(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
-		if err == nil && p.Server.Host() != nil && there != b.String() {
+		written, err := p.inFile(ctx, `umask 022; cat >"$file.new"; sync; mv -f "$file.new" "$file"; cat "$file"`, b.String())
+		if err == nil && p.Server.Host() != nil && written != b.String() {
 			err = p.Server.Wrap("keep variables in a drop-in file", errors.New("it reads back otherwise"))
 		}
 		return err
@@ -98,14 +98,14 @@ func (p Persistence) Write(ctx context.Context, values map[string]string) error 
 			return p.Server.Wrap("persist "+name, err)
 		}
 	}
-	there, err := p.Read(ctx, slices.Collect(maps.Keys(values))...)
-	if err == nil && len(there) < len(values) {
+	kept, err := p.Read(ctx, slices.Collect(maps.Keys(values))...)
+	if err == nil && len(kept) < len(values) {
 		err = p.Server.Wrap("persist variables", errors.New("they read back otherwise"))
 	}
 	return err
 }
 
-// Forget keeps the variables no longer.
+// Forget removes the kept values of the variables.
 func (p Persistence) Forget(ctx context.Context, names ...string) error {
 	db, dialect, err := p.Server.Open(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (p Persistence) Forget(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// Restore keeps exactly what was kept before, out of the names.
+// Restore keeps the given values, and of the other names none.
 func (p Persistence) Restore(ctx context.Context, kept map[string]string, names ...string) error {
 	if err := p.Forget(ctx, names...); err != nil || len(kept) == 0 {
 		return err
@@ -131,15 +131,15 @@ func (p Persistence) Restore(ctx context.Context, kept map[string]string, names 
 	return p.Write(ctx, kept)
 }
 
-// Path is the drop-in file on the server's machine.
+// Path returns the path of the drop-in file on the server's host, or "" without a Host.
 func (p Persistence) Path(ctx context.Context) (string, error) {
 	return p.inFile(ctx, `printf %s "$file"`, "")
 }
 
-// file runs a script in which $file is the drop-in file. Without a Host it does nothing.
+// inFile runs a script in which $file is the drop-in file. Without a Host it does nothing.
 //
-// The folder is the last one that the server's main option file includes: the
-// file named on its command line, else the places that the packages use.
+// The folder is the last one that the server's main option file includes. The main file
+// is the one on the server's command line, else one of the distributions' files.
 func (p Persistence) inFile(ctx context.Context, script, input string) (string, error) {
 	host := p.Server.Host()
 	if host == nil {
@@ -166,8 +166,7 @@ done
 `
 	var out bytes.Buffer
 	err = host.Run(ctx, find+script+"\n", strings.NewReader(input), &out)
-	var exit *remote.ExitError
-	if errors.As(err, &exit) && exit.Status == exitNoFolder {
+	if remote.ExitStatus(err) == exitNoFolder {
 		err = fmt.Errorf("no option file of the server includes a folder of drop-in files: %w", err)
 	}
 	if err != nil {

@@ -15,11 +15,10 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// ConfigureSource returns the step that makes the running source safe to
-// replicate from, without a restart: sync_binlog=1, so that a crash cannot lose
-// what the target already has (H20), and binlogs that are kept for the length
-// of the move (H19). Both hold after a restart, too. Undo gives both their old
-// values, the kept ones included.
+// ConfigureSource returns the step that makes the running source safe to replicate from,
+// without a restart. It sets sync_binlog=1, so that a crash cannot lose what the target
+// already has (H20), and keeps binlogs for the length of the move (H19). Both survive a
+// restart. Undo restores the old values of both, the kept ones included.
 func ConfigureSource(pair replication.Pair) plan.Step {
 	return plan.Step{
 		Name:    "configure-" + pair.Name + "-source",
@@ -34,21 +33,23 @@ func ConfigureSource(pair replication.Pair) plan.Step {
 
 type configureSource struct{ server *replication.Server }
 
-// ExpireVariable is how long a server keeps its binlogs, in seconds.
+// ExpireVariable is the variable that says how long a server keeps its binlogs, in
+// seconds.
 const ExpireVariable = "binlog_expire_logs_seconds"
 
-// sourceVariables are what the step sets.
+// sourceVariables are the variables that the step sets.
 var sourceVariables = []string{"sync_binlog", ExpireVariable}
 
-// sourceValues are the step's variables: what is in force, and what comes back
-// after a restart as far as the server was told so by a topic of ours, or by
-// SET PERSIST on MySQL.
+// sourceValues are values of the step's variables, by name.
 type sourceValues struct {
 	Running map[string]string
-	Kept    map[string]string
+	// Kept come back after a restart. They are those of the step's own drop-in file, or of
+	// any SET PERSIST on MySQL.
+	Kept map[string]string
 }
 
-// MarshalJSON writes the running values at the top, as before-images always had them.
+// MarshalJSON writes the running values at the top level, where every version of the
+// before-image has them.
 func (v sourceValues) MarshalJSON() ([]byte, error) {
 	flat := map[string]any{}
 	for name, value := range v.Running {
@@ -60,7 +61,7 @@ func (v sourceValues) MarshalJSON() ([]byte, error) {
 	return json.Marshal(flat)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, also before values were kept.
+// UnmarshalJSON reads what MarshalJSON writes. An older before-image has no kept values.
 func (v *sourceValues) UnmarshalJSON(raw []byte) error {
 	var image struct {
 		SyncBinlog string            `json:"sync_binlog"`
@@ -94,12 +95,13 @@ func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) 
 	return v, err
 }
 
-// wanted are the values of the step, by those that there are.
+// wanted returns the values that the step sets. A server that keeps its binlogs longer goes
+// on doing so.
 func (c *configureSource) wanted(have map[string]string) map[string]string {
 	want := map[string]string{"sync_binlog": "1"}
 	if expire, ok := have[ExpireVariable]; ok {
 		keep := int64(KeepBinlogs.Seconds())
-		// 0 keeps them for ever.
+		// 0 means for ever.
 		if n, err := strconv.ParseInt(expire, 10, 64); err == nil && n > 0 && n < keep {
 			expire = strconv.FormatInt(keep, 10)
 		}
@@ -108,7 +110,7 @@ func (c *configureSource) wanted(have map[string]string) map[string]string {
 	return want
 }
 
-// wrong names what is not as wanted, in words.
+// wrong describes each variable that is not as wanted.
 func (c *configureSource) wrong(ctx context.Context, v sourceValues) ([]string, error) {
 	canKeep, err := c.persistence().Supported(ctx)
 	if err != nil {
@@ -127,7 +129,7 @@ func (c *configureSource) wrong(ctx context.Context, v sourceValues) ([]string, 
 	return wrong, nil
 }
 
-// Check compares the two variables.
+// Check compares the variables with the wanted values.
 func (c *configureSource) Check(ctx context.Context) (plan.State, error) {
 	values, err := c.read(ctx)
 	if err != nil {
@@ -168,7 +170,7 @@ func (c *configureSource) Apply(ctx context.Context) error {
 			return err
 		}
 	} else {
-		report.Note(ctx, "the binlog's settings of %s do not survive its restart: its machine cannot be reached", c.server.Name())
+		report.Note(ctx, "the binlog's settings of %s do not survive its restart: its host cannot be reached", c.server.Name())
 	}
 	if err := c.set(ctx, want); err != nil {
 		return c.server.Wrap("configure the binlog", err)
@@ -184,7 +186,7 @@ func (c *configureSource) set(ctx context.Context, values map[string]string) err
 	return SetGlobals(ctx, db, values)
 }
 
-// Verify asks the server for the variables.
+// Verify reads the variables again.
 func (c *configureSource) Verify(ctx context.Context) error {
 	values, err := c.read(ctx)
 	if err != nil {
@@ -197,7 +199,7 @@ func (c *configureSource) Verify(ctx context.Context) error {
 	return err
 }
 
-// Undo gives the variables their old values, and keeps what was kept before.
+// Undo restores the running and the kept values.
 func (c *configureSource) Undo(ctx context.Context, raw json.RawMessage) error {
 	var image sourceValues
 	if err := json.Unmarshal(raw, &image); err != nil {

@@ -20,25 +20,24 @@ import (
 )
 
 const (
-	// targetTopic names the drop-in file of ConfigureTarget. It sorts before those
-	// of the fence and the increments, which therefore win.
+	// targetTopic names the drop-in file of ConfigureTarget. The files of the fence and the
+	// increments sort after it and therefore win.
 	targetTopic = "base"
-	// IDOffset is added to the source's ids where the target's would be equal.
+	// IDOffset is added to an id of the source if the target's would be equal.
 	IDOffset = 1000
-	// largestPacket is the most that a server takes: a row of several large values,
-	// or of one that needs escapes, is longer in a statement than the source's own
+	// largestPacket is the largest max_allowed_packet of a server. A row of several large
+	// values, or of one that needs escapes, is longer in a statement than the source's own
 	// max_allowed_packet. Applications do not notice that more is allowed.
 	largestPacket = 1 << 30
-	// KeepBinlogs is how long both sides keep their binlogs at least (H19).
+	// KeepBinlogs is the least time for which both sides keep their binlogs (H19).
 	KeepBinlogs = 14 * 24 * time.Hour
 )
 
-// ConfigureTarget returns the step that makes the fresh target server fit to
-// be a replica and later a source of its pair: ids of its own, GTID, row images
-// in full, the source's values of the globals of H17, a binlog that survives a
-// crash; fenced from the start. What is not set already goes into a drop-in
-// file, and the server is restarted. Without a Host only what is dynamic can be
-// set; the rest is an error.
+// ConfigureTarget returns the step that makes the fresh target server fit to be a replica
+// and later a source of its pair. The server gets ids of its own, GTID, full row images,
+// the source's values of the globals of H17, a binlog that survives a crash, and a fence.
+// Variables that are not set already go into a drop-in file, and the server is restarted.
+// Without a Host only dynamic variables can be set, and the others are an error.
 func ConfigureTarget(pair replication.Pair) plan.Step {
 	return plan.Step{
 		Name:    "configure-" + pair.Name + "-target",
@@ -56,13 +55,13 @@ type configureTarget struct{ pair replication.Pair }
 
 // targetBefore is the before-image of ConfigureTarget.
 type targetBefore struct {
-	File    string            `json:"file,omitempty"`    // the drop-in's text; empty: none
-	Globals map[string]string `json:"globals,omitempty"` // without a Host: what was set
-	Fence   map[string]string `json:"fence"`             // running values
-	Kept    map[string]string `json:"kept,omitempty"`    // persisted values of the fence
+	File    string            `json:"file,omitempty"`    // the drop-in file's text, if there was one
+	Globals map[string]string `json:"globals,omitempty"` // running values, without a Host
+	Fence   map[string]string `json:"fence"`             // running values of the fence
+	Kept    map[string]string `json:"kept,omitempty"`    // kept values of the fence
 }
 
-// Check compares the target's variables with what is wanted.
+// Check compares the target's variables with the wanted values.
 func (c *configureTarget) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Want: "a fenced replica with the source's globals"}
 	db, dialect, err := c.pair.Target.Open(ctx)
@@ -108,8 +107,8 @@ func (c *configureTarget) fencePersistence() Persistence {
 	return Persistence{c.pair.Target, FenceTopic}
 }
 
-// wrong lists the variables that are not as wanted, with the wanted values, and
-// the values that they have.
+// wrong returns the wanted values of the variables that are not as wanted, and the values
+// that they have.
 func (c *configureTarget) wrong(ctx context.Context) (wrong, have map[string]string, err error) {
 	want, err := c.wanted(ctx)
 	if err != nil {
@@ -136,7 +135,7 @@ func (c *configureTarget) wrong(ctx context.Context) (wrong, have map[string]str
 	return wrong, have, nil
 }
 
-// wanted is every variable of the target, by name.
+// wanted returns the wanted values of the target's variables, by name.
 func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error) {
 	source, dialect, err := c.pair.Source.Open(ctx)
 	if err != nil {
@@ -149,7 +148,7 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 	maps.Copy(want, dialect.ReplicaGlobals())
 	want["max_allowed_packet"] = strconv.Itoa(largestPacket)
 	ids := dialect.ServerIDs()
-	theirs, err := query.Variables(ctx, source, ids...)
+	sourceIDs, err := query.Variables(ctx, source, ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -157,14 +156,14 @@ func (c *configureTarget) wanted(ctx context.Context) (map[string]string, error)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := query.Variables(ctx, target, ids...)
+	targetIDs, err := query.Variables(ctx, target, ids...)
 	if err != nil {
 		return nil, c.pair.Target.Wrap("read the ids", err)
 	}
 	for _, name := range ids {
-		want[name] = ours[name]
-		if ours[name] == theirs[name] || ours[name] == "0" {
-			n, err := strconv.ParseUint(theirs[name], 10, 32)
+		want[name] = targetIDs[name]
+		if targetIDs[name] == sourceIDs[name] || targetIDs[name] == "0" {
+			n, err := strconv.ParseUint(sourceIDs[name], 10, 32)
 			if err != nil {
 				return nil, fmt.Errorf("read %s of %s: %w", name, c.pair.Source.Name(), err)
 			}
@@ -201,7 +200,7 @@ func (c *configureTarget) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path, err := c.persistence().Path(ctx) // while the server can still be asked
+	path, err := c.persistence().Path(ctx) // the server must run to be asked
 	if err != nil {
 		return err
 	}
@@ -211,8 +210,8 @@ func (c *configureTarget) Apply(ctx context.Context) error {
 	return c.restartWith(ctx, path)
 }
 
-// restartWith restarts the server; when it does not come up with the new
-// drop-in file, it is started again without.
+// restartWith restarts the server with the new drop-in file. If the server does not come
+// up, it is started again without the file.
 func (c *configureTarget) restartWith(ctx context.Context, path string) error {
 	err := replication.Restart(ctx, c.pair.Target)
 	if err == nil || ctx.Err() != nil {
@@ -225,7 +224,8 @@ func (c *configureTarget) restartWith(ctx context.Context, path string) error {
 	return errors.Join(err, replication.Restart(ctx, c.pair.Target))
 }
 
-// fence fences a target that has no finished seed yet; later its fence belongs to the cutover.
+// fence fences a target that has no finished seed. After that the fence belongs to the
+// cutover.
 func (c *configureTarget) fence(ctx context.Context) error {
 	db, dialect, err := c.pair.Target.Open(ctx)
 	if err != nil {
@@ -247,7 +247,7 @@ func (c *configureTarget) fence(ctx context.Context) error {
 	return c.fencePersistence().Write(ctx, keep)
 }
 
-// setDynamic sets what can be set while the server runs.
+// setDynamic sets the variables that can be set while the server runs.
 func (c *configureTarget) setDynamic(ctx context.Context, wrong map[string]string) error {
 	db, err := c.pair.Target.DB(ctx)
 	if err != nil {
@@ -266,7 +266,7 @@ func (c *configureTarget) setDynamic(ctx context.Context, wrong map[string]strin
 	return nil
 }
 
-// Verify asks the server for every variable.
+// Verify reads every variable again.
 func (c *configureTarget) Verify(ctx context.Context) error {
 	wrong, have, err := c.wrong(ctx)
 	if err != nil {
@@ -283,8 +283,7 @@ func (c *configureTarget) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Undo puts the drop-in file back as it was and restarts the server, and gives
-// the fence its old values.
+// Undo restores the drop-in file, restarts the server, and restores the fence.
 func (c *configureTarget) Undo(ctx context.Context, raw json.RawMessage) error {
 	var before targetBefore
 	if err := json.Unmarshal(raw, &before); err != nil {
@@ -310,7 +309,7 @@ func (c *configureTarget) Undo(ctx context.Context, raw json.RawMessage) error {
 	if db, err = c.pair.Target.DB(ctx); err != nil { // a restart has replaced the pool
 		return err
 	}
-	for _, name := range dialect.FenceVariables() { // the deciding one first: read_only alone cannot go below it
+	for _, name := range dialect.FenceVariables() { // the deciding one first: while it is on, read_only cannot be off
 		if err := query.SetGlobal(ctx, db, name, before.Fence[name]); err != nil {
 			return c.pair.Target.Wrap("restore the fence", err)
 		}

@@ -93,12 +93,12 @@ func (p *op) passiveSettings() setting.Persistence {
 // second later. With --log-copy-interval=10 (milliseconds) the longest commit of
 // BenchmarkSeedStall went from 1350 to 140 ms.
 func backupScript(s *replication.Server) string {
-	options := "[mariadb-backup]\nuser=" + setting.ClientOption(s.User()) + "\npassword=" + setting.ClientOption(s.Password().Open()) + "\n"
+	options := "[mariadb-backup]\nuser=" + setting.QuoteOption(s.User()) + "\npassword=" + setting.QuoteOption(s.Password().Open()) + "\n"
 	if network, address := s.Address(); network == "unix" {
-		options += "socket=" + setting.ClientOption(address) + "\n"
+		options += "socket=" + setting.QuoteOption(address) + "\n"
 	} else {
 		host, port, _ := strings.Cut(address, ":")
-		options += "host=" + setting.ClientOption(host) + "\nport=" + port + "\n"
+		options += "host=" + setting.QuoteOption(host) + "\nport=" + port + "\n"
 	}
 	return `set -eu
 umask 077
