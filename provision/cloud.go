@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// Cloud is the vendor's API, as far as this package needs it. Lists are
-// complete (all pages). Errors that are worth another try are report.Transient;
-// deleting what is not there is no error.
+// Cloud is the part of the vendor's API that this package needs. Lists are complete
+// (all pages). An error that another try may cure is a report.TransientError.
+// Deleting what does not exist is no error.
 type Cloud interface {
 	Droplets
 	Catalog
@@ -17,15 +17,15 @@ type Cloud interface {
 	Tags
 }
 
-// Droplets makes virtual machines.
+// Droplets makes virtual hosts.
 type Droplets interface {
 	// DropletsTagged lists the droplets with a tag.
 	DropletsTagged(ctx context.Context, tag string) ([]Droplet, error)
 	// DropletsNamed lists the account's droplets with exactly this name.
 	DropletsNamed(ctx context.Context, name string) ([]Droplet, error)
-	// CreateDroplets asks for one droplet a name in one call (1 to
-	// MaxDropletNames). It has no idempotency: after an error only the lists
-	// know whether it was done.
+	// CreateDroplets asks for one droplet per name, in one call. It takes 1 to 10
+	// names. It is not idempotent: after an error only the lists say whether the
+	// droplets were made.
 	CreateDroplets(ctx context.Context, r DropletRequest) error
 	DeleteDroplet(ctx context.Context, id int) error
 }
@@ -33,7 +33,7 @@ type Droplets interface {
 // Catalog is what the account may order.
 type Catalog interface {
 	Sizes(ctx context.Context) ([]Size, error)
-	// DropletLimit is how many droplets the account may have, and has.
+	// DropletLimit returns how many droplets the account may have, and how many it has.
 	DropletLimit(ctx context.Context) (limit, used int, err error)
 }
 
@@ -53,7 +53,7 @@ type Firewalls interface {
 	DeleteFirewall(ctx context.Context, id string) error
 }
 
-// Keys holds the account's SSH keys. Their fingerprints are unique.
+// Keys changes the account's SSH keys. Their fingerprints are unique.
 type Keys interface {
 	// SSHKeyByFingerprint returns the key, or false when the account has none.
 	SSHKeyByFingerprint(ctx context.Context, fingerprint string) (SSHKey, bool, error)
@@ -61,7 +61,7 @@ type Keys interface {
 	DeleteSSHKey(ctx context.Context, id int) error
 }
 
-// Tags must exist before a firewall names them.
+// Tags makes tags. A tag must exist before a firewall names it.
 type Tags interface {
 	ListTags(ctx context.Context) ([]string, error)
 	CreateTag(ctx context.Context, name string) error
@@ -70,16 +70,16 @@ type Tags interface {
 
 // Limits of the vendor's API.
 const (
-	// MaxDropletNames is how many droplets one call can create.
-	MaxDropletNames = 10
-	// MaxUserData is the size of user-data in bytes.
-	MaxUserData = 64 << 10
+	// maxDropletNames is how many droplets one call can create.
+	maxDropletNames = 10
+	// maxUserData is the largest user-data, in bytes.
+	maxUserData = 64 << 10
 )
 
-// StatusActive is the status of a droplet that runs.
-const StatusActive = "active"
+// statusActive is the status of a running droplet.
+const statusActive = "active"
 
-// Droplet is a virtual machine. Its addresses are invalid until it has them.
+// Droplet is a virtual machine. An address is invalid until the vendor assigns it.
 type Droplet struct {
 	ID              int
 	Name            string
@@ -100,7 +100,7 @@ type DropletRequest struct {
 	UserData            string // holds a private key: never logged
 }
 
-// Size is a kind of droplet.
+// Size is a size of droplets that the vendor sells.
 type Size struct {
 	Slug         string
 	CPUs         int
@@ -114,7 +114,7 @@ type Size struct {
 // VPC is a private network.
 type VPC struct {
 	ID, Name, Region, Description string
-	Range                         netip.Prefix // invalid: chosen by the vendor
+	Range                         netip.Prefix // invalid: the vendor chooses
 }
 
 // SSHKey is a public key of the account.
@@ -123,7 +123,8 @@ type SSHKey struct {
 	Name, Fingerprint string
 }
 
-// Firewall allows what its rules name, to and from the droplets with its tags.
+// Firewall allows the traffic that its rules name, to and from the droplets with its
+// tags. Everything else is refused.
 type Firewall struct {
 	ID       string   `json:"id,omitempty"`
 	Name     string   `json:"name"`
@@ -136,10 +137,10 @@ type Firewall struct {
 // Rule allows a protocol's ports from (inbound) or to (outbound) peers.
 type Rule struct {
 	Protocol  string   `json:"protocol"` // tcp, udp, icmp
-	Ports     string   `json:"ports"`    // "80", "8000-9000", or AllPorts
+	Ports     string   `json:"ports"`    // "80", "8000-9000", or "0" for all
 	Addresses []string `json:"addresses,omitempty"`
 	Tags      []string `json:"tags,omitempty"`
 }
 
-// AllPorts is every port of a protocol, as the vendor writes it.
-const AllPorts = "0"
+// allPorts is how the vendor writes every port of a protocol.
+const allPorts = "0"

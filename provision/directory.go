@@ -20,38 +20,38 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// ErrNotProvisioned says that a host of the new site is not made yet.
+// ErrNotProvisioned says that a host of the new site does not exist yet.
 var ErrNotProvisioned = errors.New("the droplet is not made yet")
 
-// Machine is a host of the new site.
-type Machine struct {
+// Host is a host of the new site.
+type Host struct {
 	Name    string     `json:"name"`
 	Droplet int        `json:"droplet"` // id at the vendor
 	Public  netip.Addr `json:"public"`
 	Private netip.Addr `json:"private"`
-	// HostKey is the key that its sshd must show, in authorized_keys form without
-	// comment; NextKey is acceptable too while the key is being replaced.
+	// HostKey is the key that the host's sshd must show, in authorized_keys form
+	// without comment. NextKey is accepted too while the key is being replaced.
 	HostKey string `json:"host_key,omitempty"`
 	NextKey string `json:"next_key,omitempty"`
-	// Bootstrap marks HostKey as the one from user-data, not yet replaced.
+	// Bootstrap says that HostKey is the key from user-data, not yet replaced.
 	Bootstrap bool `json:"bootstrap,omitempty"`
 }
 
-// Directory is what the migration knows about the new hosts: hosts.json in the
-// state folder, and a known_hosts file that follows from it. Both are replaced
-// atomically and readable by the operator only. It is safe for concurrent use.
+// Directory keeps the addresses and host keys of the new hosts in hosts.json in the
+// state folder, and writes a known_hosts file from them. Each file is replaced
+// atomically, and only the operator can read it. A Directory is safe for concurrent use.
 type Directory struct {
 	folder string
 	port   int
 
-	mu       sync.Mutex
-	machines map[string]Machine
+	mu    sync.Mutex
+	hosts map[string]Host
 }
 
-// OpenDirectory reads the directory in the state folder; port is where the new
-// hosts' sshd listens (0 is 22). A folder without hosts.json is an empty one.
+// OpenDirectory reads the directory in the state folder. port is the port of sshd on
+// the new hosts; 0 is 22. Without hosts.json the directory is empty.
 func OpenDirectory(folder string, port int) (*Directory, error) {
-	d := &Directory{folder: folder, port: max(port, 0), machines: map[string]Machine{}}
+	d := &Directory{folder: folder, port: max(port, 0), hosts: map[string]Host{}}
 	if d.port == 0 {
 		d.port = 22
 	}
@@ -62,7 +62,7 @@ func OpenDirectory(folder string, port int) (*Directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read new hosts: %w", err)
 	}
-	if err := json.Unmarshal(data, &d.machines); err != nil {
+	if err := json.Unmarshal(data, &d.hosts); err != nil {
 		return nil, report.WithHint(fmt.Errorf("read new hosts: %s: %w", d.path(), err),
 			"move the file away: migrate apply writes it again from the vendor's API and the known_hosts file")
 	}
@@ -71,61 +71,61 @@ func OpenDirectory(folder string, port int) (*Directory, error) {
 
 func (d *Directory) path() string { return filepath.Join(d.folder, "hosts.json") }
 
-// KnownHosts is the path of the known_hosts file of the new hosts.
+// KnownHosts returns the path of the known_hosts file of the new hosts.
 func (d *Directory) KnownHosts() string { return filepath.Join(d.folder, "known_hosts") }
 
 // Lookup returns a host of the new site, or ErrNotProvisioned.
-func (d *Directory) Lookup(name string) (Machine, error) {
+func (d *Directory) Lookup(name string) (Host, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m, ok := d.machines[name]
+	h, ok := d.hosts[name]
 	if !ok {
-		return Machine{}, report.WithHint(fmt.Errorf("new host %s: %w", name, ErrNotProvisioned), "run migrate apply first")
+		return Host{}, report.WithHint(fmt.Errorf("new host %s: %w", name, ErrNotProvisioned), "run migrate apply first")
 	}
-	return m, nil
+	return h, nil
 }
 
-// Address returns a function that remote.SSHConfig takes: the public address of
-// the host, as soon as it has one.
+// Address returns a function for remote.SSHConfig that returns the host's public
+// address, or ErrNotProvisioned while the host does not exist.
 func (d *Directory) Address(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
-		m, err := d.Lookup(name)
+		h, err := d.Lookup(name)
 		if err != nil {
 			return "", err
 		}
-		return m.Public.String(), nil
+		return h.Public.String(), nil
 	}
 }
 
-// Machines returns all hosts of the new site, by name.
-func (d *Directory) Machines() []Machine {
+// Hosts returns all hosts of the new site, sorted by name.
+func (d *Directory) Hosts() []Host {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]Machine, 0, len(d.machines))
-	for _, m := range d.machines {
-		all = append(all, m)
+	all := make([]Host, 0, len(d.hosts))
+	for _, h := range d.hosts {
+		all = append(all, h)
 	}
-	slices.SortFunc(all, func(a, b Machine) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b Host) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Record writes hosts down, each in place of an earlier one of its name.
-func (d *Directory) Record(hosts ...Machine) error {
-	return d.update(func(all map[string]Machine) {
+// Record adds the hosts to the directory. A host replaces the one of the same name.
+func (d *Directory) Record(hosts ...Host) error {
+	return d.update(func(all map[string]Host) {
 		for _, h := range hosts {
 			all[h.Name] = h
 		}
 	})
 }
 
-// update changes the machines and writes both files. hosts.json goes first: a
-// crash between the two is repaired by the next update, and until then the
-// known_hosts file only knows keys that were acceptable a moment ago.
-func (d *Directory) update(change func(map[string]Machine)) error {
+// update changes the hosts and writes both files. It writes hosts.json first: the next
+// update repairs a crash between the two, and until then the known_hosts file has only
+// keys that were accepted before the update.
+func (d *Directory) update(change func(map[string]Host)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	change(d.machines)
-	if err := plan.WriteJSON(d.path(), d.machines); err != nil {
+	change(d.hosts)
+	if err := plan.WriteJSON(d.path(), d.hosts); err != nil {
 		return fmt.Errorf("record new hosts: %w", err)
 	}
 	if err := plan.WriteFile(d.KnownHosts(), []byte(d.knownHosts())); err != nil {
@@ -134,21 +134,21 @@ func (d *Directory) update(change func(map[string]Machine)) error {
 	return nil
 }
 
-// knownHosts renders every acceptable key of every address. The caller holds mu.
+// knownHosts renders every accepted key of every address. The caller holds mu.
 func (d *Directory) knownHosts() string {
 	var lines []string
-	for name, m := range d.machines {
-		for _, key := range []string{m.HostKey, m.NextKey} {
+	for name, h := range d.hosts {
+		for _, key := range []string{h.HostKey, h.NextKey} {
 			if key == "" {
 				continue
 			}
-			mark := name
-			if m.Bootstrap && key == m.HostKey {
-				mark += bootstrapMark
+			comment := name
+			if h.Bootstrap && key == h.HostKey {
+				comment += bootstrapMark
 			}
-			for _, a := range []netip.Addr{m.Public, m.Private} {
+			for _, a := range []netip.Addr{h.Public, h.Private} {
 				if a.IsValid() {
-					lines = append(lines, d.normal(a)+" "+key+" "+mark)
+					lines = append(lines, d.knownHostsAddress(a)+" "+key+" "+comment)
 				}
 			}
 		}
@@ -160,14 +160,15 @@ func (d *Directory) knownHosts() string {
 // bootstrapMark ends the comment of a bootstrap key in known_hosts.
 const bootstrapMark = ":bootstrap"
 
-func (d *Directory) normal(a netip.Addr) string {
+// knownHostsAddress is the address and port as a line of known_hosts begins.
+func (d *Directory) knownHostsAddress(a netip.Addr) string {
 	return knownhosts.Normalize(netip.AddrPortFrom(a, uint16(d.port)).String()) //nolint:gosec // a port
 }
 
-// remembered finds the key of an address in the known_hosts file, for a
-// directory whose hosts.json was lost. It returns "" when there is none, or
+// knownKey returns the key of an address in the known_hosts file, for a directory
+// whose hosts.json was lost. It returns "" if the file has no key of the address, or
 // more than one.
-func (d *Directory) remembered(a netip.Addr) (key string, bootstrap bool) {
+func (d *Directory) knownKey(a netip.Addr) (key string, bootstrap bool) {
 	data, err := os.ReadFile(d.KnownHosts())
 	if err != nil {
 		return "", false
@@ -181,18 +182,18 @@ func (d *Directory) remembered(a netip.Addr) (key string, bootstrap bool) {
 			return "", false
 		}
 		data = rest
-		if !slices.Contains(hosts, d.normal(a)) {
+		if !slices.Contains(hosts, d.knownHostsAddress(a)) {
 			continue
 		}
 		if key != "" {
 			return "", false
 		}
-		key, bootstrap = marshalKey(public), strings.HasSuffix(comment, bootstrapMark)
+		key, bootstrap = authorizedKey(public), strings.HasSuffix(comment, bootstrapMark)
 	}
 	return key, bootstrap
 }
 
-// marshalKey is a public key in authorized_keys form without newline.
-func marshalKey(key ssh.PublicKey) string {
+// authorizedKey renders a public key in authorized_keys form, without newline.
+func authorizedKey(key ssh.PublicKey) string {
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 }

@@ -24,7 +24,7 @@ func TestDirectory(t *testing.T) {
 	require.ErrorIs(t, err, provision.ErrNotProvisioned)
 	_, public := provisiontest.NewKey(t)
 	_, next := provisiontest.NewKey(t)
-	m := provision.Machine{
+	m := provision.Host{
 		Name: "app1", Droplet: 7, Public: netip.MustParseAddr("203.0.113.7"), Private: netip.MustParseAddr("10.0.0.7"),
 		HostKey: public, NextKey: next, Bootstrap: true,
 	}

@@ -1,6 +1,7 @@
 // Package provision makes the new hosts: droplets sized after the source hosts, a
-// network and firewalls of the migration's own, the same packages. It needs the
-// vendor behind Cloud and hosts that are reached by SSH. Each step leaves alone
-// what it did not make. Stages puts the steps into a plan; the room parity makes
-// the hosts serve what the old ones do.
+// private network and firewalls of their own, and the same packages. It needs the
+// vendor's API behind Cloud, and reaches the hosts over SSH. A step never changes or
+// deletes what another migration or a person made, and connects only to a host whose
+// key it knows. Stages returns the steps for a plan; package parity makes the hosts
+// serve what the old ones do.
 package provision

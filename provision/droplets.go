@@ -16,36 +16,35 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// dropletsOp makes all droplets of the site, and waits until each answers over
-// SSH with a host key that only it has.
+// dropletsOp makes all droplets of the site, and waits until each answers over SSH
+// with a host key of its own.
 //
-// The vendor has no idempotency token and names are not unique. So every
-// droplet is made with the migration's tag inside the migration's own VPC, and
-// before anything is made both are asked: a dropped answer, a 502 or a kill -9
-// never doubles a droplet.
+// The vendor has no idempotency token, and names are not unique. Each droplet is
+// therefore made with the migration's tag and in the migration's own VPC, and both are
+// searched before a droplet is made: a lost answer, a 502 or a kill -9 never makes a
+// second droplet for a host.
 type dropletsOp struct {
 	cloud     Cloud
 	site      Site
-	choices   map[string]Choice
+	choices   map[string]sizeChoice
 	directory *Directory
 	hosts     Hosts
 	interval  time.Duration
-	// createBudget and bootBudget bound the waits for the vendor and for SSH.
+	// createBudget limits the wait for the vendor, bootBudget the wait for SSH.
 	createBudget, bootBudget time.Duration
 }
 
-// NewDroplets returns the step that makes the site's droplets, of the sizes that
-// were chosen.
-func NewDroplets(site Site, choices map[string]Choice, d Deps) plan.Step {
+// newDroplets returns the step that makes the site's droplets in the chosen sizes.
+func newDroplets(site Site, choices map[string]sizeChoice, d Deps) plan.Step {
 	op := &dropletsOp{
 		cloud: d.Cloud, site: site, choices: choices, directory: d.Directory, hosts: d.Hosts,
-		interval: d.Every(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
+		interval: d.PollInterval(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
 	}
 	step := plan.Step{Name: "droplets", Summary: op.summary(), Takes: 90 * time.Second, Op: op}
 	for _, h := range site.Hosts {
-		if less := choices[h.Name].Smaller; less != "" {
+		if shortfall := choices[h.Name].Shortfall; shortfall != "" {
 			step.Hazards = append(step.Hazards, plan.Hazard{
-				ID: "H29", Text: fmt.Sprintf("%s: size %s has %s", h.Name, choices[h.Name].Size.Slug, less),
+				ID: "H29", Text: fmt.Sprintf("%s: size %s has %s", h.Name, choices[h.Name].Size.Slug, shortfall),
 			})
 		}
 	}
@@ -61,7 +60,7 @@ func (op *dropletsOp) summary() string {
 	return fmt.Sprintf("make %d droplets in %s from %s: %s", len(parts), op.site.Region, op.site.Image, strings.Join(parts, ", "))
 }
 
-// dropletsBefore is the ids that the site's names had.
+// dropletsBefore holds the ids of the droplets that existed, by host name.
 type dropletsBefore struct {
 	Droplets map[string]int `json:"droplets"`
 }
@@ -78,9 +77,9 @@ func (op *dropletsOp) Check(ctx context.Context) (plan.State, error) {
 	ready := 0
 	for name, d := range found {
 		before.Droplets[name] = d.ID
-		m, err := op.directory.Lookup(name)
-		if err == nil && d.Status == StatusActive && m.Droplet == d.ID && m.HostKey != "" && !m.Bootstrap &&
-			m.Public == d.Public && m.Private == d.Private {
+		h, err := op.directory.Lookup(name)
+		if err == nil && d.Status == statusActive && h.Droplet == d.ID && h.HostKey != "" && !h.Bootstrap &&
+			h.Public == d.Public && h.Private == d.Private {
 			ready++
 		}
 	}
@@ -93,10 +92,9 @@ func (op *dropletsOp) Check(ctx context.Context) (plan.State, error) {
 	return s, err
 }
 
-// find returns the migration's droplets by host name: those with its tag, and
-// those of that name in its VPC, in case a tag came late or was taken off.
+// find returns the migration's droplets by host name.
 func (op *dropletsOp) find(ctx context.Context) (map[string]Droplet, error) {
-	byID, err := op.all(ctx)
+	byID, err := op.byID(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +118,10 @@ func (op *dropletsOp) find(ctx context.Context) (map[string]Droplet, error) {
 	return found, nil
 }
 
-// all returns the migration's droplets by id.
-func (op *dropletsOp) all(ctx context.Context) (map[int]Droplet, error) {
-	tagged, err := op.cloud.DropletsTagged(ctx, op.site.Tag())
+// byID returns the migration's droplets by id: those with its tag, and those in its
+// VPC with the name of a host, because a tag may come late or be taken off.
+func (op *dropletsOp) byID(ctx context.Context) (map[int]Droplet, error) {
+	tagged, err := op.cloud.DropletsTagged(ctx, op.site.tag())
 	if err != nil {
 		return nil, fmt.Errorf("list droplets: %w", err)
 	}
@@ -132,7 +131,7 @@ func (op *dropletsOp) all(ctx context.Context) (map[int]Droplet, error) {
 	}
 	vpc, ok, err := findVPC(ctx, op.cloud, op.site.resourceName())
 	if err != nil || !ok {
-		return byID, err // without our VPC none of ours can be in it
+		return byID, err // droplets without the tag can only be in the VPC
 	}
 	for _, h := range op.site.Hosts {
 		if slices.ContainsFunc(tagged, func(d Droplet) bool { return d.Name == h.Name }) {
@@ -151,6 +150,7 @@ func (op *dropletsOp) all(ctx context.Context) (map[int]Droplet, error) {
 	return byID, nil
 }
 
+// checkLimit returns an error if the account may not have the missing droplets too.
 func (op *dropletsOp) checkLimit(ctx context.Context, missing int) error {
 	if missing <= 0 {
 		return nil
@@ -161,35 +161,35 @@ func (op *dropletsOp) checkLimit(ctx context.Context, missing int) error {
 	}
 	if used+missing > limit {
 		return report.WithHint(fmt.Errorf("the account may have %d droplets and has %d: %d more do not fit", limit, used, missing),
-			"ask the vendor for a higher limit in the control panel (Settings, Droplet limit), or delete droplets that nobody needs")
+			"ask the vendor for a higher limit in the control panel (Settings, Droplet limit), or delete droplets that are not needed")
 	}
 	return nil
 }
 
-// Verify asks the vendor and every host.
+// Verify asks the vendor for each droplet and connects to each host.
 func (op *dropletsOp) Verify(ctx context.Context) error {
 	found, err := op.find(ctx)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(trustAtOnce)
+	g.SetLimit(sshConcurrency)
 	for _, h := range op.site.Hosts {
 		d, ok := found[h.Name]
-		m, err := op.directory.Lookup(h.Name)
+		recorded, err := op.directory.Lookup(h.Name)
 		switch {
 		case !ok:
 			err = errors.New("there is no such droplet")
-		case d.Status != StatusActive:
+		case d.Status != statusActive:
 			err = fmt.Errorf("its status is %s", d.Status)
-		case err == nil && m.Droplet != d.ID:
-			err = fmt.Errorf("it is number %d, hosts.json says %d", d.ID, m.Droplet)
-		case err == nil && m.Bootstrap:
+		case err == nil && recorded.Droplet != d.ID:
+			err = fmt.Errorf("it is number %d, hosts.json says %d", d.ID, recorded.Droplet)
+		case err == nil && recorded.Bootstrap:
 			err = errors.New("it still has the host key from user-data")
 		}
 		g.Go(func() error {
 			if err == nil {
-				err = op.answers(ctx, op.hosts.Target(h.Name))
+				err = op.waitForSSH(ctx, op.hosts.Target(h.Name))
 			}
 			if err != nil {
 				return fmt.Errorf("droplet %s: %w", h.Name, err)
@@ -200,15 +200,15 @@ func (op *dropletsOp) Verify(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Undo deletes the migration's droplets that were not there before.
+// Undo deletes the migration's droplets that did not exist before the step.
 func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	was, err := ReadBefore[dropletsBefore](before)
 	if err != nil {
 		return err
 	}
 	keep := slices.Collect(maps.Values(was.Droplets))
-	gone := func(ctx context.Context) (bool, error) {
-		all, err := op.all(ctx)
+	deleteRest := func(ctx context.Context) (bool, error) {
+		all, err := op.byID(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -226,7 +226,7 @@ func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, op.createBudget)
 	defer cancel()
-	if err := Poll(wait, op.interval, gone); err != nil {
+	if err := Poll(wait, op.interval, deleteRest); err != nil {
 		return err
 	}
 	if err := op.forget(keep); err != nil {
@@ -238,15 +238,15 @@ func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	return dropBootstrap(op.directory.folder)
 }
 
-// forget takes the deleted droplets out of the directory.
+// forget removes the deleted droplets from the directory.
 func (op *dropletsOp) forget(keep []int) error {
-	if len(op.directory.Machines()) == 0 {
+	if len(op.directory.Hosts()) == 0 {
 		return nil
 	}
-	return op.directory.update(func(all map[string]Machine) {
-		maps.DeleteFunc(all, func(name string, m Machine) bool {
+	return op.directory.update(func(all map[string]Host) {
+		maps.DeleteFunc(all, func(name string, h Host) bool {
 			_, ours := op.site.host(name)
-			return ours && !slices.Contains(keep, m.Droplet)
+			return ours && !slices.Contains(keep, h.Droplet)
 		})
 	})
 }

@@ -33,7 +33,7 @@ func TestDropletsStep(t *testing.T) {
 	require.NotContains(t, string(known), "bootstrap")
 	require.NoFileExists(t, provision.BootstrapPath(folderOf(d)), "the first host key is forgotten")
 	keys := map[string]bool{}
-	for _, m := range d.Directory.Machines() {
+	for _, m := range d.Directory.Hosts() {
 		keys[m.HostKey] = true
 	}
 	require.Len(t, keys, 2, "each droplet has a host key of its own")
@@ -68,7 +68,7 @@ func folderOf(d provision.Deps) string {
 	return strings.TrimSuffix(d.Directory.KnownHosts(), "/known_hosts")
 }
 
-// Whatever happens to the answer of a create, each host gets one droplet.
+// Each host gets one droplet, whatever happens to the answer of a create.
 func TestCreateNeverDoubles(t *testing.T) {
 	for _, kind := range []dosim.Kind{dosim.DropAfter, dosim.DropBefore, dosim.TooManyRequests, dosim.ServerError, dosim.BadGateway} {
 		t.Run(kind.String(), func(t *testing.T) {

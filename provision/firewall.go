@@ -13,26 +13,26 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// firewallSettle is how long the vendor may take to put rules in force.
-const firewallSettle = 2 * time.Minute
+// firewallTimeout limits the wait until the vendor has put rules in force.
+const firewallTimeout = 2 * time.Minute
 
 // anywhere is every address.
 var anywhere = []string{"0.0.0.0/0", "::/0"}
 
-// firewallOp makes one firewall. It goes by tag, so it protects a droplet from
-// its first packet on.
+// firewallOp makes one firewall. The firewall applies to tags, so it protects a new
+// droplet before its first packet.
 type firewallOp struct {
 	cloud    Firewalls
 	want     Firewall
 	interval time.Duration
 }
 
-// NewFirewalls returns a step for the firewall that all hosts have in common
-// and one for each role with public ports. The tags must exist before.
-func NewFirewalls(cloud Firewalls, site Site, interval time.Duration) []plan.Step {
+// newFirewalls returns a step for the firewall of all hosts, and one for each role
+// with public ports. The tags must exist before the steps are applied.
+func newFirewalls(cloud Firewalls, site Site, interval time.Duration) []plan.Step {
 	var steps []plan.Step
 	for _, f := range site.firewalls() {
-		f = f.normal()
+		f = f.normalized()
 		steps = append(steps, plan.Step{
 			Name:    strings.TrimPrefix(f.Name, site.resourceName()+"-"),
 			Summary: fmt.Sprintf("firewall %s for droplets tagged %s: %s", f.Name, strings.Join(f.Tags, ", "), f.summary()),
@@ -42,10 +42,10 @@ func NewFirewalls(cloud Firewalls, site Site, interval time.Duration) []plan.Ste
 	return steps
 }
 
-// firewalls are the rules of the site. Between the hosts of both sites
-// everything is open: old hosts are named by address, new ones by tag.
+// firewalls returns the firewalls of the site. The hosts of both sites may reach each
+// other on all ports: the rules name old hosts by address, new ones by tag.
 func (s Site) firewalls() []Firewall {
-	operators := prefixes(s.Operators)
+	operators := prefixTexts(s.Operators)
 	if len(operators) == 0 {
 		operators = anywhere
 	}
@@ -55,15 +55,15 @@ func (s Site) firewalls() []Firewall {
 			old = append(old, h.OldAddress.String())
 		}
 	}
-	base := Firewall{Name: s.resourceName() + "-base", Tags: []string{s.Tag()}}
+	base := Firewall{Name: s.resourceName() + "-base", Tags: []string{s.tag()}}
 	base.Inbound = append(base.Inbound, Rule{Protocol: "tcp", Ports: strconv.Itoa(s.sshPort()), Addresses: operators})
 	for _, protocol := range []string{"tcp", "udp", "icmp"} {
-		base.Inbound = append(base.Inbound, Rule{Protocol: protocol, Ports: AllPorts, Addresses: old, Tags: []string{s.Tag()}})
-		base.Outbound = append(base.Outbound, Rule{Protocol: protocol, Ports: AllPorts, Addresses: anywhere})
+		base.Inbound = append(base.Inbound, Rule{Protocol: protocol, Ports: allPorts, Addresses: old, Tags: []string{s.tag()}})
+		base.Outbound = append(base.Outbound, Rule{Protocol: protocol, Ports: allPorts, Addresses: anywhere})
 	}
 	all := []Firewall{base}
 	for _, tag := range s.tags()[1:] {
-		role := strings.TrimPrefix(tag, s.Tag()+":")
+		role := strings.TrimPrefix(tag, s.tag()+":")
 		if len(s.PublicPorts[role]) == 0 {
 			continue
 		}
@@ -76,7 +76,7 @@ func (s Site) firewalls() []Firewall {
 	return all
 }
 
-func prefixes(list []netip.Prefix) []string {
+func prefixTexts(list []netip.Prefix) []string {
 	out := make([]string, len(list))
 	for i, p := range list {
 		out[i] = p.String()
@@ -84,12 +84,12 @@ func prefixes(list []netip.Prefix) []string {
 	return out
 }
 
-// summary lists what a firewall lets in.
+// summary lists the inbound rules.
 func (f Firewall) summary() string {
 	parts := make([]string, len(f.Inbound))
 	for i, r := range f.Inbound {
 		ports := r.Ports
-		if ports == AllPorts {
+		if ports == allPorts {
 			ports = "all"
 		}
 		if r.Protocol == "icmp" {
@@ -101,14 +101,14 @@ func (f Firewall) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// normal sorts what has no order and writes addresses in one way, so that two
-// firewalls can be compared.
-func (f Firewall) normal() Firewall {
+// normalized sorts all lists and writes addresses in one form, so that two firewalls
+// can be compared.
+func (f Firewall) normalized() Firewall {
 	rules := func(in []Rule) []Rule {
 		out := slices.Clone(in)
 		for i := range out {
 			if out[i].Ports == "all" || out[i].Ports == "" {
-				out[i].Ports = AllPorts
+				out[i].Ports = allPorts
 			}
 			out[i].Addresses = sorted(out[i].Addresses, normalAddress)
 			out[i].Tags = sorted(out[i].Tags, nil)
@@ -140,7 +140,7 @@ func normalAddress(s string) string {
 }
 
 func (f Firewall) equal(g Firewall) bool {
-	f, g = f.normal(), g.normal()
+	f, g = f.normalized(), g.normalized()
 	same := func(a, b Rule) bool {
 		return a.Protocol == b.Protocol && a.Ports == b.Ports && slices.Equal(a.Addresses, b.Addresses) && slices.Equal(a.Tags, b.Tags)
 	}
@@ -160,7 +160,7 @@ func (op *firewallOp) find(ctx context.Context) (Firewall, bool, error) {
 	return all[i], true, nil
 }
 
-// firewallBefore is the firewall that stood there, or none.
+// firewallBefore holds the firewall of the same name that existed, if any.
 type firewallBefore struct {
 	Firewall *Firewall `json:"firewall"`
 }
@@ -174,10 +174,10 @@ func (op *firewallOp) Check(ctx context.Context) (plan.State, error) {
 	var before firewallBefore
 	if ok {
 		s.Done = found.equal(op.want)
-		s.Now = found.normal().summary()
-		n := found.normal()
-		n.ID = "" // a firewall that is made again has another
-		before.Firewall = &n
+		s.Now = found.normalized().summary()
+		earlier := found.normalized()
+		earlier.ID = "" // the vendor gives a new one when the firewall is made again
+		before.Firewall = &earlier
 	}
 	s.Before, err = json.Marshal(before)
 	return s, err
@@ -185,7 +185,7 @@ func (op *firewallOp) Check(ctx context.Context) (plan.State, error) {
 
 func (op *firewallOp) Apply(ctx context.Context) error { return op.put(ctx, op.want) }
 
-// put makes the firewall, or changes the one of its name.
+// put makes the firewall, or changes the existing one of that name.
 func (op *firewallOp) put(ctx context.Context, want Firewall) error {
 	found, ok, err := op.find(ctx)
 	switch {
@@ -204,7 +204,7 @@ func (op *firewallOp) put(ctx context.Context, want Firewall) error {
 }
 
 func (op *firewallOp) Verify(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, firewallSettle)
+	ctx, cancel := context.WithTimeout(ctx, firewallTimeout)
 	defer cancel()
 	err := Poll(ctx, op.interval, func(ctx context.Context) (bool, error) {
 		found, ok, err := op.find(ctx)
@@ -214,7 +214,7 @@ func (op *firewallOp) Verify(ctx context.Context) error {
 		case !ok:
 			return false, fmt.Errorf("it is not there")
 		case !found.equal(op.want):
-			return false, fmt.Errorf("its rules differ: %s", found.normal().summary())
+			return false, fmt.Errorf("its rules differ: %s", found.normalized().summary())
 		case found.Status == "failed":
 			return false, fmt.Errorf("the vendor could not put its rules in force")
 		}

@@ -14,19 +14,19 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// firstBootBudget bounds the installation of the packages.
+// firstBootBudget limits the wait for the installation of the packages.
 const firstBootBudget = 20 * time.Minute
 
-// firstBootOp is the gate that waits for cloud-init: packages installed, units
-// enabled, or the reason why not.
+// firstBootOp is the gate that waits until cloud-init has installed the packages and
+// enabled the units. Its error says why cloud-init could not.
 type firstBootOp struct {
 	plan.ReadOnly
 	host HostSpec
 	deps Deps
 }
 
-// NewFirstBoot returns the gate for a host's first boot.
-func NewFirstBoot(host HostSpec, d Deps) plan.Step {
+// newFirstBoot returns the gate of a host's first boot.
+func newFirstBoot(host HostSpec, d Deps) plan.Step {
 	return plan.Step{
 		Name:    host.Name,
 		Summary: fmt.Sprintf("first boot of %s is finished: %d packages installed, %d services enabled", host.Name, len(host.Facts.Packages), len(host.Facts.Services)),
@@ -36,48 +36,48 @@ func NewFirstBoot(host HostSpec, d Deps) plan.Step {
 	}
 }
 
-func firstBoots(site Site, d Deps) []plan.Step {
+func firstBootSteps(site Site, d Deps) []plan.Step {
 	steps := make([]plan.Step, len(site.Hosts))
 	for i, h := range site.Hosts {
-		steps[i] = NewFirstBoot(h, d)
+		steps[i] = newFirstBoot(h, d)
 	}
 	return steps
 }
 
-// statusScript prints cloud-init's status, the errors of its log if it failed,
-// and its exit status last. %s is --wait or nothing.
+// statusScript prints cloud-init's status, then the errors of its log if it failed,
+// then its exit status. %s is --wait or empty.
 const statusScript = `out=$(cloud-init status %s --long 2>&1 </dev/null) && rc=0 || rc=$?
 printf '%%s\n' "$out" | tail -n 20
 if [ "$rc" -ne 0 ]; then grep -hE '^E: |ERROR|Failed|Unable to locate|cannot enable' /var/log/cloud-init-output.log 2>/dev/null | tail -n 5; fi
 echo "exit $rc"
 `
 
-// status is what cloud-init says of itself.
-type status struct {
-	Word   string // done, running, error, not run, …
-	Detail string // the errors, in one line
-	Exit   string
+// bootStatus is the answer of `cloud-init status`.
+type bootStatus struct {
+	Status   string // done, running, error, not run, …
+	Detail   string // the errors, in one line
+	ExitCode string
 }
 
-func (op *firstBootOp) status(ctx context.Context, wait string) (status, error) {
+func (op *firstBootOp) status(ctx context.Context, wait string) (bootStatus, error) {
 	var out bytes.Buffer
 	if err := op.deps.Hosts.Target(op.host.Name).Run(ctx, fmt.Sprintf(statusScript, wait), nil, &out); err != nil {
-		return status{}, fmt.Errorf("ask cloud-init: %w", err)
+		return bootStatus{}, fmt.Errorf("ask cloud-init: %w", err)
 	}
 	return parseStatus(out.String()), nil
 }
 
-func parseStatus(out string) status {
-	var s status
+func parseStatus(out string) bootStatus {
+	var s bootStatus
 	var rest []string
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(strings.TrimLeft(line, "."))
 		key, value, _ := strings.Cut(line, ":")
 		switch {
 		case key == "status":
-			s.Word = strings.TrimSpace(value)
+			s.Status = strings.TrimSpace(value)
 		case strings.HasPrefix(line, "exit "):
-			s.Exit = strings.TrimPrefix(line, "exit ")
+			s.ExitCode = strings.TrimPrefix(line, "exit ")
 		case line != "" && key != "boot_status_code" && key != "extended_status" && key != "last_update" && key != "time":
 			rest = append(rest, line)
 		}
@@ -96,12 +96,12 @@ func (op *firstBootOp) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	state.Now = "cloud-init: " + s.Word
-	state.Done = s.Word == "done"
+	state.Now = "cloud-init: " + s.Status
+	state.Done = s.Status == "done"
 	return state, nil
 }
 
-// Apply waits.
+// Apply waits until cloud-init has finished.
 func (op *firstBootOp) Apply(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, firstBootBudget)
 	defer cancel()
@@ -109,29 +109,30 @@ func (op *firstBootOp) Apply(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("first boot of %s: %w", op.host.Name, err)
 	}
-	return op.judge(ctx, s)
+	return op.requireFinished(ctx, s)
 }
 
-// judge accepts "done"; exit status 2 is done with recoverable errors, which
-// are shown. https://cloudinit.readthedocs.io/en/latest/reference/cli.html#status
-func (op *firstBootOp) judge(ctx context.Context, s status) error {
-	if strings.HasPrefix(s.Word, "done") || strings.HasPrefix(s.Word, "degraded") {
-		if s.Exit == "2" {
+// requireFinished returns an error unless cloud-init is done. Exit status 2 means done
+// with recoverable errors, which become a note. https://cloudinit.readthedocs.io/en/latest/reference/cli.html#status
+func (op *firstBootOp) requireFinished(ctx context.Context, s bootStatus) error {
+	if strings.HasPrefix(s.Status, "done") || strings.HasPrefix(s.Status, "degraded") {
+		if s.ExitCode == "2" {
 			report.Note(ctx, "first boot of %s ended with recoverable errors: %s", op.host.Name, s.Detail)
 		}
 		return nil
 	}
-	return report.WithHint(fmt.Errorf("first boot of %s: cloud-init says %q: %s", op.host.Name, s.Word, s.Detail),
+	return report.WithHint(fmt.Errorf("first boot of %s: cloud-init says %q: %s", op.host.Name, s.Status, s.Detail),
 		"see /var/log/cloud-init-output.log on the droplet; migrate rollback --all, then apply, makes it again")
 }
 
-// Verify asks dpkg for every package: cloud-init may be content with less.
+// Verify also asks dpkg for every package, because cloud-init may report success
+// without all of them.
 func (op *firstBootOp) Verify(ctx context.Context) error {
 	s, err := op.status(ctx, "")
 	if err != nil {
 		return err
 	}
-	if err := op.judge(ctx, s); err != nil {
+	if err := op.requireFinished(ctx, s); err != nil {
 		return err
 	}
 	packages := op.host.Facts.Packages

@@ -16,40 +16,40 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-var errCrash = errors.New("killed here")
+var errCrash = errors.New("crashed here")
 
-// dying cuts everything off at the nth command on a target: before it runs, or
-// after it has run and before anybody learns of it.
-type dying struct {
+// crashingHosts cancels the step at the nth command on a target: before the command
+// runs, or after it ran and before the step learns its result.
+type crashingHosts struct {
 	provision.Hosts
-	left  *int
-	after bool
-	kill  context.CancelCauseFunc
+	left   *int // commands until the crash
+	after  bool
+	cancel context.CancelCauseFunc
 }
 
-func (d dying) Target(name string) remote.Host { return dyingHost{d.Hosts.Target(name), d} }
+func (d crashingHosts) Target(name string) remote.Host { return crashingHost{d.Hosts.Target(name), d} }
 
-type dyingHost struct {
+type crashingHost struct {
 	remote.Host
-	d dying
+	crash crashingHosts
 }
 
-func (h dyingHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	*h.d.left--
-	if *h.d.left > 0 {
+func (h crashingHost) Run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	*h.crash.left--
+	if *h.crash.left > 0 {
 		return h.Host.Run(ctx, script, stdin, stdout)
 	}
-	if *h.d.left == 0 && h.d.after {
+	if *h.crash.left == 0 && h.crash.after {
 		if err := h.Host.Run(ctx, script, stdin, stdout); err != nil {
 			return err
 		}
 	}
-	h.d.kill(errCrash)
+	h.crash.cancel(errCrash)
 	return errCrash
 }
 
-// However far the replacement of a host key got, the next run finishes it, with
-// nothing but what is on disk, and never trusts a key that it does not know.
+// Wherever the replacement of a host key crashes, the next run finishes it from what is
+// on disk, and never trusts a key that it does not know.
 func TestHostKeySurvivesACrash(t *testing.T) {
 	vendor := provisiontest.NewVendorWithSandboxes(t, dosim.Options{})
 	file, public := provisiontest.Identity(t)
@@ -62,17 +62,17 @@ func TestHostKeySurvivesACrash(t *testing.T) {
 				for _, s := range stagesOf(t, site, d)[provision.StageNetwork].Steps {
 					provisiontest.Apply(t, s)
 				}
-				ctx, kill := context.WithCancelCause(t.Context())
+				ctx, cancel := context.WithCancelCause(t.Context())
 				left := n
-				broken := d
-				broken.Hosts = dying{d.Hosts, &left, after, kill}
-				first := stagesOf(t, site, broken)[provision.StageDroplets].Steps[0]
+				crashing := d
+				crashing.Hosts = crashingHosts{d.Hosts, &left, after, cancel}
+				first := stagesOf(t, site, crashing)[provision.StageDroplets].Steps[0]
 				before, err := first.Op.Check(t.Context())
 				require.NoError(t, err)
 				require.Error(t, first.Op.Apply(ctx))
-				require.LessOrEqual(t, left, 0, "it died where it should")
+				require.LessOrEqual(t, left, 0, "it crashed where it should")
 
-				// What a new process has: the state folder.
+				// A new process has only the state folder.
 				d.Directory, err = provision.OpenDirectory(folderOf(d), provisiontest.SandboxPort)
 				require.NoError(t, err)
 				d.Hosts = provisiontest.NewHosts(t, file, d.Directory)

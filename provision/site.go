@@ -13,11 +13,11 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Site is the new site as it should be: plain values, from the configuration and
-// the inventory.
+// Site describes the wanted new site: plain values, from the configuration and the
+// inventory.
 type Site struct {
-	// ID is unique per migration: letters, digits and dashes. Everything made at
-	// the vendor carries it, in its tag or its name.
+	// ID is unique per migration: letters, digits and dashes. All that the migration
+	// makes at the vendor has it in its tag or name.
 	ID string
 	// Name is the operator's name of the site, for people.
 	Name   string
@@ -27,66 +27,69 @@ type Site struct {
 	// vendor choose.
 	VPCRange netip.Prefix
 	Hosts    []HostSpec
-	// PublicPorts are open to the world (tcp) on hosts of the role.
+	// PublicPorts are the TCP ports that are open to the world, by role.
 	PublicPorts map[string][]int
-	// Operators may connect over SSH; empty is everybody.
+	// Operators are the networks that may connect over SSH; empty is every address.
 	Operators []netip.Prefix
 	// SSHPublicKey is the operator's key, one authorized_keys line.
 	SSHPublicKey string
-	// SSHUser logs in on the new hosts; empty is root.
+	// SSHUser is the user that logs in on the new hosts; empty is root.
 	SSHUser string
-	// SSHPort is where sshd of the new hosts listens; 0 is 22.
+	// SSHPort is the port of sshd on the new hosts; 0 is 22.
 	SSHPort      int
 	Applications []Application
 }
 
-// HostSpec is a host of the old site, and what its clone must be.
+// HostSpec is a host of the old site, with what its clone must have.
 type HostSpec struct {
 	Name       string
 	Roles      []string
 	OldAddress netip.Addr
-	// OldNames are names of the source host that files may hold and that the new
-	// site must not use; they are rewritten to the clone's address.
+	// OldNames are names of the source host that the new site must not use. In copied
+	// files the clone's address replaces them.
 	OldNames []string
-	// Size is a droplet size slug that overrides the choice by Facts.
+	// Size is the slug of a droplet size; empty chooses one by Facts.
 	Size  string
 	Facts Facts
 }
 
-// Facts are what the inventory found on the source host.
+// Facts is what the inventory found on the source host.
 type Facts struct {
 	CPUs      int
 	MemoryMiB int
 	DiskGiB   int
-	// Packages are the manually installed ones, by name.
+	// Packages are the names of the manually installed packages.
 	Packages []string
 	// Services are the enabled systemd units.
 	Services []string
 }
 
-// Application is what runs on hosts besides packages.
+// Application is software that is not installed as a package: files, units, a health check.
 type Application struct {
 	Name  string
 	Hosts []string
-	// Files are absolute paths of files and folders to copy.
+	// Files are the absolute paths of files and folders to copy.
 	Files []string
-	// Services are systemd units, in the order of their start.
+	// Services are systemd units, in the order in which they start.
 	Services []string
-	// Health is a URL with {address}; 2xx means healthy. Empty: units only.
+	// Health is a URL with {address} for the host's address; an answer of 2xx means
+	// healthy. If it is empty, only the units are checked.
 	Health string
 }
 
 var (
 	idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-	// NamePattern is what the vendor takes for a droplet and we take for a host.
+	// NamePattern matches the names that the vendor accepts for droplets. Names of hosts
+	// must match it too.
 	NamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$`)
 	unitPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]*$`)
-	// debPattern is Debian policy 5.6.1, with an architecture where there is one.
+	// debPattern matches a package name by Debian policy 5.6.1, with or without an
+	// architecture.
 	debPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
 )
 
-// Validate reports every value that the vendor or a shell would refuse.
-func (s Site) Validate() error {
+// validate reports every value that the vendor or a shell would refuse.
+func (s Site) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !idPattern.MatchString(s.ID) {
@@ -174,18 +177,19 @@ func (a Application) validate(hosts map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// Tag is what everything of this migration carries at the vendor.
-func (s Site) Tag() string { return "migrate:" + s.ID }
+// tag marks all that this migration makes at the vendor.
+func (s Site) tag() string { return "migrate:" + s.ID }
 
 // roleTag marks the droplets of a role.
-func (s Site) roleTag(role string) string { return s.Tag() + ":" + role }
+func (s Site) roleTag(role string) string { return s.tag() + ":" + role }
 
-// resourceName names what the vendor identifies by name: VPC, key, firewalls.
+// resourceName is the name, or its beginning, of the resources that the vendor
+// identifies by name: VPC, key, firewalls.
 func (s Site) resourceName() string { return "migrate-" + s.ID }
 
-// tags are all tags of the site: its own, then the roles'.
+// tags lists the tags of the site: its own, then those of the roles, sorted.
 func (s Site) tags() []string {
-	tags := []string{s.Tag()}
+	tags := []string{s.tag()}
 	for _, h := range s.Hosts {
 		for _, r := range h.Roles {
 			if !slices.Contains(tags, s.roleTag(r)) {

@@ -9,62 +9,62 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Choice is the size of a host's clone and why it is that one.
-type Choice struct {
+// sizeChoice is the size of a host's clone, with the reason for it.
+type sizeChoice struct {
 	Size   Size
 	Reason string
-	// Smaller says in what the size is smaller than the source host (hazard H29);
-	// only an explicit size can be. Empty when it is not.
-	Smaller string
+	// Shortfall says what the size has less of than the source host (hazard H29). Only
+	// an explicit size can have less. It is empty if the size is large enough.
+	Shortfall string
 }
 
-// ChooseSize returns the cheapest size of the region that is not smaller than
-// the source host in CPUs, memory or disk, or the host's explicit size.
-func ChooseSize(sizes []Size, region string, h HostSpec) (Choice, error) {
+// chooseSize returns the host's explicit size, or else the cheapest size of the region
+// with at least the source host's CPUs, memory and disk.
+func chooseSize(sizes []Size, region string, h HostSpec) (sizeChoice, error) {
 	need := h.Facts
 	if h.Size != "" {
 		return explicitSize(sizes, region, h)
 	}
 	if need.CPUs < 1 || need.MemoryMiB < 1 || need.DiskGiB < 1 {
-		return Choice{}, report.WithHint(fmt.Errorf("choose a size for %s: the inventory knows %d CPUs, %d MiB memory, %d GiB disk", h.Name, need.CPUs, need.MemoryMiB, need.DiskGiB),
+		return sizeChoice{}, report.WithHint(fmt.Errorf("choose a size for %s: the inventory knows %d CPUs, %d MiB memory, %d GiB disk", h.Name, need.CPUs, need.MemoryMiB, need.DiskGiB),
 			"run migrate inventory capture, or set the host's size")
 	}
-	var fits []Size
+	var fitting []Size
 	for _, s := range sizes {
-		if s.offered(region) && smaller(s, need) == "" {
-			fits = append(fits, s)
+		if s.offered(region) && shortfall(s, need) == "" {
+			fitting = append(fitting, s)
 		}
 	}
-	if len(fits) == 0 {
-		return Choice{}, report.WithHint(fmt.Errorf("choose a size for %s: no size in region %s has %s", h.Name, region, need),
+	if len(fitting) == 0 {
+		return sizeChoice{}, report.WithHint(fmt.Errorf("choose a size for %s: no size in region %s has %s", h.Name, region, need),
 			"set the host's size if less is enough, or choose another region")
 	}
-	best := slices.MinFunc(fits, func(a, b Size) int {
+	best := slices.MinFunc(fitting, func(a, b Size) int {
 		return cmp.Or(cmp.Compare(a.MonthlyPrice, b.MonthlyPrice), cmp.Compare(b.MemoryMiB, a.MemoryMiB),
 			cmp.Compare(b.CPUs, a.CPUs), cmp.Compare(a.Slug, b.Slug))
 	})
-	return Choice{Size: best, Reason: fmt.Sprintf("the cheapest in %s with at least %s", region, need)}, nil
+	return sizeChoice{Size: best, Reason: fmt.Sprintf("the cheapest in %s with at least %s", region, need)}, nil
 }
 
-func explicitSize(sizes []Size, region string, h HostSpec) (Choice, error) {
+func explicitSize(sizes []Size, region string, h HostSpec) (sizeChoice, error) {
 	i := slices.IndexFunc(sizes, func(s Size) bool { return s.Slug == h.Size })
 	if i < 0 {
-		return Choice{}, report.WithHint(fmt.Errorf("size of %s: the vendor has no size %s", h.Name, h.Size),
+		return sizeChoice{}, report.WithHint(fmt.Errorf("size of %s: the vendor has no size %s", h.Name, h.Size),
 			"leave the host's size out to have one chosen")
 	}
 	if !sizes[i].offered(region) {
-		return Choice{}, report.WithHint(fmt.Errorf("size of %s: %s is not available in region %s", h.Name, h.Size, region),
+		return sizeChoice{}, report.WithHint(fmt.Errorf("size of %s: %s is not available in region %s", h.Name, h.Size, region),
 			"leave the host's size out to have one chosen, or choose another region")
 	}
-	return Choice{Size: sizes[i], Reason: "as configured", Smaller: smaller(sizes[i], h.Facts)}, nil
+	return sizeChoice{Size: sizes[i], Reason: "as configured", Shortfall: shortfall(sizes[i], h.Facts)}, nil
 }
 
 func (s Size) offered(region string) bool {
 	return s.Available && slices.Contains(s.Regions, region)
 }
 
-// smaller says in what s is smaller than the source; "" when it is not.
-func smaller(s Size, need Facts) string {
+// shortfall says what s has less of than the source; "" if s is large enough.
+func shortfall(s Size, need Facts) string {
 	switch {
 	case s.DiskGiB < need.DiskGiB:
 		return fmt.Sprintf("%d GiB disk instead of %d GiB", s.DiskGiB, need.DiskGiB)
@@ -76,20 +76,20 @@ func smaller(s Size, need Facts) string {
 	return ""
 }
 
-// String is the facts that decide on a size.
+// String lists the facts that decide on a size.
 func (f Facts) String() string {
 	return fmt.Sprintf("%d CPUs, %d MiB memory, %d GiB disk", f.CPUs, f.MemoryMiB, f.DiskGiB)
 }
 
-// chooseSizes asks the vendor once and chooses for every host.
-func chooseSizes(ctx context.Context, c Catalog, site Site) (map[string]Choice, error) {
+// chooseSizes asks the vendor for its sizes once, and chooses one for each host by name.
+func chooseSizes(ctx context.Context, c Catalog, site Site) (map[string]sizeChoice, error) {
 	sizes, err := c.Sizes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list sizes: %w", err)
 	}
-	choices := make(map[string]Choice, len(site.Hosts))
+	choices := make(map[string]sizeChoice, len(site.Hosts))
 	for _, h := range site.Hosts {
-		if choices[h.Name], err = ChooseSize(sizes, site.Region, h); err != nil {
+		if choices[h.Name], err = chooseSize(sizes, site.Region, h); err != nil {
 			return nil, err
 		}
 	}

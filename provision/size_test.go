@@ -36,7 +36,7 @@ func TestChooseSize(t *testing.T) {
 		{"without facts", "ams3", host("", 0, 0, 0), "", "the inventory knows", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			choice, err := ChooseSize(sizes, tt.region, tt.host)
+			choice, err := chooseSize(sizes, tt.region, tt.host)
 			if tt.fail != "" {
 				require.ErrorContains(t, err, tt.fail)
 				require.NotEmpty(t, report.Hint(err))
@@ -45,7 +45,7 @@ func TestChooseSize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, choice.Size.Slug)
 			require.NotEmpty(t, choice.Reason)
-			require.Equal(t, tt.smaller, choice.Smaller)
+			require.Equal(t, tt.smaller, choice.Shortfall)
 		})
 	}
 }

@@ -11,21 +11,16 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// sshKeyOp puts the operator's public key into the account, so that droplets are
-// made without a root password.
+// sshKeyOp adds the operator's public key to the account. The vendor makes a droplet
+// with a key without a root password.
 type sshKeyOp struct {
 	cloud Keys
 	name  string
 	key   ssh.PublicKey
 }
 
-// existed is the before-image of what is either there or not.
-type existed struct {
-	Existed bool `json:"existed"`
-}
-
-// NewSSHKey returns the step that adds the site's SSH key to the account.
-func NewSSHKey(cloud Keys, site Site) (plan.Step, error) {
+// newSSHKey returns the step that adds the site's SSH key to the account.
+func newSSHKey(cloud Keys, site Site) (plan.Step, error) {
 	key, err := site.publicKey()
 	if err != nil {
 		return plan.Step{}, err
@@ -58,7 +53,7 @@ func (op *sshKeyOp) Apply(ctx context.Context) error {
 	if ok {
 		return nil
 	}
-	if err := op.cloud.CreateSSHKey(ctx, op.name, marshalKey(op.key)+" "+op.name); err != nil {
+	if err := op.cloud.CreateSSHKey(ctx, op.name, authorizedKey(op.key)+" "+op.name); err != nil {
 		return fmt.Errorf("add ssh key: %w", err)
 	}
 	return nil
@@ -75,8 +70,8 @@ func (op *sshKeyOp) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Undo removes the key only when it is ours by name too: somebody may have
-// added the same key under another name since.
+// Undo removes the key only if it has the migration's name too: a person may have added
+// the same key under another name since.
 func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
 	was, err := ReadBefore[existed](before)
 	if err != nil || was.Existed {
@@ -97,16 +92,4 @@ func (op *sshKeyOp) Undo(ctx context.Context, before json.RawMessage) error {
 		return fmt.Errorf("remove ssh key: %w", err)
 	}
 	return nil
-}
-
-// ReadBefore decodes a before-image; an absent one is the zero value.
-func ReadBefore[T any](before json.RawMessage) (T, error) {
-	var v T
-	if len(before) == 0 {
-		return v, nil
-	}
-	if err := json.Unmarshal(before, &v); err != nil {
-		return v, fmt.Errorf("read before-image: %w", err)
-	}
-	return v, nil
 }

@@ -18,58 +18,58 @@ const (
 	StageFirstBoot = "first-boot"
 )
 
-// Hosts reaches the hosts of both sites.
+// Hosts connects to the hosts of both sites.
 type Hosts interface {
 	Source(name string) remote.Host
-	// Target is the host's clone. Its address and host key come from the
-	// Directory each time it connects, because they are known late.
+	// Target returns the host's clone. The clone reads its address and host key from
+	// the Directory each time it connects, because they are known late.
 	Target(name string) remote.Host
 }
 
-// Deps are what the steps work with.
+// Deps is what the steps need besides the site.
 type Deps struct {
 	Cloud     Cloud
 	Hosts     Hosts
 	Directory *Directory
-	// Interval is how often something that takes a while is asked for; 0 is 2 s.
+	// Interval is the pause between two polls; 0 is 2 s.
 	Interval time.Duration
 }
 
-// Every is Interval, or its default.
-func (d Deps) Every() time.Duration {
+// PollInterval returns Interval, or 2 s if it is 0.
+func (d Deps) PollInterval() time.Duration {
 	if d.Interval == 0 {
 		return 2 * time.Second
 	}
 	return d.Interval
 }
 
-// Stages returns the plan's part that makes the new hosts; parity has the part that
-// makes them serve. It asks the vendor for its sizes and changes nothing.
+// Stages returns the stages that make the new hosts. It asks the vendor for its sizes
+// and changes nothing. Package parity has the stages that make the hosts serve.
 func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
-	if err := site.Validate(); err != nil {
+	if err := site.validate(); err != nil {
 		return nil, fmt.Errorf("the new site: %w", err)
 	}
 	choices, err := chooseSizes(ctx, d.Cloud, site)
 	if err != nil {
 		return nil, err
 	}
-	key, err := NewSSHKey(d.Cloud, site)
+	key, err := newSSHKey(d.Cloud, site)
 	if err != nil {
 		return nil, err
 	}
 	return []plan.Stage{
 		{
 			Name: StageNetwork, Summary: "the account's part: key, private network, tags",
-			Steps: []plan.Step{key, NewVPC(d.Cloud, site, d.Every()), NewTags(d.Cloud, site)},
+			Steps: []plan.Step{key, newVPC(d.Cloud, site, d.PollInterval()), newTags(d.Cloud, site)},
 		},
 		{
 			Name: StageFirewall, Summary: "who may reach the new hosts, in force before they start",
-			Steps: NewFirewalls(d.Cloud, site, d.Every()),
+			Steps: newFirewalls(d.Cloud, site, d.PollInterval()),
 		},
 		{
 			Name: StageDroplets, Summary: "the new hosts, answering over SSH with known host keys",
-			Steps: []plan.Step{NewDroplets(site, choices, d)},
+			Steps: []plan.Step{newDroplets(site, choices, d)},
 		},
-		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBoots(site, d)},
+		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBootSteps(site, d)},
 	}, nil
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 )
 
-// tagsOp makes the site's tags, which firewalls can name only once they exist.
+// tagsOp makes the site's tags. Firewalls can name a tag only after it exists.
 type tagsOp struct {
 	cloud Tags
 	want  []string
 }
 
-// NewTags returns the step that makes the tags of the site and its roles.
-func NewTags(cloud Tags, site Site) plan.Step {
+// newTags returns the step that makes the tags of the site and its roles.
+func newTags(cloud Tags, site Site) plan.Step {
 	want := site.tags()
 	return plan.Step{Name: "tags", Summary: "make tags " + strings.Join(want, ", "), Op: &tagsOp{cloud, want}}
 }
 
-// tagsBefore is the tags of the site that were there.
+// tagsBefore holds the tags of the site that existed.
 type tagsBefore struct {
 	Tags []string `json:"tags"`
 }

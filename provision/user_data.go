@@ -12,29 +12,29 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// UserData is what a new host gets for its first boot.
-type UserData struct {
+// userData is the cloud-init configuration of a new host's first boot.
+type userData struct {
 	Packages []string
-	// Services are enabled where the packages bring them; what the application
-	// brings comes later, with its files.
+	// Services are enabled if the packages bring them. Units that come with an
+	// application's files are enabled after its files are copied.
 	Services       []string
 	AuthorizedKeys []string
-	// User is made beside root, with the same keys and sudo; empty is none.
+	// User is an account besides root, with the same keys and sudo; empty is none.
 	User string
-	// HostPrivate and HostPublic are sshd's first host key.
+	// HostPrivate and HostPublic are the bootstrap host key.
 	HostPrivate secret.Value
 	HostPublic  string
-	Files       []UserFile
+	Files       []userFile
 }
 
-// UserFile is a file written before services start.
-type UserFile struct {
+// userFile is a file that is written before services start.
+type userFile struct {
 	Path    string
 	Mode    string // "0644"
 	Content string
 }
 
-// cloudConfig is the part of cloud-init's schema that is used, in its order.
+// cloudConfig is the part of cloud-init's schema that userData needs, in its order.
 // https://cloudinit.readthedocs.io/en/latest/reference/modules.html
 type cloudConfig struct {
 	DisableRoot    bool          `yaml:"disable_root"`
@@ -69,13 +69,13 @@ type cloudFile struct {
 	Content     string `yaml:"content"`
 }
 
-// enableScript enables the units that are there, and fails at the end when one
-// could not be enabled.
+// enableScript enables the units that exist. It tries all of them, and fails at the
+// end if it could not enable one.
 const enableScript = `failed=; for u; do systemctl cat -- "$u" >/dev/null 2>&1 || continue; systemctl enable -- "$u" || failed="$failed $u"; done; [ -z "$failed" ] || { echo "cannot enable:$failed" >&2; exit 1; }`
 
-// Render returns the #cloud-config document. The same values give the same
-// bytes. It fails when the document is larger than the vendor takes.
-func (u UserData) Render() (string, error) {
+// render returns the #cloud-config document. The same values give the same bytes. It
+// fails if the document is larger than maxUserData.
+func (u userData) render() (string, error) {
 	c := cloudConfig{
 		AuthorizedKeys: u.AuthorizedKeys,
 		DeleteKeys:     true,
@@ -103,16 +103,16 @@ func (u UserData) Render() (string, error) {
 	if err := enc.Close(); err != nil {
 		return "", fmt.Errorf("write user-data: %w", err)
 	}
-	if b.Len() > MaxUserData {
-		return "", report.WithHint(fmt.Errorf("user-data is %d bytes, the vendor takes %d", b.Len(), MaxUserData),
+	if b.Len() > maxUserData {
+		return "", report.WithHint(fmt.Errorf("user-data is %d bytes, the vendor takes %d", b.Len(), maxUserData),
 			"build an image with the packages and set provision.digitalocean.image")
 	}
 	return b.String(), nil
 }
 
-// userData is what a host of the site gets.
-func (s Site) userData(h HostSpec, key bootstrapKey) UserData {
-	u := UserData{
+// userData returns the user-data of a host of the site.
+func (s Site) userData(h HostSpec, key bootstrapKey) userData {
+	u := userData{
 		Packages:       h.Facts.Packages,
 		Services:       h.Facts.Services,
 		AuthorizedKeys: []string{strings.TrimSpace(s.SSHPublicKey)},
@@ -121,7 +121,7 @@ func (s Site) userData(h HostSpec, key bootstrapKey) UserData {
 		HostPublic:     key.Public,
 	}
 	if s.sshPort() != 22 {
-		u.Files = append(u.Files, UserFile{"/etc/ssh/sshd_config.d/10-migrate.conf", "0644", fmt.Sprintf("Port %d\n", s.sshPort())})
+		u.Files = append(u.Files, userFile{"/etc/ssh/sshd_config.d/10-migrate.conf", "0644", fmt.Sprintf("Port %d\n", s.sshPort())})
 	}
 	return u
 }

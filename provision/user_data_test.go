@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 func TestUserDataGolden(t *testing.T) {
-	for name, u := range map[string]UserData{
+	for name, u := range map[string]userData{
 		"plain": {
 			AuthorizedKeys: []string{"ssh-ed25519 AAAA operator"},
 			HostPrivate:    secret.New("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"), HostPublic: "ssh-ed25519 BBBB",
@@ -26,11 +26,11 @@ func TestUserDataGolden(t *testing.T) {
 			Packages: []string{"nginx-light", "mariadb-server", "cron", "cron"}, Services: []string{"nginx.service", "cron.service"},
 			AuthorizedKeys: []string{"ssh-ed25519 AAAA operator"}, User: "deploy",
 			HostPrivate: secret.New("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"), HostPublic: "ssh-ed25519 BBBB",
-			Files: []UserFile{{Path: "/etc/ssh/sshd_config.d/10-migrate.conf", Mode: "0644", Content: "Port 2222\n"}},
+			Files: []userFile{{Path: "/etc/ssh/sshd_config.d/10-migrate.conf", Mode: "0644", Content: "Port 2222\n"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text, err := u.Render()
+			text, err := u.render()
 			require.NoError(t, err)
 			golden := filepath.Join("testdata", "userdata-"+name+".yaml")
 			if *update {
@@ -47,12 +47,12 @@ func TestUserDataGolden(t *testing.T) {
 }
 
 func TestUserDataHasALimit(t *testing.T) {
-	u := UserData{}
+	u := userData{}
 	for i := range 8000 {
 		u.Packages = append(u.Packages, strings.Repeat("a", i%9+3)+strings.Repeat("b", i/9%997+1)[:min(9, i/9%997+1)]+string(rune('a'+i%26)))
 	}
-	u.Files = []UserFile{{Path: "/x", Content: strings.Repeat("x", MaxUserData)}}
-	_, err := u.Render()
+	u.Files = []userFile{{Path: "/x", Content: strings.Repeat("x", maxUserData)}}
+	_, err := u.render()
 	require.ErrorContains(t, err, "the vendor takes 65536")
 	require.NotEmpty(t, report.Hint(err))
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// ErrInUse is wrapped by Networks.DeleteVPC while the VPC has members.
+// ErrInUse says that a VPC cannot be deleted because it still has members.
 var ErrInUse = errors.New("still in use")
 
-// vpcDrain is how long Undo waits for the vendor to let go of deleted droplets.
-const vpcDrain = 2 * time.Minute
+// vpcDrainTimeout limits Undo's wait until deleted droplets have left the VPC.
+const vpcDrainTimeout = 2 * time.Minute
 
 // vpcOp makes the migration's own private network.
 type vpcOp struct {
@@ -25,9 +25,9 @@ type vpcOp struct {
 	interval time.Duration
 }
 
-// NewVPC returns the step that makes the site's VPC. interval is how often Undo
-// asks whether its members are gone.
-func NewVPC(cloud Networks, site Site, interval time.Duration) plan.Step {
+// newVPC returns the step that makes the site's VPC. interval is the pause between
+// Undo's attempts to delete it.
+func newVPC(cloud Networks, site Site, interval time.Duration) plan.Step {
 	want := VPC{Name: site.resourceName(), Region: site.Region, Range: site.VPCRange, Description: "made by migrate for " + site.Name}
 	return plan.Step{
 		Name:    "vpc",
@@ -36,13 +36,13 @@ func NewVPC(cloud Networks, site Site, interval time.Duration) plan.Step {
 	}
 }
 
-// String describes the VPC in a line.
+// String describes the VPC in one line.
 func (v VPC) String() string {
-	ranges := "a range chosen by the vendor"
+	addresses := "a range chosen by the vendor"
 	if v.Range.IsValid() {
-		ranges = v.Range.String()
+		addresses = v.Range.String()
 	}
-	return fmt.Sprintf("%s in %s, %s", v.Name, v.Region, ranges)
+	return fmt.Sprintf("%s in %s, %s", v.Name, v.Region, addresses)
 }
 
 // findVPC returns the site's VPC by its name, which is unique in the account.
@@ -110,7 +110,7 @@ func (op *vpcOp) Undo(ctx context.Context, before json.RawMessage) error {
 	if err != nil || !ok {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, vpcDrain)
+	wait, cancel := context.WithTimeout(ctx, vpcDrainTimeout)
 	defer cancel()
 	noted := false
 	err = Poll(wait, op.interval, func(ctx context.Context) (bool, error) {

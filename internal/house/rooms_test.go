@@ -34,7 +34,7 @@ var rooms = []struct{ room, imports string }{
 	{"inventory/internal/planted", ""},
 	{"inventory/page", "phrase / /findings /roles /show /traits"},
 
-	{"provision", "plan remote report secret"},
+	{"provision", "plan remote report secret wait"},
 	{"provision/digitalocean", "httpretry report secret /"},
 	{"provision/parity", "address phrase plan remote report /"},
 	{"lab/dosim", "secret wait"},

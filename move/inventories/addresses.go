@@ -23,7 +23,7 @@ func (b addressBook) addTo(old, now map[string][]netip.Addr) {
 			old[h.Name] = append(old[h.Name], h.Address.Addr)
 		}
 	}
-	for _, machine := range b.site.Directory.Machines() {
+	for _, machine := range b.site.Directory.Hosts() {
 		for _, a := range []netip.Addr{machine.Public, machine.Private} {
 			if a.IsValid() {
 				now[machine.Name] = append(now[machine.Name], a)

@@ -25,7 +25,7 @@ func (v *Inventory) Export(w io.Writer, format, dir string, asJSON bool, names .
 		}
 	}
 	options := export.Options{Format: export.Format(format), Objects: v.objects(), Connect: map[string]string{}}
-	for _, machine := range v.site.Directory.Machines() {
+	for _, machine := range v.site.Directory.Hosts() {
 		if machine.Public.IsValid() {
 			options.Connect[machine.Name] = machine.Public.String()
 		}

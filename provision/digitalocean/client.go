@@ -1,6 +1,8 @@
-// Package digitalocean is provision.Cloud over DigitalOcean's API v2, with godo.
-// godo's own retries stay off: it would repeat a create whose answer was lost,
-// and the vendor has no idempotency token.
+// Package digitalocean implements provision.Cloud with DigitalOcean's API v2 and its
+// client godo. It needs a token with the rights that the hint of a 403 lists. Its errors
+// never show the token, and those that another try may cure are report.TransientErrors.
+// godo's own retries are off: it would repeat a create whose answer was lost, and the
+// vendor has no idempotency token.
 package digitalocean
 
 import (
@@ -21,35 +23,35 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// perPage is the longest page of a list.
+// perPage is the largest page that the vendor returns.
 const perPage = 200
 
-// The vendor takes 250 requests in any minute: a burst, and what refills meanwhile.
+// The vendor accepts 250 requests in any minute: the burst, and what refills in a minute.
 const (
 	burst     = 100
 	perMinute = 150
 )
 
-// Options say which account is used, and where the API is.
+// Options configures a Client.
 type Options struct {
 	Token secret.Value
 	// Endpoint is the API's base URL; empty is the vendor's.
 	Endpoint string
 	// Transport makes the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
-	// MaxWait is the longest wait between two attempts of one request; see
+	// MaxWait is the longest wait between two attempts of a request: see
 	// httpretry.Transport.
 	MaxWait time.Duration
-	// Limit bounds the requests; nil stays below the vendor's limit.
+	// Limit limits the rate of requests; nil stays below the vendor's limit.
 	Limit *rate.Limiter
 }
 
-// Client is a provision.Cloud.
+// Client is a provision.Cloud. It is safe for concurrent use.
 type Client struct{ api *godo.Client }
 
 var _ provision.Cloud = (*Client)(nil)
 
-// New returns a client; it sends nothing yet.
+// New returns a client. It sends nothing.
 func New(o Options) (*Client, error) {
 	if o.Token.IsZero() {
 		return nil, report.WithHint(errors.New("DigitalOcean: there is no token"), "set the environment variable that provision.digitalocean.token_env names")
@@ -64,7 +66,7 @@ func New(o Options) (*Client, error) {
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 			return nil, fmt.Errorf("DigitalOcean: endpoint %q is not a URL", o.Endpoint)
 		}
-		// godo resolves paths against the base: without the slash its last part is lost.
+		// godo resolves paths against the base: without the slash the last part of its path is lost.
 		options = append(options, godo.SetBaseURL(strings.TrimRight(o.Endpoint, "/")+"/"))
 	}
 	api, err := godo.New(&http.Client{Transport: transport}, options...)
@@ -75,7 +77,7 @@ func New(o Options) (*Client, error) {
 	return &Client{api}, nil
 }
 
-// bearer adds the token to each attempt, below everything that could show it.
+// bearer adds the token to each attempt, below all code that could show it.
 type bearer struct {
 	token secret.Value
 	base  http.RoundTripper
@@ -91,14 +93,14 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return base.RoundTrip(req)
 }
 
-// APIError is an answer of the vendor that says no.
+// APIError is an answer of the vendor that refuses a request.
 type APIError struct {
 	Status    int
 	Message   string
 	RequestID string
 }
 
-// Error is the vendor's message with what its support asks for.
+// Error returns the vendor's message with the request id, which its support asks for.
 func (e *APIError) Error() string {
 	text := fmt.Sprintf("DigitalOcean answers %d", e.Status)
 	if e.Message != "" {
@@ -110,8 +112,8 @@ func (e *APIError) Error() string {
 	return text
 }
 
-// explain turns godo's error into ours: short, with a hint where there is one,
-// and a report.Transient where another try is right.
+// explain turns godo's error into a short one, with a hint if there is one. It is a
+// report.TransientError if another try may help.
 func explain(resp *godo.Response, err error) error {
 	if err == nil {
 		return nil
@@ -126,7 +128,7 @@ func explain(resp *godo.Response, err error) error {
 		if answer.Response != nil {
 			status, header = answer.Response.StatusCode, answer.Response.Header
 		}
-		err = &APIError{status, oneLine(answer), answer.RequestID}
+		err = &APIError{status, messageOf(answer), answer.RequestID}
 	}
 	switch status {
 	case http.StatusUnprocessableEntity:
@@ -138,14 +140,14 @@ func explain(resp *godo.Response, err error) error {
 	case http.StatusForbidden:
 		return report.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
 	case http.StatusTooManyRequests:
-		return report.Transient(err, tooMany(header))
+		return report.Transient(err, rateLimitWait(header))
 	}
 	return httpretry.Classify(status, header, err)
 }
 
-// tooMany is the wait that a 429 asks for: Retry-After on the burst limit, the
-// reset of the hourly window otherwise.
-func tooMany(header http.Header) time.Duration {
+// rateLimitWait returns the wait that a 429 asks for: Retry-After at the burst limit, or
+// else the time to the reset of the hourly window, at most an hour.
+func rateLimitWait(header http.Header) time.Duration {
 	if after := httpretry.RetryAfter(header); after > 0 {
 		return after
 	}
@@ -156,8 +158,9 @@ func tooMany(header http.Header) time.Duration {
 	return min(max(0, time.Until(time.Unix(reset, 0))), time.Hour)
 }
 
-// oneLine is the vendor's message; an HTML page of a proxy is not one.
-func oneLine(answer *godo.ErrorResponse) string {
+// messageOf returns the vendor's message in one line of at most 300 bytes. It replaces
+// an HTML page, which comes from a proxy.
+func messageOf(answer *godo.ErrorResponse) string {
 	text := strings.Join(strings.Fields(answer.Message), " ")
 	if text == "" && answer.NestedError != nil {
 		text = answer.NestedError.Message
@@ -171,7 +174,7 @@ func oneLine(answer *godo.ErrorResponse) string {
 	return text
 }
 
-// notFound reports whether err says that the thing is not there.
+// notFound reports whether err is a 404.
 func notFound(err error) bool {
 	var answer *APIError
 	return errors.As(err, &answer) && answer.Status == http.StatusNotFound

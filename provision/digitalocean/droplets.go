@@ -13,7 +13,7 @@ func (c *Client) DropletsTagged(ctx context.Context, tag string) ([]provision.Dr
 	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
 		return c.api.Droplets.ListByTag(ctx, tag, o)
 	})
-	return droplets(all, func(d provision.Droplet) bool { return hasTag(d, tag) }), err
+	return dropletsOf(all, func(d provision.Droplet) bool { return hasTag(d, tag) }), err
 }
 
 // DropletsNamed lists the droplets with exactly this name.
@@ -21,11 +21,11 @@ func (c *Client) DropletsNamed(ctx context.Context, name string) ([]provision.Dr
 	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
 		return c.api.Droplets.ListByName(ctx, name, o)
 	})
-	return droplets(all, func(d provision.Droplet) bool { return d.Name == name }), err
+	return dropletsOf(all, func(d provision.Droplet) bool { return d.Name == name }), err
 }
 
-// CreateDroplets asks for one droplet a name in one call. It is sent once: only
-// a 429, which is a refusal, is sent again.
+// CreateDroplets asks for one droplet per name in one call. The call is sent once; only
+// after a 429, which means that nothing was made, it is sent again.
 func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest) error {
 	_, resp, err := c.api.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
 		Names:    r.Names,
@@ -40,13 +40,13 @@ func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest)
 	return explain(resp, err)
 }
 
-// DeleteDroplet deletes a droplet; one that is not there is no error.
+// DeleteDroplet deletes a droplet. It is no error if the droplet does not exist.
 func (c *Client) DeleteDroplet(ctx context.Context, id int) error {
 	resp, err := c.api.Droplets.Delete(ctx, id)
-	return unlessGone(explain(resp, err))
+	return ignoreNotFound(explain(resp, err))
 }
 
-// Sizes lists what droplets may be.
+// Sizes lists the sizes of droplets.
 func (c *Client) Sizes(ctx context.Context) ([]provision.Size, error) {
 	all, err := list(ctx, c.api.Sizes.List)
 	out := make([]provision.Size, len(all))
@@ -59,24 +59,24 @@ func (c *Client) Sizes(ctx context.Context) ([]provision.Size, error) {
 	return out, err
 }
 
-// DropletLimit is how many droplets the account may have, and has.
+// DropletLimit returns how many droplets the account may have, and how many it has.
 func (c *Client) DropletLimit(ctx context.Context) (limit, used int, err error) {
 	account, resp, err := c.api.Account.Get(ctx)
 	if err != nil {
 		return 0, 0, explain(resp, err)
 	}
-	some, resp, err := c.api.Droplets.List(ctx, &godo.ListOptions{Page: 1, PerPage: 1})
+	page, resp, err := c.api.Droplets.List(ctx, &godo.ListOptions{Page: 1, PerPage: 1})
 	if err != nil {
 		return 0, 0, explain(resp, err)
 	}
-	used = len(some)
+	used = len(page)
 	if resp.Meta != nil {
 		used = resp.Meta.Total
 	}
 	return account.DropletLimit, used, nil
 }
 
-func droplets(in []godo.Droplet, keep func(provision.Droplet) bool) []provision.Droplet {
+func dropletsOf(in []godo.Droplet, keep func(provision.Droplet) bool) []provision.Droplet {
 	var out []provision.Droplet
 	for _, d := range in {
 		o := provision.Droplet{ID: d.ID, Name: d.Name, Status: d.Status, Size: d.SizeSlug, VPC: d.VPCUUID, Tags: d.Tags}
@@ -108,7 +108,7 @@ func hasTag(d provision.Droplet, tag string) bool {
 	return false
 }
 
-func unlessGone(err error) error {
+func ignoreNotFound(err error) error {
 	if notFound(err) {
 		return nil
 	}

@@ -35,10 +35,10 @@ func (c *Client) CreateVPC(ctx context.Context, v provision.VPC) error {
 	return explain(resp, err)
 }
 
-// DeleteVPC deletes a VPC, or fails with provision.ErrInUse while it has members.
+// DeleteVPC deletes a VPC. While it has members, the error wraps provision.ErrInUse.
 func (c *Client) DeleteVPC(ctx context.Context, id string) error {
 	resp, err := c.api.VPCs.Delete(ctx, id)
-	err = unlessGone(explain(resp, err))
+	err = ignoreNotFound(explain(resp, err))
 	var answer *APIError
 	if errors.As(err, &answer) {
 		inUse := answer.Status == http.StatusConflict ||
@@ -86,10 +86,10 @@ func (c *Client) UpdateFirewall(ctx context.Context, f provision.Firewall) error
 	return explain(resp, err)
 }
 
-// DeleteFirewall deletes a firewall; one that is not there is no error.
+// DeleteFirewall deletes a firewall. It is no error if the firewall does not exist.
 func (c *Client) DeleteFirewall(ctx context.Context, id string) error {
 	resp, err := c.api.Firewalls.Delete(ctx, id)
-	return unlessGone(explain(resp, err))
+	return ignoreNotFound(explain(resp, err))
 }
 
 func firewallRequest(f provision.Firewall) *godo.FirewallRequest {
@@ -107,13 +107,13 @@ func firewallRequest(f provision.Firewall) *godo.FirewallRequest {
 	return r
 }
 
-// SSHKeyByFingerprint returns a key of the account. It asks for the one key,
-// because the list of keys may be read only 10 times a minute.
+// SSHKeyByFingerprint returns a key of the account, and whether it exists. It asks for
+// this key alone, because the list of keys may be read only 10 times a minute.
 func (c *Client) SSHKeyByFingerprint(ctx context.Context, fingerprint string) (provision.SSHKey, bool, error) {
 	key, resp, err := c.api.Keys.GetByFingerprint(ctx, fingerprint)
 	if err != nil {
 		err = explain(resp, err)
-		return provision.SSHKey{}, false, unlessGone(err)
+		return provision.SSHKey{}, false, ignoreNotFound(err)
 	}
 	return provision.SSHKey{ID: key.ID, Name: key.Name, Fingerprint: key.Fingerprint}, true, nil
 }
@@ -124,13 +124,13 @@ func (c *Client) CreateSSHKey(ctx context.Context, name, publicKey string) error
 	return explain(resp, err)
 }
 
-// DeleteSSHKey removes a key; one that is not there is no error.
+// DeleteSSHKey removes a key. It is no error if the key does not exist.
 func (c *Client) DeleteSSHKey(ctx context.Context, id int) error {
 	resp, err := c.api.Keys.DeleteByID(ctx, id)
-	return unlessGone(explain(resp, err))
+	return ignoreNotFound(explain(resp, err))
 }
 
-// ListTags lists the account's tags by name.
+// ListTags lists the names of the account's tags.
 func (c *Client) ListTags(ctx context.Context) ([]string, error) {
 	all, err := list(ctx, c.api.Tags.List)
 	out := make([]string, len(all))
@@ -140,14 +140,14 @@ func (c *Client) ListTags(ctx context.Context) ([]string, error) {
 	return out, err
 }
 
-// CreateTag makes a tag; one that is there is no error for the vendor.
+// CreateTag makes a tag. It is no error if the tag exists already.
 func (c *Client) CreateTag(ctx context.Context, name string) error {
 	_, resp, err := c.api.Tags.Create(ctx, &godo.TagCreateRequest{Name: name})
 	return explain(resp, err)
 }
 
-// DeleteTag deletes a tag; one that is not there is no error.
+// DeleteTag deletes a tag. It is no error if the tag does not exist.
 func (c *Client) DeleteTag(ctx context.Context, name string) error {
 	resp, err := c.api.Tags.Delete(ctx, name)
-	return unlessGone(explain(resp, err))
+	return ignoreNotFound(explain(resp, err))
 }

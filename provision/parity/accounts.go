@@ -12,8 +12,8 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// missingAccountsScript prints the lines of passwd and group that the source has
-// for the names; %[1]s users, %[2]s groups, %[3]s units whose users count too.
+// accountsScript prints the source's lines of passwd and group for the users %[1]s, the
+// groups %[2]s, and the users that the units %[3]s run as.
 const accountsScript = `set -eu
 export LC_ALL=C
 users=%[1]s
@@ -30,10 +30,9 @@ done
 for g in %[2]s; do getent group -- "$g" | sed 's/^/group:/' || true; done
 `
 
-// makeAccountsScript makes the groups and users on its input that the host
-// lacks, with the same numbers where they are free, writes down which before it
-// makes them, and prints their names. Passwords are not copied: the accounts
-// are locked.
+// makeAccountsScript makes the groups and users on its input that the host lacks, and
+// prints their names. They get the source's numbers if those are free. It records an
+// account before it makes it. Passwords are not copied: the accounts are locked.
 const makeAccountsScript = `set -eu
 export LC_ALL=C
 b=%s
@@ -58,7 +57,7 @@ while IFS=: read -r kind name _ id gid gecos home shell; do
 done
 `
 
-// dropAccountsScript removes the accounts that makeAccountsScript wrote down.
+// dropAccountsScript removes the accounts that makeAccountsScript recorded.
 const dropAccountsScript = `a=%s/accounts
 if [ -f "$a" ]; then
   sort -ru "$a" | while read -r kind name; do
@@ -70,14 +69,14 @@ if [ -f "$a" ]; then
 fi
 `
 
-// ensureAccounts makes the users and groups that own the entries, or that the
-// units run as, and that the target lacks: files keep their owners by name.
+// ensureAccounts makes the users and groups that the target lacks, of those that own
+// the entries or that the units run as. Files keep their owners by name.
 func ensureAccounts(ctx context.Context, source, target remote.Host, folder string, want manifest, units []string) error {
 	var users, groups []string
 	for _, e := range want.Entries {
 		users, groups = append(users, e.User), append(groups, e.Group)
 	}
-	script := fmt.Sprintf(accountsScript, remote.Quote(strings.Join(names(users), " ")), remote.QuoteAll(names(groups)), remote.QuoteAll(units))
+	script := fmt.Sprintf(accountsScript, remote.Quote(strings.Join(accountNames(users), " ")), remote.QuoteAll(accountNames(groups)), remote.QuoteAll(units))
 	var out bytes.Buffer
 	if err := source.Run(ctx, script, nil, &out); err != nil {
 		return fmt.Errorf("read accounts of %s: %w", source.Name(), err)
@@ -96,9 +95,9 @@ func ensureAccounts(ctx context.Context, source, target remote.Host, folder stri
 	return nil
 }
 
-// names are the distinct ones that are names: find prints numbers for owners
-// that have none.
-func names(list []string) []string {
+// accountNames returns the distinct names in the list, sorted. It leaves out numbers:
+// find prints the number of an owner without a name.
+func accountNames(list []string) []string {
 	list = slices.DeleteFunc(list, func(s string) bool {
 		return !provision.NamePattern.MatchString(s) && !systemName(s) || s[0] >= '0' && s[0] <= '9'
 	})
@@ -106,21 +105,21 @@ func names(list []string) []string {
 	return slices.Compact(list)
 }
 
-// systemName allows the names that Debian's own packages use, as _apt.
+// systemName accepts the names that Debian's own packages use, such as _apt.
 func systemName(s string) bool {
 	return len(s) > 1 && s[0] == '_' && provision.NamePattern.MatchString(s[1:])
 }
 
-// accountLines orders groups before users, whose primary group is then given by
-// name, and drops root's.
+// accountLines puts groups before users, replaces the number of a user's primary group
+// by its name, and drops root's lines.
 func accountLines(out string) string {
 	var groups, users []string
-	names := map[string]string{} // group by number
+	groupNames := map[string]string{} // by number
 	for line := range strings.Lines(out) {
 		f := strings.Split(strings.TrimRight(line, "\n"), ":")
 		switch {
 		case f[0] == "group" && len(f) == 5 && f[3] != "0":
-			names[f[3]] = f[1]
+			groupNames[f[3]] = f[1]
 			groups = append(groups, strings.Join(f[:4], ":")+"\n")
 		case f[0] == "user" && len(f) == 8 && f[3] != "0":
 			users = append(users, strings.Join(f, ":"))
@@ -128,7 +127,7 @@ func accountLines(out string) string {
 	}
 	for i, u := range users {
 		f := strings.Split(u, ":")
-		if name, ok := names[f[4]]; ok {
+		if name, ok := groupNames[f[4]]; ok {
 			f[4] = name
 		}
 		users[i] = strings.Join(f, ":") + "\n"

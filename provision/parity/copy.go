@@ -20,22 +20,23 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// packScript writes a tar stream of the paths on its input, without descending.
-// tar ends with 1 when a file changed or vanished while it was read: the next
-// Check sees that.
+// packScript writes a tar stream of the paths on its input, without the content of
+// folders. tar exits with 1 if a file changed or vanished while it was read: the next
+// Check finds the difference.
 const packScript = `set -eu
 export LC_ALL=C
 tar --create --file=- --directory=/ --format=gnu --hard-dereference --no-recursion --ignore-failed-read \
   --null --verbatim-files-from --files-from=- 2>/dev/null || [ $? -eq 1 ]
 `
 
-// unpackScript puts a tar stream in place as root, with owners by name.
+// unpackScript extracts a tar stream as root, with owners by name.
 const unpackScript = `set -eu
 export LC_ALL=C
 tar --extract --file=- --directory=/ --preserve-permissions --same-owner
 `
 
-// pathList is the input of packScript.
+// pathList renders the paths as packScript and keepScript read them: relative to /,
+// each with a NUL after it.
 func pathList(paths []string) io.Reader {
 	var b bytes.Buffer
 	for _, p := range paths {
@@ -45,22 +46,22 @@ func pathList(paths []string) io.Reader {
 	return &b
 }
 
-// streamFrom reads the paths of a host as a tar stream.
-func streamFrom(ctx context.Context, host remote.Host, paths []string, read func(io.Reader) error) error {
+// readTar calls read with a tar stream of the host's paths.
+func readTar(ctx context.Context, host remote.Host, paths []string, read func(io.Reader) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	r, w := io.Pipe()
 	g.Go(func() error {
 		err := host.Run(ctx, packScript, pathList(paths), w)
 		w.CloseWithError(err) // nil is the end of the stream
 		if errors.Is(err, io.ErrClosedPipe) {
-			return nil // the reader's error says more
+			return nil // read has failed: its error says more
 		}
 		return err
 	})
 	g.Go(func() error {
 		err := read(r)
 		if err == nil {
-			_, err = io.Copy(io.Discard, r) // tar's padding after its end mark
+			_, err = io.Copy(io.Discard, r) // the padding after tar's end mark
 		}
 		r.CloseWithError(err)
 		return err
@@ -68,13 +69,14 @@ func streamFrom(ctx context.Context, host remote.Host, paths []string, read func
 	return g.Wait()
 }
 
-// rewritingOf reads the files that may name an old address, and says what becomes of them.
-func rewritingOf(ctx context.Context, host remote.Host, paths []string, rw address.Rewriter) (rewriting, error) {
-	files := rewriting{hashes: map[string]string{}, stay: map[string][]string{}}
+// readRewriting reads the files that may name an old address, and returns what the
+// rewriter makes of them.
+func readRewriting(ctx context.Context, host remote.Host, paths []string, rw address.Rewriter) (rewriting, error) {
+	result := rewriting{changed: map[string]string{}, unchanged: map[string][]string{}}
 	if len(paths) == 0 {
-		return files, nil
+		return result, nil
 	}
-	err := streamFrom(ctx, host, paths, func(r io.Reader) error {
+	err := readTar(ctx, host, paths, func(r io.Reader) error {
 		for in := tar.NewReader(r); ; {
 			h, err := in.Next()
 			if errors.Is(err, io.EOF) {
@@ -90,33 +92,34 @@ func rewritingOf(ctx context.Context, host remote.Host, paths []string, rw addre
 			if err != nil {
 				return err
 			}
-			files.read("/"+h.Name, string(text), rw)
+			result.add("/"+h.Name, string(text), rw)
 		}
 	})
 	if err != nil {
-		return files, fmt.Errorf("read files of %s: %w", host.Name(), err)
+		return result, fmt.Errorf("read files of %s: %w", host.Name(), err)
 	}
-	return files, nil
+	return result, nil
 }
 
+// hashOf is the SHA-256 of a text, as sha256sum prints it.
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// copyFiles streams the paths from source to target through this process's
-// memory, rewriting those in rewrite on the way.
+// copyFiles streams the paths from source to target through this process's memory, and
+// rewrites the files in rewrite on the way.
 func copyFiles(ctx context.Context, source, target remote.Host, paths []string, rewrite map[string]string, rw address.Rewriter) error {
-	err := streamFrom(ctx, source, paths, func(r io.Reader) error {
-		back, w := io.Pipe()
+	err := readTar(ctx, source, paths, func(r io.Reader) error {
+		rewritten, w := io.Pipe()
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error {
-			err := target.Run(ctx, unpackScript, back, nil)
-			back.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
+			err := target.Run(ctx, unpackScript, rewritten, nil)
+			rewritten.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
 			return err
 		})
 		g.Go(func() error {
-			err := transform(ctx, r, w, int64(len(paths)), rewrite, rw)
+			err := rewriteTar(ctx, r, w, int64(len(paths)), rewrite, rw)
 			w.CloseWithError(err) // nil is the end of the stream
 			if errors.Is(err, io.ErrClosedPipe) {
 				return nil // the target's error says more
@@ -131,8 +134,8 @@ func copyFiles(ctx context.Context, source, target remote.Host, paths []string, 
 	return nil
 }
 
-// transform copies a tar stream and rewrites the files in rewrite.
-func transform(ctx context.Context, r io.Reader, w io.Writer, total int64, rewrite map[string]string, rw address.Rewriter) error {
+// rewriteTar copies a tar stream and rewrites the files in rewrite.
+func rewriteTar(ctx context.Context, r io.Reader, w io.Writer, total int64, rewrite map[string]string, rw address.Rewriter) error {
 	in, out := tar.NewReader(r), tar.NewWriter(w)
 	for done := int64(1); ; done++ {
 		h, err := in.Next()

@@ -1,5 +1,5 @@
-// Package parity makes a new host serve what its old one does: it copies an
-// application's files with owners, modes and times, writes the new addresses into
-// them, and starts the services. Files that change are kept first, so that an
-// undo puts them back. It needs a host that is reached by SSH, and its old one.
+// Package parity makes a new host serve what its source host serves: it copies an
+// application's files with owners, modes and times, writes the new addresses into them,
+// and starts the services. It needs both hosts over SSH. Undo brings back the files that
+// stood on the new host before the first copy, and stops what the step started.
 package parity

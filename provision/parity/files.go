@@ -17,9 +17,9 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// filesOp copies an application's files from a source host to its clone, with
-// owners, modes, times and links, old addresses rewritten to new ones. Nothing
-// touches this machine's disk.
+// filesOp copies an application's files from a source host to its clone, with owners,
+// modes, times and links, and rewrites old addresses to new ones. The operator's host
+// writes nothing to its disk.
 type filesOp struct {
 	site provision.Site
 	host string
@@ -27,8 +27,8 @@ type filesOp struct {
 	deps provision.Deps
 }
 
-// NewFiles returns the step that copies the application's files to a host.
-func NewFiles(site provision.Site, app provision.Application, host string, d provision.Deps) plan.Step {
+// newFiles returns the step that copies the application's files to a host.
+func newFiles(site provision.Site, app provision.Application, host string, d provision.Deps) plan.Step {
 	return plan.Step{
 		Name:    host + ":" + app.Name,
 		Summary: fmt.Sprintf("copy %s of %s from the source %s to its clone, old addresses rewritten", strings.Join(app.Files, ", "), app.Name, host),
@@ -41,7 +41,7 @@ func fileSteps(site provision.Site, d provision.Deps) []plan.Step {
 	for _, a := range site.Applications {
 		for _, h := range a.Hosts {
 			if len(a.Files) > 0 {
-				steps = append(steps, NewFiles(site, a, h, d))
+				steps = append(steps, newFiles(site, a, h, d))
 			}
 		}
 	}
@@ -52,20 +52,21 @@ func (op *filesOp) folder() string { return path.Join(beforeFolder, "files-"+op.
 
 func (op *filesOp) marker() string { return path.Join(filesFolder, op.app.Name) }
 
-// comparison is what should be on the target against what is.
+// comparison is the difference between the files that the target should have and those
+// that it has.
 type comparison struct {
 	want      manifest
 	rewrite   rewriting
 	rewriter  address.Rewriter
 	differing []string
-	marked    bool // the target has the mark of exactly these files
+	marked    bool // the target's marker has the digest of exactly these files
 }
 
-// compare looks at both hosts.
+// compare reads both hosts.
 func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	var c comparison
 	var err error
-	if c.rewriter, err = rewriterOf(op.site, op.host, op.deps.Directory); err != nil {
+	if c.rewriter, err = newRewriter(op.site, op.host, op.deps.Directory); err != nil {
 		return c, err
 	}
 	source, target := op.deps.Hosts.Source(op.host), op.deps.Hosts.Target(op.host)
@@ -73,24 +74,24 @@ func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	for i, f := range op.app.Files {
 		paths[i] = path.Clean(f)
 	}
-	if c.want, err = manifestOf(ctx, source, paths, c.rewriter.Hints()); err != nil {
+	if c.want, err = readManifest(ctx, source, paths, c.rewriter.Hints()); err != nil {
 		return c, err
 	}
 	if len(c.want.Missing) > 0 {
 		return c, report.WithHint(fmt.Errorf("application %s: not on the source %s: %s", op.app.Name, op.host, strings.Join(c.want.Missing, ", ")),
 			"correct the application's files or hosts")
 	}
-	if c.rewrite, err = rewritingOf(ctx, source, c.want.Matches, c.rewriter); err != nil {
+	if c.rewrite, err = readRewriting(ctx, source, c.want.Matches, c.rewriter); err != nil {
 		return c, err
 	}
-	for p, hash := range c.rewrite.hashes {
+	for p, hash := range c.rewrite.changed {
 		if e, ok := c.want.Entries[p]; ok {
 			e.Hash = hash
 			c.want.Entries[p] = e
 		}
 	}
-	op.passOver(ctx, c.want)
-	have, err := manifestOf(ctx, target, paths, nil)
+	op.leaveOut(ctx, c.want)
+	have, err := readManifest(ctx, target, paths, nil)
 	if err != nil {
 		return c, err
 	}
@@ -103,9 +104,9 @@ func (op *filesOp) compare(ctx context.Context) (comparison, error) {
 	return c, nil
 }
 
-// passOver leaves out what cannot be copied: sockets and the like, and files
-// that vanished while they were listed.
-func (op *filesOp) passOver(ctx context.Context, want manifest) {
+// leaveOut removes from want what cannot be copied, with a note: sockets and other
+// special files, and files that vanished while they were listed.
+func (op *filesOp) leaveOut(ctx context.Context, want manifest) {
 	for p, e := range want.Entries {
 		switch {
 		case e.Kind == "f" && e.Hash != "", e.Kind == "d", e.Kind == "l":
@@ -119,7 +120,7 @@ func (op *filesOp) passOver(ctx context.Context, want manifest) {
 	}
 }
 
-// filesBefore says where the before-image will be: it does not change.
+// filesBefore says where the before-image is. The place is the same for every Check.
 type filesBefore struct {
 	Kept string `json:"kept"`
 }
@@ -135,16 +136,16 @@ func (op *filesOp) Check(ctx context.Context) (plan.State, error) {
 	s := plan.State{
 		Done: len(c.differing) == 0 && c.marked,
 		Now:  fmt.Sprintf("%d of %d files and folders differ", len(c.differing), len(c.want.Entries)),
-		Want: fmt.Sprintf("the source's, %d with new addresses", len(c.rewrite.hashes)),
+		Want: fmt.Sprintf("the source's, %d with new addresses", len(c.rewrite.changed)),
 	}
-	if n := len(c.rewrite.stay); n > 0 {
+	if n := len(c.rewrite.unchanged); n > 0 {
 		s.Want += fmt.Sprintf(", %d with old ones that stay", n)
 	}
 	s.Before, err = json.Marshal(filesBefore{op.folder()})
 	return s, err
 }
 
-// Apply writes what differs, after it has kept what it replaces.
+// Apply saves what it will replace, then writes what differs.
 func (op *filesOp) Apply(ctx context.Context) error {
 	c, err := op.compare(ctx)
 	if err != nil {
@@ -158,7 +159,7 @@ func (op *filesOp) Apply(ctx context.Context) error {
 		if err := keep(ctx, target, op.folder(), c.differing); err != nil {
 			return err
 		}
-		if err := copyFiles(ctx, source, target, c.differing, c.rewrite.hashes, c.rewriter); err != nil {
+		if err := copyFiles(ctx, source, target, c.differing, c.rewrite.changed, c.rewriter); err != nil {
 			return err
 		}
 		op.noteRewritten(ctx, c)
@@ -169,44 +170,44 @@ func (op *filesOp) Apply(ctx context.Context) error {
 	return mark(ctx, target, op.marker(), c.want.digest())
 }
 
-// mostStaying is how many old addresses that stay are noted one by one.
-const mostStaying = 20
+// maxStayingNotes is how many of the old addresses that stay get a note each.
+const maxStayingNotes = 20
 
-// noteRewritten says where new addresses stand now, and where old ones still do.
+// noteRewritten notes where new addresses were written, and where old ones stay.
 func (op *filesOp) noteRewritten(ctx context.Context, c comparison) {
 	var rewritten, stay []string
 	for _, p := range c.differing {
-		if _, ok := c.rewrite.hashes[p]; ok {
+		if _, ok := c.rewrite.changed[p]; ok {
 			rewritten = append(rewritten, p)
 		}
-		stay = append(stay, c.rewrite.stay[p]...)
+		stay = append(stay, c.rewrite.unchanged[p]...)
 	}
-	for _, text := range stay[:min(len(stay), mostStaying)] {
+	for _, text := range stay[:min(len(stay), maxStayingNotes)] {
 		report.Note(ctx, "on %s, %s", op.host, text)
 	}
-	if more := len(stay) - mostStaying; more > 0 {
+	if more := len(stay) - maxStayingNotes; more > 0 {
 		report.Note(ctx, "%d more old addresses stay in files of %s on %s", more, op.app.Name, op.host)
 	}
 	if len(rewritten) > 0 {
-		report.Note(ctx, "new addresses written into %s on %s", some(rewritten), op.host)
+		report.Note(ctx, "new addresses written into %s on %s", firstFew(rewritten), op.host)
 	}
 }
 
-// Verify compares again. A source that is live may have changed meanwhile: then
-// the step is applied again.
+// Verify compares again. A live source may have changed since: then the step must be
+// applied again.
 func (op *filesOp) Verify(ctx context.Context) error {
 	c, err := op.compare(ctx)
 	if err != nil {
 		return err
 	}
 	if len(c.differing) > 0 {
-		return report.WithHint(fmt.Errorf("files of %s on %s differ from the source's: %s", op.app.Name, op.host, some(c.differing)),
+		return report.WithHint(fmt.Errorf("files of %s on %s differ from the source's: %s", op.app.Name, op.host, firstFew(c.differing)),
 			"run the command again; if they change all the time, leave them out of the application's files")
 	}
 	return nil
 }
 
-// Undo puts back what the step replaced. Without a droplet there is nothing.
+// Undo puts back what the step replaced. Without a droplet there is nothing to undo.
 func (op *filesOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, provision.ErrNotProvisioned) {
 		return nil
@@ -214,5 +215,5 @@ func (op *filesOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	return restore(ctx, op.deps.Hosts.Target(op.host), op.folder(), op.marker())
 }
 
-// some names the first few of a list.
-func some(list []string) string { return phrase.FirstOf(8, list) }
+// firstFew names the first eight of a list, and says how many more it has.
+func firstFew(list []string) string { return phrase.FirstOf(8, list) }

@@ -1,4 +1,4 @@
-package parity_test
+package parity
 
 import (
 	"net/netip"
@@ -10,14 +10,13 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
-	"github.com/dcmigrate/migrate/provision/parity"
 	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/report"
 )
 
-// pairOfHosts is a source and its clone, both sandboxes, app1 of testSite.
-func pairOfHosts(t *testing.T) (provision.Site, provision.Deps, remote.Host, remote.Host) {
+// sourceAndClone starts app1 of provisiontest.Site and its clone, both as sandboxes.
+func sourceAndClone(t *testing.T) (provision.Site, provision.Deps, remote.Host, remote.Host) {
 	t.Helper()
 	provisiontest.RequireSandbox(t)
 	file, authorized := provisiontest.Identity(t)
@@ -29,8 +28,8 @@ func pairOfHosts(t *testing.T) (provision.Site, provision.Deps, remote.Host, rem
 	s, err := provisiontest.StartSandbox(t.TempDir(), clone, private, authorized)
 	require.NoError(t, err)
 	t.Cleanup(s.Stop)
-	require.NoError(t, directory.Record(provision.Machine{Name: "app1", Droplet: 1, Public: clone, Private: netip.MustParseAddr("10.9.0.11"), HostKey: public}))
-	require.NoError(t, directory.Record(provision.Machine{Name: "db1", Droplet: 2, Public: netip.MustParseAddr("203.0.113.20"), Private: netip.MustParseAddr("10.9.0.12")}))
+	require.NoError(t, directory.Record(provision.Host{Name: "app1", Droplet: 1, Public: clone, Private: netip.MustParseAddr("10.9.0.11"), HostKey: public}))
+	require.NoError(t, directory.Record(provision.Host{Name: "db1", Droplet: 2, Public: netip.MustParseAddr("203.0.113.20"), Private: netip.MustParseAddr("10.9.0.12")}))
 	source := hosts.AddSource(t, "app1", authorized, netip.MustParseAddr("127.77.4.10"))
 	provisiontest.WaitFor(t, hosts.Target("app1"))
 	return provisiontest.Site(authorized), provision.Deps{Directory: directory, Hosts: hosts, Interval: 50 * time.Millisecond}, source, hosts.Target("app1")
@@ -58,16 +57,16 @@ printf 'listen 192.0.2.10\n' >/srv/single/site.conf
 `
 
 func TestFilesStep(t *testing.T) {
-	site, d, source, target := pairOfHosts(t)
+	site, d, source, target := sourceAndClone(t)
 	site.Hosts[1].OldNames = []string{"old-db.example"}
 	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog", "/srv/single/site.conf"}}
 	provisiontest.Output(t, source, makeSource)
-	// What stands on the clone before: Undo brings exactly this back.
+	// Undo brings back exactly what stands on the clone now.
 	provisiontest.Output(t, target, `mkdir -p /srv/blog; printf 'old\n' >/srv/blog/app.conf; chmod 600 /srv/blog/app.conf; ln -s elsewhere /srv/blog/current`)
-	const state = `cd /srv; find . -not -path . \( -type d -printf '%p %m %u\n' -o -printf '%p %y %m %u %l\n' \) | sort; cat blog/app.conf; getent passwd blog || true`
-	before := provisiontest.Output(t, target, state)
+	const listSrv = `cd /srv; find . -not -path . \( -type d -printf '%p %m %u\n' -o -printf '%p %y %m %u %l\n' \) | sort; cat blog/app.conf; getent passwd blog || true`
+	before := provisiontest.Output(t, target, listSrv)
 
-	step := parity.NewFiles(site, app, "app1", d)
+	step := newFiles(site, app, "app1", d)
 	plantest.Exercise(t, step)
 
 	require.Equal(t, "db=10.9.0.12:3306\nself=127.77.4.11\nother=192.0.2.200 1192.0.2.20\nname=10.9.0.12\n", provisiontest.Output(t, target, "cat /srv/blog/app.conf"),
@@ -75,8 +74,8 @@ func TestFilesStep(t *testing.T) {
 	require.Equal(t, "listen 127.77.4.11\n", provisiontest.Output(t, target, "cat /srv/single/site.conf"))
 	require.Equal(t, "allow 192.0.2.20/24;\nallow 192.0.2.10-192.0.2.20;\nallow 10.9.0.12/32;\n~ 192\\.0\\.2\\.10\n", provisiontest.Output(t, target, "cat /srv/blog/networks.conf"),
 		"networks, ranges and patterns stay")
-	const facts = `cd /srv/blog; sha256sum app.bin blob; find . -type f -printf '%p %m %u %g %TY-%Tm-%Td %TH:%TM\n' -o -printf '%p %m %u %g %l\n' | grep -v pipe | sort`
-	require.Equal(t, provisiontest.Output(t, source, facts), provisiontest.Output(t, target, facts), "content of binaries, owners, modes, times and links are the source's")
+	const listBlog = `cd /srv/blog; sha256sum app.bin blob; find . -type f -printf '%p %m %u %g %TY-%Tm-%Td %TH:%TM\n' -o -printf '%p %m %u %g %l\n' | grep -v pipe | sort`
+	require.Equal(t, provisiontest.Output(t, source, listBlog), provisiontest.Output(t, target, listBlog), "content of binaries, owners, modes, times and links are the source's")
 	require.Equal(t, "7001:7001\n", provisiontest.Output(t, target, "stat -c %u:%g /srv/blog/blob"), "the missing account was made")
 
 	checked, err := step.Op.Check(t.Context())
@@ -109,12 +108,12 @@ func TestFilesStep(t *testing.T) {
 	})
 	t.Run("undo brings back what stood there first", func(t *testing.T) {
 		require.NoError(t, step.Op.Undo(t.Context(), checked.Before))
-		require.Equal(t, before, provisiontest.Output(t, target, state))
+		require.Equal(t, before, provisiontest.Output(t, target, listSrv))
 		require.Empty(t, provisiontest.Output(t, target, "ls /var/lib/migrate/before"))
 	})
 	t.Run("what is not at the source is an error", func(t *testing.T) {
 		app.Files = append(app.Files, "/srv/missing")
-		_, err := parity.NewFiles(site, app, "app1", d).Op.Check(t.Context())
+		_, err := newFiles(site, app, "app1", d).Op.Check(t.Context())
 		require.ErrorContains(t, err, "/srv/missing")
 	})
 }
@@ -126,8 +125,8 @@ func TestFilesBeforeTheDropletsAreMade(t *testing.T) {
 	app := provision.Application{Name: "blog", Hosts: []string{"app1"}, Files: []string{"/srv/blog"}, Services: []string{"blog.service"}}
 	d := provision.Deps{Directory: directory}
 	for _, op := range []plan.Op{
-		parity.NewFiles(site, app, "app1", d).Op,
-		parity.NewServices(app, "app1", d).Op,
+		newFiles(site, app, "app1", d).Op,
+		newServices(app, "app1", d).Op,
 	} {
 		s, err := op.Check(t.Context())
 		require.NoError(t, err)

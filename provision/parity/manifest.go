@@ -13,8 +13,8 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 )
 
-// maxText is the largest file that is searched for old addresses: a rewritten
-// file is held in memory while it is copied.
+// maxText is the size in bytes up to which files are searched for old addresses: a
+// rewritten file is in memory while it is copied.
 const maxText = 4 << 20
 
 // entry is a file, folder or symbolic link.
@@ -27,18 +27,18 @@ type entry struct {
 	Hash        string // SHA-256 of a file's content
 }
 
-// manifest is what stands below some paths of a host.
+// manifest lists what stands at and below some paths of a host.
 type manifest struct {
 	Entries map[string]entry
-	Parents map[string]entry // the folders above the paths
-	Missing []string         // paths that are not there
-	Matches []string         // files that hold one of the strings looked for
+	Parents map[string]entry // the existing folders above the paths
+	Missing []string         // paths that do not exist
+	Matches []string         // files that contain one of the searched strings
 }
 
-// manifestScript prints fields that end with NUL: the missing paths, the
-// parents, the entries, the hashes and the files that match, each after its
-// name. The lists of words are put in by manifestOf. find ends with 1 when a
-// file vanished on the way, or grep finds nothing: both are no failure.
+// manifestScript prints fields that end with NUL, in sections that begin with their
+// name: parents, missing, entries, hashes, matches. readManifest fills in the paths, the
+// parents and the search. find exits with 1 if a file vanished meanwhile or if its grep
+// finds nothing: neither is a failure.
 const manifestScript = `set -eu
 export LC_ALL=C
 form='%%y\0%%m\0%%u\0%%g\0%%T@\0%%l\0%%p\0'
@@ -61,13 +61,14 @@ printf 'matches\0'
 %[3]s
 `
 
-// manifestOf reads the manifest of the paths; hints are the strings to look for, in any case.
-func manifestOf(ctx context.Context, host remote.Host, paths, hints []string) (manifest, error) {
+// readManifest reads the manifest of the host's paths. It searches the files for the
+// hints, ignoring case.
+func readManifest(ctx context.Context, host remote.Host, paths, hints []string) (manifest, error) {
 	grep := ":"
 	if len(hints) > 0 {
 		grep = fmt.Sprintf(`soft find "$@" -type f -size -%dc -exec grep -lZiF`, maxText)
-		for _, o := range hints {
-			grep += " -e " + remote.Quote(o)
+		for _, hint := range hints {
+			grep += " -e " + remote.Quote(hint)
 		}
 		grep += " -- {} + 2>/dev/null"
 	}
@@ -83,7 +84,7 @@ func manifestOf(ctx context.Context, host remote.Host, paths, hints []string) (m
 	return m, nil
 }
 
-// fields of an entry, in the order of manifestScript's form.
+// entryFields is how many fields manifestScript prints for an entry.
 const entryFields = 7
 
 func parseManifest(out []byte) (manifest, error) {
@@ -130,8 +131,8 @@ func parseManifest(out []byte) (manifest, error) {
 	return m, nil
 }
 
-// isSection reports whether a field is a heading. No other first field can be
-// one: kinds have one letter, paths a leading slash, hashes 64 digits.
+// isSection reports whether a field is the name of a section. The first field of an
+// item cannot be one: kinds have one letter, paths a leading slash, hashes 64 digits.
 func isSection(f string) bool {
 	switch f {
 	case "parents", "missing", "entries", "hashes", "matches":
@@ -145,7 +146,7 @@ func newEntry(f []string) entry {
 	return entry{Kind: f[0], Mode: f[1], User: f[2], Group: f[3], MTime: seconds, Link: f[5], Path: f[6]}
 }
 
-// parentsOf are the folders above the paths, outermost first.
+// parentsOf lists the folders above the paths, outermost first.
 func parentsOf(paths []string) []string {
 	var all []string
 	for _, p := range paths {
@@ -157,8 +158,8 @@ func parentsOf(paths []string) []string {
 	return slices.Compact(all)
 }
 
-// same reports whether two entries are alike. A folder's time changes with its
-// content, and a link has no mode.
+// same reports whether two entries agree. It ignores a folder's time, which changes
+// with the content, and the mode and time of a link.
 func (e entry) same(o entry) bool {
 	switch {
 	case e.Kind != o.Kind || e.User != o.User || e.Group != o.Group || e.Link != o.Link || e.Hash != o.Hash:
@@ -189,8 +190,9 @@ func (m manifest) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// differing lists what of m is not the same in have, and the parents that have
-// lacks, outermost first.
+// differing lists the entries of m that differ in have or are missing there. If there
+// are any, it also lists the parents that are missing in have. Folders come before their
+// content.
 func (m manifest) differing(have manifest) []string {
 	var paths []string
 	for p, e := range m.Entries {

@@ -7,9 +7,10 @@ import (
 	"github.com/dcmigrate/migrate/provision"
 )
 
-// rewriterOf maps the old addresses to what a host of the new site must use: the
-// private address of another host, and of itself unless it serves the world.
-func rewriterOf(s provision.Site, host string, d *provision.Directory) (address.Rewriter, error) {
+// newRewriter maps the old addresses and names to those that a host of the new site
+// must use: the private address of each host, but its own public address if it serves
+// the world.
+func newRewriter(s provision.Site, host string, d *provision.Directory) (address.Rewriter, error) {
 	to := map[string]string{}
 	for _, h := range s.Hosts {
 		m, err := d.Lookup(h.Name)
@@ -30,21 +31,21 @@ func rewriterOf(s provision.Site, host string, d *provision.Directory) (address.
 	return address.NewRewriter(to), nil
 }
 
-// rewriting is what becomes of the files that name an old address.
+// rewriting is the result for the files that name an old address.
 type rewriting struct {
-	hashes map[string]string   // of the files that change, with the new addresses, by path
-	stay   map[string][]string // what stays as it is and why, by path
+	changed   map[string]string   // hashes of the files that change, with the new addresses, by path
+	unchanged map[string][]string // the old addresses that stay, with the reason, by path
 }
 
-// read adds a file.
-func (r rewriting) read(path string, text string, rw address.Rewriter) {
+// add adds the result for a file.
+func (r rewriting) add(path string, text string, rw address.Rewriter) {
 	out, mentions := rw.Rewrite(text)
 	if out != text {
-		r.hashes[path] = hashOf(out)
+		r.changed[path] = hashOf(out)
 	}
 	for _, m := range mentions {
 		if m.Why != "" {
-			r.stay[path] = append(r.stay[path], fmt.Sprintf("%s:%d: %s stays, as %s", path, m.Line, m.Text, m.Why))
+			r.unchanged[path] = append(r.unchanged[path], fmt.Sprintf("%s:%d: %s stays, as %s", path, m.Line, m.Text, m.Why))
 		}
 	}
 }

@@ -21,11 +21,11 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// healthBudget is how long a started application may take to be healthy.
+// healthBudget limits the wait until a started application is healthy.
 const healthBudget = time.Minute
 
-// servicesOp enables and starts an application's units on a host, in order, and
-// asks the application whether it is healthy.
+// servicesOp enables and starts an application's units on a host, in order, and waits
+// until the application is healthy.
 type servicesOp struct {
 	app    provision.Application
 	host   string
@@ -33,8 +33,8 @@ type servicesOp struct {
 	client *http.Client
 }
 
-// NewServices returns the step that starts the application on a host.
-func NewServices(app provision.Application, host string, d provision.Deps) plan.Step {
+// newServices returns the step that starts the application on a host.
+func newServices(app provision.Application, host string, d provision.Deps) plan.Step {
 	summary := fmt.Sprintf("enable and start %s of %s on %s", strings.Join(app.Services, ", "), app.Name, host)
 	if app.Health != "" {
 		summary += ", healthy at " + app.Health
@@ -52,19 +52,20 @@ func serviceSteps(site provision.Site, d provision.Deps) []plan.Step {
 	for _, a := range site.Applications {
 		for _, h := range a.Hosts {
 			if len(a.Services) > 0 || a.Health != "" {
-				steps = append(steps, NewServices(a, h, d))
+				steps = append(steps, newServices(a, h, d))
 			}
 		}
 	}
 	return steps
 }
 
-func (op *servicesOp) files() string { return path.Join(filesFolder, op.app.Name) }
+func (op *servicesOp) filesMarker() string { return path.Join(filesFolder, op.app.Name) }
 
-func (op *servicesOp) started() string { return path.Join(startedFolder, op.app.Name) }
+func (op *servicesOp) startedMarker() string { return path.Join(startedFolder, op.app.Name) }
 
-// unitsScript prints, for each unit, whether it is enabled and active, then
-// whether the services run with the files that are in place.
+// unitsScript prints whether each unit %[1]s is enabled and active, then "fresh" if the
+// services started with the files that are in place: the markers %[2]s and %[3]s agree,
+// or no files were copied.
 const unitsScript = `for u in %[1]s; do
   e=$(systemctl is-enabled -- "$u" 2>/dev/null) || true
   a=$(systemctl is-active -- "$u" 2>/dev/null) || true
@@ -73,17 +74,17 @@ done
 if [ ! -e %[2]s ] || cmp -s %[2]s %[3]s; then echo fresh; fi
 `
 
-// unitState is what systemd says of the application's units.
+// unitState is what systemd says about the application's units.
 type unitState struct {
 	Enabled []string `json:"enabled"`
 	Active  []string `json:"active"`
-	fresh   bool     // started after the files were last written
-	lines   []string
+	fresh   bool     // the services started after the files were last written
+	lines   []string // a description of each unit
 }
 
 func (op *servicesOp) units(ctx context.Context) (unitState, error) {
 	var out bytes.Buffer
-	script := fmt.Sprintf(unitsScript, remote.QuoteAll(op.app.Services), remote.Quote(op.files()), remote.Quote(op.started()))
+	script := fmt.Sprintf(unitsScript, remote.QuoteAll(op.app.Services), remote.Quote(op.filesMarker()), remote.Quote(op.startedMarker()))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, script, nil, &out); err != nil {
 		return unitState{}, fmt.Errorf("read units of %s: %w", op.host, err)
 	}
@@ -116,7 +117,7 @@ func enabled(word string) bool {
 	return false
 }
 
-// running reports whether all units are as they should be.
+// running reports whether all units are enabled and active, with the files in place.
 func (op *servicesOp) running(u unitState) bool {
 	return u.fresh && len(u.Enabled) == len(op.app.Services) && len(u.Active) == len(op.app.Services)
 }
@@ -149,8 +150,8 @@ func (op *servicesOp) Check(ctx context.Context) (plan.State, error) {
 	return s, err
 }
 
-// Apply starts the units in order. Units that run with other files than those
-// in place, or are not healthy, are restarted.
+// Apply enables and starts the units in order. It restarts them if they run with other
+// files than those in place, or if the application is not healthy.
 func (op *servicesOp) Apply(ctx context.Context) error {
 	u, err := op.units(ctx)
 	if err != nil {
@@ -168,8 +169,8 @@ func (op *servicesOp) Apply(ctx context.Context) error {
 		}
 		fmt.Fprintf(&b, "systemctl reset-failed -- %[2]s 2>/dev/null || true\nsystemctl %[1]s -- %[2]s\n", verb, remote.Quote(unit))
 	}
-	// The mark of the files is copied last: a crash before it restarts once more.
-	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", remote.Quote(op.files()), remote.Quote(op.started()), remote.Quote(startedFolder))
+	// The files' marker is copied last: after a crash before it, the units restart again.
+	fmt.Fprintf(&b, "if [ -e %[1]s ]; then mkdir -p %[3]s; cp %[1]s %[2]s.new; mv %[2]s.new %[2]s; fi\n", remote.Quote(op.filesMarker()), remote.Quote(op.startedMarker()), remote.Quote(startedFolder))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
 		return report.WithHint(fmt.Errorf("start %s on %s: %w", op.app.Name, op.host, err), "on the droplet: %s", op.journalctl())
 	}
@@ -185,7 +186,7 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, healthBudget)
 	defer cancel()
 	var last error
-	err := provision.Poll(wait, min(op.deps.Every(), time.Second), func(ctx context.Context) (bool, error) {
+	err := provision.Poll(wait, min(op.deps.PollInterval(), time.Second), func(ctx context.Context) (bool, error) {
 		u, err := op.units(ctx)
 		if err != nil {
 			return false, err
@@ -201,7 +202,8 @@ func (op *servicesOp) Verify(ctx context.Context) error {
 	return nil
 }
 
-// healthy asks the application on the new host, from here.
+// healthy asks the application on the new host's public address, from the operator's
+// host. It returns nil if the application has no health URL.
 func (op *servicesOp) healthy(ctx context.Context) error {
 	if op.app.Health == "" {
 		return nil
@@ -223,15 +225,15 @@ func (op *servicesOp) healthy(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the server sees it read
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // the server sees its answer read
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fmt.Errorf("%s answers %d", req.URL, resp.StatusCode)
 	}
 	return nil
 }
 
-// Undo stops and disables, in reverse order, the units that were not active or
-// enabled before.
+// Undo stops the units that were not active before and disables those that were not
+// enabled, in reverse order.
 func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
 	if _, err := op.deps.Directory.Lookup(op.host); errors.Is(err, provision.ErrNotProvisioned) {
 		return nil
@@ -253,7 +255,7 @@ func (op *servicesOp) Undo(ctx context.Context, before json.RawMessage) error {
 		}
 		b.WriteString("fi\n")
 	}
-	fmt.Fprintf(&b, "rm -f -- %s\n", remote.Quote(op.started()))
+	fmt.Fprintf(&b, "rm -f -- %s\n", remote.Quote(op.startedMarker()))
 	if err := op.deps.Hosts.Target(op.host).Run(ctx, b.String(), nil, nil); err != nil {
 		return fmt.Errorf("stop %s on %s: %w", op.app.Name, op.host, err)
 	}

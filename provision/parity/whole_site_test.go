@@ -1,12 +1,8 @@
-package parity_test
+package parity
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
-	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,70 +13,9 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/plan/plantest"
 	"github.com/dcmigrate/migrate/provision"
-	"github.com/dcmigrate/migrate/provision/parity"
 	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/remote"
 )
-
-// cloudBooter makes droplets lab hosts: Debian with systemd, sshd and cloud-init.
-type cloudBooter struct {
-	network *machine.Network
-
-	mu    sync.Mutex
-	hosts map[int]*machine.Host
-	rules map[string]dosim.Rules // by droplet name
-	names map[int]string
-}
-
-func (b *cloudBooter) Boot(ctx context.Context, m dosim.Machine) error {
-	h, err := b.network.Boot(ctx, machine.Spec{
-		Name: fmt.Sprintf("do-%d", m.ID), Layer: machine.Droplet,
-		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
-		CloudInit: &machine.CloudInitSeed{MetaData: fmt.Sprintf("instance-id: \"%d\"\nlocal-hostname: %s\n", m.ID, m.Name), UserData: m.UserData},
-	})
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.hosts[m.ID], b.names[m.ID] = h, m.Name
-	return err
-}
-
-func (b *cloudBooter) Destroy(ctx context.Context, id int) error {
-	b.mu.Lock()
-	h := b.hosts[id]
-	delete(b.hosts, id)
-	b.mu.Unlock()
-	if h == nil {
-		return nil
-	}
-	return h.Close(ctx)
-}
-
-func (b *cloudBooter) Firewall(_ context.Context, id int, rules dosim.Rules) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rules[b.names[id]] = rules
-	return nil
-}
-
-// labNetwork opens a lab of this test's own and asserts that nothing stays of it.
-func labNetwork(t *testing.T) *machine.Network {
-	t.Helper()
-	if err := machine.Require(); err != nil {
-		require.NotEqual(t, "true", os.Getenv("CI"), "CI must be able to run lab hosts: %v", err)
-		t.Skipf("lab hosts cannot run here: %v", err)
-	}
-	base, err := machine.Base(t.Context(), machine.DefaultCache, func(line string) { t.Log(line) })
-	require.NoError(t, err)
-	n := machine.NewNetwork(base)
-	n.Bridge, n.Prefix, n.Address = "mlabprov0", "mlabp-", netip.MustParsePrefix("10.215.0.1/16")
-	require.NoError(t, n.Open(t.Context()))
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own context has ended
-		defer cancel()
-		require.NoError(t, n.Close(ctx))
-	})
-	return n
-}
 
 const helloUnit = `[Unit]
 Description=says hello
@@ -91,13 +26,13 @@ ExecStart=/bin/sh -c 'cat /srv/hello/greeting; exec sleep infinity'
 WantedBy=multi-user.target
 `
 
-// TestWholeSite makes a site out of nothing, on hosts that cloud-init boots,
-// exercises the steps that need systemd, and takes everything back.
+// TestWholeSite makes a site on hosts that cloud-init boots, exercises the steps that
+// need systemd, and undoes everything.
 func TestWholeSite(t *testing.T) {
 	network := labNetwork(t)
-	boot := &cloudBooter{network: network, hosts: map[int]*machine.Host{}, rules: map[string]dosim.Rules{}, names: map[int]string{}}
+	droplets := &labDroplets{network: network, hosts: map[int]*machine.Host{}, rules: map[string]dosim.Rules{}, names: map[int]string{}}
 	vendor := provisiontest.NewVendor(t, dosim.Options{
-		Booter: boot, Public: netip.MustParsePrefix("10.215.1.0/24"), Private: netip.MustParsePrefix("10.215.2.0/24"),
+		Booter: droplets, Public: netip.MustParsePrefix("10.215.1.0/24"), Private: netip.MustParsePrefix("10.215.2.0/24"),
 	})
 	file, authorized := provisiontest.Identity(t)
 	site := provisiontest.Site(authorized)
@@ -128,7 +63,7 @@ func TestWholeSite(t *testing.T) {
 
 	stages, err := provision.Stages(t.Context(), site, d)
 	require.NoError(t, err)
-	stages = append(stages, parity.Stages(site, d)...)
+	stages = append(stages, Stages(site, d)...)
 	befores := map[string]plan.State{}
 	for _, stage := range stages {
 		for _, step := range stage.Steps {
@@ -136,7 +71,7 @@ func TestWholeSite(t *testing.T) {
 			require.NoError(t, err, step.Name)
 			befores[stage.Name+"/"+step.Name] = state
 			switch stage.Name {
-			case provision.StageFirstBoot, parity.StageFiles, parity.StageServices:
+			case provision.StageFirstBoot, stageFiles, stageServices:
 				t.Run(stage.Name+"/"+step.Name, func(t *testing.T) { plantest.Exercise(t, step) })
 			default:
 				provisiontest.Apply(t, step)
@@ -144,12 +79,12 @@ func TestWholeSite(t *testing.T) {
 		}
 	}
 	target := hosts.Target("app1")
-	require.Equal(t, "database at "+private(t, directory, "db1")+"\n", provisiontest.Output(t, target, "cat /srv/hello/greeting"))
+	require.Equal(t, "database at "+privateAddress(t, directory, "db1")+"\n", provisiontest.Output(t, target, "cat /srv/hello/greeting"))
 	require.Equal(t, "app1\n", provisiontest.Output(t, target, "hostname"))
 	require.Equal(t, "hello\n", provisiontest.Output(t, target, "ps -o user= -p $(systemctl show -p MainPID --value hello) | sed 's/ *$//'"))
-	require.True(t, boot.rules["app1"].Enforced)
-	require.True(t, open(boot.rules["app1"], 80))
-	require.False(t, open(boot.rules["db1"], 80), "only the role's ports are open to the world")
+	require.True(t, droplets.rules["app1"].Enforced)
+	require.True(t, openToTheWorld(droplets.rules["app1"], 80))
+	require.False(t, openToTheWorld(droplets.rules["db1"], 80), "only the role's ports are open to the world")
 
 	for _, stage := range stages {
 		for _, step := range stage.Steps {
@@ -168,17 +103,17 @@ func TestWholeSite(t *testing.T) {
 	tags, err := vendor.Client.ListTags(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, tags)
-	require.Empty(t, directory.Machines())
+	require.Empty(t, directory.Hosts())
 }
 
-// open reports whether the world may connect to a tcp port.
-func open(r dosim.Rules, port int) bool {
+// openToTheWorld reports whether the world may connect to a tcp port.
+func openToTheWorld(r dosim.Rules, port int) bool {
 	return slices.ContainsFunc(r.Inbound, func(r dosim.Rule) bool {
 		return r.Protocol == "tcp" && r.FromPort == port && slices.Contains(r.Peers, netip.MustParsePrefix("0.0.0.0/0"))
 	})
 }
 
-func private(t *testing.T, d *provision.Directory, name string) string {
+func privateAddress(t *testing.T, d *provision.Directory, name string) string {
 	t.Helper()
 	m, err := d.Lookup(name)
 	require.NoError(t, err)

@@ -14,12 +14,12 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// settle is how long an unclear create is left alone before the lists are asked
-// again: the vendor may still be at it.
-const settle = 3 * time.Second
+// unclearCreatePause is the wait after a create with an unclear outcome, before the
+// lists are read again: the vendor may still be making the droplets.
+const unclearCreatePause = 3 * time.Second
 
-// Apply makes what is missing, waits until the vendor has started it, records
-// it, and replaces the host keys. Each of these looks first.
+// Apply makes the missing droplets, waits until the vendor has started them, records
+// them, and replaces their host keys. Each of these first checks what is done already.
 func (op *dropletsOp) Apply(ctx context.Context) error {
 	found, err := op.find(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (op *dropletsOp) Apply(ctx context.Context) error {
 	if err := op.create(ctx, found); err != nil {
 		return err
 	}
-	if found, err = op.started(ctx); err != nil {
+	if found, err = op.waitForStart(ctx); err != nil {
 		return err
 	}
 	if err := op.record(found); err != nil {
@@ -65,7 +65,7 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 			err = fmt.Errorf("make droplets %s: %w", strings.Join(r.Names, ", "), err)
 			var transient *report.TransientError
 			if errors.As(err, &transient) {
-				return report.Transient(err, max(settle, transient.After))
+				return report.Transient(err, max(unclearCreatePause, transient.After))
 			}
 			return err
 		}
@@ -73,51 +73,52 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 	return nil
 }
 
-// requests groups the missing hosts that differ in nothing but their name.
+// requests returns the requests for the missing hosts. Hosts that differ only in their
+// name share a request.
 func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstrapKey) ([]DropletRequest, error) {
 	public, err := op.site.publicKey()
 	if err != nil {
 		return nil, err
 	}
-	var out []DropletRequest
+	var list []DropletRequest
 	for _, h := range op.site.Hosts {
 		if _, ok := found[h.Name]; ok {
 			continue
 		}
-		userData, err := op.site.userData(h, key).Render()
+		text, err := op.site.userData(h, key).render()
 		if err != nil {
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
 		r := DropletRequest{
 			Region: op.site.Region, Size: op.choices[h.Name].Size.Slug, Image: op.site.Image, VPC: vpc,
-			Tags: op.hostTags(h), KeyFingerprint: ssh.FingerprintLegacyMD5(public), UserData: userData,
+			Tags: op.hostTags(h), KeyFingerprint: ssh.FingerprintLegacyMD5(public), UserData: text,
 		}
-		i := slices.IndexFunc(out, func(o DropletRequest) bool { return len(o.Names) < MaxDropletNames && o.same(r) })
+		i := slices.IndexFunc(list, func(o DropletRequest) bool { return len(o.Names) < maxDropletNames && o.sameButNames(r) })
 		if i < 0 {
-			out = append(out, r)
-			i = len(out) - 1
+			list = append(list, r)
+			i = len(list) - 1
 		}
-		out[i].Names = append(out[i].Names, h.Name)
+		list[i].Names = append(list[i].Names, h.Name)
 	}
-	return out, nil
+	return list, nil
 }
 
 func (op *dropletsOp) hostTags(h HostSpec) []string {
-	tags := []string{op.site.Tag()}
+	tags := []string{op.site.tag()}
 	for _, r := range slices.Compact(slices.Sorted(slices.Values(h.Roles))) {
 		tags = append(tags, op.site.roleTag(r))
 	}
 	return tags
 }
 
-// same reports whether two requests differ in nothing but their names.
-func (r DropletRequest) same(o DropletRequest) bool {
+// sameButNames reports whether two requests differ only in their names.
+func (r DropletRequest) sameButNames(o DropletRequest) bool {
 	return r.Region == o.Region && r.Size == o.Size && r.Image == o.Image && r.VPC == o.VPC &&
 		r.KeyFingerprint == o.KeyFingerprint && r.UserData == o.UserData && slices.Equal(r.Tags, o.Tags)
 }
 
-// started waits until every droplet is active and has its addresses.
-func (op *dropletsOp) started(ctx context.Context) (map[string]Droplet, error) {
+// waitForStart waits until every droplet is active and has its addresses.
+func (op *dropletsOp) waitForStart(ctx context.Context) (map[string]Droplet, error) {
 	wait, cancel := context.WithTimeout(ctx, op.createBudget)
 	defer cancel()
 	var found map[string]Droplet
@@ -133,7 +134,7 @@ func (op *dropletsOp) started(ctx context.Context) (map[string]Droplet, error) {
 			switch {
 			case !ok:
 				late = append(late, h.Name+" (not listed)")
-			case d.Status != StatusActive || !d.Public.IsValid() || !d.Private.IsValid():
+			case d.Status != statusActive || !d.Public.IsValid() || !d.Private.IsValid():
 				late = append(late, h.Name+" ("+d.Status+")")
 			}
 		}
@@ -148,29 +149,29 @@ func (op *dropletsOp) started(ctx context.Context) (map[string]Droplet, error) {
 	return found, err
 }
 
-// record writes the droplets into the directory, with the host key that each
-// must show. A machine that is on record keeps its key.
+// record writes the droplets into the directory, with the host key that each must
+// show. A droplet that is recorded already keeps its key.
 func (op *dropletsOp) record(found map[string]Droplet) error {
 	key, err := loadBootstrap(op.directory.folder)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	hosts := make([]Machine, 0, len(found))
+	hosts := make([]Host, 0, len(found))
 	for _, d := range found {
-		m, err := op.directory.Lookup(d.Name)
-		if err != nil || m.Droplet != d.ID {
-			m = Machine{Name: d.Name, Droplet: d.ID}
-			m.HostKey, m.Bootstrap = op.directory.remembered(d.Public)
+		h, err := op.directory.Lookup(d.Name)
+		if err != nil || h.Droplet != d.ID {
+			h = Host{Name: d.Name, Droplet: d.ID}
+			h.HostKey, h.Bootstrap = op.directory.knownKey(d.Public)
 		}
-		if m.HostKey == "" {
-			m.HostKey, m.Bootstrap = key.Public, true
+		if h.HostKey == "" {
+			h.HostKey, h.Bootstrap = key.Public, true
 		}
-		if m.HostKey == "" {
+		if h.HostKey == "" {
 			return report.WithHint(fmt.Errorf("the host key of droplet %s (%d) is not on record", d.Name, d.ID),
 				"put back %s, or delete the droplet and run the command again", op.directory.KnownHosts())
 		}
-		m.Public, m.Private = d.Public, d.Private
-		hosts = append(hosts, m)
+		h.Public, h.Private = d.Public, d.Private
+		hosts = append(hosts, h)
 	}
 	return op.directory.Record(hosts...)
 }

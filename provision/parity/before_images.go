@@ -10,15 +10,15 @@ import (
 
 // Folders on the new hosts.
 const (
-	beforeFolder  = "/var/lib/migrate/before"  // before-images, a folder a step
-	filesFolder   = "/var/lib/migrate/files"   // digest of an application's files, when they are in place
-	startedFolder = "/var/lib/migrate/started" // that digest, when the services were started after it
+	beforeFolder  = "/var/lib/migrate/before"  // before-images: one folder per step
+	filesFolder   = "/var/lib/migrate/files"   // per application, the digest of the files that are in place
+	startedFolder = "/var/lib/migrate/started" // per application, the digest of the files that its services started with
 )
 
-// keepScript keeps what stands at the paths on its input, before they are
-// written for the first time: present.tar holds what is there, absent names
-// what is not. A path that an earlier image names is not kept again, because by
-// now it may be ours. An image is complete or, after a crash, not there.
+// keepScript saves what stands at the paths on its input, before they are written for
+// the first time: present.tar holds what exists, absent names what does not. It does
+// not save a path that an earlier image names, because the step may have written it
+// since. After a crash an image is complete or does not exist.
 const keepScript = `set -eu
 export LC_ALL=C
 umask 077
@@ -46,8 +46,8 @@ mv "$t" "$b/image-$(printf %%04d "$n")"
 sync "$b"
 `
 
-// restoreScript puts the before-images back, the latest first, and forgets them
-// last. Folders that hold something by now stay.
+// restoreScript puts the before-images back, the latest first. It leaves folders that
+// are no longer empty.
 const restoreScript = `set -eu
 export LC_ALL=C
 b=%s
@@ -62,7 +62,7 @@ if [ -d "$b" ]; then
 fi
 `
 
-// keep makes a before-image of what stands at the paths of the host.
+// keep makes a before-image of the host's paths.
 func keep(ctx context.Context, host remote.Host, folder string, paths []string) error {
 	if err := host.Run(ctx, fmt.Sprintf(keepScript, remote.Quote(folder)), pathList(paths), nil); err != nil {
 		return fmt.Errorf("keep before-images on %s: %w", host.Name(), err)
@@ -70,7 +70,8 @@ func keep(ctx context.Context, host remote.Host, folder string, paths []string) 
 	return nil
 }
 
-// restore puts back what keep and ensureAccounts found.
+// restore puts the before-images of keep back, removes the accounts that ensureAccounts
+// made, and deletes the marker and the images.
 func restore(ctx context.Context, host remote.Host, folder, marker string) error {
 	script := fmt.Sprintf(restoreScript, remote.Quote(folder)) + fmt.Sprintf(dropAccountsScript, remote.Quote(folder)) +
 		"rm -f -- " + remote.Quote(marker) + "\nrm -rf -- " + remote.Quote(folder) + "\n"
@@ -80,7 +81,7 @@ func restore(ctx context.Context, host remote.Host, folder, marker string) error
 	return nil
 }
 
-// mark writes text to a small file atomically.
+// mark writes text to a file on the host, atomically.
 func mark(ctx context.Context, host remote.Host, path, text string) error {
 	script := fmt.Sprintf("set -eu\numask 022\nf=%s\nmkdir -p \"${f%%/*}\"\ncat >\"$f.new\"\nsync \"$f.new\"\nmv \"$f.new\" \"$f\"\n", remote.Quote(path))
 	if err := host.Run(ctx, script, strings.NewReader(text), nil); err != nil {
