@@ -1,5 +1,5 @@
-// Package account knows who logs in to a server: the logins that migrate creates
-// for its own work and drops again, the applications' accounts that move with the
-// data, and the sessions that are open. It needs a server's administrator, and
-// promises that no password of its own is stored or shown anywhere.
+// Package account manages who logs in to a server: the logins that migrate creates for
+// its own work and drops again, the applications' accounts that move with the data, and
+// the open sessions. It needs an administrator's login. No password or hash that it
+// handles is stored or shown anywhere.
 package account

@@ -15,11 +15,11 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// User is a user or role of the application. Its statements hold password
-// hashes and live in memory only.
+// User is a user or role of the application. Its statements hold password hashes and stay
+// in memory.
 type User struct {
 	User, Host string
-	Role       bool // a MariaDB role: it has no host and its own CREATE statement
+	Role       bool // a MariaDB role, which has no host and a CREATE statement of its own
 	Create     secret.Value
 	Grants     []secret.Value
 }
@@ -40,25 +40,25 @@ func (a User) Drop() string {
 	return "DROP USER IF EXISTS " + a.Name()
 }
 
-// Differences says in words in what the accounts differ; no hash is in it.
+// Differences describes how two accounts of one name differ, without any hash.
 func (a User) Differences(b User) []string {
-	var what []string
+	var differences []string
 	if a.Create != b.Create {
-		what = append(what, "another password, plugin or limits")
+		differences = append(differences, "another password, plugin or limits")
 	}
 	if !slices.Equal(a.Grants, b.Grants) {
-		what = append(what, "other grants")
+		differences = append(differences, "other grants")
 	}
-	return what
+	return differences
 }
 
-// same reports whether both accounts can do the same with the same password.
+// same reports whether both accounts have the same password and grants.
 func (a User) same(b User) bool {
 	return len(a.Differences(b)) == 0
 }
 
-// IsSystemAccount reports whether an account belongs to the server or to migrate, so that it is
-// neither copied nor compared.
+// IsSystemAccount reports whether an account belongs to the server's installation or to
+// migrate. Such an account is neither copied nor compared.
 func IsSystemAccount(user, host string) bool {
 	if user == "root" {
 		return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
@@ -66,7 +66,7 @@ func IsSystemAccount(user, host string) bool {
 	return slices.Contains(replication.SystemUsers, user) || strings.HasPrefix(user, replication.OwnUserPrefix)
 }
 
-// QuietSession is a session whose statements reach no general log: they hold hashes.
+// QuietSession opens a session for statements that hold hashes: they reach no general log.
 func QuietSession(ctx context.Context, s *replication.Server, settings ...string) (*replication.Session, error) {
 	quiet, err := quietSettings(ctx, s)
 	if err != nil {
@@ -81,7 +81,7 @@ func quietSettings(ctx context.Context, s *replication.Server) ([]string, error)
 		return nil, err
 	}
 	settings := d.ReadableHashes()
-	if !s.OnlyReads() { // whose statements hold none, and who may not
+	if !s.OnlyReads() { // such a login may not set it, and its statements hold no hash
 		settings = append([]string{dialect.Quiet}, settings...)
 	}
 	return settings, nil
@@ -108,15 +108,15 @@ func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 	}
 	var accounts []User
 	for _, r := range records {
-		ownRoot := r["user"] == "root" && strings.EqualFold(r["host"], hostname) // mariadb-install-db makes it
-		if !ownRoot && !IsSystemAccount(r["user"], r["host"]) {
+		installedRoot := r["user"] == "root" && strings.EqualFold(r["host"], hostname) // by mariadb-install-db
+		if !installedRoot && !IsSystemAccount(r["user"], r["host"]) {
 			accounts = append(accounts, User{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"})
 		}
 	}
 	return accounts, readStatements(ctx, s, accounts)
 }
 
-// describeAccounts reads the accounts' statements.
+// readStatements reads the accounts' CREATE and GRANT statements.
 func readStatements(ctx context.Context, s *replication.Server, accounts []User) error {
 	settings, err := quietSettings(ctx, s)
 	if err != nil {
@@ -131,7 +131,7 @@ func readStatements(ctx context.Context, s *replication.Server, accounts []User)
 	for _, a := range accounts {
 		create := "SHOW CREATE USER " + a.Name()
 		if a.Role {
-			create = "SELECT " + query.Literal("CREATE ROLE "+a.Name()) // the server shows none
+			create = "SELECT " + query.Literal("CREATE ROLE "+a.Name()) // the server has no SHOW CREATE for a role
 		}
 		queries = append(queries, create, "SHOW GRANTS FOR "+a.Name())
 	}
@@ -142,7 +142,7 @@ func readStatements(ctx context.Context, s *replication.Server, accounts []User)
 		}
 		var texts []string
 		for _, r := range rows {
-			for _, text := range r { // of its only column
+			for _, text := range r { // one column
 				texts = append(texts, text)
 			}
 		}
@@ -158,17 +158,17 @@ func readStatements(ctx context.Context, s *replication.Server, accounts []User)
 	})
 }
 
-// Missing is which of the source's accounts the target lacks. An
-// account that is on both sides and differs is an error: it is not ours to change.
+// Missing returns the source's accounts that the target lacks. An account that is on both
+// sides and differs is an error: migrate does not change it.
 func Missing(source, target []User) ([]User, error) {
-	there := map[[2]string]User{}
+	onTarget := map[[2]string]User{}
 	for _, b := range target {
-		there[[2]string{b.User, b.Host}] = b
+		onTarget[[2]string{b.User, b.Host}] = b
 	}
 	var missing []User
 	var wrong []error
 	for _, a := range source {
-		b, ok := there[[2]string{a.User, a.Host}]
+		b, ok := onTarget[[2]string{a.User, a.Host}]
 		switch {
 		case !ok:
 			missing = append(missing, a)
@@ -179,8 +179,8 @@ func Missing(source, target []User) ([]User, error) {
 	return missing, report.WithHint(errors.Join(wrong...), "drop the account on the target, or make it equal to the source's")
 }
 
-// Create makes accounts without their grants. One may name another as
-// its default role, so what fails is tried again as long as others succeed.
+// Create creates accounts without their grants. An account may name another as its default
+// role, so accounts that fail are tried again as long as others succeed.
 func Create(ctx context.Context, session *replication.Session, accounts []User) error {
 	for len(accounts) > 0 {
 		var left []User
@@ -198,8 +198,8 @@ func Create(ctx context.Context, session *replication.Session, accounts []User) 
 	return nil
 }
 
-// Grant gives accounts what they hold on the source; the objects that
-// they are granted on are there by now.
+// Grant gives accounts the privileges that they have on the source. The objects of the
+// privileges must exist.
 func Grant(ctx context.Context, session *replication.Session, accounts []User) error {
 	for _, a := range accounts {
 		for _, grant := range a.Grants {
@@ -211,8 +211,8 @@ func Grant(ctx context.Context, session *replication.Session, accounts []User) e
 	return nil
 }
 
-// redact keeps the code of a server's error about a statement with a hash: its
-// text may quote the statement.
+// redactStatement removes the text of a server's syntax error about a statement with a
+// hash, because the text may quote the statement.
 func redactStatement(err error) error {
 	if number := query.ErrorNumber(err); number == 1064 {
 		return fmt.Errorf("error %d: the server cannot parse the account's statement", number)

@@ -39,7 +39,7 @@ func (f op) set(ctx context.Context, lock *replication.Session, deadline time.Ti
 		}
 		if !f.opt.Kill || attempt > 1 {
 			return report.WithHint(
-				fmt.Errorf("fence %s: still running after %s: %s", f.server.Name(), f.opt.EffectiveWait(), account.Describe(blocked)),
+				fmt.Errorf("fence %s: still running after %s: %s", f.server.Name(), f.opt.EffectiveWait(), account.DescribeClients(blocked)),
 				"let it end or end it, or allow migrate to kill what blocks the fence; then run the same command again")
 		}
 		if err := account.Kill(ctx, f.server, blocked, "it blocks the fence"); err != nil {
@@ -140,7 +140,7 @@ func (f op) awaitTransactions(ctx context.Context, deadline time.Time) error {
 	case f.opt.Kill:
 		return account.Kill(ctx, f.server, left, "its write transaction is still open at the fence")
 	}
-	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), account.Describe(left))
+	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), account.DescribeClients(left))
 	return nil
 }
 

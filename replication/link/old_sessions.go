@@ -69,7 +69,7 @@ func (o oldSessionsOp) Check(ctx context.Context) (plan.State, error) {
 	}
 	old, err := o.old(ctx)
 	if len(old) > 0 {
-		state.Now = account.Describe(old)
+		state.Now = account.DescribeClients(old)
 	}
 	return state, err
 }
@@ -91,7 +91,7 @@ func (o oldSessionsOp) Apply(ctx context.Context) error {
 			noted = text
 		}
 		if err := wait.For(ctx, 200*time.Millisecond); err != nil {
-			return report.WithHint(fmt.Errorf("wait for old sessions of %s to end: %s: %w", o.server.Name(), account.Describe(old), err),
+			return report.WithHint(fmt.Errorf("wait for old sessions of %s to end: %s: %w", o.server.Name(), account.DescribeClients(old), err),
 				"restart those clients, or allow migrate to end their sessions")
 		}
 	}
@@ -101,7 +101,7 @@ func (o oldSessionsOp) Apply(ctx context.Context) error {
 func (o oldSessionsOp) Verify(ctx context.Context) error {
 	old, err := o.old(ctx)
 	if err == nil && len(old) > 0 {
-		err = fmt.Errorf("verify the sessions of %s: %s", o.server.Name(), account.Describe(old))
+		err = fmt.Errorf("verify the sessions of %s: %s", o.server.Name(), account.DescribeClients(old))
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func (i *inspection) checkSessions(ctx context.Context) error {
 			continue
 		}
 		i.add(want.hazard, Refuse, i.source, fmt.Sprintf("%s; and let its client not set %s", killStatement(wrong), want.name),
-			"a session has set %s for itself and %s: %s", want.name, want.does, account.Describe(wrong))
+			"a session has set %s for itself and %s: %s", want.name, want.does, account.DescribeClients(wrong))
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (i *inspection) checkMetadataLocks(ctx context.Context) error {
 		fix, who := "end the oldest transaction that uses the same table", "who holds it is unknown"
 		switch {
 		case len(holders) > 0:
-			who = "held by " + account.Describe(holders)
+			who = "held by " + account.DescribeClients(holders)
 			fix = "let that transaction end, or " + killStatement(holders)
 		case !known:
 			fix = "INSTALL SONAME 'metadata_lock_info' makes the server show who holds it; " + fix

@@ -13,21 +13,21 @@ import (
 	"github.com/dcmigrate/migrate/report"
 )
 
-// Client is a session of a client on a server: no replication thread, and none
-// of migrate's own.
+// Client is a client's session on a server. Replication threads and migrate's own sessions
+// are excluded.
 type Client struct {
 	ID                         int64
 	User, Host, Command, State string
 	Seconds                    int    // in the present command
-	Transaction                string // its InnoDB transaction, where that was asked for
+	Transaction                string // the id of its InnoDB transaction; only OpenWrites sets it
 }
 
-// notClients are commands of sessions that are no clients.
-var notClients = []string{"Binlog Dump", "Binlog Dump GTID", "Daemon", "Slave_IO", "Slave_SQL", "Slave_worker"}
+// otherCommands are the commands of sessions that are not clients.
+var otherCommands = []string{"Binlog Dump", "Binlog Dump GTID", "Daemon", "Slave_IO", "Slave_SQL", "Slave_worker"}
 
-// Clients lists the sessions of clients. Those under the login that migrate
-// uses are its own where they hold the lock of such a session; those of the
-// accounts that migrate makes are.
+// Clients lists the sessions of clients. A session of the account that migrate logs in with
+// is migrate's own if it holds the lock of such a session (replication.MarkSession). Every
+// session of an account that migrate has created is its own.
 func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
 	db, err := s.DB(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
 		if err != nil {
 			return nil, s.Wrap("list the sessions", err)
 		}
-		if !slices.Contains(notClients, c.Command) && !strings.HasPrefix(c.User, replication.OwnUserPrefix) {
+		if !slices.Contains(otherCommands, c.Command) && !strings.HasPrefix(c.User, replication.OwnUserPrefix) {
 			out = append(out, c)
 		}
 	}
@@ -63,7 +63,7 @@ func newClient(r query.Record) (Client, error) {
 	return Client{ID: id, User: r["user"], Host: r["host"], Command: r["command"], State: r["state"], Seconds: seconds}, err
 }
 
-// OpenWrites lists the clients whose transactions have written and are open.
+// OpenWrites lists the clients whose transactions are open and have written.
 func OpenWrites(ctx context.Context, s *replication.Server) ([]Client, error) {
 	all, err := Clients(ctx, s)
 	if err != nil {
@@ -90,7 +90,8 @@ func OpenWrites(ctx context.Context, s *replication.Server) ([]Client, error) {
 	return out, nil
 }
 
-// Kill ends sessions, each visibly. One that has ended is no error.
+// Kill ends sessions, with a note for each that says why. A session that has ended is no
+// error.
 func Kill(ctx context.Context, s *replication.Server, list []Client, why string) error {
 	db, err := s.DB(ctx)
 	if err != nil {
@@ -117,8 +118,8 @@ func (c Client) String() string {
 	return fmt.Sprintf("%d (%s from %s, %s for %d s)", c.ID, c.User, c.Host, strings.ToLower(c.Command), c.Seconds)
 }
 
-// Describe names at most five.
-func Describe(list []Client) string {
+// DescribeClients names the first five sessions and counts the others.
+func DescribeClients(list []Client) string {
 	names := make([]string, len(list))
 	for i, c := range list {
 		names[i] = c.String()
