@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 )
 
-// plainName is a character set or collation that needs no quoting.
+// plainName matches the name of a character set or collation that needs no quoting.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
 const (
@@ -18,15 +18,15 @@ const (
 	maxCachedWeights = 20000
 )
 
-// Collator asks a server what its collations make of texts, so that two texts
-// are the same key here exactly when they are the same key there.
+// Collator has a server compute the weights of texts by their collations. Two texts are
+// then the same key here exactly if they are the same key there.
 type Collator struct {
 	Server  *replication.Server
 	weights map[string][]byte // by expression
 }
 
-// expression is the SQL that weighs the value. Trailing spaces go where the
-// collation pads: WEIGHT_STRING itself leaves them.
+// expression is the SQL for the value's weight. It removes trailing spaces if the collation
+// pads, because WEIGHT_STRING keeps them.
 func (p KeyPart) expression() string {
 	text := fmt.Sprintf("CONVERT(x'%x' USING %s) COLLATE %s", p.Raw, p.Column.charset, p.Column.collation)
 	if p.prefix > 0 {
@@ -38,7 +38,7 @@ func (p KeyPart) expression() string {
 	return "HEX(WEIGHT_STRING(" + text + "))"
 }
 
-// Weigh fills in the weights of the parts.
+// Weigh sets the weights of the parts.
 func (c *Collator) Weigh(ctx context.Context, parts []*KeyPart) error {
 	if len(c.weights) > maxCachedWeights {
 		c.weights = nil
@@ -47,20 +47,20 @@ func (c *Collator) Weigh(ctx context.Context, parts []*KeyPart) error {
 		c.weights = map[string][]byte{}
 	}
 	texts := make([]string, len(parts))
-	var ask []string
+	var unknown []string
 	for i, p := range parts {
 		texts[i] = p.expression()
 		if _, ok := c.weights[texts[i]]; !ok {
 			c.weights[texts[i]] = nil
-			ask = append(ask, texts[i])
+			unknown = append(unknown, texts[i])
 		}
 	}
-	for len(ask) > 0 {
-		n := min(len(ask), weightsPerQuery)
-		if err := c.ask(ctx, ask[:n]); err != nil {
+	for len(unknown) > 0 {
+		n := min(len(unknown), weightsPerQuery)
+		if err := c.query(ctx, unknown[:n]); err != nil {
 			return err
 		}
-		ask = ask[n:]
+		unknown = unknown[n:]
 	}
 	for i, p := range parts {
 		p.Weight = c.weights[texts[i]]
@@ -68,15 +68,16 @@ func (c *Collator) Weigh(ctx context.Context, parts []*KeyPart) error {
 	return nil
 }
 
-func (c *Collator) ask(ctx context.Context, expressions []string) error {
+// query reads the weights of the expressions into c.weights.
+func (c *Collator) query(ctx context.Context, expressions []string) error {
 	db, err := c.Server.DB(ctx)
 	if err != nil {
 		return err
 	}
 	values := make([]sql.RawBytes, len(expressions))
-	into := make([]any, len(values))
+	targets := make([]any, len(values))
 	for i := range values {
-		into[i] = &values[i]
+		targets[i] = &values[i]
 	}
 	rows, err := db.QueryContext(ctx, "SELECT "+strings.Join(expressions, ", "))
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *Collator) ask(ctx context.Context, expressions []string) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
+		if err := rows.Scan(targets...); err != nil {
 			return c.Server.Wrap("weigh texts by their collations", err)
 		}
 		for i, expression := range expressions {

@@ -17,11 +17,11 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 )
 
-// Column is a column as the binlog needs it told: an event has places and
-// plain types only.
+// Column is what the binlog does not say of a column: an event has only positions and plain
+// types.
 type Column struct {
-	Name, Kind         string // kind is DATA_TYPE, lower case
-	bits               int    // of an unsigned integer; 0: not one
+	Name, Kind         string // Kind is DATA_TYPE, in lower case
+	bits               int    // of an unsigned integer, else 0
 	charset, collation string
 	virtual            bool
 }
@@ -29,13 +29,13 @@ type Column struct {
 // KeyColumn is a column of a key.
 type KeyColumn struct {
 	Index  int // in the table's columns
-	prefix int // characters of it that count; 0: all
+	prefix int // the number of its characters in the key; 0 is all
 }
 
-// Key is a key of a table: by whose values two writes are of the same row,
-// or collide.
+// Key is a key of a table. Two writes with the same values of a key are of the same row, or
+// collide.
 type Key struct {
-	Name    string // "PRIMARY", a unique key, or "" for all of a row without a primary key
+	Name    string // "PRIMARY", a unique key, or "" for the whole row of a table without a primary key
 	Columns []KeyColumn
 }
 
@@ -44,8 +44,8 @@ type Table struct {
 	Title   string
 	Hidden  bool // events may have more columns at their end
 	Columns []Column
-	Keys    []Key    // the first tells rows apart
-	Unused  []string // unique keys that the log cannot tell
+	Keys    []Key    // the first identifies a row
+	Unused  []string // unique keys whose values are not in the log
 }
 
 // ReadTable reads a table's columns and unique keys.
@@ -62,7 +62,8 @@ func ReadTable(ctx context.Context, q query.Queryer, dialect *dialect.Dialect, s
 	return NewTable(table.Name{Schema: schema, Name: name}, dialect, columns, keys)
 }
 
-// NewTable is the table's shape by what the server says of its columns and unique keys.
+// NewTable returns the shape of a table with these columns and unique keys, as
+// table.ColumnsQuery and table.KeysQuery return them.
 func NewTable(id table.Name, dialect *dialect.Dialect, columns, keys []query.Record) (*Table, error) {
 	t := &Table{Title: id.Schema + "." + id.Name, Hidden: dialect.HidesKeyColumns()}
 	for _, r := range columns {
@@ -80,11 +81,11 @@ func NewTable(id table.Name, dialect *dialect.Dialect, columns, keys []query.Rec
 
 func (t *Table) addKeys(records []query.Record) error {
 	if len(records) == 0 || records[0]["name"] != "PRIMARY" {
-		all := Key{}
+		row := Key{}
 		for i := range t.Columns {
-			all.Columns = append(all.Columns, KeyColumn{Index: i})
+			row.Columns = append(row.Columns, KeyColumn{Index: i})
 		}
-		t.Keys = append(t.Keys, all)
+		t.Keys = append(t.Keys, row)
 	}
 	for _, r := range records {
 		if len(t.Keys) == 0 || t.Keys[len(t.Keys)-1].Name != r["name"] {
@@ -96,7 +97,7 @@ func (t *Table) addKeys(records []query.Record) error {
 		}
 		at := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == r["col"] })
 		key := &t.Keys[len(t.Keys)-1]
-		key.Columns = append(key.Columns, KeyColumn{at, prefix}) // -1: an expression
+		key.Columns = append(key.Columns, KeyColumn{at, prefix}) // -1 is an expression
 	}
 	t.Keys = slices.DeleteFunc(t.Keys, func(k Key) bool {
 		unknown := k.Name != "" && slices.ContainsFunc(k.Columns, func(c KeyColumn) bool { return c.Index < 0 || t.Columns[c.Index].virtual })
@@ -108,8 +109,8 @@ func (t *Table) addKeys(records []query.Record) error {
 	return nil
 }
 
-// Places maps the table's columns to those of an event; -1 is one that the
-// event lacks. ok is false when the event is of another shape: DDL has run.
+// Places maps the table's columns to those of an event; -1 is a column that the event
+// lacks. ok is false if the event has another shape, because DDL has run.
 func (t *Table) Places(e *logevent.RowsEvent) (places []int, ok bool) {
 	stored := 0
 	for _, c := range t.Columns {
@@ -118,13 +119,13 @@ func (t *Table) Places(e *logevent.RowsEvent) (places []int, ok bool) {
 		}
 	}
 	n := int(e.ColumnCount)
-	all := n == len(t.Columns) || n > len(t.Columns) && t.Hidden
-	if !all && n != stored {
+	hasVirtual := n == len(t.Columns) || n > len(t.Columns) && t.Hidden
+	if !hasVirtual && n != stored {
 		return nil, false
 	}
 	next := 0
 	for _, c := range t.Columns {
-		if c.virtual && !all {
+		if c.virtual && !hasVirtual {
 			places = append(places, -1)
 			continue
 		}
@@ -144,11 +145,11 @@ type KeyPart struct {
 	Column Column
 	prefix int
 	Null   bool
-	Raw    []byte // equal values have equal bytes, where the column has no collation
-	Weight []byte // what the collation makes of raw, where it matters
+	Raw    []byte // equal values have equal bytes, unless the column has a collation
+	Weight []byte // the weight of Raw by the column's collation, if Weighed
 }
 
-// Values are a key's parts in a row; ok is false where the row lacks a column.
+// Values returns a key's parts in a row. ok is false if the row lacks a column of the key.
 func (t *Table) Values(key Key, places []int, row []any, skipped []int) (parts []KeyPart, ok bool) {
 	for _, k := range key.Columns {
 		at := places[k.Index]
@@ -164,7 +165,7 @@ func (t *Table) Values(key Key, places []int, row []any, skipped []int) (parts [
 		c := t.Columns[k.Index]
 		p := KeyPart{Column: c, prefix: k.prefix, Null: row[at] == nil, Raw: keyBytes(row[at], c)}
 		if key.Name == "" {
-			p.Column.collation = "" // rows without a key are told apart by their bytes
+			p.Column.collation = "" // rows without a key are compared by their bytes
 		}
 		if p.prefix > 0 && !p.Weighed() {
 			p.Raw = p.Raw[:min(len(p.Raw), p.prefix)]
@@ -174,18 +175,18 @@ func (t *Table) Values(key Key, places []int, row []any, skipped []int) (parts [
 	return parts, true
 }
 
-// HasNull reports whether a part of a key is NULL: such a key identifies no row.
+// HasNull reports whether a part of a key is NULL. Such a key identifies no row.
 func HasNull(parts []KeyPart) bool {
 	return slices.ContainsFunc(parts, func(p KeyPart) bool { return p.Null })
 }
 
-// SameParts compares the stored bytes.
+// SameParts reports whether the stored bytes of both keys are equal.
 func SameParts(a, b []KeyPart) bool {
 	return slices.EqualFunc(a, b, func(x, y KeyPart) bool { return x.Null == y.Null && string(x.Raw) == string(y.Raw) })
 }
 
-// keyBytes is a decoded value as bytes that are equal for equal values. Without
-// the table's metadata in the log an unsigned number comes as a signed one.
+// keyBytes returns a decoded value as bytes that are equal for equal values. An unsigned
+// number is decoded as a signed one unless the log has the table's metadata.
 func keyBytes(value any, c Column) []byte {
 	switch v := value.(type) {
 	case nil:
@@ -208,13 +209,13 @@ func keyBytes(value any, c Column) []byte {
 	return fmt.Append(nil, value)
 }
 
-// Weighed reports whether the column's collation may hold different bytes to be equal.
+// Weighed reports whether different bytes may be equal by the column's collation.
 func (p KeyPart) Weighed() bool {
 	return !p.Null && p.Column.collation != "" && p.Column.charset != "binary" &&
 		plainName.MatchString(p.Column.collation) && plainName.MatchString(p.Column.charset)
 }
 
-// String is the value as an SQL literal; bytes that are no readable text as x'…'.
+// String is the value as an SQL literal. Bytes that are not readable text are x'…'.
 func (p KeyPart) String() string {
 	switch {
 	case p.Null:

@@ -9,7 +9,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// ReadOrigin reads by what a server's own transactions are known.
+// ReadOrigin reads a server's Origin.
 func ReadOrigin(ctx context.Context, s *replication.Server) (Origin, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func ReadOrigin(ctx context.Context, s *replication.Server) (Origin, error) {
 	return Origin{Server: uint32(id), Domain: domain}, s.Wrap("read server_id", err)
 }
 
-// Logged is the transactions of a server's binlog: the executed ones, or less.
+// Logged returns the transactions in a server's binlog: the executed ones or fewer.
 func Logged(ctx context.Context, s *replication.Server) (replication.GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -48,16 +48,16 @@ func Logged(ctx context.Context, s *replication.Server) (replication.GTIDSet, er
 	return replication.ParseGTIDSet(dialect.Flavor, text)
 }
 
-// Origin is by what a server's own transactions are known.
+// Origin identifies the transactions that originated on a server.
 type Origin struct {
-	Server, Domain uint32
-	uuid           string
+	Server, Domain uint32 // MariaDB only
+	uuid           string // MySQL only
 }
 
 // Wrote reports whether a transaction originated on the server.
-func (id Origin) Wrote(g replication.GTID) bool {
+func (o Origin) Wrote(g replication.GTID) bool {
 	if g.UUID != "" {
-		return strings.EqualFold(g.UUID, id.uuid)
+		return strings.EqualFold(g.UUID, o.uuid)
 	}
-	return g.Server == id.Server
+	return g.Server == o.Server
 }

@@ -12,29 +12,28 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 )
 
-// mariadbPrepared marks a transaction that is prepared only (FL_PREPARED_XA of
+// flagPreparedXA marks a transaction that is only prepared (FL_PREPARED_XA of
 // MariaDB's Gtid_log_event).
 const flagPreparedXA = 64
 
-// errBinlogDone ends the stream once all has been read.
+// errDone ends the stream after the last transaction.
 var errDone = errors.New("all of it was read")
 
-// binlogPass takes the events of one binlog as they are parsed, in the
-// goroutine that reads them: nothing is queued. Rows are given to the visitor
-// while their event is decoded, so that a compressed transaction, too, is never
-// in memory as rows.
+// pass handles the events of one binlog in the goroutine that reads them: nothing is
+// queued. The visitor gets rows while their event is decoded, so that the rows of a whole
+// transaction, even of a compressed one, are never in memory.
 type pass struct {
 	ctx       context.Context //nolint:containedctx // the library calls back without one
 	visitor   Visitor
-	goal      *goal
+	remaining *remaining
 	lastHeard time.Time // of the last transaction
-	wanted    bool      // the transaction at hand
-	grouped   bool      // it goes on until a commit
+	wanted    bool      // the visitor wants the rows of the present transaction
+	grouped   bool      // the present transaction ends with a commit
 	done      bool
 	err       error
 }
 
-// HandleEvent implements the library's handler.
+// HandleEvent implements the library's EventHandler.
 func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 	if p.err == nil {
 		p.err = context.Cause(p.ctx)
@@ -62,7 +61,7 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 		}
 	case *logevent.XIDEvent, *logevent.TransactionPayloadEvent:
 		return p.end()
-	case *logevent.HeartbeatEvent: // there is nothing more
+	case *logevent.HeartbeatEvent: // the server has nothing to send
 		return p.heartbeat()
 	}
 	switch e.Header.EventType {
@@ -90,19 +89,19 @@ func (p *pass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) er
 }
 
 func (p *pass) begin(e *logevent.BinlogEvent, id replication.GTID, grouped bool) error {
-	if err := p.end(); err != nil { // an end that was not recognised
+	if err := p.end(); err != nil { // the end of the last transaction was not recognised
 		return err
 	}
 	p.lastHeard = time.Now()
-	p.goal.see(id)
+	p.remaining.remove(id)
 	p.grouped = grouped
 	p.wanted = p.visitor.Begin(Transaction{id, time.Unix(int64(e.Header.Timestamp), 0).UTC()})
 	return nil
 }
 
-// end ends the transaction at hand, and the stream after the last one.
+// end ends the transaction, and the stream after the last one.
 func (p *pass) end() error {
-	if p.goal.reached() {
+	if p.remaining.isEmpty() {
 		p.done = true
 		return errDone
 	}
@@ -114,28 +113,28 @@ func (p *pass) fail(err error) error {
 	return err
 }
 
-// beat ends a log that is at its end. Beats also come while a server passes
+// heartbeat ends a log that is at its end. Heartbeats also come while a server passes
 // over what was not asked for, so that only long silence is an error.
 func (p *pass) heartbeat() error {
-	if p.goal.reached() {
+	if p.remaining.isEmpty() {
 		return p.end()
 	}
 	if time.Since(p.lastHeard) > maxSilence {
-		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.goal.set))
+		return p.fail(fmt.Errorf("read the binlog: it ends before %s", p.remaining.set))
 	}
 	return nil
 }
 
-// decode implements the library's hook for row events.
+// decode implements the library's RowsEventDecodeFunc.
 func (p *pass) decode(e *logevent.RowsEvent, data []byte) error {
 	at, err := e.DecodeHeader(data)
 	if err != nil {
 		return err
 	}
 	if !p.wanted || p.err != nil {
-		return nil //nolint:nilerr // the pass ends with its first error, which is kept
+		return nil //nolint:nilerr // HandleEvent returns the first error, p.err
 	}
-	// What the library says of an event that it cannot decode holds the event.
+	// The library's error about an event that it cannot decode quotes the event.
 	broken := e.DecodeData(at, data) != nil
 	if broken {
 		e.Rows = nil
@@ -147,7 +146,7 @@ func (p *pass) decode(e *logevent.RowsEvent, data []byte) error {
 	return nil
 }
 
-// statement hands a statement on and reports whether it ends the transaction.
+// statement passes a statement on and reports whether it ends the transaction.
 func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
 	text := string(e.Query)
 	switch FirstWord(text) {
@@ -172,7 +171,7 @@ func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
 	return !p.grouped
 }
 
-// FirstWord is a statement's first word in capitals, after its comments.
+// FirstWord returns a statement's first word after its comments, in capitals.
 func FirstWord(text string) string {
 	for {
 		text = strings.TrimSpace(text)

@@ -21,50 +21,50 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// ErrPurged is wrapped when a server has not got the asked-for part of
-// its binlog any more.
+// ErrPurged is wrapped when a server no longer has the requested part of its binlog.
 var ErrPurged = errors.New("that part of the binlog is purged")
 
 const (
-	// binlogBeat is how often a server that has nothing to send says so.
+	// heartbeatPeriod is the time between the heartbeats of a server that has nothing to
+	// send.
 	heartbeatPeriod = time.Second
-	// binlogSilence is how long a reader waits for the next transaction or beat.
+	// maxSilence bounds a reader's wait for the next transaction or heartbeat.
 	maxSilence = 30 * time.Second
 )
 
 // Transaction is one transaction of a binlog.
 type Transaction struct {
 	ID replication.GTID
-	At time.Time // by the clock of the server that wrote it first
+	At time.Time // by the clock of the server that executed it first
 }
 
-// Visitor is told what a binlog holds, in its order.
+// Visitor receives the contents of a binlog in their order.
 type Visitor interface {
-	// Begin starts a transaction; the rows of one that is not wanted are not decoded.
+	// Begin starts a transaction. If it is not wanted, its rows are not decoded.
 	Begin(t Transaction) (wanted bool)
-	// Rows has the rows of a table that a wanted transaction changed. They are
-	// not to be kept. An event that cannot be decoded has none, and broken is set.
+	// Rows receives the rows of one table that a wanted transaction changed. The visitor must
+	// not keep them. An event that cannot be decoded is broken and has no rows.
 	Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error
-	// Statement has a statement of a wanted transaction, with its default schema.
+	// Statement receives a statement of a wanted transaction, with its default schema.
 	Statement(schema, text string)
 }
 
-// Reader reads the binlog of one server, through its machine where it has
-// one, as an account of its own that may do nothing else.
+// Reader reads the binlog of one server, through the server's host if there is one. It
+// logs in with an account of its own that may do nothing else.
 type Reader struct {
 	Server   *replication.Server
 	Dialect  *dialect.Dialect
 	password secret.Value
-	ID       uint32 // by which the server knows the reader
+	ID       uint32 // the reader's server_id
 }
 
-// ReaderLogin is the account to read a server's binlog with. It exists only
-// while that is read.
+// ReaderLogin is the account that reads a server's binlog. It exists only during a read.
 func ReaderLogin(s *replication.Server) account.Login {
 	return account.Login{Server: s, Name: replication.OwnUserPrefix + "reader", Grant: "REPLICATION SLAVE ON *.*"}
 }
 
-// Open makes the account anew, whatever an earlier run has left.
+// Open returns a reader of the server's binlog. It creates the reader's account, and first
+// drops one that an earlier run has left.
 func Open(ctx context.Context, s *replication.Server) (*Reader, error) {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func Open(ctx context.Context, s *replication.Server) (*Reader, error) {
 	return r, ReaderLogin(s).Create(ctx, s.ClientHost(), r.password)
 }
 
-// Close drops the account, also when ctx has ended.
+// Close drops the reader's account, also when ctx has ended.
 func (r *Reader) Close(ctx context.Context) error {
 	if r.Server.OnlyReads() {
 		return nil
@@ -91,7 +91,7 @@ func (r *Reader) Close(ctx context.Context) error {
 	return ReaderLogin(r.Server).Drop(ctx)
 }
 
-// user is the account that the reader logs in with.
+// user is the name of the account that the reader logs in with.
 func (r *Reader) user() string {
 	if r.Server.OnlyReads() {
 		return r.Server.User()
@@ -99,18 +99,18 @@ func (r *Reader) user() string {
 	return ReaderLogin(r.Server).Name
 }
 
-// Read hands the visitor every transaction that is not in start, until all of
-// goal has come. It holds one event at a time in memory.
+// Read passes the visitor every transaction that is not in start, until it has read all of
+// goal. It holds one event at a time in memory.
 func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Visitor) error {
-	left := newGoal(goal.Minus(start))
-	if left.reached() {
+	left := newRemaining(goal.Minus(start))
+	if left.isEmpty() {
 		return nil
 	}
 	set, err := gomysql.ParseGTIDSet(r.flavor(), start.String())
 	if err != nil {
 		return fmt.Errorf("read the binlog of %s from %s: %w", r.Server.Name(), start, err)
 	}
-	pass := &pass{ctx: ctx, visitor: v, goal: left, lastHeard: time.Now()}
+	pass := &pass{ctx: ctx, visitor: v, remaining: left, lastHeard: time.Now()}
 	cfg, err := r.config(pass)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Vi
 	syncer := logevent.NewBinlogSyncer(cfg)
 	stream, err := syncer.StartSyncGTID(set)
 	if err == nil {
-		_, err = stream.GetEvent(ctx) // the pass has the events; this is how it ends
+		_, err = stream.GetEvent(ctx) // the pass handles the events; GetEvent returns the stream's end
 	}
 	syncer.Close()
 	switch {
@@ -163,8 +163,8 @@ func (r *Reader) config(pass *pass) (logevent.BinlogSyncerConfig, error) {
 	return cfg, nil
 }
 
-// explain says what to do about a binlog that could not be read. The text of
-// an event's error is left out: it holds the event.
+// explain adds what to do about a binlog that could not be read. It leaves out the text of
+// an error about an event, which quotes the event.
 func (r *Reader) explain(err error) error {
 	var event *logevent.EventError
 	if errors.As(err, &event) {
@@ -182,26 +182,26 @@ func (r *Reader) explain(err error) error {
 	return fmt.Errorf("read the binlog of %s: %w", r.Server.Name(), err)
 }
 
-// binlogGoal is the transactions that have yet to come.
-type goal struct {
-	set  replication.GTIDSet
-	left int64 // of intervals; domains leave the set
+// remaining are the transactions that a pass has not read yet.
+type remaining struct {
+	set   replication.GTIDSet // of MariaDB without the domains that are read
+	count int64               // on MySQL
 }
 
-func newGoal(set replication.GTIDSet) *goal {
-	return &goal{set: set, left: set.Ahead(replication.GTIDSet{})}
+func newRemaining(set replication.GTIDSet) *remaining {
+	return &remaining{set: set, count: set.Ahead(replication.GTIDSet{})}
 }
 
-func (g *goal) reached() bool { return g.left == 0 || g.set.IsEmpty() }
+func (r *remaining) isEmpty() bool { return r.count == 0 || r.set.IsEmpty() }
 
-func (g *goal) see(id replication.GTID) {
-	if !g.set.ByDomain() {
-		if g.set.Has(id) {
-			g.left--
+func (r *remaining) remove(id replication.GTID) {
+	if !r.set.ByDomain() {
+		if r.set.Has(id) {
+			r.count--
 		}
 		return
 	}
-	if last, ok := g.set.LastOf(id.Domain); ok && id.Sequence >= last {
-		g.set = g.set.Without(id.Domain)
+	if last, ok := r.set.LastOf(id.Domain); ok && id.Sequence >= last {
+		r.set = r.set.Without(id.Domain)
 	}
 }

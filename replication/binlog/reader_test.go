@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// logRecorder keeps what a binlog holds.
+// logRecorder is a Visitor that records the contents of a binlog.
 type logRecorder struct {
 	transactions []Transaction
 	images       int
@@ -31,7 +31,7 @@ func (l *logRecorder) Rows(_ context.Context, e *logevent.RowsEvent, _ bool) err
 
 func (l *logRecorder) Statement(_, text string) { l.statements = append(l.statements, FirstWord(text)) }
 
-// A server that is not reached through its machine is read over TCP.
+// TestBinlogOverTCPFromOnePositionToAnother reads a server that has no host, over TCP.
 func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		s := servertest.Start(t, flavor)
@@ -49,17 +49,17 @@ func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {
 
 		reader, err := Open(t.Context(), server)
 		require.NoError(t, err)
-		seen := &logRecorder{}
-		require.NoError(t, reader.Read(t.Context(), start, goal, seen))
-		require.Len(t, seen.transactions, 3, "none before, none after")
-		require.Equal(t, 3, seen.images)
-		require.Equal(t, []string{"ALTER"}, seen.statements)
-		last, err := replication.ParseGTIDSet(reader.Dialect.Flavor, seen.transactions[2].ID.String())
+		log := &logRecorder{}
+		require.NoError(t, reader.Read(t.Context(), start, goal, log))
+		require.Len(t, log.transactions, 3, "none before, none after")
+		require.Equal(t, 3, log.images)
+		require.Equal(t, []string{"ALTER"}, log.statements)
+		last, err := replication.ParseGTIDSet(reader.Dialect.Flavor, log.transactions[2].ID.String())
 		require.NoError(t, err)
 		require.True(t, goal.Contains(last))
 		id, err := ReadOrigin(t.Context(), server)
 		require.NoError(t, err)
-		require.True(t, id.Wrote(seen.transactions[0].ID))
+		require.True(t, id.Wrote(log.transactions[0].ID))
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -67,13 +67,4 @@ func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {
 		require.NoError(t, reader.Close(ctx), "also when the run has ended")
 		require.Equal(t, "0", s.Value("SELECT COUNT(*) FROM mysql.user WHERE User = ?", ReaderLogin(nil).Name))
 	})
-}
-
-func TestFirstWordOfAStatement(t *testing.T) {
-	for text, want := range map[string]string{
-		"insert into t": "INSERT", " /* a */ /* b */ Alter TABLE t": "ALTER", "COMMIT": "COMMIT", "update(t)": "UPDATE",
-		"/* never ends": "", "": "", "BEGIN;": "BEGIN",
-	} {
-		require.Equal(t, want, FirstWord(text), text)
-	}
 }
