@@ -126,7 +126,7 @@ func (p *parser) ntp(file, text string) {
 // read it some time between the start of the script and the answer.
 func (p *parser) maxBehind() int64 { return inventory.ClockSlack + int64(p.duration.Seconds()) }
 
-// os reads os-release(5).
+// osRelease reads os-release(5).
 func (p *parser) osRelease(text string) error {
 	values := map[string]string{}
 	for _, line := range lines(text) {
