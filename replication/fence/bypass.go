@@ -14,32 +14,32 @@ import (
 	"github.com/dcmigrate/migrate/wait"
 )
 
-// Bypass is one way past a server's fence (H14).
+// Bypass is an account, routine or session that can write in spite of a server's fence (H14).
 type Bypass struct {
 	Kind BypassKind
-	name string // of the account, routine or session
+	name string
 	fix  string
-	// named: the operator names its account as an administrator.
+	// named is true if the operator has named its account as an administrator.
 	named bool
 }
 
-// bypassKind is a sentence about the bypasses of one kind.
+// BypassKind begins a sentence about the bypasses of one kind.
 type BypassKind string
 
 const (
-	// AccountBypass is the kind of bypass that only a change of privileges closes.
+	// AccountBypass is the kind of bypass that only a change of privileges removes.
 	AccountBypass BypassKind = "these accounts write through read_only"
 	routineBypass BypassKind = "these routines write through read_only, whoever calls them, with the privileges of their definer"
 	sessionBypass BypassKind = "these sessions, which are not migrate's, write through read_only"
 )
 
-// BypassKinds are in the order in which they are told.
+// BypassKinds are the kinds in the order of the report.
 var BypassKinds = []BypassKind{AccountBypass, routineBypass, sessionBypass}
 
-// Bypasses finds every way past the server's fence: accounts that hold a
-// privilege that passes it, routines that lend their definer's, and sessions of
-// clients under accounts that may hold it: root, and the login of migrate.
-// Admins are accounts that the operator answers for. Nothing passes MySQL's fence.
+// Bypasses finds every bypass of the server's fence: accounts with a privilege that passes
+// it, routines that run with such a privilege of their definer, and clients' sessions of
+// the accounts that may have it, root and migrate's own. Admins are accounts that the
+// operator answers for. MySQL's fence has no bypass.
 func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]Bypass, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -60,11 +60,11 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 	}
 	var out []Bypass
 	for _, grantee := range all {
-		name := AccountName(grantee)
+		name := UserOf(grantee)
 		if name == "root" || name == own || strings.HasPrefix(name, replication.OwnUserPrefix) || slices.Contains(replication.SystemUsers, name) {
 			continue
 		}
-		// A session keeps what its account held when it logged in.
+		// A session keeps the privileges that its account had at the login.
 		out = append(out, Bypass{AccountBypass, grantee, fmt.Sprintf(
 			"REVOKE %s ON *.* FROM %s; then KILL USER %s, because open sessions keep what they had",
 			strings.Join(privileges, ", "), grantee, query.Literal(name)), slices.Contains(admins, name)})
@@ -77,7 +77,7 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 		out = append(out, Bypass{routineBypass, r.String(), r.fix(), slices.Contains(admins, r.definerName())})
 	}
 	sessions, err := lastingSessions(ctx, s, func(c account.Client) bool {
-		return slices.ContainsFunc(all, func(grantee string) bool { return AccountName(grantee) == c.User })
+		return slices.ContainsFunc(all, func(grantee string) bool { return UserOf(grantee) == c.User })
 	})
 	if err != nil {
 		return nil, err
@@ -92,17 +92,12 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 	return out, nil
 }
 
-// AccountName is the user of 'user'@'host'.
-func AccountName(grantee string) string {
-	return strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
-}
-
-// lasting is how long a session lasts at least that counts: one of migrate's own
-// that logs in at this moment is not marked yet, and a command on the machine
-// ends by itself.
+// minSessionAge is the least age of a session that counts as a bypass. A younger one may be
+// migrate's own, which is not marked yet, or that of a command on the host, which ends
+// soon.
 const minSessionAge = time.Second
 
-// lastingSessions are the clients of a kind that are there for a while.
+// lastingSessions returns the wanted sessions that last longer than minSessionAge.
 func lastingSessions(ctx context.Context, s *replication.Server, wanted func(account.Client) bool) ([]account.Client, error) {
 	var left []account.Client
 	for start := time.Now(); ; {
@@ -134,7 +129,7 @@ func (r routine) String() string {
 	return strings.ToLower(r.kind) + " " + query.QuoteTable(r.schema, r.name) + " (definer " + r.definer + ")"
 }
 
-// fix is what closes the way. A package has no ALTER.
+// fix is the statement that removes the bypass. A package has no ALTER.
 func (r routine) fix() string {
 	if strings.HasPrefix(r.kind, "PACKAGE") {
 		return "CREATE OR REPLACE " + r.kind + " " + query.QuoteTable(r.schema, r.name) + " with SQL SECURITY INVOKER"
@@ -150,9 +145,9 @@ func (r routine) definerName() string {
 	return r.definer
 }
 
-// lendingRoutines lists the routines of every schema, the server's own aside,
-// that run with the privileges of a definer who is one of the holders, or a
-// role with one of the privileges.
+// privilegedRoutines lists the routines that run with the privileges of a definer who is
+// one of the holders, or a role with one of the privileges. The server's own schemas are
+// excluded.
 func privilegedRoutines(ctx context.Context, q query.Queryer, privileges, holders []string) ([]routine, error) {
 	records, err := query.All(ctx, q, `SELECT ROUTINE_TYPE AS kind, ROUTINE_SCHEMA AS owner, ROUTINE_NAME AS name, DEFINER AS definer
 		FROM information_schema.ROUTINES WHERE SECURITY_TYPE = 'DEFINER'
@@ -164,46 +159,46 @@ func privilegedRoutines(ctx context.Context, q query.Queryer, privileges, holder
 	if err != nil {
 		return nil, err
 	}
-	lends := map[string]bool{}
+	isHolder := map[string]bool{} // by definer
 	for _, role := range roles {
 		grants, err := query.Strings(ctx, q, "SHOW GRANTS FOR "+query.Quote(role))
 		if err != nil {
 			return nil, err
 		}
-		lends[role] = grantsAny(grants, privileges)
+		isHolder[role] = grantsAny(grants, privileges)
 	}
 	for _, grantee := range holders {
-		lends[strings.ReplaceAll(grantee, "'", "")] = true
+		isHolder[strings.ReplaceAll(grantee, "'", "")] = true
 	}
 	var out []routine
 	for _, r := range records {
-		if lends[strings.TrimSuffix(r["definer"], "@")] {
+		if isHolder[strings.TrimSuffix(r["definer"], "@")] {
 			out = append(out, routine{r["kind"], r["owner"], r["name"], r["definer"]})
 		}
 	}
 	return out, nil
 }
 
-// DescribeBypasses is one text and one fix for each kind among them.
+// DescribeBypasses returns one text and one fix for each kind in the list.
 func DescribeBypasses(list []Bypass) (texts, fixes []string) {
 	for _, kind := range BypassKinds {
-		var names, wanted []string
+		var names, kindFixes []string
 		for _, b := range list {
 			if b.Kind == kind {
 				names = append(names, b.name)
-				if !slices.Contains(wanted, b.fix) {
-					wanted = append(wanted, b.fix)
+				if !slices.Contains(kindFixes, b.fix) {
+					kindFixes = append(kindFixes, b.fix)
 				}
 			}
 		}
 		if len(names) > 0 {
-			texts, fixes = append(texts, string(kind)+": "+strings.Join(names, ", ")), append(fixes, strings.Join(wanted, "; "))
+			texts, fixes = append(texts, string(kind)+": "+strings.Join(names, ", ")), append(fixes, strings.Join(kindFixes, "; "))
 		}
 	}
 	return texts, fixes
 }
 
-// SplitBypasses separates those that the operator answers for.
+// SplitBypasses separates the bypasses that the operator answers for (named) from the others.
 func SplitBypasses(list []Bypass) (refused, named []Bypass) {
 	for _, b := range list {
 		if b.named {
@@ -215,8 +210,8 @@ func SplitBypasses(list []Bypass) (refused, named []Bypass) {
 	return refused, named
 }
 
-// refuseBypasses refuses a fence that somebody would pass. Named are the ways past
-// it that the operator answers for, in words.
+// refuseBypasses returns an error if the fence would have a bypass that the operator does
+// not answer for. Named describes the others.
 func (f op) refuseBypasses(ctx context.Context) (named []string, err error) {
 	all, err := Bypasses(ctx, f.server, f.opt.Admins)
 	if err != nil {

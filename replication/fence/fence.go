@@ -19,16 +19,16 @@ import (
 
 // Options are the limits of a fence.
 type Options struct {
-	// Wait bounds how long open write transactions and running statements get
-	// to end before the fence; default 5 s. New writes wait, too, while the
-	// server waits for running statements.
+	// Wait bounds the wait for open write transactions and running statements to end
+	// before the fence is set; 0 means 5 s. New writes wait, too, while the server waits for
+	// running statements.
 	Wait time.Duration
-	// Kill ends what is still running then. Without it the fence is taken back
-	// and the error names the session.
+	// Kill ends the sessions that still run after Wait. Without it the fence is lifted
+	// again and the error names the sessions.
 	Kill bool
-	// Admins are accounts that may keep what passes the fence (H14, MariaDB
-	// only). Root and the login of migrate may hold such privileges anyway, but
-	// neither lend them by a routine nor be an application's.
+	// Admins are accounts that may keep privileges that pass the fence (H14, MariaDB
+	// only). Root and migrate's login may have such privileges anyway, but neither define a
+	// routine that uses them nor be an application's login.
 	Admins []string
 }
 
@@ -40,26 +40,26 @@ func (o Options) EffectiveWait() time.Duration {
 	return 5 * time.Second
 }
 
-// fenceOp closes a server to application writes, or opens it.
+// op closes a server to application writes, or opens it.
 type op struct {
 	server *replication.Server
 	opt    Options
-	closed bool // what is wanted
-	// proven is set once this very step has proved its fence: then Verify, which
-	// comes right after Apply while nobody can write, need not prove it again.
+	closed bool // the wanted state
+	// proven is true after this step's own Apply has proved the fence. Verify, which follows
+	// while applications cannot write, then does not prove it again.
 	proven *atomic.Bool
 }
 
-// fenceBefore is the before-image of a fence.
+// beforeImage is the before-image of a step.
 type beforeImage struct {
 	Fenced bool `json:"fenced"`
 	Kept   bool `json:"kept"` // over a restart of the server
 }
 
-// Set returns the step that makes a server refuse application writes:
-// read_only on MariaDB, super_read_only on MySQL, kept over a restart of the
-// server. Once it is applied no application transaction commits there, also
-// none that was open; replication goes on.
+// Set returns the step that makes a server refuse application writes: read_only on
+// MariaDB, super_read_only on MySQL, kept over a restart of the server. After it no
+// application transaction commits there, not even one that was open. Replication
+// continues.
 func Set(s *replication.Server, opt Options) plan.Step {
 	return plan.Step{
 		Name:    "fence-" + string(s.Side()),
@@ -82,11 +82,11 @@ func Lift(s *replication.Server) plan.Step {
 	}
 }
 
-// State is how a server's fence is.
+// State is the state of a server's fence.
 type State struct {
-	Closed bool // no application write is let in
-	Open   bool // nothing of the fence is set; neither closed nor open on MySQL: read_only alone
-	Kept   bool // it comes back after a restart
+	Closed bool // the server refuses application writes
+	Open   bool // no variable of the fence is set; on MySQL read_only alone is neither Closed nor Open
+	Kept   bool // the fence comes back after a restart
 }
 
 // Read reads the running and the kept fence.
@@ -110,8 +110,8 @@ func Read(ctx context.Context, s *replication.Server) (State, error) {
 	return state, nil
 }
 
-// ReadRunning reads only what is in force now; it never needs the server's
-// machine, and is what counts inside the critical section.
+// ReadRunning reads only the running fence. It does not need the server's host, and the
+// critical section of a cutover depends on it alone.
 func ReadRunning(ctx context.Context, s *replication.Server) (State, error) {
 	db, d, err := s.Open(ctx)
 	if err != nil {
@@ -143,7 +143,7 @@ func (f State) String() string {
 	return text
 }
 
-// Check reads the fence, and finds accounts that would pass it.
+// Check reads the fence and refuses one that has bypasses.
 func (f op) Check(ctx context.Context) (plan.State, error) {
 	now, err := Read(ctx, f.server)
 	if err != nil {
@@ -166,7 +166,7 @@ func (f op) Check(ctx context.Context) (plan.State, error) {
 	return state, err
 }
 
-// Apply sets or takes away the fence.
+// Apply sets or lifts the fence.
 func (f op) Apply(ctx context.Context) (err error) {
 	if !f.closed {
 		return Open(ctx, f.server)
@@ -176,10 +176,10 @@ func (f op) Apply(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, way := range named {
-		report.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), way)
+	for _, text := range named {
+		report.Note(ctx, "past the fence of %s, because cutover.admins names them: %s", f.server.Name(), text)
 	}
-	// What the proof needs is made before: once the fence is set, time counts.
+	// The probe is opened before the fence is set, because writes wait from then on.
 	probe, err := openProbe(ctx, f.server)
 	if err != nil {
 		return err
@@ -195,9 +195,9 @@ func (f op) Apply(ctx context.Context) (err error) {
 	return nil
 }
 
-// Verify asks the server, and proves a fence by a write that must be refused.
-// After this step's own Apply, which has proved it and read back what is kept,
-// it only asks what is in force.
+// Verify reads the fence and proves it by a write that must be refused. After this step's
+// own Apply, which has proved the fence and read back the kept value, Verify only reads the
+// running fence.
 func (f op) Verify(ctx context.Context) error {
 	if f.closed && f.proven.Load() {
 		now, err := ReadRunning(ctx, f.server)
@@ -219,7 +219,7 @@ func (f op) Verify(ctx context.Context) error {
 	return proveFence(ctx, f.server)
 }
 
-// Undo puts the fence back to what it was.
+// Undo restores the fence's earlier state.
 func (f op) Undo(ctx context.Context, before json.RawMessage) error {
 	var image beforeImage
 	if err := replication.ReadBefore(before, &image); err != nil {
@@ -234,8 +234,8 @@ func (f op) Undo(ctx context.Context, before json.RawMessage) error {
 	return Open(ctx, f.server)
 }
 
-// close fences the server. The kept value is written first: from then on a
-// restart of the server cannot lift a fence that was reported as set.
+// close fences the server. It writes the kept value first, so that a restart of the server
+// never lifts a fence that was reported as set.
 func (f op) close(ctx context.Context) (err error) {
 	before, err := ReadRunning(ctx, f.server)
 	if err != nil {
@@ -252,8 +252,8 @@ func (f op) close(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if err != nil && !before.Closed {
-			lock.Close() // taking back needs the lock
-			err = errors.Join(err, f.takeBack(ctx))
+			lock.Close() // revert needs the lock
+			err = errors.Join(err, f.revert(ctx))
 		}
 	}()
 	if canKeep {
@@ -268,13 +268,13 @@ func (f op) close(ctx context.Context) (err error) {
 		return nil
 	}
 	deadline := time.Now().Add(f.opt.EffectiveWait())
-	if err := f.awaitTransactions(ctx, time.Now().Add(f.opt.EffectiveWait()/2)); err != nil {
+	if err := f.awaitOpenTransactions(ctx, time.Now().Add(f.opt.EffectiveWait()/2)); err != nil {
 		return err
 	}
 	return f.set(ctx, lock, deadline)
 }
 
-// keep makes the fence survive a restart.
+// keep makes the fence survive a restart of the server.
 func (f op) keep(ctx context.Context) error {
 	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
@@ -287,8 +287,8 @@ func (f op) keep(ctx context.Context) error {
 	return setting.Persistence{Server: f.server, Topic: setting.FenceTopic}.Write(ctx, values)
 }
 
-// takeBack lifts a fence that was not completed, also when ctx has ended.
-func (f op) takeBack(ctx context.Context) error {
+// revert lifts a fence that was not completed, also when ctx has ended.
+func (f op) revert(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
 	if err := Open(ctx, f.server); err != nil {
@@ -297,13 +297,13 @@ func (f op) takeBack(ctx context.Context) error {
 	return nil
 }
 
-// Close makes a server refuse application writes, as the step of Set does with its
-// defaults, but neither looks for accounts that pass the fence nor proves it.
+// Close makes a server refuse application writes as the step of Set does with its
+// defaults, but neither looks for bypasses nor proves the fence.
 func Close(ctx context.Context, s *replication.Server) error {
 	return op{server: s, closed: true}.close(ctx)
 }
 
-// Open lets application writes in.
+// Open lifts a server's fence.
 func Open(ctx context.Context, s *replication.Server) error {
 	lock, err := account.LockFence(ctx, s)
 	if err != nil {
@@ -313,7 +313,7 @@ func Open(ctx context.Context, s *replication.Server) error {
 	return OpenIn(ctx, s, lock)
 }
 
-// OpenIn opens in the session that has the fence's lock.
+// OpenIn is Open in the session that holds the fence's lock.
 func OpenIn(ctx context.Context, s *replication.Server, lock *replication.Session) error {
 	dialect, err := s.Dialect(ctx)
 	if err != nil {

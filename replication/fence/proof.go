@@ -12,21 +12,21 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// probe tries a write that a fence must refuse. On MariaDB it is a session of a
-// user without privileges, made for it; on MySQL, where nobody passes
-// super_read_only, one of migrate's own. It is opened before the fence is set.
+// probe tries a write that a fence must refuse. On MariaDB a new user without privileges
+// tries it. On MySQL one of migrate's own sessions does, because super_read_only stops
+// every session. A probe is opened before the fence is set.
 type probe struct {
 	server      *replication.Server
-	own         *replication.Session // where the probe's user is made and dropped again
+	own         *replication.Session // creates and drops the probe's user
 	login       account.Login
-	userCreated bool    // the user is, perhaps
-	pool        *sql.DB // its sessions; nil where a fence stops migrate's own, too
+	userCreated bool    // also if the creation may have failed
+	pool        *sql.DB // the user's sessions; nil if migrate's own session tries the write
 	writer      query.Execer
 }
 
-// openProbe makes everything that the proof needs. Where a fence lets privileged
-// sessions pass, that is a user of its own, and the schema that the write names: the
-// write changes nothing even where it is let in.
+// openProbe creates everything that the proof needs. Where a fence lets privileged sessions
+// pass, that is the probe's user and the schema that the write names. The write changes
+// nothing, even if the server lets it in.
 func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error) {
 	d, err := s.Dialect(ctx)
 	if err != nil {
@@ -57,15 +57,16 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 		return nil, err
 	}
 	p.writer = p.pool
-	if err := p.pool.PingContext(ctx); err != nil { // its connection waits in the pool
+	if err := p.pool.PingContext(ctx); err != nil { // the connection stays in the pool
 		return nil, s.Wrap("log in as "+p.login.Name, err)
 	}
 	return p, nil
 }
 
+// probeWrite creates a schema that exists.
 const probeWrite = "CREATE SCHEMA IF NOT EXISTS `" + replication.OwnSchema + "`"
 
-// refused tries the write.
+// requireRefused tries the write and returns an error unless the server refuses it.
 func (p *probe) requireRefused(ctx context.Context) error {
 	_, err := p.writer.ExecContext(ctx, probeWrite)
 	switch {
@@ -77,14 +78,14 @@ func (p *probe) requireRefused(ctx context.Context) error {
 	return p.server.Wrap("prove the fence", err)
 }
 
-// close drops the user, also when ctx has ended.
+// close drops the probe's user, also when ctx has ended.
 func (p *probe) close(ctx context.Context) error {
 	defer p.own.Close()
 	if !p.userCreated {
 		return nil
 	}
 	if p.pool != nil {
-		_ = p.pool.Close() // its sessions end with their user
+		_ = p.pool.Close() // a connection that does not close cleanly still ends
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
@@ -94,7 +95,7 @@ func (p *probe) close(ctx context.Context) error {
 	return nil
 }
 
-// proveFence proves a fence that is set.
+// proveFence proves that a server refuses an application's write.
 func proveFence(ctx context.Context, s *replication.Server) (err error) {
 	probe, err := openProbe(ctx, s)
 	if err != nil {

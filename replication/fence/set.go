@@ -24,16 +24,16 @@ const (
 	errReadOnly        = 1290
 )
 
-// set sets the fence's variable within the time left, which the server itself
-// keeps (lock_wait_timeout): it waits for running statements and commits, and
-// holds back new ones meanwhile.
+// set sets the fence's variable before the deadline. The server waits for running
+// statements and commits and holds new ones back meanwhile. It keeps the deadline itself
+// (lock_wait_timeout).
 func (f op) set(ctx context.Context, lock *replication.Session, deadline time.Time) error {
 	dialect, err := f.server.Dialect(ctx)
 	if err != nil {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		blocked, err := f.try(ctx, lock, dialect, time.Until(deadline))
+		blocked, err := f.trySet(ctx, lock, dialect, time.Until(deadline))
 		if err != nil || blocked == nil {
 			return err
 		}
@@ -49,9 +49,9 @@ func (f op) set(ctx context.Context, lock *replication.Session, deadline time.Ti
 	}
 }
 
-// try runs the statement once. Blocked are the sessions that kept it from being
-// set, never nil then.
-func (f op) try(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
+// trySet sets the variable once. If running sessions prevented that, blocked holds them and
+// is not nil.
+func (f op) trySet(ctx context.Context, lock *replication.Session, dialect *dialect.Dialect, left time.Duration) (blocked []account.Client, err error) {
 	seconds := max(1, int(math.Ceil(left.Seconds())))
 	if _, err := lock.ExecContext(ctx, "SET SESSION lock_wait_timeout = "+strconv.Itoa(seconds)); err != nil {
 		return nil, f.server.Wrap("bound the wait for the fence", err)
@@ -66,15 +66,15 @@ func (f op) try(ctx context.Context, lock *replication.Session, dialect *dialect
 		case query.ErrorNumber(err) == errLockWaitTimeout:
 			return f.blockers(ctx)
 		case err != nil:
-			// The connection may be gone while the server still waits to set it.
+			// The connection may be lost while the server still waits to set the variable.
 			return nil, errors.Join(f.server.Wrap(statement, err), f.stopStatement(ctx, id))
 		}
 	}
 	return nil, nil
 }
 
-// stopStatement ends the session that tries to set the fence, and waits until
-// it is gone: only then is the fence certain not to be set any more.
+// stopStatement ends the session that sets the fence and waits until it is gone: only then
+// is it certain that the session does not set the fence later.
 func (f op) stopStatement(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
@@ -87,7 +87,7 @@ func (f op) stopStatement(ctx context.Context, id string) error {
 		if err != nil || len(rest) == 0 {
 			return err
 		}
-		// It may end by itself in this moment: 1094, unknown thread.
+		// The session may end at this moment: 1094, unknown thread.
 		if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && query.ErrorNumber(err) != 1094 {
 			return f.server.Wrap("end the fence's statement", err)
 		}
@@ -97,7 +97,7 @@ func (f op) stopStatement(ctx context.Context, id string) error {
 	}
 }
 
-// blockers are the sessions whose statements run, the longest first.
+// blockers lists the sessions whose statements run, the longest statement first.
 func (f op) blockers(ctx context.Context) ([]account.Client, error) {
 	all, err := account.Clients(ctx, f.server)
 	if err != nil {
@@ -113,10 +113,10 @@ func (f op) blockers(ctx context.Context) ([]account.Client, error) {
 	return busy, nil
 }
 
-// settleTransactions gives the write transactions that are open now until
-// deadline to end. Those left do not block the fence: their COMMIT will be
-// refused, so none of them is acknowledged.
-func (f op) awaitTransactions(ctx context.Context, deadline time.Time) error {
+// awaitOpenTransactions waits until the write transactions that are open now have ended, at
+// most until deadline. The transactions that are left do not block the fence: the server
+// will refuse their COMMIT, so none of them is acknowledged.
+func (f op) awaitOpenTransactions(ctx context.Context, deadline time.Time) error {
 	first, err := account.OpenWrites(ctx, f.server)
 	if err != nil || len(first) == 0 {
 		return err
@@ -142,51 +142,4 @@ func (f op) awaitTransactions(ctx context.Context, deadline time.Time) error {
 	}
 	report.Note(ctx, "write transactions still open on %s will be refused at their COMMIT: %s", f.server.Name(), account.DescribeClients(left))
 	return nil
-}
-
-// Holders lists 'user'@'host' of the accounts with one of the global
-// privileges, by themselves or by a role.
-func Holders(ctx context.Context, q query.Queryer, privileges []string) ([]string, error) {
-	marks := strings.Repeat(",?", len(privileges))[1:]
-	args := make([]any, len(privileges))
-	for i, privilege := range privileges {
-		args[i] = privilege
-	}
-	found, err := query.Strings(ctx, q, `SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES
-		WHERE PRIVILEGE_TYPE IN (`+marks+`) ORDER BY GRANTEE`, args...)
-	if err != nil {
-		return nil, err
-	}
-	members, err := query.All(ctx, q, "SELECT User AS user, Host AS host, Role AS role FROM mysql.roles_mapping WHERE Host <> ''")
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		grants, err := query.Strings(ctx, q, "SHOW GRANTS FOR "+query.Quote(m["role"]))
-		if err != nil {
-			return nil, err
-		}
-		grantee := "'" + m["user"] + "'@'" + m["host"] + "'"
-		if grantsAny(grants, privileges) && !slices.Contains(found, grantee) {
-			found = append(found, grantee)
-		}
-	}
-	return found, nil
-}
-
-// grantsAny reads SHOW GRANTS, which for a role includes those of its own roles.
-func grantsAny(grants, privileges []string) bool {
-	for _, grant := range grants {
-		list, _, global := strings.Cut(grant, " ON *.* ")
-		if !global {
-			continue
-		}
-		list = strings.TrimPrefix(list, "GRANT ")
-		for _, privilege := range strings.Split(list, ", ") {
-			if privilege == "ALL PRIVILEGES" || slices.Contains(privileges, privilege) {
-				return true
-			}
-		}
-	}
-	return false
 }

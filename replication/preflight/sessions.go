@@ -72,7 +72,7 @@ func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(grantee string) bool {
-		name := fence.AccountName(grantee)
+		name := fence.UserOf(grantee)
 		return name == "root" || name == own || strings.HasPrefix(name, replication.OwnUserPrefix) || slices.Contains(replication.SystemUsers, name)
 	})
 	if len(all) > 0 {
