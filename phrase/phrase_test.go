@@ -97,3 +97,7 @@ func TestCut(t *testing.T) {
 	}
 	require.Equal(t, "…", phrase.Cut("ab", 1))
 }
+
+func TestOneLine(t *testing.T) {
+	require.Equal(t, "error 1: two lines", phrase.OneLine("  error 1:\n\ttwo  lines\n"))
+}

@@ -62,8 +62,10 @@ func TestGTIDSetOfMariaDBIsAPosition(t *testing.T) {
 	require.True(t, ahead.Contains(GTIDSet{}))
 	require.Equal(t, "0-3-8", ahead.Intersect(behind).String())
 	transactions := []GTID{
-		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 7}, {Origin: "0-1-", Domain: 0, Server: 1, Sequence: 8},
-		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 9}, {Origin: "1-2-", Domain: 1, Server: 2, Sequence: 4},
+		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 7},
+		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 8},
+		{Origin: "0-1-", Domain: 0, Server: 1, Sequence: 9},
+		{Origin: "1-2-", Domain: 1, Server: 2, Sequence: 4},
 	}
 	require.True(t, behind.Has(transactions[1]))
 	require.False(t, behind.Has(transactions[2]))
