@@ -223,9 +223,6 @@ func (s *Instance) Config(user, password, network string) *mysql.Config {
 	return c
 }
 
-// dsn returns root's data source name over the unix socket.
-func (s *Instance) dsn() string { return s.Config("root", "", "unix").FormatDSN() }
-
 // Addr returns the server's TCP address, host:port.
 func (s *Instance) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
