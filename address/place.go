@@ -130,7 +130,7 @@ func inRange(before, after string, a netip.Addr) bool {
 		return true
 	}
 	rest := after[len(m[0]):]
-	if rest != "" && isWord(rest[0]) || (m[1] == "") != (m[2] == "") { // an option such as -4 is none
+	if rest != "" && isWord(rest[0]) || (m[1] == "") != (m[2] == "") { // an option such as -4 is not an end
 		return false
 	}
 	base, most := 10, uint64(255) // the last part only

@@ -140,7 +140,7 @@ func (s *scanner) six(at int) (f found, after int, ok bool) {
 		f.address, _ = netip.ParseAddr(s.text[start+embedded : end])
 	}
 	if f.old, ok = s.addresses[f.address]; !ok {
-		// What looks like an IPv4 address in another address is none. Letters may be a name.
+		// What looks like an IPv4 address inside another address is not one. Letters may be a name.
 		return found{}, end, strings.Contains(s.text[start:end], ".")
 	}
 	return f, end, true

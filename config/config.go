@@ -143,7 +143,7 @@ type Cloudflare struct {
 
 // Cutover is the switch's way (docs/protocols.md) and its limits.
 type Cutover struct {
-	Way        string        `yaml:"way"`        // fence (default) or dual
+	Way        string        `yaml:"way"`        // the name of one of the Ways; default the first
 	MaxLag     time.Duration `yaml:"max_lag"`    // gate: lag below this …; default 1s
 	SteadyFor  time.Duration `yaml:"steady_for"` // … for this long; default 3s
 	Budget     time.Duration `yaml:"budget"`     // both sides fenced at most this long (I3); default 10s

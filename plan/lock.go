@@ -50,7 +50,7 @@ func TakeLock(path string, h Holder) (*Lock, error) {
 		}
 		var first Holder
 		if data, err := io.ReadAll(f); err == nil {
-			_ = json.Unmarshal(data, &first) // a half-written holder is named by what is there
+			_ = json.Unmarshal(data, &first) // a half-written holder is named as far as it was written
 		}
 		return nil, report.WithHint(&LockedError{first}, "wait for it to end, or watch it: migrate status")
 	}

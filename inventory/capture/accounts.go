@@ -97,8 +97,8 @@ func (p *parser) group(text string) error {
 	return nil
 }
 
-// userByNumber matches a rule of sudoers(5) that names its user by number. It
-// begins like a comment and is none.
+// userByNumber matches a rule of sudoers(5) that names its user by number. Such a
+// rule begins like a comment.
 var userByNumber = regexp.MustCompile(`^#\d`)
 
 // sudo reads every rule and setting of sudoers(5).

@@ -76,7 +76,7 @@ func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 		return name == "root" || name == own || strings.HasPrefix(name, replication.OwnUserPrefix) || slices.Contains(replication.SystemUsers, name)
 	})
 	if len(all) > 0 {
-		i.add("H24", Warn, i.source, fmt.Sprintf("REVOKE %s ON *.* FROM %s; or see to it that they set neither: a statement stops the seed, and verify finds rows that were not logged",
+		i.add("H24", Warn, i.source, fmt.Sprintf("REVOKE %s ON *.* FROM %s; or make sure that they set neither: a statement stops the seed, and verify finds rows that were not logged",
 			strings.Join(privileges, ", "), strings.Join(all, ", ")),
 			"MariaDB does not tell which sessions have set sql_log_bin or binlog_format for themselves; these accounts may: %s", phrase.FirstOf(5, all))
 	}

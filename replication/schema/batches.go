@@ -70,7 +70,7 @@ type Batches struct {
 	schemas []string
 	limit   int             // tables of a batch
 	tables  map[string]int  // number by schema
-	sizes   map[string]Size // by schema; nil if nobody asks
+	sizes   map[string]Size // by schema; nil before SetSizes
 }
 
 const isTable = "TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')"

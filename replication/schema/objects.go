@@ -99,8 +99,8 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 		return err
 	}
 	defer c.Close()
-	for some := range slices.Chunk(schemas, wire.StatementsAtOnce/len(objectLists)) {
-		listed, more, err := listObjects(ctx, c, some, wanted, limit)
+	for group := range slices.Chunk(schemas, wire.StatementsAtOnce/len(objectLists)) {
+		listed, more, err := listObjects(ctx, c, group, wanted, limit)
 		if err != nil {
 			return err
 		}
@@ -125,13 +125,13 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 
 // ReadTexts reads the definitions of listed objects, and calls take with each.
 func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Object) error) error {
-	for some := range slices.Chunk(listed, wire.StatementsAtOnce) {
-		queries := make([]string, len(some))
-		for i, o := range some {
+	for group := range slices.Chunk(listed, wire.StatementsAtOnce) {
+		queries := make([]string, len(group))
+		for i, o := range group {
 			queries[i] = ShowCreate(o.Kind, table.Name{Schema: o.Schema, Name: o.Name})
 		}
 		err := c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
-			o := some[i]
+			o := group[i]
 			if err != nil || len(rows) == 0 {
 				return fmt.Errorf("read %s: %w", o.Title(), cmp.Or(err, replication.ErrGone))
 			}

@@ -257,17 +257,17 @@ func (p *op) addHazards(ctx context.Context, c *choice, target bool) error {
 
 // lostAccounts lists the accounts that only the target has.
 func (p *op) lostAccounts(ctx context.Context) ([]string, error) {
-	theirs, err := account.Read(ctx, p.pair.Source)
+	onSource, err := account.Read(ctx, p.pair.Source)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := account.Read(ctx, p.pair.Target)
+	onTarget, err := account.Read(ctx, p.pair.Target)
 	if err != nil {
 		return nil, err
 	}
 	var lost []string
-	for _, a := range ours {
-		if !slices.ContainsFunc(theirs, func(b account.User) bool { return a.User == b.User && a.Host == b.Host }) {
+	for _, a := range onTarget {
+		if !slices.ContainsFunc(onSource, func(b account.User) bool { return a.User == b.User && a.Host == b.Host }) {
 			lost = append(lost, a.Name())
 		}
 	}
