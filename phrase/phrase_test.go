@@ -40,7 +40,6 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestBytesCanBeReadBack: the text is within half a unit of its last digit of the number.
 func TestSizeHasThreeDigits(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 B", 999: "999 B", 1000: "0.98 KiB", 1382: "1.35 KiB", 104806400 << 10: "100.0 GiB",
@@ -50,6 +49,7 @@ func TestSizeHasThreeDigits(t *testing.T) {
 	}
 }
 
+// TestBytesCanBeReadBack: the text is within half a unit of its last digit of the number.
 func TestBytesCanBeReadBack(t *testing.T) {
 	units := map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "PiB": 1 << 50, "EiB": 1 << 60}
 	rapid.Check(t, func(t *rapid.T) {

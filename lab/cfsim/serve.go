@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// labNet is the network of the lab's hosts.
+// labNetwork is the network of the lab's hosts.
 var labNetwork = netip.MustParsePrefix("10.213.0.0/16")
 
 // ErrAddress is the error for an address that the simulator must not use.

@@ -9,8 +9,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/verify"
 )
 
-// Verifies keeps the last verify report of each pair. It implements
-// replication.VerifyStore.
+// Verifies keeps the last verify report of each pair. It implements verify.Store.
 type Verifies struct{ *Folder }
 
 func verifyFile(pair string) string { return "verify-" + pair + ".json" }
@@ -53,7 +52,7 @@ func (v Verifies) Saved(pair string) (r verify.Report, ok bool, err error) {
 	return r, ok, err
 }
 
-// SaveVerify implements replication.VerifyStore.
+// SaveVerify implements verify.Store.
 func (v Verifies) SaveVerify(_ context.Context, r verify.Report) error {
 	return plan.WriteJSON(v.Path(verifyFile(r.Pair)), r)
 }

@@ -1,6 +1,7 @@
 // Package digitalocean implements provision.Cloud with DigitalOcean's API v2 and its
 // client godo. It needs a token with the rights that the hint of a 403 lists. Its errors
-// never show the token, and those that another try may cure are report.TransientErrors.
+// never show the token, and those that another try may cure are of type
+// *report.TransientError.
 // godo's own retries are off: it would repeat a create whose answer was lost, and the
 // vendor has no idempotency token.
 package digitalocean

@@ -29,8 +29,8 @@ type Options struct {
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 
-	prepareFrom int64 // bytes of a table from which on statements are prepared; default 256 KiB
-	batchTables int   // tables of a batch; default schema.MostBatch
+	prepareFrom int64 // least bytes of a table whose statements are prepared; default 256 KiB
+	batchTables int   // tables of a batch; default schema.BatchTables
 }
 
 // WithDefaults returns o with its zero values replaced.
