@@ -129,7 +129,7 @@ func TestDemo(t *testing.T) {
 	require.True(t, ok)
 	for _, want := range []string{
 		`failed requests +3\n`, `503 read-only for a moment +[123]\n`, `lost writes +0\n`, `doubled writes +0\n`,
-		`longest gap between writes: rollback, target → source +[\d.]+m?s\n`, `migrate apply +[\d.]+m?s +[\d.]+ [KM]iB\n    seed 0s\n`, `in all +[\d.]+`,
+		`longest gap between writes: rollback, target → source +[\d.]+m?s\n`, `migrate apply +[\d.]+m?s +[\d.]+ ([KM]i)?B\n    seed 0s\n`, `in all +[\d.]+`,
 	} {
 		require.Regexp(t, want, summary)
 	}
