@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -24,16 +24,16 @@ func (e *NoDatabaseError) Error() string { return fmt.Sprintf("no database is na
 type Seeds struct{ pairs pairs.Pairs }
 
 // running lists the running seeds.
-func (s *Seeds) running(ctx context.Context) ([]seed.State, error) {
-	return s.each(ctx, "", seed.Running)
+func (s *Seeds) running(ctx context.Context) ([]control.State, error) {
+	return s.each(ctx, "", control.Running)
 }
 
 // Throttle changes the limits of the running seed of a database, or of all running
 // seeds, and returns those seeds.
-func (s *Seeds) Throttle(ctx context.Context, database string, change seed.LimitsChange) ([]seed.State, error) {
-	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (seed.State, bool, error) {
-		state, err := seed.ChangeLimits(ctx, p, change)
-		if errors.Is(err, seed.ErrNoSeed) {
+func (s *Seeds) Throttle(ctx context.Context, database string, change control.LimitsChange) ([]control.State, error) {
+	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (control.State, bool, error) {
+		state, err := control.ChangeLimits(ctx, p, change)
+		if errors.Is(err, control.ErrNoSeed) {
 			return state, false, nil
 		}
 		return state, true, err
@@ -49,8 +49,8 @@ func (s *Seeds) Throttle(ctx context.Context, database string, change seed.Limit
 }
 
 // each asks the targets of all pairs, or of one. It skips those that do not exist yet.
-func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (seed.State, bool, error)) ([]seed.State, error) {
-	var states []seed.State
+func (s *Seeds) each(ctx context.Context, database string, ask func(context.Context, replication.Pair) (control.State, bool, error)) ([]control.State, error) {
+	var states []control.State
 	var names []string
 	known := database == ""
 	for _, p := range s.pairs {

@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/conflict"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/status"
 	"github.com/dcmigrate/migrate/replication/verify"
 )
@@ -23,7 +23,7 @@ type Status struct {
 	Holder   *plan.Holder    `json:"running,omitempty"` // who is running a verb
 	Hosts    []HostStatus    `json:"hosts"`
 	Pairs    []status.Pair   `json:"pairs,omitempty"` // once the targets exist
-	Seeds    []seed.State    `json:"seeds,omitempty"` // that are running
+	Seeds    []control.State `json:"seeds,omitempty"` // that are running
 	Verified []verify.Report `json:"verified,omitempty"`
 	// Conflicts are the reports of switches by way dual.
 	Conflicts []conflict.Report `json:"conflicts,omitempty"`

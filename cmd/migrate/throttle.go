@@ -11,7 +11,7 @@ import (
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 )
 
 // throttleFlags are the flags of migrate throttle.
@@ -62,8 +62,8 @@ meanwhile: this command needs none. What a seed begins with is databases[].throt
 }
 
 // change is what the flags ask for.
-func (f throttleFlags) change(c *cobra.Command) (seed.LimitsChange, error) {
-	var out seed.LimitsChange
+func (f throttleFlags) change(c *cobra.Command) (control.LimitsChange, error) {
+	var out control.LimitsChange
 	named := 0
 	set := func(name string) bool {
 		if c.Flags().Changed(name) {
@@ -110,7 +110,7 @@ func (f throttleFlags) change(c *cobra.Command) (seed.LimitsChange, error) {
 	return out, nil
 }
 
-func (a *app) printSeeds(states []seed.State) error {
+func (a *app) printSeeds(states []control.State) error {
 	if a.json {
 		return a.printJSON(states)
 	}
@@ -122,7 +122,7 @@ func (a *app) printSeeds(states []seed.State) error {
 	return err
 }
 
-func printSeed(b *strings.Builder, s seed.State) {
+func printSeed(b *strings.Builder, s control.State) {
 	p := s.Progress.Report()
 	fmt.Fprintf(b, "  seed of %s: %s\n    %s of about %s, %s\n", s.Pair, s.Limits, amount(p.Done, "B"), amount(p.Total, "B"), s.Progress)
 	for _, t := range s.Progress.AtWork {

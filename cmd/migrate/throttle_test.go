@@ -8,17 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/throttle"
 )
 
 func TestPrintSeed(t *testing.T) {
-	state := seed.State{
+	state := control.State{
 		Pair:   "main",
 		Limits: throttle.Limits{Workers: 4, BytesPerSecond: 20_000_000, MostRunning: 64, MostLag: 10 * time.Second},
-		Progress: seed.Progress{
+		Progress: control.Progress{
 			Phase: "copies", Bytes: 3 << 30, TotalBytes: 12 << 30, Rows: 3000, TotalRows: 12000, Rate: 18.5e6, Left: 9 * time.Minute, Done: 5, Tables: 7, Workers: 4,
-			AtWork:   []seed.TableProgress{{Table: "blog.posts", Bytes: 1 << 30, TotalBytes: 10 << 30, Rows: 1000, TotalRows: 10000}},
+			AtWork:   []control.TableProgress{{Table: "blog.posts", Bytes: 1 << 30, TotalBytes: 10 << 30, Rows: 1000, TotalRows: 10000}},
 			Throttle: "waits: db1 (source) runs 70 threads, more than 64", Running: 70, History: 120, AtFirst: 100,
 		},
 	}
@@ -31,12 +31,12 @@ func TestPrintSeed(t *testing.T) {
 
 	var out bytes.Buffer
 	a := &app{out: &out, json: true}
-	require.NoError(t, a.printSeeds([]seed.State{state}))
+	require.NoError(t, a.printSeeds([]control.State{state}))
 	require.Contains(t, out.String(), `"source_history_list": 120`)
 }
 
 // What an earlier run of the step has done does not count for the rate.
 func TestTheRateIsOfThisRun(t *testing.T) {
-	p := seed.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Report()
+	p := control.Progress{Phase: "copies", Bytes: 110 << 20, TotalBytes: 120 << 20, History: -1}.Report()
 	require.Equal(t, "110.0 MiB of 120.0 MiB (91%), 1.0 MiB/s, 10s left  copies", describe(p, 100<<20, 10*time.Second))
 }

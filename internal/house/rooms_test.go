@@ -58,9 +58,10 @@ var rooms = []struct{ room, imports string }{
 	{"replication/servertest", "remote/remotetest"},
 	{"replication/replicationtest", "plan remote report secret wait / /query /servertest"},
 	{"replication/throttle", "phrase report / /query"},
-	{"replication/seed", "phrase plan remote report wait / /account /binlog /dialect /query /schema /setting /table /throttle /wire"},
-	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /setting /table /throttle"},
-	{"replication/seed/worker", "plan remote report secret wait / /account /seed"},
+	{"replication/seed/control", "report wait / /dialect /query /schema /table /throttle"},
+	{"replication/seed", "phrase plan remote report wait / /account /binlog /dialect /query /schema /seed/control /setting /table /throttle /wire"},
+	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /seed/control /setting /table /throttle"},
+	{"replication/seed/worker", "plan remote report secret wait / /account /seed /seed/control"},
 	{"replication/status", "/ /account /fence /guard /link /query"},
 	{"replication/verify", "plan report wait / /account /dialect /fence /query /schema /table /wire"},
 
@@ -75,11 +76,11 @@ var rooms = []struct{ room, imports string }{
 	{"move/records", "dns dns/cloudflare plan provision replication report /state /verb /wiring"},
 	{"move/way", "config plan replication replication/conflict replication/fence replication/guard replication/link replication/preflight replication/schema /pairs /verb"},
 	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
-	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed replication/status replication/verify report"},
+	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed/control replication/status replication/verify report"},
 	{"lab/cfsim", "wait"},
 	{"move/movetest", "config lab/cfsim plan replication secret /wiring"},
 
-	{"cmd/migrate", "config dns inventory/candidates inventory/export move move/plans move/verb move/way move/wiring phrase plan remote replication/guard replication/seed replication/seed/worker replication/status replication/verify report"},
+	{"cmd/migrate", "config dns inventory/candidates inventory/export move move/plans move/verb move/way move/wiring phrase plan remote replication/guard replication/seed/control replication/seed/worker replication/status replication/verify report"},
 
 	{"lab/traffic", "wait"},
 	{"lab/check", "/traffic"},

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -17,21 +18,21 @@ func TestThrottleCommand(t *testing.T) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		replicationtest.MakeLoadSchema(source)
 		replicationtest.MakeBigTable(source)
-		_, err := ChangeLimits(t.Context(), pair, LimitsChange{})
-		require.ErrorIs(t, err, ErrNoSeed)
+		_, err := control.ChangeLimits(t.Context(), pair, control.LimitsChange{})
+		require.ErrorIs(t, err, control.ErrNoSeed)
 
 		var notes replicationtest.Notes
 		done := make(chan error, 1)
 		go func() {
 			done <- StepWith(pair, Options{BytesPerSecond: 1 << 20, Workers: 2}).Op.Apply(notes.Context(t.Context()))
 		}()
-		progress := func() State {
-			state, _, err := Running(t.Context(), pair)
+		progress := func() control.State {
+			state, _, err := control.Running(t.Context(), pair)
 			require.NoError(t, err)
 			return state
 		}
 		require.Eventually(t, func() bool { return progress().Progress.Rows > 100 }, 60*time.Second, 20*time.Millisecond)
-		state, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true), Workers: new(7)})
+		state, err := control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true), Workers: new(7)})
 		require.NoError(t, err)
 		require.True(t, state.Limits.Paused)
 		require.EqualValues(t, 1<<20, state.Limits.BytesPerSecond, "what is not named stays")
@@ -42,20 +43,20 @@ func TestThrottleCommand(t *testing.T) {
 		require.Equal(t, rows, target.Value("SELECT COUNT(*) FROM load1.big"), "nothing is copied while it is paused")
 		require.Equal(t, "0", source.Value("SELECT COUNT(*) FROM information_schema.INNODB_TRX"), "nothing stays open on the source meanwhile")
 
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(false)})
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(false)})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { s := progress(); return s.Progress.Workers == 7 && s.Progress.Throttle != "" }, 20*time.Second, 20*time.Millisecond)
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Workers: new(1)})
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Workers: new(1)})
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return progress().Progress.Workers == 1 }, 20*time.Second, 20*time.Millisecond)
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{BytesPerSecond: new(int64(0)), Workers: new(4)})
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{BytesPerSecond: new(int64(0)), Workers: new(4)})
 		require.NoError(t, err)
 		require.NoError(t, <-done)
 		require.Contains(t, notes.Text(), "migrate throttle: paused; 7 workers, 1.0 MiB/s")
 		require.Contains(t, notes.Text(), "load1.nokey can only be copied in one snapshot (H7)")
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
-		_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
-		require.ErrorIs(t, err, ErrNoSeed, "it has ended")
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true)})
+		require.ErrorIs(t, err, control.ErrNoSeed, "it has ended")
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'seed_control'"))
 	})
 }
@@ -63,11 +64,11 @@ func TestThrottleCommand(t *testing.T) {
 // TestThrottleOfASeedThatIsOnlyBeginning takes the lock before the control table exists.
 func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 	pair, _, target := replicationtest.Start(t, servertest.MariaDB)
-	control, err := TakeControl(t.Context(), pair.Target)
+	lead, err := control.Take(t.Context(), pair.Target)
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() {
-		_, err := ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
+		_, err := control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true)})
 		ended <- err
 	}()
 	select {
@@ -76,10 +77,10 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 	case <-time.After(300 * time.Millisecond):
 	}
 	target.Exec("CREATE DATABASE migrate")
-	require.NoError(t, control.Make(t.Context()))
+	require.NoError(t, lead.Make(t.Context()))
 	require.NoError(t, <-ended)
 	require.JSONEq(t, `{"paused": true}`, target.Value("SELECT value FROM migrate.seed_control WHERE name = 'wanted'"))
-	control.Close()
-	_, err = ChangeLimits(t.Context(), pair, LimitsChange{Paused: new(true)})
-	require.ErrorIs(t, err, ErrNoSeed)
+	lead.Close()
+	_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true)})
+	require.ErrorIs(t, err, control.ErrNoSeed)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
@@ -42,7 +43,7 @@ type copier struct {
 	source, target *replication.Server
 	notes          notes
 	throttle       *throttle.Throttle
-	progress       *Meter
+	progress       *control.Meter
 	prepareFrom    int64
 
 	mu      sync.Mutex
@@ -96,7 +97,7 @@ func (c *copier) keepWorkers(ctx context.Context, group *errgroup.Group, most in
 		for ; left > 0 && c.workers < wanted && !c.stopped; c.workers++ {
 			group.Go(func() error { return c.work(ctx) })
 		}
-		c.progress.setWorkers(c.workers)
+		c.progress.SetWorkers(c.workers)
 		c.mu.Unlock()
 		if left == 0 {
 			return
@@ -158,7 +159,7 @@ func (c *copier) done(r *keyRange) {
 	delete(c.busy, r)
 	id := r.table.id()
 	if c.openRanges[id]--; c.openRanges[id] == 0 && !c.dirty[id] {
-		c.progress.finishTable(id)
+		c.progress.FinishTable(id)
 	}
 	if len(c.busy)+len(c.waiting) == 0 {
 		close(c.finished)

@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -73,7 +74,7 @@ func TestSeedNamesTheDiskThatIsFull(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- StepWith(pair, Options{BytesPerSecond: 8 << 20}).Op.Apply(t.Context()) }()
 			require.Eventually(t, func() bool {
-				state, _, err := Running(t.Context(), pair)
+				state, _, err := control.Running(t.Context(), pair)
 				return err == nil && state.Progress.Rows > 100
 			}, 30*time.Second, 10*time.Millisecond)
 			empty = fill(t, dir, 4<<20)

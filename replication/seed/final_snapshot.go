@@ -49,7 +49,7 @@ func (r *run) lastRounds(ctx context.Context) error {
 // lastRound does what is left inside one snapshot, and so brings the target to its
 // position. Catching up in it takes at most limit; 0 is no limit.
 func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
-	r.progress.setPhase("the last round")
+	r.progress.SetPhase("the last round")
 	to, err := wire.Open(ctx, r.Pair.Target, dialect.Unlogged, rowsSettings, wire.ReadCommitted)
 	if err != nil {
 		return err
@@ -99,8 +99,8 @@ func (r *run) announceSnapshot(ctx context.Context) {
 		return
 	}
 	slices.Sort(titles)
-	r.progress.setPhase("tables without a key, in one snapshot")
-	took := time.Duration(float64(bytes) / r.progress.usualRate() * float64(time.Second)).Round(time.Second)
+	r.progress.SetPhase("tables without a key, in one snapshot")
+	took := time.Duration(float64(bytes) / r.progress.UsualRate() * float64(time.Second)).Round(time.Second)
 	report.Note(ctx, "%s can only be copied in one snapshot (H7), about %s: %s keeps old versions of rows for about %s",
 		phrase.FirstOf(5, titles), phrase.Bytes(bytes), r.Pair.Source.Name(), max(took, time.Second))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
 	"github.com/dcmigrate/migrate/report"
@@ -24,8 +25,8 @@ const tableMakers = 4
 // batch.
 func (r *run) copyTables(ctx context.Context) error {
 	return r.eachBatch(ctx, func(ctx context.Context, b tableBatch) error {
-		r.progress.setPhase("copies")
-		defer r.progress.setPhase("tables")
+		r.progress.SetPhase("copies")
+		defer r.progress.SetPhase("tables")
 		return r.copyRanges(ctx, b)
 	})
 }
@@ -39,7 +40,7 @@ type tableBatch struct {
 // eachBatch makes the missing and stale tables on the target, batch by batch, and calls do
 // for each batch. It drops tables that no longer exist on the source.
 func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch) error) error {
-	r.progress.setPhase("tables")
+	r.progress.SetPhase("tables")
 	if err := r.makeSchemas(ctx); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	for _, size := range r.sizes {
 		all = all.Plus(size)
 	}
-	r.progress.start(all)
+	r.progress.Start(all)
 	err = batches.Each(ctx, func(b schema.Batch) error {
 		var batch tableBatch
 		var err error
@@ -89,11 +90,11 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 				batch.tables[id] = known // an earlier pass has read it
 			}
 		}
-		r.progress.addBatch(b.Size, batch.tables, batch.noted)
+		r.countBatch(batch, b.Size)
 		return do(ctx, batch)
 	})
 	if err == nil {
-		r.progress.endBatches()
+		r.progress.EndBatches()
 	}
 	return err
 }
@@ -349,7 +350,29 @@ func (r *run) copySnapshot(ctx context.Context, conns workerConns) error {
 			return err
 		}
 		r.progress.Add(t.id(), got.rows, 0)
-		r.progress.finishTable(t.id())
+		r.progress.FinishTable(t.id())
 	}
 	return nil
+}
+
+// countBatch tells the meter of a batch's tables, and of what earlier attempts have copied.
+func (r *run) countBatch(batch tableBatch, size schema.Size) {
+	tables := map[table.Name]control.TableCount{}
+	var finished []control.TableCount
+	for id, note := range batch.noted {
+		if batch.tables[id] == nil && len(note.parts) == 0 { // it is not read again
+			finished = append(finished, control.TableCount{Bytes: note.bytes, Rows: note.rows})
+		}
+	}
+	for id, t := range batch.tables {
+		if t.sequence {
+			continue
+		}
+		c := control.TableCount{Title: t.Title(), EstBytes: t.Bytes, EstRows: t.rows}
+		if note := batch.noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseSnapshotOnly {
+			c.Bytes, c.Rows, c.Done = note.bytes, note.rows, t.chunked() && len(note.parts) == 0
+		}
+		tables[id] = c
+	}
+	r.progress.AddBatch(size, tables, finished)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
@@ -36,14 +37,14 @@ type run struct {
 	roundBegan time.Time              // when the last round began
 	reader     *binlog.Reader
 	throttle   *throttle.Throttle
-	progress   *Meter
+	progress   *control.Meter
 }
 
 // copy makes the copy or continues one, in this order: the position; tables and their
 // rows; what has changed meanwhile; the snapshot's position; indexes and keys; accounts,
 // programs and grants; a check that all definitions are still the same; the target's
 // position; the finished marker.
-func (s *Op) copy(ctx context.Context, control *Control) (err error) {
+func (s *Op) copy(ctx context.Context, lead *control.Control) (err error) {
 	if err := account.DropWorkerLogin(ctx, s.Pair.Source); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 			r.restoreAfterFailure(ctx)
 		}
 	}()
-	if err := control.Make(ctx); err != nil {
+	if err := lead.Make(ctx); err != nil {
 		return err
 	}
 	if r.reader, err = binlog.Open(ctx, s.Pair.Source); err != nil {
@@ -67,12 +68,12 @@ func (s *Op) copy(ctx context.Context, control *Control) (err error) {
 	led, end := context.WithCancelCause(ctx)
 	var watchers errgroup.Group
 	watchers.Go(func() error {
-		err := control.Lead(led, s.Pair.Name, s.Options.limits(), r.throttle, r.progress.Now)
+		err := lead.Lead(led, s.Pair.Name, s.Options.limits(), r.throttle, r.progress.Now)
 		end(err) // an error ends the seed
 		return err
 	})
-	watchers.Go(func() error { r.progress.watch.Watch(led); return nil })
-	watchers.Go(func() error { r.progress.show(led); return nil })
+	watchers.Go(func() error { r.progress.Watch(led); return nil })
+	watchers.Go(func() error { r.progress.Show(led); return nil })
 	err = r.runAttempts(led, resumed)
 	end(nil)
 	if lost := watchers.Wait(); lost != nil && err != nil {
@@ -86,7 +87,7 @@ func (s *Op) newRun() *run {
 	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
 	return &run{
 		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{},
-		throttle: limit, progress: NewMeter(limit, watch),
+		throttle: limit, progress: control.NewMeter(limit, watch),
 	}
 }
 
@@ -124,11 +125,11 @@ func (r *run) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.lastRounds(ctx); err != nil || len(r.dirty) > 0 {
 		return false, err
 	}
-	r.progress.setPhase("indexes and keys")
+	r.progress.SetPhase("indexes and keys")
 	if err := r.complete(ctx); err != nil {
 		return false, err
 	}
-	r.progress.setPhase("accounts and programs")
+	r.progress.SetPhase("accounts and programs")
 	if err := r.createAccountsAndPrograms(ctx); err != nil {
 		return false, err
 	}
@@ -252,7 +253,7 @@ func (r *run) copyAll(ctx context.Context) error {
 		if err := r.copyTables(ctx); err != nil {
 			return err
 		}
-		r.progress.setPhase("catches up")
+		r.progress.SetPhase("catches up")
 		if err := r.catchUpRounds(ctx); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
 	"github.com/dcmigrate/migrate/report"
@@ -166,13 +167,13 @@ func (s *Op) applyOnce(ctx context.Context) error {
 		return err
 	}
 	// Take the lock first: another running seed must not find the target fenced.
-	control, err := TakeControl(ctx, s.Pair.Target)
+	lead, err := control.Take(ctx, s.Pair.Target)
 	if err != nil {
 		return err
 	}
-	defer control.Close()
+	defer lead.Close()
 	return s.Writable(ctx, func(ctx context.Context) error {
-		err := s.copy(ctx, control)
+		err := s.copy(ctx, lead)
 		if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, errStatement) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -180,11 +180,11 @@ func (p *op) Apply(ctx context.Context) error {
 	if choice.method == MethodRows {
 		return p.rows.Apply(ctx)
 	}
-	control, err := seed.TakeControl(ctx, p.pair.Target) // fails while a worker on the target is still running without its controller
+	lead, err := control.Take(ctx, p.pair.Target) // fails while a worker on the target is still running without its controller
 	if err != nil {
 		return err
 	}
-	control.Close()
+	lead.Close()
 	n, err = p.receive(ctx, choice)
 	if err != nil {
 		return report.WithHint(err, "the target's own data is untouched; run the command again, or set seed: copy for %s in migration.yaml", p.pair.Name)

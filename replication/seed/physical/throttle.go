@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
@@ -23,13 +24,13 @@ import (
 // target, whose own server runs meanwhile.
 type transfer struct {
 	throttle *throttle.Throttle
-	meter    *seed.Meter
+	meter    *control.Meter
 	pair     string
 	total    int64 // expected bytes
 }
 
 // now returns the progress.
-func (f *transfer) now() seed.Progress {
+func (f *transfer) now() control.Progress {
 	out := f.meter.Now()
 	out.Phase, out.Bytes = "files", f.meter.Received()
 	out.TotalBytes = max(f.total, out.Bytes)
@@ -54,24 +55,24 @@ func (f *transfer) show(ctx context.Context) {
 // withThrottle runs do, which receives the files. Meanwhile it polls the source's load and
 // follows migrate throttle.
 func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Context, *transfer) error) error {
-	control, err := seed.TakeControl(ctx, p.pair.Target)
+	lead, err := control.Take(ctx, p.pair.Target)
 	if err != nil {
 		return err
 	}
-	defer control.Close()
+	defer lead.Close()
 	return (&seed.Op{Pair: p.pair}).Writable(ctx, func(ctx context.Context) error {
-		if err := p.makeControl(ctx, control); err != nil {
+		if err := p.makeControl(ctx, lead); err != nil {
 			return err
 		}
 		limiter := throttle.New(p.options.limits())
 		watch := throttle.NewSourceWatch(p.pair.Source, limiter, throttle.NewReplicaWatch(p.pair.Source))
-		f := &transfer{throttle: limiter, meter: seed.NewMeter(limiter, watch), pair: p.pair.Name, total: total}
+		f := &transfer{throttle: limiter, meter: control.NewMeter(limiter, watch), pair: p.pair.Name, total: total}
 		led, stop := context.WithCancel(ctx)
 		var watchers errgroup.Group
 		watchers.Go(func() error { watch.Watch(led); return nil })
 		watchers.Go(func() error { f.show(led); return nil })
 		watchers.Go(func() error {
-			if err := control.Lead(led, p.pair.Name, p.options.limits(), limiter, f.now); err != nil {
+			if err := lead.Lead(led, p.pair.Name, p.options.limits(), limiter, f.now); err != nil {
 				report.Note(ctx, "migrate throttle does not reach this seed any more: %v", err) // not worth a new attempt
 			}
 			return nil
@@ -86,11 +87,11 @@ func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Cont
 }
 
 // makeControl makes the control table, and the schema for it.
-func (p *op) makeControl(ctx context.Context, control *seed.Control) error {
-	if _, err := control.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
+func (p *op) makeControl(ctx context.Context, lead *control.Control) error {
+	if _, err := lead.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
 		return p.pair.Target.Wrap("make the seed's schema", err)
 	}
-	return control.Make(ctx)
+	return lead.Make(ctx)
 }
 
 // dropControl drops what makeControl made; the schema only if it is empty.

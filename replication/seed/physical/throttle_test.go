@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
@@ -22,14 +23,14 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 		var notes replicationtest.Notes
 		done := make(chan error, 1)
 		go func() { done <- Step(pair, seed.Step(pair), options).Op.Apply(notes.Context(t.Context())) }()
-		running := func() seed.State {
+		running := func() control.State {
 			select {
 			case err := <-done:
 				require.NoError(t, err)
 				t.Fatal("the seed has ended: ", notes.Text())
 			default:
 			}
-			state, _, err := seed.Running(t.Context(), pair)
+			state, _, err := control.Running(t.Context(), pair)
 			require.NoError(t, err)
 			return state
 		}
@@ -42,7 +43,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 		require.Equal(t, "files", running().Progress.Phase)
 		require.EqualValues(t, 3<<20, running().Limits.BytesPerSecond)
 
-		state, err := seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(true)})
+		state, err := control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true)})
 		require.NoError(t, err)
 		require.True(t, state.Limits.Paused)
 		require.Eventually(t, func() bool { return strings.Contains(running().Progress.Throttle, "paused by migrate throttle") }, 20*time.Second, 50*time.Millisecond)
@@ -55,7 +56,7 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 			<-time.After(2500 * time.Millisecond)
 			require.Equal(t, before, running().Progress.Bytes)
 		}
-		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(false), BytesPerSecond: new(int64(0))})
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(false), BytesPerSecond: new(int64(0))})
 		require.NoError(t, err)
 		require.NoError(t, <-done)
 		require.Contains(t, notes.Text(), "migrate throttle: paused")
@@ -63,8 +64,8 @@ func TestThrottleOfASeedByFiles(t *testing.T) {
 			require.Contains(t, notes.Text(), "CLONE cannot be paused: it is held to 1 MiB a second")
 		}
 		requireSeeded(t, source, target)
-		_, err = seed.ChangeLimits(t.Context(), pair, seed.LimitsChange{Paused: new(true)})
-		require.ErrorIs(t, err, seed.ErrNoSeed)
+		_, err = control.ChangeLimits(t.Context(), pair, control.LimitsChange{Paused: new(true)})
+		require.ErrorIs(t, err, control.ErrNoSeed)
 		require.Equal(t, "0", target.Value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'seed_control'"))
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -21,7 +21,7 @@ const (
 )
 
 // event is a line that a worker writes for its follower. The progress is not among
-// them: the target has it (see seed.Control).
+// them: the target has it (see control.Control).
 type event struct {
 	Note string   `json:"note,omitempty"`
 	End  *outcome `json:"end,omitempty"`
@@ -174,7 +174,7 @@ func (f *follower) endedSilently(ctx context.Context, seen observation) error {
 
 // report shows the seed's progress, which the target has.
 func (f *follower) report(ctx context.Context) {
-	state, ok, err := seed.Running(ctx, f.Pair)
+	state, ok, err := control.Running(ctx, f.Pair)
 	if err == nil && ok { // after an error the next poll shows it
 		report.Show(ctx, state.Progress.Report())
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication/account"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
@@ -80,7 +80,7 @@ systemd-run --quiet --collect --unit="$unit" --description="migrate: the seed of
 timeout 30 sh -c 'cat >"$1"' sh "$run/job"`, exitAlreadyRuns, remote.QuoteAll(s.config.Command)), bytes.NewReader(job))
 	switch {
 	case remote.ExitStatus(err) == exitAlreadyRuns:
-		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), seed.ControlInterval)
+		return report.Transient(fmt.Errorf("start the worker %s: one runs already", s.unit()), control.Interval)
 	case err != nil:
 		return fmt.Errorf("start the worker %s: %w", s.unit(), err)
 	}

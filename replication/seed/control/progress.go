@@ -1,4 +1,4 @@
-package seed
+package control
 
 import (
 	"cmp"
@@ -133,30 +133,39 @@ func NewMeter(t *throttle.Throttle, w *throttle.SourceWatch) *Meter {
 	return &Meter{throttle: t, watch: w, phase: "starting", tables: map[table.Name]*tableCount{}}
 }
 
-// setPhase names what the seed is doing.
-func (p *Meter) setPhase(phase string) {
+// SetPhase names what the seed is doing.
+func (p *Meter) SetPhase(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = phase
 }
 
-// start begins a new count of everything in the source.
-func (p *Meter) start(all schema.Size) {
+// Start begins a new count of everything in the source.
+func (p *Meter) Start(all schema.Size) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tables, p.done, p.ahead = map[table.Name]*tableCount{}, doneCount{}, all
 }
 
-// endBatches records that there are no more batches: tables may have gone since they were
+// EndBatches records that there are no more batches: tables may have gone since they were
 // counted.
-func (p *Meter) endBatches() {
+func (p *Meter) EndBatches() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ahead = schema.Size{}
 }
 
-// addBatch adds the tables of a batch, and what earlier attempts have copied of them.
-func (p *Meter) addBatch(size schema.Size, tables map[table.Name]*sourceTable, noted map[table.Name]*tableNote) {
+// TableCount is a table that a seed copies, as a Meter counts it.
+type TableCount struct {
+	Title             string
+	EstBytes, EstRows int64 // from the source's statistics
+	Bytes, Rows       int64 // that earlier attempts have copied
+	Done              bool  // an earlier attempt has copied all of it
+}
+
+// AddBatch adds the tables of a batch. finished is what earlier attempts have copied of the
+// batch's other tables, which are not read again.
+func (p *Meter) AddBatch(size schema.Size, tables map[table.Name]TableCount, finished []TableCount) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ahead = p.ahead.Minus(size)
@@ -166,20 +175,11 @@ func (p *Meter) addBatch(size schema.Size, tables map[table.Name]*sourceTable, n
 			delete(p.tables, id)
 		}
 	}
-	for id, note := range noted {
-		if tables[id] == nil && len(note.parts) == 0 { // it was not read again
-			p.done.add(&tableCount{bytes: note.bytes, rows: note.rows})
-		}
+	for _, t := range finished {
+		p.done.add(&tableCount{bytes: t.Bytes, rows: t.Rows})
 	}
 	for id, t := range tables {
-		if t.sequence {
-			continue
-		}
-		c := &tableCount{title: t.Title(), estBytes: t.Bytes, estRows: t.rows}
-		if note := noted[id]; note != nil && note.phase != phaseNew && note.phase != phaseSnapshotOnly {
-			c.bytes, c.rows, c.done = note.bytes, note.rows, t.chunked() && len(note.parts) == 0
-		}
-		p.tables[id] = c
+		p.tables[id] = &tableCount{title: t.Title, estBytes: t.EstBytes, estRows: t.EstRows, bytes: t.Bytes, rows: t.Rows, done: t.Done}
 	}
 }
 
@@ -216,8 +216,8 @@ func (p *Meter) Received() int64 {
 	return p.received
 }
 
-// finishTable records that a table is copied.
-func (p *Meter) finishTable(id table.Name) {
+// FinishTable records that a table is copied.
+func (p *Meter) FinishTable(id table.Name) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := p.tables[id]; c != nil {
@@ -225,8 +225,8 @@ func (p *Meter) finishTable(id table.Name) {
 	}
 }
 
-// setWorkers records the number of workers.
-func (p *Meter) setWorkers(workers int) {
+// SetWorkers records the number of workers.
+func (p *Meter) SetWorkers(workers int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.workers = workers
@@ -307,8 +307,8 @@ func (p *Meter) rate() float64 {
 	return 0
 }
 
-// usualRate returns the rate of this attempt so far, or that of a usual network.
-func (p *Meter) usualRate() float64 {
+// UsualRate returns the rate of this attempt so far, or that of a usual network.
+func (p *Meter) UsualRate() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if rate := p.rate(); rate > 1e6 {
@@ -317,8 +317,11 @@ func (p *Meter) usualRate() float64 {
 	return 20e6
 }
 
-// show reports the progress until ctx ends.
-func (p *Meter) show(ctx context.Context) {
+// Watch watches the source until ctx ends.
+func (p *Meter) Watch(ctx context.Context) { p.watch.Watch(ctx) }
+
+// Show reports the progress until ctx ends.
+func (p *Meter) Show(ctx context.Context) {
 	tick := time.NewTicker(reportInterval)
 	defer tick.Stop()
 	for {

@@ -1,4 +1,4 @@
-package seed
+package control
 
 import (
 	"context"
@@ -19,20 +19,20 @@ import (
 
 const lockName = "migrate.seed"
 
-// ControlInterval is how often a running seed reads changed limits and writes its
+// Interval is how often a running seed reads changed limits and writes its
 // progress.
-const ControlInterval = time.Second
+const Interval = time.Second
 
-// controlTimeout is how long ChangeLimits waits for a seed that has just begun.
-const controlTimeout = 30 * time.Second
+// startTimeout is how long ChangeLimits waits for a seed that has just begun.
+const startTimeout = 30 * time.Second
 
 // lockWaitSeconds is how long a seed waits for the session of a killed one to end.
 const lockWaitSeconds = 20
 
 // Rows of the control table.
 const (
-	controlWanted = "wanted" // LimitsChange, by migrate throttle
-	controlState  = "state"  // State, by the seed
+	wantedRow = "wanted" // LimitsChange, by migrate throttle
+	stateRow  = "state"  // State, by the seed
 )
 
 // ErrNoSeed is wrapped if no seed of the pair is running.
@@ -104,7 +104,7 @@ func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, 
 	if held == "" {
 		return State{}, false, nil
 	}
-	_, err = readControl(ctx, db, controlState, &state)
+	_, err = readRow(ctx, db, stateRow, &state)
 	state.Pair = pair.Name
 	return state, true, err
 }
@@ -113,7 +113,7 @@ func Running(ctx context.Context, pair replication.Pair) (state State, ok bool, 
 // about a second, and returns its state with the new limits. It does not need the
 // migration's lock. Without a seed it returns ErrNoSeed.
 func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChange) (State, error) {
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		state, ok, err := Running(ctx, pair)
@@ -131,7 +131,7 @@ func ChangeLimits(ctx context.Context, pair replication.Pair, change LimitsChang
 		if n := query.ErrorNumber(err); n != 1146 && n != 1049 {
 			return State{}, err
 		}
-		if wait.For(ctx, ControlInterval) != nil { // the seed is beginning or ending: there is no table yet, or no longer
+		if wait.For(ctx, Interval) != nil { // the seed is beginning or ending: there is no table yet, or no longer
 			return State{}, report.WithHint(fmt.Errorf("%s: the seed is only beginning", pair.Name), "run the same command again in a moment")
 		}
 	}
@@ -158,7 +158,7 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit
 	var earlier LimitsChange
-	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ? FOR UPDATE", controlWanted)
+	text, err := query.Text(ctx, tx, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ? FOR UPDATE", wantedRow)
 	if err != nil {
 		return err
 	}
@@ -167,15 +167,15 @@ func changeWanted(ctx context.Context, session *replication.Session, change Limi
 			return err
 		}
 	}
-	if err := writeControl(ctx, tx, controlWanted, change.onTopOf(earlier)); err != nil {
+	if err := writeRow(ctx, tx, wantedRow, change.onTopOf(earlier)); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// readControl reads a row of the control table. found is false, without an error, if the
+// readRow reads a row of the control table. found is false, without an error, if the
 // table or the row is missing.
-func readControl(ctx context.Context, q query.Queryer, name string, into any) (found bool, err error) {
+func readRow(ctx context.Context, q query.Queryer, name string, into any) (found bool, err error) {
 	text, err := query.Text(ctx, q, "SELECT value FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" WHERE name = ?", name)
 	if n := query.ErrorNumber(err); n == 1146 || n == 1049 || err == nil && text == "" {
 		return false, nil
@@ -186,7 +186,7 @@ func readControl(ctx context.Context, q query.Queryer, name string, into any) (f
 	return true, report.Wrap("read what a seed is told", json.Unmarshal([]byte(text), into))
 }
 
-func writeControl(ctx context.Context, e query.Execer, name string, value any) error {
+func writeRow(ctx context.Context, e query.Execer, name string, value any) error {
 	text, err := json.Marshal(value)
 	if err == nil {
 		_, err = e.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+" (name, value) VALUES (?, ?)", name, string(text))
@@ -201,9 +201,9 @@ type Control struct {
 	Session *replication.Session
 }
 
-// TakeControl takes the lock. The session of a killed seed may hold it for a moment:
-// TakeControl waits for that, unless the holder's progress shows that it is alive.
-func TakeControl(ctx context.Context, target *replication.Server) (*Control, error) {
+// Take takes the lock. The session of a killed seed may hold it for a moment:
+// Take waits for that, unless the holder's progress shows that it is alive.
+func Take(ctx context.Context, target *replication.Server) (*Control, error) {
 	session, err := target.Session(ctx, dialect.Unlogged)
 	if err != nil {
 		return nil, err
@@ -223,7 +223,7 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 			return err
 		}
 		var now json.RawMessage
-		if _, err := readControl(ctx, session, controlState, &now); err != nil {
+		if _, err := readRow(ctx, session, stateRow, &now); err != nil {
 			return err
 		}
 		if n > 0 && string(now) != string(before) {
@@ -231,7 +231,7 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 		}
 		before = now
 	}
-	return report.WithHint(report.Transient(errors.New("another seed runs there"), ControlInterval),
+	return report.WithHint(report.Transient(errors.New("another seed runs there"), Interval),
 		"two seeds never write to one target: see what runs with migrate throttle --show")
 }
 
@@ -248,14 +248,14 @@ func (c *Control) Make(ctx context.Context) error {
 // Lead follows changed limits and writes the state until ctx ends. It fails when its
 // session does: the lock is lost then, and the seed must end.
 func (c *Control) Lead(ctx context.Context, pair string, configured throttle.Limits, t *throttle.Throttle, now func() Progress) error {
-	tick := time.NewTicker(ControlInterval)
+	tick := time.NewTicker(Interval)
 	defer tick.Stop()
 	for {
 		if err := c.step(ctx, pair, configured, t, now); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return report.Transient(c.target.Wrap("lead the seed", err), ControlInterval)
+			return report.Transient(c.target.Wrap("lead the seed", err), Interval)
 		}
 		select {
 		case <-ctx.Done():
@@ -267,13 +267,13 @@ func (c *Control) Lead(ctx context.Context, pair string, configured throttle.Lim
 
 func (c *Control) step(ctx context.Context, pair string, configured throttle.Limits, t *throttle.Throttle, now func() Progress) error {
 	var wanted LimitsChange
-	if _, err := readControl(ctx, c.Session, controlWanted, &wanted); err != nil {
+	if _, err := readRow(ctx, c.Session, wantedRow, &wanted); err != nil {
 		return err
 	}
 	if limits := wanted.appliedTo(configured); t.Set(limits) {
 		report.Note(ctx, "migrate throttle: %s", limits)
 	}
-	err := writeControl(ctx, c.Session, controlState, State{Pair: pair, Limits: t.Current(), Progress: now()})
+	err := writeRow(ctx, c.Session, stateRow, State{Pair: pair, Limits: t.Current(), Progress: now()})
 	if query.ErrorNumber(err) == 1146 {
 		return nil // the seed has just ended
 	}
@@ -283,7 +283,7 @@ func (c *Control) step(ctx context.Context, pair string, configured throttle.Lim
 // Close releases the lock at once, because a server notices the end of a session only
 // later. If the session is dead, the server releases the lock.
 func (c *Control) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), ControlInterval)
+	ctx, cancel := context.WithTimeout(context.Background(), Interval)
 	defer cancel()
 	_, _ = c.Session.ExecContext(ctx, "DO RELEASE_LOCK(?)", lockName)
 	c.Session.Close()
