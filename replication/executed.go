@@ -3,13 +3,17 @@ package replication
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 )
 
-// Executed returns all transactions of a server.
+// Executed returns all transactions of a server. On MariaDB a transaction is among them
+// from its write to the binlog on, which is before its rows are visible: by as long as a
+// semi-synchronous replica may take to acknowledge it. That a side has a set is therefore
+// never concluded from Executed, but from WaitGTIDs.
 func Executed(ctx context.Context, s *Server) (GTIDSet, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
@@ -28,6 +32,35 @@ func ExecutedGTIDs(ctx context.Context, q query.Queryer, d *dialect.Dialect) (GT
 		return GTIDSet{}, fmt.Errorf("read %s: %w", variable, err)
 	}
 	return ParseGTIDSet(d.Flavor, text)
+}
+
+// Visible returns transactions of a server whose rows every read that begins now sees, of
+// the other servers' transactions at least. Of the server's own it may hold some that are
+// logged and not visible yet. It is for reports and for what the wait function cannot tell;
+// whether a side has a set is WaitGTIDs' to say.
+func Visible(ctx context.Context, s *Server) (GTIDSet, error) {
+	db, dialect, err := s.Open(ctx)
+	if err != nil {
+		return GTIDSet{}, err
+	}
+	logged, err := ExecutedGTIDs(ctx, db, dialect)
+	if err != nil || dialect.ExecutedAreVisible() {
+		return logged, s.Wrap("read the executed transactions", err)
+	}
+	native, err := dialect.NativeDomain(ctx, db)
+	if err != nil {
+		return GTIDSet{}, s.Wrap("read gtid_domain_id", err)
+	}
+	text, err := query.Text(ctx, db, "SELECT @@GLOBAL.gtid_slave_pos")
+	if err != nil {
+		return GTIDSet{}, s.Wrap("read gtid_slave_pos", err)
+	}
+	applied, err := ParseGTIDSet(dialect.Flavor, text)
+	if err != nil {
+		return GTIDSet{}, s.Wrap("read gtid_slave_pos", err)
+	}
+	others := slices.DeleteFunc(logged.Domains(), func(d uint32) bool { return d == native })
+	return applied.Without(native).Union(logged.Without(others...)), nil
 }
 
 // WaitGTIDs waits on a server until its replica has executed the set, at most timeout

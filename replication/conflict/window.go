@@ -111,7 +111,7 @@ func windowStart(ctx context.Context, p replication.Pair) (WindowStart, error) {
 		if logged[i], err = binlog.Logged(ctx, s); err != nil {
 			return WindowStart{}, err
 		}
-		if has[i], err = replication.Executed(ctx, s); err != nil {
+		if has[i], err = replication.Visible(ctx, s); err != nil {
 			return WindowStart{}, err
 		}
 	}

@@ -92,11 +92,10 @@ func (l linkOp) reach(ctx context.Context, goal replication.GTIDSet) error {
 // showProgress reports how many transactions are applied of those that were missing
 // at first. It returns that number: the greater one of total and what is missing now.
 func (l linkOp) showProgress(ctx context.Context, goal replication.GTIDSet, total int64) (int64, error) {
-	has, err := replication.Executed(ctx, l.to)
+	missing, err := missingOf(ctx, l.to, goal)
 	if err != nil {
 		return total, err
 	}
-	missing := goal.Ahead(has)
 	total = max(total, missing)
 	report.Show(ctx, report.Progress{Done: total - missing, Total: total, Unit: "transactions", What: direction(l.from) + " link"})
 	return total, nil

@@ -72,7 +72,13 @@ func missingTransactions(ctx context.Context, from, to *replication.Server) (int
 	if err != nil {
 		return 0, err
 	}
-	has, err := replication.Executed(ctx, to)
+	return missingOf(ctx, to, goal)
+}
+
+// missingOf counts the transactions of goal that a server does not have, or does not show
+// yet.
+func missingOf(ctx context.Context, s *replication.Server, goal replication.GTIDSet) (int64, error) {
+	has, err := replication.Visible(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -91,12 +97,15 @@ func Measure(ctx context.Context, from, to *replication.Server) (Lag, error) {
 	if err != nil {
 		return Lag{}, err
 	}
-	has, err := replication.Executed(ctx, to)
+	reached, err := hasNow(ctx, to, goal)
 	if err != nil {
 		return Lag{}, err
 	}
-	lag := Lag{Transactions: goal.Ahead(has)}
-	if lag.Transactions > 0 {
+	var lag Lag
+	if !reached {
+		if lag.Transactions, err = missingOf(ctx, to, goal); err != nil {
+			return Lag{}, err
+		}
 		db, dialect, err := to.Open(ctx)
 		if err != nil {
 			return Lag{}, err
