@@ -39,8 +39,16 @@ type Account struct {
 	Role bool   `json:"role,omitempty"`
 }
 
-// ReadMarker reads the marker; found is false if there is none.
+// ReadMarker reads the marker; found is false if there is none. A table of its name that
+// migrate did not make is an error that wraps ErrForeignSchema.
 func ReadMarker(ctx context.Context, q query.Queryer) (m Marker, found bool, err error) {
+	table, ok, err := query.One(ctx, q, "SELECT TABLE_COMMENT AS mark FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", OwnSchema, MarkerTable)
+	if err != nil || !ok {
+		return Marker{}, false, report.Wrap("look for the seed's marker", err)
+	}
+	if table["mark"] != ownMark {
+		return Marker{}, false, RequireOwnSchema(ctx, q)
+	}
 	r, ok, err := query.One(ctx, q, "SELECT origin, gtids, finished, made FROM "+query.QuoteTable(OwnSchema, MarkerTable)+" WHERE id = 1")
 	if number := query.ErrorNumber(err); number == 1146 || number == 1049 { // no such table, no such schema
 		return Marker{}, false, nil
@@ -56,28 +64,21 @@ func ReadMarker(ctx context.Context, q query.Queryer) (m Marker, found bool, err
 }
 
 // WriteMarker writes the marker in a session that is kept out of the binlog.
-func WriteMarker(ctx context.Context, unlogged query.Execer, m Marker) error {
+func WriteMarker(ctx context.Context, unlogged *Session, m Marker) error {
 	text, err := json.Marshal(m.Effects)
 	if err != nil {
 		return fmt.Errorf("write the seed's marker: %w", err)
 	}
-	for _, statement := range []string{
-		"CREATE DATABASE IF NOT EXISTS " + query.Quote(OwnSchema) + " CHARACTER SET utf8mb4",
-		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(OwnSchema, MarkerTable) + ` (
-			id TINYINT NOT NULL PRIMARY KEY, origin TEXT NOT NULL, gtids LONGTEXT NOT NULL,
-			finished TINYINT NOT NULL, made LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
-	} {
-		if _, err := unlogged.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("write the seed's marker: %w", err)
-		}
+	if err := MakeOwnTable(ctx, unlogged, MarkerTable, `id TINYINT NOT NULL PRIMARY KEY, origin TEXT NOT NULL, gtids LONGTEXT NOT NULL,
+		finished TINYINT NOT NULL, made LONGTEXT NOT NULL`); err != nil {
+		return fmt.Errorf("write the seed's marker: %w", err)
 	}
 	_, err = unlogged.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(OwnSchema, MarkerTable)+
 		" (id, origin, gtids, finished, made) VALUES (1, ?, ?, ?, ?)", m.Origin, m.GTIDs, m.Finished, string(text))
 	return report.Wrap("write the seed's marker", err)
 }
 
-// DropMarker drops migrate's schema with the marker, as the last act of a seed's undo.
-func DropMarker(ctx context.Context, unlogged query.Execer) error {
-	_, err := unlogged.ExecContext(ctx, "DROP DATABASE IF EXISTS "+query.Quote(OwnSchema))
-	return report.Wrap("drop the seed's marker", err)
+// DropMarker drops migrate's tables with the marker, as the last act of a seed's undo.
+func DropMarker(ctx context.Context, unlogged *Session) error {
+	return report.Wrap("drop the seed's marker", DropOwnTables(ctx, unlogged))
 }

@@ -43,7 +43,7 @@ var rooms = []struct{ room, imports string }{
 
 	{"replication/query", ""},
 	{"replication/dialect", "/query"},
-	{"replication", "plan remote /dialect /query report secret wait"},
+	{"replication", "phrase plan remote /dialect /query report secret wait"},
 	{"replication/setting", "plan remote report / /dialect /query"},
 	{"replication/wire", "report wait / /query"},
 	{"replication/account", "phrase report secret / /dialect /query /setting /wire"},

@@ -65,7 +65,7 @@ func (h *heartbeat) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "INSERT INTO "+query.QuoteTable(replication.OwnSchema, "heartbeat")+" (run, side, stamp) VALUES (?, ?, 0)",
+	if _, err := db.ExecContext(ctx, "INSERT INTO "+query.QuoteTable(replication.OwnSchema, heartbeatTable)+" (run, side, stamp) VALUES (?, ?, 0)",
 		h.run, string(h.from.Side())); err != nil {
 		return h.from.Wrap("start the heartbeat", err)
 	}
@@ -111,7 +111,7 @@ func (h *heartbeat) write(ctx context.Context) error {
 		return err
 	}
 	stamp := time.Since(h.epoch)
-	if _, err := db.ExecContext(ctx, "UPDATE "+query.QuoteTable(replication.OwnSchema, "heartbeat")+" SET stamp = ? WHERE run = ? AND side = ?",
+	if _, err := db.ExecContext(ctx, "UPDATE "+query.QuoteTable(replication.OwnSchema, heartbeatTable)+" SET stamp = ? WHERE run = ? AND side = ?",
 		int64(stamp), h.run, string(h.from.Side())); err != nil {
 		return h.from.Wrap("write the heartbeat", err)
 	}
@@ -128,7 +128,7 @@ func (h *heartbeat) read(ctx context.Context) error {
 		return err
 	}
 	var stamp int64
-	err = db.QueryRowContext(ctx, "SELECT stamp FROM "+query.QuoteTable(replication.OwnSchema, "heartbeat")+" WHERE run = ? AND side = ?",
+	err = db.QueryRowContext(ctx, "SELECT stamp FROM "+query.QuoteTable(replication.OwnSchema, heartbeatTable)+" WHERE run = ? AND side = ?",
 		h.run, string(h.from.Side())).Scan(&stamp)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return h.to.Wrap("read the heartbeat", err)
@@ -211,7 +211,7 @@ func (h *heartbeat) close(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "DELETE FROM "+query.QuoteTable(replication.OwnSchema, "heartbeat")+" WHERE run = ?", h.run); err != nil {
+	if _, err := db.ExecContext(ctx, "DELETE FROM "+query.QuoteTable(replication.OwnSchema, heartbeatTable)+" WHERE run = ?", h.run); err != nil {
 		return h.from.Wrap("end the heartbeat", err)
 	}
 	return nil

@@ -15,9 +15,9 @@ import (
 // heartbeatTable is made on both sides out of the binlog, so that it does not matter
 // when the links start: only its rows travel. Every run of the controller inserts a
 // row of its own first, so that its updates always find it.
-const heartbeatTable = "CREATE TABLE IF NOT EXISTS `" + replication.OwnSchema + "`.`heartbeat` (" +
-	"`run` VARCHAR(26) NOT NULL, `side` VARCHAR(8) NOT NULL, `stamp` BIGINT NOT NULL," +
-	"PRIMARY KEY (`run`, `side`)) ENGINE=InnoDB"
+const heartbeatTable = "heartbeat"
+
+const heartbeatColumns = "`run` VARCHAR(26) NOT NULL, `side` VARCHAR(8) NOT NULL, `stamp` BIGINT NOT NULL, PRIMARY KEY (`run`, `side`)"
 
 // heartbeatTableOp makes the heartbeat's table.
 type heartbeatTableOp struct{ pair replication.Pair }
@@ -63,12 +63,7 @@ func (h heartbeatTableOp) Check(ctx context.Context) (plan.State, error) {
 // Apply makes the table.
 func (h heartbeatTableOp) Apply(ctx context.Context) error {
 	return h.onBothSides(ctx, "make the heartbeat's table", func(ctx context.Context, session *replication.Session) error {
-		for _, statement := range []string{"CREATE SCHEMA IF NOT EXISTS " + query.Quote(replication.OwnSchema), heartbeatTable} {
-			if _, err := session.ExecContext(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
+		return replication.MakeOwnTable(ctx, session, heartbeatTable, heartbeatColumns)
 	})
 }
 
@@ -84,7 +79,7 @@ func (h heartbeatTableOp) Verify(ctx context.Context) error {
 // Undo drops the table. The schema stays while anything else is in it.
 func (h heartbeatTableOp) Undo(ctx context.Context, _ json.RawMessage) error {
 	return h.onBothSides(ctx, "drop the heartbeat's table", func(ctx context.Context, session *replication.Session) error {
-		return dropOwnTable(ctx, session, "heartbeat")
+		return replication.DropOwnTables(ctx, session, heartbeatTable)
 	})
 }
 
@@ -96,21 +91,4 @@ func (h heartbeatTableOp) onBothSides(ctx context.Context, what string, f func(c
 		}
 	}
 	return nil
-}
-
-// dropOwnTable drops a table of migrate's schema, and the schema if nothing else is in
-// it. A schema that was never made is no error.
-func dropOwnTable(ctx context.Context, session *replication.Session, name string) error {
-	if _, err := session.ExecContext(ctx, "DROP TABLE IF EXISTS "+query.QuoteTable(replication.OwnSchema, name)); err != nil {
-		if query.ErrorNumber(err) == unknownDatabase {
-			return nil
-		}
-		return err
-	}
-	left, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?", replication.OwnSchema)
-	if err != nil || left != "0" {
-		return err
-	}
-	_, err = session.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+query.Quote(replication.OwnSchema))
-	return err
 }

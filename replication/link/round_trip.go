@@ -57,7 +57,7 @@ func (r roundTripOp) Check(ctx context.Context) (plan.State, error) {
 func (r roundTripOp) Apply(ctx context.Context) (err error) {
 	run := rand.Text()
 	side := string(r.from.Side())
-	table := query.QuoteTable(replication.OwnSchema, "heartbeat")
+	table := query.QuoteTable(replication.OwnSchema, heartbeatTable)
 	write := func(ctx context.Context, statement string, args ...any) error {
 		return account.AsAdmin(ctx, r.from, nil, func(ctx context.Context, session *replication.Session) error {
 			_, err := session.ExecContext(ctx, statement, args...)

@@ -18,8 +18,9 @@ const (
 
 // markTable holds a server's marks: which of its sessions are older than a setting. It
 // is out of the binlog, because each server has sessions of its own.
-const markTable = "CREATE TABLE IF NOT EXISTS `" + replication.OwnSchema + "`.`session_mark` (" +
-	"`name` VARCHAR(32) NOT NULL PRIMARY KEY, `connection` BIGINT NOT NULL, `started` BIGINT NOT NULL) ENGINE=InnoDB"
+const markTable = "session_mark"
+
+const markColumns = "`name` VARCHAR(32) NOT NULL PRIMARY KEY, `connection` BIGINT NOT NULL, `started` BIGINT NOT NULL"
 
 // readMark returns the connection id that the mark was made with: every session with
 // a lower one is older than the setting. 0 says that there is no mark. restarted says
@@ -29,7 +30,7 @@ func readMark(ctx context.Context, s *replication.Server, name string) (connecti
 	if err != nil {
 		return 0, false, err
 	}
-	r, ok, err := query.One(ctx, db, "SELECT connection, started FROM "+query.QuoteTable(replication.OwnSchema, "session_mark")+" WHERE name = ?", name)
+	r, ok, err := query.One(ctx, db, "SELECT connection, started FROM "+query.QuoteTable(replication.OwnSchema, markTable)+" WHERE name = ?", name)
 	if number := query.ErrorNumber(err); number == noSuchTable || number == unknownDatabase {
 		return 0, false, nil
 	}
@@ -80,10 +81,8 @@ func writeMark(ctx context.Context, s *replication.Server, name string) error {
 		if err != nil {
 			return err
 		}
-		for _, statement := range []string{"CREATE SCHEMA IF NOT EXISTS " + query.Quote(replication.OwnSchema), markTable} {
-			if _, err := session.ExecContext(ctx, statement); err != nil {
-				return err
-			}
+		if err := replication.MakeOwnTable(ctx, session, markTable, markColumns); err != nil {
+			return err
 		}
 		fresh, err := s.Session(ctx)
 		if err != nil {
@@ -94,7 +93,7 @@ func writeMark(ctx context.Context, s *replication.Server, name string) error {
 		if err != nil {
 			return err
 		}
-		_, err = session.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, "session_mark")+" (name, connection, started) VALUES (?, ?, ?)",
+		_, err = session.ExecContext(ctx, "REPLACE INTO "+query.QuoteTable(replication.OwnSchema, markTable)+" (name, connection, started) VALUES (?, ?, ?)",
 			name, id, started)
 		return err
 	})
@@ -107,7 +106,7 @@ func writeMark(ctx context.Context, s *replication.Server, name string) error {
 // dropMark drops the table of marks.
 func dropMark(ctx context.Context, s *replication.Server) error {
 	err := account.AsAdmin(ctx, s, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
-		return dropOwnTable(ctx, session, "session_mark")
+		return replication.DropOwnTables(ctx, session, markTable)
 	})
 	if err != nil {
 		return s.Wrap("drop the mark of old sessions", err)

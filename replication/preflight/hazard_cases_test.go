@@ -222,5 +222,9 @@ var hazardCases = []hazardCase{
 	{name: "H30 another server", make: endpointOf(func(p *replicationtest.Pair) int { return p.TargetInstance.Port }), severity: Refuse, want: []string{"H30 main (source): the way from main (target)", "another server answers"}},
 	{name: "H30 no server", make: foreignPort, severity: Refuse, want: []string{"H30 main (source): the way from main (target)", "no MySQL server answers"}},
 	{name: "H31 a schema that is not there", make: noSchema, severity: Refuse, want: []string{"H31 main (source): there is no schema \"nowhere\""}},
+	{
+		name: "H32 a schema of migrate's name", source: []string{"CREATE DATABASE migrate", "CREATE VIEW migrate.v AS SELECT 1 AS a"}, undo: []string{"DROP DATABASE migrate"},
+		severity: Refuse, want: []string{"H32 main (source): ", "holds view v", "rename the application's schema"},
+	},
 	{name: "H22 LOAD DATA", make: loadData, lasting: true, severity: Warn, want: []string{"H22 main (source): LOAD DATA ran 1 times"}},
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
@@ -187,4 +188,15 @@ func replicaAddress(host, port string) string {
 		return "which does not tell its address"
 	}
 	return host + ":" + port
+}
+
+// checkOwnSchema refuses a server whose schema of the name of migrate's own holds what
+// migrate did not make (H32).
+func (i *inspection) checkOwnSchema(ctx context.Context, s *side) error {
+	_, foreign, err := replication.InOwnSchema(ctx, s.db)
+	if err == nil && len(foreign) > 0 {
+		i.add("H32", Refuse, s, "rename the application's schema, or drop it if nobody needs it",
+			"migrate keeps its notes in the schema %s, and one of that name, which is not migrate's, holds %s", replication.OwnSchema, phrase.FirstOf(5, foreign))
+	}
+	return err
 }

@@ -76,7 +76,6 @@ func TestThrottleOfASeedThatIsOnlyBeginning(t *testing.T) {
 		t.Fatal("it does not wait: ", err)
 	case <-time.After(300 * time.Millisecond):
 	}
-	target.Exec("CREATE DATABASE migrate")
 	require.NoError(t, lead.Make(t.Context()))
 	require.NoError(t, <-ended)
 	require.JSONEq(t, `{"paused": true}`, target.Value("SELECT value FROM migrate.seed_control WHERE name = 'wanted'"))

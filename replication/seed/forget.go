@@ -4,53 +4,54 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/query"
 )
 
 // forgetOp drops migrate's own schema from a server.
 type forgetOp struct{ server *replication.Server }
 
-// Forget returns the step of `finish` that drops migrate's own schema (heartbeats
-// and the seed's marker) from the server that stays. Both links must have ended.
+// Forget returns the step of `finish` that drops migrate's own tables (heartbeats
+// and the seed's marker) and its schema from the server that stays. Both links must have ended.
 func Forget(s *replication.Server) plan.Step {
 	return plan.Step{
 		Name:       "forget-" + string(s.Side()),
-		Summary:    fmt.Sprintf("drop the schema %s from %s", replication.OwnSchema, s.Name()),
+		Summary:    fmt.Sprintf("drop migrate's tables, and then its schema %s, from %s", replication.OwnSchema, s.Name()),
 		CannotUndo: "it holds nothing but heartbeats and the seed's marker",
 		Op:         forgetOp{s},
 	}
 }
 
-// Check looks for the schema.
+// Check looks for the tables.
 func (f forgetOp) Check(ctx context.Context) (plan.State, error) {
 	db, err := f.server.DB(ctx)
 	if err != nil {
 		return plan.State{}, err
 	}
-	_, found, err := query.One(ctx, db, "SELECT schema_name FROM information_schema.schemata WHERE schema_name = "+query.Literal(replication.OwnSchema))
+	own, foreign, err := replication.InOwnSchema(ctx, db)
 	if err != nil {
 		return plan.State{}, f.server.Wrap("look for the schema "+replication.OwnSchema, err)
 	}
-	state := plan.State{Done: !found, Now: "no schema " + replication.OwnSchema, Want: "no schema " + replication.OwnSchema}
-	if found {
-		state.Now = "schema " + replication.OwnSchema + " is there"
+	state := plan.State{Done: len(own) == 0, Now: "nothing of migrate's", Want: "nothing of migrate's"}
+	if len(own) > 0 {
+		state.Now = "the tables " + strings.Join(own, ", ")
+	}
+	if len(foreign) > 0 {
+		state.Now += "; " + phrase.FirstOf(5, foreign) + " there is not migrate's, and stays"
 	}
 	return state, nil
 }
 
-// Apply drops the schema.
+// Apply drops the tables, and the schema if nothing else is in it.
 func (f forgetOp) Apply(ctx context.Context) error {
 	db, err := f.server.DB(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "DROP DATABASE IF EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
-		return f.server.Wrap("drop the schema "+replication.OwnSchema, err)
-	}
-	return nil
+	return f.server.Wrap("drop the schema "+replication.OwnSchema, replication.DropOwnTables(ctx, db))
 }
 
 // Verify asks the server.

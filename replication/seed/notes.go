@@ -45,15 +45,14 @@ func (n notes) create(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
-	for _, statement := range []string{
-		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + ` (
-			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, phase VARCHAR(8) NOT NULL,
-			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
-		"CREATE TABLE IF NOT EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedParts) + ` (
-			table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
-			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (table_schema, table_name, part)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+	for _, t := range []struct{ name, columns string }{
+		{schema.SeedTables, `table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, phase VARCHAR(8) NOT NULL,
+			late LONGTEXT NOT NULL, PRIMARY KEY (table_schema, table_name)`},
+		{schema.SeedParts, `table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
+			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0,
+			PRIMARY KEY (table_schema, table_name, part)`},
 	} {
-		if _, err := session.ExecContext(ctx, statement); err != nil {
+		if err := replication.MakeOwnTable(ctx, session, t.name, t.columns); err != nil {
 			return n.target.Wrap("make the seed's notes", err)
 		}
 	}

@@ -138,11 +138,6 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	return r.Quietly(ctx, func(session *replication.Session) error {
-		for _, name := range []string{schema.SeedParts, schema.SeedTables, schema.SeedControl} {
-			if _, err := session.ExecContext(ctx, "DROP TABLE IF EXISTS "+query.QuoteTable(replication.OwnSchema, name)); err != nil {
-				return r.Pair.Target.Wrap("drop the seed's notes", err)
-			}
-		}
-		return nil
+		return r.Pair.Target.Wrap("drop the seed's notes", replication.DropOwnTables(ctx, session, schema.SeedParts, schema.SeedTables, schema.SeedControl))
 	})
 }

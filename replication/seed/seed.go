@@ -128,9 +128,24 @@ func (s *Op) inspect(ctx context.Context) (plan.State, error) {
 		state.Now = "a seed that did not finish"
 	default:
 		state.Now = "empty"
-		return state, s.refuseData(ctx, db)
+		return state, errors.Join(s.requireOwnSchema(ctx), s.refuseData(ctx, db))
 	}
 	return state, nil
+}
+
+// requireOwnSchema refuses a side whose schema of the name of migrate's own is an
+// application's: the seed would not copy it, and could not make its notes.
+func (s *Op) requireOwnSchema(ctx context.Context) error {
+	for _, server := range []*replication.Server{s.Pair.Source, s.Pair.Target} {
+		db, err := server.DB(ctx)
+		if err == nil {
+			err = replication.RequireOwnSchema(ctx, db)
+		}
+		if err != nil {
+			return server.Wrap("seed "+s.Pair.Name, err)
+		}
+	}
+	return nil
 }
 
 // refuseData returns an error if the target holds schemas that no seed has made.

@@ -235,10 +235,9 @@ func takeLock(ctx context.Context, session *replication.Session) error {
 		"two seeds never write to one target: see what runs with migrate throttle --show")
 }
 
-// Make creates the control table. migrate's schema must exist.
+// Make creates the control table, and migrate's schema if it is missing.
 func (c *Control) Make(ctx context.Context) error {
-	_, err := c.Session.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+query.QuoteTable(replication.OwnSchema, schema.SeedControl)+
-		" (name VARCHAR(16) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin")
+	err := replication.MakeOwnTable(ctx, c.Session, schema.SeedControl, "name VARCHAR(16) NOT NULL PRIMARY KEY, value LONGTEXT NOT NULL")
 	if err != nil {
 		return c.target.Wrap("make the seed's control table", err)
 	}

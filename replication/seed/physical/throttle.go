@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/seed/control"
@@ -61,7 +60,7 @@ func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Cont
 	}
 	defer lead.Close()
 	return (&seed.Op{Pair: p.pair}).Writable(ctx, func(ctx context.Context) error {
-		if err := p.makeControl(ctx, lead); err != nil {
+		if err := lead.Make(ctx); err != nil {
 			return err
 		}
 		limiter := throttle.New(p.options.limits())
@@ -86,32 +85,10 @@ func (p *op) withThrottle(ctx context.Context, total int64, do func(context.Cont
 	})
 }
 
-// makeControl makes the control table, and the schema for it.
-func (p *op) makeControl(ctx context.Context, lead *control.Control) error {
-	if _, err := lead.Session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(replication.OwnSchema)); err != nil {
-		return p.pair.Target.Wrap("make the seed's schema", err)
-	}
-	return lead.Make(ctx)
-}
-
-// dropControl drops what makeControl made; the schema only if it is empty.
+// dropControl drops the control table, and migrate's schema if nothing is left in it.
 func (p *op) dropControl(ctx context.Context) error {
 	return (&seed.Op{Pair: p.pair}).Quietly(ctx, func(session *replication.Session) error {
-		there, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", replication.OwnSchema)
-		if err != nil || there == "0" {
-			return report.Wrap("look for the seed's schema on "+p.pair.Target.Name(), err)
-		}
-		statements := []string{"DROP TABLE IF EXISTS " + query.QuoteTable(replication.OwnSchema, schema.SeedControl)}
-		others, err := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> ?", replication.OwnSchema, schema.SeedControl)
-		if err == nil && others == "0" {
-			statements = append(statements, "DROP DATABASE IF EXISTS "+query.Quote(replication.OwnSchema))
-		}
-		for _, statement := range statements {
-			if _, failed := session.ExecContext(ctx, statement); failed != nil {
-				err = cmp.Or(err, failed)
-			}
-		}
-		return report.Wrap("drop the seed's control table on "+p.pair.Target.Name(), err)
+		return report.Wrap("drop the seed's control table on "+p.pair.Target.Name(), replication.DropOwnTables(ctx, session, schema.SeedControl))
 	})
 }
 
