@@ -2,7 +2,9 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"time"
 )
 
 // Cloud is the part of the vendor's API that this package needs. Lists are complete
@@ -23,10 +25,10 @@ type Droplets interface {
 	DropletsTagged(ctx context.Context, tag string) ([]Droplet, error)
 	// DropletsNamed lists the account's droplets with exactly this name.
 	DropletsNamed(ctx context.Context, name string) ([]Droplet, error)
-	// CreateDroplets asks for one droplet per name, in one call. It takes 1 to 10
-	// names. It is not idempotent: after an error only the lists say whether the
-	// droplets were made.
-	CreateDroplets(ctx context.Context, r DropletRequest) error
+	// CreateDroplets asks for one droplet per name, in one call, and returns them. It
+	// takes 1 to 10 names. It is not idempotent: after an error only the lists say
+	// whether the droplets were made, unless the error wraps ErrNothingMade.
+	CreateDroplets(ctx context.Context, r DropletRequest) ([]Droplet, error)
 	DeleteDroplet(ctx context.Context, id int) error
 }
 
@@ -68,6 +70,9 @@ type Tags interface {
 	DeleteTag(ctx context.Context, name string) error
 }
 
+// ErrNothingMade is wrapped by an error of the vendor that refuses a request as a whole.
+var ErrNothingMade = errors.New("nothing was made")
+
 // Limits of the vendor's API.
 const (
 	// maxDropletNames is how many droplets one call can create.
@@ -87,6 +92,7 @@ type Droplet struct {
 	Size            string
 	VPC             string
 	Tags            []string
+	Created         time.Time // by the vendor's clock
 	Public, Private netip.Addr
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ func (op *dropletsOp) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := op.created.adopt(slices.Collect(maps.Values(found))); err != nil {
+		return err
+	}
 	if err := op.checkLimit(ctx, len(op.site.Hosts)-len(found)); err != nil {
 		return err
 	}
@@ -32,6 +36,9 @@ func (op *dropletsOp) Apply(ctx context.Context) error {
 		return err
 	}
 	if found, err = op.waitForStart(ctx); err != nil {
+		return err
+	}
+	if err := op.created.adopt(slices.Collect(maps.Values(found))); err != nil {
 		return err
 	}
 	if err := op.record(found); err != nil {
@@ -61,16 +68,31 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 		return err
 	}
 	for _, r := range requests {
-		if err := op.cloud.CreateDroplets(ctx, r); err != nil {
-			err = fmt.Errorf("make droplets %s: %w", strings.Join(r.Names, ", "), err)
-			var transient *report.TransientError
-			if errors.As(err, &transient) {
-				return report.Transient(err, max(unclearCreatePause, transient.After))
-			}
+		if err := op.createSome(ctx, r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// createSome sends one request. It is recorded before it is sent, and so is what it made.
+func (op *dropletsOp) createSome(ctx context.Context, r DropletRequest) error {
+	if err := op.created.ask(r, time.Now()); err != nil {
+		return err
+	}
+	made, err := op.cloud.CreateDroplets(ctx, r)
+	if err == nil {
+		return op.created.made(made)
+	}
+	err = fmt.Errorf("make droplets %s: %w", strings.Join(r.Names, ", "), err)
+	if errors.Is(err, ErrNothingMade) {
+		return errors.Join(err, op.created.refused())
+	}
+	var transient *report.TransientError
+	if errors.As(err, &transient) {
+		return report.Transient(err, max(unclearCreatePause, transient.After))
+	}
+	return err
 }
 
 // requests returns the requests for the missing hosts. Hosts that differ only in their

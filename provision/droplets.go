@@ -25,6 +25,8 @@ import (
 // second droplet for a host.
 type dropletsOp struct {
 	cloud     Cloud
+	created   *created
+	serves    func(context.Context, []Host) error
 	site      Site
 	choices   map[string]sizeChoice
 	directory *Directory
@@ -37,7 +39,7 @@ type dropletsOp struct {
 // newDroplets returns the step that makes the site's droplets in the chosen sizes.
 func newDroplets(site Site, choices map[string]sizeChoice, d Deps) plan.Step {
 	op := &dropletsOp{
-		cloud: d.Cloud, site: site, choices: choices, directory: d.Directory, hosts: d.Hosts,
+		cloud: d.Cloud, created: openCreated(d.Directory.folder), serves: d.Serves, site: site, choices: choices, directory: d.Directory, hosts: d.Hosts,
 		interval: d.PollInterval(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
 	}
 	step := plan.Step{Name: "droplets", Summary: op.summary(), Takes: 90 * time.Second, Op: op}
@@ -200,42 +202,77 @@ func (op *dropletsOp) Verify(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Undo deletes the migration's droplets that did not exist before the step.
+// Undo deletes the droplets that this migration has made. It deletes nothing if the vendor
+// lists another droplet with the migration's tag or place, or if clients are led to one.
 func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	was, err := ReadBefore[dropletsBefore](before)
 	if err != nil {
 		return err
 	}
+	if op.serves != nil {
+		if err := op.serves(ctx, op.directory.Hosts()); err != nil {
+			return fmt.Errorf("delete the droplets: %w", err)
+		}
+	}
 	keep := slices.Collect(maps.Values(was.Droplets))
-	deleteRest := func(ctx context.Context) (bool, error) {
-		all, err := op.byID(ctx)
+	var gone []int
+	deleteOurs := func(ctx context.Context) (bool, error) {
+		ours, err := op.ours(ctx, keep)
 		if err != nil {
 			return false, err
 		}
-		left := 0
-		for id, d := range all {
-			if slices.Contains(keep, id) {
-				continue
+		for _, d := range ours {
+			if err := op.cloud.DeleteDroplet(ctx, d.ID); err != nil {
+				return false, fmt.Errorf("delete droplet %s (%d): %w", d.Name, d.ID, err)
 			}
-			left++
-			if err := op.cloud.DeleteDroplet(ctx, id); err != nil {
-				return false, fmt.Errorf("delete droplet %s (%d): %w", d.Name, id, err)
-			}
+			gone = append(gone, d.ID)
 		}
-		return left == 0, nil
+		return len(ours) == 0, nil
 	}
 	wait, cancel := context.WithTimeout(ctx, op.createBudget)
 	defer cancel()
-	if err := Poll(wait, op.interval, deleteRest); err != nil {
+	if err := Poll(wait, op.interval, deleteOurs); err != nil {
 		return err
 	}
 	if err := op.forget(keep); err != nil {
 		return err
 	}
-	if len(keep) > 0 {
-		return nil
+	if err := op.created.deleted(gone); err != nil || len(keep) > 0 {
+		return err
 	}
 	return dropBootstrap(op.directory.folder)
+}
+
+// ours returns the droplets of this migration that it has made. The error names others,
+// except those that existed before the step.
+func (op *dropletsOp) ours(ctx context.Context, existed []int) ([]Droplet, error) {
+	all, err := op.byID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := op.created.adopt(slices.Collect(maps.Values(all))); err != nil {
+		return nil, err
+	}
+	record, err := op.created.read()
+	if err != nil {
+		return nil, err
+	}
+	var ours []Droplet
+	var others []string
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		switch {
+		case slices.Contains(existed, id):
+		case slices.Contains(record.IDs, id):
+			ours = append(ours, all[id])
+		default:
+			others = append(others, fmt.Sprintf("%s (%d)", all[id].Name, id))
+		}
+	}
+	if len(others) > 0 {
+		return nil, report.WithHint(report.Permanent(fmt.Errorf("nothing was deleted: these droplets look like this migration's, and it has not made them: %s", strings.Join(others, ", "))),
+			"take the tag %s off each that must stay, and delete the others in the control panel; then run the same command again", op.site.tag())
+	}
+	return ours, nil
 }
 
 // forget removes the deleted droplets from the directory.

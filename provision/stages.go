@@ -31,6 +31,9 @@ type Deps struct {
 	Cloud     Cloud
 	Hosts     Hosts
 	Directory *Directory
+	// Serves returns an error if clients are led to one of the hosts, so that it must
+	// not be deleted; nil asks nobody.
+	Serves func(context.Context, []Host) error
 	// Interval is the pause between two polls; 0 is 2 s.
 	Interval time.Duration
 }

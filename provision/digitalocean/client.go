@@ -16,12 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/digitalocean/godo"
+	"golang.org/x/time/rate"
+
 	"github.com/dcmigrate/migrate/httpretry"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
-	"github.com/digitalocean/godo"
-	"golang.org/x/time/rate"
 )
 
 // perPage is the largest page that the vendor returns.

@@ -71,7 +71,8 @@ func TestListsHaveAllPages(t *testing.T) {
 			names = append(names, fmt.Sprintf("h-%d-%d", i, j))
 		}
 		r.Names = names
-		require.NoError(t, c.CreateDroplets(t.Context(), r))
+		_, err := c.CreateDroplets(t.Context(), r)
+		require.NoError(t, err)
 	}
 	all, err := c.DropletsTagged(t.Context(), "migrate:x")
 	require.NoError(t, err)
@@ -105,7 +106,7 @@ func TestACreateIsSentOnce(t *testing.T) {
 			r := request(t, c, "web1")
 			before := len(sim.Mutations())
 			sim.Inject(dosim.Fault{Method: "POST", Path: "/v2/droplets", Kind: tt.kind, Delay: time.Second})
-			err := c.CreateDroplets(t.Context(), r)
+			_, err := c.CreateDroplets(t.Context(), r)
 			require.Len(t, sim.Machines(), tt.droplets)
 			require.Len(t, sim.Mutations()[before:], tt.requests)
 			if tt.kind == dosim.TooManyRequests {
@@ -215,6 +216,7 @@ func TestAVPCWithMembersIsInUse(t *testing.T) {
 	}
 	r := request(t, c, "web1")
 	r.VPC = id
-	require.NoError(t, c.CreateDroplets(t.Context(), r))
+	_, err = c.CreateDroplets(t.Context(), r)
+	require.NoError(t, err)
 	require.ErrorIs(t, c.DeleteVPC(t.Context(), id), provision.ErrInUse)
 }

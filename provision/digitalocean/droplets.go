@@ -2,10 +2,13 @@ package digitalocean
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"time"
+
+	"github.com/digitalocean/godo"
 
 	"github.com/dcmigrate/migrate/provision"
-	"github.com/digitalocean/godo"
 )
 
 // DropletsTagged lists the droplets with a tag.
@@ -26,8 +29,8 @@ func (c *Client) DropletsNamed(ctx context.Context, name string) ([]provision.Dr
 
 // CreateDroplets asks for one droplet per name in one call. The call is sent once; only
 // after a 429, which means that nothing was made, it is sent again.
-func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest) error {
-	_, resp, err := c.api.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
+func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest) ([]provision.Droplet, error) {
+	made, resp, err := c.api.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
 		Names:    r.Names,
 		Region:   r.Region,
 		Size:     r.Size,
@@ -37,7 +40,13 @@ func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest)
 		Tags:     r.Tags,
 		VPCUUID:  r.VPC,
 	})
-	return explain(resp, err)
+	if err != nil {
+		if err = explain(resp, err); resp != nil && resp.StatusCode >= 400 && resp.StatusCode < 500 {
+			err = fmt.Errorf("%w (%w)", err, provision.ErrNothingMade)
+		}
+		return nil, err
+	}
+	return dropletsOf(made, func(provision.Droplet) bool { return true }), nil
 }
 
 // DeleteDroplet deletes a droplet. It is no error if the droplet does not exist.
@@ -80,6 +89,7 @@ func dropletsOf(in []godo.Droplet, keep func(provision.Droplet) bool) []provisio
 	var out []provision.Droplet
 	for _, d := range in {
 		o := provision.Droplet{ID: d.ID, Name: d.Name, Status: d.Status, Size: d.SizeSlug, VPC: d.VPCUUID, Tags: d.Tags}
+		o.Created, _ = time.Parse(time.RFC3339, d.Created) // zero: older than anything
 		if d.Networks != nil {
 			for _, n := range d.Networks.V4 {
 				a, err := netip.ParseAddr(n.IPAddress)

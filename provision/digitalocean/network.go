@@ -8,8 +8,9 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/dcmigrate/migrate/provision"
 	"github.com/digitalocean/godo"
+
+	"github.com/dcmigrate/migrate/provision"
 )
 
 // VPCs lists the account's VPCs.

@@ -1,0 +1,134 @@
+package provision
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/report"
+)
+
+// clockSlack is how far the vendor's clock may be behind the controller's.
+const clockSlack = 5 * time.Minute
+
+// created records which droplets this migration has made, in droplets.json in the state
+// folder. Only these may be deleted. A tag, a name or a place in the VPC is no proof: a
+// person can give them, too.
+//
+// The vendor has no idempotency token, so a request is recorded before it is sent. If its
+// answer is lost, a droplet is taken for its result only if it fits the request and is not
+// older than it.
+type created struct {
+	path string
+	mu   sync.Mutex
+}
+
+// createdState is the content of droplets.json.
+type createdState struct {
+	IDs   []int            `json:"ids"`             // of droplets that this migration has made
+	Asked []createdRequest `json:"asked,omitempty"` // requests whose answers are missing
+}
+
+// createdRequest is a request that was sent, and whose answer is missing.
+type createdRequest struct {
+	Names []string  `json:"names"`
+	VPC   string    `json:"vpc"`
+	Size  string    `json:"size"`
+	At    time.Time `json:"at"`
+}
+
+// gave reports whether a droplet may be the result of the request.
+func (r createdRequest) gave(d Droplet) bool {
+	return slices.Contains(r.Names, d.Name) && d.VPC == r.VPC && d.Size == r.Size && d.Created.After(r.At.Add(-clockSlack))
+}
+
+func openCreated(folder string) *created {
+	return &created{path: filepath.Join(folder, "droplets.json")}
+}
+
+func (c *created) read() (s createdState, err error) {
+	data, err := os.ReadFile(c.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return s, report.WithHint(fmt.Errorf("read which droplets were made: %s: %w", c.path, err),
+			"without this file no droplet is deleted: put back a copy, or delete the droplets in the control panel")
+	}
+	return s, nil
+}
+
+// change changes the file, whole or not at all.
+func (c *created) change(do func(*createdState)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := c.read()
+	if err != nil {
+		return err
+	}
+	do(&s)
+	return report.Wrap("record which droplets were made", plan.WriteJSON(c.path, s))
+}
+
+// ask records a request that is about to be sent.
+func (c *created) ask(r DropletRequest, now time.Time) error {
+	return c.change(func(s *createdState) {
+		s.Asked = append(s.Asked, createdRequest{Names: r.Names, VPC: r.VPC, Size: r.Size, At: now.UTC()})
+	})
+}
+
+// refused forgets the last request, which has made nothing.
+func (c *created) refused() error {
+	return c.change(func(s *createdState) { s.Asked = s.Asked[:len(s.Asked)-1] })
+}
+
+// made records the droplets of an answer, which end the requests for their names.
+func (c *created) made(droplets []Droplet) error {
+	return c.change(func(s *createdState) {
+		for _, d := range droplets {
+			s.add(d)
+		}
+	})
+}
+
+// adopt records those of the droplets that requests without an answer have made.
+func (c *created) adopt(droplets []Droplet) error {
+	s, err := c.read()
+	if err != nil || len(s.Asked) == 0 {
+		return err
+	}
+	return c.change(func(s *createdState) {
+		for _, d := range droplets {
+			if slices.ContainsFunc(s.Asked, func(r createdRequest) bool { return r.gave(d) }) {
+				s.add(d)
+			}
+		}
+	})
+}
+
+// add adds a droplet and takes its name off the requests.
+func (s *createdState) add(d Droplet) {
+	if !slices.Contains(s.IDs, d.ID) {
+		s.IDs = append(s.IDs, d.ID)
+	}
+	for i := range s.Asked {
+		s.Asked[i].Names = slices.DeleteFunc(s.Asked[i].Names, func(name string) bool { return name == d.Name })
+	}
+	s.Asked = slices.DeleteFunc(s.Asked, func(r createdRequest) bool { return len(r.Names) == 0 })
+}
+
+// deleted forgets droplets that are gone.
+func (c *created) deleted(ids []int) error {
+	return c.change(func(s *createdState) {
+		s.IDs = slices.DeleteFunc(s.IDs, func(id int) bool { return slices.Contains(ids, id) })
+	})
+}
