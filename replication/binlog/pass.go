@@ -10,6 +10,7 @@ import (
 	logevent "github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/statement"
 )
 
 // flagPreparedXA marks a transaction that is only prepared (FL_PREPARED_XA of
@@ -25,6 +26,7 @@ var errDone = errors.New("all of it was read")
 type pass struct {
 	ctx       context.Context //nolint:containedctx // the library calls back without one
 	visitor   Visitor
+	texts     texts
 	remaining *remaining
 	lastHeard time.Time // of the last transaction
 	wanted    bool      // the visitor wants the rows of the present transaction
@@ -48,7 +50,7 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 			Origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), Sequence: g.SequenceNumber, Domain: g.DomainID, Server: g.ServerID,
 		}, !event.IsStandalone())
 		if err == nil && event.Flags&flagPreparedXA != 0 && p.wanted {
-			p.visitor.Statement("", "XA START")
+			p.visitor.Statement(statement.Logged{Text: "XA START"})
 		}
 		return err
 	case *logevent.GTIDEvent:
@@ -59,8 +61,12 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 		if p.statement(event) {
 			return p.end()
 		}
-	case *logevent.XIDEvent, *logevent.TransactionPayloadEvent:
+	case *logevent.XIDEvent:
 		return p.end()
+	case *logevent.TransactionPayloadEvent:
+		return p.payload(event)
+	case *logevent.FormatDescriptionEvent:
+		p.texts.setVersion(event)
 	case *logevent.HeartbeatEvent: // the server has nothing to send
 		return p.heartbeat()
 	}
@@ -69,10 +75,24 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 		return p.end()
 	case logevent.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
 		if p.wanted {
-			p.visitor.Statement("", "LOAD DATA")
+			p.visitor.Statement(statement.Logged{Text: "LOAD DATA", Charset: "utf8mb4"})
 		}
 	}
-	return nil
+	return p.requireKnown(e.Header)
+}
+
+// payload handles the events of a compressed transaction. Their rows were passed on while
+// they were decoded.
+func (p *pass) payload(e *logevent.TransactionPayloadEvent) error {
+	for _, inner := range e.Events {
+		if err := p.requireKnown(inner.Header); err != nil {
+			return err
+		}
+		if event, ok := inner.Event.(*logevent.QueryEvent); ok {
+			p.statement(event)
+		}
+	}
+	return p.end()
 }
 
 func (p *pass) beginMySQL(e *logevent.BinlogEvent, event *logevent.GTIDEvent) error {
@@ -151,11 +171,13 @@ func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
 	text := string(e.Query)
 	switch FirstWord(text) {
 	case "BEGIN":
-		p.grouped = true
-		return false
+		if strings.TrimSpace(text) == "BEGIN" { // a block of MariaDB's is another statement
+			p.grouped = true
+			return false
+		}
 	case "XA":
 		if p.wanted {
-			p.visitor.Statement(string(e.Schema), text)
+			p.visitor.Statement(p.texts.logged(e))
 		}
 		start := strings.HasPrefix(strings.ToUpper(text), "XA START")
 		p.grouped = p.grouped || start
@@ -166,7 +188,7 @@ func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
 		return true
 	}
 	if p.wanted {
-		p.visitor.Statement(string(e.Schema), text)
+		p.visitor.Statement(p.texts.logged(e))
 	}
 	return !p.grouped
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/secret"
 )
@@ -45,8 +46,8 @@ type Visitor interface {
 	// Rows receives the rows of one table that a wanted transaction changed. The visitor must
 	// not keep them. An event that cannot be decoded is broken and has no rows.
 	Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error
-	// Statement receives a statement of a wanted transaction, with its default schema.
-	Statement(schema, text string)
+	// Statement receives a statement of a wanted transaction.
+	Statement(s statement.Logged)
 }
 
 // Reader reads the binlog of one server, through the server's host if there is one. It
@@ -55,6 +56,7 @@ type Reader struct {
 	Server   *replication.Server
 	Dialect  *dialect.Dialect
 	password secret.Value
+	texts    texts
 	ID       uint32 // the reader's server_id
 }
 
@@ -73,6 +75,9 @@ func Open(ctx context.Context, s *replication.Server) (*Reader, error) {
 	r := &Reader{
 		Server: s, Dialect: dialect, password: account.NewPassword(),
 		ID: 1<<31 + rand.Uint32N(1<<31-1), // a real server's id is rarely that high
+	}
+	if r.texts, err = readTexts(ctx, s, dialect); err != nil {
+		return nil, err
 	}
 	if s.OnlyReads() {
 		r.password = s.Password()
@@ -110,7 +115,7 @@ func (r *Reader) Read(ctx context.Context, start, goal replication.GTIDSet, v Vi
 	if err != nil {
 		return fmt.Errorf("read the binlog of %s from %s: %w", r.Server.Name(), start, err)
 	}
-	pass := &pass{ctx: ctx, visitor: v, remaining: left, lastHeard: time.Now()}
+	pass := &pass{ctx: ctx, visitor: v, texts: r.texts, remaining: left, lastHeard: time.Now()}
 	cfg, err := r.config(pass)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/secret"
 )
 
@@ -29,7 +30,9 @@ func (l *logRecorder) Rows(_ context.Context, e *logevent.RowsEvent, _ bool) err
 	return nil
 }
 
-func (l *logRecorder) Statement(_, text string) { l.statements = append(l.statements, FirstWord(text)) }
+func (l *logRecorder) Statement(s statement.Logged) {
+	l.statements = append(l.statements, FirstWord(s.Text))
+}
 
 // TestBinlogOverTCPFromOnePositionToAnother reads a server that has no host, over TCP.
 func TestBinlogOverTCPFromOnePositionToAnother(t *testing.T) {

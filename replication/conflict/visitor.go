@@ -2,11 +2,11 @@ package conflict
 
 import (
 	"context"
-	"strings"
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/dcmigrate/migrate/replication/binlog"
+	"github.com/dcmigrate/migrate/replication/statement"
 )
 
 // logVisitor turns one server's log into keyChanges, in their order. It collects them in
@@ -46,21 +46,40 @@ func (v *logVisitor) Begin(t binlog.Transaction) (wanted bool) {
 
 // Statement implements binlog.Visitor: the log does not show what a statement does to
 // rows.
-func (v *logVisitor) Statement(schema, text string) {
-	word := binlog.FirstWord(text)
-	switch word {
-	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "TRUNCATE":
-	case "CREATE", "ALTER", "DROP", "RENAME":
-		_, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-		if next := binlog.FirstWord(rest); next == "USER" || next == "ROLE" || next == "SERVER" {
+func (v *logVisitor) Statement(s statement.Logged) {
+	for _, e := range statement.Read(s) {
+		if schema, found := v.touched(e); found {
+			v.scan.noteUnsure("%s in schema %s by %s on %s: the rows that it wrote are not in the log", e.Verb, schema, v.transaction.ID, v.reader.Server.Name())
 			return
 		}
-	default:
-		return
 	}
-	if schema == "" || v.scan.inScope(schema) {
-		v.scan.noteUnsure("%s in schema %s by %s on %s: the rows that it wrote are not in the log", word, schema, v.transaction.ID, v.reader.Server.Name())
+}
+
+// touched returns a schema of the scope in which a statement may have changed rows that
+// exist, or that it makes without a log.
+func (v *logVisitor) touched(e statement.Effect) (schema string, found bool) {
+	inScope := func(schema string) bool { return schema == "" || v.scan.inScope(schema) }
+	for _, t := range e.Tables {
+		if (t.Change != statement.Ensured || e.Fills) && inScope(t.Table.Schema) {
+			return t.Table.Schema, true
+		}
 	}
+	for _, s := range e.Schemas {
+		if (s.Change == statement.Dropped || s.Change == statement.Renewed) && inScope(s.Schema) {
+			return s.Schema, true
+		}
+	}
+	if e.Rows || e.Unknown {
+		if inScope(e.Schema) || e.Anything {
+			return e.Schema, true
+		}
+		for _, name := range e.Mentions {
+			if len(v.scan.schemas) > 0 && v.scan.inScope(name) {
+				return name, true
+			}
+		}
+	}
+	return "", false
 }
 
 // Rows implements binlog.Visitor.

@@ -19,6 +19,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/replication/setting"
 	"github.com/dcmigrate/migrate/wait"
 )
@@ -238,7 +239,7 @@ func (ignoreAll) Begin(binlog.Transaction) bool { return false }
 
 func (ignoreAll) Rows(context.Context, *logevent.RowsEvent, bool) error { return nil }
 
-func (ignoreAll) Statement(string, string) {}
+func (ignoreAll) Statement(statement.Logged) {}
 
 // hugeBinlog adds a sparse file of 8 TiB to the binlog's files.
 func hugeBinlog(t *testing.T, p *replicationtest.Pair) func() {

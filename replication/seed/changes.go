@@ -1,10 +1,7 @@
 package seed
 
 import (
-	"errors"
-	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,7 +11,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
-	"github.com/dcmigrate/migrate/report"
 )
 
 // changes collects what a segment of the source's binlog has changed: rows by their keys,
@@ -28,7 +24,7 @@ type changes struct {
 	dirty        map[table.Name]bool // to be copied again as a whole
 	snapshotOnly map[table.Name]bool // the log does not tell their rows: they are copied in a snapshot from now on
 	mismatches   map[table.Name]int  // how often a table's events had another shape, in all segments
-	schemaDDL    string              // DDL of a schema, after which only a new seed helps
+	ddl                              // what statements have done
 	statementErr error               // the log holds a statement in place of rows: errStatement
 	current      replication.GTID    // the transaction that is being read
 	prepared     bool                // it is only prepared (XA)
@@ -66,7 +62,7 @@ func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]
 	for _, schema := range schemas {
 		schemaSet[schema] = true
 	}
-	return &changes{logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{}}
+	return &changes{logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{}, ddl: newDDL()}
 }
 
 // takeSegment returns the segment that has been read and begins a new one.
@@ -128,7 +124,7 @@ func (c *changes) addEvent(e *logevent.RowsEvent, broken bool) {
 	t, ok := c.table(id)
 	switch {
 	case !ok:
-		c.dirty[id] = true
+		c.appear(id)
 		return
 	case t.sequence:
 		return
@@ -262,90 +258,4 @@ func (t *sourceTable) columnsNamed(wanted []string) []table.Column {
 		}
 	}
 	return out
-}
-
-var (
-	programDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(ALGORITHM\s*=\s*\w+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\w+\s+)?(AGGREGATE\s+)?(VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT)\b`)
-	databaseDDL = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(DATABASE|SCHEMA)\b`)
-	accountDDL  = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|RESOURCE|TABLESPACE|UNDO|INSTANCE|LOGFILE)\b`)
-	// rowStatements change rows, or call something that does. A log of rows has none of
-	// them.
-	rowStatements      = []string{"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SELECT", "CALL", "DO", "WITH", "VALUES"}
-	harmlessStatements = []string{"GRANT", "REVOKE", "ANALYZE", "FLUSH", "SET", "CHECK", "OPTIMIZE", "REPAIR", "USE", "COMMIT", "BEGIN", "SAVEPOINT", "ROLLBACK"}
-)
-
-// errStatement means that the log holds a statement where rows should be. No one can tell
-// which rows it changed, by triggers and functions too, and the link would run it again.
-var errStatement = errors.New("the binlog holds a statement in place of rows (H4)")
-
-// statementError returns the error for a statement in place of rows. It leaves the text
-// out, which may hold data.
-func statementError(word, schema string, id replication.GTID) error {
-	if schema == "" {
-		schema = "none"
-	}
-	return report.WithHint(fmt.Errorf("%w: transaction %s has %s, default schema %s", errStatement, id, word, schema),
-		"a session of the source has set binlog_format for itself: end it, and let its client not do so; then run the same command again, which begins the seed anew")
-}
-
-// addStatement marks every table that a logged statement may concern: they are copied
-// again. The seed never guesses what a statement does to a table.
-func (c *changes) addStatement(schema, text string) {
-	word := binlog.FirstWord(text)
-	if word == "XA" {
-		c.prepared = strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "XA START")
-		return
-	}
-	text = withoutComments(text)
-	if slices.Contains(harmlessStatements, word) || programDDL.MatchString(text) || accountDDL.MatchString(text) {
-		return // programs and accounts are made, and then compared, at the end
-	}
-	lower := strings.ToLower(text)
-	if slices.Contains(rowStatements, word) {
-		ours := func(s string) bool { return strings.EqualFold(s, schema) || mentions(lower, s) }
-		if c.statementErr == nil && (word == "LOAD" || slices.ContainsFunc(c.schemas, ours)) { // LOAD DATA does not name its table
-			c.statementErr = statementError(word, schema, c.current)
-		}
-		return
-	}
-	if databaseDDL.MatchString(text) {
-		for _, s := range c.schemas {
-			if mentions(lower, s) {
-				c.schemaDDL = text
-			}
-		}
-		return
-	}
-	for _, s := range c.schemas {
-		if !strings.EqualFold(schema, s) && !mentions(lower, s) {
-			continue
-		}
-		for id := range c.known.inSchema(s) {
-			if mentions(lower, id.Name) {
-				c.dirty[id] = true
-			}
-		}
-	}
-	c.dirty[table.Name{}] = true // the statement may have made a table
-}
-
-func withoutComments(text string) string {
-	for {
-		text = strings.TrimSpace(text)
-		if !strings.HasPrefix(text, "/*") || strings.HasPrefix(text, "/*!") {
-			return text
-		}
-		_, rest, ok := strings.Cut(text, "*/")
-		if !ok {
-			return text
-		}
-		text = rest
-	}
-}
-
-// mentions reports whether a statement may concern something of that name.
-func mentions(lowerText, name string) bool {
-	name = strings.ToLower(name)
-	return strings.Contains(lowerText, name) || strings.Contains(lowerText, strings.ReplaceAll(name, "`", "``")) ||
-		strings.Contains(lowerText, strings.ReplaceAll(name, `"`, `""`))
 }

@@ -55,7 +55,7 @@ func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 		return err
 	}
 	defer to.Close()
-	snap, err := takeSnapshot(ctx, r.Pair.Source)
+	snap, err := r.takeRestlessSnapshot(ctx, to)
 	if err != nil {
 		return err
 	}

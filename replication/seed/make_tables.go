@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -108,18 +109,26 @@ func (r *run) makeSchemas(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.Quietly(ctx, func(session *replication.Session) error {
+	err = r.Quietly(ctx, func(session *replication.Session) error {
 		for _, schema := range r.schemas {
 			statement, ok := statements[schema]
 			if !ok {
 				return fmt.Errorf("create schema %s: %w", schema, replication.ErrGone)
 			}
-			if _, err := session.ExecContext(ctx, statement); err != nil {
-				return r.Pair.Target.Wrap("create schema "+schema, err)
+			all := []string{statement}
+			if r.alterSchemas {
+				all = append(all, strings.Replace(statement, "CREATE DATABASE IF NOT EXISTS", "ALTER DATABASE", 1))
+			}
+			for _, s := range all {
+				if _, err := session.ExecContext(ctx, s); err != nil {
+					return r.Pair.Target.Wrap("create schema "+schema, err)
+				}
 			}
 		}
 		return nil
 	})
+	r.alterSchemas = r.alterSchemas && err != nil
+	return err
 }
 
 // dropVanished drops the tables of a batch that the seed has made and that no longer exist
@@ -315,43 +324,63 @@ func (r *run) copySnapshot(ctx context.Context, conns workerConns) error {
 	}
 	defer c.Close()
 	for _, t := range r.known.atEnd {
-		if t.sequence {
-			if err := c.CopySequence(ctx, conns.from, t.object); err != nil {
+		if !t.chunked() && !r.restless[t.id()] {
+			if err := r.copySnapshotTable(ctx, c, conns, t); err != nil {
 				return err
 			}
 		}
-		if t.sequence || t.chunked() {
-			continue
-		}
-		noted, err := r.makeTable(ctx, c, t)
-		if err == nil {
-			err = inOneTransaction(ctx, c.Session(), noted)
-		}
-		if err != nil {
-			return err
-		}
-		as, query := t.allRows()
-		p := &pump{from: conns.from, to: conns.to, table: as, verb: "INSERT", manyRows: t.Bytes >= r.Options.prepareFrom, wait: r.throttle.Wait, onRead: func(bytes int64) {
-			r.throttle.Count(bytes)
-			r.progress.Add(t.id(), 0, bytes)
-		}}
-		var got pumpResult
-		err = conns.to.Transaction(ctx, func() error {
-			if len(t.history) > 0 {
-				if _, err := conns.to.Exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
-					return err
-				}
-			}
-			var err error
-			got, err = p.run(ctx, query)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		r.progress.Add(t.id(), got.rows, 0)
-		r.progress.FinishTable(t.id())
 	}
+	return nil
+}
+
+// copySnapshotTable makes a table, or a sequence's state, anew and copies it from the
+// snapshot. The note that it is made commits with its rows: before, it is to be made.
+func (r *run) copySnapshotTable(ctx context.Context, c *schema.Creator, conns workerConns, t *sourceTable) error {
+	if t.sequence && !r.restless[t.id()] { // it is made already
+		return c.CopySequence(ctx, conns.from, t.object)
+	}
+	begun := []string{phaseNote(t.id(), phaseSnapshotOnly, nil), forgetParts(t.id())}
+	if err := inOneTransaction(ctx, c.Session(), begun); err != nil {
+		return err
+	}
+	noted, err := r.makeTable(ctx, c, t)
+	if err != nil {
+		return err
+	}
+	if t.sequence {
+		if err := inOneTransaction(ctx, c.Session(), noted); err != nil {
+			return err
+		}
+		return c.CopySequence(ctx, conns.from, t.object)
+	}
+	as, query := t.allRows()
+	p := &pump{from: conns.from, to: conns.to, table: as, verb: "INSERT", manyRows: t.Bytes >= r.Options.prepareFrom, wait: r.throttle.Wait, onRead: func(bytes int64) {
+		r.throttle.Count(bytes)
+		r.progress.Add(t.id(), 0, bytes)
+	}}
+	var got pumpResult
+	err = conns.to.Transaction(ctx, func() error {
+		if len(t.history) > 0 {
+			if _, err := conns.to.Exec(ctx, "SET SESSION system_versioning_insert_history = 1"); err != nil {
+				return err
+			}
+		}
+		var err error
+		if got, err = p.run(ctx, query); err != nil {
+			return err
+		}
+		for _, note := range noted {
+			if _, err := conns.to.Exec(ctx, note); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.progress.Add(t.id(), got.rows, 0)
+	r.progress.FinishTable(t.id())
 	return nil
 }
 

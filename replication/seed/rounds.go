@@ -10,8 +10,10 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 const (
@@ -76,9 +78,11 @@ func (r *run) openWorkerConns(ctx context.Context) ([]workerConns, error) {
 // catchUp brings the target from the reached position to goal. limit may be nil.
 func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replication.GTIDSet, limit *throttle.Throttle) error {
 	found := newChanges(r.known, r.schemas, r.mismatches)
+	found.restless, found.allInPair = r.restless, len(r.Pair.Schemas) == 0
 	c := &rowSync{changes: found, workers: workers, throttle: limit, record: func(ctx context.Context, set replication.GTIDSet) error {
 		if found.schemaDDL != "" {
-			return fmt.Errorf("seed %s: a schema was made, changed or dropped: %w", r.Pair.Name, schema.ErrSchemaChanged)
+			return report.WithHint(fmt.Errorf("seed %s: %s of a schema that is copied: %w", r.Pair.Name, found.schemaDDL, schema.ErrSchemaChanged),
+				"do not make or drop schemas until the seed is done: it begins again each time")
 		}
 		if err := r.markDirty(ctx, found.dirty, found.snapshotOnly); err != nil {
 			return err
@@ -86,5 +90,18 @@ func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replicati
 		r.reached = set
 		return r.writeMarker(ctx)
 	}}
-	return c.run(ctx, r.reader, r.reached, goal)
+	err := c.run(ctx, r.reader, r.reached, goal)
+	for _, verb := range found.unknown {
+		report.Note(ctx, "a statement in the binlog was not recognised (%s): what it names is copied again, and if that is nothing known, everything", verb)
+	}
+	if found.schemasAltered {
+		r.alterSchemas = true
+		if err == nil {
+			err = r.makeSchemas(ctx)
+		}
+	}
+	if found.mustList() || r.alterSchemas { // also after an error: part of what was read may be recorded
+		r.dirty[table.Name{}] = true
+	}
+	return err
 }

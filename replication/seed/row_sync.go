@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
@@ -148,8 +149,8 @@ func (c *rowSync) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) 
 }
 
 // Statement implements binlog.Visitor.
-func (c *rowSync) Statement(schema, text string) {
-	c.changes.addStatement(schema, text)
+func (c *rowSync) Statement(s statement.Logged) {
+	c.changes.addStatement(s)
 	if c.err == nil {
 		c.err = c.statementErr
 	}

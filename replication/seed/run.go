@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -18,26 +17,36 @@ import (
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
-// maxEndings is how often DDL may invalidate the end of the seed.
-const maxEndings = 10
+const (
+	maxEndings = 10 // how often DDL may invalidate the end of the seed
+	maxPasses  = 10 // over all tables before the end of the seed is tried
+
+	// How often, and how long apart, the source is asked whether it has other schemas.
+	schemaTries    = 6
+	schemaInterval = 150 * time.Millisecond
+)
 
 // run is one attempt at the seed, a new one or one that continues.
 type run struct {
 	*Op
-	notes      notes
-	marker     replication.Marker
-	schemas    []string
-	known      *knownTables
-	sizes      map[string]schema.Size // of schemas, when this attempt began
-	dirty      map[table.Name]bool    // to be made and copied again
-	mismatches map[table.Name]int     // see changes
-	reached    replication.GTIDSet    // the target's copy has all changes up to here
-	roundBegan time.Time              // when the last round began
-	reader     *binlog.Reader
-	throttle   *throttle.Throttle
-	progress   *control.Meter
+	notes        notes
+	marker       replication.Marker
+	schemas      []string
+	known        *knownTables
+	sizes        map[string]schema.Size // of schemas, when this attempt began
+	dirty        map[table.Name]bool    // to be made and copied again
+	mismatches   map[table.Name]int     // see changes
+	recopies     map[table.Name]int     // how often DDL has made a table dirty
+	restless     map[table.Name]bool    // see ddl
+	alterSchemas bool                   // options of schemas have changed
+	reached      replication.GTIDSet    // the target's copy has all changes up to here
+	roundBegan   time.Time              // when the last round began
+	reader       *binlog.Reader
+	throttle     *throttle.Throttle
+	progress     *control.Meter
 }
 
 // copy makes the copy or continues one, in this order: the position; tables and their
@@ -86,7 +95,7 @@ func (s *Op) newRun() *run {
 	limit := throttle.New(s.Options.limits())
 	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
 	return &run{
-		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{},
+		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{}, recopies: map[table.Name]int{}, restless: map[table.Name]bool{},
 		throttle: limit, progress: control.NewMeter(limit, watch),
 	}
 }
@@ -107,7 +116,8 @@ func (r *run) runAttempts(ctx context.Context, resumed bool) error {
 			return err
 		}
 		if ending == maxEndings {
-			return report.WithHint(fmt.Errorf("seed %s: %w", r.Pair.Name, schema.ErrTableChanged), "freeze schema changes until the seed is done")
+			return report.WithHint(fmt.Errorf("seed %s: tables were changed, made or dropped at each of %d tries to end: %w", r.Pair.Name, maxEndings, schema.ErrTableChanged),
+				"freeze schema changes until the seed is done")
 		}
 	}
 }
@@ -118,7 +128,7 @@ func (r *run) attempt(ctx context.Context) (done bool, err error) {
 	if err := r.copyAll(ctx); err != nil {
 		return false, err
 	}
-	definitions, err := r.fingerprint(ctx)
+	definitions, err := r.fingerprint(ctx, r.schemas, r.restless)
 	if err != nil {
 		return false, err
 	}
@@ -137,7 +147,7 @@ func (r *run) attempt(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	after, err := r.fingerprint(ctx)
+	after, err := r.fingerprint(ctx, r.schemas, r.restless)
 	if err != nil {
 		return false, err
 	}
@@ -244,9 +254,11 @@ func (r *run) resume(ctx context.Context) error {
 	return err
 }
 
-// copyAll copies what the target lacks, and then catches up until little is left.
+// copyAll copies what the target lacks, and then catches up until little is left. Where
+// tables come and go all the time, the end of the seed, which is short, is tried all the
+// same.
 func (r *run) copyAll(ctx context.Context) error {
-	for {
+	for pass := 1; ; pass++ {
 		if err := r.requireSameSchemas(ctx); err != nil {
 			return err
 		}
@@ -260,23 +272,36 @@ func (r *run) copyAll(ctx context.Context) error {
 		if len(r.dirty) == 0 {
 			return nil
 		}
+		if pass == maxPasses {
+			report.Note(ctx, "%s: tables come and go all the time; the end of the seed is tried nevertheless", r.Pair.Source.Name())
+			return nil
+		}
 	}
 }
 
-// requireSameSchemas refuses to continue if schemas have been made or dropped.
+// requireSameSchemas refuses to continue if schemas have been made or dropped. It asks
+// again for a while, because a schema that comes and goes counts for nothing.
 func (r *run) requireSameSchemas(ctx context.Context) error {
 	source, err := r.Pair.Source.DB(ctx)
 	if err != nil {
 		return err
 	}
-	now, err := r.Op.Schemas(ctx, source)
-	if err != nil {
-		return err
+	for try := 1; ; try++ {
+		now, err := r.Op.Schemas(ctx, source)
+		if err != nil {
+			return err
+		}
+		if slices.Equal(now, r.schemas) {
+			return nil
+		}
+		if try == schemaTries {
+			return report.WithHint(fmt.Errorf("seed %s: the source has other schemas now: %w", r.Pair.Name, schema.ErrSchemaChanged),
+				"do not make or drop schemas until the seed is done: it begins again each time")
+		}
+		if err := wait.For(ctx, schemaInterval); err != nil {
+			return err
+		}
 	}
-	if !slices.Equal(now, r.schemas) {
-		return fmt.Errorf("seed %s: the source has other schemas now: %w", r.Pair.Name, schema.ErrSchemaChanged)
-	}
-	return nil
 }
 
 // copyRanges copies all ranges of a batch that the notes name.
@@ -305,42 +330,4 @@ func (r *run) copyRanges(ctx context.Context, b tableBatch) error {
 		return err
 	}
 	return r.markDirty(ctx, changed, nil)
-}
-
-// markDirty notes that tables must be made again; those in snapshotOnly are copied in a
-// snapshot from now on. Record first, then update memory: a position past the DDL must
-// never be recorded without it.
-func (r *run) markDirty(ctx context.Context, dirty, snapshotOnly map[table.Name]bool) error {
-	var statements []string
-	var fresh []table.Name
-	for id := range snapshotOnly {
-		if t, ok := r.known.get(id); ok && t.chunked() {
-			report.Note(ctx, "%s: the binlog does not tell its rows; it is copied in a snapshot at the end", t.Title())
-		}
-	}
-	for _, id := range slices.Concat(slices.Collect(maps.Keys(dirty)), slices.Collect(maps.Keys(snapshotOnly))) {
-		if r.dirty[id] {
-			continue
-		}
-		if t, ok := r.known.get(id); ok && !snapshotOnly[id] {
-			report.Note(ctx, "%s changed by DDL: it is copied again", t.Title())
-		}
-		fresh = append(fresh, id)
-		if id != (table.Name{}) {
-			phase := phaseNew
-			if snapshotOnly[id] {
-				phase = phaseSnapshotOnly
-			}
-			statements = append(statements, phaseNote(id, phase, nil), forgetParts(id))
-		}
-	}
-	if len(statements) > 0 {
-		if err := r.notes.write(ctx, statements...); err != nil {
-			return err
-		}
-	}
-	for _, id := range fresh {
-		r.dirty[id] = true
-	}
-	return nil
 }
