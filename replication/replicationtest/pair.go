@@ -100,3 +100,11 @@ func ReadFile(t *testing.T, path string) string {
 	require.NoError(t, err)
 	return string(b)
 }
+
+// WhileFenced runs do while the server refuses applications' writes, as a target does until
+// it takes over.
+func WhileFenced(s *servertest.Instance, do func()) {
+	s.Exec("SET GLOBAL read_only = 1")
+	defer s.Exec("SET GLOBAL read_only = 0") // super_read_only, too
+	do()
+}

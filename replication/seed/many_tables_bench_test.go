@@ -154,7 +154,7 @@ func manyTables(b *testing.B, tool, address string, source, target *servertest.I
 	pair := replicationtest.TCPPair(b, address, target.Addr())
 	err := Step(pair).Op.Apply(b.Context())
 	spent := time.Since(began)
-	require.NoError(b, Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+	replicationtest.WhileFenced(target, func() { require.NoError(b, Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) })
 	return spent, err
 }
 
@@ -184,7 +184,7 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 					require.NoError(b, err)
 					b.ReportMetric(kilobytes/1024, string(m[1])+"-MiB")
 				}
-				require.NoError(b, Step(replicationtest.TCPPair(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+				replicationtest.WhileFenced(target, func() { require.NoError(b, Step(replicationtest.TCPPair(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`))) })
 			}
 			b.ReportMetric(float64(tables), "tables")
 		})

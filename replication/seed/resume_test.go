@@ -75,7 +75,7 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 		require.ErrorContains(t, err, "cannot go on")
 		require.Contains(t, report.Hint(err), "rollback")
 
-		require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`)))
+		replicationtest.WhileFenced(target, func() { require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`))) })
 		require.NoError(t, Step(pair).Op.Apply(t.Context()), "a new one")
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
 	})

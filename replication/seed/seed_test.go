@@ -36,7 +36,7 @@ func TestSeedUnderLoadThenLinkLosesNothing(t *testing.T) {
 			} else {
 				target.Exec("STOP REPLICA", "RESET REPLICA ALL")
 			}
-			require.NoError(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`)))
+			replicationtest.WhileFenced(target, func() { require.NoError(t, step.Op.Undo(t.Context(), json.RawMessage(`{}`))) })
 		}
 	})
 }

@@ -52,7 +52,7 @@ func (s *Op) Verify(ctx context.Context) error {
 }
 
 // Undo drops what the seed made and empties the target's position. Without a marker there
-// is nothing to undo.
+// is nothing to undo. A target that is used is left as it is: see RequireUnused.
 func (s *Op) Undo(ctx context.Context, _ json.RawMessage) error {
 	db, err := s.Pair.Target.DB(ctx)
 	if err != nil {
@@ -67,6 +67,9 @@ func (s *Op) Undo(ctx context.Context, _ json.RawMessage) error {
 	}
 	if !ok {
 		return nil
+	}
+	if err := RequireUnused(ctx, s.Pair); err != nil {
+		return err
 	}
 	return s.Writable(ctx, s.clear)
 }

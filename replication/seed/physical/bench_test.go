@@ -31,7 +31,7 @@ func fileMethods(b *testing.B, source, target *servertest.Instance) []benchMetho
 	step := filesStep(b, source, target)
 	methods := []benchMethod{{
 		"files", func() error { return step.Apply(b.Context()) },
-		func() { require.NoError(b, step.Undo(b.Context(), nil)) },
+		func() { replicationtest.WhileFenced(target, func() { require.NoError(b, step.Undo(b.Context(), nil)) }) },
 	}}
 	if source.Flavor == servertest.MySQL {
 		return methods
@@ -95,7 +95,7 @@ func BenchmarkSeedStall(b *testing.B) {
 			for b.Loop() {
 				alone = append(alone, longestCommit(b, source, func() { require.NoError(b, wait.For(b.Context(), 5*time.Second)) }))
 				taken = append(taken, longestCommit(b, source, func() { require.NoError(b, step.Apply(b.Context())) }))
-				require.NoError(b, step.Undo(b.Context(), nil))
+				replicationtest.WhileFenced(target, func() { require.NoError(b, step.Undo(b.Context(), nil)) })
 			}
 			for name, list := range map[string][]time.Duration{"alone-ms": alone, "stall-ms": taken} {
 				slices.Sort(list)

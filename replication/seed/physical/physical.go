@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
+	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
@@ -223,6 +224,11 @@ func (p *op) Undo(ctx context.Context, before json.RawMessage) error {
 func (p *op) restoreTarget(ctx context.Context, n notes) error {
 	if n.Phase == phaseReceiving {
 		return p.discard(ctx, n)
+	}
+	if n.Phase == phaseSeeded { // else its server may not run, and has served nobody
+		if err := seed.RequireUnused(ctx, p.pair); err != nil {
+			return err
+		}
 	}
 	return p.restoreData(ctx, n)
 }
