@@ -121,6 +121,9 @@ func (v *Reviewer) WouldTakeBack(ctx context.Context, all bool) (steps []plan.St
 	}
 	if all {
 		p, err := v.plans.Plan(ctx, verb.Apply, plans.Options{})
+		if err == nil {
+			err = v.plans.RequireUnused(ctx, h)
+		}
 		return plan.Undoable(h, p), true, err
 	}
 	if verb.PositionOf(h) != verb.SwitchingOver || v.plans.HandedOver(h) {

@@ -58,7 +58,7 @@ func (r *Runner) runLocked(ctx context.Context, run *plan.Runner, kind string, o
 }
 
 // TakeBack is `migrate rollback --all`: it undoes everything that apply made, in
-// reverse order.
+// reverse order. It refuses a target that is used, whatever the journal says.
 func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 	return r.locked(verb.Rollback, o, func(run *plan.Runner) error {
 		switch at := verb.PositionOf(run.Journal.History()); at {
@@ -74,6 +74,9 @@ func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 		}
 		p, err := r.plans.Plan(ctx, verb.Apply, o.Options)
 		if err != nil {
+			return err
+		}
+		if err := r.plans.RequireUnused(ctx, run.Journal.History()); err != nil {
 			return err
 		}
 		if o.Ready != nil {

@@ -74,7 +74,7 @@ var rooms = []struct{ room, imports string }{
 	{"move/state", "plan replication replication/conflict replication/verify /verb"},
 	{"move/wiring", "config dns/cloudflare httpretry provision provision/digitalocean remote replication report /pairs /state"},
 	{"move/inventories", "config inventory inventory/candidates inventory/capture inventory/diff inventory/export inventory/findings inventory/page inventory/redact inventory/roles inventory/show provision remote report /verb /wiring"},
-	{"move/records", "dns dns/cloudflare plan provision replication report /state /verb /wiring"},
+	{"move/records", "dns dns/cloudflare phrase plan provision replication report /state /verb /wiring"},
 	{"move/way", "config plan replication replication/conflict replication/fence replication/guard replication/link replication/preflight replication/schema /pairs /verb"},
 	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
 	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed/control replication/status replication/verify report"},

@@ -22,7 +22,7 @@ import (
 // services started. A step whose Check needs what an earlier stage makes waits for
 // that stage (see afterStage).
 func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
-	hosts, err := p.newHosts(ctx)
+	hosts, err := p.newHosts(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, 
 }
 
 // newHosts returns the stages that make the new site from the inventory.
-func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
+func (p *Planner) newHosts(ctx context.Context, r *records.Records) ([]plan.Stage, error) {
 	captured, err := inventories.Of(p.site).Hosts()
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (p *Planner) newHosts(ctx context.Context) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory}
+	deps := provision.Deps{Cloud: cloud, Hosts: p.site, Directory: p.site.Directory, Serves: r.RequireUnled}
 	hosts, err := provision.Stages(ctx, site, deps)
 	return append(hosts, parity.Stages(site, deps)...), err
 }

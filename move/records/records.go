@@ -15,6 +15,7 @@ import (
 	"github.com/dcmigrate/migrate/dns/cloudflare"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/move/wiring"
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/provision"
 	"github.com/dcmigrate/migrate/report"
@@ -54,6 +55,32 @@ func (r *Records) Derive(ctx context.Context) (dns.Derivation, error) {
 	}
 	d, err := dns.Derive(snapshot, sel)
 	return d, r.located(err)
+}
+
+// RequireUnled returns an error that names the records that lead clients to one of the
+// new hosts.
+func (r *Records) RequireUnled(ctx context.Context, hosts []provision.Host) error {
+	var addresses []netip.Addr
+	for _, h := range hosts {
+		for _, a := range []netip.Addr{h.Public, h.Private} {
+			if a.IsValid() {
+				addresses = append(addresses, a)
+			}
+		}
+	}
+	if len(addresses) == 0 {
+		return nil
+	}
+	zones, err := dns.Snapshot(ctx, r.zones, r.zones, r.site.Config.DNS.Zones)
+	if err != nil {
+		return fmt.Errorf("look for records that lead to the new hosts: %w", err)
+	}
+	leading := dns.LeadTo(zones, addresses)
+	if len(leading) == 0 {
+		return nil
+	}
+	return report.WithHint(report.Permanent(fmt.Errorf("DNS leads clients to the new hosts: %s", phrase.FirstOf(5, leading))),
+		"migrate status tells where the move stands; migrate rollback leads clients back, and records that were made by hand have to be removed by hand")
 }
 
 func (r *Records) located(err error) error {

@@ -184,7 +184,9 @@ func BenchmarkMemoryOfTables(b *testing.B) {
 					require.NoError(b, err)
 					b.ReportMetric(kilobytes/1024, string(m[1])+"-MiB")
 				}
-				replicationtest.WhileFenced(target, func() { require.NoError(b, Step(replicationtest.TCPPair(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`))) })
+				replicationtest.WhileFenced(target, func() {
+					require.NoError(b, Step(replicationtest.TCPPair(b, source.Addr(), target.Addr())).Op.Undo(b.Context(), json.RawMessage(`{}`)))
+				})
 			}
 			b.ReportMetric(float64(tables), "tables")
 		})

@@ -35,7 +35,9 @@ func TestSpaceIsReservedOnlyWhileTheSeedRuns(t *testing.T) {
 		require.NoError(t, run.reserveSpace(t.Context()))
 		require.Equal(t, "0", extends(target))
 	}
-	undo := func() { replicationtest.WhileFenced(target, func() { require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`))) }) }
+	undo := func() {
+		replicationtest.WhileFenced(target, func() { require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`))) })
+	}
 
 	killed()
 	undo()

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,31 +13,39 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/report"
 )
 
-// RequireUnused returns an error unless nothing is lost with the target's data: it refuses
-// application writes, and it has no write of its own that the source lacks. The journal
-// cannot tell: it may be a copy of an earlier time.
+// ErrUsed is wrapped if a target may be in use.
+var ErrUsed = errors.New("its data is not taken away")
+
+// RequireUnused returns an error that wraps ErrUsed unless nothing is lost with the
+// target's data: it is empty, or refuses application writes and has no write of its own
+// that the source lacks. The journal cannot tell: it may be a copy of an earlier time.
 func RequireUnused(ctx context.Context, pair replication.Pair) error {
 	db, d, err := pair.Target.Open(ctx)
 	if err != nil {
 		return err
+	}
+	schemas, err := schema.Names(ctx, db, nil)
+	if err != nil || len(schemas) == 0 {
+		return pair.Target.Wrap("look for schemas", err)
 	}
 	v, err := query.Variables(ctx, db, "read_only")
 	if err != nil {
 		return pair.Target.Wrap("read the fence", err)
 	}
 	if !dialect.IsOn(v["read_only"]) {
-		return report.WithHint(report.Permanent(fmt.Errorf("%s accepts application writes: its data is not taken away", pair.Target.Name())),
+		return report.WithHint(report.Permanent(fmt.Errorf("%s accepts application writes: %w", pair.Target.Name(), ErrUsed)),
 			"it may be the server that is used: migrate status; if no application uses it, SET GLOBAL read_only = 1 there, and run the same command again")
 	}
 	only, err := onlyOnTarget(ctx, pair)
 	if err != nil || len(only) == 0 {
 		return err
 	}
-	return report.WithHint(report.Permanent(fmt.Errorf("%s has writes that %s lacks, in %s: its data is not taken away",
-		pair.Target.Name(), pair.Source.Name(), phrase.FirstOf(5, only))),
+	return report.WithHint(report.Permanent(fmt.Errorf("%s has writes that %s lacks, in %s: %w",
+		pair.Target.Name(), pair.Source.Name(), phrase.FirstOf(5, only), ErrUsed)),
 		"migrate status tells which side is used; if nobody needs these writes, %s there, and run the same command again", d.ResetBinlog())
 }
 
