@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -93,9 +94,17 @@ func (w *writes) Rows(_ context.Context, e *logevent.RowsEvent, _ bool) error {
 	return nil
 }
 
-// Statement implements binlog.Visitor.
-func (w *writes) Statement(schema, text string) {
-	if schema != replication.OwnSchema {
-		w.tables[fmt.Sprintf("schema %q (%s)", schema, binlog.FirstWord(text))] = true
+// Statement implements binlog.Visitor. What is not certain to concern migrate's schema alone
+// counts.
+func (w *writes) Statement(s statement.Logged) {
+	for _, e := range statement.Read(s) {
+		if !ownTablesOnly(e) {
+			w.tables[fmt.Sprintf("schema %q (%s)", e.Schema, e.Verb)] = true
+		}
 	}
+}
+
+func ownTablesOnly(e statement.Effect) bool {
+	foreign := func(t statement.TableChange) bool { return t.Table.Schema != replication.OwnSchema }
+	return len(e.Tables) > 0 && len(e.Schemas) == 0 && !e.Rows && !e.Unknown && !slices.ContainsFunc(e.Tables, foreign)
 }

@@ -31,8 +31,8 @@ func TestUndoLeavesATargetThatIsUsed(t *testing.T) {
 		target.Exec("SET GLOBAL read_only = 1", "CREATE TABLE migrate.heartbeat (id INT PRIMARY KEY)", "INSERT INTO migrate.heartbeat VALUES (1)")
 		only, err := onlyOnTarget(t.Context(), pair)
 		require.NoError(t, err)
-		require.Equal(t, []string{`schema "" (CREATE)`}, only, "rows of migrate's own schema do not count, a statement may do anything")
-		target.Exec("INSERT INTO shop.a VALUES (2)")
+		require.Empty(t, only, "migrate's own schema does not count")
+		target.Exec("CREATE USER someone@'%' IDENTIFIED BY 'x'", "INSERT INTO shop.a VALUES (2)")
 		undo(`main (target) has writes that main (source) lacks, in schema "" (CREATE), shop.a`)
 
 		target.Exec(map[servertest.Flavor]string{servertest.MariaDB: "RESET MASTER", servertest.MySQL: "RESET BINARY LOGS AND GTIDS"}[flavor])
