@@ -123,7 +123,20 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 	return nil
 }
 
-// ReadTexts reads the definitions of listed objects, and calls take with each.
+// isDropped reports whether a server says that the object, and not another one that it
+// uses, does not exist any more.
+func (o Object) isDropped(err error) bool {
+	switch query.ErrorNumber(err) {
+	case 1049, 1305, 1360, 1539: // no such schema, routine, trigger, event
+		return o.Kind != KindView
+	case 1146:
+		return o.IsData()
+	}
+	return false
+}
+
+// ReadTexts reads the definitions of listed objects, and calls take with each. It leaves
+// out those that were dropped after they were listed.
 func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Object) error) error {
 	for group := range slices.Chunk(listed, wire.StatementsAtOnce) {
 		queries := make([]string, len(group))
@@ -132,8 +145,11 @@ func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Obj
 		}
 		err := c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 			o := group[i]
+			if o.isDropped(err) {
+				return nil
+			}
 			if err != nil || len(rows) == 0 {
-				return fmt.Errorf("read %s: %w", o.Title(), cmp.Or(err, replication.ErrGone))
+				return fmt.Errorf("read %s: %w", o.Title(), cmp.Or(ChangedError(err), replication.ErrGone))
 			}
 			if o, err = NewObject(o.Kind, table.Name{Schema: o.Schema, Name: o.Name}, rows[0]); err != nil {
 				return err

@@ -321,7 +321,11 @@ func (c *copier) split(ctx context.Context, from *wire.Conn) (rear *keyRange, tr
 	// Look for the place without the lock: the range can only advance meanwhile.
 	copied := *longest
 	c.mu.Unlock()
-	middle, err := c.middle(ctx, from, &copied)
+	var middle table.Key
+	err = wire.RetryDeadlock(ctx, "split "+copied.table.Title(), func() (err error) {
+		middle, err = c.middle(ctx, from, &copied)
+		return err
+	})
 	c.mu.Lock()
 	if err != nil || middle == nil || c.stopped || !c.busy[longest] {
 		if errors.Is(err, schema.ErrTableChanged) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
@@ -113,7 +114,7 @@ func (r *run) takeRestlessSnapshot(ctx context.Context, to *wire.Conn) (*snapsho
 			}
 			for _, t := range tables {
 				if err == nil {
-					err = r.copyRestless(ctx, c, asker, workerConns{snap.Conn, to}, t)
+					err = r.copyRestless(ctx, c, workerConns{snap.Conn, to}, t)
 				}
 			}
 			if err == nil {
@@ -121,13 +122,14 @@ func (r *run) takeRestlessSnapshot(ctx context.Context, to *wire.Conn) (*snapsho
 			}
 			snap.Close()
 		}
-		if !errors.Is(err, schema.ErrTableChanged) {
+		if !errors.Is(err, schema.ErrTableChanged) && !lostLock(err) {
 			return nil, err
 		}
 		if try == restlessTries {
 			return nil, report.WithHint(fmt.Errorf("seed %s: DDL was faster than %d snapshots of the tables that it changes again and again: %w", r.Pair.Name, restlessTries, err),
 				"freeze schema changes until the seed is done")
 		}
+		report.Note(ctx, "DDL was faster than the snapshot of the tables that it changes again and again: another one is taken (%d of %d)", try, restlessTries)
 	}
 }
 
@@ -177,22 +179,25 @@ func (r *run) readOne(ctx context.Context, asker *wire.Conn, id table.Name, kind
 
 // copyRestless copies a restless table in the snapshot, as it was defined just before the
 // snapshot. The first row that is read holds off DDL, so a definition that is still the
-// same then was the same in between. The savepoint lets DDL go on afterwards.
-func (r *run) copyRestless(ctx context.Context, c *schema.Creator, asker *wire.Conn, conns workerConns, t *sourceTable) error {
-	kind := schema.KindTable
-	if t.sequence {
-		kind = schema.KindSequence
-	}
+// same then was the same in between. It is read on the same connection: another one would
+// wait behind the DDL. The savepoint lets DDL go on afterwards.
+func (r *run) copyRestless(ctx context.Context, c *schema.Creator, conns workerConns, t *sourceTable) error {
 	for _, statement := range []string{"SAVEPOINT " + savepoint, "DO (SELECT COUNT(*) FROM (SELECT 1 FROM " + t.Quoted() + " LIMIT 1) AS present)"} {
 		if _, err := conns.from.Exec(ctx, statement); err != nil {
 			return schema.ChangedError(err)
 		}
 	}
-	now, err := r.readOne(ctx, asker, t.id(), kind)
+	var now schema.Object
+	err := conns.from.Ask(ctx, []string{schema.ShowCreate(t.object.Kind, t.id())}, func(_ int, rows []query.Record, err error) error {
+		if err == nil && len(rows) > 0 {
+			now, err = schema.NewObject(t.object.Kind, t.id(), rows[0])
+		}
+		return schema.ChangedError(err)
+	})
 	if err != nil {
 		return err
 	}
-	if now.object.Definition() != t.object.Definition() {
+	if now.Definition() != t.object.Definition() {
 		return fmt.Errorf("copy %s: %w", t.Title(), schema.ErrTableChanged)
 	}
 	r.known.put(t)

@@ -162,10 +162,17 @@ func (s *Op) refuseData(ctx context.Context, target query.Queryer) error {
 // Apply copies everything, or continues an earlier attempt.
 func (s *Op) Apply(ctx context.Context) error {
 	err := s.applyOnce(ctx)
-	if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, schema.ErrTableChanged) || wire.ConnectionLost(err) {
+	if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, schema.ErrTableChanged) || wire.ConnectionLost(err) || lostLock(err) {
 		return report.Transient(err, 0)
 	}
 	return s.hintMissingFeature(err)
+}
+
+// lostLock reports whether a server gave up a statement because of a deadlock or a lock
+// wait. DDL of the source makes deadlocks with plain reads, too.
+func lostLock(err error) bool {
+	n := query.ErrorNumber(wire.DriverError(err))
+	return n == 1213 || n == 1205
 }
 
 func (s *Op) applyOnce(ctx context.Context) error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Limits of the questions in one packet. A site of many small tables is asked
@@ -45,9 +47,11 @@ func Ask(ctx context.Context, s *replication.Server, queries []string, take func
 
 // Ask sends queries with small results, many to a packet, and calls take with
 // the answer of each, in their order. For a query that the server refuses, take
-// gets its error; if take returns nil, the next queries are asked.
+// gets its error; if take returns nil, the next queries are asked. A query that was the
+// victim of a deadlock, as those with DDL are, is asked again, unless that has ended a
+// transaction.
 func (c *Conn) Ask(ctx context.Context, queries []string, take func(i int, rows []query.Record, err error) error) error {
-	for i := 0; i < len(queries); {
+	for i, tries := 0, 0; i < len(queries); {
 		n, size, limit := 0, 0, c.PacketGoal()
 		for n == 0 || n < StatementsAtOnce && i+n < len(queries) && size+len(queries[i+n]) < limit {
 			size += len(queries[i+n])
@@ -65,6 +69,14 @@ func (c *Conn) Ask(ctx context.Context, queries []string, take func(i int, rows 
 		}
 		if server := (*mysql.MySQLError)(nil); !errors.As(refused, &server) || c.lost {
 			return refused
+		}
+		if query.ErrorNumber(refused) == 1213 && tries < deadlockTries && !c.Pinned() {
+			tries++
+			report.Note(ctx, "a question about definitions: again after %v (%d of %d)", refused, tries, deadlockTries)
+			if err := wait.For(ctx, deadlockPause); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := take(i, nil, refused); err != nil {
 			return err
