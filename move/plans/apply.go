@@ -36,6 +36,7 @@ func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, 
 	})}
 	prepare := plan.Stage{Name: "databases", Summary: "both servers are fit to replicate; the target is fenced", Steps: append(
 		steps(setting.ConfigureSource), steps(setting.ConfigureTarget)...)}
+	borders := plan.Stage{Name: "borders", Summary: "nothing but what is moved lives on the servers", Steps: steps(preflight.Borders)}
 	match := plan.Stage{Name: "match", Summary: "the pairs fit together", Steps: steps(func(pr replication.Pair) plan.Step {
 		return preflight.Step(pr, p.preflight(pr, false))
 	})}
@@ -48,7 +49,8 @@ func (p *Planner) apply(ctx context.Context, r *records.Records) ([]plan.Stage, 
 	boot := slices.IndexFunc(hosts, func(s plan.Stage) bool { return s.Name == provision.StageFirstBoot })
 	return slices.Concat(
 		[]plan.Stage{check, ttl}, hosts[:boot+1],
-		p.afterStage(hosts[boot], prepare),
+		p.afterStage(hosts[boot], borders),
+		p.afterStage(borders, prepare),
 		p.afterStage(prepare, match, seed),
 		p.afterStage(seed, forward),
 		p.afterStage(forward, p.links()...),
@@ -89,7 +91,7 @@ func (p *Planner) links() []plan.Stage {
 // preflight says what a pair's servers are examined for.
 func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) preflight.Options {
 	c := p.site.Config.Cutover
-	o := preflight.Options{SourceOnly: sourceOnly, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
+	o := preflight.Options{SourceOnly: sourceOnly, Image: p.site.Config.Provision.DigitalOcean.Image, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
 	p.way.Preflight(&o, c)
 	return o
 }

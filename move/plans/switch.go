@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/preflight"
 	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -34,7 +35,7 @@ func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage
 	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(p.verified(), r.TTLGate(d))}
 	s.Gates = plan.Stage{
 		Name: "gates", Summary: "the target is ready to take over",
-		Steps: slices.Concat(linkGates(s), p.sameColumns(), r.Healthy(d, replication.Target)),
+		Steps: slices.Concat(linkGates(s), p.site.Pairs.Steps(preflight.Borders), p.sameColumns(), r.Healthy(d, replication.Target)),
 	}
 	return append([]plan.Stage{early}, p.way.Switch(s)...), nil
 }
@@ -90,5 +91,6 @@ func (p *Planner) sameColumns() []plan.Step {
 func linkGates(s way.Switch) []plan.Step {
 	return slices.Concat(
 		s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) }),
-		s.Pairs.Steps(func(p replication.Pair) plan.Step { return link.RoundTrip(s.To(p), s.From(p)) }))
+		s.Pairs.Steps(func(p replication.Pair) plan.Step { return link.RoundTrip(s.To(p), s.From(p)) }),
+		s.Pairs.Steps(link.IncrementsInForce))
 }

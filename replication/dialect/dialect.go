@@ -91,6 +91,9 @@ func (d *Dialect) OlderThan(o *Dialect) bool { return d.version.compare(o.versio
 // have the same formats.
 func (d *Dialect) Series() string { return fmt.Sprintf("%d.%d", d.version.major, d.version.minor) }
 
+// SeriesName is the series with the flavor's name, such as "MariaDB 10.11".
+func (d *Dialect) SeriesName() string { return string(d.Flavor) + " " + d.Series() }
+
 // SameStyle reports whether both servers print definitions in the same style. The types
 // of columns and the options of tables are spelled differently in other series.
 func (d *Dialect) SameStyle(o *Dialect) bool { return d.Series() == o.Series() }

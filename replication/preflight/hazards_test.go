@@ -19,8 +19,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
-	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/replication/setting"
+	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/wait"
 )
 

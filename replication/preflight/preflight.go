@@ -61,6 +61,8 @@ type Options struct {
 	// FenceWait is how long the fence of the cutover waits for what is running. The
 	// preflight warns of what has run for longer already. 0: the default of fence.Options.
 	FenceWait time.Duration
+	// Image is the image of the target's host, before the host exists.
+	Image string
 	// SeedRate is the limit of what the seed reads, in bytes a second; 0: no limit.
 	SeedRate int64
 	// Now is the controller's clock; nil: time.Now.
@@ -201,11 +203,12 @@ func Findings(ctx context.Context, pair replication.Pair, opts Options) ([]Findi
 	i.checkSource()
 	err = i.run(ctx, i.source,
 		i.checkTables, i.checkForeignKeys, i.checkDefiners, i.checkSessions, i.checkTransactions,
-		i.checkMetadataLocks, i.checkBinlogGrowth, i.checkBursts)
+		i.checkMetadataLocks, i.checkBinlogGrowth, i.checkBursts, i.checkPart)
 	if err == nil {
 		err = i.runOnSide(ctx, i.source)
 	}
 	if err != nil || opts.SourceOnly {
+		i.checkImage()
 		return i.findings, err
 	}
 	if complete, err = i.checkLogin(ctx, pair.Target); err != nil || !complete {
@@ -242,7 +245,7 @@ func (i *inspection) run(ctx context.Context, s *side, checks ...func(context.Co
 
 // runOnSide runs the checks that both sides have in common.
 func (i *inspection) runOnSide(ctx context.Context, s *side) error {
-	for _, check := range []func(context.Context, *side) error{i.checkOwnSchema, i.checkClock, i.checkLeaks} {
+	for _, check := range []func(context.Context, *side) error{i.checkOwnSchema, i.checkCluster, i.checkClock, i.checkLeaks} {
 		if err := check(ctx, s); err != nil {
 			return s.Wrap("preflight", err)
 		}

@@ -113,8 +113,22 @@ func (i *inspection) checkVersions() {
 	switch {
 	case !target.SameFlavor(source):
 		i.add("H25", Refuse, i.target, "install "+string(source.Flavor), "it is %s, the source is %s", target, source)
+	case target.Series() != source.Series():
+		i.add("H25", Refuse, i.target, "install "+source.SeriesName()+" there; upgrade before the move or after it",
+			"it is %s, the source is %s: pairs of different series are not supported yet, forward and back", target, source)
 	case target.OlderThan(source):
 		i.add("H25", Refuse, i.target, "install "+source.String()+" or newer", "it is %s, the source is %s", target, source)
+	}
+}
+
+// checkImage refuses an image whose distribution ships another series than the source's
+// (H25), before a host is made from it.
+func (i *inspection) checkImage() {
+	series, known := i.source.dialect.ArchiveSeries(i.opts.Image)
+	if known && series != i.source.dialect.Series() {
+		i.add("H25", Refuse, i.source, "choose an image whose distribution has "+i.source.dialect.SeriesName()+", or upgrade the source first",
+			"it is %s, and hosts of the image %s install %s %s: pairs of different series are not supported yet, forward and back",
+			i.source.dialect, i.opts.Image, i.source.dialect.Flavor, series)
 	}
 }
 
