@@ -25,7 +25,7 @@ func startHeld(t *testing.T, pair replication.Pair, source *servertest.Instance)
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
-		done <- StepWith(pair, Options{BytesPerSecond: 4 << 20, prepareFrom: 1, batchTables: 3}).Op.Apply(t.Context())
+		done <- StepWith(pair, Options{BytesPerSecond: 4 << 20, prepareFrom: 1}).Op.Apply(t.Context())
 	}()
 	db, err := pair.Target.DB(t.Context())
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func startHeld(t *testing.T, pair replication.Pair, source *servertest.Instance)
 			return err == nil && n == want
 		}, 30*time.Second, 5*time.Millisecond, statement)
 	}
-	reached(" WHERE table_name = 'big' AND pos <> 'null' AND part = 0 AND done = 0", "1") // so all tables are made
+	reached(" WHERE table_name = 'big' AND pos <> 'null' AND part = 0 AND done = 0", "1") // so all tables are made: there is one batch
 	_, err = lock.ExecContext(t.Context(), "LOCK TABLES load1.big WRITE")
 	require.NoError(t, err)
 	reached(" WHERE table_name <> 'big' AND done = 0", "0")

@@ -84,9 +84,13 @@ func Read(s Logged) []Effect {
 		// Texts that a server has made itself may be in UTF-8, whatever the client speaks.
 		readings = append(readings, s.read(charsets["utf8mb4"], s.Mode))
 	}
-	effects := make([]Effect, len(readings))
-	for i := range readings {
-		effects[i] = readings[i].Effect
+	// The server understood the statement: of several readings, those that are statements count.
+	recognised := slices.ContainsFunc(readings, func(r reading) bool { return !r.Unknown })
+	var effects []Effect
+	for _, r := range readings {
+		if !recognised || !r.Unknown || r.Anything {
+			effects = append(effects, r.Effect)
+		}
 	}
 	return effects
 }
