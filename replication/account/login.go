@@ -42,7 +42,7 @@ func (a Login) CreateIn(ctx context.Context, session *replication.Session, host 
 		return err
 	}
 	who := query.Literal(a.Name) + "@" + query.Literal(host)
-	if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+query.Literal(password.Open())); err != nil {
+	if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+query.Literal(password.Open())+" PASSWORD EXPIRE NEVER"); err != nil {
 		return Conceal(err, password)
 	}
 	_, err := session.ExecContext(ctx, "GRANT "+a.Grant+" TO "+who)

@@ -83,17 +83,27 @@ func (d *Dialect) FenceStopsAdmins() bool { return !d.isMariaDB() }
 // first, because the service waits for it.
 func (d *Dialect) ForgetFenceFirst() bool { return !d.isMariaDB() }
 
-// LiftFence is a script for the command line client that lifts a fence. It also removes
-// the kept values if the server keeps them itself.
+// ConnectPrivilege is the privilege to log in although the server's connections are used
+// up. Its holders do not run init_connect either.
+func (d *Dialect) ConnectPrivilege() string {
+	if d.isMariaDB() {
+		return "CONNECTION ADMIN"
+	}
+	return "CONNECTION_ADMIN"
+}
+
+// LiftFence is a script for the command line client that lifts a fence, and then removes
+// the kept values if the server keeps them itself. The statements do not need each other:
+// one that fails must not stop those that follow.
 func (d *Dialect) LiftFence() string {
 	var b strings.Builder
+	for _, statement := range d.UnfenceStatements() {
+		b.WriteString(statement + ";\n")
+	}
 	if d.PersistsVariables() {
 		for _, name := range d.FenceVariables() {
 			b.WriteString("RESET PERSIST IF EXISTS " + query.Quote(name) + ";\n")
 		}
-	}
-	for _, statement := range d.UnfenceStatements() {
-		b.WriteString(statement + ";\n")
 	}
 	return b.String()
 }

@@ -30,6 +30,9 @@ type Options struct {
 	// only). Root and migrate's login may have such privileges anyway, but neither define a
 	// routine that uses them nor be an application's login.
 	Admins []string
+	// MayOpen is asked before the step lifts the fence again, in its Undo or because it
+	// could not be completed; nil is always. An error leaves the fence as it is.
+	MayOpen func(context.Context) error
 }
 
 // EffectiveWait is Wait, or its default.
@@ -231,6 +234,16 @@ func (f op) Undo(ctx context.Context, before json.RawMessage) error {
 	if image.Fenced {
 		return f.close(ctx)
 	}
+	return f.open(ctx)
+}
+
+// open lifts the fence, if that is allowed.
+func (f op) open(ctx context.Context) error {
+	if f.opt.MayOpen != nil {
+		if err := f.opt.MayOpen(ctx); err != nil {
+			return err
+		}
+	}
 	return Open(ctx, f.server)
 }
 
@@ -291,10 +304,7 @@ func (f op) keep(ctx context.Context) error {
 func (f op) revert(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
-	if err := Open(ctx, f.server); err != nil {
-		return fmt.Errorf("take the fence back: %w", err)
-	}
-	return nil
+	return report.Wrap("take the fence back", f.open(ctx))
 }
 
 // Close makes a server refuse application writes as the step of Set does with its

@@ -51,7 +51,7 @@ func (a armOp) Check(ctx context.Context) (plan.State, error) {
 	switch {
 	case leftover != "":
 		state.Now = leftover
-	case from.Closed && !to.Closed:
+	case from.Closed && to.Open:
 		state.Done, state.Now = true, "the switch is done: "+a.To.Name()+" accepts application writes"
 	case !now.alive:
 		state.Now = "no guard"
@@ -93,10 +93,13 @@ func (a armOp) Apply(ctx context.Context) error {
 		}
 		return a.start(ctx, tokenHandover)
 	}
-	if from.Closed && !to.Closed {
+	if from.Closed && to.Open {
 		return nil // the switch is done, perhaps by the guard that was settled
 	}
-	if !to.Closed {
+	if err := closeWhole(ctx, a.To, to); err != nil {
+		return err
+	}
+	if to.Open {
 		return report.WithHint(fmt.Errorf("guard of %s: %s accepts application writes already", a.From.Name(), a.To.Name()),
 			"a switch starts with the other side fenced: see migrate status")
 	}

@@ -40,6 +40,7 @@ func (g Guard) files(ctx context.Context, user string, password secret.Value) (m
 		"from.sql": unfence,
 		"to.cnf":   networkOptions(dialect, endpoint, user, password),
 		"to.sql":   unfence,
+		"mark.sql": replication.MarkSession + ";\n", // the fence of `from` refuses unknown sessions
 	}, nil
 }
 
@@ -80,7 +81,7 @@ echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/to.cnf" >/dev/null 
 extend && : >"$dir/%s" || exit 1
 `, exitNoClient, exitLocalLogin, exitNetworkLogin, initial)
 	b.WriteString(launchScript)
-	fmt.Fprintf(&b, "started || exit %d\n", exitNotStarted)
+	fmt.Fprintf(&b, "started || exit %d\nheld\n", exitNotStarted)
 	return b.String()
 }
 
@@ -95,10 +96,24 @@ started() {
 		n=$((n + 1)); sleep 0.05
 	done
 }
+# The guard holds a connection to both sides before the switch begins.
+held() {
+	n=0
+	until [ -e "$dir/from.held" ] && [ -e "$dir/to.held" ]; do
+		if [ $n -ge 100 ]; then echo unheld; return 0; fi
+		n=$((n + 1)); sleep 0.05
+	done
+}
 rm -f "$dir/pid"
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
-	systemd-run --quiet --collect --unit="migrate-guard-$$" sh "$dir/guard.sh" "$dir" >/dev/null 2>&1 || :
-	started && exit 0
+	# A guard that is killed is started again: its files say what it has promised.
+	unit="migrate-guard-$$"
+	printf %s "$unit.service" >"$dir/unit" || exit 1
+	systemd-run --quiet --collect --unit="$unit" -p Restart=on-failure -p RestartSec=2500ms -p KillSignal=SIGKILL \
+		sh "$dir/guard.sh" "$dir" >/dev/null 2>&1 || :
+	if started; then held; exit 0; fi
+	systemctl stop "$unit.service" >/dev/null 2>&1
+	rm -f "$dir/unit"
 fi
 setsid sh "$dir/guard.sh" "$dir" </dev/null >/dev/null 2>&1 &
 `

@@ -81,13 +81,14 @@ func (g Guard) folder() string {
 	return dir + "/guard-" + g.Pair + "-" + string(g.From.Side())
 }
 
-// login is the guard's account on `to`. It may lift the fence and nothing else.
+// login is the guard's account on `to`. It may lift the fence, and log in to a server whose
+// connections are used up.
 func (g Guard) login(ctx context.Context) (account.Login, error) {
 	dialect, err := g.To.Dialect(ctx)
 	if err != nil {
 		return account.Login{}, err
 	}
-	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard", Grant: dialect.UnfencePrivilege() + " ON *.*"}, nil
+	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard", Grant: dialect.UnfencePrivilege() + ", " + dialect.ConnectPrivilege() + " ON *.*"}, nil
 }
 
 // prelude defines the variables and functions that every script uses.
@@ -109,8 +110,19 @@ stopped() {
 	done
 }
 end() {
+	if [ -s "$dir/unit" ]; then systemctl stop "$(cat "$dir/unit")" >/dev/null 2>&1; fi
 	if alive; then kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; stopped 100; fi
 	return 0
+}
+# A rename between two looks can hide the state: then it is looked for again.
+state() {
+	n=0
+	while [ $n -lt 20 ] && [ -d "$dir" ]; do
+		for t in armed returning handover reverting released guarding done; do
+			if [ -e "$dir/$t" ]; then echo $t; return 0; fi
+		done
+		n=$((n + 1))
+	done
 }
 `
 }
@@ -132,10 +144,7 @@ func (g Guard) run(ctx context.Context, script string) (string, error) {
 // read reads the guard's state. It changes nothing.
 func (g Guard) read(ctx context.Context) (hostState, error) {
 	out, err := g.run(ctx, `
-token=
-for t in armed released handover guarding reverting returning done; do
-	if [ -e "$dir/$t" ]; then token=$t; fi
-done
+token=$(state)
 left=0
 if [ -e "$dir/deadline" ]; then left=$(($(cat "$dir/deadline") - $(now))); fi
 if alive; then echo "$left yes $token"; else echo "$left no $token"; fi`)
@@ -220,10 +229,13 @@ func (g Guard) start(ctx context.Context, initial token) error {
 		if err != nil {
 			return err
 		}
-		_, err = g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
+		out, err := g.run(ctx, startScript(files, dialect.ClientPrograms(), initial))
 		if remote.ExitStatus(err) == exitNetworkLogin && i < len(hosts)-1 {
 			report.Note(ctx, "the guard is not let in to %s by its address: the user %s may log in from any host", g.To.Name(), user.Name)
 			continue
+		}
+		if err == nil && strings.Contains(out, "unheld") {
+			report.Note(ctx, "the guard of %s does not hold a connection to both sides: it logs in when it acts", g.From.Name())
 		}
 		return g.explain(ctx, err)
 	}

@@ -198,7 +198,7 @@ func (h handoverOp) disarm(ctx context.Context) error {
 		return fmt.Errorf("hand over: %s %s", h.To.Name(), to)
 	}
 	// The guard may be in any state that ends with `to` open, or gone.
-	err = h.change(ctx, tokenDone, false, tokenHandover, tokenGuarding, tokenReverting)
+	err = h.change(ctx, tokenDone, false, tokenHandover, tokenReverting, tokenGuarding)
 	if err != nil && !errors.Is(err, errLost) {
 		return err
 	}

@@ -66,8 +66,8 @@ func (g Guard) settle(ctx context.Context) error {
 	if err != nil {
 		return g.explainUnreachable(err)
 	}
-	if promised := g.promises(now.token); promised != nil {
-		if err := g.keepPromise(ctx, promised); err != nil {
+	if g.promises(now.token) != nil {
+		if err := g.keepPromise(ctx); err != nil {
 			return err
 		}
 		report.Note(ctx, "the guard that an earlier switch left on the machine of %s (%s) is settled and taken away", g.From.Name(), now.token)
@@ -81,18 +81,38 @@ func (g Guard) settle(ctx context.Context) error {
 	return g.remove(ctx)
 }
 
-// keepPromise opens the promised side if the other one is fenced.
-func (g Guard) keepPromise(ctx context.Context, promised *replication.Server) error {
-	other := g.From
-	if promised == g.From {
-		other = g.To
+// keepPromise opens the promised side if the other one is fenced. It wins the decision
+// first: the controller of that switch may be alive, and decide otherwise.
+func (g Guard) keepPromise(ctx context.Context) error {
+	for {
+		now, err := g.read(ctx)
+		if err != nil {
+			return err
+		}
+		promised, acting := g.promises(now.token), tokenReleased
+		if promised == nil {
+			return nil // the other controller has ended it
+		}
+		other := g.To
+		if promised == g.To {
+			other, acting = g.From, tokenGuarding
+		}
+		otherFence, err := fence.ReadRunning(ctx, other)
+		if err != nil {
+			return err
+		}
+		if otherFence.Open {
+			return nil
+		}
+		if err := closeWhole(ctx, other, otherFence); err != nil {
+			return err
+		}
+		err = g.change(ctx, acting, false, now.token)
+		if err == nil {
+			return fence.Open(ctx, promised)
+		}
+		if !errors.Is(err, errLost) {
+			return err
+		}
 	}
-	otherFence, err := fence.ReadRunning(ctx, other)
-	if err != nil {
-		return err
-	}
-	if !otherFence.Closed {
-		return nil
-	}
-	return fence.Open(ctx, promised)
 }

@@ -28,22 +28,6 @@ type model struct {
 	flaw     string    // the rule that a transition has broken
 }
 
-// guardModel is one direction's guard.
-type guardModel struct {
-	token token
-	alive bool  // its process
-	saw   token // it has seen this state and is about to unfence; "" is none
-	late  bool  // its deadline has passed
-}
-
-// waits says that the guard will open `from` at its deadline.
-func (g guardModel) waits() bool { return g.token == tokenArmed || g.token == tokenReturning }
-
-// decided says that the guard will open, or opens, `to`.
-func (g guardModel) decided() bool {
-	return g.token == tokenHandover || g.token == tokenReverting || g.token == tokenGuarding
-}
-
 // from reports whether the side that the run leaves accepts writes.
 func (m model) from() bool { return m.open[m.dir] }
 
@@ -114,38 +98,6 @@ func (m model) change(dir int, pc, lost string, extend bool, to token, from ...t
 
 // only is the one state that can follow.
 func only(m model) []model { return []model{m} }
-
-// guardSteps are the actions of guard.sh on the host of side d.
-func guardSteps(m model, d int) []model {
-	g := &m.guards[d]
-	switch {
-	case !g.alive:
-		return nil
-	case g.saw == tokenReleased:
-		g.saw = ""
-		return only(m.opened(d))
-	case g.saw == tokenGuarding:
-		g.saw = ""
-		return only(m.opened(1 - d))
-	}
-	switch g.token {
-	case tokenArmed, tokenReturning:
-		if !g.late {
-			return nil
-		}
-		g.token = tokenReleased
-	case tokenHandover, tokenReverting:
-		if !g.late {
-			return nil
-		}
-		g.token = tokenGuarding
-	case tokenReleased, tokenGuarding:
-		g.saw = g.token
-	default:
-		g.alive = false
-	}
-	return only(m)
-}
 
 // operatorSteps are the commands that the journal allows: see move.PositionOf.
 func operatorSteps(m model) []model {
@@ -232,10 +184,16 @@ func settleSteps(m model) []model {
 	switch m.pc {
 	case "settle":
 		switch {
-		case (g.waits() || g.token == tokenReleased) && !m.open[1-other]:
-			return only(m.at("settle: open its from"))
-		case g.decided() && !m.open[other]:
-			return only(m.at("settle: open its to"))
+		case g.waits() || g.token == tokenReleased:
+			if m.open[1-other] { // the promise is void
+				return only(m.at("settle: done"))
+			}
+			return only(m.change(other, "settle: open its from", "settle", false, tokenReleased, tokenArmed, tokenReturning))
+		case g.decided():
+			if m.open[other] {
+				return only(m.at("settle: done"))
+			}
+			return only(m.change(other, "settle: open its to", "settle", false, tokenGuarding, tokenHandover, tokenReverting))
 		}
 		return only(m.at("settle: done"))
 	case "settle: open its from":
@@ -346,7 +304,17 @@ func undoSteps(m model) []model {
 		}
 		m.has[m.dir] = true
 		return only(m.change(m.dir, "undone", "", false, tokenReturning, tokenReverting))
-	case "undo f":
+	case "undo f": // Guard.release
+		switch {
+		case m.to():
+			return only(m.change(m.dir, "", "", false, tokenDone, tokenArmed, tokenReturning, tokenReleased))
+		case g.decided():
+			return only(m.at(""))
+		case g.waits():
+			return only(m.change(m.dir, "undo f: open", "undo f", false, tokenReleased, tokenArmed, tokenReturning))
+		}
+		return only(m.at("undo f: open"))
+	case "undo f: open":
 		return only(m.opened(m.dir).at("undone"))
 	case "undo a":
 		if g.decided() {
@@ -388,7 +356,7 @@ func guarded(m model) bool {
 	for d := range m.guards {
 		alone := m.at("")
 		alone.guards[d].late = true
-		for range 4 {
+		for range 4 * len(looks) {
 			if alone.open[0] || alone.open[1] {
 				return true
 			}

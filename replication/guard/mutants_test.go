@@ -44,6 +44,17 @@ func TestGuardModelNoticesWhatIsLeftOut(t *testing.T) {
 			}
 			return steps(m)
 		},
+		// The guard that takes "seen nothing" for "done" leaves when a rename runs against
+		// the order of its looks.
+		"the guard leaves when it has seen no state": func(m model) []model {
+			for d, g := range m.guards {
+				if g.alive && g.saw == "" && g.look == len(looks) {
+					m.guards[d].alive = false
+					return only(m)
+				}
+			}
+			return steps(m)
+		},
 		"a guard is replaced while both sides are fenced": instead(
 			func(m model) bool {
 				g := m.guard()
