@@ -20,8 +20,15 @@ const (
 
 // SessionMode is the sql_mode of migrate's sessions: backticks quote identifiers, the
 // server refuses no value that a row may hold, and a zero in an AUTO_INCREMENT column
-// stays a zero.
-const SessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+// stays a zero. A difference of unsigned numbers in a generated column, a functional key or
+// a CHECK may be negative, as it is where such a table was made. MySQL keeps an opened
+// table, with the meaning that its expressions had when it was opened, for the next
+// session: without the mode, an application that relies on it would be refused.
+const SessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_UNSIGNED_SUBTRACTION"
+
+// ShowHidden ends a SET statement. MySQL can hide a primary key that it has generated from
+// definitions and from information_schema. To a copy of such a table it would be lost.
+const ShowHidden = " /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
 
 // Every session of migrate's own login holds a lock that is named after the session.
 // By the lock, every process of migrate tells these sessions from an application's that

@@ -3,6 +3,14 @@ package dialect
 // Unlogged is the statement that keeps a session's changes out of the binlog.
 const Unlogged = "SET SESSION sql_log_bin = 0"
 
+// AsIs is the statement that makes a session take definitions and rows as another server
+// holds them, though it would refuse them anew: references to missing rows, rows that break
+// a CHECK (MariaDB, which also has one on each JSON column), a ROW_FORMAT or KEY_BLOCK_SIZE
+// that InnoDB ignores, a row that may become too wide. A table with a history may be
+// altered, which keeps the history.
+const AsIs = "SET SESSION foreign_key_checks = 0, innodb_strict_mode = 0" +
+	" /*M!100304 , check_constraint_checks = 0, system_versioning_alter_history = KEEP */"
+
 // Quiet is the statement that keeps a session's later statements out of the general log.
 // It comes before statements that hold a password or a hash.
 const Quiet = "SET SESSION sql_log_off = 1"

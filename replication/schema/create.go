@@ -28,7 +28,7 @@ func NewCreator(ctx context.Context, source, target *replication.Server) (*Creat
 	if err != nil {
 		return nil, err
 	}
-	session, err := target.Session(ctx, dialect.Unlogged, "SET SESSION foreign_key_checks = 0, unique_checks = 0")
+	session, err := target.Session(ctx, dialect.Unlogged, dialect.AsIs+", unique_checks = 0")
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 	if err != nil {
 		return err
 	}
-	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, "SET SESSION foreign_key_checks = 0", kind.SortMemory())
+	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, kind.SortMemory())
 	if err != nil {
 		return err
 	}
@@ -145,6 +145,9 @@ func (r *run) setCountersOf(ctx context.Context, ids []table.Name) error {
 		return err
 	}
 	return r.Quietly(ctx, func(session *replication.Session) error {
+		if _, err := session.ExecContext(ctx, dialect.AsIs); err != nil {
+			return r.Pair.Target.Wrap("set the counters", err)
+		}
 		for id, n := range here {
 			if n <= there[id] {
 				continue

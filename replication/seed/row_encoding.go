@@ -3,6 +3,7 @@ package seed
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,10 +31,11 @@ type rowFormat interface {
 	request(out []byte) wire.Request
 }
 
-// newRowFormat returns the cheapest format for the target and the table.
+// newRowFormat returns the cheapest format for the target and the table. A value of
+// MySQL's JSON is an expression, which no parameter can be.
 func newRowFormat(to *wire.Conn, verb string, t *sourceTable, manyRows bool) rowFormat {
 	switch {
-	case !manyRows:
+	case !manyRows || slices.Contains(table.ColumnForms(t.Columns), table.FormJSON):
 		return newLiteralRows(verb, t)
 	case to.TakesBulk():
 		return newBulkRows(verb, t)
@@ -80,7 +82,7 @@ func (l *literalRows) value(out []byte, i int, value []byte) ([]byte, error) {
 	if i > 0 {
 		out = append(out, ',')
 	}
-	return l.forms[i].Append(out, value), nil
+	return l.forms[i].Append(out, value)
 }
 
 const bulkSendTypes = 0x80

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
@@ -21,7 +23,7 @@ import (
 
 const (
 	statementBytes = 1 << 20 // of one multi-row statement
-	rowsSettings   = "SET SESSION foreign_key_checks = 0, unique_checks = 0, max_error_count = 65535"
+	rowsSettings   = dialect.AsIs + ", unique_checks = 0, max_error_count = 65535"
 )
 
 // pump streams the rows of one query of the source into the target.
@@ -276,6 +278,8 @@ func (p *pump) write(ctx context.Context, statement wire.Request) error {
 	switch {
 	case query.ErrorNumber(err) == 1153 || query.ErrorNumber(err) == 1301:
 		return report.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
+	case query.ErrorNumber(err) == 3819:
+		return report.WithHint(err, "a row breaks a CHECK that MySQL enforces on every write: on the source, ALTER TABLE %s ALTER CHECK … NOT ENFORCED, or mend the row", p.table.Title())
 	case err != nil || warnings == 0:
 		return err
 	}
@@ -283,21 +287,38 @@ func (p *pump) write(ctx context.Context, statement wire.Request) error {
 }
 
 // explainWarnings turns every warning into an error. The session's sql_mode is permissive,
-// so that nothing valid is refused, and a warning there means an altered value. The
-// exception is an ENUM's number 0 (a value that was once refused, stored as an empty
-// text): it always warns and is stored exactly.
+// so that nothing valid is refused, and a warning there means an altered value. There are
+// two exceptions. An ENUM's number 0 (a value that was once refused, stored as an empty
+// text) always warns and is stored exactly. And an expression of the table warns again each
+// time that it is computed.
 func (p *pump) explainWarnings(ctx context.Context) error {
 	warnings, err := p.to.Texts(ctx, "SHOW WARNINGS") // level, code, message
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
-		if len(w) < 3 || w[0] == "Note" || w[1] == "1265" && mentionsEnum(p.table.Table, w[2]) {
+		if len(w) < 3 || w[0] == "Note" || p.table.maybeComputed(w[2]) || w[1] == "1265" && mentionsEnum(p.table.Table, w[2]) {
 			continue
 		}
 		return fmt.Errorf("the target bends a value: %s (%s)", w[2], w[1])
 	}
+	if len(warnings) >= maxWarnings {
+		report.Note(ctx, "%s: the target warned of more than %d computed values in one statement; verify compares them", p.table.Title(), maxWarnings)
+	}
 	return nil
+}
+
+// maxWarnings is max_error_count of rowsSettings: the most warnings that a server keeps of a
+// statement.
+const maxWarnings = 65535
+
+// maybeComputed reports whether a warning may be of an expression of the table: the servers
+// name in it the column that is computed, a column that is computed from, or none.
+func (t *sourceTable) maybeComputed(message string) bool {
+	return t.computes && !slices.ContainsFunc(t.Columns, func(c table.Column) bool {
+		named := strings.Contains(message, "column '"+c.Name+"'") || strings.Contains(message, "column "+query.Quote(c.Name)) || strings.Contains(message, "."+query.Quote(c.Name))
+		return named && !slices.Contains(t.computedFrom, c.Name)
+	})
 }
 
 func mentionsEnum(t table.Table, message string) bool {

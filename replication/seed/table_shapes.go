@@ -40,7 +40,7 @@ func (k *knownTables) put(t *sourceTable) {
 		k.atEnd[id] = t
 		return
 	}
-	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyPositions, t.log.Hidden, t.hasCounter))
+	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v %v %q", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyPositions, t.log.Hidden, t.hasCounter, t.computes, t.computedFrom))
 	n, ok := k.shapeNumbers[shape]
 	if !ok {
 		first := *t

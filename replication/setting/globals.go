@@ -44,6 +44,10 @@ var comparedGlobals = [][]string{
 // minimumGlobals are the compared globals whose value may be greater on the target.
 var minimumGlobals = []string{"max_allowed_packet", "group_concat_max_len", "max_connections"}
 
+// lenientGlobals are the compared globals that may be off on the target: a link turns them
+// off for its appliers until it ends (dialect.ApplierSettings).
+var lenientGlobals = []string{"innodb_strict_mode"}
+
 // ComparedGlobals reads the compared globals, by their first name. Globals that the server
 // lacks are absent.
 func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, error) {
@@ -70,6 +74,9 @@ func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, e
 // GlobalSuffices reports whether the target's value of a global is as good as the wanted
 // one.
 func GlobalSuffices(name, have, want string) bool {
+	if slices.Contains(lenientGlobals, name) && SameValue(have, "OFF") {
+		return true
+	}
 	if slices.Contains(minimumGlobals, name) {
 		h, errH := strconv.ParseUint(have, 10, 64)
 		w, errW := strconv.ParseUint(want, 10, 64)

@@ -59,7 +59,8 @@ func (c Column) Unsigned() bool {
 }
 
 // Selected is the expression that reads the column exactly: a FLOAT as the DOUBLE of
-// the same value (its own text form loses bits), a BIT, ENUM or SET as its number.
+// the same value (its own text form loses bits), a BIT, ENUM or SET as its number, JSON
+// with the types of its values.
 func (c Column) Selected() string {
 	name := query.Quote(c.Name)
 	switch c.Type {
@@ -67,6 +68,8 @@ func (c Column) Selected() string {
 		return "CAST(" + name + " AS DOUBLE)"
 	case "bit", "enum", "set":
 		return "CAST(" + name + " AS UNSIGNED)"
+	case "json":
+		return selectedJSON(c.Name)
 	}
 	return name
 }

@@ -17,6 +17,7 @@ const (
 	FormNumber             // exact numbers: bare
 	FormDouble             // FLOAT and DOUBLE: the shortest text of the double, as an approximate literal
 	FormText               // types that take text only: quoted, marked as utf8mb4
+	FormJSON               // MySQL's JSON: an expression that keeps the types of its values
 )
 
 // ColumnForms lists the columns' forms.
@@ -34,15 +35,25 @@ func (c Column) form() Form {
 		return FormDouble
 	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "bit", "enum", "set":
 		return FormNumber
-	case "json", "uuid", "inet4", "inet6":
+	case "json":
+		return FormJSON
+	case "uuid", "inet4", "inet6":
 		return FormText
 	}
 	return formBytes
 }
 
-// Append appends a value, as Column.Selected reads it, as a literal. A nil value is
-// NULL.
-func (f Form) Append(out, value []byte) []byte {
+// Append appends a value, as Column.Selected reads it, as a literal or, of JSON, as an
+// expression. A nil value is NULL.
+func (f Form) Append(out, value []byte) ([]byte, error) {
+	if f == FormJSON && value != nil {
+		return appendJSON(out, value)
+	}
+	return f.appendPlain(out, value), nil
+}
+
+// appendPlain is Append for all forms but FormJSON.
+func (f Form) appendPlain(out, value []byte) []byte {
 	if value == nil {
 		return append(out, "NULL"...)
 	}
@@ -61,9 +72,8 @@ func (f Form) Append(out, value []byte) []byte {
 	return query.AppendLiteral(out, value)
 }
 
-// AppendValue appends a value, as Selected reads it, as a literal. A nil value is
-// NULL.
-func (c Column) AppendValue(out, value []byte) []byte { return c.form().Append(out, value) }
+// AppendValue appends a value, as Selected reads it, as Form.Append does.
+func (c Column) AppendValue(out, value []byte) ([]byte, error) { return c.form().Append(out, value) }
 
 // WireLiteral is a value, as Selected reads it on a wire.Conn, as a literal that means
 // the same in each of migrate's sessions, whatever their character sets.
@@ -74,7 +84,7 @@ func (c Column) WireLiteral(value []byte) string {
 	case "binary", "varbinary":
 		return "_binary" + plainLiteral(value)
 	}
-	return string(c.AppendValue(nil, value))
+	return string(c.form().appendPlain(nil, value)) // no key has a column of JSON
 }
 
 // plainLiteral quotes a value of printable ASCII, and writes any other in hex, which

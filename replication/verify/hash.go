@@ -74,7 +74,7 @@ func plainText(c table.Column, d *dialect.Dialect) string {
 	case "uuid", "inet4", "inet6":
 		return "CAST(" + name + " AS CHAR)"
 	case "json":
-		return d.HashFunction("CAST(" + name + " AS CHAR CHARACTER SET utf8mb4)")
+		return "CONCAT(" + d.HashFunction("CAST("+name+" AS CHAR CHARACTER SET utf8mb4)") + ",'.'," + table.JSONTypes(c.Name) + ")"
 	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
 		"geometrycollection", "geomcollection", "vector":
 		return d.HashFunction("HEX(" + name + ")")

@@ -27,7 +27,7 @@ const lockedWait = 2 * time.Second
 // repairSettings are the settings of a session that repairs. Foreign keys do not act, as
 // in the seed; writes stay out of the binlog; locks are taken on rows, never on the gaps
 // between them (openConn reads what is committed), and are not waited for long.
-var repairSettings = []string{dialect.Unlogged, "SET SESSION foreign_key_checks = 0, innodb_lock_wait_timeout = 3"}
+var repairSettings = []string{dialect.Unlogged, dialect.AsIs + ", innodb_lock_wait_timeout = 3"}
 
 // write makes rows of the target equal to the source's.
 //
@@ -116,7 +116,11 @@ func (r *repairer) writeRows(ctx context.Context, c *conn, t *tableShape, rows [
 	}
 	for _, d := range rows {
 		if row := whole[strings.Join(d.key, ",")]; row.hash != "" {
-			if _, err := c.Exec(ctx, row.insert(t)); err != nil {
+			statement, err := row.insert(t)
+			if err == nil {
+				_, err = c.Exec(ctx, statement)
+			}
+			if err != nil {
 				return fmt.Errorf("insert into %s: %w", t.Title(), err)
 			}
 		}
@@ -199,13 +203,15 @@ func (c *conn) readWhole(ctx context.Context, t *tableShape, condition string) (
 }
 
 // insert is the statement that inserts the row.
-func (r wholeRow) insert(t *tableShape) string {
+func (r wholeRow) insert(t *tableShape) (_ string, err error) {
 	out := []byte("INSERT INTO " + t.Quoted() + " (" + query.QuoteList(table.ColumnNames(t.Columns)) + ") VALUES (")
 	for i, c := range t.Columns {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = c.AppendValue(out, r.values[i])
+		if out, err = c.AppendValue(out, r.values[i]); err != nil {
+			return "", fmt.Errorf("column %s: %w", c.Name, err)
+		}
 	}
-	return string(append(out, ')'))
+	return string(append(out, ')')), nil
 }
