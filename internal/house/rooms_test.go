@@ -49,7 +49,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/account", "phrase report secret / /dialect /query /setting /wire"},
 	{"replication/table", "/query"},
 	{"replication/statement", ""},
-	{"replication/binlog", "report secret / /account /dialect /query /statement /table"},
+	{"replication/binlog", "report secret wait / /account /dialect /query /statement /table"},
 	{"replication/fence", "plan report wait / /account /dialect /query /setting"},
 	{"replication/schema", "plan report / /account /dialect /query /table /wire"},
 	{"replication/link", "phrase plan remote report wait / /account /binlog /dialect /fence /query /schema /setting"},

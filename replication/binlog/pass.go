@@ -49,8 +49,8 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 		err := p.begin(e, replication.GTID{
 			Origin: fmt.Sprintf("%d-%d-", g.DomainID, g.ServerID), Sequence: g.SequenceNumber, Domain: g.DomainID, Server: g.ServerID,
 		}, !event.IsStandalone())
-		if err == nil && event.Flags&flagPreparedXA != 0 && p.wanted {
-			p.visitor.Statement(statement.Logged{Text: "XA START"})
+		if err == nil && event.Flags&flagPreparedXA != 0 {
+			p.visitor.XA(XAStarted, replication.XID{})
 		}
 		return err
 	case *logevent.GTIDEvent:
@@ -58,7 +58,11 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 	case *logevent.GtidTaggedLogEvent:
 		return p.beginMySQL(e, &event.GTIDEvent)
 	case *logevent.QueryEvent:
-		if p.statement(event) {
+		ends, err := p.statement(event)
+		if err != nil {
+			return p.fail(err)
+		}
+		if ends {
 			return p.end()
 		}
 	case *logevent.XIDEvent:
@@ -72,6 +76,9 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 	}
 	switch e.Header.EventType {
 	case logevent.XA_PREPARE_LOG_EVENT:
+		if err := p.xaPrepare(e.RawData); err != nil {
+			return p.fail(err)
+		}
 		return p.end()
 	case logevent.EXECUTE_LOAD_QUERY_EVENT: // of a session that logs statements
 		if p.wanted {
@@ -84,12 +91,26 @@ func (p *pass) HandleEvent(e *logevent.BinlogEvent) error {
 // payload handles the events of a compressed transaction. Their rows were passed on while
 // they were decoded.
 func (p *pass) payload(e *logevent.TransactionPayloadEvent) error {
+	started := false // the rows so far were decoded before it was known that they are of a distributed transaction
 	for _, inner := range e.Events {
 		if err := p.requireKnown(inner.Header); err != nil {
 			return err
 		}
-		if event, ok := inner.Event.(*logevent.QueryEvent); ok {
-			p.statement(event)
+		var err error
+		switch event := inner.Event.(type) {
+		case *logevent.QueryEvent:
+			_, err = p.statement(event)
+			started = started || isXAStart(string(event.Query))
+		case *logevent.RowsEvent:
+			if started {
+				err = p.decode(event, inner.RawData[eventHeader:])
+			}
+		}
+		if inner.Header.EventType == logevent.XA_PREPARE_LOG_EVENT {
+			err = p.xaPrepare(inner.RawData)
+		}
+		if err != nil {
+			return p.fail(err)
 		}
 	}
 	return p.end()
@@ -167,30 +188,26 @@ func (p *pass) decode(e *logevent.RowsEvent, data []byte) error {
 }
 
 // statement passes a statement on and reports whether it ends the transaction.
-func (p *pass) statement(e *logevent.QueryEvent) (ends bool) {
+func (p *pass) statement(e *logevent.QueryEvent) (ends bool, err error) {
 	text := string(e.Query)
 	switch FirstWord(text) {
 	case "BEGIN":
 		if strings.TrimSpace(text) == "BEGIN" { // a block of MariaDB's is another statement
 			p.grouped = true
-			return false
+			return false, nil
 		}
 	case "XA":
-		if p.wanted {
-			p.visitor.Statement(p.texts.logged(e))
-		}
-		start := strings.HasPrefix(strings.ToUpper(text), "XA START")
-		p.grouped = p.grouped || start
-		return !p.grouped
+		goesOn, err := p.xaStatement(text)
+		return !goesOn, err
 	case "SAVEPOINT", "ROLLBACK": // to a savepoint, or the end of a group that another event follows
-		return false
+		return false, nil
 	case "COMMIT":
-		return true
+		return true, nil
 	}
 	if p.wanted {
 		p.visitor.Statement(p.texts.logged(e))
 	}
-	return !p.grouped
+	return !p.grouped, nil
 }
 
 // FirstWord returns a statement's first word after its comments, in capitals.

@@ -48,6 +48,8 @@ type Visitor interface {
 	Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error
 	// Statement receives a statement of a wanted transaction.
 	Statement(s statement.Logged)
+	// XA receives the steps of distributed transactions, wanted or not.
+	XA(step XAStep, name replication.XID)
 }
 
 // Reader reads the binlog of one server, through the server's host if there is one. It

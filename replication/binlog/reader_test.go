@@ -30,6 +30,8 @@ func (l *logRecorder) Rows(_ context.Context, e *logevent.RowsEvent, _ bool) err
 	return nil
 }
 
+func (l *logRecorder) XA(XAStep, replication.XID) {}
+
 func (l *logRecorder) Statement(s statement.Logged) {
 	l.statements = append(l.statements, FirstWord(s.Text))
 }

@@ -5,6 +5,7 @@ import (
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/statement"
 )
@@ -81,6 +82,10 @@ func (v *logVisitor) touched(e statement.Effect) (schema string, found bool) {
 	}
 	return "", false
 }
+
+// XA implements binlog.Visitor: what a transaction has written counts from its XA PREPARE
+// on, where its rows are.
+func (*logVisitor) XA(binlog.XAStep, replication.XID) {}
 
 // Rows implements binlog.Visitor.
 func (v *logVisitor) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) error {

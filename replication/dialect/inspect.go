@@ -4,14 +4,28 @@ package dialect
 // (performance_schema.variables_by_thread). MariaDB does not.
 func (d *Dialect) TellsSessionVariables() bool { return !d.isMariaDB() }
 
-// ListPrepared is the statement that lists prepared transactions (XA) in a notation for XA
-// COMMIT. MariaDB prints the whole id, MySQL prints its parts in hex.
+// ListPrepared is the statement that lists prepared transactions (XA): columns formatID,
+// gtrid_length, data. The data are the bytes of both parts of the id: as they are on MariaDB,
+// on MySQL in hex with 0x before.
 func (d *Dialect) ListPrepared() string {
 	if d.isMariaDB() {
-		return "XA RECOVER FORMAT='SQL'"
+		return "XA RECOVER"
 	}
 	return "XA RECOVER CONVERT XID"
 }
+
+// PlainTransactions is the query for the sessions whose open transaction is known to be none
+// of XA: column id. On MariaDB, and on MySQL where performance_schema does not watch
+// transactions, it returns fewer or none.
+func (d *Dialect) PlainTransactions() string {
+	return `SELECT t.PROCESSLIST_ID AS id FROM performance_schema.events_transactions_current e
+		JOIN performance_schema.threads t USING (THREAD_ID)
+		WHERE e.STATE = 'ACTIVE' AND (e.XA_STATE IS NULL OR e.XA_STATE = 'NOTXA') AND t.PROCESSLIST_ID IS NOT NULL`
+}
+
+// FenceStopsXA reports whether a fence refuses XA COMMIT. MariaDB's read_only does;
+// MySQL's super_read_only refuses neither XA PREPARE nor XA COMMIT.
+func (d *Dialect) FenceStopsXA() bool { return d.isMariaDB() }
 
 // ListMetadataLocks is the query for the metadata locks on tables: columns id (of the
 // session), object, held. MariaDB's plugin lists the locks that are held; a session that

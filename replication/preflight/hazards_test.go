@@ -241,6 +241,8 @@ func (ignoreAll) Rows(context.Context, *logevent.RowsEvent, bool) error { return
 
 func (ignoreAll) Statement(statement.Logged) {}
 
+func (ignoreAll) XA(binlog.XAStep, replication.XID) {}
+
 // hugeBinlog adds a sparse file of 8 TiB to the binlog's files.
 func hugeBinlog(t *testing.T, p *replicationtest.Pair) func() {
 	base := p.SourceInstance.Value("SELECT @@GLOBAL.log_bin_basename")

@@ -2,7 +2,6 @@ package seed
 
 import (
 	"maps"
-	"slices"
 	"strings"
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
@@ -23,11 +22,15 @@ type changes struct {
 
 	dirty        map[table.Name]bool // to be copied again as a whole
 	snapshotOnly map[table.Name]bool // the log does not tell their rows: they are copied in a snapshot from now on
-	mismatches   map[table.Name]int  // how often a table's events had another shape, in all segments
+	mismatches   map[table.Name]int  // how often a table's events could not be read, in all segments
 	ddl                              // what statements have done
 	statementErr error               // the log holds a statement in place of rows: errStatement
 	current      replication.GTID    // the transaction that is being read
-	prepared     bool                // it is only prepared (XA)
+
+	branch   *logSegment                         // what the distributed transaction (XA) that is being read has changed, else nil
+	prepared map[replication.XID]preparedChanges // of all segments
+	copied   func(table.Name) bool               // whether a table was copied since the reached position
+	followed map[reachedKey]bool                 // see reach
 }
 
 // logSegment holds the rows that one part of the log has changed.
@@ -35,42 +38,46 @@ type logSegment struct {
 	known      *knownTables
 	tables     map[table.Name]*sourceTable
 	keys       map[*sourceTable]map[string]table.Key
-	references map[*sourceTable]map[string]cascadeValue // of rows that foreign keys refer to
+	references map[*sourceTable]map[string]reference // to rows that foreign keys may have changed
 	count      int
+	acts       map[*cascade]bool   // of a distributed transaction: the foreign keys that act, and whether they change values
+	doubtful   map[table.Name]bool // of all segments: tables of which foreign keys may have changed rows that no reference finds
 	recopied   map[table.Name]bool // tables that are copied again as a whole
+	ended      []replication.XID   // distributed transactions that were committed in it
+	unread     map[table.Name]bool // doubtful tables that were found while it was brought up to date
 }
 
 func newLogSegment(known *knownTables) *logSegment {
 	return &logSegment{
-		known: known, tables: map[table.Name]*sourceTable{}, keys: map[*sourceTable]map[string]table.Key{}, references: map[*sourceTable]map[string]cascadeValue{},
+		known: known, tables: map[table.Name]*sourceTable{}, keys: map[*sourceTable]map[string]table.Key{},
+		references: map[*sourceTable]map[string]reference{}, acts: map[*cascade]bool{}, doubtful: map[table.Name]bool{}, recopied: map[table.Name]bool{},
+		unread: map[table.Name]bool{},
 	}
-}
-
-// cascadeValue is a value of a parent's columns to which rows of a child may refer.
-type cascadeValue struct {
-	cascade *cascade
-	before  table.Key // the old value: the rows that referred to it have changed
-	after   table.Key // the new value, if the parent was updated
 }
 
 // maxMismatches is how often a table is copied again because its events have another
 // shape.
 const maxMismatches = 3
 
-func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]int) *changes {
+func newChanges(known *knownTables, schemas []string, mismatches map[table.Name]int, prepared map[replication.XID]preparedChanges, copied func(table.Name) bool) *changes {
 	schemaSet := map[string]bool{}
 	for _, schema := range schemas {
 		schemaSet[schema] = true
 	}
-	return &changes{logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{}, ddl: newDDL()}
+	return &changes{
+		logSegment: newLogSegment(known), schemaSet: schemaSet, schemas: schemas, mismatches: mismatches, dirty: map[table.Name]bool{}, snapshotOnly: map[table.Name]bool{},
+		ddl: newDDL(), prepared: prepared, copied: copied, followed: map[reachedKey]bool{},
+	}
 }
 
-// takeSegment returns the segment that has been read and begins a new one.
+// takeSegment returns the segment that has been read and begins a new one, which inherits
+// the doubtful tables.
 func (c *changes) takeSegment() *logSegment {
 	out := c.logSegment
 	out.recopied = maps.Clone(c.dirty)
 	maps.Copy(out.recopied, c.snapshotOnly)
 	c.logSegment = newLogSegment(out.known)
+	c.doubtful = out.doubtful
 	return out
 }
 
@@ -89,8 +96,8 @@ func (c *logSegment) table(id table.Name) (*sourceTable, bool) {
 const maxSegmentTables = 5000
 
 // isLarge reports whether the segment has reached the given multiple of its usual size.
-func (c *logSegment) isLarge(times int) bool {
-	return c.count >= times*maxSegmentKeys || len(c.tables) >= times*maxSegmentTables
+func (c *logSegment) isLarge(times, keys int) bool {
+	return c.count >= times*keys || len(c.tables) >= times*maxSegmentTables
 }
 
 func (c *logSegment) addKey(t *sourceTable, key table.Key) {
@@ -104,158 +111,170 @@ func (c *logSegment) addKey(t *sourceTable, key table.Key) {
 	}
 }
 
-func (c *logSegment) addReference(child *sourceTable, v cascadeValue) {
-	if c.references[child] == nil {
-		c.references[child] = map[string]cascadeValue{}
-	}
-	text := strings.Join(v.cascade.columns, ",") + "\x00" + strings.Join(v.before, ",") + "\x00" + strings.Join(v.after, ",")
-	if _, ok := c.references[child][text]; !ok {
-		c.references[child][text] = v
-		c.count++
-	}
-}
-
 // addEvent adds the rows of one event.
 func (c *changes) addEvent(e *logevent.RowsEvent, broken bool) {
 	id := table.Name{Schema: string(e.Table.Schema), Name: string(e.Table.Table)}
-	if !c.schemaSet[id.Schema] || (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() || c.dirty[id] {
+	if (schema.Object{Schema: id.Schema, Name: id.Name}).IsSeedTable() {
 		return
 	}
-	t, ok := c.table(id)
+	into := c.logSegment
+	if c.branch != nil {
+		into = c.branch
+	}
+	t, ok := c.known.get(id)
+	if ok {
+		t, ok = into.table(id)
+	}
 	switch {
-	case !ok:
-		c.appear(id)
-		return
-	case t.sequence:
-		return
-	case c.prepared:
-		c.dirty[id] = true
-	case broken:
-		c.snapshotOnly[id] = true
-		return
-	}
-	if !t.chunked() && len(t.cascades) == 0 {
-		return
-	}
-	places, ok := t.log.Places(e)
-	if !ok {
-		// Either DDL has run, which the log will tell, or the shape cannot be read at all.
-		if c.mismatches[id]++; c.mismatches[id] <= maxMismatches {
-			c.dirty[id] = true
-		} else {
-			c.snapshotOnly[id] = true
-		}
-		return
-	}
-	step := 1
-	if e.Type() == logevent.EnumRowsEventTypeUpdate {
-		step = 2
-	}
-	for i := 0; i+step <= len(e.Rows); i += step {
-		before, after := logRow{t, places, e, i}, logRow{t, places, e, i + step - 1}
-		if t.chunked() && (!c.addKeys(t, before) || step == 2 && !c.addKeys(t, after)) {
-			c.snapshotOnly[id] = true
-		}
+	case !c.schemaSet[id.Schema]:
 		if e.Type() != logevent.EnumRowsEventTypeInsert {
-			c.addCascades(t, before, after, step == 2)
+			c.doubtChildren(into, id)
 		}
+		return
+	case ok && t.sequence:
+		return
+	case !ok || c.dirty[id]:
+		into.recopied[id] = true
+		if !ok {
+			c.appear(id)
+		}
+		return
+	case !t.chunked() && len(t.cascades) == 0:
+		return
+	}
+	images, ok := t.log.Images(e)
+	if broken || !ok {
+		c.addUnreadable(into, id, broken)
+		return
+	}
+	c.addRows(into, t, images)
+}
+
+// addUnreadable adds a table's event whose rows cannot be read: either DDL has run, which
+// the log will tell, or they can never be.
+func (c *changes) addUnreadable(into *logSegment, id table.Name, never bool) {
+	into.recopied[id] = true
+	c.doubtChildren(into, id)
+	if t, ok := c.known.get(id); ok && !t.chunked() {
+		return
+	}
+	if c.mismatches[id]++; never || c.mismatches[id] > maxMismatches {
+		c.snapshotOnly[id] = true
+	} else {
+		c.dirty[id] = true
 	}
 }
 
-// logRow is one image of a row in an event.
-type logRow struct {
-	table  *sourceTable
-	places []int
-	event  *logevent.RowsEvent
-	index  int
-}
-
-// literals returns the literals that the image's value of a column may have. known is
-// false if the log leaves the column out because it was not changed.
-func (r logRow) literals(c table.Column) (values []string, known bool) {
-	at := slices.IndexFunc(r.table.log.Columns, func(l binlog.Column) bool { return l.Name == c.Name })
-	if at < 0 || r.places[at] < 0 || r.places[at] >= len(r.event.Rows[r.index]) {
-		return nil, true
-	}
-	place := r.places[at]
-	if r.index < len(r.event.SkippedColumns) && slices.Contains(r.event.SkippedColumns[r.index], place) {
-		return nil, false
-	}
-	return c.LogLiterals(r.event.Rows[r.index][place]), true
-}
-
-// possibleKeys returns the values that columns may have in the image; ok is false if one
-// is NULL or unreadable.
-func (r logRow) possibleKeys(columns []table.Column) (all []table.Key, ok bool) {
-	all = []table.Key{nil}
-	for _, c := range columns {
-		values, known := r.literals(c)
-		if !known {
-			return nil, true // unchanged: the other image has it
+// addRows adds the rows of an event, and what foreign keys have done to their children.
+func (c *changes) addRows(into *logSegment, t *sourceTable, images binlog.Images) {
+	columns := images.Find(t.keyCols)
+	for row := range images.Count {
+		if !t.chunked() {
+			break
 		}
-		if len(values) == 0 {
-			return nil, false
+		var before, after []table.Key
+		readBefore, readAfter := binlog.Complete, binlog.Complete
+		if images.Change != binlog.Insert {
+			before, readBefore = images.Before(columns, row)
 		}
-		if len(values) == 1 && len(all) == 1 {
-			all[0] = append(all[0], values[0])
-			continue
+		if images.Change == binlog.Insert || images.Change == binlog.Update && images.Changes(columns, row) {
+			after, readAfter = images.After(columns, row)
 		}
-		var next []table.Key
-		for _, head := range all {
-			for _, v := range values {
-				next = append(next, append(slices.Clone(head), v))
-			}
+		for _, key := range before {
+			into.addKey(t, key)
 		}
-		all = next
+		for _, key := range after {
+			into.addKey(t, key)
+		}
+		if readBefore != binlog.Complete || readAfter != binlog.Complete {
+			c.addUnreadable(into, t.id(), false) // of a session with another binlog_row_image
+		}
 	}
-	return all, true
-}
-
-func (c *changes) addKeys(t *sourceTable, row logRow) bool {
-	keys, ok := row.possibleKeys(t.keyCols)
-	for _, key := range keys {
-		c.addKey(t, key)
-	}
-	return ok
-}
-
-// addCascades adds what foreign keys have done to the children of a changed row.
-func (c *changes) addCascades(t *sourceTable, before, after logRow, update bool) {
 	for i := range t.cascades {
-		k := &t.cascades[i]
-		child, ok := c.table(k.child)
-		if !ok || !child.chunked() || update && !k.onUpdate || !update && !k.onDelete {
-			continue
-		}
-		columns := t.columnsNamed(k.parent)
-		was, okWas := before.possibleKeys(columns)
-		var now []table.Key
-		if update {
-			var okNow bool
-			if now, okNow = after.possibleKeys(columns); okNow && okWas && slices.EqualFunc(was, now, slices.Equal[table.Key]) {
-				continue
-			}
-		}
-		if !okWas {
-			continue // no row refers to a NULL
-		}
-		for _, b := range was {
-			c.addReference(child, cascadeValue{cascade: k, before: b})
-		}
-		for _, b := range now {
-			c.addReference(child, cascadeValue{cascade: k, after: b})
-		}
+		c.addReferences(into, t, &t.cascades[i], images)
 	}
 }
 
-func (t *sourceTable) columnsNamed(wanted []string) []table.Column {
-	var out []table.Column
-	for _, name := range wanted {
-		for _, c := range t.Columns {
-			if strings.EqualFold(c.Name, name) {
-				out = append(out, c)
+// preparedChanges are the rows of a distributed transaction that is prepared. They are
+// visible once it is committed.
+type preparedChanges struct {
+	*logSegment
+	id replication.GTID // that prepared it
+}
+
+// addXA adds a step of a distributed transaction. Its rows count as changed where the log
+// commits it. An end without its rows is of a transaction that was prepared before the copy
+// began, which waited for it. final is false if the log will be read again from before the
+// step.
+func (c *changes) addXA(step binlog.XAStep, x replication.XID, final bool) {
+	branch := c.branch
+	if step != binlog.XAStarted {
+		c.branch = nil
+	}
+	switch step {
+	case binlog.XAStarted:
+		c.branch = newLogSegment(c.known)
+	case binlog.XAPrepared:
+		c.prepared[x] = preparedChanges{branch, c.current}
+	case binlog.XAOnePhase:
+		c.merge(branch)
+	case binlog.XACommitted:
+		if p, ok := c.prepared[x]; ok {
+			c.merge(p.logSegment)
+		}
+		c.ended = append(c.ended, x)
+	case binlog.XARolledBack:
+	}
+	if final && (step == binlog.XACommitted || step == binlog.XARolledBack) {
+		delete(c.prepared, x)
+	}
+}
+
+// merge adds the rows of a distributed transaction that was committed.
+func (c *changes) merge(branch *logSegment) {
+	for id := range branch.recopied {
+		if t, ok := c.known.get(id); !ok {
+			c.appear(id)
+		} else if t.chunked() {
+			c.dirty[id] = true
+		}
+	}
+	for then, keys := range branch.keys {
+		t, ok := c.table(then.id())
+		if !ok || !t.chunked() {
+			continue // it is gone, or copied at the end
+		}
+		if t.keyName != then.keyName {
+			c.dirty[then.id()] = true
+			continue
+		}
+		for _, key := range keys {
+			c.addKey(t, key)
+		}
+	}
+	for then, references := range branch.references {
+		for _, r := range references {
+			if t, ok := c.table(then.id()); ok && t.chunked() {
+				c.addReference(t, r)
 			}
 		}
 	}
-	return out
+	for k, changesValues := range branch.acts {
+		c.reach(c.logSegment, k, changesValues)
+	}
+	for id := range branch.doubtful {
+		c.doubt(c.logSegment, id)
+	}
+}
+
+// forgetRows keeps only the tables of a distributed transaction that is too large for
+// memory.
+func (c *changes) forgetRows(branch *logSegment) {
+	for t := range branch.keys {
+		branch.recopied[t.id()] = true
+	}
+	for t := range branch.references {
+		branch.doubtful[t.id()] = true
+	}
+	branch.keys, branch.references, branch.count = map[*sourceTable]map[string]table.Key{}, map[*sourceTable]map[string]reference{}, 0
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dcmigrate/migrate/phrase"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
@@ -17,6 +19,10 @@ import (
 const (
 	snapshotTimeLimit = 3 * time.Second // that catching up in the last snapshot may take
 	maxSnapshots      = 10
+
+	// preparedLimit is how long the seed waits, before its first position and before its last
+	// one, until no distributed transaction is prepared.
+	preparedLimit = 2 * time.Minute
 )
 
 // errSnapshotTooLong means that the last snapshot would have been open for too long.
@@ -27,9 +33,10 @@ var errSnapshotTooLong = errors.New("the last snapshot takes too long")
 // can follow gets more rounds before the next attempt. The last attempt takes the time
 // that it needs, and a note has said so.
 func (r *run) lastRounds(ctx context.Context) error {
+	deadline := time.Now().Add(r.Options.preparedLimit)
 	for try := 1; ; try++ {
 		if try > 1 || time.Since(r.roundBegan) > quickRound { // by now there may be more than fits
-			if _, err := r.round(ctx); err != nil || len(r.dirty) > 0 {
+			if _, err := r.round(ctx, true); err != nil || len(r.dirty) > 0 {
 				return err
 			}
 		}
@@ -38,6 +45,13 @@ func (r *run) lastRounds(ctx context.Context) error {
 			limit = 0
 		}
 		err := r.lastRound(ctx, limit)
+		if errors.Is(err, binlog.ErrPrepared) && time.Now().Before(deadline) {
+			if err := binlog.WaitPrepared(ctx, r.Pair.Source, time.Until(deadline)); err != nil {
+				return err
+			}
+			try, r.roundBegan = max(try-1, 1), time.Time{} // there may be more than fits
+			continue
+		}
 		if !errors.Is(err, errSnapshotTooLong) {
 			return err
 		}
@@ -65,13 +79,16 @@ func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 	if limit > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, limit, errSnapshotTooLong)
 	}
-	err = r.catchUp(limited, []workerConns{conns}, snap.GTIDs, nil)
+	err = r.catchUp(limited, []workerConns{conns}, snap.GTIDs, nil, true)
 	late := errors.Is(context.Cause(limited), errSnapshotTooLong)
 	cancel()
 	switch {
 	case err != nil && late:
 		return errSnapshotTooLong // rows that are newer than the noted position are read again
 	case err != nil || len(r.dirty) > 0:
+		return err
+	}
+	if err := binlog.RefusePrepared(r.Pair.Source, r.preparedAt(snap.GTIDs)); err != nil {
 		return err
 	}
 	r.announceSnapshot(ctx)
@@ -84,6 +101,17 @@ func (r *run) lastRound(ctx context.Context, limit time.Duration) error {
 		report.Note(ctx, "the copy ends at %s of %s", snap.GTIDs, r.Pair.Source.Name())
 	}
 	return err
+}
+
+// preparedAt returns the distributed transactions that are prepared at a position, to which
+// the log was read.
+func (r *run) preparedAt(position replication.GTIDSet) (list []replication.XID) {
+	for x, p := range r.prepared {
+		if position.Has(p.id) {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // announceSnapshot notes how long the tables without a key will keep the snapshot open.

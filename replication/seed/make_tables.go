@@ -49,7 +49,7 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 	if err != nil {
 		return err
 	}
-	r.known.cascades = deps.cascades
+	r.known.cascades, r.known.lookups = deps.cascades, deps.lookups
 	batches, err := schema.NewBatches(ctx, r.Pair.Source, r.schemas, r.Options.batchTables)
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ func (n notes) create(ctx context.Context) error {
 		{schema.SeedParts, `table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, part INT NOT NULL, pos LONGTEXT NOT NULL,
 			upper LONGTEXT NOT NULL, done TINYINT NOT NULL, row_count BIGINT NOT NULL DEFAULT 0, byte_count BIGINT NOT NULL DEFAULT 0,
 			PRIMARY KEY (table_schema, table_name, part)`},
+		{schema.SeedDoubts, `table_schema VARBINARY(256) NOT NULL, table_name VARBINARY(256) NOT NULL, PRIMARY KEY (table_schema, table_name)`},
 	} {
 		if err := replication.MakeOwnTable(ctx, session, t.name, t.columns); err != nil {
 			return n.target.Wrap("make the seed's notes", err)
@@ -122,6 +123,28 @@ func forgetParts(t table.Name) string {
 
 func forgetTable(t table.Name) string {
 	return "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + whereTable(t)
+}
+
+// doubtfulNote notes that the rows of a table are to be compared.
+func doubtfulNote(t table.Name) string {
+	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedDoubts) + " (table_schema, table_name) VALUES (" +
+		query.Literal(t.Schema) + "," + query.Literal(t.Name) + ")"
+}
+
+var forgetDoubtful = "DELETE FROM " + query.QuoteTable(replication.OwnSchema, schema.SeedDoubts)
+
+// readDoubtful reads which tables are to be compared.
+func (n notes) readDoubtful(ctx context.Context) (map[table.Name]bool, error) {
+	db, err := n.target.DB(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := query.All(ctx, db, "SELECT table_schema AS s, table_name AS t FROM "+query.QuoteTable(replication.OwnSchema, schema.SeedDoubts))
+	out := map[table.Name]bool{}
+	for _, r := range records {
+		out[table.Name{Schema: r["s"], Name: r["t"]}] = true
+	}
+	return out, n.target.Wrap("read the seed's notes", err)
 }
 
 func boundText(b table.Key) string {

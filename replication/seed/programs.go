@@ -138,6 +138,6 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	return r.Quietly(ctx, func(session *replication.Session) error {
-		return r.Pair.Target.Wrap("drop the seed's notes", replication.DropOwnTables(ctx, session, schema.SeedParts, schema.SeedTables, schema.SeedControl))
+		return r.Pair.Target.Wrap("drop the seed's notes", replication.DropOwnTables(ctx, session, schema.SeedParts, schema.SeedTables, schema.SeedDoubts, schema.SeedControl))
 	})
 }

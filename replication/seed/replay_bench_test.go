@@ -51,7 +51,7 @@ func replayOnce(b *testing.B, flavor servertest.Flavor, ours, theirs *[]time.Dur
 	from := r.reached
 	rows = updateAll(b, source)
 	began := time.Now()
-	_, err = r.round(b.Context())
+	_, err = r.round(b.Context(), true)
 	require.NoError(b, err)
 	*ours = append(*ours, time.Since(began))
 	require.NoError(b, r.reader.Close(b.Context()))

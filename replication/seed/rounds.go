@@ -26,7 +26,7 @@ const (
 func (r *run) catchUpRounds(ctx context.Context) error {
 	var before time.Duration
 	for n := 0; n < maxRounds && len(r.dirty) == 0; n++ {
-		took, err := r.round(ctx)
+		took, err := r.round(ctx, true)
 		if err != nil || took < quickRound || n > 0 && took > before*3/4 {
 			return err
 		}
@@ -35,8 +35,8 @@ func (r *run) catchUpRounds(ctx context.Context) error {
 	return nil
 }
 
-// round catches up with the source's current position.
-func (r *run) round(ctx context.Context) (took time.Duration, err error) {
+// round catches up with the source's current position. With compare, every table is copied.
+func (r *run) round(ctx context.Context, compare bool) (took time.Duration, err error) {
 	if err := r.throttle.Wait(ctx); err != nil { // the server closes a log connection that is not read for long
 		return 0, err
 	}
@@ -54,7 +54,11 @@ func (r *run) round(ctx context.Context) (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = r.catchUp(ctx, workers, goal, r.throttle)
+	err = r.catchUp(ctx, workers, goal, r.throttle, compare)
+	if err == nil && compare {
+		r.resumed = false
+		clear(r.copied)
+	}
 	return time.Since(r.roundBegan), err
 }
 
@@ -75,22 +79,37 @@ func (r *run) openWorkerConns(ctx context.Context) ([]workerConns, error) {
 	return workers, group.Wait()
 }
 
-// catchUp brings the target from the reached position to goal. limit may be nil.
-func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replication.GTIDSet, limit *throttle.Throttle) error {
-	found := newChanges(r.known, r.schemas, r.mismatches)
+// catchUp brings the target from the reached position to goal. limit may be nil. With
+// compare, it compares the doubtful tables, too, which must be copied by then.
+func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replication.GTIDSet, limit *throttle.Throttle, compare bool) error {
+	found := newChanges(r.known, r.schemas, r.mismatches, r.prepared, r.copiedSince)
 	found.restless, found.allInPair = r.restless, len(r.Pair.Schemas) == 0
-	c := &rowSync{changes: found, workers: workers, throttle: limit, record: func(ctx context.Context, set replication.GTIDSet) error {
+	c := &rowSync{changes: found, source: r.Pair.Source, segmentKeys: r.Options.segmentKeys, workers: workers, throttle: limit}
+	c.record = func(ctx context.Context, set replication.GTIDSet, whole bool) error {
 		if found.schemaDDL != "" {
 			return report.WithHint(fmt.Errorf("seed %s: %s of a schema that is copied: %w", r.Pair.Name, found.schemaDDL, schema.ErrSchemaChanged),
 				"do not make or drop schemas until the seed is done: it begins again each time")
 		}
+		for _, changed := range []map[table.Name]bool{found.dirty, found.snapshotOnly} {
+			for id := range changed {
+				found.doubtChildren(found.logSegment, id)
+			}
+		}
+		if err := r.markDoubtful(ctx, found.doubtful); err != nil {
+			return err
+		}
 		if err := r.markDirty(ctx, found.dirty, found.snapshotOnly); err != nil {
 			return err
 		}
-		r.reached = set
+		if r.reached = set; whole {
+			r.resumable = set
+		}
 		return r.writeMarker(ctx)
-	}}
+	}
 	err := c.run(ctx, r.reader, r.reached, goal)
+	if err == nil && compare {
+		err = r.compareDoubtful(ctx, c)
+	}
 	for _, verb := range found.unknown {
 		report.Note(ctx, "a statement in the binlog was not recognised (%s): what it names is copied again, and if that is nothing known, everything", verb)
 	}
@@ -105,3 +124,7 @@ func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replicati
 	}
 	return err
 }
+
+// copiedSince reports whether a table was copied since the reached position: so the target
+// may never have had its rows as its children know them.
+func (r *run) copiedSince(id table.Name) bool { return r.copied[id] || r.resumed }

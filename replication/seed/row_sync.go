@@ -3,31 +3,31 @@ package seed
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	logevent "github.com/go-mysql-org/go-mysql/replication"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/binlog"
-	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 const (
-	maxSegmentKeys   = 25_000 // of one segment; two are in memory
+	segmentKeys      = 25_000 // of one segment; two are in memory
 	keysPerStatement = 500    // keys of one statement
 	preparedKeys     = 100    // keys that are worth a prepared statement
 	recordInterval   = 5 * time.Second
+	endedLimit       = 10 * time.Second // that a commit may take in the engine once it is in the log
 )
 
 // workerConns are the two connections of a worker.
@@ -47,9 +47,15 @@ func (l workerConns) close() {
 // has not changed, does no harm.
 type rowSync struct {
 	*changes
-	workers  []workerConns
-	throttle *throttle.Throttle                               // nil inside the last snapshot, which must not wait
-	record   func(context.Context, replication.GTIDSet) error // durably notes the target's position
+	source      *replication.Server
+	segmentKeys int
+	workers     []workerConns
+	throttle    *throttle.Throttle // nil inside the last snapshot, which must not wait
+	// record notes the target's position. It does so durably if the position is whole: no
+	// distributed transaction is prepared there whose rows would have to be known again.
+	record func(ctx context.Context, position replication.GTIDSet, whole bool) error
+
+	mu sync.Mutex // guards what the workers add to the segment that they sync
 
 	ctx        context.Context //nolint:containedctx // the log's reader calls back without one
 	goal       replication.GTIDSet
@@ -62,7 +68,9 @@ type rowSync struct {
 
 // pendingSegment is a segment whose rows are being brought up to date.
 type pendingSegment struct {
+	*logSegment
 	transactions []replication.GTID // that the target has when it is done
+	whole        bool               // no distributed transaction is prepared at its end
 	done         chan error
 }
 
@@ -88,16 +96,16 @@ func (c *rowSync) run(ctx context.Context, r *binlog.Reader, start, goal replica
 		}
 		return err
 	}
-	return c.record(ctx, start.Union(goal))
+	return c.record(ctx, start.Union(goal), len(c.prepared) == 0)
 }
 
 // Begin implements binlog.Visitor.
 func (c *rowSync) Begin(t binlog.Transaction) (wanted bool) {
-	c.prepared, c.current = false, t.ID
+	c.branch, c.current = nil, t.ID
 	if c.err == nil && c.segmentDone() {
 		c.err = c.finishSegment(c.ctx)
 	}
-	if c.err == nil && (c.isLarge(1) || c.count > 0 && time.Since(c.recordedAt) > recordInterval) {
+	if c.err == nil && (c.isLarge(1, c.segmentKeys) || c.count > 0 && time.Since(c.recordedAt) > recordInterval) {
 		if c.err = c.startSegment(c.ctx, c.pending); c.err == nil {
 			c.pending, c.recordedAt = nil, time.Now()
 		}
@@ -112,9 +120,9 @@ func (c *rowSync) startSegment(ctx context.Context, pending []replication.GTID) 
 	if err := c.finishSegment(ctx); err != nil {
 		return err
 	}
-	p, s := &pendingSegment{pending, make(chan error, 1)}, c.takeSegment()
+	p := &pendingSegment{c.takeSegment(), pending, len(c.prepared) == 0, make(chan error, 1)}
 	c.inProgress = p
-	go func() { p.done <- c.syncSegment(ctx, s) }()
+	go func() { p.done <- c.syncSegment(ctx, p.logSegment) }()
 	return nil
 }
 
@@ -129,10 +137,14 @@ func (c *rowSync) finishSegment(ctx context.Context) error {
 		return nil
 	}
 	c.inProgress = nil
-	if err := <-p.done; err != nil || p.transactions == nil {
+	err := <-p.done
+	for id := range p.unread {
+		c.doubt(c.logSegment, id)
+	}
+	if err != nil || p.transactions == nil {
 		return err
 	}
-	return c.recordReached(ctx, p.transactions)
+	return c.recordReached(ctx, p.transactions, p.whole)
 }
 
 // Rows implements binlog.Visitor. It starts a segment in the middle of a transaction that
@@ -142,8 +154,40 @@ func (c *rowSync) Rows(ctx context.Context, e *logevent.RowsEvent, broken bool) 
 		return c.err
 	}
 	c.addEvent(e, broken)
-	if c.isLarge(2) {
+	if c.branch != nil && c.branch.isLarge(2, c.segmentKeys) {
+		c.forgetRows(c.branch)
+	}
+	if c.isLarge(2, c.segmentKeys) {
 		return c.startSegment(ctx, nil)
+	}
+	return nil
+}
+
+// XA implements binlog.Visitor.
+func (c *rowSync) XA(step binlog.XAStep, x replication.XID) {
+	c.addXA(step, x, c.goal.Has(c.current))
+}
+
+// waitEnded waits until the server does not list distributed transactions any more that
+// its log ends. MariaDB writes that to the log before it commits them in the engine, and
+// not in the commits' order.
+func (c *rowSync) waitEnded(ctx context.Context, ended []replication.XID) error {
+	for deadline := time.Now().Add(endedLimit); len(ended) > 0; {
+		db, dialect, err := c.source.Open(ctx)
+		if err != nil {
+			return err
+		}
+		now, err := replication.ListPrepared(ctx, db, dialect)
+		if err != nil {
+			return c.source.Wrap("look for prepared transactions", err)
+		}
+		ended = slices.DeleteFunc(ended, func(x replication.XID) bool { return !slices.Contains(now, x) })
+		if len(ended) > 0 && time.Now().After(deadline) { // perhaps one of the same name was prepared since
+			return report.Transient(fmt.Errorf("%s: the end of prepared transactions is in the log, and they are still listed: %s", c.source.Name(), replication.DescribeXIDs(ended)), 0)
+		}
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -158,56 +202,9 @@ func (c *rowSync) Statement(s statement.Logged) {
 
 // recordReached records transactions that the target has. It leaves out those that are not
 // part of the goal: they may not be visible yet and are read again.
-func (c *rowSync) recordReached(ctx context.Context, pending []replication.GTID) error {
+func (c *rowSync) recordReached(ctx context.Context, pending []replication.GTID, whole bool) error {
 	c.reached = c.reached.Union(c.goal.Select(pending))
-	return c.record(ctx, c.reached)
-}
-
-// keyBatch is a number of keys of one table whose rows are synced in one transaction.
-type keyBatch struct {
-	table *sourceTable
-	keys  []table.Key
-}
-
-// syncSegment brings all rows of a segment up to date.
-func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
-	if err := c.followCascades(ctx, s); err != nil {
-		return err
-	}
-	work := make(chan keyBatch)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(work)
-		for t, keys := range s.keys {
-			if s.recopied[t.id()] {
-				continue
-			}
-			for chunk := range slices.Chunk(t.sortedKeys(keys), keysPerStatement) {
-				select {
-				case work <- keyBatch{t, chunk}:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			}
-		}
-		return nil
-	})
-	for _, w := range c.workers {
-		group.Go(func() error {
-			for b := range work {
-				if c.throttle != nil {
-					if err := c.throttle.Wait(ctx); err != nil {
-						return err
-					}
-				}
-				if err := c.sync(ctx, w, b); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
+	return c.record(ctx, c.reached, whole)
 }
 
 // sortedKeys returns keys in about the server's order, so that the keys of one statement
@@ -225,158 +222,4 @@ func (t *sourceTable) sortedKeys(keys map[string]table.Key) []table.Key {
 		}
 		return 0
 	})
-}
-
-// sync makes the target's rows of some keys equal to the source's: it replaces the rows
-// that the source has and deletes the others. If the rows are too long to be read at once,
-// it reads them in halves.
-func (c *rowSync) sync(ctx context.Context, w workerConns, b keyBatch) error {
-	err := c.syncBatch(ctx, w, b)
-	if n := len(b.keys); errors.Is(err, errTimeUp) {
-		if err := c.sync(ctx, w, keyBatch{b.table, b.keys[:n/2]}); err != nil {
-			return err
-		}
-		return c.sync(ctx, w, keyBatch{b.table, b.keys[n/2:]})
-	}
-	if errors.Is(err, schema.ErrTableChanged) {
-		return nil // the log will tell what has happened to it
-	}
-	return report.Wrap("catch up "+b.table.Title(), err)
-}
-
-func (c *rowSync) syncBatch(ctx context.Context, w workerConns, b keyBatch) error {
-	t := b.table
-	columns := table.ColumnNames(t.keyCols)
-	where := " WHERE " + table.OneOf(columns, b.keys)
-	var there []table.Key
-	p := &pump{
-		from: w.from, to: w.to, table: t, verb: "REPLACE", manyRows: len(b.keys) >= preparedKeys,
-		onKey: func(key table.Key) { there = append(there, key) },
-		onRead: func(bytes int64) {
-			if c.throttle != nil {
-				c.throttle.Count(bytes)
-			}
-		},
-	}
-	if len(b.keys) > 1 && !w.from.Pinned() {
-		p.limit = readTimeLimit
-	}
-	return w.to.InTransaction(ctx, "catch up "+t.Title(), func() error {
-		there = nil
-		gone := where // of this attempt: a retry reads all keys again
-		got, err := p.run(ctx, "SELECT "+t.selectList()+" FROM "+t.Quoted()+where)
-		switch {
-		case err != nil:
-			return err
-		case got.cutOff:
-			return errTimeUp
-		case len(there) == len(b.keys): // each key matches at most one row
-			return nil
-		case len(there) > 0:
-			gone += " AND NOT " + table.OneOf(columns, there)
-		}
-		_, err = w.to.Exec(ctx, "DELETE FROM "+t.Quoted()+gone)
-		return err
-	})
-}
-
-// followCascades finds the rows that the actions of foreign keys have changed, which the
-// log does not name. On the target they still refer to the old values, on the source to
-// the new ones.
-func (c *rowSync) followCascades(ctx context.Context, s *logSegment) error {
-	known := map[*sourceTable]map[string]bool{}
-	for len(s.references) > 0 {
-		todo := s.references
-		s.references = map[*sourceTable]map[string]cascadeValue{}
-		for child, values := range todo {
-			if known[child] == nil {
-				known[child] = map[string]bool{}
-			}
-			var fresh []cascadeValue
-			for text, v := range values {
-				if !known[child][text] {
-					known[child][text] = true
-					fresh = append(fresh, v)
-				}
-			}
-			if s.recopied[child.id()] {
-				continue
-			}
-			for chunk := range slices.Chunk(fresh, keysPerStatement) {
-				if err := c.addChildren(ctx, s, child, chunk); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// addChildren adds the rows of a child that refer to one of the values, and the rows that
-// refer to those.
-func (c *rowSync) addChildren(ctx context.Context, s *logSegment, child *sourceTable, values []cascadeValue) error {
-	type group struct{ before, after []table.Key }
-	groups := map[*cascade]*group{}
-	for _, v := range values {
-		g := groups[v.cascade]
-		if g == nil {
-			g = &group{}
-			groups[v.cascade] = g
-		}
-		if v.before != nil {
-			g.before = append(g.before, v.before)
-		} else {
-			g.after = append(g.after, v.after)
-		}
-	}
-	for k, g := range groups {
-		for _, side := range []struct {
-			w    *wire.Conn
-			list []table.Key
-		}{{c.workers[0].to, g.before}, {c.workers[0].from, g.after}} {
-			if len(side.list) == 0 {
-				continue
-			}
-			if err := s.addChildrenFrom(ctx, child, side.w, " WHERE "+table.OneOf(k.columns, side.list)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (c *logSegment) addChildrenFrom(ctx context.Context, child *sourceTable, w *wire.Conn, where string) error {
-	columns := slices.Clone(child.keyCols)
-	for _, k := range child.cascades {
-		columns = append(columns, child.columnsNamed(k.parent)...)
-	}
-	expressions := make([]string, len(columns))
-	for i, column := range columns {
-		expressions[i] = column.Selected()
-	}
-	query := fmt.Sprintf("SELECT %s FROM %s%s", strings.Join(expressions, ","), child.Quoted(), where)
-	return report.Wrap("read "+child.Title(), w.Query(ctx, query, func(row []byte) error {
-		values := make(table.Key, len(columns))
-		for i, column := range columns {
-			value, rest, err := wire.NextValue(row)
-			if err != nil {
-				return err
-			}
-			if row = rest; value != nil {
-				values[i] = column.WireLiteral(value)
-			}
-		}
-		c.addKey(child, values[:len(child.keyCols)])
-		at := len(child.keyCols)
-		for i := range child.cascades {
-			k := &child.cascades[i]
-			referred := values[at : at+len(k.parent)]
-			at += len(k.parent)
-			if grandchild, ok := c.table(k.child); ok && grandchild.chunked() && !slices.Contains(referred, "") {
-				c.addReference(grandchild, cascadeValue{cascade: k, before: referred})
-				c.addReference(grandchild, cascadeValue{cascade: k, after: referred})
-			}
-		}
-		return nil
-	}))
 }

@@ -46,7 +46,7 @@ func TestPositionIsNotedOnlyBehindItsRows(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- run.catchUp(ctx, workers, goal, run.throttle) }()
+		go func() { done <- run.catchUp(ctx, workers, goal, run.throttle, true) }()
 		require.Never(t, func() bool { return noted != target.Value("SELECT gtids FROM migrate.seed") }, time.Second, 50*time.Millisecond,
 			"the reader is behind the first of them by now")
 		require.Equal(t, "0", target.Value("SELECT MAX(v) FROM s.t"))

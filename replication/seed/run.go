@@ -42,8 +42,13 @@ type run struct {
 	recopies     map[table.Name]int     // how often DDL has made a table dirty
 	restless     map[table.Name]bool    // see ddl
 	alterSchemas bool                   // options of schemas have changed
+	doubtful     map[table.Name]bool    // to be compared
+	copied       map[table.Name]bool    // see copiedSince
+	resumed      bool                   // an earlier attempt may have copied any table since the reached position
 	reached      replication.GTIDSet    // the target's copy has all changes up to here
-	roundBegan   time.Time              // when the last round began
+	resumable    replication.GTIDSet    // the last of those positions from which another attempt can go on
+	prepared     map[replication.XID]preparedChanges
+	roundBegan   time.Time // when the last round began
 	reader       *binlog.Reader
 	throttle     *throttle.Throttle
 	progress     *control.Meter
@@ -96,6 +101,7 @@ func (s *Op) newRun() *run {
 	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
 	return &run{
 		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{}, recopies: map[table.Name]int{}, restless: map[table.Name]bool{},
+		doubtful: map[table.Name]bool{}, copied: map[table.Name]bool{}, prepared: map[replication.XID]preparedChanges{},
 		throttle: limit, progress: control.NewMeter(limit, watch),
 	}
 }
@@ -192,6 +198,7 @@ func (r *run) resumeMarker(ctx context.Context, m replication.Marker) error {
 	if r.reached, err = replication.ParseGTIDSet(dialect.Flavor, m.GTIDs); err != nil {
 		return err
 	}
+	r.resumable, r.resumed = r.reached, true
 	if err := r.requireSameTarget(ctx, m.Effects.Target); err != nil {
 		return err
 	}
@@ -226,14 +233,18 @@ func (r *run) newMarker(ctx context.Context) error {
 	if r.reached, err = visiblePosition(ctx, r.Pair.Source); err != nil {
 		return err
 	}
+	r.resumable = r.reached
+	if err := binlog.WaitPrepared(ctx, r.Pair.Source, r.Options.preparedLimit); err != nil {
+		return err
+	}
 	r.marker.Effects.Schemas = r.schemas
 	report.Note(ctx, "the copy begins at %s of %s", r.reached, r.Pair.Source.Name())
 	return r.writeMarker(ctx)
 }
 
-// writeMarker writes the marker with the reached position.
+// writeMarker writes the marker with the position from which another attempt can go on.
 func (r *run) writeMarker(ctx context.Context) error {
-	r.marker.GTIDs = r.reached.String()
+	r.marker.GTIDs = r.resumable.String()
 	return r.Quietly(ctx, func(session *replication.Session) error { return replication.WriteMarker(ctx, session, r.marker) })
 }
 
@@ -243,10 +254,14 @@ func (r *run) resume(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
+	var err error
+	if r.doubtful, err = r.notes.readDoubtful(ctx); err != nil {
+		return err
+	}
 	if err := r.eachBatch(ctx, func(context.Context, tableBatch) error { return nil }); err != nil {
 		return err
 	}
-	_, err := r.round(ctx)
+	_, err = r.round(ctx, false)
 	if errors.Is(err, binlog.ErrPurged) {
 		return report.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),
 			"run migrate rollback to take the seed back and migrate apply to begin a new one; keep binlogs longer on the source (binlog_expire_logs_seconds)")
@@ -319,7 +334,7 @@ func (r *run) copyRanges(ctx context.Context, b tableBatch) error {
 		if !ok || !t.chunked() {
 			continue
 		}
-		c.lastParts[id] = note.lastPart
+		c.lastParts[id], r.copied[id] = note.lastPart, true
 		for _, p := range note.parts {
 			p.table, p.rowsLeft = t, t.rows/int64(len(note.parts))
 			ranges = append(ranges, &p)

@@ -31,8 +31,10 @@ type Options struct {
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
 
-	prepareFrom int64 // least bytes of a table whose statements are prepared; default 256 KiB
-	batchTables int   // tables of a batch; default schema.BatchTables
+	prepareFrom   int64         // least bytes of a table whose statements are prepared; default 256 KiB
+	batchTables   int           // tables of a batch; default schema.BatchTables
+	segmentKeys   int           // keys of a segment of the log; default segmentKeys
+	preparedLimit time.Duration // that a seed waits for prepared transactions; default preparedLimit
 }
 
 // WithDefaults returns o with its zero values replaced.
@@ -51,6 +53,12 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.batchTables <= 0 {
 		o.batchTables = schema.BatchTables
+	}
+	if o.segmentKeys <= 0 {
+		o.segmentKeys = segmentKeys
+	}
+	if o.preparedLimit <= 0 {
+		o.preparedLimit = preparedLimit
 	}
 	return o
 }

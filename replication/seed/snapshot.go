@@ -37,13 +37,21 @@ type snapshot struct {
 // moves that position under the same mutex, in binlog order, so a transaction
 // is either in both or in neither. gtid_binlog_pos would be wrong: it moves at
 // the write to the binlog, before the rows are visible. The noted position is
-// the session's status binlog_snapshot_*; BINLOG_GTID_POS turns it into GTIDs.
+// the session's status binlog_snapshot_*; BINLOG_GTID_POS turns it into GTIDs. Only XA
+// COMMIT is committed in the engine apart from that, so that a server that has run one is
+// locked as MySQL is.
 //
 // MySQL: gtid_executed and the read views have no common mutex, so commits are
 // held for a moment by FLUSH TABLES WITH READ LOCK. It waits for statements
 // that run, and new writes wait behind it: therefore it is not tried while one
 // runs for a second already, waits for a second at most, and tries again, visibly.
 func takeSnapshot(ctx context.Context, s *replication.Server) (*snapshot, error) {
+	return openSnapshot(ctx, s, true)
+}
+
+// openSnapshot is takeSnapshot. If it is not exact, it takes no lock on MariaDB, and may lack
+// what XA COMMIT is making visible.
+func openSnapshot(ctx context.Context, s *replication.Server, exact bool) (*snapshot, error) {
 	_, dialect, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -55,9 +63,12 @@ func takeSnapshot(ctx context.Context, s *replication.Server) (*snapshot, error)
 	w.Pin()
 	var gtids replication.GTIDSet
 	if dialect.SnapshotTellsPosition() {
-		gtids, err = startCommitOrdered(ctx, w, dialect)
+		gtids, err = startCommitOrdered(ctx, s, w, dialect, exact)
 	} else {
-		gtids, err = startLocked(ctx, s, w, dialect)
+		var executed string
+		if executed, err = startLocked(ctx, s, w, "SELECT @@GLOBAL.gtid_executed"); err == nil {
+			gtids, err = replication.ParseGTIDSet(dialect.Flavor, executed)
+		}
 	}
 	if err != nil {
 		w.Close()
@@ -76,7 +87,7 @@ func visiblePosition(ctx context.Context, s *replication.Server) (replication.GT
 	if dialect.ExecutedAreVisible() {
 		return replication.ExecutedGTIDs(ctx, db, dialect)
 	}
-	snap, err := takeSnapshot(ctx, s)
+	snap, err := openSnapshot(ctx, s, false)
 	if err != nil {
 		return replication.GTIDSet{}, err
 	}
@@ -86,8 +97,17 @@ func visiblePosition(ctx context.Context, s *replication.Server) (replication.GT
 
 const startSnapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
-func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
-	if _, err := w.Exec(ctx, startSnapshot); err != nil {
+func startCommitOrdered(ctx context.Context, s *replication.Server, w *wire.Conn, dialect *dialect.Dialect, exact bool) (replication.GTIDSet, error) {
+	xa, err := w.Texts(ctx, "SHOW GLOBAL STATUS LIKE 'Com_xa_commit'")
+	if err != nil {
+		return replication.GTIDSet{}, err
+	}
+	if exact && (len(xa) == 0 || xa[0][1] != "0") {
+		_, err = startLocked(ctx, s, w, "SELECT 1")
+	} else {
+		_, err = w.Exec(ctx, startSnapshot)
+	}
+	if err != nil {
 		return replication.GTIDSet{}, err
 	}
 	status, err := w.Texts(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
@@ -109,34 +129,34 @@ func startCommitOrdered(ctx context.Context, w *wire.Conn, dialect *dialect.Dial
 	return replication.ParseGTIDSet(dialect.Flavor, text[0][0])
 }
 
-// startLocked takes the lock, opens the view, reads its transactions and releases the lock
-// in one packet: the lock is not held for a round trip.
-func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, dialect *dialect.Dialect) (replication.GTIDSet, error) {
+// startLocked takes the lock, opens the view, asks for a value and releases the lock in one
+// packet: the lock is not held for a round trip.
+func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, value string) (string, error) {
 	for try := 1; ; try++ {
 		err := requireNoSlowStatement(ctx, w)
 		if err == nil {
 			var results []wire.Answer
 			results, err = w.RunAll(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
-				"FLUSH TABLES WITH READ LOCK", startSnapshot, "SELECT @@GLOBAL.gtid_executed", "UNLOCK TABLES",
+				"FLUSH TABLES WITH READ LOCK", startSnapshot, value, "UNLOCK TABLES",
 				"SET SESSION lock_wait_timeout = "+replication.LockWaitSeconds)
-			var executed string
+			var answer string
 			if err == nil {
-				executed, err = results[3].Value()
+				answer, err = results[3].Value()
 			}
 			if err == nil {
-				return replication.ParseGTIDSet(dialect.Flavor, executed)
+				return answer, nil
 			}
 		}
 		if query.ErrorNumber(err) != 1205 && !errors.Is(err, errSlowStatement) {
-			return replication.GTIDSet{}, err // the caller closes the connection, which releases the lock
+			return "", err // the caller closes the connection, which releases the lock
 		}
 		if try == snapshotAttempts {
-			return replication.GTIDSet{}, report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
+			return "", report.WithHint(fmt.Errorf("a statement has held up the snapshot's read lock %d times: %w", try, err),
 				"look for long statements in SHOW PROCESSLIST and try again when they are done")
 		}
 		report.Note(ctx, "snapshot: a running statement of %s holds up the read lock; next try in %s (%d of %d)", s.Name(), snapshotRetryInterval, try, snapshotAttempts)
 		if err := wait.For(ctx, snapshotRetryInterval); err != nil {
-			return replication.GTIDSet{}, err
+			return "", err
 		}
 	}
 }

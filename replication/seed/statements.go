@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/replication"
-	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/statement"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/report"
@@ -68,10 +67,6 @@ func statementError(word, schema string, id replication.GTID) error {
 // addStatement adds what a logged statement has done. The seed never guesses what a
 // statement does to a table: it copies the table again.
 func (c *changes) addStatement(s statement.Logged) {
-	if binlog.FirstWord(s.Text) == "XA" {
-		c.prepared = strings.HasPrefix(strings.ToUpper(strings.TrimSpace(s.Text)), "XA START")
-		return
-	}
 	c.names = s.Names
 	for _, e := range statement.Read(s) {
 		c.addEffect(e)
@@ -146,6 +141,9 @@ func (c *changes) addTableChange(change statement.Change, id table.Name) {
 	known := c.tablesNamed(id)
 	exists := change != statement.Dropped
 	for _, k := range known {
+		if change != statement.Ensured {
+			c.doubtChildren(c.logSegment, k)
+		}
 		switch {
 		case !c.restless[k]:
 			if change != statement.Ensured {
@@ -203,6 +201,7 @@ func (c *changes) addUnknown(e statement.Effect) {
 	found := false
 	mark := func(id table.Name) {
 		found = true
+		c.doubtChildren(c.logSegment, id)
 		if !c.restless[id] {
 			c.dirty[id] = true
 		}

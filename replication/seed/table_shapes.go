@@ -18,6 +18,7 @@ type knownTables struct {
 	tables       map[string]map[string]knownTable // by schema and name
 	atEnd        map[table.Name]*sourceTable      // tables that are kept as a whole because they are copied at the end: without a key, and sequences
 	cascades     map[table.Name][]cascade         // by parent
+	lookups      map[table.Name][][]string        // by child: see dependencies
 }
 
 func newKnownTables() *knownTables {
@@ -65,7 +66,7 @@ func (k *knownTables) drop(id table.Name) {
 func (k *knownTables) get(id table.Name) (*sourceTable, bool) {
 	if t, ok := k.atEnd[id]; ok {
 		whole := *t
-		whole.cascades = k.cascades[id]
+		whole.cascades, whole.lookups = k.cascades[id], k.lookups[id]
 		return &whole, true
 	}
 	this, ok := k.tables[id.Schema][id.Name]
@@ -73,7 +74,7 @@ func (k *knownTables) get(id table.Name) (*sourceTable, bool) {
 		return nil, false
 	}
 	t, log := *k.shapes[this.shape], *k.shapes[this.shape].log
-	t.Schema, t.Name, t.log, t.cascades = id.Schema, id.Name, &log, k.cascades[id]
+	t.Schema, t.Name, t.log, t.cascades, t.lookups = id.Schema, id.Name, &log, k.cascades[id], k.lookups[id]
 	t.rows, t.Bytes = int64(this.rows), int64(this.bytes)
 	log.Title = t.Title()
 	return &t, true

@@ -12,7 +12,6 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
-	"github.com/dcmigrate/migrate/report"
 )
 
 // sourceTable is a table (or a MariaDB sequence) of the source that is to be copied.
@@ -191,16 +190,6 @@ func (t *sourceTable) selectList() string {
 // keyList is the list of the key's columns, for ORDER BY.
 func (t *sourceTable) keyList() string { return query.QuoteList(table.ColumnNames(t.keyCols)) }
 
-// keySelectList is the list of the key's columns in the form that Column.WireLiteral
-// takes.
-func (t *sourceTable) keySelectList() string {
-	expressions := make([]string, len(t.keyCols))
-	for i, c := range t.keyCols {
-		expressions[i] = c.Selected()
-	}
-	return strings.Join(expressions, ",")
-}
-
 // keyOf reads the key of the first row that matches a condition, or nil.
 func (t *sourceTable) keyOf(ctx context.Context, from *wire.Conn, condition string) (table.Key, error) {
 	keys, err := t.keysOf(ctx, from, condition)
@@ -213,19 +202,7 @@ func (t *sourceTable) keyOf(ctx context.Context, from *wire.Conn, condition stri
 // keysOf reads the keys of all rows that match a condition.
 func (t *sourceTable) keysOf(ctx context.Context, from *wire.Conn, condition string) ([]table.Key, error) {
 	var keys []table.Key
-	err := from.Query(ctx, "SELECT "+t.keySelectList()+" FROM "+t.Quoted()+" "+condition, func(row []byte) error {
-		key := make(table.Key, len(t.keyCols))
-		for i, c := range t.keyCols {
-			value, rest, err := wire.NextValue(row)
-			if err != nil {
-				return err
-			}
-			key[i], row = c.WireLiteral(value), rest
-		}
-		keys = append(keys, key)
-		return nil
-	})
-	return keys, report.Wrap("read keys of "+t.Title(), schema.ChangedError(err))
+	return keys, t.read(ctx, from, t.keyCols, condition, func(key table.Key) { keys = append(keys, key) })
 }
 
 // cascadesOf returns the query for the foreign keys of a schema's tables.

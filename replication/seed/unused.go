@@ -104,6 +104,14 @@ func (w *writes) Statement(s statement.Logged) {
 	}
 }
 
+// XA implements binlog.Visitor. A transaction that only ends here has changed what was
+// logged before.
+func (w *writes) XA(step binlog.XAStep, x replication.XID) {
+	if step == binlog.XACommitted {
+		w.tables["XA COMMIT "+x.String()] = true
+	}
+}
+
 func ownTablesOnly(e statement.Effect) bool {
 	foreign := func(t statement.TableChange) bool { return t.Table.Schema != replication.OwnSchema }
 	return len(e.Tables) > 0 && len(e.Schemas) == 0 && !e.Rows && !e.Unknown && !slices.ContainsFunc(e.Tables, foreign)
