@@ -131,33 +131,12 @@ func (i *inspection) checkTransactions(ctx context.Context) error {
 		i.add("H15", Warn, i.source, fmt.Sprintf("let it end before the cutover, or KILL %d; cutover.kill_blockers lets the fence do so", c.ID),
 			"a %s has run for %d s, and a fence waits %s: session %s", what, seconds, wait, c)
 	}
-	prepared, err := query.All(ctx, i.source.db, i.source.dialect.ListPrepared())
-	if err != nil {
-		return err
+	prepared, err := replication.ListPrepared(ctx, i.source.db, i.source.dialect)
+	if err == nil && len(prepared) > 0 {
+		i.add("H15", Warn, i.source, prepared[0].EndHint(),
+			"%d transactions are prepared and neither committed nor rolled back (XA), and lock their rows: %s", len(prepared), replication.DescribeXIDs(prepared))
 	}
-	if len(prepared) > 0 {
-		var ids []string
-		for _, r := range prepared {
-			ids = append(ids, xid(r))
-		}
-		i.add("H15", Warn, i.source, "let their transaction manager end them; by hand: XA COMMIT "+ids[0]+" or XA ROLLBACK "+ids[0],
-			"%d transactions are prepared and neither committed nor rolled back (XA), and lock their rows: %s", len(ids), phrase.FirstOf(5, ids))
-	}
-	return nil
-}
-
-// xid is a prepared transaction's name as XA COMMIT takes it. MariaDB lists it in that
-// form; MySQL as hex digits.
-func xid(r query.Record) string {
-	if !strings.HasPrefix(r["data"], "0x") {
-		return r["data"]
-	}
-	data := strings.TrimPrefix(r["data"], "0x")
-	n, err := strconv.Atoi(r["gtrid_length"])
-	if err != nil || 2*n > len(data) {
-		return r["data"]
-	}
-	return "X'" + data[:2*n] + "',X'" + data[2*n:] + "'," + r["formatID"]
+	return err
 }
 
 // transactionAges are the ages in seconds of open transactions that have written, by
