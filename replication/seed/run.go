@@ -14,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/seed/control"
+	"github.com/dcmigrate/migrate/replication/seed/disk"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/report"
@@ -202,7 +203,7 @@ func (r *run) resumeMarker(ctx context.Context, m replication.Marker) error {
 	if err := r.requireSameTarget(ctx, m.Effects.Target); err != nil {
 		return err
 	}
-	if err := r.requireDisk(ctx); err != nil {
+	if err := disk.Require(ctx, r.Pair.Source, r.Pair.Target, r.schemas); err != nil {
 		return err
 	}
 	report.Note(ctx, "the seed goes on; it has what %s had at %s", r.Pair.Source.Name(), r.reached)
@@ -224,7 +225,7 @@ func (r *run) newMarker(ctx context.Context) error {
 	if r.schemas, err = r.Op.Schemas(ctx, source); err != nil {
 		return err
 	}
-	if err := r.requireDisk(ctx); err != nil {
+	if err := disk.Require(ctx, r.Pair.Source, r.Pair.Target, r.schemas); err != nil {
 		return err
 	}
 	if _, err := r.missingAccounts(ctx); err != nil {

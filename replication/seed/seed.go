@@ -18,6 +18,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/seed/control"
+	"github.com/dcmigrate/migrate/replication/seed/disk"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/throttle"
 	"github.com/dcmigrate/migrate/replication/wire"
@@ -208,7 +209,7 @@ func (s *Op) applyOnce(ctx context.Context) error {
 		if errors.Is(err, schema.ErrSchemaChanged) || errors.Is(err, errStatement) {
 			return errors.Join(err, s.clear(ctx)) // nothing of it can be kept
 		}
-		return s.explainFullDisk(ctx, err)
+		return disk.ExplainFull(ctx, s.Pair.Target, err)
 	})
 }
 

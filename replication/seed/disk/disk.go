@@ -1,4 +1,4 @@
-package seed
+package disk
 
 import (
 	"bytes"
@@ -70,16 +70,16 @@ func (d *disk) ask(ctx context.Context, s *replication.Server) error {
 	return nil
 }
 
-// requireDisk refuses a target on which the copy does not fit (H29). It subtracts what an
-// earlier attempt has copied already.
-func (r *run) requireDisk(ctx context.Context) error {
-	d, ok, err := readDisk(ctx, r.Pair.Target)
+// Require refuses a target on which the copy of schemas of the source does not fit (H29).
+// It subtracts what an earlier attempt has copied already.
+func Require(ctx context.Context, source, target *replication.Server, schemas []string) error {
+	d, ok, err := readDisk(ctx, target)
 	if err != nil || !ok {
 		return err
 	}
 	var sizes [2]int64
-	for i, s := range []*replication.Server{r.Pair.Source, r.Pair.Target} {
-		if sizes[i], err = dataSize(ctx, s, r.schemas); err != nil {
+	for i, s := range []*replication.Server{source, target} {
+		if sizes[i], err = dataSize(ctx, s, schemas); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (r *run) requireDisk(ctx context.Context) error {
 	if d.free >= need {
 		return nil
 	}
-	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", r.Pair.Target.Name(), d, phrase.Bytes(need)),
+	return report.WithHint(fmt.Errorf("%s cannot hold the copy (H29): %s, and it needs about %s", target.Name(), d, phrase.Bytes(need)),
 		"enlarge that disk, or leave schemas out (databases[].schemas), and run migrate apply again")
 }
 
@@ -128,24 +128,24 @@ func isFull(err error) bool {
 	return false
 }
 
-// explainFullDisk names the disk in an error that a full disk has caused, whether the
+// ExplainFull names the target's disk in an error that a full disk has caused, whether the
 // server reported that or died of it. When there is room again, the seed continues from
 // where it was.
-func (s *Op) explainFullDisk(ctx context.Context, err error) error {
-	if err == nil || s.Pair.Target.Host() == nil || ctx.Err() != nil {
+func ExplainFull(ctx context.Context, target *replication.Server, err error) error {
+	if err == nil || target.Host() == nil || ctx.Err() != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskTimeout)
 	defer cancel()
-	d, _, diskErr := readDisk(ctx, s.Pair.Target)
+	d, _, diskErr := readDisk(ctx, target)
 	full := isFull(err)
 	switch {
 	case diskErr != nil && full:
-		return report.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", s.Pair.Target.Name(), err), diskErr), roomHint)
+		return report.WithHint(errors.Join(fmt.Errorf("the disk of %s is full: %w", target.Name(), err), diskErr), roomHint)
 	case diskErr != nil || !full && d.free >= diskFullBelow:
 		return err
 	}
-	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", s.Pair.Target.Name(), d, err.Error()), roomHint) // a permanent error: a retry would fail again
+	return report.WithHint(fmt.Errorf("the disk of %s is full: %s: %s", target.Name(), d, err.Error()), roomHint) // a permanent error: a retry would fail again
 }
 
 const roomHint = "make room there, then run migrate apply: the seed goes on from where it is"
