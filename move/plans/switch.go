@@ -35,7 +35,7 @@ func (p *Planner) cutover(ctx context.Context, r *records.Records) ([]plan.Stage
 	early := plan.Stage{Name: "ready", Summary: "the data is verified, old TTLs have passed", Steps: append(p.verified(), r.TTLGate(d))}
 	s.Gates = plan.Stage{
 		Name: "gates", Summary: "the target is ready to take over",
-		Steps: slices.Concat(linkGates(s), p.site.Pairs.Steps(preflight.Borders), p.sameColumns(), r.Healthy(d, replication.Target)),
+		Steps: slices.Concat(linkGates(s), p.site.Pairs.Steps(preflight.StillFit), p.sameColumns(), r.Healthy(d, replication.Target)),
 	}
 	return append([]plan.Stage{early}, p.way.Switch(s)...), nil
 }

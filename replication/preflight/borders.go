@@ -19,8 +19,7 @@ import (
 // are all that either server holds, no other server replicates from or to the target, and
 // neither server is a member of a cluster. The links and the fence concern whole servers.
 //
-// It is asked before the target is configured, because that fences it and empties its log,
-// and again before each cutover, because a schema may have been made meanwhile.
+// It is asked before the target is configured, because that fences it and empties its log.
 func Borders(pair replication.Pair) plan.Step {
 	return plan.Step{
 		Name:    "borders-" + pair.Name,
@@ -34,9 +33,20 @@ func Borders(pair replication.Pair) plan.Step {
 	}
 }
 
+// StillFit returns the gate that the borders still hold right before a cutover, and the
+// settings of both servers on which replication depends: an administrator or a restart may
+// have changed them since the preflight, and a schema may have been made.
+func StillFit(pair replication.Pair) plan.Step {
+	step := Borders(pair)
+	step.Name, step.Summary = "fit-"+pair.Name, pair.Name+": both servers are still fit to replicate, and hold nothing else"
+	step.Op = &bordersGate{pair: pair, configured: true}
+	return step
+}
+
 type bordersGate struct {
 	plan.ReadOnly
-	pair replication.Pair
+	pair       replication.Pair
+	configured bool // the target is configured
 }
 
 // Check says what crosses the borders.
@@ -89,6 +99,13 @@ func (b *bordersGate) findings(ctx context.Context) ([]Finding, error) {
 		if err == nil {
 			err = i.checkCluster(ctx, s)
 		}
+		if b.configured {
+			i.checkServer(s)
+		}
+	}
+	if b.configured {
+		i.checkVersions()
+		i.checkIDs()
 	}
 	return i.findings, err
 }

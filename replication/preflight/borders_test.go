@@ -69,6 +69,38 @@ func TestBordersRefusesATargetThatOthersUse(t *testing.T) {
 	})
 }
 
+// TestWhatReplicationDependsOnIsLookedAtAgain changes settings after the preflight.
+func TestWhatReplicationDependsOnIsLookedAtAgain(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := replicationtest.Start(t, flavor)
+		source.Exec("CREATE DATABASE shop")
+		gate := StillFit(pair).Op
+		require.NoError(t, gate.Apply(t.Context()))
+		execMode := map[servertest.Flavor]string{servertest.MariaDB: "slave_exec_mode", servertest.MySQL: "replica_exec_mode"}[flavor]
+		for name, c := range map[string]struct {
+			server      *servertest.Instance
+			spoil, mend string
+			want        string
+		}{
+			"images in part on the target":   {target, "SET GLOBAL binlog_row_image = 'MINIMAL'", "SET GLOBAL binlog_row_image = 'FULL'", "H4 main (target): binlog_row_image"},
+			"statements on the source":       {source, "SET GLOBAL binlog_format = 'MIXED'", "SET GLOBAL binlog_format = 'ROW'", "H4 main (source): binlog_format"},
+			"hidden errors on the target":    {target, "SET GLOBAL " + execMode + " = 'IDEMPOTENT'", "SET GLOBAL " + execMode + " = 'STRICT'", "H23 main (target)"},
+			"one server_id":                  {target, "SET GLOBAL server_id = " + source.Value("SELECT @@server_id"), "SET GLOBAL server_id = " + target.Value("SELECT @@server_id"), "H11 main (target): server_id"},
+			"another's schema on the target": {target, "CREATE DATABASE other", "DROP DATABASE other", "H34 main (target)"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				c.server.Exec(c.spoil)
+				replicationtest.RequireHint(t, gate.Apply(t.Context()), c.want)
+				state, err := gate.Check(t.Context())
+				require.NoError(t, err)
+				require.False(t, state.Done)
+				c.server.Exec(c.mend)
+				require.NoError(t, gate.Apply(t.Context()))
+			})
+		}
+	})
+}
+
 // TestClusterIsRefused starts a real member of a cluster of each flavor (H35).
 func TestClusterIsRefused(t *testing.T) {
 	t.Run("Galera", func(t *testing.T) {
