@@ -34,7 +34,7 @@ func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
 	ctx = report.With(ctx, e)
 	start := x.Journal.Now()
 	rec := x.Journal.History().Step(e.key)
-	if s.Gate && rec.Phase == Verified && x.passed(i) {
+	if s.Gate && rec.Phase == Verified && x.passed(i, rec) {
 		return nil // what it guards has begun: another look could only block the way forward
 	}
 	if err := e.complete(ctx, rec); err != nil {
@@ -42,24 +42,6 @@ func (x *run) step(ctx context.Context, i int, stage Stage, s Step) error {
 		return errors.Join(err, x.event(Event{Step: e.key, Type: StepFailed, Text: err.Error(), Millis: e.since(start)}))
 	}
 	return nil
-}
-
-// passed reports whether what the gates of stage i guard has begun: a later stage
-// has changed something. A change that was tried and not made does not count: a
-// day may have passed since, so the gate is asked again. In the critical section a
-// started step counts: the section is undone or completed, and its gates are not
-// asked again.
-func (x *run) passed(i int) bool {
-	h := x.Journal.History()
-	for _, stage := range x.plan.Stages[i+1:] {
-		for _, s := range stage.Steps {
-			r := h.Step(x.plan.Key(stage, s))
-			if r.Ours && !r.Gate && (r.Phase != Started || stage.Critical) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // complete checks the step, applies it if it is needed, and verifies it. rec is what

@@ -34,6 +34,14 @@ type Op interface {
 	Undo(ctx context.Context, before json.RawMessage) error
 }
 
+// Decider is an Op of a critical section whose change may be made by others once it was
+// decided, whatever becomes of the run.
+type Decider interface {
+	// Decided reads whether the change was decided. The section is completed then, and
+	// never taken back.
+	Decided(ctx context.Context) (bool, error)
+}
+
 // State is what Check saw.
 type State struct {
 	// Done means that there is nothing to do: the step is skipped, and never
@@ -88,6 +96,9 @@ type Stage struct {
 	Critical bool
 	// Serial runs the steps one after another in the listed order.
 	Serial bool
+	// Commits marks the stage that the gates before it guard. Once one of its steps is
+	// made, they are not asked again: another look could only block the way forward.
+	Commits bool
 	// NoStop makes the first signal wait until this stage is over: what the critical
 	// section began for the clients must be completed (DNS follows the writers).
 	// The second signal stops the stage like any other.
@@ -107,7 +118,10 @@ type Plan struct {
 	Final bool
 	// Config is the digest of the configuration that the plan was built from.
 	Config string
-	Stages []Stage
+	// GatesHold is how long a run that is resumed goes on with what a gate has said, until
+	// the stage that commits; 0 is for ever.
+	GatesHold time.Duration
+	Stages    []Stage
 }
 
 // Key names a step of the plan.

@@ -59,6 +59,12 @@ type run struct {
 	// retried, and a journal that cannot be written (journalErr) delays nothing.
 	undoingSection bool
 	journalErr     error
+	// decided means that the section was decided by others while no run was there: it is
+	// completed, and no gate may block that.
+	decided bool
+	// askAgain means that the gates before the section are asked again: a part of it was
+	// decided, and another part given back.
+	askAgain bool
 }
 
 // Run runs p, and continues where an earlier run of the same plan ended. It returns
@@ -74,6 +80,11 @@ func (r *Runner) Run(ctx context.Context, p Plan, opt RunOptions) error {
 	resumed, err := x.begin(ctx, opt.Reviewed)
 	if err != nil {
 		return err
+	}
+	if resumed {
+		if resumed, err = x.renew(ctx, opt.Reviewed); err != nil {
+			return err
+		}
 	}
 	x.sectionWasDone = x.sectionDone()
 	start := r.Journal.Now()
@@ -118,14 +129,19 @@ func (x *run) begin(ctx context.Context, reviewed *Review) (resumed bool, err er
 		x.id = last.ID
 		return true, x.event(Event{Type: RunResumed, Digest: x.plan.Digest()})
 	}
+	return false, x.start()
+}
+
+// start journals the start of a new run, which asks its gates anew.
+func (x *run) start() error {
 	n := 1
-	for _, r := range h.Runs {
+	for _, r := range x.Journal.History().Runs {
 		if r.Kind == x.plan.Kind {
 			n++
 		}
 	}
 	x.id = fmt.Sprintf("%s-%d", x.plan.Kind, n)
-	return false, x.event(Event{Type: RunStarted, Digest: x.plan.Digest()})
+	return x.event(Event{Type: RunStarted, Digest: x.plan.Digest()})
 }
 
 // mayReplace refuses a plan that differs from the one that an unfinished run has
@@ -185,14 +201,18 @@ func (x *run) abort(ctx context.Context, i int, cause error) error {
 	}
 	x.undoingSection = true
 	if err := x.undo(ctx, x.plan.Stages[first:last]); err != nil {
-		err = fmt.Errorf("undo of the critical section: %w", err)
-		if report.Hint(err) == "" {
-			err = report.WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
-		}
-		return errors.Join(cause, err, x.journalErr)
+		return errors.Join(cause, explainHalfUndone(err), x.journalErr)
 	}
 	cause = errors.Join(cause, x.journalErr)
 	return fmt.Errorf("%w (the critical section was undone)", cause)
+}
+
+func explainHalfUndone(err error) error {
+	err = fmt.Errorf("undo of the critical section: %w", err)
+	if report.Hint(err) == "" {
+		err = report.WithHint(err, "the section stands half undone, and perhaps no side accepts writes: remove the cause, then migrate rollback")
+	}
+	return err
 }
 
 // sectionDone reports whether every step of the section's last stage is verified.

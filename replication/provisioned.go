@@ -22,6 +22,14 @@ func (o WhenProvisioned) Check(ctx context.Context) (plan.State, error) {
 	return state, err
 }
 
+// Decided asks the Op if it is a plan.Decider.
+func (o WhenProvisioned) Decided(ctx context.Context) (bool, error) {
+	if d, ok := o.Op.(plan.Decider); ok {
+		return d.Decided(ctx)
+	}
+	return false, nil
+}
+
 // Undo does nothing while the host does not exist.
 func (o WhenProvisioned) Undo(ctx context.Context, before json.RawMessage) error {
 	err := o.Op.Undo(ctx, before)

@@ -7,6 +7,7 @@ package plans
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/move/records"
@@ -55,10 +56,10 @@ func (p *Planner) Plan(ctx context.Context, kind string, o Options) (plan.Plan, 
 	case verb.Apply:
 		out.Stages, err = p.apply(ctx, r)
 	case verb.Cutover:
-		out.Reverts = verb.Rollback
+		out.Reverts, out.GatesHold = verb.Rollback, gatesHold
 		out.Stages, err = p.cutover(ctx, r)
 	case verb.Rollback:
-		out.Reverts, out.Final = verb.Cutover, true
+		out.Reverts, out.Final, out.GatesHold = verb.Cutover, true, gatesHold
 		out.Stages, err = p.rollback(ctx, r, o)
 	case verb.Finish:
 		out.Stages, err = p.finish(ctx, r, o)
@@ -67,6 +68,9 @@ func (p *Planner) Plan(ctx context.Context, kind string, o Options) (plan.Plan, 
 	}
 	return out, err
 }
+
+// gatesHold is how long a switch that was killed goes on with what its gates have said.
+const gatesHold = 10 * time.Minute
 
 // Abandoned is the plan of a cutover that has not handed over: everything that it may
 // have begun, to be taken back. It needs only the databases: no zone, no vendor.

@@ -63,6 +63,7 @@ func (Dual) Linked(p Parts) []plan.Stage {
 // Switch implements Way.
 func (Dual) Switch(s Switch) []plan.Stage {
 	unfence := s.stage("unfence", "both sides take writes", func(p replication.Pair) plan.Step { return fence.Lift(s.To(p)) })
+	unfence.Commits = true
 	return slices.Concat(
 		[]plan.Stage{s.Gates, s.eventsOff(), s.window(), unfence, s.eventsOn()}, s.Flips, s.leave(), []plan.Stage{s.watch()})
 }

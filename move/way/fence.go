@@ -86,6 +86,7 @@ func (s Switch) handOver() []plan.Stage {
 	for i := range section {
 		section[i].Critical = true
 	}
+	section[len(section)-1].Commits = true
 	return section
 }
 

@@ -45,7 +45,7 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 			err = errors.Join(err, p.close(ctx))
 		}
 	}()
-	if _, err := own.ExecContext(ctx, probeWrite); err != nil {
+	if err := replication.MakeOwnSchema(ctx, own); err != nil {
 		return nil, s.Wrap("prepare the proof of the fence", err)
 	}
 	password := account.NewPassword()

@@ -82,6 +82,20 @@ func (h handoverOp) Check(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
+// Decided reads whether `to` has taken over, or will: the guard goes on with what was
+// decided.
+func (h handoverOp) Decided(ctx context.Context) (bool, error) {
+	from, to, err := h.fences(ctx)
+	if err != nil || !from.Closed {
+		return false, err
+	}
+	if to.Open {
+		return true, nil
+	}
+	now, err := h.read(ctx)
+	return h.promises(now.token) == h.To, err
+}
+
 // Apply wins the decision from the guard, opens `to` and ends the guard.
 func (h handoverOp) Apply(ctx context.Context) error {
 	from, to, err := h.fences(ctx)

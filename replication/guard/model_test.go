@@ -108,10 +108,13 @@ func operatorSteps(m model) []model {
 		next = append(next, n)
 	}
 	handedOver := strings.Contains(m.journal[0], "h")
+	if m.journal[1] != "" && !m.verified[1] {
+		run(1, "undo") // the run that is resumed finds that its section does not stand
+	}
 	if m.journal[1] == "" && !m.inForce {
 		run(0, "arm") // migrate cutover
-		if !handedOver && m.journal[0] != "" {
-			run(0, "undo") // migrate rollback, which takes it back
+		if m.journal[0] != "" && !m.verified[0] {
+			run(0, "undo") // as above, or migrate rollback, which takes it back
 		}
 	}
 	if m.journal[1] != "" || m.inForce || handedOver {
