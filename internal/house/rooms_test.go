@@ -65,7 +65,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /seed/control /setting /table /throttle"},
 	{"replication/seed/worker", "plan remote report secret wait / /account /seed /seed/control"},
 	{"replication/status", "/ /account /fence /guard /link /query"},
-	{"replication/verify", "plan report wait / /account /dialect /fence /query /schema /table /wire"},
+	{"replication/verify", "phrase plan report wait / /account /dialect /fence /query /schema /table /wire"},
 
 	{"dns", "phrase plan report wait"},
 	{"dns/cloudflare", "httpretry phrase report secret /"},

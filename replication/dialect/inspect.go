@@ -64,3 +64,14 @@ func (d *Dialect) TimeZonePrograms() (printer, client string) {
 func (d *Dialect) LogsCascades(variables map[string]string) bool {
 	return !d.isMariaDB() && d.atLeast(9, 6, 0) && !IsOn(variables["innodb_native_foreign_keys"])
 }
+
+// ListChecks is the query for the CHECKs of a table, whose schema and name are its
+// arguments: columns name and clause. MySQL tells which are not enforced.
+func (d *Dialect) ListChecks() string {
+	if d.isMariaDB() {
+		return "SELECT CONSTRAINT_NAME AS name, CHECK_CLAUSE AS clause FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?"
+	}
+	return `SELECT c.CONSTRAINT_NAME AS name, CONCAT(c.CHECK_CLAUSE, IF(t.ENFORCED = 'NO', ' NOT ENFORCED', '')) AS clause
+		FROM information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME)
+		WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME = ?`
+}

@@ -123,9 +123,9 @@ func ReadObjects(ctx context.Context, s *replication.Server, schemas []string, w
 	return nil
 }
 
-// isDropped reports whether a server says that the object, and not another one that it
+// IsDropped reports whether an error of a server says that the object, and not another one that it
 // uses, does not exist any more.
-func (o Object) isDropped(err error) bool {
+func (o Object) IsDropped(err error) bool {
 	switch query.ErrorNumber(err) {
 	case 1049, 1305, 1360, 1539: // no such schema, routine, trigger, event
 		return o.Kind != KindView
@@ -145,7 +145,7 @@ func ReadTexts(ctx context.Context, c *wire.Conn, listed []Object, take func(Obj
 		}
 		err := c.Ask(ctx, queries, func(i int, rows []query.Record, err error) error {
 			o := group[i]
-			if o.isDropped(err) {
+			if o.IsDropped(err) {
 				return nil
 			}
 			if err != nil || len(rows) == 0 {
@@ -301,12 +301,63 @@ func (o Object) Definition() string {
 	switch o.Kind {
 	case KindTable:
 		if end := strings.LastIndex(create, "\n)"); end >= 0 {
-			create = create[:end] + autoIncrement.ReplaceAllString(create[end:], "")
+			create = withoutCharsets(create[:end]) + autoIncrement.ReplaceAllString(create[end:], "")
 		}
 	case KindEvent:
 		create = o.withStatus("")
 	}
 	return strings.Join([]string{create, o.SQLMode, o.Charset, o.Collation, o.SchemaCollation, o.TimeZone}, "\x00")
+}
+
+// charsetClause is what a server prints before the collation of a column if the character
+// set was given when the column was made. The collation says as much.
+var charsetClause = regexp.MustCompile(`^ CHARACTER SET \w+( COLLATE )`)
+
+// withoutCharsets takes the character sets of columns out of a table's definition. MySQL
+// prints them depending on how the column was made: a table that is made from its printed
+// definition is printed with more of them.
+func withoutCharsets(create string) string {
+	if !strings.Contains(create, " CHARACTER SET ") {
+		return create
+	}
+	var b strings.Builder
+	for i := 0; i < len(create); i++ {
+		switch c := create[i]; c {
+		case '\'', '`', '"':
+			end := i + 1
+			for end < len(create) && create[end] != c {
+				if create[end] == '\\' && c != '`' {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(create))
+			b.WriteString(create[i:end])
+			i = end - 1
+		case ' ':
+			if m := charsetClause.FindStringSubmatchIndex(create[i:]); m != nil {
+				i += m[2] // before COLLATE
+			}
+			b.WriteByte(create[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// Difference says in which respect two definitions of an object differ. It does not show
+// texts: some hold passwords.
+func (o Object) Difference(other Object) string {
+	for _, r := range []struct{ name, here, there string }{
+		{"sql_mode", o.SQLMode, other.SQLMode}, {"character_set_client", o.Charset, other.Charset}, {"collation_connection", o.Collation, other.Collation},
+		{"the schema's collation when it was made", o.SchemaCollation, other.SchemaCollation}, {"time_zone", o.TimeZone, other.TimeZone},
+	} {
+		if r.here != r.there {
+			return fmt.Sprintf("%s is %q, not %q", r.name, r.there, r.here)
+		}
+	}
+	return "the text of its SHOW CREATE " + o.Kind
 }
 
 // withStatus is an event's CREATE statement with another status.

@@ -8,8 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/wire"
 )
@@ -38,8 +40,8 @@ const (
 	definitionReaders = 4  // such connections at a time
 )
 
-// definitionHashes are the hashes of definitions, by the objects' titles.
-type definitionHashes map[string][sha256.Size]byte
+// definitionHashes are the hashes of definitions, by the objects without their texts.
+type definitionHashes map[schema.Object][sha256.Size]byte
 
 // compareObjects compares the definitions of schemas: tables, views, programs,
 // triggers and events. It does not compare whether an event is on: events are off on
@@ -58,15 +60,14 @@ func (v *verifier) compareObjects(ctx context.Context, schemas []string, wanted 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	v.compareHashes(here, there)
-	return nil
+	return v.compareHashes(ctx, here, there)
 }
 
 // collectInto adds the hashes of the selected objects to out.
 func (v *verifier) collectInto(out definitionHashes) func(schema.Object) error {
 	return func(o schema.Object) error {
 		if v.isSelected(o.Schema + "." + o.Name) {
-			out[o.Title()] = sha256.Sum256([]byte(v.definition(o)))
+			out[schema.Object{Kind: o.Kind, Schema: o.Schema, Name: o.Name}] = sha256.Sum256([]byte(v.definition(o)))
 		}
 		return nil
 	}
@@ -125,32 +126,107 @@ func (v *verifier) compareTablePage(ctx context.Context, here, there *wire.Conn,
 	if err := group.Wait(); err != nil {
 		return "", err
 	}
-	v.compareHashes(sides[0].found, sides[1].found)
-	return next, nil
+	return next, v.compareHashes(ctx, sides[0].found, sides[1].found)
 }
 
-// compareHashes reports the definitions that differ or that one side lacks.
-func (v *verifier) compareHashes(here, there definitionHashes) {
+// compareHashes compares the objects whose definitions differ, or that one side lacks, once
+// more and closely.
+func (v *verifier) compareHashes(ctx context.Context, here, there definitionHashes) error {
 	v.update(func(r *Report) { r.Objects += int64(len(here)) })
-	for title, definition := range here {
-		other, ok := there[title]
-		switch {
-		case !ok:
-			v.addDifference(Difference{Object: title, What: "missing on " + v.to.Name()})
-		case definition != other:
-			v.addDifference(Difference{Object: title, What: "defined otherwise on " + v.to.Name()})
+	var differ []schema.Object
+	for o, definition := range here {
+		if other, ok := there[o]; !ok || definition != other || !v.fromDialect.SameStyle(v.toDialect) && v.describes(o) {
+			differ = append(differ, o)
 		}
 	}
-	for title := range there {
-		if _, ok := here[title]; !ok {
-			v.addDifference(Difference{Object: title, What: "only on " + v.to.Name()})
+	for o := range there {
+		if _, ok := here[o]; !ok {
+			differ = append(differ, o)
 		}
 	}
+	if len(differ) == 0 {
+		return nil
+	}
+	if v.fromDialect.SameStyle(v.toDialect) { // what is in flight arrives
+		if _, _, err := v.awaitExecuted(ctx, v.opts.Wait); err != nil {
+			return err
+		}
+	}
+	for _, o := range differ {
+		if err := v.compareClosely(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// definition is an object's text for comparing. Where the servers print tables and
-// views in two styles, only their presence is compared, and their columns by the
-// hashes of their rows.
+// describes reports whether the catalogues describe the object. The columns of a view are
+// described, too, but its text is printed in the style of the server's version.
+func (v *verifier) describes(o schema.Object) bool { return o.Kind == schema.KindTable }
+
+// compareClosely compares one object on both sides, and says in the report what differs.
+func (v *verifier) compareClosely(ctx context.Context, o schema.Object) error {
+	here, err := v.inspect(ctx, v.from, o)
+	if err != nil {
+		return err
+	}
+	there, err := v.inspect(ctx, v.to, o)
+	if err != nil {
+		return err
+	}
+	what := ""
+	switch differences := here.description.Differences(there.description); {
+	case !here.found && !there.found:
+	case !there.found:
+		what = "missing on " + v.to.Name()
+	case !here.found:
+		what = "only on " + v.to.Name()
+	case len(differences) > 0:
+		what = "defined otherwise on " + v.to.Name() + ": " + phrase.FirstOf(3, differences)
+	case v.definition(here.object) != v.definition(there.object):
+		what = "defined otherwise on " + v.to.Name() + ": " + here.object.Difference(there.object)
+	}
+	if what != "" {
+		v.addDifference(Difference{Object: o.Title(), What: what})
+	}
+	return nil
+}
+
+// inspected is an object as one server has it.
+type inspected struct {
+	found       bool
+	object      schema.Object
+	description schema.Description
+}
+
+func (v *verifier) inspect(ctx context.Context, s *replication.Server, o schema.Object) (i inspected, err error) {
+	db, d, err := s.Open(ctx)
+	if err != nil {
+		return i, err
+	}
+	i.object, err = schema.ReadObject(ctx, db, o.Kind, o.Schema, o.Name)
+	if o.IsDropped(err) {
+		return i, nil
+	}
+	if err != nil && o.Kind == schema.KindView { // the error may be about a table that the view uses
+		n, failed := query.Text(ctx, db, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", o.Schema, o.Name)
+		if failed == nil && n == "0" {
+			return i, nil
+		}
+	}
+	if err != nil {
+		return i, s.Wrap("compare", err)
+	}
+	i.found = true
+	if v.describes(o) {
+		i.description, err = schema.Describe(ctx, db, d, o)
+	}
+	return i, s.Wrap("compare", err)
+}
+
+// definition is an object's text for comparing. Where the servers print tables and views
+// in two styles, tables are compared by what the catalogues say, and of views only the
+// presence.
 func (v *verifier) definition(o schema.Object) string {
 	if !v.fromDialect.SameStyle(v.toDialect) && (o.IsData() || o.Kind == schema.KindView) {
 		return ""
