@@ -21,7 +21,6 @@ var (
 	foreignKey      = regexp.MustCompile("^(?:CONSTRAINT `(?:[^`]|``)*` )?FOREIGN KEY")
 	indexedColumns  = regexp.MustCompile(`^[^(]*\((.*)`)
 	autoIncrement   = regexp.MustCompile(`(?i)\bAUTO_INCREMENT\b`)
-	computed        = regexp.MustCompile(`\bGENERATED ALWAYS AS \(|\bCHECK \(|KEY +\(.*?\([^0-9)]`)
 )
 
 // keepIndexesBelow is the size in bytes below which another DDL statement costs more than
@@ -86,27 +85,6 @@ func indexesLookup(index string, lookups [][]string) bool {
 	return m != nil && slices.ContainsFunc(lookups, func(columns []string) bool {
 		return strings.HasPrefix(m[1], query.Quote(columns[0]))
 	})
-}
-
-// findComputed finds the expressions that the server computes when it writes a row:
-// generated columns, checks and functional keys.
-func (t *sourceTable) findComputed() error {
-	_, definitions, _, err := splitDefinitions(t.object.Create)
-	if err != nil {
-		return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
-	}
-	for _, d := range definitions {
-		if !computed.MatchString(unquoted(d)) {
-			continue
-		}
-		t.computes = true
-		for _, c := range t.Columns {
-			if strings.Contains(d, query.Quote(c.Name)) && !slices.Contains(t.computedFrom, c.Name) {
-				t.computedFrom = append(t.computedFrom, c.Name)
-			}
-		}
-	}
-	return nil
 }
 
 // nameEnd returns the length of the quoted name at the beginning of text.

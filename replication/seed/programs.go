@@ -127,6 +127,9 @@ func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 
 // finish sets the target's position, finishes the marker and drops the notes.
 func (r *run) finish(ctx context.Context) error {
+	if err := r.recomputeAsSource(ctx); err != nil {
+		return err
+	}
 	if err := SetPosition(ctx, r.Pair.Target, r.reached); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -297,7 +296,7 @@ func (p *pump) explainWarnings(ctx context.Context) error {
 		return err
 	}
 	for _, w := range warnings {
-		if len(w) < 3 || w[0] == "Note" || p.table.maybeComputed(w[2]) || w[1] == "1265" && mentionsEnum(p.table.Table, w[2]) {
+		if len(w) < 3 || w[0] == "Note" || p.table.computed.MayWarn(p.table.Columns, w[2]) || w[1] == "1265" && mentionsEnum(p.table.Table, w[2]) {
 			continue
 		}
 		return fmt.Errorf("the target bends a value: %s (%s)", w[2], w[1])
@@ -311,15 +310,6 @@ func (p *pump) explainWarnings(ctx context.Context) error {
 // maxWarnings is max_error_count of rowsSettings: the most warnings that a server keeps of a
 // statement.
 const maxWarnings = 65535
-
-// maybeComputed reports whether a warning may be of an expression of the table: the servers
-// name in it the column that is computed, a column that is computed from, or none.
-func (t *sourceTable) maybeComputed(message string) bool {
-	return t.computes && !slices.ContainsFunc(t.Columns, func(c table.Column) bool {
-		named := strings.Contains(message, "column '"+c.Name+"'") || strings.Contains(message, "column "+query.Quote(c.Name)) || strings.Contains(message, "."+query.Quote(c.Name))
-		return named && !slices.Contains(t.computedFrom, c.Name)
-	})
-}
 
 func mentionsEnum(t table.Table, message string) bool {
 	for _, c := range t.Columns {

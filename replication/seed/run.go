@@ -262,6 +262,9 @@ func (r *run) resume(ctx context.Context) error {
 	if err := r.eachBatch(ctx, func(context.Context, tableBatch) error { return nil }); err != nil {
 		return err
 	}
+	if err := r.recomputeInUTC(ctx); err != nil {
+		return err
+	}
 	_, err = r.round(ctx, false)
 	if errors.Is(err, binlog.ErrPurged) {
 		return report.WithHint(fmt.Errorf("the seed cannot go on from %s: %w", r.reached, err),

@@ -41,7 +41,7 @@ func (k *knownTables) put(t *sourceTable) {
 		k.atEnd[id] = t
 		return
 	}
-	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v %v %q", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyPositions, t.log.Hidden, t.hasCounter, t.computes, t.computedFrom))
+	shape := sha256.Sum256(fmt.Appendf(nil, "%#v %#v %#v %q %q %v %v %v %v", t.Columns, t.log.Columns, t.log.Keys, t.log.Unused, t.keyName, t.keyPositions, t.log.Hidden, t.hasCounter, t.computed))
 	n, ok := k.shapeNumbers[shape]
 	if !ok {
 		first := *t
@@ -107,15 +107,20 @@ func (k *knownTables) inSchema(schema string) iter.Seq[table.Name] {
 
 // withCounter lists the known tables that have an AUTO_INCREMENT.
 func (k *knownTables) withCounter() iter.Seq[table.Name] {
+	return k.where(func(t *sourceTable) bool { return t.hasCounter })
+}
+
+// where lists the known tables of which something holds that their shapes tell.
+func (k *knownTables) where(holds func(*sourceTable) bool) iter.Seq[table.Name] {
 	return func(yield func(table.Name) bool) {
 		for id, t := range k.atEnd {
-			if t.hasCounter && !yield(id) {
+			if holds(t) && !yield(id) {
 				return
 			}
 		}
 		for schema, names := range k.tables {
 			for name, this := range names {
-				if k.shapes[this.shape].hasCounter && !yield(table.Name{Schema: schema, Name: name}) {
+				if holds(k.shapes[this.shape]) && !yield(table.Name{Schema: schema, Name: name}) {
 					return
 				}
 			}

@@ -18,9 +18,8 @@ import (
 type sourceTable struct {
 	table.Table
 	sequence     bool
-	hasCounter   bool           // it has an AUTO_INCREMENT
-	computes     bool           // the server computes expressions when it writes a row
-	computedFrom []string       // the columns whose values they use
+	hasCounter   bool // it has an AUTO_INCREMENT
+	computed     table.Computed
 	rows         int64          // the server's estimate
 	log          *binlog.Table  // its shape in the binlog
 	keyName      string         // the index that identifies its rows; "": none, it is copied in a snapshot
@@ -105,8 +104,12 @@ func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answer
 	t.hasCounter = autoIncrement.MatchString(unquoted(t.object.Create))
 	columns, keys := answers[answerColumns], answers[answerKeys]
 	t.Columns = table.StoredColumns(columns, keys)
-	if err = t.findComputed(); err != nil {
-		return nil, err
+	_, definitions, _, err := splitDefinitions(t.object.Create)
+	if err != nil {
+		return nil, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
+	}
+	for _, d := range definitions {
+		t.computed.Add(d, unquoted(d), t.Columns)
 	}
 	if t.log, err = binlog.NewTable(id, dialect, columns, keys); err != nil {
 		return nil, err

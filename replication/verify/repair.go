@@ -198,6 +198,12 @@ func (r *repairer) whyUnfit(ctx context.Context, t *tableShape) (string, error) 
 	if len(triggers) > 0 {
 		return "not repaired: its trigger " + triggers[0] + " would fire", nil
 	}
+	if t.dependsOnZone, err = r.mayDependOnZone(ctx, t); err != nil {
+		return "", err
+	}
+	if t.dependsOnZone && slices.ContainsFunc(t.keyCols, isTimestamp) {
+		return "not repaired: it computes values, which may depend on the time zone, and a time is part of its key", nil
+	}
 	return "", nil
 }
 
@@ -233,7 +239,7 @@ func (r *repairer) batch(ctx context.Context, t *tableShape, rows []rowDifferenc
 		case errors.Is(err, errMoved):
 			refused = err
 			continue
-		case query.ErrorNumber(err) == 0:
+		case query.ErrorNumber(err) == 0 && !errors.Is(err, errNotTaken):
 			return err
 		case query.ErrorNumber(err) == 1213 || query.ErrorNumber(err) == 1205:
 			report.Note(ctx, "repair of %s: again after %v", t.Title(), err)

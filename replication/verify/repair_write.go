@@ -109,23 +109,34 @@ func (r *repairer) writeRows(ctx context.Context, c *conn, t *tableShape, rows [
 			stale = append(stale, d.key)
 		}
 	}
+	err = r.inZone(ctx, c, t, func() error { return replaceRows(ctx, c, t, rows, stale, whole) })
+	if err != nil {
+		return err
+	}
+	return r.checkWritten(ctx, c, t, rows, condition)
+}
+
+// replaceRows deletes stale rows, and inserts those that the source has.
+func replaceRows(ctx context.Context, c *conn, t *tableShape, rows []rowDifference, stale []table.Key, whole map[string]wholeRow) error {
 	if len(stale) > 0 {
 		if _, err := c.Exec(ctx, "DELETE FROM "+t.Quoted()+" WHERE "+table.OneOf(table.ColumnNames(t.keyCols), stale)); err != nil {
 			return fmt.Errorf("delete from %s: %w", t.Title(), err)
 		}
 	}
 	for _, d := range rows {
-		if row := whole[strings.Join(d.key, ",")]; row.hash != "" {
-			statement, err := row.insert(t)
-			if err == nil {
-				_, err = c.Exec(ctx, statement)
-			}
-			if err != nil {
-				return fmt.Errorf("insert into %s: %w", t.Title(), err)
-			}
+		row := whole[strings.Join(d.key, ",")]
+		if row.hash == "" {
+			continue
+		}
+		statement, err := row.insert(t)
+		if err == nil {
+			_, err = c.Exec(ctx, statement)
+		}
+		if err != nil {
+			return fmt.Errorf("insert into %s: %w", t.Title(), err)
 		}
 	}
-	return r.checkWritten(ctx, c, t, rows, condition)
+	return nil
 }
 
 // lockRows locks the target's rows, and returns errMoved if they have changed.
@@ -150,7 +161,7 @@ func (r *repairer) checkWritten(ctx context.Context, c *conn, t *tableShape, row
 	}
 	for _, d := range rows {
 		if now[strings.Join(d.key, ",")].hash != d.here {
-			return fmt.Errorf("%s key %s: the target does not take the row as it is; nothing was written", t.Title(), d.title)
+			return fmt.Errorf("%s key %s: %w; nothing was written", t.Title(), d.title, errNotTaken)
 		}
 	}
 	fence, err := c.Texts(ctx, "SELECT @@GLOBAL.read_only + 0")
@@ -208,6 +219,10 @@ func (r wholeRow) insert(t *tableShape) (_ string, err error) {
 	for i, c := range t.Columns {
 		if i > 0 {
 			out = append(out, ',')
+		}
+		if t.dependsOnZone && isTimestamp(c) {
+			out = appendInstant(out, r.values[i])
+			continue
 		}
 		if out, err = c.AppendValue(out, r.values[i]); err != nil {
 			return "", fmt.Errorf("column %s: %w", c.Name, err)

@@ -23,8 +23,11 @@ type tableShape struct {
 	nullable  map[string]bool // by column
 	hugeRow   atomic.Bool     // a row does not fit in a packet
 	crc32c    bool            // both servers have the function CRC32C
-	keyName   string
-	keyCols   []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
+	computes  bool            // it has generated columns
+
+	dependsOnZone bool // its rows are repaired in the source's time zone
+	keyName       string
+	keyCols       []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
 }
 
 // readShapes reads the shapes of a batch's tables, sorted by name: by three queries a
@@ -104,6 +107,7 @@ func addColumns(tables map[string]*tableShape, records []query.Record) {
 		}
 		c := table.Column{Name: r["col"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
 		stored := strings.Contains(strings.ToUpper(r["extra"]), "STORED GENERATED")
+		t.computes = t.computes || r["is_generated"] == "1"
 		if r["is_generated"] == "1" && !stored {
 			continue
 		}

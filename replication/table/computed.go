@@ -1,0 +1,49 @@
+package table
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/query"
+)
+
+// Computed is what a server computes when it writes a row of a table: generated columns,
+// checks and functional keys.
+type Computed struct {
+	Any  bool
+	From []string // the stored columns whose values are used
+}
+
+// computed matches such a definition without its quoted parts.
+var computed = regexp.MustCompile(`\bGENERATED ALWAYS AS \(|\bCHECK \(|KEY +\(.*?\([^0-9)]`)
+
+// Add adds a column, key or constraint of a definition: its text, and the text without its
+// quoted parts.
+func (c *Computed) Add(definition, unquoted string, columns []Column) {
+	if !computed.MatchString(unquoted) {
+		return
+	}
+	c.Any = true
+	for _, column := range columns {
+		if strings.Contains(definition, query.Quote(column.Name)) && !slices.Contains(c.From, column.Name) {
+			c.From = append(c.From, column.Name)
+		}
+	}
+}
+
+// MayWarn reports whether a warning may be of an expression: the servers name in it the
+// column that is computed, a column that is computed from, or none.
+func (c *Computed) MayWarn(columns []Column, message string) bool {
+	return c.Any && !slices.ContainsFunc(columns, func(column Column) bool {
+		named := strings.Contains(message, "column '"+column.Name+"'") || strings.Contains(message, "column "+query.Quote(column.Name)) ||
+			strings.Contains(message, "."+query.Quote(column.Name))
+		return named && !slices.Contains(c.From, column.Name)
+	})
+}
+
+// DependsOnZone reports whether something is computed from a TIMESTAMP, which has another
+// value in each time zone.
+func (c *Computed) DependsOnZone(columns []Column) bool {
+	return slices.ContainsFunc(columns, func(column Column) bool { return column.Type == "timestamp" && slices.Contains(c.From, column.Name) })
+}
