@@ -56,10 +56,12 @@ fresh: ## make demo and make test as on a new machine: a bare Debian 12, made fo
 	@scripts/fresh 'make demo' 'make test'
 
 .PHONY: crash
-crash: ## seeds under write load, killed KILLS (200) times at random: tool, servers, connections
+crash: ## KILLS (200) random rounds of seed, links and switches, and KILLS kills of seeds: tool, servers, connections
 	@scripts/deps test
 	@MIGRATE_TEST_SEED_KILLS=$$(( ($(KILLS) + 1) / 2 )) CI=true go test ./replication/seed -run '^TestSeedSurvivesKills$$' -count 1 -timeout 2h -v \
 		| grep -E 'ended|^ *---|^(ok|FAIL|PASS)'
+	@MIGRATE_ENEMY_SEED=$${MIGRATE_ENEMY_SEED:-random} MIGRATE_ENEMY_ROUNDS=$$(( ($(KILLS) + 1) / 2 )) CI=true \
+		go test ./replication/enemy -run '^TestEnemy$$' -count 1 -timeout 4h -v
 
 .PHONY: lint
 lint: ## gofmt, go vet, golangci-lint

@@ -184,7 +184,7 @@ func TestSeedFollowsChainsOfForeignKeys(t *testing.T) {
 			source.Exec(in(i, c.tables)...)
 			first, steps = append(first, in(i, c.first)...), max(steps, len(c.steps))
 		}
-		run := openRun(t, pair, Options{segmentKeys: 5, Workers: 2})
+		run := openRun(t, pair, Options{SegmentKeys: 5, Workers: 2})
 		copyOnly(t, run, first...)
 		for step := range steps {
 			for i, c := range cases {

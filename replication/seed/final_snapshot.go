@@ -33,7 +33,7 @@ var errSnapshotTooLong = errors.New("the last snapshot takes too long")
 // can follow gets more rounds before the next attempt. The last attempt takes the time
 // that it needs, and a note has said so.
 func (r *run) lastRounds(ctx context.Context) error {
-	deadline := time.Now().Add(r.Options.preparedLimit)
+	deadline := time.Now().Add(r.Options.PreparedLimit)
 	for try := 1; ; try++ {
 		if try > 1 || time.Since(r.roundBegan) > quickRound { // by now there may be more than fits
 			if _, err := r.round(ctx, true); err != nil || len(r.dirty) > 0 {

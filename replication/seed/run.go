@@ -235,7 +235,7 @@ func (r *run) newMarker(ctx context.Context) error {
 		return err
 	}
 	r.resumable = r.reached
-	if err := binlog.WaitPrepared(ctx, r.Pair.Source, r.Options.preparedLimit); err != nil {
+	if err := binlog.WaitPrepared(ctx, r.Pair.Source, r.Options.PreparedLimit); err != nil {
 		return err
 	}
 	r.marker.Effects.Schemas = r.schemas

@@ -31,11 +31,11 @@ type Options struct {
 	BytesPerSecond int64         // of rows read; default unlimited
 	MostRunning    int           // the source's Threads_running above which the seed waits; default 64
 	ReplicaLag     time.Duration // of the source's own replicas above which the seed waits; default 10s
+	SegmentKeys    int           // changed rows that are kept in mind before they are brought over; default 25,000
+	PreparedLimit  time.Duration // that the seed waits for prepared transactions; default 2 min
 
-	prepareFrom   int64         // least bytes of a table whose statements are prepared; default 256 KiB
-	batchTables   int           // tables of a batch; default schema.BatchTables
-	segmentKeys   int           // keys of a segment of the log; default segmentKeys
-	preparedLimit time.Duration // that a seed waits for prepared transactions; default preparedLimit
+	prepareFrom int64 // least bytes of a table whose statements are prepared; default 256 KiB
+	batchTables int   // tables of a batch; default schema.BatchTables
 }
 
 // WithDefaults returns o with its zero values replaced.
@@ -55,11 +55,11 @@ func (o Options) WithDefaults() Options {
 	if o.batchTables <= 0 {
 		o.batchTables = schema.BatchTables
 	}
-	if o.segmentKeys <= 0 {
-		o.segmentKeys = segmentKeys
+	if o.SegmentKeys <= 0 {
+		o.SegmentKeys = segmentKeys
 	}
-	if o.preparedLimit <= 0 {
-		o.preparedLimit = preparedLimit
+	if o.PreparedLimit <= 0 {
+		o.PreparedLimit = preparedLimit
 	}
 	return o
 }

@@ -27,7 +27,7 @@ func TestSeedFollowsPreparedTransactions(t *testing.T) {
 		source.Exec("INSERT INTO s.post SELECT id, id, 0 FROM s.blog", "INSERT INTO s.reply SELECT id, id, 0 FROM s.blog")
 		xa := func(name string, statements ...string) { replicationtest.PrepareXA(t, source, name, statements...) }
 		end := func(statement string) { replicationtest.EndXA(t, source, statement) }
-		run := openRun(t, pair, Options{segmentKeys: 5, Workers: 2})
+		run := openRun(t, pair, Options{SegmentKeys: 5, Workers: 2})
 		require.NoError(t, run.copyAll(t.Context()))
 		round := func() {
 			_, err := run.round(t.Context(), true)
@@ -53,7 +53,7 @@ func TestSeedFollowsPreparedTransactions(t *testing.T) {
 		source.Exec("UPDATE s.x SET v = 2 WHERE id = 6")
 		round()
 
-		again := openRun(t, pair, Options{segmentKeys: 5, Workers: 2}) // as after a crash
+		again := openRun(t, pair, Options{SegmentKeys: 5, Workers: 2}) // as after a crash
 		require.NoError(t, again.resume(t.Context()))
 		require.Len(t, again.preparedAt(again.reached), 5, "they are read again")
 		run = again
@@ -95,7 +95,7 @@ func TestSeedEndsWithNothingPrepared(t *testing.T) {
 			replicationtest.PrepareXA(t, source, name, "UPDATE s.x SET v = 1 WHERE id = "+id)
 		}
 		prepare("'first'", "1")
-		step := StepWith(pair, Options{preparedLimit: time.Second})
+		step := StepWith(pair, Options{PreparedLimit: time.Second})
 		err := step.Op.Apply(t.Context())
 		require.ErrorIs(t, err, binlog.ErrPrepared)
 		require.ErrorContains(t, err, "'first',")
@@ -113,7 +113,7 @@ func TestSeedEndsWithNothingPrepared(t *testing.T) {
 		if flavor == servertest.MySQL {
 			target.Exec("SET GLOBAL super_read_only = 0") // as Writable does
 		}
-		run := openRun(t, pair, Options{preparedLimit: time.Second})
+		run := openRun(t, pair, Options{PreparedLimit: time.Second})
 		require.NoError(t, run.copyAll(t.Context()))
 		prepare("'last'", "2")
 		_, err = run.attempt(t.Context())

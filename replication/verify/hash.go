@@ -108,6 +108,9 @@ func (t *tableShape) rowText(d *dialect.Dialect) string {
 	if len(nulls) > 0 {
 		parts = slices.Insert(parts, 0, "CONCAT("+strings.Join(nulls, ",")+")")
 	}
+	if len(parts) == 0 { // all columns are virtual: what tells rows apart is their number
+		parts = []string{"''"}
+	}
 	parts[0] = "CAST(" + parts[0] + " AS BINARY)"
 	return "CONCAT_WS(','," + strings.Join(parts, ",") + ")"
 }

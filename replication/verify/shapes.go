@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/table"
 	"github.com/dcmigrate/migrate/replication/wire"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // tableShape is what comparing needs to know about a table.
@@ -69,8 +72,25 @@ func readShapes(ctx context.Context, s *replication.Server, b schema.Batch) ([]*
 		}
 		return nil
 	})
-	return tables, err
+	if err != nil {
+		return nil, err
+	}
+	return tables, requireColumns(tables)
 }
+
+// requireColumns refuses shapes that were read while DDL ran: a table that was dropped, or
+// made anew, between two of the queries has no columns, and its rows would not be compared.
+func requireColumns(tables []*tableShape) error {
+	for _, t := range tables {
+		if len(t.nullable) == 0 {
+			return report.WithHint(report.Transient(fmt.Errorf("%s: %w", t.Title(), errDefinedMeanwhile), 0), "run it again; freeze schema changes meanwhile")
+		}
+	}
+	return nil
+}
+
+// errDefinedMeanwhile means that DDL ran while a verify read definitions.
+var errDefinedMeanwhile = errors.New("the table was dropped or made anew while verify read its definition")
 
 // shapeQueries ask for tables, their columns and their unique keys; of is the end of the
 // condition on the schema.
@@ -105,6 +125,7 @@ func addColumns(tables map[string]*tableShape, records []query.Record) {
 		if !ok {
 			continue
 		}
+		t.nullable[r["col"]] = r["nullable"] == "YES"
 		c := table.Column{Name: r["col"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
 		stored := strings.Contains(strings.ToUpper(r["extra"]), "STORED GENERATED")
 		t.computes = t.computes || r["is_generated"] == "1"
@@ -115,7 +136,6 @@ func addColumns(tables map[string]*tableShape, records []query.Record) {
 			t.Columns = append(t.Columns, c)
 		}
 		t.hashed = append(t.hashed, c)
-		t.nullable[c.Name] = r["nullable"] == "YES"
 	}
 }
 

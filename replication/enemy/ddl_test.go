@@ -1,0 +1,150 @@
+package enemy
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// may reports whether DDL may run now: the round has a budget of it, which each stage fills.
+func (c *client) may(f feature) bool { return c.does(f) && c.ddlLeft.Add(-1) >= 0 }
+
+// alter is DDL on tables, in one of the spellings.
+func (c *client) alter(ctx context.Context) error {
+	for _, s := range c.definition() {
+		if err := c.exec(ctx, c.spelled(c.requoted(s))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// definition draws statements that define things. What changes rows of a table follows
+// sometimes, so that the rows that were copied before are wrong.
+func (c *client) definition() []string {
+	t := c.anyTable()
+	if t.kin {
+		return c.kinDefinition(t)
+	}
+	n := c.random.IntN(1000)
+	other := func(name string) string { return quote(t.schema) + "." + quote(name) }
+	beside := other(fmt.Sprintf("new%d", n%7))
+	refill := t.insert(c.random, "INSERT IGNORE", 5)
+	switch c.random.IntN(17) {
+	case 0:
+		return []string{"TRUNCATE TABLE " + t.path(), refill}
+	case 1:
+		return []string{"TRUNCATE " + t.path()}
+	case 2:
+		return []string{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create, refill}
+	case 3:
+		return []string{"CREATE TABLE IF NOT EXISTS " + t.path() + t.create}
+	case 4:
+		return []string{"DROP TABLE IF EXISTS " + other("never there")}
+	case 5: // a swap by name
+		return []string{
+			"CREATE TABLE " + beside + " LIKE " + t.path(), strings.Replace(refill, t.path(), beside, 1),
+			"RENAME TABLE " + t.path() + " TO " + other("aside") + ", " + beside + " TO " + t.path() + ", " + other("aside") + " TO " + beside, "DROP TABLE " + beside,
+		}
+	case 6:
+		return []string{"CREATE TABLE " + beside + " LIKE " + t.path(), "INSERT INTO " + beside + " SELECT * FROM " + t.path()}
+	case 7:
+		return []string{"CREATE TABLE " + beside + " AS SELECT * FROM " + t.path(), "DROP TABLE IF EXISTS " + beside}
+	case 8:
+		extra := quote(fmt.Sprintf("x%d", n%3))
+		return []string{"ALTER TABLE " + t.path() + " ADD COLUMN " + extra + " INT DEFAULT 7", "UPDATE " + t.path() + " SET " + extra + " = 8 WHERE n > 4"}
+	case 9:
+		return []string{"ALTER TABLE " + t.path() + " DROP COLUMN " + quote(fmt.Sprintf("x%d", n%3))}
+	case 10:
+		return []string{"ALTER TABLE " + t.path() + " COMMENT = 'as orders'"}
+	case 11:
+		return []string{"ALTER TABLE " + t.path() + " ADD INDEX " + quote(fmt.Sprintf("i%d", n%3)) + " (n)"}
+	case 12:
+		return []string{"CREATE OR REPLACE VIEW " + other("view") + " AS SELECT n FROM " + t.path()}
+	case 13:
+		return []string{"CALL shop.empty_audit()"}
+	case 14:
+		return []string{"ALTER TABLE " + t.path() + " TRUNCATE PARTITION p0", "ALTER TABLE " + t.path() + " MODIFY n BIGINT NOT NULL DEFAULT 0"}
+	case 15:
+		if c.does(schemaDDL) {
+			return []string{"CREATE DATABASE IF NOT EXISTS shop", "CREATE DATABASE shop_test", "DROP DATABASE shop_test"}
+		}
+		return []string{"CREATE INDEX " + quote(fmt.Sprintf("i%d", n%3)) + " ON " + t.path() + " (n)"}
+	default:
+		if c.flavor == servertest.MariaDB {
+			return []string{"CREATE OR REPLACE TABLE " + t.path() + t.create, refill}
+		}
+		return []string{"DROP INDEX " + quote(fmt.Sprintf("i%d", n%3)) + " ON " + t.path()}
+	}
+}
+
+// kinDefinition is DDL of a table with foreign keys, and changes that act on its children.
+func (c *client) kinDefinition(t *tableModel) []string {
+	if !c.does(ddlOfParents) {
+		return []string{c.change(t)}
+	}
+	key := t.columns[0]
+	return []string{
+		among("ALTER TABLE "+t.path()+" ADD COLUMN extra INT DEFAULT 1", "ALTER TABLE "+t.path()+" COMMENT = 'again'", "ALTER TABLE "+t.path()+" DROP COLUMN extra",
+			"ALTER TABLE "+t.path()+" ENGINE = InnoDB")(c.random),
+		"DELETE FROM " + t.path() + " WHERE " + quote(key.name) + " = " + key.value(c.random),
+		"UPDATE IGNORE " + t.path() + " SET " + quote(key.name) + " = " + key.value(c.random) + " WHERE " + quote(key.name) + " = " + key.value(c.random),
+	}
+}
+
+// spelled writes DDL in one of the flavor's spellings.
+func (c *client) spelled(s string) string {
+	if !c.does(spellings) || c.profile.name == "ANSI" && c.random.IntN(2) == 0 {
+		return s
+	}
+	forms := []func(*rand.Rand, string) string{
+		func(_ *rand.Rand, s string) string { return s },
+		func(r *rand.Rand, s string) string { return mixedCase(r, s) },
+		func(_ *rand.Rand, s string) string { return "/* shop.t0 */ " + s },
+		func(_ *rand.Rand, s string) string { return "\n\t " + s + " -- of shop.t1" },
+		func(_ *rand.Rand, s string) string { return "/*! " + s + " */" },
+		func(_ *rand.Rand, s string) string { return "/*!50101 " + s + " */ /* done */" },
+		func(_ *rand.Rand, s string) string { return strings.Replace(s, " TABLE ", " /* a */ TABLE # b\n ", 1) },
+		func(_ *rand.Rand, s string) string { return strings.Replace(s, " TABLE ", " /*!TABLE*/ ", 1) },
+	}
+	if c.flavor == servertest.MariaDB {
+		forms = append(forms,
+			func(_ *rand.Rand, s string) string { return "SET STATEMENT lock_wait_timeout = 3 FOR " + s },
+			func(_ *rand.Rand, s string) string { return "/*M!100100 " + s + " */" },
+			func(_ *rand.Rand, s string) string { return "/*M! " + s + " */" },
+			func(_ *rand.Rand, s string) string {
+				return "SET STATEMENT max_statement_time = 60, lock_wait_timeout = 3 FOR /*! " + s + " */"
+			},
+			func(_ *rand.Rand, s string) string { return "BEGIN NOT ATOMIC " + s + "; END" },
+		)
+	}
+	return forms[c.random.IntN(len(forms))](c.random, s)
+}
+
+// mixedCase changes the case of words outside of quotes.
+func mixedCase(random *rand.Rand, s string) string {
+	var out strings.Builder
+	var within rune
+	for _, c := range s {
+		switch {
+		case within != 0:
+			if c == within {
+				within = 0
+			}
+		case c == '`' || c == '\'' || c == '"':
+			within = c
+		case random.IntN(2) == 0 && c < 128:
+			// Names of schemas stand in quotes, but for shop.
+			out.WriteString(strings.ToLower(string(c)))
+			continue
+		}
+		out.WriteRune(c)
+	}
+	return out.String()
+}
+
+// freezeDDL ends DDL for the rest of the stage.
+func (r *round) freezeDDL() { r.ddlLeft.Store(0) }

@@ -1,0 +1,114 @@
+package enemy
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/dcmigrate/migrate/replication/servertest"
+)
+
+// feature is something that a round may do.
+type feature string
+
+// The features. chance is how many rounds of a hundred have one.
+const (
+	chains       feature = "foreign keys over three levels and more"
+	selfRef      feature = "self references"
+	keylessKids  feature = "children without a key"
+	ddl          feature = "DDL"
+	spellings    feature = "DDL in all spellings of the flavor"
+	ddlOfParents feature = "ALTER of parents and children"
+	schemaDDL    feature = "schemas that come and go"
+	xa           feature = "XA"
+	xaBefore     feature = "XA prepared before the seed"
+	xaSwitch     feature = "XA across a switch"
+	rowImages    feature = "sessions with other row images"
+	charsets     feature = "sessions with other character sets"
+	noChecks     feature = "sessions without foreign_key_checks"
+	events       feature = "events"
+	triggers     feature = "triggers"
+	temporary    feature = "temporary tables"
+	bursts       feature = "bursts"
+	loads        feature = "LOAD DATA"
+	sequences    feature = "sequences"
+	partitions   feature = "partitions"
+	generated    feature = "generated columns"
+	checks       feature = "CHECK constraints"
+	drawn        feature = "tables of replicationtest.DrawTable"
+	oddNames     feature = "odd names"
+	statements   feature = "a session that logs statements"
+	killSeed     feature = "the seed is ended"
+	killLogins   feature = "connections are killed"
+	killServers  feature = "a server is killed"
+	quietEnd     feature = "the seed ends while nobody writes"
+	lateCommits  feature = "commits that are logged and not visible"
+	switches     feature = "a cutover and a rollback"
+)
+
+// features are the features with their chance of 100. One with a fault is off: no round has
+// it until the fault is repaired.
+var features = []struct {
+	name   feature
+	chance int
+	flavor servertest.Flavor // "" is both
+	off    string            // the fault that it finds
+}{
+	{name: chains, chance: 80},
+	{name: selfRef, chance: 40},
+	{name: keylessKids, chance: 40},
+	{name: ddl, chance: 70},
+	{name: spellings, chance: 70},
+	{name: ddlOfParents, chance: 40},
+	{name: schemaDDL, chance: 10},
+	{name: xa, chance: 40},
+	{name: xaBefore, chance: 30},
+	{name: xaSwitch, chance: 50, off: "B1: a fence lets prepared transactions stand"},
+	{name: rowImages, chance: 50},
+	{name: charsets, chance: 50},
+	{name: noChecks, chance: 30},
+	{name: events, chance: 30},
+	{name: triggers, chance: 50},
+	{name: temporary, chance: 40},
+	{name: bursts, chance: 60},
+	{name: loads, chance: 50},
+	{name: sequences, chance: 50, flavor: servertest.MariaDB},
+	{name: partitions, chance: 40},
+	{name: generated, chance: 50},
+	{name: checks, chance: 40},
+	{name: drawn, chance: 50},
+	{name: oddNames, chance: 50},
+	{name: statements, chance: 6},
+	{name: killSeed, chance: 30},
+	{name: killLogins, chance: 30},
+	{name: killServers, chance: 12},
+	{name: quietEnd, chance: 50},
+	{name: lateCommits, chance: 50, flavor: servertest.MariaDB},
+	{name: switches, chance: 60},
+}
+
+// refusals are the legitimate refusals: what migrate says, the feature that it is an answer
+// to, and what the enemy does about it.
+var refusals = []struct {
+	name   string
+	text   *regexp.Regexp
+	needs  feature
+	remedy func(*round)
+}{
+	{"statements in the log", regexp.MustCompile(`holds a statement in place of rows`), statements, (*round).endStatementSession},
+	{"tables that change at each try", regexp.MustCompile(`freeze schema changes|tables were changed, made or dropped`), ddl, (*round).freezeDDL},
+	{"schemas that change at each try", regexp.MustCompile(`do not make or drop schemas`), schemaDDL, (*round).freezeDDL},
+	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xa, (*round).finishPrepared},
+	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaBefore, (*round).finishPrepared},
+}
+
+// drawFeatures draws what the round does.
+func (r *round) drawFeatures() {
+	for _, f := range features {
+		// The number is drawn in any case, so that a feature that is turned on changes nothing else.
+		if r.random.IntN(100) < f.chance && f.off == "" && (f.flavor == "" || f.flavor == r.flavor) {
+			r.features = append(r.features, f.name)
+		}
+	}
+}
+
+func (r *round) does(f feature) bool { return slices.Contains(r.features, f) }

@@ -1,0 +1,242 @@
+package enemy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dcmigrate/migrate/plan"
+	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/fence"
+	"github.com/dcmigrate/migrate/replication/guard"
+	"github.com/dcmigrate/migrate/replication/link"
+	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/verify"
+	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
+)
+
+const (
+	mostTries    = 15
+	stageTimeout = 90 * time.Second
+)
+
+// options of the seed: what it copies takes a while, and a burst is longer than a segment.
+var options = seed.Options{BytesPerSecond: 2 << 20, Workers: 2, SegmentKeys: 40, PreparedLimit: 10 * time.Second}
+
+// copyUnderTraffic seeds while the clients write, and kills what the round kills.
+func (r *round) copyUnderTraffic() {
+	r.target.Exec("SET GLOBAL read_only = 1")
+	r.ddlLeft.Store(int32(r.random.IntN(12)))
+	r.mayPrepare.Store(true)
+	if r.does(statements) {
+		r.beginStatementSession()
+	}
+	step := seed.StepWith(r.pair, options)
+	r.resume()
+	ended := make(chan struct{})
+	if r.does(quietEnd) { // else the clients go on
+		go func() {
+			defer close(ended)
+			_ = wait.For(r.t.Context(), 900*time.Millisecond)
+			r.pause()
+		}()
+	} else {
+		go func() { // the seed is not to wait for ever for what clients prepare
+			defer close(ended)
+			_ = wait.For(r.t.Context(), 1500*time.Millisecond)
+			r.finishPrepared()
+		}()
+	}
+	kills := r.drawKills()
+	var err error
+	for try := 0; ; try++ {
+		err = r.withKill(kills, try, func(ctx context.Context) error { return step.Op.Apply(ctx) })
+		if err == nil {
+			break
+		}
+		r.log.note("the seed: %v", err)
+		if try == mostTries {
+			<-ended
+			r.fail("the seed does not end after %d tries: %v (hint: %s)", try, err, report.Hint(err))
+		}
+		r.mayGoOn("the seed", err, try < len(kills))
+	}
+	<-ended
+	if err := step.Op.Verify(r.t.Context()); err != nil {
+		r.fail("verify the seed: %v", err)
+	}
+	if r.does(quietEnd) {
+		r.quiet(r.source)
+		r.requireSame("after the seed")
+		r.requireLedger("after the seed", r.target)
+		r.resume()
+	}
+}
+
+// mayGoOn decides what an error means: a step that was killed and one with a transient error
+// are tried again, a legitimate refusal after its cause was removed. Every other error ends the test.
+func (r *round) mayGoOn(what string, err error, killed bool) {
+	r.t.Helper()
+	for _, refusal := range refusals {
+		if r.does(refusal.needs) && refusal.text.MatchString(err.Error()+" "+report.Hint(err)) {
+			r.refused[refusal.name]++
+			refusal.remedy(r)
+			return
+		}
+	}
+	var transient *report.TransientError
+	if killed || errors.As(err, &transient) {
+		return
+	}
+	r.fail("%s: %v (hint: %s)", what, err, report.Hint(err))
+}
+
+// link starts the forward link under traffic and compares once it has caught up.
+func (r *round) link() {
+	r.mayPrepare.Store(false)
+	r.must("fence the target", func(ctx context.Context) error { return fence.Set(r.pair.Target, fence.Options{}).Op.Apply(ctx) })
+	r.must("start the link", func(ctx context.Context) error { return link.Start(r.pair.Source, r.pair.Target).Op.Apply(ctx) })
+	r.refillDDL()
+	r.letWrite(300 * time.Millisecond)
+	if r.does(killServers) && r.random.IntN(2) == 0 {
+		r.log.note("the target is killed")
+		r.kills++
+		r.target.Kill()
+		r.target.Restart()
+	}
+	r.pause()
+	r.settle("the link", r.source, r.target)
+	r.requireSame("after the link has caught up")
+	r.requireLedger("after the link has caught up", r.target)
+}
+
+// refillDDL lets the clients define things again.
+func (r *round) refillDDL() {
+	r.ddlLeft.Store(int32(r.random.IntN(10)))
+	r.mayPrepare.Store(true)
+}
+
+func (r *round) letWrite(d time.Duration) {
+	r.t.Helper()
+	if r.traffic == nil {
+		r.resume()
+	}
+	require.NoError(r.t, wait.For(r.t.Context(), d))
+}
+
+// must repeats something until it ends without an error.
+func (r *round) must(what string, do func(context.Context) error) {
+	r.t.Helper()
+	for try := 0; ; try++ {
+		ctx, cancel := context.WithTimeout(r.t.Context(), stageTimeout)
+		err := do(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		r.log.note("%s: %v", what, err)
+		if try == mostTries {
+			r.fail("%s: %v (hint: %s)", what, err, report.Hint(err))
+		}
+		r.mayGoOn(what, err, false)
+	}
+}
+
+// verify asks migrate's own verify, whose verdict must be that of the enemy's comparison:
+// clean. It runs while the clients write, but for definitions, and then once more.
+func (r *round) verify() {
+	r.t.Helper()
+	for _, busy := range []bool{true, false} {
+		if busy {
+			r.freezeDDL()
+			r.letWrite(50 * time.Millisecond)
+		}
+		r.must("verify", func(ctx context.Context) error {
+			found, err := verify.Run(ctx, r.pair, verify.Options{})
+			if err == nil && !found.Clean() {
+				r.fail("verify finds differences where there are none (busy: %v): %v", busy, found.Differences)
+			}
+			return err
+		})
+		r.pause()
+	}
+}
+
+// linkBack starts the reverse link.
+func (r *round) linkBack() {
+	r.must("start the reverse link", func(ctx context.Context) error { return link.Start(r.pair.Target, r.pair.Source).Op.Apply(ctx) })
+}
+
+// switchOver brings the writers from one side to the other under traffic.
+func (r *round) switchOver(stage string, side replication.Side) {
+	r.t.Helper()
+	from, to := r.pair.Of(side), r.pair.Of(side.Other())
+	old, entered := r.of(side), r.of(side.Other())
+	r.refillDDL()
+	r.mayPrepare.Store(r.does(xaSwitch))
+	r.letWrite(200 * time.Millisecond)
+	for try := 0; ; try++ {
+		if r.does(lateCommits) {
+			r.delayCommits(entered)
+		}
+		err := r.trySwitch(from, to)
+		if err == nil {
+			break
+		}
+		r.log.note("%s: %v", stage, err)
+		if try == mostTries {
+			r.fail("%s: %v (hint: %s)", stage, err, report.Hint(err))
+		}
+		r.mayGoOn(stage, err, false)
+	}
+	r.active.Store(1 - r.active.Load())
+	entered.Exec("SET GLOBAL event_scheduler = ON")
+	r.letWrite(200 * time.Millisecond)
+	_, err := r.pools[1-r.active.Load()].Exec("INSERT INTO acked.writes VALUES (999, 1)")
+	if !isNumber(err, errReadOnly, errReadOnlyToo) {
+		r.fail("%s: the side that was left takes a write (I2): %v", stage, err)
+	}
+	r.pause()
+	r.settle(stage, entered, old)
+	r.settle(stage, old, entered)
+	r.requireSame("after the " + stage)
+	r.requireLedger("after the "+stage, r.source)
+	r.requireLedger("after the "+stage, r.target)
+}
+
+// trySwitch runs the steps of a switch, and takes them back if one fails, as a run does.
+func (r *round) trySwitch(from, to *replication.Server) error {
+	g := guard.Guard{Pair: fmt.Sprintf("enemy%d", r.seed), From: from, To: to, Budget: 20 * time.Second, Dir: r.t.TempDir()}
+	steps := []plan.Step{
+		schema.Events(from, nil, false), guard.Arm(g), fence.Set(from, fence.Options{Wait: 3 * time.Second, Kill: true}),
+		link.Drain(from, to, 15*time.Second), guard.Handover(g),
+	}
+	var befores []json.RawMessage
+	for i, step := range steps {
+		ctx, cancel := context.WithTimeout(r.t.Context(), stageTimeout)
+		state, err := step.Op.Check(ctx)
+		if err == nil {
+			befores = append(befores, state.Before)
+			err = step.Op.Apply(ctx)
+		}
+		if err == nil {
+			err = step.Op.Verify(ctx)
+		}
+		if err != nil {
+			for j := min(i, len(befores)-1); j >= 0; j-- {
+				r.must("take back "+steps[j].Name, func(ctx context.Context) error { return steps[j].Op.Undo(ctx, befores[j]) })
+			}
+			cancel()
+			return fmt.Errorf("%s: %w", step.Name, err)
+		}
+		cancel()
+	}
+	r.must("events on", func(ctx context.Context) error { return schema.Events(to, nil, true).Op.Apply(ctx) })
+	return nil
+}
