@@ -83,7 +83,7 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		s.Pairs = make([]status.Pair, len(m.site.Pairs))
 		var g errgroup.Group
 		for i, p := range m.site.Pairs {
-			g.Go(func() error { s.Pairs[i] = status.Read(ctx, p); return nil })
+			g.Go(func() error { s.Pairs[i] = m.plans.Needs().Read(ctx, p); return nil })
 		}
 		_ = g.Wait() // no error: the status says which side does not answer
 	}

@@ -103,6 +103,9 @@ func printPair(b *strings.Builder, p status.Pair) {
 	} else {
 		fmt.Fprintf(b, "    %-16s NOT ready: %s\n", "rollback", strings.Join(p.Rollback.Missing, "; "))
 	}
+	for _, risk := range p.Rollback.Risks {
+		fmt.Fprintf(b, "    %-16s AT RISK: %s\n", "", risk)
+	}
 }
 
 func sideText(s status.Server) string {

@@ -64,7 +64,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/seed", "phrase plan report wait / /account /binlog /dialect /query /schema /seed/control /seed/disk /setting /statement /table /throttle /wire"},
 	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /seed/control /setting /table /throttle"},
 	{"replication/seed/worker", "plan remote report secret wait / /account /seed /seed/control"},
-	{"replication/status", "/ /account /fence /guard /link /query"},
+	{"replication/status", "plan report wait / /account /fence /guard /link /query"},
 	{"replication/enemy", ""},
 	{"replication/verify", "phrase plan report wait / /account /dialect /fence /query /schema /table /wire"},
 
@@ -78,7 +78,7 @@ var rooms = []struct{ room, imports string }{
 	{"move/inventories", "config inventory inventory/candidates inventory/capture inventory/diff inventory/export inventory/findings inventory/page inventory/redact inventory/roles inventory/show provision remote report /verb /wiring"},
 	{"move/records", "dns dns/cloudflare phrase plan provision replication report /state /verb /wiring"},
 	{"move/way", "config plan replication replication/conflict replication/fence replication/guard replication/link replication/preflight replication/schema /pairs /verb"},
-	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
+	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/status replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
 	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed/control replication/status replication/verify report"},
 	{"lab/cfsim", "wait"},
 	{"move/movetest", "config lab/cfsim plan replication secret /wiring"},

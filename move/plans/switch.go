@@ -11,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/preflight"
+	"github.com/dcmigrate/migrate/replication/status"
 	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -66,7 +67,7 @@ func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) (
 	s := way.Switch{Parts: p.parts(), Enter: replication.Source, Flips: back}
 	s.Gates = plan.Stage{
 		Name: "gates", Summary: "the source is ready to take over again",
-		Steps: append(linkGates(s), r.Healthy(d, replication.Source)...),
+		Steps: slices.Concat(lagGates(s), p.wayBack(), r.Healthy(d, replication.Source)),
 	}
 	return p.way.Switch(s), nil
 }
@@ -89,8 +90,21 @@ func (p *Planner) sameColumns() []plan.Step {
 // linkGates are the gates of little lag towards the side that is entered, and of a
 // working link back.
 func linkGates(s way.Switch) []plan.Step {
-	return slices.Concat(
-		s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) }),
-		s.Pairs.Steps(func(p replication.Pair) plan.Step { return link.RoundTrip(s.To(p), s.From(p)) }),
-		s.Pairs.Steps(link.IncrementsInForce))
+	return append(lagGates(s), s.Pairs.Steps(func(p replication.Pair) plan.Step { return link.RoundTrip(s.To(p), s.From(p)) })...)
+}
+
+func lagGates(s way.Switch) []plan.Step {
+	return s.Pairs.Steps(func(p replication.Pair) plan.Step { return s.Lag(s.From(p), s.To(p)) })
+}
+
+// wayBack are the gates of a rollback. They do not ask the forward link: the source must
+// be able to take over without it.
+func (p *Planner) wayBack() []plan.Step {
+	return p.site.Pairs.Steps(p.Needs().WayBack)
+}
+
+// Needs are what the way back needs, for status and rollback alike.
+func (p *Planner) Needs() status.Needs {
+	c := p.site.Config.Cutover
+	return status.Needs{MaxLag: c.MaxLag, Heartbeat: true, OneWriter: p.way.Traits().OneWriter, Admins: c.Admins}
 }

@@ -65,7 +65,7 @@ func (Dual) Switch(s Switch) []plan.Stage {
 	unfence := s.stage("unfence", "both sides take writes", func(p replication.Pair) plan.Step { return fence.Lift(s.To(p)) })
 	unfence.Commits = true
 	return slices.Concat(
-		[]plan.Stage{s.Gates, s.eventsOff(), s.window(), unfence, s.eventsOn()}, s.Flips, s.leave(), []plan.Stage{s.watch()})
+		[]plan.Stage{s.Gates, s.eventsOff(), s.window(), unfence, s.eventsOn()}, s.Flips, s.leave(), s.watch())
 }
 
 // window records the log positions of both sides before both take writes.

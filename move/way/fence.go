@@ -65,7 +65,7 @@ func (Fence) Switch(s Switch) []plan.Stage {
 	for i := range flips {
 		flips[i].NoStop = true
 	}
-	return slices.Concat([]plan.Stage{s.Gates}, s.handOver(), []plan.Stage{on}, flips, []plan.Stage{s.watch()})
+	return slices.Concat([]plan.Stage{s.Gates}, s.handOver(), []plan.Stage{on}, flips, s.watch())
 }
 
 // handOver is the critical section: until the side that is entered takes writes, a

@@ -54,9 +54,13 @@ func (s Switch) events(name string, side func(replication.Pair) *replication.Ser
 	})
 }
 
-// watch is the gate of little lag towards the side that was left: the way back is open.
-func (s Switch) watch() plan.Stage {
-	return s.stage("watch", "the way back is open", func(p replication.Pair) plan.Step { return s.Lag(s.To(p), s.From(p)) })
+// watch is the gate of little lag towards the side that was left: the way back is open. A
+// rollback has none: it must come to its end without the forward link.
+func (s Switch) watch() []plan.Stage {
+	if s.Enter == replication.Source {
+		return nil
+	}
+	return []plan.Stage{s.stage("watch", "the way back is open", func(p replication.Pair) plan.Step { return s.Lag(s.To(p), s.From(p)) })}
 }
 
 // fence makes the side that is left refuse writes. wait bounds how long open

@@ -45,17 +45,26 @@ func hasHeartbeatTable(ctx context.Context, s *replication.Server) (bool, error)
 	return count == "1", nil
 }
 
+// MissingHeartbeat names a server of the pair that lacks the heartbeat's table; "" is none.
+func MissingHeartbeat(ctx context.Context, p replication.Pair) (server string, err error) {
+	for _, s := range []*replication.Server{p.Source, p.Target} {
+		exists, err := hasHeartbeatTable(ctx, s)
+		if err != nil || !exists {
+			return s.Name(), err
+		}
+	}
+	return "", nil
+}
+
 // Check looks for the table on both sides.
 func (h heartbeatTableOp) Check(ctx context.Context) (plan.State, error) {
 	state := plan.State{Done: true, Now: "on both sides", Want: "on both sides"}
-	for _, s := range []*replication.Server{h.pair.Source, h.pair.Target} {
-		exists, err := hasHeartbeatTable(ctx, s)
-		if err != nil {
-			return plan.State{}, err
-		}
-		if !exists {
-			state.Done, state.Now = false, "not on "+s.Name()
-		}
+	missing, err := MissingHeartbeat(ctx, h.pair)
+	if err != nil {
+		return plan.State{}, err
+	}
+	if missing != "" {
+		state.Done, state.Now = false, "not on "+missing
 	}
 	return state, nil
 }

@@ -43,6 +43,8 @@ type Server struct {
 	// BinlogKept is how long the server keeps its binlog; 0 is for ever.
 	BinlogKept time.Duration `json:"binlog_kept_ns"`
 	Error      string        `json:"error,omitempty"`
+
+	open bool // it accepts application writes
 }
 
 // Link is the status of the link in one direction.
@@ -58,16 +60,23 @@ type Rollback struct {
 	Ready bool `json:"ready"`
 	// Missing lists what the way back lacks, for people.
 	Missing []string `json:"missing,omitempty"`
+	// Risks lists what will close the way back later, for people. A rollback can run still.
+	Risks []string `json:"risks,omitempty"`
 	// Lag is the lag of the reverse link.
 	Lag link.Lag `json:"lag"`
 	// Expected is how long the switch back takes at least: the lag.
 	Expected   time.Duration `json:"expected_ns"`
 	BinlogKept time.Duration `json:"binlog_kept_ns"`
+
+	passes bool // waiting may be enough for what is missing
 }
 
 // Read reads the status of a pair and changes nothing. The error of a side that does not
 // answer is in the status of that side.
-func Read(ctx context.Context, p replication.Pair) Pair {
+func Read(ctx context.Context, p replication.Pair) Pair { return Needs{}.Read(ctx, p) }
+
+// Read is the function Read, for a way back that needs more.
+func (n Needs) Read(ctx context.Context, p replication.Pair) Pair {
 	out := Pair{Pair: p.Name}
 	var g errgroup.Group
 	g.Go(func() error { out.Source = readServer(ctx, p.Source); return nil })
@@ -79,7 +88,7 @@ func Read(ctx context.Context, p replication.Pair) Pair {
 		return nil
 	})
 	_ = g.Wait() // its functions return nil: the errors are in the status
-	out.Rollback = rollback(out)
+	out.Rollback = rollback(ctx, view{out, p, n})
 	return out
 }
 
@@ -108,7 +117,7 @@ func (o *Server) read(ctx context.Context, s *replication.Server) error {
 	if err != nil {
 		return err
 	}
-	o.Fenced, o.Kept = fence.Closed, fence.Kept
+	o.Fenced, o.Kept, o.open = fence.Closed, fence.Kept, fence.Open
 	clients, err := account.Clients(ctx, s)
 	if err != nil {
 		return err
@@ -160,23 +169,16 @@ func readLink(ctx context.Context, from, to *replication.Server) Link {
 	return out
 }
 
-// minBinlogKept is how long the target must keep its binlog at least for the way back.
+// minBinlogKept is how long the target should keep its binlog at least for the way back.
 const minBinlogKept = 24 * time.Hour
 
-// rollback tells from the rest of a status whether the way back is open.
-func rollback(s Pair) Rollback {
-	out := Rollback{Lag: s.Reverse.Lag, Expected: s.Reverse.Lag.Behind, BinlogKept: s.Target.BinlogKept}
-	require := func(ok bool, missing string) {
-		if !ok {
-			out.Missing = append(out.Missing, missing)
-		}
-	}
-	require(s.Source.Error == "", "the source does not answer")
-	require(s.Target.Error == "", "the target does not answer")
-	require(s.Reverse.Configured, "there is no reverse link")
-	require(!s.Reverse.Configured || s.Reverse.Running, "the reverse link has stopped")
-	require(s.Reverse.Lag.Stopped || !s.Reverse.Lag.AtLeast, "the reverse link does not keep up: "+s.Reverse.Lag.String()+" behind")
-	require(s.Target.BinlogKept == 0 || s.Target.BinlogKept >= minBinlogKept, "the target keeps its binlog for less than a day")
+// rollback tells whether the way back is open.
+func rollback(ctx context.Context, v view) Rollback {
+	out := Rollback{Lag: v.Reverse.Lag, Expected: v.Reverse.Lag.Behind, BinlogKept: v.Target.BinlogKept}
+	out.Missing, out.passes = v.missing(ctx)
 	out.Ready = len(out.Missing) == 0
+	if v.Target.BinlogKept > 0 && v.Target.BinlogKept < minBinlogKept {
+		out.Risks = append(out.Risks, "the target keeps its binlog for less than a day: a reverse link that stops for longer cannot go on")
+	}
 	return out
 }
