@@ -36,16 +36,16 @@ const (
 // JSONTypes is the expression for the types in a JSON column that its text does not tell,
 // as "number of entries:place.type place.type …". A place is that of a member of an object
 // from 1, of an element of an array from -1, or 0: the document itself. It holds no comma.
-// NULL means that the list is longer than a packet.
+// NULL means that the list is longer than a packet. The names within are not those of
+// anybody's columns.
 func JSONTypes(name string) string {
 	column := query.Quote(name)
-	kind := "COALESCE(JSON_TYPE(member),JSON_TYPE(element),IF(COALESCE(m,e) IS NULL,JSON_TYPE(" + column + "),NULL))"
-	return "(SELECT CONCAT_WS(':',COUNT(*),GROUP_CONCAT(COALESCE(m,-e,0),'.',FIELD(" + kind + ",'" + strings.Join(jsonTypes, "','") + "')" +
-		" ORDER BY m,e SEPARATOR ' ')) FROM JSON_TABLE(" + column + ",_utf8mb4'$' COLUMNS (" +
-		"NESTED PATH _utf8mb4'$**.*' COLUMNS (member JSON PATH _utf8mb4'$',m FOR ORDINALITY)," +
-		"NESTED PATH _utf8mb4'$**[*]' COLUMNS (element JSON PATH _utf8mb4'$',e FOR ORDINALITY))) migrate_types WHERE " + kind +
-		" NOT IN (" + textTypes + ") OR COALESCE(JSON_TYPE(member),JSON_TYPE(element),JSON_TYPE(" + column + "))='" + jsonInteger + "'" +
-		" AND COALESCE(member,element," + column + ")>" + largestTextInteger + ")"
+	kind := "COALESCE(JSON_TYPE(migrate_member),JSON_TYPE(migrate_element),IF(COALESCE(migrate_m,migrate_e) IS NULL,JSON_TYPE(" + column + "),NULL))"
+	return "(SELECT CONCAT_WS(':',COUNT(*),GROUP_CONCAT(COALESCE(migrate_m,-migrate_e,0),'.',FIELD(" + kind + ",'" + strings.Join(jsonTypes, "','") + "')" +
+		" ORDER BY migrate_m,migrate_e SEPARATOR ' ')) FROM JSON_TABLE(" + column + ",_utf8mb4'$' COLUMNS (" +
+		"NESTED PATH _utf8mb4'$**.*' COLUMNS (migrate_member JSON PATH _utf8mb4'$',migrate_m FOR ORDINALITY)," +
+		"NESTED PATH _utf8mb4'$**[*]' COLUMNS (migrate_element JSON PATH _utf8mb4'$',migrate_e FOR ORDINALITY))) migrate_types WHERE " + kind +
+		" NOT IN (" + textTypes + ") OR " + kind + "='" + jsonInteger + "' AND COALESCE(migrate_member,migrate_element," + column + ")>" + largestTextInteger + ")"
 }
 
 // selectedJSON reads a document with its types: JSONTypes, a line feed, the text. Where

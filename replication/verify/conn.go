@@ -236,7 +236,7 @@ func (w workerConns) hash(ctx context.Context, t *tableShape, condition string) 
 func (c *conn) hashMany(ctx context.Context, list []span) (out []digest, err error) {
 	parts := make([]string, len(list))
 	for i, sp := range list {
-		parts[i] = fmt.Sprintf("SELECT %d,%s FROM %s", i, sp.run.chunkHash(c.dialect), sp.run.Quoted())
+		parts[i] = fmt.Sprintf("SELECT %d,%s FROM %s", i, sp.run.chunkHash(c.dialect), sp.run.from())
 	}
 	begin := func() { out = make([]digest, len(list)) }
 	err = c.read(ctx, list[0].run.tableShape, strings.Join(parts, " UNION ALL "), begin, func(row []byte) error {

@@ -165,7 +165,7 @@ const rowVariable = "SET @row = ''"
 
 // hashQuery hashes the rows of a table where condition holds.
 func (t *tableShape) hashQuery(d *dialect.Dialect, condition string) string {
-	return "SELECT " + t.chunkHash(d) + " FROM " + t.Quoted() + " WHERE " + condition
+	return "SELECT " + t.chunkHash(d) + " FROM " + t.from() + " WHERE " + condition
 }
 
 // rowsQuery lists the rows where condition holds: the key's values, then the hash. A
@@ -174,7 +174,7 @@ func (t *tableShape) rowsQuery(d *dialect.Dialect, condition string) string {
 	if len(t.keyCols) == 0 {
 		return t.hashQuery(d, condition)
 	}
-	return "SELECT " + t.keySelect() + "," + t.rowHash(d) + " FROM " + t.Quoted() + " WHERE " + condition
+	return "SELECT " + t.keySelect() + "," + t.rowHash(d) + " FROM " + t.from() + " WHERE " + condition
 }
 
 // keySelect is the select list of the key's columns.
@@ -189,5 +189,5 @@ func (t *tableShape) keySelect() string {
 // keyQuery finds the key of the row behind n rows of a span.
 func (t *tableShape) keyQuery(lower, upper table.Key, n int) string {
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT 1 OFFSET %d",
-		t.keySelect(), t.Quoted(), table.Within(t.keyCols, lower, upper), query.QuoteList(table.ColumnNames(t.keyCols)), n)
+		t.keySelect(), t.from(), table.Within(t.keyCols, lower, upper), query.QuoteList(table.ColumnNames(t.keyCols)), n)
 }

@@ -22,13 +22,15 @@ type tableShape struct {
 	table.Table
 	rows      int64           // the server's estimate
 	versioned bool            // keeps its rows' history
+	history   []string        // of a versioned table: the columns of its rows' validity, which are compared; nil: they are not
 	hashed    []table.Column  // Columns and the stored generated ones
 	nullable  map[string]bool // by column
 	hugeRow   atomic.Bool     // a row does not fit in a packet
 	crc32c    bool            // both servers have the function CRC32C
 	computes  bool            // it has generated columns
 
-	dependsOnZone bool // its rows are repaired in the source's time zone
+	versions      string // of a versioned table whose history is compared: what asks for all versions
+	dependsOnZone bool   // its rows are repaired in the source's time zone
 	keyName       string
 	keyCols       []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
 }
@@ -72,10 +74,13 @@ func readShapes(ctx context.Context, s *replication.Server, b schema.Batch) ([]*
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = requireColumns(tables)
 	}
-	return tables, requireColumns(tables)
+	if err == nil {
+		err = addHistory(ctx, s, tables)
+	}
+	return tables, err
 }
 
 // requireColumns refuses shapes that were read while DDL ran: a table that was dropped, or
@@ -92,6 +97,44 @@ func requireColumns(tables []*tableShape) error {
 // errDefinedMeanwhile means that DDL ran while a verify read definitions.
 var errDefinedMeanwhile = errors.New("the table was dropped or made anew while verify read its definition")
 
+// addHistory has the history of versioned tables compared: all versions of a row, each with
+// the time of its end as a part of the key.
+func addHistory(ctx context.Context, s *replication.Server, tables []*tableShape) error {
+	d, err := s.Dialect(ctx)
+	if err != nil || !d.CopiesHistory() {
+		return err
+	}
+	for _, t := range tables {
+		if t.history == nil {
+			continue
+		}
+		for _, name := range t.history {
+			t.hashed = append(t.hashed, table.Column{Name: name, Type: "timestamp", FullType: "timestamp(6)"})
+		}
+		if len(t.keyCols) > 0 {
+			t.keyCols = append(slices.Clone(t.keyCols), t.hashed[len(t.hashed)-1])
+		}
+		t.versions = " FOR SYSTEM_TIME ALL"
+	}
+	return nil
+}
+
+// setPeriod takes the name of a column of a versioned table's period. Versions that are
+// told by transactions have numbers that differ between servers: they are not compared.
+func (t *tableShape) setPeriod(role string, c table.Column) {
+	switch {
+	case c.Type != "timestamp":
+		t.history = nil
+	case t.history != nil && role == "ROW START":
+		t.history[0] = c.Name
+	case t.history != nil:
+		t.history[1] = c.Name
+	}
+}
+
+// from is the table as a FROM clause takes it, with all versions of its rows.
+func (t *tableShape) from() string { return t.Quoted() + t.versions }
+
 // shapeQueries ask for tables, their columns and their unique keys; of is the end of the
 // condition on the schema.
 func shapeQueries(of string) []string {
@@ -99,7 +142,8 @@ func shapeQueries(of string) []string {
 		`SELECT TABLE_NAME AS name, TABLE_TYPE AS kind, COALESCE(DATA_LENGTH, 0) AS bytes, COALESCE(TABLE_ROWS, 0) AS n
 			FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME",
 		`SELECT TABLE_NAME AS name, COLUMN_NAME AS col, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full_type, CHARACTER_SET_NAME AS charset,
-			IS_NULLABLE AS nullable, COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra
+			IS_NULLABLE AS nullable, COALESCE(GENERATION_EXPRESSION, '') <> '' AS is_generated, EXTRA AS extra,
+			IF(GENERATION_EXPRESSION IN ('ROW START', 'ROW END'), GENERATION_EXPRESSION, '') AS period
 			FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ` + of + " ORDER BY TABLE_NAME, ORDINAL_POSITION",
 		`SELECT TABLE_NAME AS tbl, INDEX_NAME AS name, COALESCE(COLUMN_NAME, '') AS col,
 			SUB_PART IS NOT NULL OR COALESCE(NULLABLE, '') = 'YES' OR INDEX_TYPE <> 'BTREE' AS unfit
@@ -110,10 +154,14 @@ func shapeQueries(of string) []string {
 
 // newShape is a table without its columns and keys.
 func newShape(schema string, r query.Record) *tableShape {
-	return &tableShape{
+	t := &tableShape{
 		Table: table.Table{Schema: schema, Name: r["name"], Bytes: query.Number(r["bytes"])},
 		rows:  query.Number(r["n"]), versioned: r["kind"] == "SYSTEM VERSIONED", nullable: map[string]bool{},
 	}
+	if t.versioned {
+		t.history = []string{"row_start", "row_end"} // the names in a table that names none
+	}
+	return t
 }
 
 // addColumns adds the stored columns to the tables. Virtual columns are left out: they
@@ -127,6 +175,10 @@ func addColumns(tables map[string]*tableShape, records []query.Record) {
 		}
 		t.nullable[r["col"]] = r["nullable"] == "YES"
 		c := table.Column{Name: r["col"], Type: r["type"], FullType: r["full_type"], Charset: r["charset"]}
+		if r["period"] != "" && t.versioned {
+			t.setPeriod(r["period"], c)
+			continue
+		}
 		stored := strings.Contains(strings.ToUpper(r["extra"]), "STORED GENERATED")
 		t.computes = t.computes || r["is_generated"] == "1"
 		if r["is_generated"] == "1" && !stored {
