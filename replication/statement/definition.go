@@ -229,7 +229,8 @@ func (p *parser) alterSchema(out *reading) bool {
 	if schema, ok := p.identifier(); ok {
 		names = append(names, schema, strings.TrimPrefix(schema, "#mysql50#"))
 	}
-	for _, schema := range names {
+	slices.Sort(names)
+	for _, schema := range slices.Compact(names) {
 		out.schema(change, schema)
 	}
 	return true
