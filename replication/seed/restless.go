@@ -16,7 +16,8 @@ import (
 
 // A table that DDL changes again and again would be copied again without end. If it is
 // small, it becomes restless: it is made and copied at the very start of the last snapshot,
-// before the next DDL. If it is large, the seed refuses.
+// before the next DDL. If it is large, or the parent in a foreign key that acts, the seed
+// refuses.
 const (
 	quietRecopies = 3        // after so many copies a table becomes restless
 	maxRecopies   = 10       // copies of one table
@@ -62,8 +63,12 @@ func (r *run) markDirty(ctx context.Context, dirty, snapshotOnly map[table.Name]
 // made it dirty too often.
 func (r *run) isRestless(id table.Name) bool {
 	t, ok := r.known.get(id)
-	return ok && r.recopies[id] > quietRecopies && t.Bytes <= restlessBytes
+	return ok && r.recopies[id] > quietRecopies && t.mayBeRestless()
 }
+
+// mayBeRestless reports whether the table is small and no foreign key acts when its rows
+// change: what its DDL does to other tables' rows would not be followed.
+func (t *sourceTable) mayBeRestless() bool { return t.Bytes <= restlessBytes && len(t.cascades) == 0 }
 
 // nextPhase is the phase of a table that must be made again, and says why.
 func (r *run) nextPhase(ctx context.Context, id table.Name, snapshotOnly bool) (phase string, err error) {
@@ -75,7 +80,7 @@ func (r *run) nextPhase(ctx context.Context, id table.Name, snapshotOnly bool) (
 		}
 		return phaseSnapshotOnly, nil
 	case !known:
-	case r.recopies[id] >= quietRecopies && t.Bytes <= restlessBytes:
+	case r.recopies[id] >= quietRecopies && t.mayBeRestless():
 		report.Note(ctx, "%s is changed by DDL again and again: it is copied in a snapshot at the end", t.Title())
 		return phaseSnapshotOnly, nil
 	case r.recopies[id] >= maxRecopies:

@@ -178,22 +178,41 @@ func TestSeedIsNotFrightenedByStatements(t *testing.T) {
 	})
 }
 
+// TestSeedOfAllSchemasWithNamesInAnyCase moves all schemas of a server that compares names
+// without regard to case. A schema that comes and goes does not begin the seed again.
+func TestSeedOfAllSchemasWithNamesInAnyCase(t *testing.T) {
+	folded := servertest.Set("lower_case_table_names", "1")
+	pair, source, target := replicationtest.Start(t, servertest.MariaDB, folded)
+	pair.Schemas = nil
+	replicationtest.MakeLoadSchema(source)
+	replicationtest.MakeBigTable(source)
+	source.Exec("CREATE TABLE load1.Upper (id INT PRIMARY KEY)", "CREATE TABLE load1.other (id INT PRIMARY KEY)", "INSERT INTO load1.upper VALUES (1)", "INSERT INTO load1.other VALUES (2)")
+	finish := startHeld(t, pair, source)
+	stop := repeatFiveTimesASecond(t, source, [][]string{{"CREATE DATABASE scratch", "DROP DATABASE scratch"}})
+	source.Exec("TRUNCATE Load1.UPPER", "INSERT INTO load1.upper VALUES (7)", "RENAME TABLE LOAD1.Other TO Load1.Another", "CREATE TABLE IF NOT EXISTS LOAD1.Posts (id INT)")
+	err := finish()
+	stop()
+	require.NoError(t, err)
+	requireSameBytes(t, "load1", source, target)
+}
+
 // TestSeedRefusesATableThatDDLChangesWithoutEnd changes a table that is too large to be
 // copied in the last snapshot.
 func TestSeedRefusesATableThatDDLChangesWithoutEnd(t *testing.T) {
 	pair, source, _ := replicationtest.Start(t, servertest.MariaDB)
 	replicationtest.MakeLoadSchema(source)
 	source.Exec("CREATE TABLE load1.large (id INT PRIMARY KEY, v TEXT)")
+	source.Exec("CREATE TABLE load1.parent (id INT PRIMARY KEY)", "CREATE TABLE load1.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES load1.parent (id) ON DELETE CASCADE)")
 	run := beginBatchRun(t, pair, 7)
 	require.NoError(t, run.eachBatch(t.Context(), func(context.Context, tableBatch) error { return nil }))
-	id := table.Name{Schema: "load1", Name: "large"}
+	id, parent := table.Name{Schema: "load1", Name: "large"}, table.Name{Schema: "load1", Name: "parent"}
 	large, ok := run.known.get(id)
 	require.True(t, ok)
 	large.Bytes = restlessBytes + 1<<20
 	run.known.put(large)
 	for range maxRecopies {
-		require.NoError(t, run.markDirty(t.Context(), map[table.Name]bool{id: true}, nil))
-		require.False(t, run.restless[id])
+		require.NoError(t, run.markDirty(t.Context(), map[table.Name]bool{id: true, parent: true}, nil))
+		require.Empty(t, run.restless)
 		clear(run.dirty)
 	}
 	err := run.markDirty(t.Context(), map[table.Name]bool{id: true}, nil)
