@@ -26,6 +26,9 @@ func (r *effectRecorder) Rows(_ context.Context, e *logevent.RowsEvent, _ bool) 
 	return nil
 }
 
+// XA implements Visitor; prepared_test.go tests it.
+func (r *effectRecorder) XA(XAStep, replication.XID) {}
+
 func (r *effectRecorder) Statement(s statement.Logged) {
 	words := map[statement.Change]string{
 		statement.Altered: "altered", statement.Created: "created", statement.Ensured: "ensured", statement.Renewed: "renewed",
