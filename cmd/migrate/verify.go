@@ -69,6 +69,9 @@ func (a *app) printVerify(r verify.Report) {
 		_, _ = fmt.Fprint(a.out, "\r\x1b[K") // clears the progress line
 	}
 	_, _ = fmt.Fprintf(a.out, "%s: %s\n", r.Pair, r.Summary())
+	for _, left := range r.LeftOut {
+		_, _ = fmt.Fprintf(a.out, "  left out: %s\n", left)
+	}
 	for _, d := range r.Differences {
 		_, _ = fmt.Fprintf(a.out, "  %s\n", d)
 	}

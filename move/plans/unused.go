@@ -8,7 +8,7 @@ import (
 	"github.com/dcmigrate/migrate/move/records"
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
-	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/used"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -37,9 +37,9 @@ func (p *Planner) RequireUnused(ctx context.Context, h *plan.History) error {
 		if _, err := p.site.Directory.Lookup(p.database(pair).Host); err != nil {
 			continue // its host is not made, or gone
 		}
-		switch err := seed.RequireUnused(ctx, pair); {
+		switch err := used.Refuse(ctx, pair); {
 		case err == nil:
-		case !errors.Is(err, seed.ErrUsed) && !seeded[seedOf(pair, p.database(pair)).Name]:
+		case !errors.Is(err, used.ErrUsed) && !seeded[seedOf(pair, p.database(pair)).Name]:
 			report.Note(ctx, "%s was not seeded, and could not be asked whether it is used: %v", pair.Target.Name(), err)
 		default:
 			return fmt.Errorf("take apply back: %w", err)

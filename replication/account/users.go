@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ type User struct {
 	Role       bool // a MariaDB role, which has no host and a CREATE statement of its own
 	Create     secret.Value
 	Grants     []secret.Value
+	Void       []string // grants on what does not exist any more, in words; they are not among Grants
 }
 
 // Name is the account as SQL writes it.
@@ -87,7 +89,8 @@ func quietSettings(ctx context.Context, s *replication.Server) ([]string, error)
 	return settings, nil
 }
 
-// Read reads the application's users and roles with their grants, roles first.
+// Read reads the application's users and roles with their grants, roles first. Grants on
+// what does not exist are left out.
 func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 	session, err := QuietSession(ctx, s)
 	if err != nil {
@@ -113,7 +116,10 @@ func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 			accounts = append(accounts, User{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"})
 		}
 	}
-	return accounts, readStatements(ctx, s, accounts)
+	if err := readStatements(ctx, s, accounts); err != nil {
+		return nil, err
+	}
+	return accounts, leaveOutVoidGrants(ctx, s, accounts)
 }
 
 // readStatements reads the accounts' CREATE and GRANT statements.
@@ -207,8 +213,25 @@ func Grant(ctx context.Context, session *replication.Session, accounts []User) e
 				return fmt.Errorf("grant to account %s: %w", a.Name(), redactStatement(err))
 			}
 		}
+		if a.isExpired() { // MariaDB's GRANT with a password sets that password anew
+			if _, err := session.ExecContext(ctx, "ALTER USER "+a.Name()+" PASSWORD EXPIRE"); err != nil {
+				return fmt.Errorf("expire the password of account %s: %w", a.Name(), err)
+			}
+		}
 	}
 	return nil
+}
+
+var passwordExpire = regexp.MustCompile(` PASSWORD EXPIRE( INTERVAL| NEVER| DEFAULT)?`)
+
+// isExpired reports whether the account's password was expired by hand.
+func (a User) isExpired() bool {
+	for _, m := range passwordExpire.FindAllStringSubmatch(a.Create.Open(), -1) {
+		if m[1] == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // redactStatement removes the text of a server's syntax error about a statement with a

@@ -100,6 +100,19 @@ func (d *Dialect) ListOutsideFiles() string {
 	return "SELECT PATH FROM information_schema.INNODB_DATAFILES WHERE PATH LIKE '/%' OR PATH LIKE '../%' ORDER BY 1"
 }
 
+// FilesOnly is the query for tables that only a copy of the server's files keeps as they
+// are: title and reason. MariaDB's are temporal columns in the format before 10.1.2, MySQL's
+// are in general tablespaces, which the target has not.
+func (d *Dialect) FilesOnly() string {
+	if d.isMariaDB() {
+		return `SELECT DISTINCT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS title, 'columns in the old temporal format (ALTER TABLE … FORCE)' AS why
+			FROM information_schema.COLUMNS WHERE COLUMN_TYPE LIKE '%/* mariadb-5.3 */%' AND TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1`
+	}
+	return `SELECT REPLACE(t.NAME, '/', '.') AS title, CONCAT('in the tablespace ', s.NAME, ' (ALTER TABLE … TABLESPACE innodb_file_per_table)') AS why
+		FROM information_schema.INNODB_TABLES t JOIN information_schema.INNODB_TABLESPACES s USING (SPACE)
+		WHERE s.SPACE_TYPE = 'General' AND s.NAME <> 'mysql' ORDER BY 1`
+}
+
 // EncryptionVariables are the variables that encrypt logs and other files that are not
 // tablespaces.
 func (d *Dialect) EncryptionVariables() []string {

@@ -3,6 +3,15 @@ package dialect
 // Unlogged is the statement that keeps a session's changes out of the binlog.
 const Unlogged = "SET SESSION sql_log_bin = 0"
 
+// AnyForeignKey is the statement that makes a session take foreign keys to columns that are
+// not unique. MySQL refuses them since 8.4, and has those that were made before.
+func (d *Dialect) AnyForeignKey() string {
+	if d.isMariaDB() || !d.atLeast(8, 4, 0) {
+		return "DO 0"
+	}
+	return "SET SESSION restrict_fk_on_non_standard_key = 0"
+}
+
 // AsIs is the statement that makes a session take definitions and rows as another server
 // holds them, though it would refuse them anew: references to missing rows, rows that break
 // a CHECK (MariaDB, which also has one on each JSON column), a ROW_FORMAT or KEY_BLOCK_SIZE

@@ -93,7 +93,7 @@ var hazardCases = []hazardCase{
 	},
 	{
 		name: "H15 prepared transactions", source: []string{"XA START 'one', 'x', 7", "INSERT INTO app.notes (text) VALUES ('xa')", "XA END 'one', 'x', 7", "XA PREPARE 'one', 'x', 7"},
-		severity: Warn, want: []string{"H15 main (source): 1 transactions are prepared", "by hand: XA COMMIT "}, undo: []string{"XA ROLLBACK 'one', 'x', 7"},
+		severity: Warn, want: []string{"H15 main (source): 1 transactions are prepared", "XA COMMIT 'one','x',7"}, undo: []string{"XA ROLLBACK 'one', 'x', 7"},
 	},
 	{
 		name: "H16 a metadata lock", make: metadataLock, severity: Warn,

@@ -31,6 +31,9 @@ func (i *inspection) listNames(ctx context.Context, column, statement string) ([
 
 // checkTables looks for tables that cannot be copied or replicated well (H7, H21).
 func (i *inspection) checkTables(ctx context.Context) error {
+	if err := i.checkFilesOnly(ctx); err != nil {
+		return err
+	}
 	if err := i.checkKeys(ctx); err != nil {
 		return err
 	}
@@ -157,5 +160,21 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 	if len(missing) > 0 {
 		i.add("H9", Warn, i.source, "create the definers, or define the objects again", "definers do not exist: %s", phrase.FirstOf(5, missing))
 	}
+	return nil
+}
+
+// checkFilesOnly warns of tables that a copy of rows cannot make as they are (H21): the
+// seed refuses them unless it takes the server's files.
+func (i *inspection) checkFilesOnly(ctx context.Context) error {
+	tables, err := query.All(ctx, i.source.db, i.source.dialect.FilesOnly())
+	if err != nil || len(tables) == 0 {
+		return err
+	}
+	var texts []string
+	for _, t := range tables {
+		texts = append(texts, t["title"]+" "+t["why"])
+	}
+	i.add("H21", Warn, i.source, "alter them as said, or have the pair seeded by its files",
+		"only a copy of its files keeps these tables as they are, and a seed by rows refuses them: %s", phrase.FirstOf(5, texts))
 	return nil
 }

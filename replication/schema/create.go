@@ -28,7 +28,7 @@ func NewCreator(ctx context.Context, source, target *replication.Server) (*Creat
 	if err != nil {
 		return nil, err
 	}
-	session, err := target.Session(ctx, dialect.Unlogged, dialect.AsIs+", unique_checks = 0")
+	session, err := target.Session(ctx, dialect.Unlogged, dialect.AsIs+", unique_checks = 0", d.AnyForeignKey())
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +156,12 @@ func (c *Creator) explainViews(ctx context.Context, views []Object, failed []err
 	}
 	var wrong []error
 	for i, view := range views {
-		if _, err := query.Text(ctx, db, "SELECT 1 FROM "+query.QuoteTable(view.Schema, view.Name)+" LIMIT 0"); err == nil {
-			wrong = append(wrong, failed[i])
+		why, err := LeftOut(ctx, db, view)
+		if err != nil || why == "" {
+			wrong = append(wrong, failed[i], err)
 			continue
 		}
-		report.Note(ctx, "%s is broken on the source and is left out: %v", view.Title(), failed[i])
+		report.Note(ctx, "%s is left out: %s", view.Title(), why)
 	}
 	return errors.Join(wrong...)
 }

@@ -52,7 +52,7 @@ func DisableEvents(ctx context.Context, s *replication.Server) error {
 	return eventSwitch{server: s}.Apply(ctx)
 }
 
-// read lists the events that are not disabled by their owner.
+// read lists the events that are not disabled by their owner, and not over.
 func (e eventSwitch) read(ctx context.Context) ([]event, error) {
 	db, err := e.server.DB(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (e eventSwitch) read(ctx context.Context) ([]event, error) {
 	for _, schema := range schemas {
 		records, err := query.All(ctx, db, `SELECT EVENT_NAME AS name, STATUS AS status, DEFINER AS definer,
 			SQL_MODE AS sql_mode, TIME_ZONE AS time_zone, CHARACTER_SET_CLIENT AS charset, COLLATION_CONNECTION AS collation
-			FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? AND STATUS <> 'DISABLED' ORDER BY EVENT_NAME`, schema)
+			FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ? AND STATUS <> 'DISABLED' AND NOT `+eventOver+` ORDER BY EVENT_NAME`, schema)
 		if err != nil {
 			return nil, e.server.Wrap("list the events", err)
 		}

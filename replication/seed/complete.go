@@ -65,7 +65,7 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 	if err != nil {
 		return err
 	}
-	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, kind.SortMemory())
+	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, kind.AnyForeignKey(), kind.SortMemory())
 	if err != nil {
 		return err
 	}
@@ -88,15 +88,36 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 		return nil
 	}
 	report.Show(ctx, report.Progress{Unit: "keys", Total: int64(len(add)), What: "indexes and keys of " + t.Title()})
-	err = wire.RetryDeadlock(ctx, t.Title(), func() error {
-		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.Quoted()+" "+strings.Join(add, ", "))
-		return err
-	})
-	if err != nil {
-		return r.Pair.Target.Wrap("add indexes and keys to "+t.Title(), err)
+	for _, together := range addable(add) {
+		err = wire.RetryDeadlock(ctx, t.Title(), func() error {
+			_, err := session.ExecContext(ctx, "ALTER TABLE "+t.Quoted()+" "+strings.Join(together, ", "))
+			return err
+		})
+		if err != nil {
+			return r.Pair.Target.Wrap("add indexes and keys to "+t.Title(), err)
+		}
 	}
 	return nil
 }
+
+// addable cuts a list of additions into those that one statement can make: InnoDB makes one
+// FULLTEXT index at a time.
+func addable(add []string) (statements [][]string) {
+	first := slices.IndexFunc(add, isFulltext)
+	if first < 0 {
+		return [][]string{add}
+	}
+	rest := slices.DeleteFunc(slices.Clone(add), isFulltext)
+	for _, a := range add {
+		if isFulltext(a) {
+			statements = append(statements, append(rest, a))
+			rest = nil
+		}
+	}
+	return statements
+}
+
+func isFulltext(add string) bool { return strings.HasPrefix(add, "ADD FULLTEXT ") }
 
 // utc is the time zone of migrate's sessions: no hour of a change of clocks is ambiguous.
 const utc = "+00:00"

@@ -8,6 +8,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // createAccountsAndPrograms makes accounts, programs and grants. It first drops those of
@@ -26,6 +27,9 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	}
 	r.marker.Effects.Accounts = nil
 	for _, a := range accounts {
+		for _, void := range a.Void {
+			report.Note(ctx, "account %s: %s on the source, is left out", a.Name(), void)
+		}
 		r.marker.Effects.Accounts = append(r.marker.Effects.Accounts, replication.Account{User: a.User, Host: a.Host, Role: a.Role})
 	}
 	if err := r.writeMarker(ctx); err != nil {
@@ -117,8 +121,20 @@ func (s *Op) createPrograms(ctx context.Context, schemas []string) error {
 	if err := c.CreateViews(ctx, views); err != nil {
 		return err
 	}
+	source, err := s.Pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
 	for _, o := range late {
-		if err := c.Create(ctx, o); err != nil {
+		why, err := schema.LeftOut(ctx, source, o)
+		if err == nil && why != "" {
+			report.Note(ctx, "%s is left out: %s", o.Title(), why)
+			continue
+		}
+		if err == nil {
+			err = c.Create(ctx, o)
+		}
+		if err != nil {
 			return err
 		}
 	}

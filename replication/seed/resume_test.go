@@ -12,6 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
+	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/report"
 )
@@ -78,5 +79,21 @@ func TestSeedRefusesToGoOn(t *testing.T) {
 		replicationtest.WhileFenced(target, func() { require.NoError(t, Step(pair).Op.Undo(t.Context(), json.RawMessage(`{}`))) })
 		require.NoError(t, Step(pair).Op.Apply(t.Context()), "a new one")
 		require.Equal(t, replicationtest.Checksums(t, source, "load1"), replicationtest.Checksums(t, target, "load1"))
+	})
+}
+
+// TestASchemaThatIsDroppedBetweenTwoTries begins the seed again, because the notes are of
+// what stood on the source before.
+func TestASchemaThatIsDroppedBetweenTwoTries(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := replicationtest.Start(t, flavor)
+		replicationtest.MakeLoadSchema(source)
+		replicationtest.MakeBigTable(source)
+		source.Exec("CREATE DATABASE gone", "CREATE TABLE gone.a (id INT PRIMARY KEY)", "INSERT INTO gone.a VALUES (1)")
+		halfSeeded(t, pair, target)
+		source.Exec("DROP DATABASE gone", "CREATE DATABASE fresh", "CREATE TABLE fresh.a (id INT PRIMARY KEY)")
+		require.ErrorIs(t, Step(pair).Op.Apply(t.Context()), schema.ErrSchemaChanged, "it takes back what it has")
+		require.NoError(t, Step(pair).Op.Apply(t.Context()))
+		require.Equal(t, "fresh,load1", target.Value("SELECT GROUP_CONCAT(SCHEMA_NAME ORDER BY SCHEMA_NAME) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ('gone', 'fresh', 'load1')"))
 	})
 }

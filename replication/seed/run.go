@@ -113,6 +113,9 @@ func (r *run) runAttempts(ctx context.Context, resumed bool) error {
 		return err
 	}
 	if resumed {
+		if err := r.requireSameSchemas(ctx); err != nil { // the notes are of what stood there then
+			return err
+		}
 		if err := r.resume(ctx); err != nil {
 			return err
 		}

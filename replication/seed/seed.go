@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
@@ -138,9 +139,27 @@ func (s *Op) inspect(ctx context.Context) (plan.State, error) {
 		state.Now = "a seed that did not finish"
 	default:
 		state.Now = "empty"
-		return state, errors.Join(s.requireOwnSchema(ctx), s.refuseData(ctx, db))
+		return state, errors.Join(s.requireOwnSchema(ctx), s.refuseData(ctx, db), s.refuseFilesOnly(ctx))
 	}
 	return state, nil
+}
+
+// refuseFilesOnly refuses a source with tables that a copy of rows cannot make as they are.
+func (s *Op) refuseFilesOnly(ctx context.Context) error {
+	db, d, err := s.Pair.Source.Open(ctx)
+	if err != nil {
+		return err
+	}
+	tables, err := query.All(ctx, db, d.FilesOnly())
+	if err != nil || len(tables) == 0 {
+		return s.Pair.Source.Wrap("look for tables that only files keep", err)
+	}
+	var texts []string
+	for _, t := range tables {
+		texts = append(texts, t["title"]+" "+t["why"])
+	}
+	return report.WithHint(report.Permanent(fmt.Errorf("%s has tables that only a copy of its files keeps as they are (H21): %s", s.Pair.Source.Name(), phrase.FirstOf(5, texts))),
+		"alter those tables on the source as said; or have the pair seeded by its files (databases[].seed: physical)")
 }
 
 // requireOwnSchema refuses a side whose schema of the name of migrate's own is an

@@ -9,6 +9,7 @@ import (
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/used"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -52,7 +53,7 @@ func (s *Op) Verify(ctx context.Context) error {
 }
 
 // Undo drops what the seed made and empties the target's position. Without a marker there
-// is nothing to undo. A target that is used is left as it is: see RequireUnused.
+// is nothing to undo. A target that is used is left as it is: see used.Refuse.
 func (s *Op) Undo(ctx context.Context, _ json.RawMessage) error {
 	db, err := s.Pair.Target.DB(ctx)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Op) Undo(ctx context.Context, _ json.RawMessage) error {
 	if !ok {
 		return nil
 	}
-	if err := RequireUnused(ctx, s.Pair); err != nil {
+	if err := used.Refuse(ctx, s.Pair); err != nil {
 		return err
 	}
 	return s.Writable(ctx, s.clear)

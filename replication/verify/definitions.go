@@ -178,6 +178,10 @@ func (v *verifier) compareClosely(ctx context.Context, o schema.Object) error {
 	switch differences := here.description.Differences(there.description); {
 	case !here.found && !there.found:
 	case !there.found:
+		left, err := v.leftOut(ctx, o)
+		if err != nil || left {
+			return err
+		}
 		what = "missing on " + v.to.Name()
 	case !here.found:
 		what = "only on " + v.to.Name()
@@ -190,6 +194,20 @@ func (v *verifier) compareClosely(ctx context.Context, o schema.Object) error {
 		v.addDifference(Difference{Object: o.Title(), What: what})
 	}
 	return nil
+}
+
+// leftOut reports whether the seed leaves the object out, and says so in the report.
+func (v *verifier) leftOut(ctx context.Context, o schema.Object) (bool, error) {
+	from, err := v.from.DB(ctx)
+	if err != nil {
+		return false, err
+	}
+	why, err := schema.LeftOut(ctx, from, o)
+	if err != nil || why == "" {
+		return false, v.from.Wrap("compare "+o.Title(), err)
+	}
+	v.update(func(r *Report) { r.LeftOut = append(r.LeftOut, o.Title()+": "+why) })
+	return true, nil
 }
 
 // inspected is an object as one server has it.
@@ -250,6 +268,9 @@ func (v *verifier) compareAccounts(ctx context.Context) error {
 		rest[a.Name()] = a
 	}
 	for _, a := range here {
+		for _, void := range a.Void {
+			v.update(func(r *Report) { r.LeftOut = append(r.LeftOut, "account "+a.Name()+": "+void) })
+		}
 		other, ok := rest[a.Name()]
 		delete(rest, a.Name())
 		var what []string

@@ -59,7 +59,10 @@ type Report struct {
 	Accounts    int64            `json:"accounts"`
 	Found       int64            `json:"found"` // differences
 	Differences []Difference     `json:"differences,omitempty"`
-	Took        time.Duration    `json:"took"`
+	// LeftOut are objects and grants that the seed leaves out because the source itself cannot
+	// use them, each with the reason. They are not compared.
+	LeftOut []string      `json:"left_out,omitempty"`
+	Took    time.Duration `json:"took"`
 }
 
 // Difference is a row, an object or an account that is not the same on both sides.
@@ -88,6 +91,9 @@ func (r Report) Summary() string {
 	part := ""
 	if !r.Whole() {
 		part = "; a part only, which no gate counts"
+	}
+	if n := len(r.LeftOut); n > 0 {
+		part = fmt.Sprintf("; %d left out", n) + part
 	}
 	return fmt.Sprintf("%d rows in %d tables, %d objects, %d accounts compared in %s, %d chunks read again, %d differences%s",
 		r.Rows, r.Tables, r.Objects, r.Accounts, r.Took.Round(time.Millisecond), r.Reread, r.Found, part)
@@ -144,6 +150,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	v.report.Finished = time.Now()
 	v.report.Took = v.report.Finished.Sub(v.report.Started)
+	slices.Sort(v.report.LeftOut)
 	slices.SortStableFunc(v.report.Differences, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Key, b.Key))
 	})

@@ -31,7 +31,9 @@ func fileMethods(b *testing.B, source, target *servertest.Instance) []benchMetho
 	step := filesStep(b, source, target)
 	methods := []benchMethod{{
 		"files", func() error { return step.Apply(b.Context()) },
-		func() { replicationtest.WhileFenced(target, func() { require.NoError(b, step.Undo(b.Context(), nil)) }) },
+		func() {
+			replicationtest.WhileFenced(target, func() { require.NoError(b, step.Undo(b.Context(), nil)) })
+		},
 	}}
 	if source.Flavor == servertest.MySQL {
 		return methods

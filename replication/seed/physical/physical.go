@@ -10,9 +10,9 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
-	"github.com/dcmigrate/migrate/replication/seed"
 	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/throttle"
+	"github.com/dcmigrate/migrate/replication/used"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -226,7 +226,7 @@ func (p *op) restoreTarget(ctx context.Context, n notes) error {
 		return p.discard(ctx, n)
 	}
 	if n.Phase == phaseSeeded { // else its server may not run, and has served nobody
-		if err := seed.RequireUnused(ctx, p.pair); err != nil {
+		if err := used.Refuse(ctx, p.pair); err != nil {
 			return err
 		}
 	}

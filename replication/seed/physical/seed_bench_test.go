@@ -39,7 +39,9 @@ func BenchmarkSeed(b *testing.B) {
 			replicationtest.MakeBenchTables(b, source)
 			pair := replication.Pair{Name: "main", Schemas: []string{"bench"}, Source: replicationtest.Server(b, source, replication.Source, nil), Target: replicationtest.Server(b, target, replication.Target, nil)}
 			methods := append(fileMethods(b, source, target), []benchMethod{
-				{"seed", func() error { return seed.Step(pair).Op.Apply(b.Context()) }, func() { replicationtest.WhileFenced(target, func() { require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) }) }},
+				{"seed", func() error { return seed.Step(pair).Op.Apply(b.Context()) }, func() {
+					replicationtest.WhileFenced(target, func() { require.NoError(b, seed.Step(pair).Op.Undo(b.Context(), json.RawMessage(`{}`))) })
+				}},
 				{"mydumper", func() error { return replicationtest.Shell(b, dumperScript(b, source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
 				{"dump", func() error { return replicationtest.Shell(b, dumpScript(source, target)) }, func() { target.Exec("DROP DATABASE bench") }},
 			}...)

@@ -1,4 +1,7 @@
-package seed
+// Package used tells whether a target may be in use: whether something would be lost with
+// its data. Every undo that takes data away asks it first. It only reads, but for the
+// account with which a log is read.
+package used
 
 import (
 	"context"
@@ -21,10 +24,10 @@ import (
 // ErrUsed is wrapped if a target may be in use.
 var ErrUsed = errors.New("its data is not taken away")
 
-// RequireUnused returns an error that wraps ErrUsed unless nothing is lost with the
+// Refuse returns an error that wraps ErrUsed unless nothing is lost with the
 // target's data: it is empty, or refuses application writes and has no write of its own
 // that the source lacks. The journal cannot tell: it may be a copy of an earlier time.
-func RequireUnused(ctx context.Context, pair replication.Pair) error {
+func Refuse(ctx context.Context, pair replication.Pair) error {
 	db, d, err := pair.Target.Open(ctx)
 	if err != nil {
 		return err
