@@ -119,79 +119,62 @@ func addable(add []string) (statements [][]string) {
 
 func isFulltext(add string) bool { return strings.HasPrefix(add, "ADD FULLTEXT ") }
 
-// utc is the time zone of migrate's sessions: no hour of a change of clocks is ambiguous.
-const utc = "+00:00"
+// recomputeAsSource rebuilds the tables whose computed columns and keys depend on the
+// session, as a session of the source computes them that has set nothing. It is the last
+// that the seed does to rows: a delete with other settings does not find its entry in an
+// index of computed values, and MySQL ends itself.
+func (r *run) recomputeAsSource(ctx context.Context) error { return r.recompute(ctx, false) }
 
-// recomputeAsSource rebuilds the tables with columns or keys that are computed from a
-// TIMESTAMP in the source's time zone, in which its sessions have computed them unless they
-// had set another one. It is the last that the seed does to rows: what a session in UTC
-// then deletes, InnoDB does not find in an index of computed values, and MySQL ends itself.
-func (r *run) recomputeAsSource(ctx context.Context) error {
-	zone, err := r.sourceZone(ctx)
-	if err != nil {
-		return err
-	}
-	return r.recompute(ctx, zone, zone)
-}
+// recomputeAsOurs takes back a recomputeAsSource, after which an earlier attempt was
+// killed: migrate's sessions are in UTC, where no hour of a change of clocks is ambiguous,
+// and have SessionMode.
+func (r *run) recomputeAsOurs(ctx context.Context) error { return r.recompute(ctx, true) }
 
-// recomputeInUTC takes back a recomputeAsSource, after which an earlier attempt was killed.
-func (r *run) recomputeInUTC(ctx context.Context) error {
-	zone, err := r.sourceZone(ctx)
-	if err != nil {
-		return err
-	}
-	return r.recompute(ctx, zone, utc)
-}
-
-func (r *run) sourceZone(ctx context.Context) (string, error) {
-	source, err := r.Pair.Source.DB(ctx)
-	if err != nil {
-		return "", err
-	}
-	zone, err := query.Text(ctx, source, "SELECT @@GLOBAL.time_zone")
-	if err != nil {
-		return "", r.Pair.Source.Wrap("read its time zone", err)
-	}
-	return zone, nil
-}
-
-// recompute rebuilds the tables whose rows depend on the time zone, in a zone, unless the
-// source's is like UTC.
-func (r *run) recompute(ctx context.Context, sourceZone, zone string) error {
-	ids := slices.Collect(r.known.where(func(t *sourceTable) bool { return t.computed.DependsOnZone(t.Columns) && len(t.history) == 0 }))
-	if len(ids) == 0 {
+// recompute rebuilds the tables that the source's settings make differ from migrate's.
+func (r *run) recompute(ctx context.Context, asOurs bool) error {
+	candidates := slices.Collect(r.known.where(func(t *sourceTable) bool {
+		return (t.computed.DependsOnZone(t.Columns) || t.computed.Dates) && len(t.history) == 0
+	}))
+	if len(candidates) == 0 {
 		return nil
 	}
-	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, "SET SESSION time_zone = "+query.Literal(sourceZone))
+	source, err := r.Pair.Source.DB(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := replication.ReadComputing(ctx, source)
+	if err != nil {
+		return r.Pair.Source.Wrap("read its time zone and sql_mode", err)
+	}
+	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	same, err := query.Text(ctx, session, "SELECT COALESCE(SUM(FROM_UNIXTIME(n) <> '1970-01-01 00:00:00' + INTERVAL n SECOND), 0) FROM ("+someTimes+") t")
-	if err != nil {
-		return r.Pair.Target.Wrap("compare the time zone with UTC", err)
+	if !asOurs {
+		if _, err := session.ExecContext(ctx, settings.Statement()); err != nil {
+			return r.Pair.Target.Wrap(settings.Statement(), err)
+		}
 	}
-	if same == "0" {
-		return nil
-	}
-	if _, err := session.ExecContext(ctx, "SET SESSION time_zone = "+query.Literal(zone)); err != nil {
-		return r.Pair.Target.Wrap("set the time zone", err)
-	}
-	for _, id := range table.SortNames(ids) {
-		_, err := session.ExecContext(ctx, "ALTER TABLE "+query.QuoteTable(id.Schema, id.Name)+" FORCE, ALGORITHM=COPY")
-		switch {
-		case query.ErrorNumber(err) == 1146: // it is made in the snapshot
-		case err != nil:
-			return r.Pair.Target.Wrap("rebuild "+id.Schema+"."+id.Name, err)
+	for _, id := range table.SortNames(candidates) {
+		t, ok := r.known.get(id)
+		if !ok || !(settings.OtherZone && t.computed.DependsOnZone(t.Columns) || settings.OtherDates && t.computed.Dates) {
+			continue
+		}
+		_, err := session.ExecContext(ctx, "ALTER TABLE "+t.Quoted()+" FORCE, ALGORITHM=COPY")
+		switch query.ErrorNumber(err) {
+		case 1146: // it is made in the snapshot
+		case 1067:
+			report.Note(ctx, "%s is left as migrate's sessions compute it: a default of it is invalid on %s: %v", t.Title(), r.Pair.Source.Name(), err)
 		default:
-			report.Note(ctx, "%s.%s was rebuilt: what it computes from its times is now in the time zone %s", id.Schema, id.Name, zone)
+			if err != nil {
+				return r.Pair.Target.Wrap("rebuild "+t.Title(), err)
+			}
+			report.Note(ctx, "%s was rebuilt: what it computes depends on the time zone and the sql_mode, which are others on %s", t.Title(), r.Pair.Source.Name())
 		}
 	}
 	return nil
 }
-
-// someTimes are times of different years and seasons.
-const someTimes = "SELECT 86400 AS n UNION ALL SELECT 500000000 UNION ALL SELECT 1000000000 UNION ALL SELECT 1580000000 UNION ALL SELECT 1595000000 UNION ALL SELECT 2000000000"
 
 var counterOption = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
 

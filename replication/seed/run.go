@@ -265,7 +265,7 @@ func (r *run) resume(ctx context.Context) error {
 	if err := r.eachBatch(ctx, func(context.Context, tableBatch) error { return nil }); err != nil {
 		return err
 	}
-	if err := r.recomputeInUTC(ctx); err != nil {
+	if err := r.recomputeAsOurs(ctx); err != nil {
 		return err
 	}
 	_, err = r.round(ctx, false)

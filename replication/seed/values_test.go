@@ -204,6 +204,16 @@ var oddValueTables = []oddValues{
 		values: "SELECT id, v FROM @ FORCE INDEX (v) WHERE v > '2000-01-01' ORDER BY id",
 	},
 	{
+		name: "dates that are computed from what is none",
+		before: []string{
+			"SET sql_mode = 'NO_UNSIGNED_SUBTRACTION'", "CREATE TABLE @ (id INT PRIMARY KEY, s VARCHAR(20), v DATE AS (CAST(s AS DATE)) VIRTUAL, w DATE AS (CAST(s AS DATE)) STORED, KEY (v), KEY (w))",
+			"INSERT INTO @ (id, s) VALUES (1, '2020-02-31'), (2, '2020-00-00'), (3, '0000-00-00'), (4, 'none'), (5, '2020-01-01')",
+		},
+		during: []string{"SET sql_mode = 'NO_UNSIGNED_SUBTRACTION'", "INSERT INTO @ (id, s) VALUES (6, '2020-06-31')"}, linked: []string{"SET sql_mode = 'NO_UNSIGNED_SUBTRACTION'", "UPDATE @ SET s = '2020-04-31' WHERE id = 1", "DELETE FROM @ WHERE id = 6"},
+		damage: []string{"SET sql_mode = 'NO_UNSIGNED_SUBTRACTION'", "UPDATE @ SET s = '2020-02-32' WHERE id = 1", "DELETE FROM @ WHERE id = 4"},
+		values: "SELECT id, v FROM @ FORCE INDEX (v) WHERE v > '1000-01-01' ORDER BY id",
+	},
+	{
 		name: "values of another time",
 		before: []string{
 			"SET sql_mode = 'ALLOW_INVALID_DATES', NAMES utf8mb4, time_zone = '+00:00'",

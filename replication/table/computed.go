@@ -13,10 +13,16 @@ import (
 type Computed struct {
 	Any  bool
 	From []string // the stored columns whose values are used
+	// Dates says that dates are computed: from texts and numbers that are none, or from days
+	// that do not exist, they are others in each sql_mode.
+	Dates bool
 }
 
 // computed matches such a definition without its quoted parts.
 var computed = regexp.MustCompile(`\bGENERATED ALWAYS AS \(|\bCHECK \(|KEY +\(.*?\([^0-9)]`)
+
+// dates matches types and functions of dates.
+var dates = regexp.MustCompile(`(?i)date|day|month|year|interval|\btime\b`)
 
 // Add adds a column, key or constraint of a definition: its text, and the text without its
 // quoted parts.
@@ -24,7 +30,7 @@ func (c *Computed) Add(definition, unquoted string, columns []Column) {
 	if !computed.MatchString(unquoted) {
 		return
 	}
-	c.Any = true
+	c.Any, c.Dates = true, c.Dates || dates.MatchString(unquoted)
 	for _, column := range columns {
 		if strings.Contains(definition, query.Quote(column.Name)) && !slices.Contains(c.From, column.Name) {
 			c.From = append(c.From, column.Name)

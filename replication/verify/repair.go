@@ -198,10 +198,10 @@ func (r *repairer) whyUnfit(ctx context.Context, t *tableShape) (string, error) 
 	if len(triggers) > 0 {
 		return "not repaired: its trigger " + triggers[0] + " would fire", nil
 	}
-	if t.dependsOnZone, err = r.mayDependOnZone(ctx, t); err != nil {
+	if t.dependsOnSession, err = r.dependsOnSession(ctx, t); err != nil {
 		return "", err
 	}
-	if t.dependsOnZone && slices.ContainsFunc(t.keyCols, isTimestamp) {
+	if t.dependsOnSession && slices.ContainsFunc(t.keyCols, isTimestamp) {
 		return "not repaired: it computes values, which may depend on the time zone, and a time is part of its key", nil
 	}
 	return "", nil

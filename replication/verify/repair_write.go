@@ -109,7 +109,7 @@ func (r *repairer) writeRows(ctx context.Context, c *conn, t *tableShape, rows [
 			stale = append(stale, d.key)
 		}
 	}
-	err = r.inZone(ctx, c, t, func() error { return replaceRows(ctx, c, t, rows, stale, whole) })
+	err = r.asSource(ctx, c, t, func() error { return replaceRows(ctx, c, t, rows, stale, whole) })
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (r wholeRow) insert(t *tableShape) (_ string, err error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		if t.dependsOnZone && isTimestamp(c) {
+		if t.dependsOnSession && isTimestamp(c) {
 			out = appendInstant(out, r.values[i])
 			continue
 		}

@@ -29,10 +29,10 @@ type tableShape struct {
 	crc32c    bool            // both servers have the function CRC32C
 	computes  bool            // it has generated columns
 
-	versions      string // of a versioned table whose history is compared: what asks for all versions
-	dependsOnZone bool   // its rows are repaired in the source's time zone
-	keyName       string
-	keyCols       []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
+	versions         string // of a versioned table whose history is compared: what asks for all versions
+	dependsOnSession bool   // its rows are repaired with the source's settings
+	keyName          string
+	keyCols          []table.Column // of the key that tells its rows apart, in the key's order; none: keyless
 }
 
 // readShapes reads the shapes of a batch's tables, sorted by name: by three queries a

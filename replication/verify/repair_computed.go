@@ -3,11 +3,11 @@ package verify
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/table"
 )
@@ -15,13 +15,13 @@ import (
 // errNotTaken means that the target has made another row of what was written.
 var errNotTaken = errors.New("the target does not take the row as it is")
 
-// mayDependOnZone reports whether the table computes something and has a TIMESTAMP, which
-// has another value in each time zone. Such rows are repaired in the source's zone, in
-// which they were most likely computed: a delete in another zone does not find the row in
-// an index of computed values, and MySQL ends itself.
-func (r *repairer) mayDependOnZone(ctx context.Context, t *tableShape) (bool, error) {
-	if !slices.ContainsFunc(t.Columns, isTimestamp) || t.computes {
-		return t.computes && slices.ContainsFunc(t.Columns, isTimestamp), nil
+// dependsOnSession reports whether the table computes something: that may depend on the time
+// zone and the sql_mode. Such rows are repaired with the source's settings, with which they
+// were most likely computed: a delete with others does not find the row in an index of
+// computed values, and MySQL ends itself.
+func (r *repairer) dependsOnSession(ctx context.Context, t *tableShape) (bool, error) {
+	if t.computes {
+		return true, nil
 	}
 	db, err := r.v.to.DB(ctx)
 	if err != nil {
@@ -36,27 +36,27 @@ func (r *repairer) mayDependOnZone(ctx context.Context, t *tableShape) (bool, er
 
 func isTimestamp(c table.Column) bool { return c.Type == "timestamp" }
 
-// inZone runs do while the session is in the zone of the table's values. All else is read
-// in UTC.
-func (r *repairer) inZone(ctx context.Context, c *conn, t *tableShape, do func() error) error {
-	if !t.dependsOnZone {
+// asSource runs do while the session computes as the source does, if the table depends on
+// that. All else is read in UTC.
+func (r *repairer) asSource(ctx context.Context, c *conn, t *tableShape, do func() error) error {
+	if !t.dependsOnSession {
 		return do()
 	}
 	db, err := r.v.from.DB(ctx)
 	if err != nil {
 		return err
 	}
-	name, err := query.Text(ctx, db, "SELECT @@GLOBAL.time_zone")
+	settings, err := replication.ReadComputing(ctx, db)
 	if err != nil {
-		return r.v.from.Wrap("read its time zone", err)
+		return r.v.from.Wrap("read its time zone and sql_mode", err)
 	}
-	if _, err := c.Exec(ctx, "SET SESSION time_zone = "+query.Literal(name)); err != nil {
+	if _, err := c.Exec(ctx, settings.Statement()); err != nil {
 		return err
 	}
 	if err := do(); err != nil {
 		return err // the session ends with it
 	}
-	_, err = c.Exec(ctx, "SET SESSION time_zone = '+00:00'")
+	_, err = c.Exec(ctx, replication.ResetComputing)
 	return err
 }
 
