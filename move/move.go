@@ -38,9 +38,9 @@ func Open(cfg *config.Config, ways way.Ways) (*Move, error) {
 	return &Move{
 		Inventory: inventories.Of(site),
 		Reviews:   &Reviewer{site.State, planner},
-		Runs:      &Runner{site.State, planner},
+		Runs:      &Runner{site.State, planner, leadership{site}},
 		Verifies:  &Verifier{site},
-		Seeds:     &Seeds{site.Pairs},
+		Seeds:     &Seeds{site.Pairs, leadership{site}},
 		site:      site,
 		plans:     planner,
 	}, nil

@@ -13,12 +13,14 @@ import (
 // RunOptions are what the operator chose for one verb.
 type RunOptions struct {
 	plans.Options
-	To    string            // the last stage to run
-	Wave  string            // cutover: the last wave to flip
-	Stop  <-chan struct{}   // closed by the first signal
-	Watch func(plan.Event)  // reader of the journal's events
-	Ready func(p plan.Plan) // called once the plan stands, before anything runs; may be nil
-	_     struct{}          // keyed fields only
+	To   string // the last stage to run
+	Wave string // cutover: the last wave to flip
+	// TakeOver makes this controller lead, though another one does.
+	TakeOver bool
+	Stop     <-chan struct{}   // closed by the first signal
+	Watch    func(plan.Event)  // reader of the journal's events
+	Ready    func(p plan.Plan) // called once the plan stands, before anything runs; may be nil
+	_        struct{}          // keyed fields only
 }
 
 // NoStageError is a stage or wave to stop after that the plan does not have. A typing

@@ -16,13 +16,20 @@ import (
 type Runner struct {
 	state *state.Folder
 	plans *plans.Planner
+	lead  leadership
 }
 
 // Run runs the reviewed plan of a kind. It refuses a kind that does not fit where the
 // move stands (*verb.RefusedError) and a plan that is no longer the reviewed one
 // (*plan.StaleError).
 func (r *Runner) Run(ctx context.Context, kind string, o RunOptions) error {
-	return r.locked(kind, o, func(run *plan.Runner) error { return r.runLocked(ctx, run, kind, o) })
+	return r.locked(ctx, kind, o, func(run *plan.Runner) error {
+		err := r.runLocked(ctx, run, kind, o)
+		if err == nil && kind == verb.Finish {
+			return r.lead.giveBack(ctx)
+		}
+		return err
+	})
 }
 
 func (r *Runner) runLocked(ctx context.Context, run *plan.Runner, kind string, o RunOptions) error {
@@ -60,13 +67,13 @@ func (r *Runner) runLocked(ctx context.Context, run *plan.Runner, kind string, o
 // TakeBack is `migrate rollback --all`: it undoes everything that apply made, in
 // reverse order. It refuses a target that is used, whatever the journal says.
 func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
-	return r.locked(verb.Rollback, o, func(run *plan.Runner) error {
+	return r.locked(ctx, verb.Rollback, o, func(run *plan.Runner) error {
 		switch at := verb.PositionOf(run.Journal.History()); at {
 		case verb.Applying, verb.Applied:
 		case verb.NotStarted:
 			if run.Journal.History().LastRun(verb.Apply) != nil {
 				report.Note(ctx, "everything was taken back already")
-				return nil
+				return r.lead.giveBack(ctx)
 			}
 			return verb.Refuse("nothing to do", "nothing was applied")
 		default:
@@ -82,14 +89,17 @@ func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 		if o.Ready != nil {
 			o.Ready(p)
 		}
-		return run.Undo(ctx, p)
+		if err := run.Undo(ctx, p); err != nil {
+			return err
+		}
+		return r.lead.giveBack(ctx)
 	})
 }
 
 // GoBack is `migrate rollback`. Once the target has taken over it is a switch in the
 // other direction, before that an undo of the cutover.
 func (r *Runner) GoBack(ctx context.Context, o RunOptions) error {
-	return r.locked(verb.Rollback, o, func(run *plan.Runner) error {
+	return r.locked(ctx, verb.Rollback, o, func(run *plan.Runner) error {
 		h := run.Journal.History()
 		at := verb.PositionOf(h)
 		if at == verb.SwitchingOver && !r.plans.HandedOver(h) {
@@ -130,7 +140,13 @@ func (r *Runner) reviewed(kind string) (*plan.Review, error) {
 	return &review, nil
 }
 
-// locked runs f with the move's lock and its journal open.
-func (r *Runner) locked(kind string, o RunOptions, f func(*plan.Runner) error) error {
-	return r.state.Write(kind, o.Watch, func(j *plan.Journal) error { return f(&plan.Runner{Journal: j, Stop: o.Stop}) })
+// locked runs f with the move's lock and its journal open, if this controller leads.
+func (r *Runner) locked(ctx context.Context, kind string, o RunOptions, f func(*plan.Runner) error) error {
+	return r.state.Write(kind, o.Watch, func(j *plan.Journal) error {
+		run := &plan.Runner{Journal: j, Stop: o.Stop}
+		if err := r.lead.begin(ctx, run, kind, o.TakeOver); err != nil {
+			return err
+		}
+		return f(run)
+	})
 }

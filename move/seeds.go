@@ -21,7 +21,10 @@ func (e *NoDatabaseError) Error() string { return fmt.Sprintf("no database is na
 
 // Seeds are the running seeds, here or on the targets' hosts. Its methods do not take
 // the lock: apply holds it meanwhile.
-type Seeds struct{ pairs pairs.Pairs }
+type Seeds struct {
+	pairs pairs.Pairs
+	lead  leadership
+}
 
 // running lists the running seeds.
 func (s *Seeds) running(ctx context.Context) ([]control.State, error) {
@@ -31,6 +34,11 @@ func (s *Seeds) running(ctx context.Context) ([]control.State, error) {
 // Throttle changes the limits of the running seed of a database, or of all running
 // seeds, and returns those seeds.
 func (s *Seeds) Throttle(ctx context.Context, database string, change control.LimitsChange) ([]control.State, error) {
+	if change != (control.LimitsChange{}) {
+		if err := s.lead.check(ctx); err != nil {
+			return nil, err
+		}
+	}
 	states, err := s.each(ctx, database, func(ctx context.Context, p replication.Pair) (control.State, bool, error) {
 		state, err := control.ChangeLimits(ctx, p, change)
 		if errors.Is(err, control.ErrNoSeed) {

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -10,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/move/verb"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication/conflict"
+	"github.com/dcmigrate/migrate/replication/lead"
 	"github.com/dcmigrate/migrate/replication/seed/control"
 	"github.com/dcmigrate/migrate/replication/status"
 	"github.com/dcmigrate/migrate/replication/verify"
@@ -27,8 +29,10 @@ type Status struct {
 	Verified []verify.Report `json:"verified,omitempty"`
 	// Conflicts are the reports of switches by way dual.
 	Conflicts []conflict.Report `json:"conflicts,omitempty"`
-	Last      *plan.Event       `json:"last_event,omitempty"`
-	At        time.Time         `json:"at"`
+	// Elsewhere says which other controller leads; "" is none that is known.
+	Elsewhere string      `json:"elsewhere,omitempty"`
+	Last      *plan.Event `json:"last_event,omitempty"`
+	At        time.Time   `json:"at"`
 }
 
 // HostStatus is a host and its clone.
@@ -80,6 +84,10 @@ func (m *Move) Status(ctx context.Context) (Status, error) {
 		s.Seeds, _ = m.Seeds.running(ctx) // a target that does not answer is shown below
 	}
 	if provisioned && s.Position != verb.Finished {
+		var other *lead.OtherError
+		if errors.As(leadership{m.site}.check(ctx), &other) {
+			s.Elsewhere = other.Error()
+		}
 		s.Pairs = make([]status.Pair, len(m.site.Pairs))
 		var g errgroup.Group
 		for i, p := range m.site.Pairs {

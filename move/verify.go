@@ -126,6 +126,9 @@ func (v *Verifier) Repair(ctx context.Context, o RepairOptions) (out []verify.Re
 		if at := verb.PositionOf(j.History()); at != verb.Applied {
 			return verb.Refuse("rows are repaired before the cutover, on a fenced target, with the writers on the source", "verify --repair does not fit here: %s", at)
 		}
+		if err := (leadership{v.site}).check(ctx); err != nil {
+			return err
+		}
 		pairs, err := v.chosen(o.VerifyOptions)
 		if err != nil {
 			return err

@@ -62,6 +62,11 @@ func (e *execution) complete(ctx context.Context, rec Record) error {
 		if rec.Ours && rec.Phase != Started && !e.step.Gate {
 			e.Note("no longer in force, applied again: " + state.Now)
 		}
+		if !e.step.Gate {
+			if err := e.allowed(ctx, false); err != nil {
+				return err
+			}
+		}
 		if err := e.event(Event{Step: e.key, Type: StepStarted, Before: compact(state.Before), Gate: e.step.Gate}); err != nil {
 			return err
 		}

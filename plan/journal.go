@@ -147,6 +147,13 @@ func (j *Journal) Subscribe(read func(Event)) {
 	j.readers = append(j.readers, read)
 }
 
+// Events is the number of the last event.
+func (j *Journal) Events() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
 // History returns the history so far, as a copy.
 func (j *Journal) History() *History {
 	j.mu.Lock()

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -131,4 +132,26 @@ func TestGatesAreAskedAgainUntilAStageCommits(t *testing.T) {
 	set("no")
 	now = now.Add(time.Hour)
 	require.NoError(t, r.Run(t.Context(), p, plan.RunOptions{}), "the way forward is not blocked any more")
+}
+
+// A controller that does not lead begins no step, and takes none back.
+func TestNothingBeginsThatIsNotAllowed(t *testing.T) {
+	dir := newSample(t)
+	j := open(t, dir)
+	var left int
+	r := &plan.Runner{Journal: j, Allow: func(_ context.Context, undo bool) error {
+		if left--; left < 0 {
+			return errors.New("another controller leads")
+		}
+		return nil
+	}}
+	require.ErrorContains(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}), "another controller leads")
+	require.Empty(t, content(dir, "log"))
+	left = 3 // a, b, c
+	require.ErrorContains(t, r.Run(t.Context(), samplePlan(dir), plan.RunOptions{}), "undo of the critical section")
+	require.Equal(t, "new", content(dir, "c"), "the undo is not its own to do")
+	require.Empty(t, content(dir, "d"))
+	left = 3
+	require.NoError(t, r.Undo(t.Context(), samplePlan(dir)))
+	require.Empty(t, content(dir, "c"))
 }

@@ -33,6 +33,9 @@ type Runner struct {
 	Backoff  time.Duration
 	// AtOnce bounds the steps of a stage that run side by side; default 8.
 	AtOnce int
+	// Allow is asked before each step that changes something, and before each Undo; nil is
+	// always. Its error keeps the step from beginning.
+	Allow func(ctx context.Context, undo bool) error
 	// UndoBudget bounds each Undo; default 5 min. An Undo also runs when Run's
 	// context is cancelled: it has its own.
 	UndoBudget time.Duration
@@ -349,6 +352,14 @@ func (x *run) graceful(ctx context.Context) (context.Context, context.CancelFunc
 		cancel()
 	}()
 	return ctx, cancel
+}
+
+// allowed asks Allow.
+func (x *run) allowed(ctx context.Context, undo bool) error {
+	if x.Allow == nil {
+		return nil
+	}
+	return x.Allow(ctx, undo)
 }
 
 func (x *run) event(e Event) error {

@@ -108,6 +108,9 @@ func (x *run) undoStep(ctx context.Context, t undoTarget) error {
 		e.Note("cannot be undone: " + t.step.CannotUndo)
 		return x.event(Event{Step: e.key, Type: StepUndone, Text: t.step.CannotUndo})
 	}
+	if err := x.allowed(ctx, true); err != nil {
+		return err
+	}
 	if err := x.event(Event{Step: e.key, Type: StepUndoing}); err != nil {
 		return err
 	}

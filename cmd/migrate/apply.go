@@ -21,6 +21,7 @@ was; a second run changes nothing. Take it back with migrate rollback --all.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runVerb(c, verb.Apply, o) },
 	}
+	takeOverFlag(cmd, &o)
 	cmd.Flags().StringVar(&o.To, "to", "", "stop after this stage")
 	return cmd
 }
@@ -31,6 +32,11 @@ func (a *app) runVerb(c *cobra.Command, kind string, o move.RunOptions) error {
 		a.prepare(&o)
 		return m.Runs.Run(c.Context(), kind, o)
 	})
+}
+
+// takeOverFlag adds the flag of the verbs that may begin with a take-over.
+func takeOverFlag(cmd *cobra.Command, o *move.RunOptions) {
+	cmd.Flags().BoolVar(&o.TakeOver, "take-over", false, "lead the migration from this state folder, though the servers name another one")
 }
 
 func (a *app) prepare(o *move.RunOptions) {

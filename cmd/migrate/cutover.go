@@ -25,6 +25,7 @@ that, migrate rollback is one step back.`,
 			return a.runVerb(c, verb.Cutover, o)
 		},
 	}
+	takeOverFlag(cmd, &o)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
 	cmd.Flags().StringVar(&o.Wave, "wave", "", "stop after this wave of records was flipped and purged")
 	return cmd

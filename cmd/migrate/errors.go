@@ -16,6 +16,7 @@ import (
 	"github.com/dcmigrate/migrate/move/wiring"
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication/lead"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -121,6 +122,7 @@ func codeOf(err error) int {
 		differ  *move.DifferenceError
 		stage   *move.NoStageError
 		noDB    *move.NoDatabaseError
+		other   *lead.OtherError
 		own     exitError
 		unknown *remote.UnknownHostError
 		key     *remote.HostKeyError
@@ -132,7 +134,7 @@ func codeOf(err error) int {
 		return exitConfig
 	case errors.As(err, &locked):
 		return exitLocked
-	case errors.As(err, &stale), errors.As(err, &refused):
+	case errors.As(err, &stale), errors.As(err, &refused), errors.As(err, &other):
 		return exitRefused
 	case errors.As(err, &differ):
 		return exitDifferent

@@ -32,6 +32,7 @@ asked of them, and what they alone had is lost. It is refused while one answers.
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show and save the plan; change nothing")
+	takeOverFlag(cmd, &o)
 	cmd.Flags().BoolVar(&o.SourceLost, "source-lost", false, "the old site's databases are gone for good: do without them")
 	return cmd
 }

@@ -35,6 +35,7 @@ until finish. Before the target has taken over it only takes the cutover back.
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would be done; change nothing")
+	takeOverFlag(cmd, &o)
 	cmd.Flags().BoolVar(&all, "all", false, "before a cutover: take back everything that apply made")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "overwrite DNS records that somebody else has changed since")
 	return cmd

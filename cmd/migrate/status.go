@@ -63,6 +63,9 @@ func (a *app) printStatus(s move.Status) error {
 	if s.Holder != nil {
 		fmt.Fprintf(&b, "running: %s by %s since %s\n", s.Holder.Verb, s.Holder.Who, s.Holder.Since.Format(time.TimeOnly))
 	}
+	if s.Elsewhere != "" {
+		fmt.Fprintf(&b, "  NOT LED FROM HERE: %s\n", s.Elsewhere)
+	}
 	for _, h := range s.Hosts {
 		to := h.New
 		if to == "" {

@@ -54,6 +54,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/schema", "plan report / /account /dialect /query /table /wire"},
 	{"replication/link", "phrase plan remote report wait / /account /binlog /dialect /fence /query /schema /setting"},
 	{"replication/conflict", "plan report / /binlog /link /schema /statement"},
+	{"replication/lead", "report / /account /dialect /fence /query"},
 	{"replication/guard", "plan remote report secret wait / /account /dialect /fence /link /setting"},
 	{"replication/preflight", "phrase plan remote report wait / /account /dialect /fence /query /schema /setting /wire"},
 	{"replication/servertest", "remote/remotetest"},
@@ -74,17 +75,17 @@ var rooms = []struct{ room, imports string }{
 
 	{"move/verb", "dns plan report"},
 	{"move/pairs", "plan replication"},
-	{"move/state", "plan replication replication/conflict replication/verify /verb"},
+	{"move/state", "plan replication replication/conflict replication/lead replication/verify /verb"},
 	{"move/wiring", "config dns/cloudflare httpretry provision provision/digitalocean remote replication report /pairs /state"},
 	{"move/inventories", "config inventory inventory/candidates inventory/capture inventory/diff inventory/export inventory/findings inventory/page inventory/redact inventory/roles inventory/show provision remote report /verb /wiring"},
 	{"move/records", "dns dns/cloudflare phrase plan provision replication report /state /verb /wiring"},
 	{"move/way", "config plan replication replication/conflict replication/fence replication/guard replication/link replication/preflight replication/schema /pairs /verb"},
 	{"move/plans", "config plan provision provision/parity replication replication/link replication/preflight replication/seed replication/seed/physical replication/seed/worker replication/setting replication/status replication/used replication/verify report /inventories /pairs /records /state /verb /way /wiring"},
-	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/seed/control replication/status replication/verify report"},
+	{"move", "config /inventories /pairs /plans /records /state /verb /way /wiring plan provision replication replication/conflict replication/lead replication/seed/control replication/status replication/verify report"},
 	{"lab/cfsim", "wait"},
 	{"move/movetest", "config lab/cfsim plan replication secret /wiring"},
 
-	{"cmd/migrate", "config dns inventory/candidates inventory/export move move/plans move/verb move/way move/wiring phrase plan remote replication/guard replication/seed/control replication/seed/worker replication/status replication/verify report"},
+	{"cmd/migrate", "config dns inventory/candidates inventory/export move move/plans move/verb move/way move/wiring phrase plan remote replication/guard replication/lead replication/seed/control replication/seed/worker replication/status replication/verify report"},
 
 	{"lab/traffic", "wait"},
 	{"lab/check", "/traffic"},
