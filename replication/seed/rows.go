@@ -277,6 +277,8 @@ func (p *pump) write(ctx context.Context, statement wire.Request) error {
 	switch {
 	case query.ErrorNumber(err) == 1153 || query.ErrorNumber(err) == 1301:
 		return report.WithHint(err, "raise max_allowed_packet on the target: a row of the table does not fit")
+	case query.ErrorNumber(err) == 3141:
+		return report.WithHint(err, "a JSON document holds a value of a type that only an older server makes: write the document anew on the source")
 	case query.ErrorNumber(err) == 3819:
 		return report.WithHint(err, "a row breaks a CHECK that MySQL enforces on every write: on the source, ALTER TABLE %s ALTER CHECK … NOT ENFORCED, or mend the row", p.table.Title())
 	case err != nil || warnings == 0:

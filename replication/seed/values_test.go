@@ -167,12 +167,12 @@ var oddValueTables = []oddValues{
 			"INSERT INTO @ (id, j) SELECT 20 + n, JSON_OBJECT('n', n, 'd', d) FROM app.s, JSON_TABLE('[1,2,3,4,5,6]', '$[*]' COLUMNS (n INT PATH '$')) x",
 		},
 		during: []string{"UPDATE @ SET j = JSON_SET(j, '$.d', DATE'2021-01-01') WHERE id = 1", "INSERT INTO @ (id, j) VALUES (50, JSON_ARRAY(1.5, x'ff'))", "DELETE FROM @ WHERE id = 8"},
-		linked: []string{"INSERT INTO @ (id, j) VALUES (51, JSON_ARRAY(1.5, x'ff', DATE'2020-01-01'))"},
+		linked: []string{"INSERT INTO @ (id, j) VALUES (52, JSON_ARRAY(x'', UUID_TO_BIN(UUID()), CAST(x'00' AS BINARY(4)), _binary'ab')), (51, JSON_ARRAY(1.5, x'ff', DATE'2020-01-01'))"},
 		damage: []string{
 			"REPLACE INTO @ (id, j) SELECT * FROM (SELECT id, CAST(CAST(j AS CHAR CHARACTER SET utf8mb4) AS JSON) FROM @ WHERE id IN (2, 3, 7, 10, 11, 13, 14, 15, 16, 18)) x", "UPDATE @ SET k = CAST(CAST(k AS CHAR) AS JSON) WHERE id = 1",
-			"UPDATE @ SET j = JSON_SET(j, '$.d', '2020-01-02') WHERE id = 21", "DELETE FROM @ WHERE id IN (22, 50)",
+			"UPDATE @ SET j = JSON_SET(j, '$.d', '2020-01-02') WHERE id = 21", "DELETE FROM @ WHERE id IN (22, 50, 52)",
 		},
-		damaged: 14,
+		damaged: 15,
 	},
 	{
 		name: "JSON in columns of every kind", only: servertest.MySQL,

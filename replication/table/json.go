@@ -118,7 +118,7 @@ const maxJSONColumns = 1000
 // other types. What only a column has a type for is a column of JSON_TABLE.
 func (d *document) appendTyped(out, text []byte, types []placedType) ([]byte, error) {
 	var sets, values, columns []byte
-	count := 0
+	count, ofExpressions := 0, false
 	for _, t := range types {
 		n := d.at(t.place)
 		if n == nil || n.children != nil {
@@ -128,6 +128,7 @@ func (d *document) appendTyped(out, text []byte, types []placedType) ([]byte, er
 		if err != nil {
 			return nil, err
 		}
+		ofExpressions = ofExpressions || t.kind == "BLOB" && bytes.HasPrefix(n.raw, []byte(`"base64:type`+typeOfExpressions+":"))
 		sets = append(sets, ',')
 		sets = query.AppendLiteral(append(sets, "_utf8mb4"...), n.path())
 		sets = append(sets, ',')
@@ -149,7 +150,14 @@ func (d *document) appendTyped(out, text []byte, types []placedType) ([]byte, er
 	if count > 0 {
 		out = append(out, "(SELECT "...)
 	}
-	out = query.AppendLiteral(append(out, "JSON_SET(CAST(_utf8mb4"...), text)
+	out = append(out, "JSON_SET(CAST("...)
+	if ofExpressions { // another server does not read the document
+		out = append(out, "IF(JSON_UNQUOTE(JSON_EXTRACT(JSON_ARRAY(x'00'),_utf8mb4'$[0]')) LIKE 'base64:type"+typeOfExpressions+":%',"...)
+	}
+	out = query.AppendLiteral(append(out, "_utf8mb4"...), text)
+	if ofExpressions {
+		out = append(out, ",_utf8mb4'this server makes no binary values of type "+typeOfExpressions+"')"...)
+	}
 	out = slices.Concat(out, []byte(" AS JSON)"), sets, []byte(")"))
 	if count > 0 {
 		out = slices.Concat(out, []byte(" FROM JSON_TABLE(JSON_ARRAY("), values, []byte("),_utf8mb4'$' COLUMNS ("), columns, []byte(")) migrate_values)"))

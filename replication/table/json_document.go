@@ -108,16 +108,21 @@ func (n *jsonNode) typed(kind string) (typedValue, error) {
 	return binaryValue(number, value)
 }
 
+// typeOfExpressions is the number that MySQL 8 gives to binary values of expressions, such as
+// UUID_TO_BIN(…). MySQL 9 gives them that of VARBINARY, and cannot make this one.
+const typeOfExpressions = "253"
+
 // binaryValue is the expression for a binary value that MySQL prints with a number of its
 // type.
 func binaryValue(number string, value []byte) (typedValue, error) {
 	literal, column := fmt.Sprintf("x'%x'", value), blobTypes[number]
 	switch column {
 	case "":
-		return typedValue{}, fmt.Errorf("a JSON document holds a binary value of type %s, which this server does not make any more; write the document anew on the source", number)
-	case "VARBINARY":
+		if number != typeOfExpressions {
+			return typedValue{}, fmt.Errorf("a JSON document holds a binary value of type %s, which this server does not make any more; write the document anew on the source", number)
+		}
 		return typedValue{expression: literal}, nil
-	case "BINARY":
+	case "BINARY", "VARBINARY":
 		column += "(" + strconv.Itoa(max(len(value), 1)) + ")"
 	case "BIT":
 		if len(value) > 8 {
