@@ -67,7 +67,7 @@ func (r *Runner) runLocked(ctx context.Context, run *plan.Runner, kind string, o
 // TakeBack is `migrate rollback --all`: it undoes everything that apply made, in
 // reverse order. It refuses a target that is used, whatever the journal says.
 func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
-	return r.locked(ctx, verb.Rollback, o, func(run *plan.Runner) error {
+	return r.written(verb.Rollback, o, func(run *plan.Runner) error {
 		switch at := verb.PositionOf(run.Journal.History()); at {
 		case verb.Applying, verb.Applied:
 		case verb.NotStarted:
@@ -84,6 +84,10 @@ func (r *Runner) TakeBack(ctx context.Context, o RunOptions) error {
 			return err
 		}
 		if err := r.plans.RequireUnused(ctx, run.Journal.History()); err != nil {
+			return err
+		}
+		// The world is asked first: it says what an old copy of the journal would destroy.
+		if err := r.lead.begin(ctx, run, verb.Rollback, o.TakeOver); err != nil {
 			return err
 		}
 		if o.Ready != nil {
@@ -142,11 +146,15 @@ func (r *Runner) reviewed(kind string) (*plan.Review, error) {
 
 // locked runs f with the move's lock and its journal open, if this controller leads.
 func (r *Runner) locked(ctx context.Context, kind string, o RunOptions, f func(*plan.Runner) error) error {
-	return r.state.Write(kind, o.Watch, func(j *plan.Journal) error {
-		run := &plan.Runner{Journal: j, Stop: o.Stop}
+	return r.written(kind, o, func(run *plan.Runner) error {
 		if err := r.lead.begin(ctx, run, kind, o.TakeOver); err != nil {
 			return err
 		}
 		return f(run)
 	})
+}
+
+// written runs f with the move's lock and its journal open.
+func (r *Runner) written(kind string, o RunOptions, f func(*plan.Runner) error) error {
+	return r.state.Write(kind, o.Watch, func(j *plan.Journal) error { return f(&plan.Runner{Journal: j, Stop: o.Stop}) })
 }
