@@ -146,11 +146,12 @@ func (c Controller) TakeOver(ctx context.Context, p replication.Pair) error {
 }
 
 // GiveBack removes this controller's marks from a pair, and migrate's schema where nothing
-// else is left in it. A mark of another one stays. What cannot be reached is noted.
+// else is left in it. A mark of another one stays, and so does one that a longer journal has
+// written. What cannot be reached is noted.
 func (c Controller) GiveBack(ctx context.Context, p replication.Pair) {
 	for _, s := range sides(p) {
 		mark, ok, err := Read(ctx, s)
-		if errors.Is(err, replication.ErrNotProvisioned) || err == nil && (!ok || !c.is(mark.Controller)) {
+		if errors.Is(err, replication.ErrNotProvisioned) || err == nil && (!ok || c.objects(mark)) {
 			continue
 		}
 		if err == nil {
