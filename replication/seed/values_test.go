@@ -18,6 +18,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/verify"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // oddValues are tables that the servers hold and would not take anew as they are, and
@@ -421,4 +422,28 @@ func TestSeedNamesWhatMySQLCannotTake(t *testing.T) {
 	source.Exec("ALTER TABLE app.parts ALTER CHECK day NOT ENFORCED")
 	require.NoError(t, Step(pair).Op.Apply(t.Context()))
 	require.Equal(t, "Montag", target.Value("SELECT n FROM app.parts WHERE id = 1"))
+}
+
+// TestSeedGoesOnAfterItRecomputed ends a seed right after it has computed columns as the
+// source does. The next attempt must not delete rows from an index that was computed with
+// other settings than its own: MySQL ends itself.
+func TestSeedGoesOnAfterItRecomputed(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := replicationtest.Start(t, flavor, servertest.Set("default_time_zone", "+05:30"))
+		source.Exec("CREATE DATABASE app", "CREATE TABLE app.t (id INT PRIMARY KEY, ts TIMESTAMP NULL, v DATE AS (CAST(ts AS DATE)) VIRTUAL, s DATE AS (CAST(ts AS DATE)) STORED, KEY (v))",
+			"INSERT INTO app.t (id, ts) VALUES (1, '2020-01-02 01:00:00'), (2, '2020-02-02 01:00:00'), (3, '2020-03-02 01:00:00')")
+		ctx, cancel := context.WithCancel(t.Context())
+		err := Step(pair).Op.Apply(report.WithNotes(ctx, func(text string) {
+			if strings.Contains(text, "was rebuilt") {
+				cancel()
+			}
+		}))
+		require.ErrorIs(t, err, context.Canceled)
+		source.Exec("DELETE FROM app.t WHERE id = 1", "UPDATE app.t SET ts = '2021-02-02 01:00:00' WHERE id = 2", "INSERT INTO app.t (id, ts) VALUES (4, '2020-04-02 01:00:00')")
+		require.NoError(t, Step(pair).Op.Apply(t.Context()))
+		for _, statement := range []string{"SELECT * FROM app.t ORDER BY id", "SELECT id, v FROM app.t FORCE INDEX (v) WHERE v > '2000-01-01' ORDER BY id"} {
+			require.Equal(t, replicationtest.Rows(t, source.Root(), statement), replicationtest.Rows(t, target.Root(), statement))
+		}
+		require.Equal(t, "OK", target.Value("SELECT 'OK' FROM app.t WHERE id = 4 AND s = '2020-04-02'"))
+	})
 }
