@@ -16,10 +16,9 @@ import (
 // scriptFolder is a guard's folder with a client that writes down what it is told, and the
 // script that runs in it.
 type scriptFolder struct {
-	t    *testing.T
-	dir  string
-	held bool // a client that holds a connection is told, too
-	cmd  *exec.Cmd
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
 }
 
 // startScriptFolder makes the folder with a deadline that has passed, without a state.
