@@ -445,5 +445,6 @@ func TestSeedGoesOnAfterItRecomputed(t *testing.T) {
 			require.Equal(t, replicationtest.Rows(t, source.Root(), statement), replicationtest.Rows(t, target.Root(), statement))
 		}
 		require.Equal(t, "OK", target.Value("SELECT 'OK' FROM app.t WHERE id = 4 AND s = '2020-04-02'"))
+		require.NotContains(t, replicationtest.ReadFile(t, target.ErrorLog), "was not found", "each row that was deleted was found in the index")
 	})
 }
