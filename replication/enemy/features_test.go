@@ -21,6 +21,7 @@ const (
 	schemaDDL    feature = "schemas that come and go"
 	xa           feature = "XA"
 	xaBefore     feature = "XA prepared before the seed"
+	xaLeft       feature = "XA that is left prepared"
 	xaSwitch     feature = "XA across a switch"
 	rowImages    feature = "sessions with other row images"
 	charsets     feature = "sessions with other character sets"
@@ -62,6 +63,7 @@ var features = []struct {
 	{name: schemaDDL, chance: 10},
 	{name: xa, chance: 40},
 	{name: xaBefore, chance: 30},
+	{name: xaLeft, chance: 8},
 	{name: xaSwitch, chance: 50, off: "B1: a fence lets prepared transactions stand"},
 	{name: rowImages, chance: 50},
 	{name: charsets, chance: 50},
@@ -99,6 +101,7 @@ var refusals = []struct {
 	{"schemas that change at each try", regexp.MustCompile(`do not make or drop schemas`), schemaDDL, (*round).freezeDDL},
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xa, (*round).finishPrepared},
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaBefore, (*round).finishPrepared},
+	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaLeft, (*round).finishPrepared},
 }
 
 // drawFeatures draws what the round does.

@@ -108,7 +108,9 @@ func (r *round) drawTable(schema, name string) *tableModel {
 	case "nullable":
 		parts, tail = []string{add("k", " NULL", k)}, []string{"UNIQUE KEY u (k)"}
 	case "two unique":
-		parts, tail = []string{add("k", " NOT NULL", keyKinds[0]), add("k 2", " NOT NULL", keyKinds[0])}, []string{"UNIQUE KEY u (k)", "UNIQUE KEY u2 (`k 2`)"}
+		// Whoever identifies rows by one of them may not find it where another one does.
+		parts = []string{add("k", " NOT NULL", keyKinds[0]), add("k 2", " NOT NULL", keyKinds[0]), add("k 3", " NOT NULL", keyKinds[0])}
+		tail = []string{"UNIQUE KEY " + among("a", "z")(r.random) + " (k, `k 3`)", "UNIQUE KEY m (`k 2`)"}
 	case "none":
 		parts = []string{add("k", " NULL", k)}
 	}
@@ -128,7 +130,7 @@ func (r *round) drawTable(schema, name string) *tableModel {
 		tail = append(tail, "KEY n (n)")
 	}
 	t.create = " (" + strings.Join(append(parts, tail...), ", ") + ") ENGINE=InnoDB"
-	if r.does(partitions) && (shape == "auto" || shape == "none" && k.sql == "INT") {
+	if r.does(partitions) && !strings.Contains(t.create, " POINT") && (shape == "auto" || shape == "none" && k.sql == "INT") {
 		t.create += " PARTITION BY HASH (k) PARTITIONS 3"
 	}
 	return t

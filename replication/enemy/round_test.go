@@ -36,6 +36,7 @@ type round struct {
 	mayPrepare    atomic.Bool
 	preparedMutex sync.Mutex
 	prepared      []preparedXA
+	leftPrepared  []preparedXA // that nobody ends before migrate refuses to go on
 	statementsOut *sql.Conn // a session that logs statements
 
 	refused      map[string]int // refusals that were legitimate, by name
@@ -66,6 +67,9 @@ func (a *arena) newRound(seed uint64) *round {
 func (r *round) run() {
 	if r.does(xaBefore) {
 		r.prepareBefore()
+	}
+	if r.does(xaLeft) {
+		r.leaveOnePrepared()
 	}
 	r.copyUnderTraffic()
 	r.link()

@@ -37,6 +37,10 @@ func (r *round) copyUnderTraffic() {
 	if r.does(statements) {
 		r.beginStatementSession()
 	}
+	options := options
+	if r.does(xaLeft) {
+		options.PreparedLimit = 700 * time.Millisecond
+	}
 	step := seed.StepWith(r.pair, options)
 	r.resume()
 	ended := make(chan struct{})

@@ -81,6 +81,8 @@ func (c *client) drawProfile() profile {
 	case 3:
 		p = profile{"ANSI", []string{"SET NAMES utf8mb4", "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"}, doubleQuote, same}
 	case 4:
+		p = profile{"in shop", []string{"SET NAMES utf8mb4", "USE shop"}, quote, same}
+	case 5:
 		p = profile{"elsewhere", []string{"SET NAMES utf8mb4", "SET SESSION time_zone = '+05:30'", "SET SESSION sql_mode = ''"}, quote, same}
 	}
 	return p
@@ -257,6 +259,9 @@ func (c *client) change(t *tableModel) string {
 
 // requoted writes the identifiers as the session's mode has them.
 func (c *client) requoted(s string) string {
+	if c.profile.name == "in shop" {
+		return strings.ReplaceAll(s, "`shop`.", "")
+	}
 	if c.profile.name != "ANSI" {
 		return s
 	}

@@ -84,6 +84,9 @@ func (r *round) finishOne(ctx context.Context) (done bool) {
 // the rest of the stage.
 func (r *round) finishPrepared() {
 	r.mayPrepare.Store(false)
+	r.preparedMutex.Lock()
+	r.prepared, r.leftPrepared = append(r.prepared, r.leftPrepared...), nil
+	r.preparedMutex.Unlock()
 	for try := 0; !r.finishOne(context.Background()); try++ {
 		require.Less(r.t, try, 500, "prepared transactions do not end: %v", r.prepared)
 		_ = wait.For(context.Background(), 2*time.Millisecond)
@@ -97,4 +100,13 @@ func (r *round) prepareBefore() {
 		c.profile = profile{"plain", []string{"SET NAMES utf8mb4"}, quote, same}
 		require.NoError(r.t, c.prepareOn(r.t.Context(), 0, []string{c.change(c.anyTable()), c.change(c.anyTable())}))
 	}
+}
+
+// leaveOnePrepared prepares a transaction that nobody ends before migrate has refused to go
+// on.
+func (r *round) leaveOnePrepared() {
+	before := r.prepared
+	r.prepared = nil
+	r.prepareBefore()
+	r.prepared, r.leftPrepared = before, r.prepared
 }
