@@ -100,6 +100,7 @@ var refusals = []struct {
 	{"tables that change at each try", regexp.MustCompile(`freeze schema changes|tables were changed, made or dropped`), ddl, (*round).freezeDDL},
 	{"schemas that change at each try", regexp.MustCompile(`do not make or drop schemas`), schemaDDL, (*round).freezeDDL},
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xa, (*round).finishPrepared},
+	{"statements that wait for prepared transactions", regexp.MustCompile(`look for long statements`), xa, (*round).finishPrepared},
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaBefore, (*round).finishPrepared},
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaLeft, (*round).finishPrepared},
 }

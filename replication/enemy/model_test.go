@@ -1,6 +1,7 @@
 package enemy
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -141,41 +142,94 @@ func (t *tableModel) path() string { return quote(t.schema) + "." + quote(t.name
 // foreignAction is what a foreign key does.
 var foreignAction = among("CASCADE", "CASCADE", "CASCADE", "SET NULL", "RESTRICT")
 
+// Rows of the levels of a family.
+const (
+	eldest  = 60
+	younger = 180
+)
+
 // drawFamily draws tables that refer to each other: blog, post, reply, mark, and node, which
 // refers to itself. A child's key, and what it refers to by, are drawn.
 func (r *round) drawFamily() []*tableModel {
-	number60 := keyKinds[0]
-	schema := "shop"
+	few, many := columnKind{sql: "INT", value: number(1, eldest)}, columnKind{sql: "INT", value: number(1, younger)}
 	label := columnKind{sql: "VARCHAR(20)", value: among("'one'", "'two'", "'three'", "NULL")}
 	out := []*tableModel{{
-		schema: schema, name: "blog", columns: []column{{"id", number60}, {"code", number60}, {"label", label}}, keys: 1, rows: 40, kin: true,
+		schema: "shop", name: "blog", columns: []column{{"id", few}, {"code", few}, {"label", label}}, keys: 1, rows: eldest, kin: true,
 		create: " (id INT PRIMARY KEY, code INT NOT NULL UNIQUE, label VARCHAR(20)) ENGINE=InnoDB",
 	}}
 	levels := []string{"post", "reply", "mark"}
-	parent, by := "blog", among("id", "code")(r.random)
+	parent, by, up := "blog", among("id", "code")(r.random), few
 	for i, name := range levels[:2+r.random.IntN(2)] {
-		key := among("PRIMARY KEY", "PRIMARY KEY", "UNIQUE NOT NULL")(r.random)
-		last := i == len(levels)-1 || r.random.IntN(3) == 0
-		if r.does(keylessKids) && last {
-			key = "NOT NULL" // without a unique key; nothing can refer to id, but to code
+		key, code := among("INT PRIMARY KEY", "INT PRIMARY KEY", "INT NOT NULL UNIQUE")(r.random), "UNIQUE KEY"
+		if r.does(keylessKids) && (i == len(levels)-1 || r.random.IntN(3) == 0) {
+			key, by = "INT", cmp.Or(by, "code") // nothing can refer to its id, but to its code
 		}
 		out = append(out, &tableModel{
-			schema: schema, name: name, columns: []column{{"id", number60}, {"up", number60}, {"code", number60}, {"label", label}}, keys: 1, rows: 60, kin: true,
-			create: fmt.Sprintf(" (id INT %s, up INT NULL, code INT NULL, label VARCHAR(20), KEY up (up), UNIQUE KEY code (code), CONSTRAINT %s FOREIGN KEY (up) REFERENCES %s (%s) ON DELETE %s ON UPDATE %s) ENGINE=InnoDB",
-				key, name+"_up", parent, by, foreignAction(r.random), foreignAction(r.random)),
+			schema: "shop", name: name, columns: []column{{"id", many}, {"up", up}, {"code", many}, {"label", label}}, keys: 1, rows: younger, kin: true,
+			create: fmt.Sprintf(" (id %s, up INT NULL, code INT NULL, label VARCHAR(20), KEY up (up), %s code (code), CONSTRAINT %s_up FOREIGN KEY (up) REFERENCES %s (%s) ON DELETE %s ON UPDATE %s) ENGINE=InnoDB",
+				key, code, name, parent, by, foreignAction(r.random), foreignAction(r.random)),
 		})
-		parent, by = name, among("id", "code")(r.random)
-		if key == "NOT NULL" {
+		parent, by, up = name, among("id", "code")(r.random), many
+		if key == "INT" {
 			by = "code"
 		}
 	}
 	if r.does(selfRef) {
 		out = append(out, &tableModel{
-			schema: schema, name: "node", columns: []column{{"id", number60}, {"up", number60}, {"label", label}}, keys: 1, rows: 60, kin: true,
+			schema: "shop", name: "node", columns: []column{{"id", many}, {"up", many}, {"label", label}}, keys: 1, rows: younger, kin: true,
 			create: " (id INT PRIMARY KEY, up INT NULL, label VARCHAR(20), CONSTRAINT node_up FOREIGN KEY (up) REFERENCES node (id) ON DELETE CASCADE) ENGINE=InnoDB",
 		})
 	}
 	return out
+}
+
+// firstRows fill a table. A member of a family has every id once, and a parent for most
+// rows.
+func (t *tableModel) firstRows(random *rand.Rand) (out []string) {
+	if !t.kin {
+		for range t.rows / 10 {
+			out = append(out, t.insert(random, "INSERT IGNORE", 10))
+		}
+		return out
+	}
+	var values []string
+	for i := range t.rows {
+		row := t.row(random)
+		for n, c := range t.columns {
+			if c.name == "id" || c.name == "code" {
+				row[n] = fmt.Sprint(i + 1)
+			}
+		}
+		if t.name == "node" { // to one that is there already
+			row[1] = fmt.Sprint(1 + random.IntN(i+1))
+		}
+		values = append(values, "("+strings.Join(row, ", ")+")")
+	}
+	return []string{"INSERT INTO " + t.path() + " VALUES " + strings.Join(values, ", ")}
+}
+
+// actThrough changes a descendant, then many other rows, then one of its ancestors, whose
+// foreign keys act: who follows the log only by the rows that it names loses the kin between.
+func (c *client) actThrough() []string {
+	var kin []*tableModel
+	for _, t := range c.tables {
+		if t.kin && t.name != "node" {
+			kin = append(kin, t)
+		}
+	}
+	if len(kin) < 3 {
+		return []string{c.change(c.anyTable())}
+	}
+	at := 1 + c.random.IntN(len(kin)-1)
+	ancestor := kin[c.random.IntN(at)]
+	id := ancestor.columns[0].value(c.random)
+	below := kin[slices.Index(kin, ancestor)+1]
+	out := []string{"UPDATE " + below.path() + " SET label = 'touched' WHERE up = " + id, c.change(kin[at])}
+	if c.does(bursts) {
+		out = append(out, c.burst()...)
+	}
+	act := []string{"DELETE FROM " + ancestor.path() + " WHERE id = " + id, "UPDATE IGNORE " + ancestor.path() + " SET id = id + 1000 WHERE id = " + id, "DELETE FROM " + ancestor.path() + " WHERE code = " + id}
+	return append(out, act[c.random.IntN(len(act))])
 }
 
 // insert is a statement that adds rows.
@@ -217,9 +271,7 @@ func (r *round) makeWorld() {
 	}
 	for _, t := range r.tables {
 		statements = append(statements, "USE "+quote(t.schema), "CREATE TABLE "+t.path()+t.create)
-		for range t.rows / 10 {
-			statements = append(statements, t.insert(r.random, "INSERT IGNORE", 10))
-		}
+		statements = append(statements, t.firstRows(r.random)...)
 	}
 	statements = append(statements, r.programs()...)
 	if r.does(drawn) {

@@ -15,7 +15,7 @@ import (
 // prepare prepares a transaction in a session of its own, which ends, or ends one that was
 // prepared before.
 func (c *client) prepare(ctx context.Context) error {
-	if c.random.IntN(2) == 0 {
+	if c.random.IntN(2) == 0 || !c.mayPrepare.Load() {
 		c.finishOne(ctx)
 		return nil
 	}
