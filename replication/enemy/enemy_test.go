@@ -16,6 +16,7 @@ import (
 const (
 	seedVariable   = "MIGRATE_ENEMY_SEED"   // the number of the first round; "random" draws it
 	roundsVariable = "MIGRATE_ENEMY_ROUNDS" // on each flavor
+	keepVariable   = "MIGRATE_ENEMY_KEEP"   // anything keeps the statements of rounds that are clean, too
 )
 
 // TestEnemy moves random schemas under random traffic.
@@ -43,8 +44,11 @@ func TestEnemy(t *testing.T) { // I1, I2
 			defer r.close()
 			r.run()
 			r.close()
-			r.t.Logf("%s: round %d of %d (seed %d): %d acknowledged, %d kills, refused: %v, %.1fs", flavor, n+1, rounds, r.seed, r.acknowledged, r.kills,
-				slices.Sorted(maps.Keys(r.refused)), time.Since(began).Seconds())
+			if os.Getenv(keepVariable) != "" {
+				t.Logf("statements: %s", r.log.keep(r.seed))
+			}
+			t.Logf("%s: round %d of %d (seed %d): %d statements, %d acknowledged writes, %d kills, refused: %v, %.1fs", flavor, n+1, rounds, r.seed, len(r.log.lines), r.acknowledged,
+				r.kills, slices.Sorted(maps.Keys(r.refused)), time.Since(began).Seconds())
 			kills += r.kills
 			refused += len(r.refused)
 			if len(r.refused) == 0 {

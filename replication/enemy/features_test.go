@@ -35,6 +35,11 @@ const (
 	partitions   feature = "partitions"
 	generated    feature = "generated columns"
 	checks       feature = "CHECK constraints"
+	brokenChecks feature = "rows that break a CHECK"
+	jsonTypes    feature = "JSON of types that its text does not have"
+	collations   feature = "schemas with a collation of their own"
+	lenient      feature = "tables that a strict InnoDB does not make"
+	hiddenKeys   feature = "generated invisible primary keys"
 	drawn        feature = "tables of replicationtest.DrawTable"
 	oddNames     feature = "odd names"
 	statements   feature = "a session that logs statements"
@@ -77,6 +82,11 @@ var features = []struct {
 	{name: partitions, chance: 40},
 	{name: generated, chance: 50},
 	{name: checks, chance: 40},
+	{name: brokenChecks, chance: 40, flavor: servertest.MariaDB},
+	{name: jsonTypes, chance: 50, flavor: servertest.MySQL},
+	{name: collations, chance: 40},
+	{name: lenient, chance: 20},
+	{name: hiddenKeys, chance: 30, flavor: servertest.MySQL},
 	{name: drawn, chance: 50},
 	{name: oddNames, chance: 50},
 	{name: statements, chance: 6},

@@ -17,6 +17,7 @@ type columnKind struct {
 	value  func(*rand.Rand) string
 	key    bool
 	flavor servertest.Flavor // "" is both
+	needs  feature           // "" is none
 }
 
 func number(low, high int) func(*rand.Rand) string {
@@ -54,6 +55,8 @@ var valueKinds = append([]columnKind{
 	{sql: "DOUBLE", value: among("NULL", "0.1e0", "-0e0", "1e300", "3.141592653589793e0")},
 	{sql: "FLOAT", value: among("NULL", "0.1e0", "16777216e0", "3.4e38")},
 	{sql: "JSON", value: among("NULL", "'{\"a\": [1, 2.5], \"b\": \"x\"}'", "'[]'", "'{\"a\": null}'")},
+	{sql: "JSON", value: among("JSON_OBJECT('a', CAST('2024-01-01' AS DATE), 'b', CAST(1.50 AS DECIMAL(6,2)))", "JSON_ARRAY(CAST('10:00:00' AS TIME), x'00ff')",
+		"JSON_ARRAY(CAST('123456789012345678901234567890' AS DECIMAL(30)), 1)"), flavor: servertest.MySQL, needs: jsonTypes},
 	{sql: "BIT(9)", value: number(0, 511)},
 	{sql: "TIMESTAMP(6) NULL", value: among("NULL", "'2021-10-31 02:30:00.000001'", "CURRENT_TIMESTAMP(6)")},
 	{sql: "YEAR", value: among("NULL", "2024", "1901")},
@@ -81,7 +84,7 @@ type tableModel struct {
 
 func (r *round) kind(kinds []columnKind) columnKind {
 	for {
-		if k := kinds[r.random.IntN(len(kinds))]; k.flavor == "" || k.flavor == r.flavor {
+		if k := kinds[r.random.IntN(len(kinds))]; (k.flavor == "" || k.flavor == r.flavor) && (k.needs == "" || r.does(k.needs)) {
 			return k
 		}
 	}
@@ -131,6 +134,9 @@ func (r *round) drawTable(schema, name string) *tableModel {
 		tail = append(tail, "KEY n (n)")
 	}
 	t.create = " (" + strings.Join(append(parts, tail...), ", ") + ") ENGINE=InnoDB"
+	if r.does(lenient) && r.random.IntN(2) == 0 {
+		t.create += among(" ROW_FORMAT=FIXED", " ROW_FORMAT=COMPACT KEY_BLOCK_SIZE=4")(r.random)
+	}
 	if r.does(partitions) && !strings.Contains(t.create, " POINT") && (shape == "auto" || shape == "none" && k.sql == "INT") {
 		t.create += " PARTITION BY HASH (k) PARTITIONS 3"
 	}
@@ -258,7 +264,17 @@ func (r *round) makeWorld() {
 	if r.does(oddNames) {
 		second = among("naïve-2", "sel`ect", "Mixed Case")(r.random)
 	}
-	statements := append([]string{"SET NAMES utf8mb4", "SET sql_mode = ''", "CREATE DATABASE shop", "CREATE DATABASE " + quote(second)}, ledgerTables...)
+	collation := ""
+	if r.does(collations) {
+		collation = " COLLATE " + among("utf8mb4_unicode_ci", "utf8mb4_general_ci", "latin1_swedish_ci")(r.random)
+	}
+	statements := append([]string{"SET NAMES utf8mb4", "SET sql_mode = ''", "CREATE DATABASE shop" + collation, "CREATE DATABASE " + quote(second)}, ledgerTables...)
+	if r.does(lenient) {
+		statements = append(statements, "SET SESSION innodb_strict_mode = 0")
+	}
+	if r.does(hiddenKeys) {
+		statements = append(statements, "SET SESSION sql_generate_invisible_primary_key = ON")
+	}
 	for i := range 4 + r.random.IntN(3) {
 		name := fmt.Sprintf("t%d", i)
 		if r.does(oddNames) && i == 1 {

@@ -83,6 +83,10 @@ func (c *client) drawProfile() profile {
 	case 4:
 		p = profile{"in shop", []string{"SET NAMES utf8mb4", "USE shop"}, quote, same}
 	case 5:
+		if c.does(brokenChecks) {
+			p = profile{"no CHECK", []string{"SET NAMES utf8mb4", "SET SESSION check_constraint_checks = 0"}, quote, same}
+		}
+	case 6:
 		p = profile{"elsewhere", []string{"SET NAMES utf8mb4", "SET SESSION time_zone = '+05:30'", "SET SESSION sql_mode = ''"}, quote, same}
 	}
 	return p
@@ -235,6 +239,9 @@ func (c *client) anyTable() *tableModel { return c.tables[c.random.IntN(len(c.ta
 // change is a statement that changes rows of a table.
 func (c *client) change(t *tableModel) string {
 	key, other := t.columns[0], t.columns[c.random.IntN(len(t.columns))]
+	if c.profile.name == "no CHECK" && !t.kin && c.random.IntN(3) == 0 {
+		return "UPDATE " + t.path() + " SET n = -1 LIMIT 2"
+	}
 	where := " WHERE " + quote(key.name) + among(" = ", " = ", " = ", " > ", " <= ")(c.random) + key.value(c.random)
 	limit := fmt.Sprintf(" ORDER BY %s LIMIT %d", quote(key.name), 1+c.random.IntN(4))
 	var s string
