@@ -24,7 +24,7 @@ type arena struct {
 }
 
 func newArena(t *testing.T, flavor servertest.Flavor) *arena {
-	options := []servertest.Option{servertest.Set("event_scheduler", "OFF"), servertest.Set("innodb_lock_wait_timeout", "2")}
+	options := []servertest.Option{servertest.Set("event_scheduler", "OFF"), servertest.Set("innodb_lock_wait_timeout", "1")}
 	if flavor == servertest.MySQL {
 		// As before MySQL 9.6, and on MariaDB, what foreign keys change is not in the log.
 		options = append(options, servertest.Set("log_bin_trust_function_creators", "1"), servertest.Set("innodb_native_foreign_keys", "ON"))

@@ -57,26 +57,27 @@ var features = []struct {
 	name   feature
 	chance int
 	flavor servertest.Flavor // "" is both
+	always bool              // also rounds that do little have it
 	off    string            // the fault that it finds
 }{
-	{name: chains, chance: 80},
+	{name: chains, chance: 80, always: true},
 	{name: selfRef, chance: 40},
 	{name: keylessKids, chance: 40},
-	{name: ddl, chance: 70},
-	{name: spellings, chance: 70},
+	{name: ddl, chance: 80},
+	{name: spellings, chance: 80, always: true},
 	{name: ddlOfParents, chance: 40},
 	{name: schemaDDL, chance: 10},
 	{name: xa, chance: 40},
 	{name: xaBefore, chance: 30},
 	{name: xaLeft, chance: 8},
 	{name: xaSwitch, chance: 50, off: "B1: a fence lets prepared transactions stand"},
-	{name: rowImages, chance: 50},
+	{name: rowImages, chance: 60},
 	{name: charsets, chance: 50},
 	{name: noChecks, chance: 30},
 	{name: events, chance: 30},
 	{name: triggers, chance: 50},
 	{name: temporary, chance: 40},
-	{name: bursts, chance: 60},
+	{name: bursts, chance: 60, always: true},
 	{name: loads, chance: 50},
 	{name: sequences, chance: 50, flavor: servertest.MariaDB},
 	{name: partitions, chance: 40},
@@ -93,9 +94,9 @@ var features = []struct {
 	{name: killSeed, chance: 30},
 	{name: killLogins, chance: 30},
 	{name: killServers, chance: 12},
-	{name: quietEnd, chance: 50},
-	{name: lateCommits, chance: 50, flavor: servertest.MariaDB},
-	{name: switches, chance: 60},
+	{name: quietEnd, chance: 50, always: true},
+	{name: lateCommits, chance: 50, flavor: servertest.MariaDB, always: true},
+	{name: switches, chance: 60, always: true},
 }
 
 // refusals are the legitimate refusals: what migrate says, the feature that it is an answer
@@ -115,11 +116,17 @@ var refusals = []struct {
 	{"prepared transactions", regexp.MustCompile(`(?i)prepared`), xaLeft, (*round).finishPrepared},
 }
 
-// drawFeatures draws what the round does.
+// drawFeatures draws what the round does. Some rounds do little: what one feature makes a
+// seed do may hide what another one does.
 func (r *round) drawFeatures() {
+	density := []int{15, 40, 70, 100}[r.random.IntN(4)]
 	for _, f := range features {
+		chance := f.chance
+		if !f.always {
+			chance = chance * density / 100
+		}
 		// The number is drawn in any case, so that a feature that is turned on changes nothing else.
-		if r.random.IntN(100) < f.chance && f.off == "" && (f.flavor == "" || f.flavor == r.flavor) {
+		if r.random.IntN(100) < chance && f.off == "" && (f.flavor == "" || f.flavor == r.flavor) {
 			r.features = append(r.features, f.name)
 		}
 	}

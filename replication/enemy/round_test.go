@@ -37,7 +37,7 @@ type round struct {
 	preparedMutex sync.Mutex
 	prepared      []preparedXA
 	leftPrepared  []preparedXA // that nobody ends before migrate refuses to go on
-	statementsOut *sql.Conn // a session that logs statements
+	statementsOut *sql.Conn    // a session that logs statements
 
 	refused      map[string]int // refusals that were legitimate, by name
 	kills        int

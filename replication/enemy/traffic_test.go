@@ -130,7 +130,7 @@ func (c *client) run(ctx context.Context) {
 			c.leave()
 			_ = wait.For(ctx, 20*time.Millisecond) // the server may be down, or fenced
 		}
-		_ = wait.For(ctx, time.Duration(c.random.IntN(12))*time.Millisecond)
+		_ = wait.For(ctx, time.Duration(2+c.random.IntN(24))*time.Millisecond)
 	}
 }
 
