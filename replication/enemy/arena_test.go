@@ -61,10 +61,12 @@ func (a *arena) cleanServer(s *servertest.Instance) {
 	if a.mariadb() {
 		stop, reset = "STOP ALL SLAVES; RESET SLAVE ALL", "RESET MASTER; SET GLOBAL gtid_slave_pos = ''"
 	}
-	files, err := filepath.Glob(filepath.Join(s.ConfDir, "*"))
-	require.NoError(a.t, err)
-	for _, file := range files {
-		require.NoError(a.t, os.Remove(file))
+	for _, pattern := range []string{filepath.Join(s.ConfDir, "*"), filepath.Join(s.Dir, "data?*")} {
+		files, err := filepath.Glob(pattern) // option files, and what a seed by files has put aside
+		require.NoError(a.t, err)
+		for _, file := range files {
+			require.NoError(a.t, os.RemoveAll(file))
+		}
 	}
 	a.rollBackPrepared(s)
 	statements := strings.Split(stop, "; ")

@@ -3,14 +3,20 @@ package enemy
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
 
-// may reports whether DDL may run now: the round has a budget of it, which each stage fills.
-func (c *client) may(f feature) bool { return c.does(f) && c.ddlLeft.Add(-1) >= 0 }
+// mayDefine reports whether DDL may run now: one at a time, and seldom enough that a seed can
+// end.
+func (c *client) mayDefine() bool {
+	next, now := c.ddlNext.Load(), time.Now().UnixNano()
+	return c.does(ddl) && now > next && c.ddlNext.CompareAndSwap(next, now+int64(c.ddlInterval))
+}
 
 // alter is DDL on tables, in one of the spellings.
 func (c *client) alter(ctx context.Context) error {
@@ -33,10 +39,10 @@ func (c *client) definition() []string {
 	other := func(name string) string { return quote(t.schema) + "." + quote(name) }
 	beside := other(fmt.Sprintf("new%d", n%7))
 	refill := t.insert(c.random, "INSERT IGNORE", 5)
-	switch c.random.IntN(17) {
-	case 0:
+	switch c.random.IntN(20) {
+	case 0, 17:
 		return []string{"TRUNCATE TABLE " + t.path(), refill}
-	case 1:
+	case 1, 18:
 		return []string{"TRUNCATE " + t.path()}
 	case 2:
 		return []string{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create, refill}
@@ -44,7 +50,7 @@ func (c *client) definition() []string {
 		return []string{"CREATE TABLE IF NOT EXISTS " + t.path() + t.create}
 	case 4:
 		return []string{"DROP TABLE IF EXISTS " + other("never there")}
-	case 5: // a swap by name
+	case 5, 19: // a swap by name
 		return []string{
 			"CREATE TABLE " + beside + " LIKE " + t.path(), strings.Replace(refill, t.path(), beside, 1),
 			"RENAME TABLE " + t.path() + " TO " + other("aside") + ", " + beside + " TO " + t.path() + ", " + other("aside") + " TO " + beside, "DROP TABLE " + beside,
@@ -147,4 +153,10 @@ func mixedCase(random *rand.Rand, s string) string {
 }
 
 // freezeDDL ends DDL for the rest of the stage.
-func (r *round) freezeDDL() { r.ddlLeft.Store(0) }
+func (r *round) freezeDDL() { r.ddlNext.Store(math.MaxInt64) }
+
+// allowDDL lets the clients define things again, from some time on.
+func (r *round) allowDDL() {
+	r.ddlInterval = time.Duration(40+r.random.IntN(200)) * time.Millisecond
+	r.ddlNext.Store(time.Now().UnixNano() + int64(r.random.IntN(500))*int64(time.Millisecond))
+}

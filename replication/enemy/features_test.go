@@ -42,6 +42,7 @@ const (
 	hiddenKeys   feature = "generated invisible primary keys"
 	drawn        feature = "tables of replicationtest.DrawTable"
 	oddNames     feature = "odd names"
+	byFiles      feature = "a seed by the server's files"
 	statements   feature = "a session that logs statements"
 	killSeed     feature = "the seed is ended"
 	killLogins   feature = "connections are killed"
@@ -63,7 +64,7 @@ var features = []struct {
 	{name: chains, chance: 80, always: true},
 	{name: selfRef, chance: 40},
 	{name: keylessKids, chance: 40},
-	{name: ddl, chance: 80},
+	{name: ddl, chance: 70, always: true},
 	{name: spellings, chance: 80, always: true},
 	{name: ddlOfParents, chance: 40},
 	{name: schemaDDL, chance: 10},
@@ -90,6 +91,7 @@ var features = []struct {
 	{name: hiddenKeys, chance: 30, flavor: servertest.MySQL},
 	{name: drawn, chance: 50},
 	{name: oddNames, chance: 50},
+	{name: byFiles, chance: 12, always: true},
 	{name: statements, chance: 6},
 	{name: killSeed, chance: 30},
 	{name: killLogins, chance: 30},

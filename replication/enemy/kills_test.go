@@ -15,7 +15,7 @@ import (
 func (r *round) drawKills() []feature {
 	var out []feature
 	for _, f := range []feature{killSeed, killLogins, killServers} {
-		if r.does(f) {
+		if r.does(f) && !r.does(byFiles) { // what it stops and starts itself is killed by the tests of its own
 			out = append(out, f)
 		}
 	}

@@ -30,8 +30,10 @@ type round struct {
 	clients []*client
 	traffic *traffic
 	active  atomic.Int32 // the index in pools of the side that takes the writes
-	ddlLeft atomic.Int32
 	xids    atomic.Int32
+
+	ddlInterval time.Duration // between definitions
+	ddlNext     atomic.Int64  // when the next one may be, in ns of the clock
 
 	mayPrepare    atomic.Bool
 	preparedMutex sync.Mutex

@@ -16,6 +16,8 @@ import (
 	"github.com/dcmigrate/migrate/replication/link"
 	"github.com/dcmigrate/migrate/replication/schema"
 	"github.com/dcmigrate/migrate/replication/seed"
+	"github.com/dcmigrate/migrate/replication/seed/physical"
+	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/replication/verify"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/wait"
@@ -32,30 +34,27 @@ var options = seed.Options{BytesPerSecond: 2 << 20, Workers: 2, SegmentKeys: 40,
 // copyUnderTraffic seeds while the clients write, and kills what the round kills.
 func (r *round) copyUnderTraffic() {
 	r.target.Exec("SET GLOBAL read_only = 1")
-	r.ddlLeft.Store(int32(r.random.IntN(12)))
+	r.allowDDL()
 	r.mayPrepare.Store(true)
 	if r.does(statements) {
 		r.beginStatementSession()
 	}
-	options := options
-	if r.does(xaLeft) {
-		options.PreparedLimit = 700 * time.Millisecond
-	}
-	step := seed.StepWith(r.pair, options)
+	step := r.seedStep()
 	r.log.note("the seed begins")
 	r.resume()
 	ended := make(chan struct{})
 	if r.does(quietEnd) { // else the clients go on
 		go func() {
 			defer close(ended)
-			_ = wait.For(r.t.Context(), 900*time.Millisecond)
+			_ = wait.For(r.t.Context(), 1300*time.Millisecond)
 			r.pause()
 		}()
 	} else {
-		go func() { // the seed is not to wait for ever for what clients prepare
+		go func() { // the seed is not to wait for ever for what clients prepare and define
 			defer close(ended)
 			_ = wait.For(r.t.Context(), 1500*time.Millisecond)
 			r.finishPrepared()
+			r.freezeDDL()
 		}()
 	}
 	kills := r.drawKills()
@@ -87,6 +86,36 @@ func (r *round) copyUnderTraffic() {
 	}
 }
 
+// seedStep is the seed by the method of the round.
+func (r *round) seedStep() plan.Step {
+	options := options
+	if r.does(xaLeft) {
+		options.PreparedLimit = 700 * time.Millisecond
+	}
+	rows := seed.StepWith(r.pair, options)
+	if !r.does(byFiles) {
+		return rows
+	}
+	return physical.Step(r.pair, rows, physical.Options{Method: physical.MethodFiles, Service: service{r.target}, Dir: r.t.TempDir()})
+}
+
+// service stops and starts the target's server.
+type service struct{ *servertest.Instance }
+
+func (s service) Unit(context.Context, *replication.Server) (string, error) { return "enemy", nil }
+
+func (s service) Stop(context.Context, string) error {
+	s.Instance.Stop()
+	return nil
+}
+
+func (s service) Start(context.Context, string) error {
+	if s.Root().Ping() != nil {
+		s.Restart()
+	}
+	return nil
+}
+
 // mayGoOn decides what an error means: a step that was killed and one with a transient error
 // are tried again, a legitimate refusal after its cause was removed. Every other error ends the test.
 func (r *round) mayGoOn(what string, err error, killed bool) {
@@ -110,7 +139,7 @@ func (r *round) link() {
 	r.mayPrepare.Store(false)
 	r.must("fence the target", func(ctx context.Context) error { return fence.Set(r.pair.Target, fence.Options{}).Op.Apply(ctx) })
 	r.must("start the link", func(ctx context.Context) error { return link.Start(r.pair.Source, r.pair.Target).Op.Apply(ctx) })
-	r.refillDDL()
+	r.letDo()
 	r.letWrite(300 * time.Millisecond)
 	// MariaDB's replica does not survive a crash with a transaction that is prepared: it applies it again, and
 	// waits for its own locks.
@@ -126,9 +155,9 @@ func (r *round) link() {
 	r.requireLedger("after the link has caught up", r.target)
 }
 
-// refillDDL lets the clients define things again.
-func (r *round) refillDDL() {
-	r.ddlLeft.Store(int32(r.random.IntN(10)))
+// letDo lets the clients define and prepare again.
+func (r *round) letDo() {
+	r.allowDDL()
 	r.mayPrepare.Store(true)
 }
 
@@ -188,7 +217,7 @@ func (r *round) switchOver(stage string, side replication.Side) {
 	r.t.Helper()
 	from, to := r.pair.Of(side), r.pair.Of(side.Other())
 	old, entered := r.of(side), r.of(side.Other())
-	r.refillDDL()
+	r.letDo()
 	r.mayPrepare.Store(r.does(xaSwitch))
 	r.letWrite(200 * time.Millisecond)
 	for try := 0; ; try++ {

@@ -203,7 +203,7 @@ func (c *client) operate(ctx context.Context) error {
 	switch n := c.random.IntN(100); {
 	case n < 25:
 		return c.write(ctx)
-	case n < 33 && c.may(ddl):
+	case n < 36 && c.mayDefine():
 		return c.alter(ctx)
 	case n < 40 && c.does(xa):
 		return c.prepare(ctx)
