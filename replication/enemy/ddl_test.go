@@ -39,10 +39,10 @@ func (c *client) definition() []string {
 	other := func(name string) string { return quote(t.schema) + "." + quote(name) }
 	beside := other(fmt.Sprintf("new%d", n%7))
 	refill := t.insert(c.random, "INSERT IGNORE", 5)
-	switch c.random.IntN(20) {
-	case 0, 17:
+	switch c.random.IntN(30) { // what changes rows as a whole comes more often
+	case 0, 17, 20, 21, 22:
 		return []string{"TRUNCATE TABLE " + t.path(), refill}
-	case 1, 18:
+	case 1, 18, 23, 24:
 		return []string{"TRUNCATE " + t.path()}
 	case 2:
 		return []string{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create, refill}
@@ -50,7 +50,7 @@ func (c *client) definition() []string {
 		return []string{"CREATE TABLE IF NOT EXISTS " + t.path() + t.create}
 	case 4:
 		return []string{"DROP TABLE IF EXISTS " + other("never there")}
-	case 5, 19: // a swap by name
+	case 5, 19, 25, 26: // a swap by name
 		return []string{
 			"CREATE TABLE " + beside + " LIKE " + t.path(), strings.Replace(refill, t.path(), beside, 1),
 			"RENAME TABLE " + t.path() + " TO " + other("aside") + ", " + beside + " TO " + t.path() + ", " + other("aside") + " TO " + beside, "DROP TABLE " + beside,
@@ -118,12 +118,18 @@ func (c *client) spelled(s string) string {
 	}
 	if c.flavor == servertest.MariaDB {
 		forms = append(forms,
-			func(_ *rand.Rand, s string) string { return "SET STATEMENT lock_wait_timeout = 3 FOR " + s },
-			func(_ *rand.Rand, s string) string { return "/*M!100100 " + s + " */" },
-			func(_ *rand.Rand, s string) string { return "/*M! " + s + " */" },
+			func(r *rand.Rand, s string) string {
+				return mixedCase(r, "SET STATEMENT lock_wait_timeout = 3 FOR ") + s
+			},
+			func(_ *rand.Rand, s string) string {
+				return "/* x */ SET STATEMENT lock_wait_timeout=3,sort_buffer_size=100000 FOR\n" + s
+			},
 			func(_ *rand.Rand, s string) string {
 				return "SET STATEMENT max_statement_time = 60, lock_wait_timeout = 3 FOR /*! " + s + " */"
 			},
+			func(_ *rand.Rand, s string) string { return "/*M!100100 " + s + " */" },
+			func(_ *rand.Rand, s string) string { return "/*M! " + s + " */" },
+			func(_ *rand.Rand, s string) string { return "/*M!050500 " + s + " */ # done" },
 			func(_ *rand.Rand, s string) string { return "BEGIN NOT ATOMIC " + s + "; END" },
 		)
 	}

@@ -37,7 +37,7 @@ func TestEnemy(t *testing.T) { // I1, I2
 	}
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		a := newArena(t, flavor)
-		var refused, kills, unrefused int
+		var refused, kills, unrefused, seedsCompared int
 		for n := range rounds {
 			began := time.Now()
 			r := a.newRound(first + n)
@@ -50,12 +50,13 @@ func TestEnemy(t *testing.T) { // I1, I2
 			t.Logf("%s: round %d of %d (seed %d): %d statements, %d acknowledged writes, %d kills, refused: %v, %.1fs", flavor, n+1, rounds, r.seed, len(r.log.lines), r.acknowledged,
 				r.kills, slices.Sorted(maps.Keys(r.refused)), time.Since(began).Seconds())
 			kills += r.kills
+			seedsCompared += r.seedsCompared
 			refused += len(r.refused)
 			if len(r.refused) == 0 {
 				unrefused++
 			}
 		}
 		require.GreaterOrEqual(t, 2*unrefused, int(rounds), "most rounds go through without a refusal")
-		t.Logf("%s: %d rounds, %d kills, %d kinds of refusals that were legitimate", flavor, rounds, kills, refused)
+		t.Logf("%s: %d rounds, %d kills, %d seeds compared right after they had ended, %d kinds of refusals that were legitimate", flavor, rounds, kills, seedsCompared, refused)
 	})
 }

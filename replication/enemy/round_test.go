@@ -41,9 +41,10 @@ type round struct {
 	leftPrepared  []preparedXA // that nobody ends before migrate refuses to go on
 	statementsOut *sql.Conn    // a session that logs statements
 
-	refused      map[string]int // refusals that were legitimate, by name
-	kills        int
-	acknowledged int
+	refused       map[string]int // refusals that were legitimate, by name
+	kills         int
+	seedsCompared int // right after they had ended
+	acknowledged  int
 }
 
 // newRound draws a round and makes its world on the source.
