@@ -32,6 +32,11 @@ func (c *client) alter(ctx context.Context) error {
 // sometimes, so that the rows that were copied before are wrong.
 func (c *client) definition() []string {
 	t := c.anyTable()
+	for range 3 {
+		if t.kin {
+			t = c.anyTable()
+		}
+	}
 	if t.kin {
 		return c.kinDefinition(t)
 	}
@@ -163,6 +168,6 @@ func (r *round) freezeDDL() { r.ddlNext.Store(math.MaxInt64) }
 
 // allowDDL lets the clients define things again, from some time on.
 func (r *round) allowDDL() {
-	r.ddlInterval = time.Duration(40+r.random.IntN(200)) * time.Millisecond
-	r.ddlNext.Store(time.Now().UnixNano() + int64(r.random.IntN(500))*int64(time.Millisecond))
+	r.ddlInterval = time.Duration(30+r.random.IntN(150)) * time.Millisecond
+	r.ddlNext.Store(time.Now().UnixNano() + int64(r.random.IntN(300))*int64(time.Millisecond))
 }

@@ -201,9 +201,9 @@ func endsSession(err error) error {
 // operate draws an operation and does it.
 func (c *client) operate(ctx context.Context) error {
 	switch n := c.random.IntN(100); {
-	case n < 25:
+	case n < 20:
 		return c.write(ctx)
-	case n < 36 && c.mayDefine():
+	case n < 70 && c.mayDefine():
 		return c.alter(ctx)
 	case n < 40 && c.does(xa):
 		return c.prepare(ctx)
