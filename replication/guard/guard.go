@@ -110,7 +110,7 @@ stopped() {
 	done
 }
 end() {
-	if [ -s "$dir/unit" ]; then systemctl stop "$(cat "$dir/unit")" >/dev/null 2>&1; fi
+	if [ -s "$dir/unit" ]; then timeout 20 systemctl stop "$(cat "$dir/unit")" >/dev/null 2>&1; fi
 	if alive; then kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null; stopped 100; fi
 	return 0
 }
