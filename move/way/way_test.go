@@ -1,6 +1,7 @@
 package way
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -94,4 +95,22 @@ func TestWaysAreFoundByName(t *testing.T) {
 	}
 	_, ok := All().Named("none")
 	require.False(t, ok)
+}
+
+// A rollback must come to its end without the forward link: only a cutover watches the
+// link back at the end. The gates of both hold until the stage that commits.
+func TestOnlyACutoverWatchesTheLinkBack(t *testing.T) {
+	for _, w := range All() {
+		for side, watches := range map[replication.Side]bool{replication.Target: true, replication.Source: false} {
+			stages := w.Switch(Switch{Parts: Parts{Pairs: []replication.Pair{mainPair()}}, Enter: side, Gates: plan.Stage{Name: "gates"}})
+			require.Equal(t, watches, slices.Contains(names(stages), "watch"), "%s to the %s", w.Traits().Name, side)
+			var commits []string
+			for _, s := range stages {
+				if s.Commits {
+					commits = append(commits, s.Name)
+				}
+			}
+			require.Len(t, commits, 1, w.Traits().Name)
+		}
+	}
 }
