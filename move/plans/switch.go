@@ -65,11 +65,13 @@ func (p *Planner) rollback(ctx context.Context, r *records.Records, o Options) (
 		report.Note(ctx, "%s leads to the target, but not by this cutover: the rollback leaves it", name)
 	}
 	s := way.Switch{Parts: p.parts(), Enter: replication.Source, Flips: back}
+	// What refuses at once comes before what waits.
+	early := plan.Stage{Name: "ready", Summary: "the way back is open", Steps: p.wayBack()}
 	s.Gates = plan.Stage{
 		Name: "gates", Summary: "the source is ready to take over again",
-		Steps: slices.Concat(lagGates(s), p.wayBack(), r.Healthy(d, replication.Source)),
+		Steps: append(lagGates(s), r.Healthy(d, replication.Source)...),
 	}
-	return p.way.Switch(s), nil
+	return append([]plan.Stage{early}, p.way.Switch(s)...), nil
 }
 
 // verified is the gate of a clean verify that is young enough for the configuration.

@@ -26,7 +26,8 @@ type Needs struct {
 	OneWriter bool
 	// Admins are the accounts of fence.Options.Admins.
 	Admins []string
-	// Patience is how long the gate waits for the lag; 0 is a minute.
+	// Patience is how long the gate waits for the lag; 0 is as long as it takes, as the
+	// gate of the lag does that follows.
 	Patience time.Duration
 }
 
@@ -163,10 +164,6 @@ func (w wayBackOp) Check(ctx context.Context) (plan.State, error) {
 
 // Apply waits for what may pass, and refuses the rest.
 func (w wayBackOp) Apply(ctx context.Context) error {
-	patience := w.needs.Patience
-	if patience == 0 {
-		patience = time.Minute
-	}
 	for start := time.Now(); ; {
 		s := w.needs.Read(ctx, w.pair)
 		if s.Rollback.Ready {
@@ -176,9 +173,10 @@ func (w wayBackOp) Apply(ctx context.Context) error {
 			return nil
 		}
 		err := w.explain(s.Rollback)
-		if !s.Rollback.passes || time.Since(start) > patience {
+		if !s.Rollback.passes || w.needs.Patience > 0 && time.Since(start) > w.needs.Patience {
 			return err
 		}
+		report.Show(ctx, report.Progress{Done: s.Rollback.Lag.Behind.Milliseconds(), Unit: "ms behind", What: "reverse link"})
 		if ended := wait.For(ctx, 500*time.Millisecond); ended != nil {
 			return err
 		}
