@@ -15,7 +15,7 @@ import (
 // end.
 func (c *client) mayDefine() bool {
 	next, now := c.ddlNext.Load(), time.Now().UnixNano()
-	return c.does(ddl) && now > next && c.ddlNext.CompareAndSwap(next, now+int64(c.ddlInterval))
+	return c.does(ddl) && now > next && c.ddlNext.CompareAndSwap(next, now+int64(c.ddlInterval)) && c.ddlLeft.Add(-1) >= 0
 }
 
 // alter is DDL on tables, in one of the spellings.
@@ -31,12 +31,7 @@ func (c *client) alter(ctx context.Context) error {
 // definition draws statements that define things. What changes rows of a table follows
 // sometimes, so that the rows that were copied before are wrong.
 func (c *client) definition() []string {
-	t := c.anyTable()
-	for range 3 {
-		if t.kin {
-			t = c.anyTable()
-		}
-	}
+	t := c.tableToDefine()
 	if t.kin {
 		return c.kinDefinition(t)
 	}
@@ -90,6 +85,22 @@ func (c *client) definition() []string {
 		}
 		return []string{"DROP INDEX " + quote(fmt.Sprintf("i%d", n%3)) + " ON " + t.path()}
 	}
+}
+
+// tableToDefine draws a table, mostly one that no DDL has changed in this stage: whatever is
+// wrong with it would be made good if it were copied again because of another statement.
+func (c *client) tableToDefine() *tableModel {
+	c.definedMutex.Lock()
+	defer c.definedMutex.Unlock()
+	t := c.anyTable()
+	for range 20 {
+		if !c.defined[t] && !t.kin {
+			break
+		}
+		t = c.anyTable()
+	}
+	c.defined[t] = true
+	return t
 }
 
 // kinDefinition is DDL of a table with foreign keys, and changes that act on its children.
@@ -168,6 +179,10 @@ func (r *round) freezeDDL() { r.ddlNext.Store(math.MaxInt64) }
 
 // allowDDL lets the clients define things again, from some time on.
 func (r *round) allowDDL() {
+	r.definedMutex.Lock()
+	r.defined = map[*tableModel]bool{}
+	r.definedMutex.Unlock()
+	r.ddlLeft.Store(int32(1 + r.random.IntN(9)))
 	r.ddlInterval = time.Duration(30+r.random.IntN(150)) * time.Millisecond
 	r.ddlNext.Store(time.Now().UnixNano() + int64(r.random.IntN(300))*int64(time.Millisecond))
 }

@@ -275,7 +275,7 @@ func (r *round) makeWorld() {
 	if r.does(hiddenKeys) {
 		statements = append(statements, "SET SESSION sql_generate_invisible_primary_key = ON")
 	}
-	for i := range 4 + r.random.IntN(3) {
+	for i := range 6 + r.random.IntN(5) {
 		name := fmt.Sprintf("t%d", i)
 		if r.does(oddNames) && i == 1 {
 			name = among("tä", "or`der", "with space", "UPPER")(r.random)

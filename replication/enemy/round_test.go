@@ -34,6 +34,10 @@ type round struct {
 
 	ddlInterval time.Duration // between definitions
 	ddlNext     atomic.Int64  // when the next one may be, in ns of the clock
+	ddlLeft     atomic.Int32  // definitions of this stage
+
+	definedMutex sync.Mutex
+	defined      map[*tableModel]bool // in this stage
 
 	mayPrepare    atomic.Bool
 	preparedMutex sync.Mutex
