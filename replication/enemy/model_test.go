@@ -94,6 +94,9 @@ func (r *round) kind(kinds []columnKind) columnKind {
 func (r *round) drawTable(schema, name string) *tableModel {
 	t := &tableModel{schema: schema, name: name, rows: 10 + r.random.IntN(40)}
 	shape := among("primary", "primary", "auto", "composite", "unique", "nullable", "two unique", "none")(r.random)
+	if shape == "nullable" && !r.does(nullableKeys) {
+		shape = "unique"
+	}
 	add := func(name, suffix string, k columnKind) string {
 		t.columns = append(t.columns, column{name, k})
 		return quote(name) + " " + k.sql + suffix
