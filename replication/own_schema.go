@@ -20,6 +20,9 @@ const ownMark = "kept by migrate until the move is finished"
 // table leaves an empty one of ours.
 const ownCollation = "utf8mb4_bin"
 
+// CreateOwnSchema is the statement that makes migrate's own schema if there is none.
+const CreateOwnSchema = "CREATE DATABASE IF NOT EXISTS `" + OwnSchema + "` CHARACTER SET utf8mb4 COLLATE " + ownCollation
+
 // ErrForeignSchema is wrapped if a server has a schema of the name of migrate's own that
 // holds what migrate did not make.
 var ErrForeignSchema = fmt.Errorf("the schema %s is not migrate's", OwnSchema)
@@ -48,7 +51,7 @@ func MakeOwnSchema(ctx context.Context, session queryExecer) error {
 	if err := RequireOwnSchema(ctx, session); err != nil {
 		return err
 	}
-	_, err := session.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+query.Quote(OwnSchema)+" CHARACTER SET utf8mb4 COLLATE "+ownCollation)
+	_, err := session.ExecContext(ctx, CreateOwnSchema)
 	return report.Wrap("make the schema "+OwnSchema, err)
 }
 

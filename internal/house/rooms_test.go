@@ -46,7 +46,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication", "phrase plan remote /dialect /query report secret wait"},
 	{"replication/setting", "plan remote report / /dialect /query"},
 	{"replication/wire", "report wait / /query"},
-	{"replication/account", "phrase report secret / /dialect /query /setting /wire"},
+	{"replication/account", "phrase report secret wait / /dialect /query /setting /wire"},
 	{"replication/table", "/query"},
 	{"replication/statement", ""},
 	{"replication/binlog", "report secret wait / /account /dialect /query /statement /table"},

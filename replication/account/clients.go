@@ -2,15 +2,18 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Client is a client's session on a server. Replication threads and migrate's own sessions
@@ -65,18 +68,13 @@ func newClient(r query.Record) (Client, error) {
 
 // OpenWrites lists the clients whose transactions are open and have written.
 func OpenWrites(ctx context.Context, s *replication.Server) ([]Client, error) {
+	records, err := openTransactions(ctx, s)
+	if err != nil {
+		return nil, s.Wrap("list the open transactions", err)
+	}
 	all, err := Clients(ctx, s)
 	if err != nil {
 		return nil, err
-	}
-	db, err := s.DB(ctx)
-	if err != nil {
-		return nil, err
-	}
-	records, err := query.All(ctx, db, `SELECT trx_id AS trx, trx_mysql_thread_id AS id
-		FROM information_schema.INNODB_TRX WHERE trx_rows_modified > 0`)
-	if err != nil {
-		return nil, s.Wrap("list the open transactions", err)
 	}
 	var out []Client
 	for _, c := range all {
@@ -88,6 +86,39 @@ func OpenWrites(ctx context.Context, s *replication.Server) ([]Client, error) {
 		}
 	}
 	return out, nil
+}
+
+// The server reads INNODB_TRX from a cache, which it fills anew only for a reader that comes
+// 0.1 s or more after the last one (CACHE_MIN_IDLE_TIME_NS in storage/innobase/trx/trx0i_s.cc).
+const (
+	transactionCache = 110 * time.Millisecond
+	transactionReads = 20
+)
+
+// openTransactions lists the transactions that are open now and have written: columns trx
+// and id, of their session. The session that reads has one of its own, and the list is of
+// now once that is in it.
+func openTransactions(ctx context.Context, s *replication.Server) ([]query.Record, error) {
+	session, err := s.Session(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	for range transactionReads {
+		records, err := query.All(ctx, session, `SELECT trx_id AS trx, trx_mysql_thread_id AS id, trx_mysql_thread_id = CONNECTION_ID() AS own
+			FROM information_schema.INNODB_TRX WHERE trx_rows_modified > 0 OR trx_mysql_thread_id = CONNECTION_ID()`)
+		if err != nil {
+			return nil, err
+		}
+		others := slices.DeleteFunc(slices.Clone(records), func(r query.Record) bool { return r["own"] == "1" })
+		if len(others) < len(records) {
+			return others, nil
+		}
+		if err := wait.For(ctx, transactionCache); err != nil {
+			return nil, err
+		}
+	}
+	return nil, report.WithHint(errors.New("INNODB_TRX does not show the present"), "end what reads it more than ten times a second")
 }
 
 // Kill ends sessions, with a note for each that says why. A session that has ended is no

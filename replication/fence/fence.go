@@ -163,6 +163,9 @@ func (f op) Check(ctx context.Context) (plan.State, error) {
 			if _, err := f.refuseBypasses(ctx); err != nil {
 				return plan.State{}, err
 			}
+			if err := RefusePrepared(ctx, f.server); err != nil {
+				return plan.State{}, err
+			}
 		}
 	}
 	state.Before, err = json.Marshal(beforeImage{Fenced: now.Closed, Kept: now.Kept})
@@ -281,10 +284,17 @@ func (f op) close(ctx context.Context) (err error) {
 		return nil
 	}
 	deadline := time.Now().Add(f.opt.EffectiveWait())
-	if err := f.awaitOpenTransactions(ctx, time.Now().Add(f.opt.EffectiveWait()/2)); err != nil {
+	half := time.Now().Add(f.opt.EffectiveWait() / 2)
+	if err := f.awaitOpenTransactions(ctx, half); err != nil {
 		return err
 	}
-	return f.set(ctx, lock, deadline)
+	if err := refusePrepared(ctx, f.server, half); err != nil {
+		return fmt.Errorf("fence %w", err)
+	}
+	if err := f.set(ctx, lock, deadline); err != nil {
+		return err
+	}
+	return f.refuseXA(ctx, deadline)
 }
 
 // keep makes the fence survive a restart of the server.

@@ -64,7 +64,7 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 }
 
 // probeWrite creates a schema that exists.
-const probeWrite = "CREATE SCHEMA IF NOT EXISTS `" + replication.OwnSchema + "`"
+const probeWrite = replication.CreateOwnSchema
 
 // requireRefused tries the write and returns an error unless the server refuses it.
 func (p *probe) requireRefused(ctx context.Context) error {

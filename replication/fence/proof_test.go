@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
 )
@@ -12,7 +13,7 @@ import (
 func TestProofFindsAFenceThatLeaks(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		p := replicationtest.StartApp(t, flavor)
-		p.SourceInstance.Exec("CREATE SCHEMA migrate")
+		p.SourceInstance.Exec(replication.CreateOwnSchema)
 		require.ErrorContains(t, proveFence(t.Context(), p.Source), "was let in")
 	})
 }

@@ -137,9 +137,19 @@ func (h handoverOp) decideAndLock(ctx context.Context, to fence.State) (lock *re
 }
 
 // drain waits for `to` once more: a run that was resumed may have passed the gate
-// before the guard released `from`.
+// before the guard released `from`. Before that nothing that was open on `from` may be left
+// (XA), and after it nothing may be prepared on `to`, which the link cannot have ended.
 func (h handoverOp) drain(ctx context.Context) error {
-	return link.WaitDrained(ctx, h.From, h.To, h.budget())
+	if err := fence.Seal(ctx, h.From); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	if err := link.WaitDrained(ctx, h.From, h.To, h.budget()); err != nil {
+		return err
+	}
+	if err := fence.RefusePrepared(ctx, h.To); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	return nil
 }
 
 // tooLate explains a handover while the old side is open.
@@ -262,6 +272,9 @@ func (h handoverOp) Undo(ctx context.Context, _ json.RawMessage) error {
 		return err
 	}
 	if err := fence.Close(ctx, h.To); err != nil {
+		return err
+	}
+	if err := fence.Seal(ctx, h.To); err != nil {
 		return err
 	}
 	if err := link.WaitDrained(ctx, h.To, h.From, h.budget()); err != nil {

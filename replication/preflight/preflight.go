@@ -245,7 +245,7 @@ func (i *inspection) run(ctx context.Context, s *side, checks ...func(context.Co
 
 // runOnSide runs the checks that both sides have in common.
 func (i *inspection) runOnSide(ctx context.Context, s *side) error {
-	for _, check := range []func(context.Context, *side) error{i.checkOwnSchema, i.checkCluster, i.checkClock, i.checkLeaks} {
+	for _, check := range []func(context.Context, *side) error{i.checkOwnSchema, i.checkCluster, i.checkClock, i.checkLeaks, i.checkPrepared} {
 		if err := check(ctx, s); err != nil {
 			return s.Wrap("preflight", err)
 		}

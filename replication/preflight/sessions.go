@@ -104,8 +104,7 @@ func killStatement(list []account.Client) string {
 }
 
 // checkTransactions looks for what a fence would wait for in vain (H15): transactions and
-// statements that have run for longer than it may wait, and prepared transactions, which
-// belong to no session.
+// statements that have run for longer than it may wait.
 func (i *inspection) checkTransactions(ctx context.Context) error {
 	wait := fence.Options{Wait: i.opts.FenceWait}.EffectiveWait()
 	all, err := account.Clients(ctx, i.source.Server)
@@ -131,10 +130,17 @@ func (i *inspection) checkTransactions(ctx context.Context) error {
 		i.add("H15", Warn, i.source, fmt.Sprintf("let it end before the cutover, or KILL %d; cutover.kill_blockers lets the fence do so", c.ID),
 			"a %s has run for %d s, and a fence waits %s: session %s", what, seconds, wait, c)
 	}
-	prepared, err := replication.ListPrepared(ctx, i.source.db, i.source.dialect)
+	return nil
+}
+
+// checkPrepared looks for prepared transactions (XA) on a side (H15). They belong to no
+// session, and block its fence and the handover.
+func (i *inspection) checkPrepared(ctx context.Context, s *side) error {
+	prepared, err := replication.ListPrepared(ctx, s.db, s.dialect)
 	if err == nil && len(prepared) > 0 {
-		i.add("H15", Warn, i.source, prepared[0].EndHint(),
-			"%d transactions are prepared and neither committed nor rolled back (XA), and lock their rows: %s", len(prepared), replication.DescribeXIDs(prepared))
+		i.add("H15", Warn, s, prepared[0].EndHint(),
+			"%d transactions are prepared and neither committed nor rolled back (XA): they lock their rows and block the cutover: %s",
+			len(prepared), replication.DescribeXIDs(prepared))
 	}
 	return err
 }
