@@ -12,7 +12,7 @@ import (
 	"github.com/dcmigrate/migrate/secret"
 )
 
-// Login is an account of migrate's own on a server. It is created without the binlog, so
+// Login is an account of migrate's own on a server. Create makes it without the binlog, so
 // that it exists on that server only.
 type Login struct {
 	Server *replication.Server
@@ -59,6 +59,33 @@ func (a Login) Drop(ctx context.Context) error {
 		return a.Server.Wrap("drop user "+a.Name, err)
 	}
 	return nil
+}
+
+// CreateLogged is Create with the binlog, so that the links bring the account to the other
+// side, whose fence need not be lifted for it.
+func (a Login) CreateLogged(ctx context.Context, host string, password secret.Value) error {
+	session, err := a.Server.Session(ctx, dialect.Quiet)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return a.Server.Wrap("create user "+a.Name, a.CreateIn(ctx, session, host, password))
+}
+
+// DropLogged is Drop with the binlog. Hosts are those with which the other side has the
+// account.
+func (a Login) DropLogged(ctx context.Context, hosts []string) error {
+	session, err := a.Server.Session(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, host := range hosts {
+		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+query.Literal(a.Name)+"@"+query.Literal(host)); err != nil {
+			return a.Server.Wrap("drop user "+a.Name, err)
+		}
+	}
+	return a.Server.Wrap("drop user "+a.Name, a.DropIn(ctx, session))
 }
 
 // DropIn is Drop in an open session.

@@ -77,6 +77,12 @@ func (d *Dialect) FenceBypass() []string {
 // writes while read_only stays; MariaDB's read_only lets privileged sessions pass.
 func (d *Dialect) FenceStopsAdmins() bool { return !d.isMariaDB() }
 
+// LogNothing is a statement that the server logs as a transaction of its own although it is
+// fenced, and that changes no data here or where it is replicated: the optimizer reads its
+// cost tables again. MySQL's super_read_only lets it through; MariaDB's read_only lets the
+// rows of a privileged session through.
+const LogNothing = "FLUSH OPTIMIZER_COSTS"
+
 // ForgetFenceFirst reports whether an unfence removes the kept value before it
 // changes the running one. On MySQL the kept value is removed first, because
 // account.AsAdmin restores super_read_only by it. On MariaDB the running value is changed

@@ -81,16 +81,6 @@ func (g Guard) folder() string {
 	return dir + "/guard-" + g.Pair + "-" + string(g.From.Side())
 }
 
-// login is the guard's account on `to`. It may lift the fence, and log in to a server whose
-// connections are used up.
-func (g Guard) login(ctx context.Context) (account.Login, error) {
-	dialect, err := g.To.Dialect(ctx)
-	if err != nil {
-		return account.Login{}, err
-	}
-	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard", Grant: dialect.UnfencePrivilege() + ", " + dialect.ConnectPrivilege() + " ON *.*"}, nil
-}
-
 // prelude defines the variables and functions that every script uses.
 func (g Guard) prelude() string {
 	return `set -u
@@ -192,15 +182,11 @@ func (g Guard) change(ctx context.Context, to token, extend bool, from ...token)
 // remove ends the guard and removes its account and its folder. It removes the folder
 // last, so that a run after an interrupted one still sees that something is left.
 func (g Guard) remove(ctx context.Context) error {
-	account, err := g.login(ctx)
-	if err != nil {
-		return err
-	}
-	if err := account.Drop(ctx); err != nil {
+	if err := g.dropLogin(ctx); err != nil {
 		return err
 	}
 	// A guard that is just acting gets the time to end by itself.
-	_, err = g.run(ctx, `
+	_, err := g.run(ctx, `
 if [ -e "$dir/done" ]; then stopped 120; fi
 end
 rm -rf "$dir"`)
@@ -222,7 +208,7 @@ func (g Guard) start(ctx context.Context, initial token) error {
 	hosts := account.ClientHosts(ctx, g.From)
 	for i, host := range hosts {
 		password := account.NewPassword()
-		if err := user.Create(ctx, host, password); err != nil {
+		if err := g.createLogin(ctx, user, host, password); err != nil {
 			return err
 		}
 		files, err := g.files(ctx, user.Name, password)

@@ -16,6 +16,11 @@ func WaitFor(ctx context.Context, from, to *replication.Server, goal replication
 	return linkOp{from, to}.reach(ctx, goal)
 }
 
+// CatchUp waits until `to` has executed what `from` has now.
+func CatchUp(ctx context.Context, from, to *replication.Server) error {
+	return linkOp{from, to}.catchUp(ctx)
+}
+
 // connectPatience is how long a link may try to connect before its error counts.
 const connectPatience = 15 * time.Second
 

@@ -10,6 +10,7 @@ import (
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/report"
 	"github.com/dcmigrate/migrate/wait"
@@ -25,9 +26,9 @@ type roundTripOp struct {
 const roundTripTimeout = 30 * time.Second
 
 // RoundTrip returns the gate that proves the link from → to by a row that it writes on
-// `from`, reads on `to`, and deletes again. A fence of `from` keeps the application out
-// all the time: privileged sessions pass read_only on MariaDB, and on MySQL
-// super_read_only is replaced by read_only for that moment.
+// `from`, reads on `to`, and deletes again. A fence of `from` is in force all the time:
+// privileged sessions pass read_only on MariaDB. Nothing passes MySQL's super_read_only, and
+// it is not lifted for this: there a transaction without rows makes the journey.
 func RoundTrip(from, to *replication.Server) plan.Step {
 	return plan.Step{
 		Name:    "round-trip-" + direction(from),
@@ -55,6 +56,13 @@ func (r roundTripOp) Check(ctx context.Context) (plan.State, error) {
 
 // Apply writes a row and waits until it has arrived.
 func (r roundTripOp) Apply(ctx context.Context) (err error) {
+	writable, err := (&heartbeat{from: r.from}).writable(ctx)
+	if err != nil {
+		return err
+	}
+	if !writable {
+		return r.sendTransaction(ctx)
+	}
 	run := rand.Text()
 	side := string(r.from.Side())
 	table := query.QuoteTable(replication.OwnSchema, heartbeatTable)
@@ -93,12 +101,55 @@ func (r roundTripOp) Apply(ctx context.Context) (err error) {
 			return fmt.Errorf("wait for the row of the round trip: %w", err)
 		}
 	}
+	return r.explainLoss(ctx, "a row")
+}
+
+// explainLoss is the error of a journey that did not end in time.
+func (r roundTripOp) explainLoss(ctx context.Context, what string) error {
 	status, err := Status(ctx, r.from, r.to)
 	if err != nil {
 		return err
 	}
 	return linkOp{r.from, r.to}.explain(ctx,
-		fmt.Errorf("the %s link did not carry a row within %s: %s", direction(r.from), roundTripTimeout, describe(status)), status)
+		fmt.Errorf("the %s link did not carry %s within %s: %s", direction(r.from), what, roundTripTimeout, describe(status)), status)
+}
+
+// sendTransaction has a fenced server log a transaction that changes nothing, and waits
+// until the other side has executed it.
+func (r roundTripOp) sendTransaction(ctx context.Context) error {
+	db, err := r.from.DB(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := nativeGTIDs(ctx, r.from)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if _, err := db.ExecContext(ctx, dialect.LogNothing); err != nil {
+		return r.from.Wrap("log the transaction of the round trip", err)
+	}
+	after, err := nativeGTIDs(ctx, r.from)
+	if err != nil {
+		return err
+	}
+	sent := after.Minus(before)
+	if sent.IsEmpty() {
+		return fmt.Errorf("%s has not logged the transaction of the round trip", r.from.Name())
+	}
+	to, d, err := r.to.Open(ctx)
+	if err != nil {
+		return err
+	}
+	reached, err := replication.WaitGTIDs(ctx, to, d, sent, roundTripTimeout)
+	if err != nil {
+		return r.to.Wrap("wait for the transaction of the round trip", err)
+	}
+	if !reached {
+		return r.explainLoss(ctx, "a transaction")
+	}
+	report.Note(ctx, "a transaction went from %s to %s in %s", r.from.Name(), r.to.Name(), time.Since(start).Round(time.Millisecond))
+	return nil
 }
 
 // Verify asks the replica whether it runs.
