@@ -12,9 +12,6 @@ const AnyHost = "%"
 // OwnSchema is the schema that migrate keeps on a server: the seed's marker, the heartbeat.
 const OwnSchema = "migrate"
 
-// OwnUserPrefix begins the names of the accounts that migrate creates.
-const OwnUserPrefix = "migrate_"
-
 // SystemUsers are the accounts of the server's installation. Root is not among them: it
 // belongs to the installation only where it is local.
 var SystemUsers = []string{

@@ -78,7 +78,7 @@ func (s Switch) handOver() []plan.Stage {
 		s.eventsOff(),
 		s.stage("guard", "a writable side within the budget, whatever dies", func(p replication.Pair) plan.Step { return guard.Arm(g(p)) }),
 		s.stage("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
-			return guard.Fence(g(p), s.fenceOptions(fenceWait(s.Cutover)))
+			return guard.Fence(g(p), s.fenceOptions(p, fenceWait(s.Cutover)))
 		}),
 		s.drain(s.Cutover.Budget / 2),
 		s.stage(verb.StageHandover, "the side that is entered takes writes", func(p replication.Pair) plan.Step { return guard.Handover(g(p)) }),

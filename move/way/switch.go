@@ -67,12 +67,12 @@ func (s Switch) watch() []plan.Stage {
 // transactions may take; 0 is replication's default.
 func (s Switch) fence(wait time.Duration) plan.Stage {
 	return s.stage("fence", "the side that is left refuses writes", func(p replication.Pair) plan.Step {
-		return fence.Set(s.From(p), s.fenceOptions(wait))
+		return fence.Set(s.From(p), s.fenceOptions(p, wait))
 	})
 }
 
-func (s Switch) fenceOptions(wait time.Duration) fence.Options {
-	return fence.Options{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins}
+func (s Switch) fenceOptions(p replication.Pair, wait time.Duration) fence.Options {
+	return fence.Options{Wait: wait, Kill: s.Cutover.KillBlockers, Admins: s.Cutover.Admins, Schemas: p.Schemas}
 }
 
 // drain waits until the side that is entered has every write.

@@ -44,13 +44,17 @@ func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
 	if err != nil {
 		return nil, s.Wrap("list the sessions", err)
 	}
+	own, err := replication.ReadOwnAccounts(ctx, db)
+	if err != nil {
+		return nil, s.Wrap("list the sessions", err)
+	}
 	var out []Client
 	for _, r := range records {
 		c, err := newClient(r)
 		if err != nil {
 			return nil, s.Wrap("list the sessions", err)
 		}
-		if !slices.Contains(otherCommands, c.Command) && !strings.HasPrefix(c.User, replication.OwnUserPrefix) {
+		if !slices.Contains(otherCommands, c.Command) && !own.HasUser(c.User) {
 			out = append(out, c)
 		}
 	}

@@ -24,8 +24,9 @@ type Login struct {
 // case, digits, a special character.
 func NewPassword() secret.Value { return secret.New(secret.Generate().Open() + "-aZ7") }
 
-// Create creates the account for clients from host with the password. An existing account
-// of the name is dropped first, for every host.
+// Create creates the account for clients from host with the password. Accounts that migrate
+// has made with the name are dropped first, for every host. One that it has not made is an
+// error that wraps replication.ErrForeignAccount, and stays.
 func (a Login) Create(ctx context.Context, host string, password secret.Value) error {
 	err := AsAdmin(ctx, a.Server, []string{dialect.Unlogged, dialect.Quiet}, func(ctx context.Context, session *replication.Session) error {
 		return a.CreateIn(ctx, session, host, password)
@@ -38,18 +39,26 @@ func (a Login) Create(ctx context.Context, host string, password secret.Value) e
 
 // CreateIn is Create in an open session.
 func (a Login) CreateIn(ctx context.Context, session *replication.Session, host string, password secret.Value) error {
+	accounts, err := replication.ReadOwnAccounts(ctx, session)
+	if err != nil {
+		return err
+	}
+	if err := accounts.Refuse(a.Name); err != nil {
+		return err
+	}
 	if err := a.DropIn(ctx, session); err != nil {
 		return err
 	}
 	who := query.Literal(a.Name) + "@" + query.Literal(host)
-	if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+query.Literal(password.Open())+" PASSWORD EXPIRE NEVER"); err != nil {
+	if _, err := session.ExecContext(ctx, "CREATE USER "+who+" IDENTIFIED BY "+query.Literal(password.Open())+replication.OwnAccountOptions+" PASSWORD EXPIRE NEVER"); err != nil {
 		return Conceal(err, password)
 	}
-	_, err := session.ExecContext(ctx, "GRANT "+a.Grant+" TO "+who)
+	_, err = session.ExecContext(ctx, "GRANT "+a.Grant+" TO "+who)
 	return err
 }
 
-// Drop drops the account for all hosts. A missing account is no error.
+// Drop drops the account for all hosts with which migrate has made it. A missing account is
+// no error, and one that migrate has not made stays.
 func (a Login) Drop(ctx context.Context) error {
 	hosts, err := a.Hosts(ctx)
 	if err != nil || len(hosts) == 0 {
@@ -90,11 +99,11 @@ func (a Login) DropLogged(ctx context.Context, hosts []string) error {
 
 // DropIn is Drop in an open session.
 func (a Login) DropIn(ctx context.Context, session *replication.Session) error {
-	hosts, err := query.Strings(ctx, session, "SELECT Host FROM mysql.user WHERE User = ?", a.Name)
+	accounts, err := replication.ReadOwnAccounts(ctx, session)
 	if err != nil {
 		return err
 	}
-	for _, host := range hosts {
+	for _, host := range accounts.Hosts(a.Name) {
 		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+query.Literal(a.Name)+"@"+query.Literal(host)); err != nil {
 			return err
 		}
@@ -102,17 +111,17 @@ func (a Login) DropIn(ctx context.Context, session *replication.Session) error {
 	return nil
 }
 
-// Hosts lists the host parts with which the account exists.
+// Hosts lists the host parts with which migrate has made the account.
 func (a Login) Hosts(ctx context.Context) ([]string, error) {
 	db, err := a.Server.DB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := query.Strings(ctx, db, "SELECT Host FROM mysql.user WHERE User = ? ORDER BY Host", a.Name)
+	accounts, err := replication.ReadOwnAccounts(ctx, db)
 	if err != nil {
 		return nil, a.Server.Wrap("look for user "+a.Name, err)
 	}
-	return hosts, nil
+	return accounts.Hosts(a.Name), nil
 }
 
 // Conceal removes the password from a server's error about a statement that held it.

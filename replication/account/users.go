@@ -59,13 +59,13 @@ func (a User) same(b User) bool {
 	return len(a.Differences(b)) == 0
 }
 
-// IsSystemAccount reports whether an account belongs to the server's installation or to
-// migrate. Such an account is neither copied nor compared.
+// IsSystemAccount reports whether an account belongs to the server's installation. Such an
+// account is neither copied nor compared, nor are migrate's own (replication.OwnAccounts).
 func IsSystemAccount(user, host string) bool {
 	if user == "root" {
 		return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
 	}
-	return slices.Contains(replication.SystemUsers, user) || strings.HasPrefix(user, replication.OwnUserPrefix)
+	return slices.Contains(replication.SystemUsers, user)
 }
 
 // QuietSession opens a session for statements that hold hashes: they reach no general log.
@@ -105,6 +105,10 @@ func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 	if err != nil {
 		return nil, s.Wrap("list users", err)
 	}
+	own, err := replication.ReadOwnAccounts(ctx, session)
+	if err != nil {
+		return nil, s.Wrap("list users", err)
+	}
 	hostname, err := query.Text(ctx, session, "SELECT @@GLOBAL.hostname")
 	if err != nil {
 		return nil, s.Wrap("read the host's name", err)
@@ -112,7 +116,7 @@ func Read(ctx context.Context, s *replication.Server) ([]User, error) {
 	var accounts []User
 	for _, r := range records {
 		installedRoot := r["user"] == "root" && strings.EqualFold(r["host"], hostname) // by mariadb-install-db
-		if !installedRoot && !IsSystemAccount(r["user"], r["host"]) {
+		if !installedRoot && !IsSystemAccount(r["user"], r["host"]) && !own.Has(r["user"], r["host"]) {
 			accounts = append(accounts, User{User: r["user"], Host: r["host"], Role: r["is_role"] == "Y"})
 		}
 	}

@@ -12,7 +12,7 @@ func WorkerLogin(ctx context.Context, source *replication.Server) (Login, error)
 	if err != nil {
 		return Login{}, err
 	}
-	return Login{source, replication.OwnUserPrefix + "seed", dialect.SeedPrivileges() + " ON *.*"}, nil
+	return Login{source, replication.SeedUser, dialect.SeedPrivileges() + " ON *.*"}, nil
 }
 
 // DropWorkerLogin drops the login of an earlier attempt's worker if the seed now runs

@@ -64,7 +64,7 @@ type Reader struct {
 
 // ReaderLogin is the account that reads a server's binlog. It exists only during a read.
 func ReaderLogin(s *replication.Server) account.Login {
-	return account.Login{Server: s, Name: replication.OwnUserPrefix + "reader", Grant: "REPLICATION SLAVE ON *.*"}
+	return account.Login{Server: s, Name: replication.ReaderUser, Grant: "REPLICATION SLAVE ON *.*"}
 }
 
 // Open returns a reader of the server's binlog. It creates the reader's account, and first

@@ -26,14 +26,14 @@ func (d *Dialect) AdminPrivileges() []string {
 }
 
 // SeedPrivileges are the privileges that a seed needs on the source: to read the rows,
-// the definitions, the accounts (in the schema mysql) and the binlog, to lock for a
-// snapshot, and to list the replicas.
+// the definitions, the accounts (in the schema mysql), the prepared transactions and the
+// binlog, to lock for a snapshot, and to list the replicas.
 func (d *Dialect) SeedPrivileges() string {
 	const common = "SELECT, RELOAD, PROCESS, SHOW DATABASES, SHOW VIEW, TRIGGER, EVENT, REPLICATION SLAVE"
 	if d.isMariaDB() {
 		return common + ", BINLOG MONITOR, REPLICATION MASTER ADMIN"
 	}
-	return common + ", REPLICATION CLIENT, SHOW_ROUTINE"
+	return common + ", REPLICATION CLIENT, SHOW_ROUTINE, XA_RECOVER_ADMIN"
 }
 
 // BinlogBypass lists the privileges that let a session stay out of the binlog, or

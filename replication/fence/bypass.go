@@ -19,6 +19,8 @@ type Bypass struct {
 	Kind BypassKind
 	name string
 	fix  string
+	// account is the name of the account whose privilege it uses.
+	account string
 	// named is true if the operator has named its account as an administrator.
 	named bool
 }
@@ -29,18 +31,21 @@ type BypassKind string
 const (
 	// AccountBypass is the kind of bypass that only a change of privileges removes.
 	AccountBypass BypassKind = "these accounts write through read_only"
+	// EventBypass is the kind of bypass that a switch turns off where it moves the schema.
+	EventBypass   BypassKind = "these events write through read_only with the privileges of their definer"
 	routineBypass BypassKind = "these routines write through read_only, whoever calls them, with the privileges of their definer"
 	sessionBypass BypassKind = "these sessions, which are not migrate's, write through read_only"
 )
 
 // BypassKinds are the kinds in the order of the report.
-var BypassKinds = []BypassKind{AccountBypass, routineBypass, sessionBypass}
+var BypassKinds = []BypassKind{AccountBypass, EventBypass, routineBypass, sessionBypass}
 
 // Bypasses finds every bypass of the server's fence: accounts with a privilege that passes
 // it, routines that run with such a privilege of their definer, and clients' sessions of
-// the accounts that may have it, root and migrate's own. Admins are accounts that the
-// operator answers for. MySQL's fence has no bypass.
-func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]Bypass, error) {
+// the accounts that may have it, root and migrate's own; and events, less those of the
+// schemas of which eventsOff says that a step turns their events off before the fence.
+// Admins are accounts that the operator answers for. MySQL's fence has no bypass.
+func Bypasses(ctx context.Context, s *replication.Server, admins []string, eventsOff func(schema string) bool) ([]Bypass, error) {
 	db, dialect, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -54,6 +59,10 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 		return nil, s.Wrap("read the current user", err)
 	}
 	own, _, _ = strings.Cut(own, "@")
+	accounts, err := replication.ReadOwnAccounts(ctx, db)
+	if err != nil {
+		return nil, s.Wrap("look for privileged users", err)
+	}
 	all, err := Holders(ctx, db, privileges)
 	if err != nil {
 		return nil, s.Wrap("look for privileged users", err)
@@ -61,20 +70,32 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 	var out []Bypass
 	for _, grantee := range all {
 		name := UserOf(grantee)
-		if name == "root" || name == own || strings.HasPrefix(name, replication.OwnUserPrefix) || slices.Contains(replication.SystemUsers, name) {
+		if name == "root" || name == own || accounts.Has(name, HostOf(grantee)) || slices.Contains(replication.SystemUsers, name) {
 			continue
 		}
 		// A session keeps the privileges that its account had at the login.
 		out = append(out, Bypass{AccountBypass, grantee, fmt.Sprintf(
 			"REVOKE %s ON *.* FROM %s; then KILL USER %s, because open sessions keep what they had",
-			strings.Join(privileges, ", "), grantee, query.Literal(name)), slices.Contains(admins, name)})
+			strings.Join(privileges, ", "), grantee, query.Literal(name)), name, slices.Contains(admins, name)})
 	}
-	routines, err := privilegedRoutines(ctx, db, privileges, all)
+	isHolder, err := holdingDefiners(ctx, db, privileges, all)
+	if err != nil {
+		return nil, s.Wrap("look for privileged roles", err)
+	}
+	events, err := privilegedEvents(ctx, db, isHolder, eventsOff)
+	if err != nil {
+		return nil, s.Wrap("look for events of privileged definers", err)
+	}
+	for _, event := range events {
+		event.named = slices.Contains(admins, event.account)
+		out = append(out, event)
+	}
+	routines, err := privilegedRoutines(ctx, db, isHolder)
 	if err != nil {
 		return nil, s.Wrap("look for routines of privileged definers", err)
 	}
 	for _, r := range routines {
-		out = append(out, Bypass{routineBypass, r.String(), r.fix(), slices.Contains(admins, r.definerName())})
+		out = append(out, Bypass{routineBypass, r.String(), r.fix(), userOfDefiner(r.definer), slices.Contains(admins, userOfDefiner(r.definer))})
 	}
 	sessions, err := lastingSessions(ctx, s, func(c account.Client) bool {
 		return slices.ContainsFunc(all, func(grantee string) bool { return UserOf(grantee) == c.User })
@@ -86,7 +107,7 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string) ([]By
 		out = append(out, Bypass{
 			sessionBypass, c.String(),
 			"end it, and let its client log in with an account of its own; or name " + c.User + " in cutover.admins and keep it from writing",
-			slices.Contains(admins, c.User),
+			c.User, slices.Contains(admins, c.User),
 		})
 	}
 	return out, nil
@@ -137,24 +158,35 @@ func (r routine) fix() string {
 	return "ALTER " + r.kind + " " + query.QuoteTable(r.schema, r.name) + " SQL SECURITY INVOKER"
 }
 
-// definerName is the user or role without its host.
-func (r routine) definerName() string {
-	if at := strings.LastIndex(r.definer, "@"); at >= 0 {
-		return r.definer[:at]
+// userOfDefiner is the user or role of a definer without its host.
+func userOfDefiner(definer string) string {
+	if at := strings.LastIndex(definer, "@"); at >= 0 {
+		return definer[:at]
 	}
-	return r.definer
+	return definer
 }
 
-// privilegedRoutines lists the routines that run with the privileges of a definer who is
-// one of the holders, or a role with one of the privileges. The server's own schemas are
-// excluded.
-func privilegedRoutines(ctx context.Context, q query.Queryer, privileges, holders []string) ([]routine, error) {
+// privilegedRoutines lists the routines that run with the privileges of a definer who
+// passes the fence. The server's own schemas are excluded.
+func privilegedRoutines(ctx context.Context, q query.Queryer, isHolder map[string]bool) ([]routine, error) {
 	records, err := query.All(ctx, q, `SELECT ROUTINE_TYPE AS kind, ROUTINE_SCHEMA AS owner, ROUTINE_NAME AS name, DEFINER AS definer
 		FROM information_schema.ROUTINES WHERE SECURITY_TYPE = 'DEFINER'
 		AND ROUTINE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY 2, 3, 1`)
 	if err != nil {
 		return nil, err
 	}
+	var out []routine
+	for _, r := range records {
+		if isHolder[strings.TrimSuffix(r["definer"], "@")] {
+			out = append(out, routine{r["kind"], r["owner"], r["name"], r["definer"]})
+		}
+	}
+	return out, nil
+}
+
+// holdingDefiners are the definers, as the server prints them, who pass the fence: the
+// holders, and the roles with one of the privileges.
+func holdingDefiners(ctx context.Context, q query.Queryer, privileges, holders []string) (map[string]bool, error) {
 	roles, err := query.Strings(ctx, q, "SELECT User FROM mysql.user WHERE is_role = 'Y'")
 	if err != nil {
 		return nil, err
@@ -170,13 +202,7 @@ func privilegedRoutines(ctx context.Context, q query.Queryer, privileges, holder
 	for _, grantee := range holders {
 		isHolder[strings.ReplaceAll(grantee, "'", "")] = true
 	}
-	var out []routine
-	for _, r := range records {
-		if isHolder[strings.TrimSuffix(r["definer"], "@")] {
-			out = append(out, routine{r["kind"], r["owner"], r["name"], r["definer"]})
-		}
-	}
-	return out, nil
+	return isHolder, nil
 }
 
 // DescribeBypasses returns one text and one fix for each kind in the list.
@@ -212,8 +238,8 @@ func SplitBypasses(list []Bypass) (refused, named []Bypass) {
 
 // refuseBypasses returns an error if the fence would have a bypass that the operator does
 // not answer for. Named describes the others.
-func (f op) refuseBypasses(ctx context.Context) (named []string, err error) {
-	all, err := Bypasses(ctx, f.server, f.opt.Admins)
+func (f op) refuseBypasses(ctx context.Context, eventsOff func(schema string) bool) (named []string, err error) {
+	all, err := Bypasses(ctx, f.server, f.opt.Admins, eventsOff)
 	if err != nil {
 		return nil, err
 	}

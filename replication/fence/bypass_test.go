@@ -19,4 +19,8 @@ func TestFenceRefusesUsersThatPassIt(t *testing.T) { // H14
 	require.Equal(t, "0", p.SourceInstance.Value("SELECT @@GLOBAL.read_only"))
 	_, err = Set(p.Source, Options{Admins: []string{"boss", "writer"}}).Op.Check(t.Context())
 	require.NoError(t, err)
+	p.SourceInstance.Exec("CREATE USER migrate_report@localhost", "CREATE USER migrate_guard_source@'10.%'", // not migrate's
+		"GRANT READ_ONLY ADMIN ON *.* TO migrate_report@localhost, migrate_guard_source@'10.%'")
+	_, err = Set(p.Source, Options{Admins: []string{"boss", "writer"}}).Op.Check(t.Context())
+	require.ErrorContains(t, err, "'migrate_guard_source'@'10.%', 'migrate_report'@'localhost'")
 }

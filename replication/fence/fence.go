@@ -30,6 +30,10 @@ type Options struct {
 	// only). Root and migrate's login may have such privileges anyway, but neither define a
 	// routine that uses them nor be an application's login.
 	Admins []string
+	// Schemas are the pair's: a step of the switch turns off their events before the fence,
+	// so that those are refused only if they are still on then. None means all but the
+	// system's.
+	Schemas []string
 	// MayOpen is asked before the step lifts the fence again, in its Undo or because it
 	// could not be completed; nil is always. An error leaves the fence as it is.
 	MayOpen func(context.Context) error
@@ -160,7 +164,7 @@ func (f op) Check(ctx context.Context) (plan.State, error) {
 	if f.closed {
 		state.Want, state.Done = "refuses application writes", now.Closed && (now.Kept || !canKeep)
 		if !state.Done {
-			if _, err := f.refuseBypasses(ctx); err != nil {
+			if _, err := f.refuseBypasses(ctx, Moved(f.opt.Schemas)); err != nil {
 				return plan.State{}, err
 			}
 			if err := RefusePrepared(ctx, f.server); err != nil {
@@ -178,7 +182,7 @@ func (f op) Apply(ctx context.Context) (err error) {
 		return Open(ctx, f.server)
 	}
 	f.proven.Store(false)
-	named, err := f.refuseBypasses(ctx)
+	named, err := f.refuseBypasses(ctx, none)
 	if err != nil {
 		return err
 	}
@@ -292,6 +296,9 @@ func (f op) close(ctx context.Context) (err error) {
 		return fmt.Errorf("fence %w", err)
 	}
 	if err := f.set(ctx, lock, deadline); err != nil {
+		return err
+	}
+	if err := f.refuseLateEvents(ctx); err != nil {
 		return err
 	}
 	return f.refuseXA(ctx, deadline)

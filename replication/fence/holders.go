@@ -60,3 +60,8 @@ func grantsAny(grants, privileges []string) bool {
 func UserOf(grantee string) string {
 	return strings.Trim(grantee[:max(strings.LastIndex(grantee, "@"), 0)], "'")
 }
+
+// HostOf returns the host of 'user'@'host'.
+func HostOf(grantee string) string {
+	return strings.Trim(grantee[strings.LastIndex(grantee, "@")+1:], "'")
+}

@@ -36,7 +36,7 @@ func openProbe(ctx context.Context, s *replication.Server) (_ *probe, err error)
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{server: s, own: own, writer: own, login: account.Login{Server: s, Name: replication.OwnUserPrefix + "probe", Grant: "CREATE ON `" + replication.OwnSchema + "`.*"}}
+	p := &probe{server: s, own: own, writer: own, login: account.Login{Server: s, Name: replication.ProbeUser, Grant: "CREATE ON `" + replication.OwnSchema + "`.*"}}
 	if d.FenceStopsAdmins() {
 		return p, nil
 	}

@@ -22,7 +22,7 @@ func (g Guard) login(ctx context.Context) (account.Login, error) {
 	if err != nil {
 		return account.Login{}, err
 	}
-	return account.Login{Server: g.To, Name: replication.OwnUserPrefix + "guard_" + string(g.To.Side()), Grant: dialect.UnfencePrivilege() + ", " + dialect.ConnectPrivilege() + " ON *.*"}, nil
+	return account.Login{Server: g.To, Name: replication.GuardUser(g.To.Side()), Grant: dialect.UnfencePrivilege() + ", " + dialect.ConnectPrivilege() + " ON *.*"}, nil
 }
 
 // openSide returns the side on which the guard's account is written, if it must not be
@@ -59,11 +59,42 @@ func (g Guard) createLogin(ctx context.Context, user account.Login, host string,
 	if open != g.From {
 		return user.Create(ctx, host, password)
 	}
+	// A CREATE USER that fails on `to` would stop the link: what is there goes first.
+	hosts, err := g.loginHosts(ctx, user, open)
+	if err != nil {
+		return err
+	}
 	user.Server = open
+	if err := user.DropLogged(ctx, hosts); err != nil {
+		return err
+	}
 	if err := user.CreateLogged(ctx, host, password); err != nil {
 		return err
 	}
 	return link.CatchUp(ctx, g.From, g.To)
+}
+
+// loginHosts lists the hosts with which either side has the guard's account. An account of
+// its name that is not migrate's is an error. So is a side that does not answer, if it is
+// the open one.
+func (g Guard) loginHosts(ctx context.Context, user account.Login, open *replication.Server) ([]string, error) {
+	var hosts []string
+	for _, s := range []*replication.Server{g.From, g.To} {
+		db, err := s.DB(ctx)
+		var accounts replication.OwnAccounts
+		if err == nil {
+			accounts, err = replication.ReadOwnAccounts(ctx, db)
+		}
+		if err == nil {
+			err = accounts.Refuse(user.Name)
+		}
+		if err != nil && (s == open || errors.Is(err, replication.ErrForeignAccount)) {
+			return nil, s.Wrap("look for user "+user.Name, err)
+		}
+		hosts = append(hosts, accounts.Hosts(user.Name)...) // a side that does not answer gets the drop of what the other has
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts), nil
 }
 
 // dropPatience bounds the wait until the link has dropped the account on the fenced side.
@@ -82,21 +113,12 @@ func (g Guard) dropLogin(ctx context.Context) error {
 	if open == nil {
 		return user.Drop(ctx)
 	}
-	var hosts []string
-	for _, s := range []*replication.Server{g.From, g.To} {
-		user.Server = s
-		found, err := user.Hosts(ctx)
-		if err != nil && s == open {
-			return err
-		}
-		hosts = append(hosts, found...) // a side that does not answer gets the drop of what the other has
+	hosts, err := g.loginHosts(ctx, user, open)
+	if err != nil || len(hosts) == 0 {
+		return err
 	}
-	if len(hosts) == 0 {
-		return nil
-	}
-	slices.Sort(hosts)
 	user.Server = open
-	if err := user.DropLogged(ctx, slices.Compact(hosts)); err != nil {
+	if err := user.DropLogged(ctx, hosts); err != nil {
 		return err
 	}
 	fenced := g.To

@@ -50,7 +50,7 @@ func direction(from *replication.Server) string {
 
 // account is the login of the link. It is on the server that the link reads from.
 func (l linkOp) account() account.Login {
-	return account.Login{Server: l.from, Name: replication.OwnUserPrefix + string(l.to.Side()), Grant: "REPLICATION SLAVE ON *.*"}
+	return account.Login{Server: l.from, Name: replication.LinkUser(l.to.Side()), Grant: "REPLICATION SLAVE ON *.*"}
 }
 
 // Check reads the replica's status and settings.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dcmigrate/migrate/remote"
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/query"
 )
@@ -27,9 +28,13 @@ func (i *inspection) authentications(ctx context.Context) ([]authentication, err
 	if err != nil {
 		return nil, err
 	}
+	own, err := replication.ReadOwnAccounts(ctx, i.source.db)
+	if err != nil {
+		return nil, err
+	}
 	var all []authentication
 	for _, r := range records {
-		if account.IsSystemAccount(r["user"], r["host"]) {
+		if account.IsSystemAccount(r["user"], r["host"]) || own.Has(r["user"], r["host"]) {
 			continue
 		}
 		var others []string

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
@@ -150,7 +149,7 @@ func (i *inspection) checkOthersOnTarget(ctx context.Context) error {
 		i.add("H34", Refuse, t, "use another server as the target; or drop those schemas there if nobody needs them",
 			"it holds schemas that this move did not bring: %s; it would be fenced with them, and what is done to them would travel to the source", phrase.FirstOf(5, others))
 	}
-	if t.replica.Configured && !strings.HasPrefix(t.replica.User, replication.OwnUserPrefix) {
+	if t.replica.Configured && !replication.IsLinkUser(t.replica.User) {
 		i.add("H34", Refuse, t, "use another server as the target, or end that replication first", "it replicates from %s", t.replica.Origin)
 	}
 	return i.checkReplicasOfTarget(ctx)
@@ -159,8 +158,18 @@ func (i *inspection) checkOthersOnTarget(ctx context.Context) error {
 // checkReplicasOfTarget refuses a target from which other servers replicate: the seed
 // empties its log and sets its position.
 func (i *inspection) checkReplicasOfTarget(ctx context.Context) error {
-	replicas, err := query.Strings(ctx, i.target.db, `SELECT DISTINCT CONCAT(USER, ' from ', SUBSTRING_INDEX(HOST, ':', 1)) FROM information_schema.PROCESSLIST
-		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID') AND USER NOT LIKE ? ORDER BY 1`, strings.ReplaceAll(replication.OwnUserPrefix, "_", `\_`)+"%")
+	own, err := replication.ReadOwnAccounts(ctx, i.target.db)
+	if err != nil {
+		return err
+	}
+	dumps, err := query.All(ctx, i.target.db, `SELECT DISTINCT USER AS user, SUBSTRING_INDEX(HOST, ':', 1) AS host FROM information_schema.PROCESSLIST
+		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID') ORDER BY 1, 2`)
+	var replicas []string
+	for _, r := range dumps {
+		if !own.HasUser(r["user"]) {
+			replicas = append(replicas, r["user"]+" from "+r["host"])
+		}
+	}
 	if err == nil && len(replicas) > 0 {
 		i.add("H34", Refuse, i.target, "use another server as the target, or end that replication first; make the replica anew after the move",
 			"other servers replicate from it, as %s", phrase.FirstOf(5, replicas))

@@ -10,7 +10,7 @@ import (
 // checkLeaks looks for what bypasses the fence of a side (H14). The way dual fences a side
 // only when no application writes there any more: only accounts refuse it.
 func (i *inspection) checkLeaks(ctx context.Context, s *side) error {
-	all, err := fence.Bypasses(ctx, s.Server, i.opts.Admins)
+	all, err := fence.Bypasses(ctx, s.Server, i.opts.Admins, fence.Moved(i.pair.Schemas))
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (i *inspection) checkLeaks(ctx context.Context, s *side) error {
 			switch {
 			case list.named:
 				severity, fix = Warn, "none needed while the accounts that cutover.admins names do not write; else "+fix
-			case i.opts.Dual && kind != fence.AccountBypass:
+			case i.opts.Dual && kind != fence.AccountBypass && kind != fence.EventBypass:
 				severity = Warn
 			}
 			i.add("H14", severity, s, fix, "%s", texts[0])

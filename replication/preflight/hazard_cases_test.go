@@ -226,5 +226,9 @@ var hazardCases = []hazardCase{
 		name: "H32 a schema of migrate's name", source: []string{"CREATE DATABASE migrate", "CREATE VIEW migrate.v AS SELECT 1 AS a"}, undo: []string{"DROP DATABASE migrate"},
 		severity: Refuse, want: []string{"H32 main (source): ", "holds view v", "rename the application's schema"},
 	},
+	{
+		name: "H32 an account of a name of migrate's", source: []string{"CREATE USER migrate_reader@'10.%'"}, undo: []string{"DROP USER migrate_reader@'10.%'"},
+		severity: Refuse, want: []string{"H32 main (source): ", "'migrate_reader'@'10.%'", "RENAME USER"},
+	},
 	{name: "H22 LOAD DATA", make: loadData, lasting: true, severity: Warn, want: []string{"H22 main (source): LOAD DATA ran 1 times"}},
 }

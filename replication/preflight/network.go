@@ -26,7 +26,7 @@ const (
 	legTimeout = 10 * time.Second
 	// probeUser exists on no server: a server that refuses it because of its name or
 	// password is reached.
-	probeUser = replication.OwnUserPrefix + "probe"
+	probeUser = replication.ProbeUser
 	// Errors of a server before it looks at the login.
 	hostBlocked        = 1129
 	hostNotPrivileged  = 1130

@@ -88,7 +88,7 @@ func (i *inspection) checkReplication(s *side) {
 // checkSource checks what only the source needs.
 func (i *inspection) checkSource() {
 	s := i.source
-	if s.replica.Configured && !strings.HasPrefix(s.replica.User, replication.OwnUserPrefix) {
+	if s.replica.Configured && !replication.IsLinkUser(s.replica.User) {
 		i.add("H12", Refuse, s, "migrate its origin, or end that replication first", "it replicates from %s", s.replica.Origin)
 	}
 	if s.variables["sync_binlog"] != "1" {
@@ -180,7 +180,7 @@ func (i *inspection) checkReplicas(ctx context.Context) error {
 		id := r["Server_id"] + r["Server_Id"]
 		sameID := id == i.target.variables["server_id"]
 		sameUUID := r["Replica_UUID"] != "" && r["Replica_UUID"] == i.target.variables["server_uuid"]
-		if !sameID && !sameUUID || status.Configured && strings.HasPrefix(status.User, replication.OwnUserPrefix) {
+		if !sameID && !sameUUID || status.Configured && replication.IsLinkUser(status.User) {
 			continue // the target itself, by its link
 		}
 		n, err := strconv.ParseUint(id, 10, 32)
@@ -205,12 +205,19 @@ func replicaAddress(host, port string) string {
 }
 
 // checkOwnSchema refuses a server whose schema of the name of migrate's own holds what
-// migrate did not make (H32).
+// migrate did not make, or that has accounts of the names of migrate's own (H32).
 func (i *inspection) checkOwnSchema(ctx context.Context, s *side) error {
 	_, foreign, err := replication.InOwnSchema(ctx, s.db)
 	if err == nil && len(foreign) > 0 {
 		i.add("H32", Refuse, s, "rename the application's schema, or drop it if nobody needs it",
 			"migrate keeps its notes in the schema %s, and one of that name, which is not migrate's, holds %s", replication.OwnSchema, phrase.FirstOf(5, foreign))
+	}
+	if err != nil {
+		return err
+	}
+	accounts, err := replication.ReadOwnAccounts(ctx, s.db)
+	if text, fix := accounts.Foreign(); text != "" {
+		i.add("H32", Refuse, s, fix, "migrate makes accounts of these names, and those that are there are not migrate's: %s", text)
 	}
 	return err
 }

@@ -71,9 +71,13 @@ func (i *inspection) checkBinlogAdmins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	accounts, err := replication.ReadOwnAccounts(ctx, i.source.db)
+	if err != nil {
+		return err
+	}
 	all = slices.DeleteFunc(all, func(grantee string) bool {
 		name := fence.UserOf(grantee)
-		return name == "root" || name == own || strings.HasPrefix(name, replication.OwnUserPrefix) || slices.Contains(replication.SystemUsers, name)
+		return name == "root" || name == own || accounts.Has(name, fence.HostOf(grantee)) || slices.Contains(replication.SystemUsers, name)
 	})
 	if len(all) > 0 {
 		i.add("H24", Warn, i.source, fmt.Sprintf("REVOKE %s ON *.* FROM %s; or make sure that they set neither: a statement stops the seed, and verify finds rows that were not logged",

@@ -74,7 +74,7 @@ var conditions = []condition{
 		return unless(!v.needs.OneWriter || !both, "both sides accept application writes")
 	}},
 	{name: "the target can be fenced", missing: func(ctx context.Context, v view) string {
-		return v.refused(ctx, fence.Set(v.pair.Target, fence.Options{Admins: v.needs.Admins}))
+		return v.refused(ctx, fence.Set(v.pair.Target, fence.Options{Admins: v.needs.Admins, Schemas: v.pair.Schemas}))
 	}},
 	{name: "the switch can be guarded", missing: func(ctx context.Context, v view) string {
 		if !v.needs.OneWriter {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dcmigrate/migrate/replication"
@@ -176,12 +175,20 @@ func replicasOf(ctx context.Context, s *replication.Server) ([]string, error) {
 	if unreported == 0 {
 		return addresses, nil
 	}
-	dumps, err := query.Strings(ctx, db, `SELECT HOST FROM information_schema.PROCESSLIST
-		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID') AND USER NOT LIKE ?`, strings.ReplaceAll(replication.OwnUserPrefix, "_", `\_`)+"%")
+	own, err := replication.ReadOwnAccounts(ctx, db)
 	if err != nil {
 		return nil, s.Wrap("look for replicas", err)
 	}
-	for _, from := range dumps {
+	dumps, err := query.All(ctx, db, `SELECT USER AS user, HOST AS host FROM information_schema.PROCESSLIST
+		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')`)
+	if err != nil {
+		return nil, s.Wrap("look for replicas", err)
+	}
+	for _, r := range dumps {
+		if own.HasUser(r["user"]) {
+			continue
+		}
+		from := r["host"]
 		host, _, err := net.SplitHostPort(from)
 		if err != nil {
 			host = from

@@ -125,7 +125,7 @@ func uninstall(ctx context.Context, s *replication.Server, had bool) error {
 
 // cloneAccount is the login with which the target fetches the source's files.
 func (p *op) cloneAccount() account.Login {
-	return account.Login{Server: p.pair.Source, Name: replication.OwnUserPrefix + "clone", Grant: "BACKUP_ADMIN ON *.*"}
+	return account.Login{Server: p.pair.Source, Name: replication.CloneUser, Grant: "BACKUP_ADMIN ON *.*"}
 }
 
 // clone makes the target's server fetch the source's files into a directory of their own.

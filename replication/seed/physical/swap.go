@@ -197,12 +197,12 @@ func (p *op) dropSourceState(ctx context.Context, session *replication.Session) 
 			return fmt.Errorf("forget the source's link: %w", err)
 		}
 	}
-	accounts, err := query.All(ctx, session, "SELECT User AS user, Host AS host FROM mysql.user WHERE User LIKE ?", strings.ReplaceAll(replication.OwnUserPrefix, "_", `\_`)+"%")
+	accounts, err := replication.ReadOwnAccounts(ctx, session)
 	if err != nil {
 		return err
 	}
-	for _, a := range accounts {
-		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+query.Quote(a["user"])+"@"+query.Quote(a["host"])); err != nil {
+	for _, a := range accounts.All() {
+		if _, err := session.ExecContext(ctx, "DROP USER IF EXISTS "+a.String()); err != nil {
 			return err
 		}
 	}
