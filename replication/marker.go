@@ -26,6 +26,8 @@ type Marker struct {
 type Effects struct {
 	Schemas  []string  `json:"schemas"`
 	Accounts []Account `json:"accounts"`
+	// Extras are the statements that drop what account.CreateExtras has made.
+	Extras []string `json:"extras,omitempty"`
 	// Target is the identity of the target.
 	Target string `json:"target,omitempty"`
 	// Extend is the value of dialect.ExtendVariable before the seed, if the seed changed it.

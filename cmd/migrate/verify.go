@@ -78,6 +78,9 @@ func (a *app) printVerify(r verify.Report) {
 	if more := r.Found - int64(len(r.Differences)); more > 0 {
 		_, _ = fmt.Fprintf(a.out, "  and %d more\n", more)
 	}
+	if n := len(r.NotCompared); n > 0 {
+		_, _ = fmt.Fprintf(a.out, "  not compared: %d kinds of what a server holds, with the reasons: docs/verify.md, or --json\n", n)
+	}
 }
 
 // repair repairs rows, and prints what differs, what is written, and what is left.

@@ -68,7 +68,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/seed/worker", "plan remote report secret wait / /account /seed /seed/control"},
 	{"replication/status", "plan report wait / /account /fence /guard /link /query"},
 	{"replication/enemy", ""},
-	{"replication/verify", "phrase plan report wait / /account /dialect /fence /query /schema /table /wire"},
+	{"replication/verify", "phrase plan report wait / /account /dialect /fence /query /schema /setting /table /wire"},
 
 	{"dns", "phrase plan report wait"},
 	{"dns/cloudflare", "httpretry phrase report secret /"},

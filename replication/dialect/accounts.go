@@ -98,3 +98,6 @@ func (d *Dialect) InstallPlugin(plugin string) string {
 	}
 	return "INSTALL PLUGIN " + plugin + " SONAME " + query.Literal(library)
 }
+
+// HasPublic reports whether privileges can be granted to PUBLIC: MariaDB since 10.11.
+func (d *Dialect) HasPublic() bool { return d.isMariaDB() && d.atLeast(10, 11, 0) }

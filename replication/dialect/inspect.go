@@ -75,3 +75,36 @@ func (d *Dialect) ListChecks() string {
 		FROM information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME)
 		WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME = ?`
 }
+
+// SchemaOptions is the query for the options of all schemas as CREATE DATABASE takes them:
+// columns name and options.
+func (d *Dialect) SchemaOptions() string {
+	options := "CONCAT('CHARACTER SET ', DEFAULT_CHARACTER_SET_NAME, ' COLLATE ', DEFAULT_COLLATION_NAME"
+	switch {
+	case !d.isMariaDB() && d.atLeast(8, 0, 16):
+		options += ", IF(DEFAULT_ENCRYPTION = 'YES', ' DEFAULT ENCRYPTION ''Y''', '')"
+	case d.isMariaDB():
+		options += ", IF(SCHEMA_COMMENT <> '', CONCAT(' COMMENT ', QUOTE(SCHEMA_COMMENT)), '')"
+	}
+	return "SELECT SCHEMA_NAME AS name, " + options + ") AS options FROM information_schema.SCHEMATA"
+}
+
+// ReadOnlySchemas is the query for schemas that are read only: MySQL since 8.0.22, in no log.
+func (d *Dialect) ReadOnlySchemas() string {
+	if d.isMariaDB() || !d.atLeast(8, 0, 22) {
+		return "SELECT '' FROM DUAL WHERE FALSE"
+	}
+	return "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA_EXTENSIONS WHERE OPTIONS LIKE '%READ ONLY=1%' ORDER BY 1"
+}
+
+// Installed is the query for what is installed on a server and programs or columns may
+// need: functions of libraries, and MySQL's spatial reference systems. Columns title and
+// definition.
+func (d *Dialect) Installed() string {
+	functions := "SELECT CONCAT('function ', name, ' of ', dl) AS title, CONCAT_WS(' ', ret, type) AS definition FROM mysql.func"
+	if d.isMariaDB() {
+		return functions
+	}
+	return functions + ` UNION ALL SELECT CONCAT('spatial reference system ', SRS_ID), SHA2(CONCAT_WS('|', SRS_NAME, ORGANIZATION, ORGANIZATION_COORDSYS_ID, DEFINITION), 256)
+		FROM information_schema.ST_SPATIAL_REFERENCE_SYSTEMS`
+}

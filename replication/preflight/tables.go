@@ -31,8 +31,10 @@ func (i *inspection) listNames(ctx context.Context, column, statement string) ([
 
 // checkTables looks for tables that cannot be copied or replicated well (H7, H21).
 func (i *inspection) checkTables(ctx context.Context) error {
-	if err := i.checkFilesOnly(ctx); err != nil {
-		return err
+	for _, check := range []func(context.Context) error{i.checkFilesOnly, i.checkReadOnlySchemas} {
+		if err := check(ctx); err != nil {
+			return err
+		}
 	}
 	if err := i.checkKeys(ctx); err != nil {
 		return err
@@ -177,4 +179,15 @@ func (i *inspection) checkFilesOnly(ctx context.Context) error {
 	i.add("H21", Warn, i.source, "alter them as said, or have the pair seeded by its files",
 		"only a copy of its files keeps these tables as they are, and a seed by rows refuses them: %s", phrase.FirstOf(5, texts))
 	return nil
+}
+
+// checkReadOnlySchemas warns of schemas that are read only: the option is in no log, and the
+// target's are writable.
+func (i *inspection) checkReadOnlySchemas(ctx context.Context) error {
+	names, err := query.Strings(ctx, i.source.db, i.source.dialect.ReadOnlySchemas())
+	if err == nil && len(names) > 0 {
+		i.add("H21", Warn, i.source, "ALTER DATABASE … READ ONLY = 1 on the new server once the move is finished",
+			"these schemas are read only, and on the target they will not be: %s", phrase.FirstOf(5, names))
+	}
+	return err
 }

@@ -50,7 +50,7 @@ var parserOption = regexp.MustCompile("WITH PARSER `((?:[^`]|``)+)`")
 // checkTableNeeds looks for what tables are made with and the target lacks (H21): plugins
 // for types of columns and for full-text parsers, and encryption.
 func (i *inspection) checkTableNeeds(ctx context.Context) error {
-	for _, check := range []func(context.Context) error{i.checkTypes, i.checkParsers, i.checkEncryption} {
+	for _, check := range []func(context.Context) error{i.checkTypes, i.checkParsers, i.checkEncryption, i.checkInstalled} {
 		if err := check(ctx); err != nil {
 			return err
 		}
@@ -134,6 +134,31 @@ func (i *inspection) checkEncryption(ctx context.Context) error {
 	if keys == "0" {
 		i.add("H21", Refuse, i.target, "install the source's key management there, with keys of the same numbers",
 			"it has no key management, and these tables are encrypted: %s", phrase.FirstOf(5, encrypted))
+	}
+	return nil
+}
+
+// checkInstalled looks for functions of libraries and spatial reference systems that the
+// target lacks or has otherwise: no seed by rows brings them.
+func (i *inspection) checkInstalled(ctx context.Context) error {
+	here, err := schema.Installed(ctx, i.source.Server)
+	if err != nil {
+		return err
+	}
+	there, err := schema.Installed(ctx, i.target.Server)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for title, definition := range here {
+		if there[title] != definition {
+			missing = append(missing, title)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		i.add("H21", Refuse, i.target, "install them there: CREATE FUNCTION … SONAME, CREATE SPATIAL REFERENCE SYSTEM",
+			"it lacks what is installed on the source, or has it otherwise: %s", phrase.FirstOf(5, missing))
 	}
 	return nil
 }

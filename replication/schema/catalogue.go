@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 )
@@ -117,4 +118,22 @@ func (d Description) Differences(other Description) []string {
 		}
 	}
 	return out
+}
+
+// Installed is what is installed on a server and programs or columns may need, by its
+// title: functions of libraries, and MySQL's spatial reference systems.
+func Installed(ctx context.Context, s *replication.Server) (map[string]string, error) {
+	db, d, err := s.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := query.All(ctx, db, d.Installed())
+	if err != nil {
+		return nil, s.Wrap("list what is installed", err)
+	}
+	out := make(map[string]string, len(records))
+	for _, r := range records {
+		out[r["title"]] = r["definition"]
+	}
+	return out, nil
 }

@@ -59,15 +59,20 @@ func Names(ctx context.Context, q query.Queryer, configured []string) ([]string,
 	}), nil
 }
 
-// CreateStatements are the statements that create the server's schemas, by name.
-func CreateStatements(ctx context.Context, q query.Queryer) (map[string]string, error) {
-	records, err := query.All(ctx, q, "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS charset, DEFAULT_COLLATION_NAME AS collation FROM information_schema.SCHEMATA")
+// CreateStatements are the statements that create the server's schemas with their options,
+// by name.
+func CreateStatements(ctx context.Context, s *replication.Server) (map[string]string, error) {
+	db, d, err := s.Open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read schemas: %w", err)
+		return nil, err
+	}
+	records, err := query.All(ctx, db, d.SchemaOptions())
+	if err != nil {
+		return nil, s.Wrap("read schemas", err)
 	}
 	out := make(map[string]string, len(records))
 	for _, r := range records {
-		out[r["name"]] = "CREATE DATABASE IF NOT EXISTS " + query.Quote(r["name"]) + " CHARACTER SET " + r["charset"] + " COLLATE " + r["collation"]
+		out[r["name"]] = "CREATE DATABASE IF NOT EXISTS " + query.Quote(r["name"]) + " " + r["options"]
 	}
 	return out, nil
 }

@@ -101,11 +101,7 @@ func (r *run) eachBatch(ctx context.Context, do func(context.Context, tableBatch
 }
 
 func (r *run) makeSchemas(ctx context.Context) error {
-	source, err := r.Pair.Source.DB(ctx)
-	if err != nil {
-		return err
-	}
-	statements, err := schema.CreateStatements(ctx, source)
+	statements, err := schema.CreateStatements(ctx, r.Pair.Source)
 	if err != nil {
 		return err
 	}

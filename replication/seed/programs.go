@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dcmigrate/migrate/replication"
@@ -17,15 +18,18 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err := r.dropPrograms(ctx); err != nil {
 		return err
 	}
-	err := r.Quietly(ctx, func(session *replication.Session) error { return dropAccounts(ctx, session, r.marker.Effects.Accounts) })
+	err := r.Quietly(ctx, func(session *replication.Session) error { return dropAccounts(ctx, session, r.marker.Effects) })
 	if err != nil {
 		return err
 	}
-	accounts, err := r.missingAccounts(ctx)
+	accounts, extras, err := r.missingAccounts(ctx)
 	if err != nil {
 		return err
 	}
-	r.marker.Effects.Accounts = nil
+	r.marker.Effects.Accounts, r.marker.Effects.Extras = nil, nil
+	for _, e := range extras {
+		r.marker.Effects.Extras = append(r.marker.Effects.Extras, e.Drop)
+	}
 	for _, a := range accounts {
 		for _, void := range a.Void {
 			report.Note(ctx, "account %s: %s on the source, is left out", a.Name(), void)
@@ -41,25 +45,38 @@ func (r *run) createAccountsAndPrograms(ctx context.Context) error {
 	if err := r.createPrograms(ctx, r.schemas); err != nil {
 		return err
 	}
-	return r.Quietly(ctx, func(session *replication.Session) error { return account.Grant(ctx, session, accounts) })
+	return r.Quietly(ctx, func(session *replication.Session) error {
+		return errors.Join(account.Grant(ctx, session, accounts), account.CreateExtras(ctx, session, extras))
+	})
 }
 
-// missingAccounts returns the source's accounts that the target lacks. An account that is
-// on both and differs is an error.
-func (r *run) missingAccounts(ctx context.Context) ([]account.User, error) {
-	wanted, err := account.Read(ctx, r.Pair.Source)
-	if err != nil {
-		return nil, err
+// missingAccounts returns the source's accounts and extras that the target lacks. What is on
+// both and differs is an error.
+func (r *run) missingAccounts(ctx context.Context) ([]account.User, []account.Extra, error) {
+	var accounts [2][]account.User
+	var extras [2][]account.Extra
+	for i, s := range []*replication.Server{r.Pair.Source, r.Pair.Target} {
+		var err error
+		if accounts[i], err = account.Read(ctx, s); err != nil {
+			return nil, nil, err
+		}
+		if extras[i], err = account.ReadExtras(ctx, s); err != nil {
+			return nil, nil, err
+		}
 	}
-	there, err := account.Read(ctx, r.Pair.Target)
-	if err != nil {
-		return nil, err
-	}
-	return account.Missing(wanted, there)
+	missing, err := account.Missing(accounts[0], accounts[1])
+	more, differ := account.MissingExtras(extras[0], extras[1])
+	return missing, more, errors.Join(err, differ)
 }
 
-func dropAccounts(ctx context.Context, session *replication.Session, accounts []replication.Account) error {
-	for _, a := range accounts {
+func dropAccounts(ctx context.Context, session *replication.Session, made replication.Effects) error {
+	for _, statement := range made.Extras {
+		// MariaDB: a grant that is not there any more, because its schema was dropped.
+		if _, err := session.ExecContext(ctx, statement); err != nil && query.ErrorNumber(err) != 1141 && query.ErrorNumber(err) != 1147 {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	for _, a := range made.Accounts {
 		account := account.User{User: a.User, Host: a.Host, Role: a.Role}
 		if _, err := session.ExecContext(ctx, account.Drop()); err != nil {
 			return fmt.Errorf("drop account %s: %w", account.Name(), err)

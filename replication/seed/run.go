@@ -231,7 +231,7 @@ func (r *run) newMarker(ctx context.Context) error {
 	if err := disk.Require(ctx, r.Pair.Source, r.Pair.Target, r.schemas); err != nil {
 		return err
 	}
-	if _, err := r.missingAccounts(ctx); err != nil {
+	if _, _, err := r.missingAccounts(ctx); err != nil {
 		return err
 	}
 	if r.reached, err = visiblePosition(ctx, r.Pair.Source); err != nil {

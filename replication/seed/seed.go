@@ -289,12 +289,8 @@ func (s *Op) Schemas(ctx context.Context, source query.Queryer) ([]string, error
 // fingerprint is a hash of every definition of the source, except for restless tables. If
 // it is the same before the snapshot and after the copy, no DDL ran in between.
 func (s *Op) fingerprint(ctx context.Context, schemas []string, restless map[table.Name]bool) (string, error) {
-	source, err := s.Pair.Source.DB(ctx)
-	if err != nil {
-		return "", err
-	}
 	hash := sha256.New()
-	defaults, err := schema.CreateStatements(ctx, source)
+	defaults, err := schema.CreateStatements(ctx, s.Pair.Source)
 	if err != nil {
 		return "", err
 	}
@@ -320,5 +316,9 @@ func (s *Op) fingerprint(ctx context.Context, schemas []string, restless map[tab
 			fmt.Fprintf(hash, "%q", grant.Open())
 		}
 	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	extras, err := account.ReadExtras(ctx, s.Pair.Source)
+	for _, e := range extras {
+		fmt.Fprintf(hash, "%q%q", e.Title, e.Create.Open())
+	}
+	return hex.EncodeToString(hash.Sum(nil)), err
 }

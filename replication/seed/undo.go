@@ -105,7 +105,7 @@ func (s *Op) clear(ctx context.Context) error {
 			return s.Pair.Target.Wrap("drop schema "+schema, err)
 		}
 	}
-	if err := dropAccounts(ctx, session, m.Effects.Accounts); err != nil {
+	if err := dropAccounts(ctx, session, m.Effects); err != nil {
 		return s.Pair.Target.Wrap("undo the seed", err)
 	}
 	if !m.Finished {

@@ -61,8 +61,10 @@ type Report struct {
 	Differences []Difference     `json:"differences,omitempty"`
 	// LeftOut are objects and grants that the seed leaves out because the source itself cannot
 	// use them, each with the reason. They are not compared.
-	LeftOut []string      `json:"left_out,omitempty"`
-	Took    time.Duration `json:"took"`
+	LeftOut []string `json:"left_out,omitempty"`
+	// NotCompared is what a verify of everything does not compare, each with the reason.
+	NotCompared []string      `json:"not_compared,omitempty"`
+	Took        time.Duration `json:"took"`
 }
 
 // Difference is a row, an object or an account that is not the same on both sides.
@@ -198,6 +200,10 @@ func (v *verifier) compare(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return v.compareDefinitions(ctx, batches) })
 	group.Go(func() error { return v.compareBatches(ctx, batches) })
+	if len(v.opts.Tables) == 0 {
+		v.report.NotCompared = notCompared()
+		group.Go(func() error { return v.compareServers(ctx, schemas) })
+	}
 	return group.Wait()
 }
 
@@ -212,6 +218,9 @@ func (v *verifier) compareBatches(ctx context.Context, batches *schema.Batches) 
 		}
 		if len(b.Kinds) == 0 {
 			return nil
+		}
+		if err := v.compareSequences(ctx, b); err != nil {
+			return err
 		}
 		tables, err := readShapes(ctx, v.from, b)
 		if err != nil {
