@@ -265,7 +265,7 @@ func (t *tableModel) row(random *rand.Rand) []string {
 func (r *round) makeWorld() {
 	second := "blogs"
 	if r.does(oddNames) {
-		second = among("naïve-2", "sel`ect", "Mixed Case")(r.random)
+		second = among("naïve-2", "gro`up", "Mixed Case")(r.random)
 	}
 	collation := ""
 	if r.does(collations) {

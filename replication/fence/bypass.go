@@ -97,12 +97,16 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string, event
 	for _, r := range routines {
 		out = append(out, Bypass{routineBypass, r.String(), r.fix(), userOfDefiner(r.definer), slices.Contains(admins, userOfDefiner(r.definer))})
 	}
+	sessions, err := sessionBypasses(ctx, s, all, admins)
+	return append(out, sessions...), err
+}
+
+// sessionBypasses finds the lasting sessions of clients that have logged in as one of the
+// holders.
+func sessionBypasses(ctx context.Context, s *replication.Server, holders, admins []string) (out []Bypass, err error) {
 	sessions, err := lastingSessions(ctx, s, func(c account.Client) bool {
-		return slices.ContainsFunc(all, func(grantee string) bool { return UserOf(grantee) == c.User })
+		return slices.ContainsFunc(holders, func(grantee string) bool { return UserOf(grantee) == c.User })
 	})
-	if err != nil {
-		return nil, err
-	}
 	for _, c := range sessions {
 		out = append(out, Bypass{
 			sessionBypass, c.String(),
@@ -110,7 +114,7 @@ func Bypasses(ctx context.Context, s *replication.Server, admins []string, event
 			c.User, slices.Contains(admins, c.User),
 		})
 	}
-	return out, nil
+	return out, err
 }
 
 // minSessionAge is the least age of a session that counts as a bypass. A younger one may be

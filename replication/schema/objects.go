@@ -355,8 +355,11 @@ func withoutCharsets(create string) string {
 // texts: some hold passwords.
 func (o Object) Difference(other Object) string {
 	for _, r := range []struct{ name, here, there string }{
-		{"sql_mode", o.SQLMode, other.SQLMode}, {"character_set_client", o.Charset, other.Charset}, {"collation_connection", o.Collation, other.Collation},
-		{"the schema's collation when it was made", o.SchemaCollation, other.SchemaCollation}, {"time_zone", o.TimeZone, other.TimeZone},
+		{"sql_mode", o.SQLMode, other.SQLMode},
+		{"character_set_client", o.Charset, other.Charset},
+		{"collation_connection", o.Collation, other.Collation},
+		{"the schema's collation when it was made", o.SchemaCollation, other.SchemaCollation},
+		{"time_zone", o.TimeZone, other.TimeZone},
 	} {
 		if r.here != r.there {
 			return fmt.Sprintf("%s is %q, not %q", r.name, r.there, r.here)
