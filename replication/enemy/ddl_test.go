@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/dcmigrate/migrate/replication/servertest"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // mayDefine reports whether DDL may run now: one at a time, and seldom enough that a seed can
@@ -101,6 +104,78 @@ func (c *client) tableToDefine() *tableModel {
 	}
 	c.defined[t] = true
 	return t
+}
+
+// holdCopy keeps a seed by rows from ending its copy, until all other tables are copied and
+// some are changed as a whole after that. What it has overlooked then stays wrong. The
+// result is closed when the copy is held no longer.
+func (r *round) holdCopy() (done chan struct{}) {
+	done = make(chan struct{})
+	if !r.does(heldCopy) || r.does(byFiles) {
+		close(done)
+		return done
+	}
+	lock, err := r.source.Root().Conn(r.t.Context())
+	require.NoError(r.t, err)
+	_, err = lock.ExecContext(r.t.Context(), "LOCK TABLES zz.held WRITE")
+	require.NoError(r.t, err)
+	c := &client{round: r, number: clients + 1, random: rand.New(rand.NewPCG(r.seed, 99))}
+	go func() {
+		defer close(done)
+		defer lock.Close()
+		r.waitCopied()
+		c.changeWhole(r.t.Context())
+		_, err := lock.ExecContext(r.t.Context(), "UNLOCK TABLES")
+		r.log.note("the copy is held no longer: %v", err)
+	}()
+	return done
+}
+
+// waitCopied waits until the largest table is copied, which is among the last, but not for
+// long.
+func (r *round) waitCopied() {
+	deadline := time.Now().Add(5 * time.Second)
+	for time.Now().Before(deadline) {
+		var n int
+		if err := r.target.Root().QueryRow("SELECT COUNT(*) FROM ballast.b").Scan(&n); err == nil && n == 1024 {
+			return
+		}
+		_ = wait.For(r.t.Context(), 20*time.Millisecond)
+	}
+}
+
+// changeWhole changes some tables as a whole, each in one of the spellings.
+func (c *client) changeWhole(ctx context.Context) {
+	var err error
+	if c.conn, err = c.pools[0].Conn(ctx); err != nil {
+		return // the server was killed
+	}
+	defer c.leave()
+	c.profile = c.drawProfile()
+	for _, setting := range append(c.profile.settings, "SET SESSION lock_wait_timeout = 3") {
+		if c.exec(ctx, setting) != nil {
+			return
+		}
+	}
+	for range 2 + c.random.IntN(3) {
+		t := c.tableToDefine()
+		if t.kin {
+			continue
+		}
+		aside := quote(t.schema) + ".`left aside`"
+		statements := [][]string{
+			{"TRUNCATE TABLE " + t.path()},
+			{"TRUNCATE " + t.path()},
+			{"RENAME TABLE " + t.path() + " TO " + aside, "CREATE TABLE " + t.path() + t.create, "DROP TABLE " + aside},
+			{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create},
+			{"ALTER TABLE " + t.path() + " RENAME TO " + aside, "CREATE TABLE " + t.path() + " LIKE " + aside, "DROP TABLE IF EXISTS " + aside},
+		}[c.random.IntN(5)]
+		for _, s := range statements {
+			if c.exec(ctx, c.spelled(c.requoted(s))) != nil {
+				return
+			}
+		}
+	}
 }
 
 // kinDefinition is DDL of a table with foreign keys, and changes that act on its children.

@@ -52,6 +52,7 @@ const (
 	quietEnd     feature = "the seed ends while nobody writes"
 	lateCommits  feature = "commits that are logged and not visible"
 	switches     feature = "a cutover and a rollback"
+	heldCopy     feature = "definitions while a copy is held"
 )
 
 // features are the features with their chance of 100. One with a fault is off: no round has
@@ -101,6 +102,7 @@ var features = []struct {
 	{name: quietEnd, chance: 50, always: true},
 	{name: lateCommits, chance: 50, flavor: servertest.MariaDB, always: true},
 	{name: switches, chance: 60, always: true},
+	{name: heldCopy, chance: 60, always: true},
 	{name: xaFiles, chance: 100, always: true, off: "A3: a seed by files may end at a position with a prepared transaction, and the link stops with 1397"},
 	{name: nullableKeys, chance: 100, always: true, flavor: servertest.MariaDB},
 	{name: nullableKeys, chance: 100, always: true, flavor: servertest.MySQL, off: "not explained: the link stops with 1032 on a table whose only unique key may be NULL, though both sides were equal after the seed"},

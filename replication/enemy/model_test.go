@@ -306,6 +306,9 @@ func (r *round) makeWorld() {
 		many = append(many, fmt.Sprintf("(%d, 0)", i))
 	}
 	statements = append(statements, "CREATE TABLE shop.many (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.many VALUES "+strings.Join(many, ","))
+	if r.does(heldCopy) {
+		statements = append(statements, "CREATE DATABASE zz", "CREATE TABLE zz.held (id INT PRIMARY KEY)", "INSERT INTO zz.held VALUES (1)")
+	}
 	r.execAll(r.source, statements)
 }
 

@@ -40,6 +40,7 @@ func (r *round) copyUnderTraffic() {
 		r.beginStatementSession()
 	}
 	step := r.seedStep()
+	held := r.holdCopy()
 	r.log.note("the seed begins")
 	r.resume()
 	ended := make(chan struct{})
@@ -74,6 +75,7 @@ func (r *round) copyUnderTraffic() {
 		r.mayGoOn("the seed", err, try < len(kills))
 	}
 	r.log.note("the seed has ended")
+	<-held
 	<-ended
 	if err := step.Op.Verify(r.t.Context()); err != nil {
 		r.fail("verify the seed: %v", err)

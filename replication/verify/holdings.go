@@ -51,7 +51,7 @@ var holdings = []holding{
 	// What information_schema alone shows.
 	{what: "schemas with their options, tables, columns, indexes, keys, checks, partitions, views, triggers, sequences"},
 	{what: "spatial reference systems"},
-	{what: "globals on which the meaning of statements depends (H17)"},
+	{what: "globals on which the meaning of statements depends (H17, but for event_scheduler and max_connections)"},
 	{what: "other globals", not: "a server may have its own: preflight warns of those that clients may notice (H17)"},
 	{what: "resource groups", not: "they bind threads to processors of the host"},
 	{what: "schemas that are read only (MySQL)", not: "the option is in no log, and a link could not write there: set it again after the move"},

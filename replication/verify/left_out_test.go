@@ -19,7 +19,6 @@ import (
 func TestWhatTheSourceCannotUseIsLeftOut(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
-		target.Exec("SET GLOBAL event_scheduler = OFF")
 		source.Exec("SET GLOBAL event_scheduler = OFF", "CREATE DATABASE shop", "USE shop", "CREATE USER u@'%' IDENTIFIED BY 'x'",
 			"CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, c TEXT, d TEXT, `x, y` INT, KEY (b), FULLTEXT KEY (c), FULLTEXT KEY (d), KEY dd (d(5)))",
 			"INSERT INTO t (id, c, d) VALUES (1, 'some words', 'more words')",
