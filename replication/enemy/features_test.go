@@ -74,7 +74,7 @@ var features = []struct {
 	{name: xa, chance: 40},
 	{name: xaBefore, chance: 30},
 	{name: xaLeft, chance: 8},
-	{name: xaSwitch, chance: 50, off: "B1: a fence lets prepared transactions stand"},
+	{name: xaSwitch, chance: 50},
 	{name: rowImages, chance: 60},
 	{name: charsets, chance: 50},
 	{name: noChecks, chance: 30},

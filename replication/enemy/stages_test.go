@@ -235,10 +235,7 @@ func (r *round) switchOver(stage string, side replication.Side) {
 	r.mayPrepare.Store(r.does(xaSwitch))
 	r.letWrite(200 * time.Millisecond)
 	for try := 0; ; try++ {
-		if r.does(lateCommits) {
-			r.delayCommits(entered)
-		}
-		err := r.trySwitch(from, to)
+		err := r.trySwitch(from, to, entered)
 		if err == nil {
 			break
 		}
@@ -264,7 +261,7 @@ func (r *round) switchOver(stage string, side replication.Side) {
 }
 
 // trySwitch runs the steps of a switch, and takes them back if one fails, as a run does.
-func (r *round) trySwitch(from, to *replication.Server) error {
+func (r *round) trySwitch(from, to *replication.Server, entered *servertest.Instance) error {
 	g := guard.Guard{Pair: fmt.Sprintf("enemy%d", r.seed), From: from, To: to, Budget: 20 * time.Second, Dir: r.t.TempDir()}
 	steps := []plan.Step{
 		schema.Events(from, nil, false), guard.Arm(g), fence.Set(from, fence.Options{Wait: 3 * time.Second, Kill: true}),
@@ -273,6 +270,10 @@ func (r *round) trySwitch(from, to *replication.Server) error {
 	var befores []json.RawMessage
 	for i, step := range steps {
 		ctx, cancel := context.WithTimeout(r.t.Context(), stageTimeout)
+		if i == 2 && r.does(lateCommits) { // it holds up the first commit and those behind it, for a while
+			r.delayCommits(entered)
+			_ = wait.For(ctx, 30*time.Millisecond)
+		}
 		state, err := step.Op.Check(ctx)
 		if err == nil {
 			befores = append(befores, state.Before)
