@@ -81,7 +81,7 @@ echo 'SELECT 1' | timeout 10 "$client" --defaults-file="$dir/to.cnf" >/dev/null 
 extend && : >"$dir/%s" || exit 1
 `, exitNoClient, exitLocalLogin, exitNetworkLogin, initial)
 	b.WriteString(launchScript)
-	fmt.Fprintf(&b, "started || exit %d\nheld\n", exitNotStarted)
+	fmt.Fprintf(&b, "started || exit %d\nheld\nextend\n", exitNotStarted)
 	return b.String()
 }
 
@@ -111,7 +111,7 @@ if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
 	printf %s "$unit.service" >"$dir/unit" || exit 1
 	systemd-run --quiet --collect --unit="$unit" -p Restart=on-failure -p RestartSec=2500ms -p KillSignal=SIGKILL \
 		sh "$dir/guard.sh" "$dir" >/dev/null 2>&1 || :
-	if started; then held; exit 0; fi
+	if started; then held; extend; exit $?; fi # the wait is not at the switch's expense
 	systemctl stop "$unit.service" >/dev/null 2>&1
 	rm -f "$dir/unit"
 fi

@@ -47,13 +47,16 @@ func hasHeartbeatTable(ctx context.Context, s *replication.Server) (bool, error)
 
 // MissingHeartbeat names a server of the pair that lacks the heartbeat's table; "" is none.
 func MissingHeartbeat(ctx context.Context, p replication.Pair) (server string, err error) {
-	for _, s := range []*replication.Server{p.Source, p.Target} {
+	for _, s := range []*replication.Server{p.Source, p.Target} { // both, because a side may not be made yet
 		exists, err := hasHeartbeatTable(ctx, s)
-		if err != nil || !exists {
+		if err != nil {
 			return s.Name(), err
 		}
+		if !exists && server == "" {
+			server = s.Name()
+		}
 	}
-	return "", nil
+	return server, nil
 }
 
 // Check looks for the table on both sides.
