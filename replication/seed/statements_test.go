@@ -169,6 +169,10 @@ func TestSeedIsNotFrightenedByStatements(t *testing.T) {
 		require.NoError(t, err, "%s", notes.Text())
 		require.NotContains(t, notes.Text(), "load1.big ", "it was copied once")
 		require.NotContains(t, notes.Text(), "not recognised")
+		// The copy may end between two statements of a schema that is not copied.
+		target.Exec(map[servertest.Flavor]string{
+			servertest.MariaDB: `SET GLOBAL replicate_wild_ignore_table = 'load1\_test.%'`, servertest.MySQL: `CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('load1\_test.%')`,
+		}[flavor])
 		replicationtest.Replicate(t, flavor, source, target)
 		replicationtest.Settle(t, pair.Source, pair.Target)
 		replicationtest.RequireSameRows(t, "load1", source, target)
