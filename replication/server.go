@@ -131,7 +131,7 @@ func (s *Server) DB(_ context.Context) (*sql.DB, error) {
 	cfg.Params = map[string]string{
 		"time_zone":         "'+00:00'",
 		"sql_mode":          "'" + SessionMode + "'",
-		"lock_wait_timeout": LockWaitSeconds + ShowHidden,
+		"lock_wait_timeout": LockWaitSeconds + DefinitionSettings,
 		"wait_timeout":      "3600",
 		"net_write_timeout": "600",
 		"net_read_timeout":  "600",

@@ -26,9 +26,11 @@ const (
 // session: without the mode, an application that relies on it would be refused.
 const SessionMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_UNSIGNED_SUBTRACTION"
 
-// ShowHidden ends a SET statement. MySQL can hide a primary key that it has generated from
-// definitions and from information_schema. To a copy of such a table it would be lost.
-const ShowHidden = " /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
+// DefinitionSettings ends a SET statement: definitions and grants are printed whole, and
+// their names in backticks, whatever the server's settings are. MySQL can hide a primary
+// key that it has generated from definitions and from information_schema. To a copy of such
+// a table it would be lost.
+const DefinitionSettings = ", SESSION sql_quote_show_create = ON /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
 
 // Every session of migrate's own login holds a lock that is named after the session.
 // By the lock, every process of migrate tells these sessions from an application's that

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,7 +14,8 @@ import (
 )
 
 // object is what a grant can be on: a table, one of its columns, or a routine. It may not
-// exist any more: a server keeps the grants on what is dropped, and takes none anew.
+// exist any more: a server keeps the grants on what is dropped, and takes none anew unless
+// they let the table be created.
 type object struct{ kind, schema, name, column string }
 
 func (o object) String() string {
@@ -36,7 +38,7 @@ var grantees = []struct{ statement, exists string }{
 	},
 	{
 		"SELECT DISTINCT Routine_type AS kind, Db AS db, Routine_name AS name, '' AS col FROM mysql.procs_priv",
-		"SELECT COUNT(*) AS n FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s AND ROUTINE_NAME = %s",
+		"SELECT COUNT(*) AS n FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s AND ROUTINE_NAME = %s AND ROUTINE_TYPE = %s",
 	},
 }
 
@@ -59,7 +61,8 @@ func leaveOutVoidGrants(ctx context.Context, s *replication.Server, accounts []U
 				kept = append(kept, secret.New(text))
 			}
 		}
-		a.Grants = kept
+		slices.SortFunc(kept, func(x, y secret.Value) int { return strings.Compare(x.Open(), y.Open()) })
+		a.Grants = kept // sorted, as those of a server where nothing is left out
 	}
 	return nil
 }
@@ -79,7 +82,7 @@ func voidObjects(ctx context.Context, s *replication.Server) ([]object, error) {
 		}
 		for _, r := range records {
 			all = append(all, object{r["kind"], r["db"], r["name"], r["col"]})
-			values := []any{query.Literal(r["db"]), query.Literal(r["name"]), query.Literal(r["col"])}
+			values := []any{query.Literal(r["db"]), query.Literal(r["name"]), query.Literal(cmp.Or(r["col"], r["kind"]))}
 			questions = append(questions, fmt.Sprintf(g.exists, values[:strings.Count(g.exists, "%s")]...))
 		}
 	}
@@ -107,6 +110,9 @@ func withoutVoid(grant string, void []object) (text string, left []object) {
 		if !isOn(rest, o) {
 			continue
 		}
+		if o.kind == "TABLE" && mayCreate(privileges) {
+			continue
+		}
 		if o.kind != "COLUMN" {
 			return "", []object{o}
 		}
@@ -121,6 +127,12 @@ func withoutVoid(grant string, void []object) (text string, left []object) {
 		return "", left
 	}
 	return "GRANT " + privileges + " ON " + rest, left
+}
+
+// mayCreate reports whether a list of privileges on a table lets it be created. A server
+// takes such a grant also if there is no such table, but not with columns.
+func mayCreate(privileges string) bool {
+	return slices.ContainsFunc(splitOutside(privileges), func(p string) bool { return p == "CREATE" || p == "ALL PRIVILEGES" })
 }
 
 // cutOn cuts a GRANT statement at its ON.

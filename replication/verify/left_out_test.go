@@ -25,7 +25,10 @@ func TestWhatTheSourceCannotUseIsLeftOut(t *testing.T) {
 			// Grants on what is dropped afterwards.
 			"CREATE TABLE gone (id INT, b INT)", "GRANT SELECT, INSERT (id) ON gone TO u@'%'",
 			"GRANT SELECT (a, b, `x, y`), UPDATE (a), INSERT ON t TO u@'%'", "ALTER TABLE t DROP a, DROP `x, y`",
-			"GRANT SELECT ON nowhere.* TO u@'%'",
+			"GRANT SELECT ON nowhere.* TO u@'%'", "GRANT SELECT, CREATE ON daily TO u@'%'", "GRANT ALL ON weekly TO u@'%'",
+			"CREATE TABLE monthly (id INT)", "GRANT CREATE, DROP, UPDATE (id) ON monthly TO u@'%'", "DROP TABLE monthly",
+			// Definitions and grants are printed without quotes to other sessions.
+			"SET GLOBAL sql_quote_show_create = OFF",
 			// Views that cannot be read.
 			"CREATE VIEW v AS SELECT * FROM gone", "CREATE VIEW v2 AS SELECT * FROM v", "CREATE VIEW fine AS SELECT id FROM t",
 			"CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1", "CREATE VIEW v3 AS SELECT f() AS n", "DROP FUNCTION f", "DROP TABLE gone",
@@ -62,13 +65,15 @@ func TestWhatTheSourceCannotUseIsLeftOut(t *testing.T) {
 			titles = append(titles, title)
 		}
 		require.ElementsMatch(t, []string{
-			"column shop.t.a, which does not exist", "column shop.t.x, y, which does not exist", "table shop.gone, which does not exist",
+			"column shop.monthly.id, which does not exist", "column shop.t.a, which does not exist", "column shop.t.x, y, which does not exist", "table shop.gone, which does not exist",
 			"event shop.off", "event shop.once", "event shop.west", "view shop.v", "view shop.v2", "view shop.v3",
 		}, titles)
-		require.Contains(t, report.Summary(), "; 9 left out")
+		require.Contains(t, report.Summary(), "; 10 left out")
 		require.Equal(t, "fine", target.Value("SELECT GROUP_CONCAT(TABLE_NAME) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'shop'"))
 		require.Equal(t, "kept,later", target.Value("SELECT GROUP_CONCAT(EVENT_NAME ORDER BY EVENT_NAME) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = 'shop'"))
 		require.Contains(t, target.Value("SHOW CREATE USER old@'%'"), "PASSWORD EXPIRE")
+		require.Equal(t, "daily,monthly,t,weekly", target.Value("SELECT GROUP_CONCAT(Table_name ORDER BY 1) FROM mysql.tables_priv WHERE Db = 'shop'"),
+			"grants with CREATE on tables that are gone")
 
 		for _, on := range []bool{false, true} {
 			require.NoError(t, replicationtest.Apply(t, schema.Events(pair.Source, nil, on)))

@@ -137,7 +137,7 @@ func (c *Conn) configure(ctx context.Context, noLimits string) error {
 	c.maxPacket = 0
 	settings := append([]string{
 		"SET time_zone = '+00:00', sql_mode = '" + replication.SessionMode + "', lock_wait_timeout = " + replication.LockWaitSeconds +
-			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600, group_concat_max_len = 1073741824" + replication.ShowHidden,
+			", wait_timeout = 3600, net_write_timeout = 600, net_read_timeout = 600, group_concat_max_len = 1073741824" + replication.DefinitionSettings,
 		replication.MarkSession, rowSession, noLimits,
 	}, c.settings...)
 	answers, err := c.RunAll(ctx, append(settings, "SELECT @@max_allowed_packet")...)
