@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,7 @@ func (d *Dialect) ResetReplica() string {
 // ReplicaStatus is a server's own view of the link that it reads.
 type ReplicaStatus struct {
 	Configured            bool
+	Name                  string // of the connection (MariaDB) or channel (MySQL); "" is the default one, which links use
 	Origin                string // host:port
 	User                  string
 	IORunning, SQLRunning string // "Yes", "No", "Connecting", …
@@ -74,18 +76,60 @@ type ReplicaStatus struct {
 	SecondsBehind         string            // as the server reports it; no gate depends on it
 }
 
-// ReplicaStatus reads the server's link. Configured is false if it has none.
+// String names the origin, and the connection unless it is the default one.
+func (s ReplicaStatus) String() string {
+	if s.Name == "" {
+		return s.Origin
+	}
+	return s.Origin + " (connection " + strconv.Quote(s.Name) + ")"
+}
+
+// ReplicaStatus reads the server's link: its default connection, or else the first other
+// one. Configured is false if it has none.
 func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaStatus, error) {
-	statement, origin, replica := "SHOW REPLICA STATUS", "Source", "Replica"
+	all, err := d.ReplicaStatuses(ctx, q)
+	if err != nil || len(all) == 0 {
+		return ReplicaStatus{}, err
+	}
+	if i := slices.IndexFunc(all, func(s ReplicaStatus) bool { return s.Name == "" }); i > 0 {
+		return all[i], nil
+	}
+	return all[0], nil
+}
+
+// ReplicaStatuses reads everything that the server replicates from, by named connections
+// (MariaDB) and channels (MySQL), too.
+func (d *Dialect) ReplicaStatuses(ctx context.Context, q query.Queryer) ([]ReplicaStatus, error) {
+	statement, host := "SHOW REPLICA STATUS", "Source_Host"
 	if d.isMariaDB() {
-		statement, origin, replica = "SHOW SLAVE STATUS", "Master", "Slave"
+		statement, host = "SHOW ALL SLAVES STATUS", "Master_Host"
 	}
-	r, ok, err := query.One(ctx, q, statement)
+	records, err := query.All(ctx, q, statement)
 	if err != nil {
-		return ReplicaStatus{}, fmt.Errorf("read the replica status: %w", err)
+		return nil, fmt.Errorf("read the replica status: %w", err)
 	}
-	if !ok || r[origin+"_Host"] == "" {
-		return ReplicaStatus{}, nil
+	var out []ReplicaStatus
+	for _, r := range records {
+		if r[host] == "" || r[host] == groupHost {
+			continue
+		}
+		s, err := d.replicaStatus(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// groupHost is the origin that MySQL shows for the channels of group replication, which
+// have none: see Cluster.
+const groupHost = "<NULL>"
+
+func (d *Dialect) replicaStatus(r query.Record) (ReplicaStatus, error) {
+	origin, replica, name := "Source", "Replica", "Channel_Name"
+	if d.isMariaDB() {
+		origin, replica, name = "Master", "Slave", "Connection_name"
 	}
 	port := r[origin+"_Port"]
 	if _, err := strconv.Atoi(port); err != nil {
@@ -93,6 +137,7 @@ func (d *Dialect) ReplicaStatus(ctx context.Context, q query.Queryer) (ReplicaSt
 	}
 	s := ReplicaStatus{
 		Configured: true,
+		Name:       r[name],
 		Origin:     net.JoinHostPort(r[origin+"_Host"], port),
 		User:       r[origin+"_User"],
 		IORunning:  r[replica+"_IO_Running"], SQLRunning: r[replica+"_SQL_Running"],

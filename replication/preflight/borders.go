@@ -103,6 +103,7 @@ func (b *bordersGate) findings(ctx context.Context) ([]Finding, error) {
 		}
 	}
 	if b.configured {
+		i.checkOrigins()
 		i.checkVersions()
 		i.checkIDs()
 	}
@@ -149,8 +150,8 @@ func (i *inspection) checkOthersOnTarget(ctx context.Context) error {
 		i.add("H34", Refuse, t, "use another server as the target; or drop those schemas there if nobody needs them",
 			"it holds schemas that this move did not bring: %s; it would be fenced with them, and what is done to them would travel to the source", phrase.FirstOf(5, others))
 	}
-	if t.replica.Configured && !replication.IsLinkUser(t.replica.User) {
-		i.add("H34", Refuse, t, "use another server as the target, or end that replication first", "it replicates from %s", t.replica.Origin)
+	if len(t.foreignOrigins) > 0 {
+		i.add("H34", Refuse, t, "use another server as the target, or end that replication first", "it replicates from %s", phrase.FirstOf(5, t.foreignOrigins))
 	}
 	return i.checkReplicasOfTarget(ctx)
 }

@@ -59,6 +59,10 @@ func TestBordersRefusesATargetThatOthersUse(t *testing.T) {
 		refused("it replicates from localhost:")
 		stopReplica(target)
 
+		setNamedReplica(target)
+		refused(`it replicates from 127.0.0.1:3 (connection "other")`)
+		resetNamedReplica(target)
+
 		require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))
 		require.NoError(t, replicationtest.Apply(t, Borders(pair)), "what the seed has brought")
 		source.Exec("CREATE DATABASE later")
@@ -75,6 +79,9 @@ func TestWhatReplicationDependsOnIsLookedAtAgain(t *testing.T) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		source.Exec("CREATE DATABASE shop")
 		gate := StillFit(pair).Op
+		setNamedReplica(source)
+		require.ErrorContains(t, gate.Apply(t.Context()), `H12 main (source): it replicates from 127.0.0.1:3 (connection "other")`)
+		resetNamedReplica(source)
 		require.NoError(t, gate.Apply(t.Context()))
 		execMode := map[servertest.Flavor]string{servertest.MariaDB: "slave_exec_mode", servertest.MySQL: "replica_exec_mode"}[flavor]
 		for name, c := range map[string]struct {
@@ -169,4 +176,21 @@ func stopReplica(s *servertest.Instance) {
 		return
 	}
 	s.Exec("STOP REPLICA", "RESET REPLICA ALL")
+}
+
+// setNamedReplica gives a server an origin by a connection that is not its default one.
+func setNamedReplica(s *servertest.Instance) {
+	if s.Flavor == servertest.MariaDB {
+		s.Exec("CHANGE MASTER 'other' TO MASTER_HOST='127.0.0.1', MASTER_PORT=3, MASTER_USER='copier'")
+		return
+	}
+	s.Exec("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT=3, SOURCE_USER='copier' FOR CHANNEL 'other'")
+}
+
+func resetNamedReplica(s *servertest.Instance) {
+	if s.Flavor == servertest.MariaDB {
+		s.Exec("RESET SLAVE 'other' ALL")
+		return
+	}
+	s.Exec("RESET REPLICA ALL FOR CHANNEL 'other'")
 }

@@ -166,12 +166,13 @@ func refusal(pair replication.Pair, findings []Finding) error {
 // side is the source or the target with what the checks read of it.
 type side struct {
 	*replication.Server
-	db        query.Queryer
-	dialect   *dialect.Dialect
-	variables map[string]string // inspectedVariables
-	compared  map[string]string // the globals that must be equal on both sides
-	replica   dialect.ReplicaStatus
-	schemas   []string
+	db             query.Queryer
+	dialect        *dialect.Dialect
+	variables      map[string]string // inspectedVariables
+	compared       map[string]string // the globals that must be equal on both sides
+	replica        dialect.ReplicaStatus
+	foreignOrigins []string // servers that it replicates from by no link of migrate
+	schemas        []string
 }
 
 // inspection is a preflight in progress.
@@ -280,6 +281,15 @@ func readSide(ctx context.Context, s *replication.Server, configured []string) (
 	}
 	if out.replica, err = dialect.ReplicaStatus(ctx, db); err != nil {
 		return nil, s.Wrap("preflight", err)
+	}
+	replicas, err := dialect.ReplicaStatuses(ctx, db)
+	if err != nil {
+		return nil, s.Wrap("preflight", err)
+	}
+	for _, r := range replicas {
+		if r.Name != "" || !replication.IsLinkUser(r.User) {
+			out.foreignOrigins = append(out.foreignOrigins, r.String())
+		}
 	}
 	if out.schemas, err = schema.Names(ctx, db, configured); err != nil {
 		return nil, s.Wrap("preflight", err)

@@ -85,12 +85,18 @@ func (i *inspection) checkReplication(s *side) {
 	}
 }
 
+// checkOrigins refuses a source that replicates from elsewhere (H12): its fence does not
+// stop what arrives.
+func (i *inspection) checkOrigins() {
+	if s := i.source; len(s.foreignOrigins) > 0 {
+		i.add("H12", Refuse, s, "migrate its origin, or end that replication first", "it replicates from %s", phrase.FirstOf(5, s.foreignOrigins))
+	}
+}
+
 // checkSource checks what only the source needs.
 func (i *inspection) checkSource() {
 	s := i.source
-	if s.replica.Configured && !replication.IsLinkUser(s.replica.User) {
-		i.add("H12", Refuse, s, "migrate its origin, or end that replication first", "it replicates from %s", s.replica.Origin)
-	}
+	i.checkOrigins()
 	if s.variables["sync_binlog"] != "1" {
 		i.add("H20", Warn, s, "none needed: it is 1 during the move", "sync_binlog is %s", s.variables["sync_binlog"])
 	}
