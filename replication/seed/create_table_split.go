@@ -37,14 +37,14 @@ func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 	if err != nil {
 		return createParts{}, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}
-	lastKept := map[string]int{} // by class: unique and other indexes are ordered separately
+	lastKept := map[string]int{} // by class
 	for i, d := range definitions {
 		m := indexDefinition.FindStringSubmatch(d)
 		if m == nil {
 			continue
 		}
 		if m[1] == "KEY" && t.Bytes < keepIndexesBelow || m[2] == query.Quote(t.keyName) || indexesCounter(d, definitions) || indexesLookup(d, lookups) {
-			lastKept[m[1]] = i
+			lastKept[indexClass(m[1])] = i
 		}
 	}
 	var kept, indexes, keys []string
@@ -52,7 +52,7 @@ func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 		m := indexDefinition.FindStringSubmatch(d)
 		last, keeps := 0, false
 		if m != nil {
-			last, keeps = lastKept[m[1]]
+			last, keeps = lastKept[indexClass(m[1])]
 		}
 		switch {
 		case foreignKey.MatchString(d):
@@ -64,6 +64,15 @@ func deferIndexes(t *sourceTable, lookups [][]string) (createParts, error) {
 		}
 	}
 	return createParts{create: head + strings.Join(kept, ",\n  ") + tail, deferred: append(indexes, keys...)}, nil
+}
+
+// indexClass is the class of a kind of index. A server orders the classes, and within one
+// the indexes as they are defined. MariaDB puts spatial indexes among the other plain ones.
+func indexClass(kind string) string {
+	if kind == "SPATIAL KEY" {
+		return "KEY"
+	}
+	return kind
 }
 
 // indexesCounter reports whether an index covers the AUTO_INCREMENT column, for which the
