@@ -227,3 +227,104 @@ func requireSameKeyed(t *testing.T, run *run, schema string, source, target *ser
 		require.Equal(t, want, got, schema+"."+id)
 	}
 }
+
+// randomChains is the number of schemas of TestSeedFollowsRandomChains.
+const randomChains = 12
+
+// TestSeedFollowsRandomChains changes rows of random tables whose foreign keys act, while
+// some are copied and others are not, in small segments, to positions that are behind the
+// source's rows.
+func TestSeedFollowsRandomChains(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := replicationtest.Start(t, flavor, followOptions(flavor)...)
+		requireRandomChains(t, pair, source, target, 0)
+	})
+}
+
+func requireRandomChains(t *testing.T, pair replication.Pair, source, target *servertest.Instance, seed int) {
+	t.Helper()
+	var all []replicationtest.RandomChain
+	var first []string
+	most := 0
+	in := func(i int, s string) string { return strings.ReplaceAll(s, "#", fmt.Sprintf("s%d", i)) }
+	session, err := source.Root().Conn(t.Context())
+	require.NoError(t, err)
+	defer session.Close()
+	var done []string
+	run := func(i int, statements []string) {
+		for _, s := range statements {
+			if _, err := session.ExecContext(t.Context(), in(i, s)); err == nil {
+				done = append(done, in(i, s))
+			}
+		}
+	}
+	for i := range randomChains {
+		c := replicationtest.DrawChain().Example(seed + i)
+		all, most = append(all, c), max(most, len(c.Steps))
+		source.Exec(in(i, "CREATE DATABASE #"))
+		for _, s := range c.Create {
+			_, err := session.ExecContext(t.Context(), in(i, s))
+			require.NoError(t, err, in(i, s))
+		}
+		for n, name := range c.Tables {
+			if i%2 == 0 && n > i%len(c.Tables) {
+				first = append(first, in(i, "#.")+name)
+			}
+		}
+	}
+	r := openRun(t, pair, Options{SegmentKeys: 4, Workers: 2})
+	copyOnly(t, r, first...)
+	for step := range most {
+		for _, half := range []int{0, 1} {
+			for i, c := range all {
+				if step < len(c.Steps) {
+					n := len(c.Steps[step]) / 2
+					run(i, [][]string{c.Steps[step][:n], c.Steps[step][n:]}[half])
+				}
+			}
+			if step == 0 && half == 0 {
+				require.NoError(t, r.copyTables(t.Context()))
+			}
+			if half == 0 {
+				goal, err := visiblePosition(t.Context(), pair.Source)
+				require.NoError(t, err)
+				for i, c := range all { // the source is ahead of the goal
+					if step < len(c.Steps) {
+						run(i, c.Steps[step][:len(c.Steps[step])/2])
+					}
+				}
+				workers, err := r.openWorkerConns(t.Context())
+				require.NoError(t, err)
+				err = r.catchUp(t.Context(), workers, goal, nil, false)
+				for _, w := range workers {
+					w.close()
+				}
+				require.NoError(t, err)
+			}
+		}
+		_, err := r.round(t.Context(), true)
+		require.NoError(t, err)
+		require.NoError(t, r.copyAll(t.Context()))
+		for i := range all {
+			schema := in(i, "#")
+			if names := differentKeyed(t, r, schema, source, target); len(names) > 0 {
+				t.Fatalf("step %d of %d: %v differ\n%s\n%s", step, seed+i, names, in(i, strings.Join(all[i].Create, ";\n")), strings.Join(slices.DeleteFunc(done, func(s string) bool { return !strings.Contains(s, schema+".") }), ";\n"))
+			}
+		}
+	}
+}
+
+// differentKeyed lists the tables that the rounds keep up to date and whose rows differ.
+func differentKeyed(t *testing.T, run *run, schema string, source, target *servertest.Instance) (names []string) {
+	t.Helper()
+	for id := range run.known.tables[schema] {
+		statement := "SELECT * FROM " + schema + "." + id
+		want, got := replicationtest.Rows(t, source.Root(), statement), replicationtest.Rows(t, target.Root(), statement)
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(want, got) {
+			names = append(names, fmt.Sprintf("%s: %v, copied: %v", id, want, got))
+		}
+	}
+	return names
+}

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -115,7 +116,9 @@ func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answer
 		return nil, err
 	}
 	if size["kind"] == "BASE TABLE" {
-		t.chooseKey(keys)
+		if err := t.chooseKey(keys); err != nil {
+			return nil, err
+		}
 	} else if dialect.CopiesHistory() {
 		t.history = historyColumns(columns)
 	}
@@ -153,9 +156,11 @@ func (t *sourceTable) allRows() (as *sourceTable, statement string) {
 	return &copied, "SELECT " + t.selectList() + "," + query.QuoteList(t.history) + " FROM " + t.Quoted() + " FOR SYSTEM_TIME ALL"
 }
 
-// chooseKey chooses the primary key, or else the shortest unique key without NULLs,
-// expressions, prefixes and generated columns.
-func (t *sourceTable) chooseKey(records []query.Record) {
+// chooseKey chooses the primary key, or else the first unique key without NULLs,
+// expressions, prefixes and generated columns, in the order of the definition. The server
+// itself takes the first as the key of rows, so that every image in its log holds it,
+// whatever a session's binlog_row_image.
+func (t *sourceTable) chooseKey(records []query.Record) error {
 	var order []string
 	places, unfit := map[string][]int{}, map[string]bool{}
 	for _, r := range records {
@@ -170,15 +175,25 @@ func (t *sourceTable) chooseKey(records []query.Record) {
 		}
 		places[name] = append(places[name], at)
 	}
-	for _, name := range order {
-		if unfit[name] || t.keyName == "PRIMARY" || t.keyName != "" && len(places[name]) >= len(t.keyPositions) {
-			continue
+	if len(order) > 1 && order[0] != "PRIMARY" {
+		_, definitions, _, err := splitDefinitions(t.object.Create)
+		if err != nil {
+			return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 		}
-		t.keyName, t.keyPositions = name, places[name]
+		place := func(name string) int {
+			return slices.IndexFunc(definitions, func(d string) bool { return strings.HasPrefix(d, "UNIQUE KEY "+query.Quote(name)+" ") })
+		}
+		slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
+	}
+	for _, name := range order {
+		if t.keyName == "" && !unfit[name] {
+			t.keyName, t.keyPositions = name, places[name]
+		}
 	}
 	for _, at := range t.keyPositions {
 		t.keyCols = append(t.keyCols, t.Columns[at])
 	}
+	return nil
 }
 
 // selectList is the list of columns in the form that a rowFormat can write.
