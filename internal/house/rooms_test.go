@@ -64,7 +64,7 @@ var rooms = []struct{ room, imports string }{
 	{"replication/seed/control", "report wait / /dialect /query /schema /table /throttle"},
 	{"replication/seed/disk", "phrase remote report / /query"},
 	{"replication/seed", "phrase plan report wait / /account /binlog /dialect /query /schema /seed/control /seed/disk /setting /statement /table /throttle /used /wire"},
-	{"replication/seed/physical", "phrase plan remote report wait / /account /dialect /query /schema /seed /seed/control /setting /table /throttle /used"},
+	{"replication/seed/physical", "phrase plan remote report wait / /account /binlog /dialect /query /schema /seed /seed/control /setting /table /throttle /used"},
 	{"replication/seed/worker", "plan remote report secret wait / /account /seed /seed/control"},
 	{"replication/status", "plan report wait / /account /fence /guard /link /query"},
 	{"replication/enemy", ""},

@@ -2,6 +2,7 @@ package physical
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/account"
+	"github.com/dcmigrate/migrate/replication/binlog"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
 	"github.com/dcmigrate/migrate/replication/schema"
@@ -63,6 +65,12 @@ func (p *op) complete(ctx context.Context, n notes) error {
 		return report.WithHint(err, "look at the server's error log on its host; migrate rollback --all gives it its old data back")
 	}
 	if err := p.prepareServer(ctx, &n); err != nil {
+		return err
+	}
+	if err := p.requirePrepared(ctx, n); err != nil {
+		if errors.Is(err, binlog.ErrPrepared) {
+			return p.giveBack(ctx, n, err)
+		}
 		return err
 	}
 	n.Phase = phaseSeeded
