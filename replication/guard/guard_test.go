@@ -196,6 +196,10 @@ func TestGuardReleasesTheSourceWhenTheControllerIsGone(t *testing.T) { // I3
 			require.ErrorContains(t, err, "a write was let in")
 		}
 		require.Eventually(t, func() bool { return isOpen(t, p.Source) }, 20*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { // it opens first, and tidies up after that
+			state, err := fence.Read(t.Context(), p.Source)
+			return err == nil && !state.Kept
+		}, 20*time.Second, 20*time.Millisecond)
 		p.SourceInstance.Restart()
 		require.True(t, isOpen(t, p.Source), "the kept fence is gone, too")
 
