@@ -8,6 +8,7 @@ import (
 	"github.com/dcmigrate/migrate/replication/account"
 	"github.com/dcmigrate/migrate/replication/dialect"
 	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/setting"
 )
 
 // Errors of a table that does not exist.
@@ -47,7 +48,7 @@ func readMark(ctx context.Context, s *replication.Server, name string) (connecti
 	if err != nil {
 		return 0, false, s.Wrap("read the mark of old sessions", err)
 	}
-	started, err := startedAt(ctx, db)
+	started, err := setting.StartedAt(ctx, db)
 	if err != nil {
 		return 0, false, s.Wrap("read the start of the server", err)
 	}
@@ -55,29 +56,11 @@ func readMark(ctx context.Context, s *replication.Server, name string) (connecti
 	return connection, started-marked > 3, nil
 }
 
-// startedAt is when the server started, by its own clock, in seconds since 1970.
-func startedAt(ctx context.Context, q query.Queryer) (int64, error) {
-	r, _, err := query.One(ctx, q, "SHOW GLOBAL STATUS LIKE 'Uptime'")
-	if err != nil {
-		return 0, err
-	}
-	uptime, err := strconv.ParseInt(r["Value"], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	now, err := query.Text(ctx, q, "SELECT UNIX_TIMESTAMP()")
-	if err != nil {
-		return 0, err
-	}
-	seconds, err := strconv.ParseInt(now, 10, 64)
-	return seconds - uptime, err
-}
-
 // writeMark marks every session that is open now as old, by the id of a session that
 // it opens: ids grow, so every session that was opened before has a lower one.
 func writeMark(ctx context.Context, s *replication.Server, name string) error {
 	err := account.AsAdmin(ctx, s, []string{dialect.Unlogged}, func(ctx context.Context, session *replication.Session) error {
-		started, err := startedAt(ctx, session)
+		started, err := setting.StartedAt(ctx, session)
 		if err != nil {
 			return err
 		}

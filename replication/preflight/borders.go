@@ -100,6 +100,7 @@ func (b *bordersGate) findings(ctx context.Context) ([]Finding, error) {
 		}
 		if b.configured {
 			i.checkServer(s)
+			i.checkFlush(s)
 		}
 	}
 	if b.configured {

@@ -78,6 +78,9 @@ func TestWhatReplicationDependsOnIsLookedAtAgain(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		pair, source, target := replicationtest.Start(t, flavor)
 		source.Exec("CREATE DATABASE shop")
+		for _, s := range []*servertest.Instance{source, target} {
+			s.Exec("SET GLOBAL sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+		}
 		gate := StillFit(pair).Op
 		setNamedReplica(source)
 		require.ErrorContains(t, gate.Apply(t.Context()), `H12 main (source): it replicates from 127.0.0.1:3 (connection "other")`)
@@ -92,6 +95,9 @@ func TestWhatReplicationDependsOnIsLookedAtAgain(t *testing.T) {
 			"images in part on the target":   {target, "SET GLOBAL binlog_row_image = 'MINIMAL'", "SET GLOBAL binlog_row_image = 'FULL'", "H4 main (target): binlog_row_image"},
 			"statements on the source":       {source, "SET GLOBAL binlog_format = 'MIXED'", "SET GLOBAL binlog_format = 'ROW'", "H4 main (source): binlog_format"},
 			"hidden errors on the target":    {target, "SET GLOBAL " + execMode + " = 'IDEMPOTENT'", "SET GLOBAL " + execMode + " = 'STRICT'", "H23 main (target)"},
+			"a binlog that is not flushed":   {target, "SET GLOBAL sync_binlog = 0", "SET GLOBAL sync_binlog = 1", "H20 main (target): sync_binlog is 0"},
+			"commits that are not flushed":   {source, "SET GLOBAL innodb_flush_log_at_trx_commit = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 1", "H20 main (source): innodb_flush_log_at_trx_commit is 0"},
+			"commits that wait for the disk": {source, "SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL innodb_flush_log_at_trx_commit = 1", "H20 main (source): innodb_flush_log_at_trx_commit is 2"},
 			"one server_id":                  {target, "SET GLOBAL server_id = " + source.Value("SELECT @@server_id"), "SET GLOBAL server_id = " + target.Value("SELECT @@server_id"), "H11 main (target): server_id"},
 			"another's schema on the target": {target, "CREATE DATABASE other", "DROP DATABASE other", "H34 main (target)"},
 		} {

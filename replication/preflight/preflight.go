@@ -259,7 +259,7 @@ var inspectedVariables = []string{
 	"log_bin", "binlog_format", "binlog_row_image", "binlog_row_value_options", "gtid_mode",
 	"enforce_gtid_consistency", "gtid_strict_mode", "server_id", "server_uuid", "gtid_domain_id",
 	"log_slave_updates", "log_replica_updates", "slave_exec_mode", "replica_exec_mode",
-	"slave_skip_errors", "replica_skip_errors", "sync_binlog", setting.ExpireVariable, "expire_logs_days", "slave_run_triggers_for_rbr",
+	"slave_skip_errors", "replica_skip_errors", "sync_binlog", "innodb_flush_log_at_trx_commit", setting.ExpireVariable, "expire_logs_days", "slave_run_triggers_for_rbr",
 	"system_time_zone", "lower_case_table_names", "encrypt_binlog", "binlog_encryption", "require_secure_transport",
 	"max_allowed_packet", "slave_max_allowed_packet", "max_binlog_total_size", "log_bin_basename", "datadir",
 	"innodb_buffer_pool_size", "innodb_page_size", "innodb_native_foreign_keys", "hostname", "version",

@@ -97,8 +97,10 @@ func (i *inspection) checkOrigins() {
 func (i *inspection) checkSource() {
 	s := i.source
 	i.checkOrigins()
-	if s.variables["sync_binlog"] != "1" {
-		i.add("H20", Warn, s, "none needed: it is 1 during the move", "sync_binlog is %s", s.variables["sync_binlog"])
+	for _, name := range setting.FlushVariables {
+		if s.variables[name] != "1" {
+			i.add("H20", Warn, s, "none needed: it is 1 during the move", "%s is %s", name, s.variables[name])
+		}
 	}
 	if value, ok := s.variables["gtid_strict_mode"]; ok && !dialect.IsOn(value) {
 		i.add("H13", Warn, s, "SET GLOBAL gtid_strict_mode = 1", "gtid_strict_mode is off: sequence numbers may run out of order")
@@ -226,4 +228,14 @@ func (i *inspection) checkOwnSchema(ctx context.Context, s *side) error {
 		i.add("H32", Refuse, s, fix, "migrate makes accounts of these names, and those that are there are not migrate's: %s", text)
 	}
 	return err
+}
+
+// checkFlush refuses a side whose commits a crash can lose (H20), once both are configured.
+func (i *inspection) checkFlush(s *side) {
+	for _, name := range setting.FlushVariables {
+		if s.variables[name] != "1" {
+			i.add("H20", Refuse, s, "SET GLOBAL "+name+" = 1, in whatever sets it otherwise, too",
+				"%s is %s: a crash loses rows that the other side has", name, s.variables[name])
+		}
+	}
 }

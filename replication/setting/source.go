@@ -16,15 +16,16 @@ import (
 )
 
 // ConfigureSource returns the step that makes the running source safe to replicate from,
-// without a restart. It sets sync_binlog=1, so that a crash cannot lose what the target
-// already has (H20), and keeps binlogs for the length of the move (H19). Both survive a
-// restart. Undo restores the old values of both, the kept ones included.
+// without a restart. It sets sync_binlog and innodb_flush_log_at_trx_commit to 1, so that a
+// crash cannot lose what the target already has (H20), and keeps binlogs for the length of
+// the move (H19). All survive a restart. Undo restores the old values, the kept ones
+// included.
 func ConfigureSource(pair replication.Pair) plan.Step {
 	return plan.Step{
 		Name:    "configure-" + pair.Name + "-source",
-		Summary: fmt.Sprintf("make the binlog of %s durable and kept for the move", pair.Source.Name()),
+		Summary: fmt.Sprintf("make commits and the binlog of %s durable, and keep the binlog for the move", pair.Source.Name()),
 		Hazards: []plan.Hazard{
-			{ID: "H20", Text: "sync_binlog=1 costs a disk flush per group of commits on the source"},
+			{ID: "H20", Text: "sync_binlog=1 and innodb_flush_log_at_trx_commit=1 cost disk flushes per group of commits on the source"},
 			{ID: "H19", Text: fmt.Sprintf("binlogs are kept at least %d days: watch the source's free disk", int(KeepBinlogs.Hours()/24))},
 		},
 		Op: &configureSource{pair.Source},
@@ -37,8 +38,12 @@ type configureSource struct{ server *replication.Server }
 // seconds.
 const ExpireVariable = "binlog_expire_logs_seconds"
 
+// FlushVariables make a commit durable in the binlog and in InnoDB. A crash of a server with
+// other values than 1 loses rows that the other side has.
+var FlushVariables = []string{"sync_binlog", "innodb_flush_log_at_trx_commit"}
+
 // sourceVariables are the variables that the step sets.
-var sourceVariables = []string{"sync_binlog", ExpireVariable}
+var sourceVariables = append(slices.Clone(FlushVariables), ExpireVariable)
 
 // sourceValues are values of the step's variables, by name.
 type sourceValues struct {
@@ -63,16 +68,23 @@ func (v sourceValues) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes. An older before-image has no kept values.
 func (v *sourceValues) UnmarshalJSON(raw []byte) error {
-	var image struct {
-		SyncBinlog string            `json:"sync_binlog"`
-		Expire     string            `json:"binlog_expire_logs_seconds"`
-		Kept       map[string]string `json:"kept"`
-	}
+	var image map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &image); err != nil {
 		return err
 	}
-	*v = sourceValues{map[string]string{}, image.Kept}
-	for name, value := range map[string]string{"sync_binlog": image.SyncBinlog, ExpireVariable: image.Expire} {
+	*v = sourceValues{Running: map[string]string{}}
+	if kept, ok := image["kept"]; ok {
+		if err := json.Unmarshal(kept, &v.Kept); err != nil {
+			return err
+		}
+	}
+	for _, name := range sourceVariables {
+		var value string
+		if text, ok := image[name]; ok {
+			if err := json.Unmarshal(text, &value); err != nil {
+				return err
+			}
+		}
 		if value != "" {
 			v.Running[name] = value
 		}
@@ -98,7 +110,10 @@ func (c *configureSource) read(ctx context.Context) (v sourceValues, err error) 
 // wanted returns the values that the step sets. A server that keeps its binlogs longer goes
 // on doing so.
 func (c *configureSource) wanted(have map[string]string) map[string]string {
-	want := map[string]string{"sync_binlog": "1"}
+	want := map[string]string{}
+	for _, name := range FlushVariables {
+		want[name] = "1"
+	}
 	if expire, ok := have[ExpireVariable]; ok {
 		keep := int64(KeepBinlogs.Seconds())
 		// 0 means for ever.
@@ -145,8 +160,8 @@ func (c *configureSource) Check(ctx context.Context) (plan.State, error) {
 	}
 	state := plan.State{
 		Done: len(wrong) == 0, Before: before,
-		Now:  fmt.Sprintf("sync_binlog %s, binlogs kept %s s", values.Running["sync_binlog"], values.Running[ExpireVariable]),
-		Want: fmt.Sprintf("sync_binlog 1, binlogs kept %d s or more", int64(KeepBinlogs.Seconds())),
+		Now:  fmt.Sprintf("%s %s, %s %s, binlogs kept %s s", FlushVariables[0], values.Running[FlushVariables[0]], FlushVariables[1], values.Running[FlushVariables[1]], values.Running[ExpireVariable]),
+		Want: fmt.Sprintf("%s 1, %s 1, binlogs kept %d s or more", FlushVariables[0], FlushVariables[1], int64(KeepBinlogs.Seconds())),
 	}
 	if !state.Done && SameSettings(values.Running, c.wanted(values.Running)) {
 		state.Now += ", until a restart"

@@ -15,7 +15,7 @@ func TestConfigureSourceExercise(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		s := servertest.Start(t, flavor, servertest.Set("sync_binlog", "0"), servertest.Set("binlog_expire_logs_seconds", "3600"))
 		plantest.Exercise(t, ConfigureSource(replication.Pair{Name: "main", Source: replicationtest.Server(t, s, replication.Source, nil)}))
-		require.Equal(t, "1", s.Value("SELECT @@GLOBAL.sync_binlog"))
+		require.Equal(t, "1 1", s.Value("SELECT CONCAT(@@GLOBAL.sync_binlog, ' ', @@GLOBAL.innodb_flush_log_at_trx_commit)"))
 		require.Equal(t, "1209600", s.Value("SELECT @@GLOBAL.binlog_expire_logs_seconds"))
 	})
 }
@@ -27,12 +27,12 @@ func TestConfigureSourceSurvivesARestart(t *testing.T) {
 		s := servertest.Start(t, flavor, servertest.Set("sync_binlog", "0"), servertest.Set("binlog_expire_logs_seconds", "3600"))
 		source, _ := onHost(t, replication.Source, s)
 		values := func() string {
-			return s.Value("SELECT CONCAT(@@GLOBAL.sync_binlog, ' ', @@GLOBAL.binlog_expire_logs_seconds)")
+			return s.Value("SELECT CONCAT(@@GLOBAL.sync_binlog, ' ', @@GLOBAL.innodb_flush_log_at_trx_commit, ' ', @@GLOBAL.binlog_expire_logs_seconds)")
 		}
-		image, was := `{"sync_binlog":"0","binlog_expire_logs_seconds":"3600"}`, "0 3600"
+		image, was := `{"sync_binlog":"0","innodb_flush_log_at_trx_commit":"2","binlog_expire_logs_seconds":"3600"}`, "0 2 3600"
 		if flavor == servertest.MySQL {
 			s.Exec("SET PERSIST sync_binlog = 7")
-			image, was = `{"sync_binlog":"7","binlog_expire_logs_seconds":"3600","kept":{"sync_binlog":"7"}}`, "7 3600"
+			image, was = `{"sync_binlog":"7","innodb_flush_log_at_trx_commit":"2","binlog_expire_logs_seconds":"3600","kept":{"sync_binlog":"7"}}`, "7 2 3600"
 		}
 		step := ConfigureSource(replication.Pair{Name: "main", Source: source})
 		state, err := step.Op.Check(t.Context())
@@ -41,7 +41,7 @@ func TestConfigureSourceSurvivesARestart(t *testing.T) {
 		plantest.Exercise(t, step)
 		s.Kill()
 		s.Restart()
-		require.Equal(t, "1 1209600", values())
+		require.Equal(t, "1 1 1209600", values())
 		again, err := step.Op.Check(t.Context())
 		require.NoError(t, err)
 		require.True(t, again.Done)
@@ -58,7 +58,7 @@ func TestConfigureSourceIsNotDoneWhileARestartWouldUndoIt(t *testing.T) {
 	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
 		s := servertest.Start(t, flavor, servertest.Set("sync_binlog", "0"))
 		source, _ := onHost(t, replication.Source, s)
-		s.Exec("SET GLOBAL sync_binlog = 1", "SET GLOBAL binlog_expire_logs_seconds = 1209600")
+		s.Exec("SET GLOBAL sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL binlog_expire_logs_seconds = 1209600")
 		step := ConfigureSource(replication.Pair{Name: "main", Source: source})
 		state, err := step.Op.Check(t.Context())
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/plan"
 	"github.com/dcmigrate/migrate/replication"
+	"github.com/dcmigrate/migrate/replication/setting"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -75,7 +76,40 @@ func (g *freshGate) fresh(ctx context.Context) error {
 	case time.Since(last.Finished) > g.age:
 		return &staleError{fmt.Sprintf("the last clean verify is older than %s", g.age)}
 	}
+	return g.requireSameStarts(ctx, last)
+}
+
+// sameStart is how far two readings of one start may be apart, in seconds.
+const sameStart = 3
+
+// requireSameStarts returns a staleError if a server has started since the verify (H20).
+func (g *freshGate) requireSameStarts(ctx context.Context, last Report) error {
+	now, err := starts(ctx, g.pair)
+	if err != nil {
+		return err
+	}
+	for side, started := range now {
+		was, ok := last.Starts[side]
+		if d := started - was; !ok || d > sameStart || d < -sameStart {
+			return &staleError{fmt.Sprintf("%s has been restarted since the last verify", g.pair.Of(side).Name())}
+		}
+	}
 	return nil
+}
+
+// starts reads when both servers of a pair started.
+func starts(ctx context.Context, pair replication.Pair) (map[replication.Side]int64, error) {
+	out := map[replication.Side]int64{}
+	for _, s := range []*replication.Server{pair.Source, pair.Target} {
+		db, err := s.DB(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if out[s.Side()], err = setting.StartedAt(ctx, db); err != nil {
+			return nil, s.Wrap("read the start of the server", err)
+		}
+	}
+	return out, nil
 }
 
 // Apply verifies unless the last verify is fresh.

@@ -37,6 +37,33 @@ func (m *memoryStore) SaveVerify(_ context.Context, r Report) error {
 	return nil
 }
 
+// TestAVerifyFromBeforeARestartIsNotFresh kills each side after a verify (H20).
+func TestAVerifyFromBeforeARestartIsNotFresh(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		pair, source, target := replicationtest.Start(t, flavor)
+		source.Exec("CREATE DATABASE shop", "CREATE TABLE shop.a (id INT PRIMARY KEY)")
+		require.NoError(t, seed.Step(pair).Op.Apply(t.Context()))
+		store := &memoryStore{}
+		step := Fresh(pair, replication.Source, store, time.Hour)
+		for name, s := range map[string]*servertest.Instance{"source": source, "target": target} {
+			require.NoError(t, step.Op.Apply(t.Context()))
+			state, err := step.Op.Check(t.Context())
+			require.NoError(t, err)
+			require.True(t, state.Done)
+			<-time.After((sameStart + 1) * time.Second) // a server that starts at once after the other does not look new before
+			s.Kill()
+			s.Restart()
+			state, err = step.Op.Check(t.Context())
+			require.NoError(t, err)
+			require.False(t, state.Done)
+			require.Equal(t, "main ("+name+") has been restarted since the last verify", state.Now)
+		}
+		require.NoError(t, step.Op.Apply(t.Context()), "it verifies anew")
+		store.report.Starts = nil
+		require.Error(t, step.Op.Verify(t.Context()), "a report that does not tell")
+	})
+}
+
 func TestVerifyFreshExercise(t *testing.T) {
 	pair, source, target := replicationtest.Start(t, servertest.MariaDB)
 	replicationtest.MakeLoadSchema(source)

@@ -45,20 +45,23 @@ type Options struct {
 
 // Report is what a verify found. Of a row it holds nothing but the key.
 type Report struct {
-	Pair        string           `json:"pair"`
-	From        replication.Side `json:"from"`
-	Part        []string         `json:"part,omitempty"` // the tables that were asked for; none: everything
-	Started     time.Time        `json:"started"`
-	Finished    time.Time        `json:"finished"`
-	GTIDs       string           `json:"gtids"` // of From when it began
-	Tables      int64            `json:"tables"`
-	Rows        int64            `json:"rows"`
-	Chunks      int64            `json:"chunks"`
-	Reread      int64            `json:"reread"` // chunks that differed at first, and were read again
-	Objects     int64            `json:"objects"`
-	Accounts    int64            `json:"accounts"`
-	Found       int64            `json:"found"` // differences
-	Differences []Difference     `json:"differences,omitempty"`
+	Pair     string           `json:"pair"`
+	From     replication.Side `json:"from"`
+	Part     []string         `json:"part,omitempty"` // the tables that were asked for; none: everything
+	Started  time.Time        `json:"started"`
+	Finished time.Time        `json:"finished"`
+	GTIDs    string           `json:"gtids"` // of From when it began
+	// Starts are when the servers started that were compared, in seconds since 1970. A
+	// restart may have lost rows on one side: a verify from before it does not count.
+	Starts      map[replication.Side]int64 `json:"starts,omitempty"`
+	Tables      int64                      `json:"tables"`
+	Rows        int64                      `json:"rows"`
+	Chunks      int64                      `json:"chunks"`
+	Reread      int64                      `json:"reread"` // chunks that differed at first, and were read again
+	Objects     int64                      `json:"objects"`
+	Accounts    int64                      `json:"accounts"`
+	Found       int64                      `json:"found"` // differences
+	Differences []Difference               `json:"differences,omitempty"`
 	// LeftOut are objects and grants that the seed leaves out because the source itself cannot
 	// use them, each with the reason. They are not compared.
 	LeftOut []string `json:"left_out,omitempty"`
@@ -186,6 +189,9 @@ func (v *verifier) compare(ctx context.Context) error {
 		return err
 	}
 	v.report.GTIDs = gtids.String()
+	if v.report.Starts, err = starts(ctx, v.pair); err != nil {
+		return err
+	}
 	schemas, err := schema.Names(ctx, from, v.pair.Schemas)
 	if err != nil {
 		return err
