@@ -20,6 +20,14 @@ type Origin struct {
 	ConnectRetrySeconds int
 }
 
+// A host that loses its power ends no connection, so only silence tells that an origin is
+// gone. It sends a heartbeat at least every heartbeatSeconds, and a server that hears
+// nothing for linkTimeoutSeconds connects anew. The servers' own values are 30 and 60.
+const (
+	heartbeatSeconds   = "2"
+	linkTimeoutSeconds = "10"
+)
+
 // ChangeOrigin is the statement that points the server's replica threads at o. They start
 // by GTID at the server's own position (gtid_slave_pos, gtid_executed). The statement
 // holds a password: run it in a session with the setting Quiet.
@@ -29,11 +37,11 @@ func (d *Dialect) ChangeOrigin(o Origin) string {
 	if d.isMariaDB() {
 		return "CHANGE MASTER TO MASTER_HOST=" + query.Literal(o.Host) + ", MASTER_PORT=" + port +
 			", MASTER_USER=" + query.Literal(o.User) + ", MASTER_PASSWORD=" + query.Literal(o.Password) +
-			", MASTER_CONNECT_RETRY=" + retry + ", MASTER_USE_GTID=slave_pos"
+			", MASTER_CONNECT_RETRY=" + retry + ", MASTER_HEARTBEAT_PERIOD=" + heartbeatSeconds + ", MASTER_USE_GTID=slave_pos"
 	}
 	return "CHANGE REPLICATION SOURCE TO SOURCE_HOST=" + query.Literal(o.Host) + ", SOURCE_PORT=" + port +
 		", SOURCE_USER=" + query.Literal(o.User) + ", SOURCE_PASSWORD=" + query.Literal(o.Password) +
-		", SOURCE_CONNECT_RETRY=" + retry + ", SOURCE_RETRY_COUNT=86400" +
+		", SOURCE_CONNECT_RETRY=" + retry + ", SOURCE_HEARTBEAT_PERIOD=" + heartbeatSeconds + ", SOURCE_RETRY_COUNT=86400" +
 		", SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1"
 }
 
@@ -207,6 +215,15 @@ func (d *Dialect) skipReplicaStart() string {
 		return "skip_replica_start"
 	}
 	return "skip_slave_start"
+}
+
+// linkTimeout is the variable that says after how many seconds of silence a server connects
+// anew to the origin of its link.
+func (d *Dialect) linkTimeout() string {
+	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
+		return "replica_net_timeout"
+	}
+	return "slave_net_timeout"
 }
 
 // ListReplicas is the statement that lists the connected replicas: columns Server_Id or

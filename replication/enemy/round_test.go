@@ -104,7 +104,7 @@ func (r *round) close() {
 	_ = r.pair.Target.Close()
 }
 
-// fail ends the test. It names the seed and the file of the statements.
+// fail ends the test, from the test's own goroutine. It names the seed and the file of the statements.
 func (r *round) fail(format string, args ...any) {
 	r.t.Helper()
 	if r.traffic != nil {

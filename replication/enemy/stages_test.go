@@ -245,6 +245,9 @@ func (r *round) switchOver(stage string, side replication.Side) {
 		}
 		r.mayGoOn(stage, err, false)
 	}
+	if left := r.preparedOn(old); len(left) > 0 {
+		r.fail("%s: the fence has not waited for the prepared transactions %v", stage, left)
+	}
 	r.active.Store(1 - r.active.Load())
 	entered.Exec("SET GLOBAL event_scheduler = ON")
 	r.letWrite(200 * time.Millisecond)

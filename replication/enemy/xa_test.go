@@ -69,9 +69,7 @@ func (r *round) finishOne(ctx context.Context) (done bool) {
 	}
 	_, err := r.pools[x.server].ExecContext(ctx, statement)
 	r.log.add(0, "XA", statement, err)
-	if isNumber(err, errReadOnly, errReadOnlyToo) {
-		r.fail("a transaction that is prepared cannot be ended: the fence has not waited for %s", x.id)
-	}
+	// A fence that meets a prepared transaction refuses its end until it is taken back.
 	if err != nil && (!isNumber(err, errUnknownXA) || slices.Contains(r.preparedOn(r.servers()[x.server]), x.id)) { // the session that has prepared it may be there still
 		r.preparedMutex.Lock()
 		defer r.preparedMutex.Unlock()
@@ -88,7 +86,11 @@ func (r *round) finishPrepared() {
 	r.prepared, r.leftPrepared = append(r.prepared, r.leftPrepared...), nil
 	r.preparedMutex.Unlock()
 	for try := 0; !r.finishOne(context.Background()); try++ {
-		require.Less(r.t, try, 500, "prepared transactions do not end: %v", r.prepared)
+		if try == 500 {
+			r.preparedMutex.Lock()
+			defer r.preparedMutex.Unlock()
+			require.FailNow(r.t, "prepared transactions do not end", "%v", r.prepared)
+		}
 		_ = wait.For(context.Background(), 2*time.Millisecond)
 	}
 }
@@ -105,8 +107,12 @@ func (r *round) prepareBefore() {
 // leaveOnePrepared prepares a transaction that nobody ends before migrate has refused to go
 // on.
 func (r *round) leaveOnePrepared() {
+	r.preparedMutex.Lock()
 	before := r.prepared
 	r.prepared = nil
+	r.preparedMutex.Unlock()
 	r.prepareBefore()
+	r.preparedMutex.Lock()
 	r.prepared, r.leftPrepared = before, r.prepared
+	r.preparedMutex.Unlock()
 }
