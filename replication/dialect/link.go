@@ -180,12 +180,14 @@ const strictMode = "innodb_strict_mode"
 //
 // InnoDB's strict mode is off: the log does not tell that a session made a table without
 // it, and an applier with it refuses the table's options and stops. A thread of the replica
-// takes the global value when it first needs it, so it must stay.
+// takes the global value when it first needs it, so it must stay, also when the server
+// restarts: its link goes on then.
 func (d *Dialect) ApplierSettings() map[string]string {
 	if d.isMariaDB() {
 		return map[string]string{
 			"slave_parallel_threads": strconv.Itoa(parallelAppliers),
 			"slave_parallel_mode":    "optimistic",
+			"slave_net_timeout":      linkTimeoutSeconds,
 			strictMode:               "OFF",
 		}
 	}
@@ -196,6 +198,7 @@ func (d *Dialect) ApplierSettings() map[string]string {
 	return map[string]string{
 		prefix + "parallel_workers":      strconv.Itoa(parallelAppliers),
 		prefix + "preserve_commit_order": "ON",
+		prefix + "net_timeout":           linkTimeoutSeconds,
 		strictMode:                       "OFF",
 	}
 }
@@ -215,15 +218,6 @@ func (d *Dialect) skipReplicaStart() string {
 		return "skip_replica_start"
 	}
 	return "skip_slave_start"
-}
-
-// linkTimeout is the variable that says after how many seconds of silence a server connects
-// anew to the origin of its link.
-func (d *Dialect) linkTimeout() string {
-	if !d.isMariaDB() && d.atLeast(8, 0, 26) {
-		return "replica_net_timeout"
-	}
-	return "slave_net_timeout"
 }
 
 // ListReplicas is the statement that lists the connected replicas: columns Server_Id or

@@ -55,7 +55,7 @@ func (d *Dialect) ReplicaGlobals() map[string]string {
 	globals := map[string]string{
 		"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "sync_binlog": "1",
 		"innodb_flush_log_at_trx_commit": "1", "bind_address": "*", "skip_networking": "OFF",
-		d.LogsReplicated(): "ON", d.linkTimeout(): linkTimeoutSeconds,
+		d.LogsReplicated(): "ON",
 	}
 	if d.isMariaDB() {
 		globals["gtid_strict_mode"] = "ON"

@@ -23,7 +23,8 @@ type linkOp struct{ from, to *replication.Server }
 
 // beforeImage is the before-image of a link.
 type beforeImage struct {
-	Appliers map[string]string `json:"appliers"` // the replica's applier settings
+	Appliers map[string]string `json:"appliers"`       // the replica's applier settings
+	Kept     map[string]string `json:"kept,omitempty"` // those that come back after a restart
 }
 
 // Start returns the step that makes `to` replicate from `from`: forward if from is
@@ -67,7 +68,7 @@ func (l linkOp) Check(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	if state.Before, err = json.Marshal(beforeImage{current}); err != nil {
+	if state.Before, err = json.Marshal(current); err != nil {
 		return plan.State{}, err
 	}
 	if !status.Configured {
@@ -82,7 +83,12 @@ func (l linkOp) Check(ctx context.Context) (plan.State, error) {
 		return plan.State{}, err
 	}
 	state.Now = describe(status)
-	state.Done = Running(status) && status.AutoPosition && setting.SameSettings(current, wanted)
+	canKeep, err := l.persistence().Supported(ctx)
+	if err != nil {
+		return plan.State{}, err
+	}
+	state.Done = Running(status) && status.AutoPosition && setting.SameSettings(current.Appliers, wanted) &&
+		(!canKeep || setting.SameSettings(current.Kept, wanted))
 	return state, nil
 }
 
@@ -152,8 +158,8 @@ func (l linkOp) connect(ctx context.Context, host string, origin replication.End
 	} else if err := l.setPosition(ctx, session, d); err != nil {
 		return err
 	}
-	if err := setting.SetGlobals(ctx, session, d.ApplierSettings()); err != nil {
-		return l.to.Wrap("set the appliers", err)
+	if err := l.setAppliers(ctx, session, d.ApplierSettings()); err != nil {
+		return err
 	}
 	change := d.ChangeOrigin(dialect.Origin{
 		Host: origin.Host, Port: origin.Port, User: l.account().Name, Password: password.Open(), ConnectRetrySeconds: 1,
@@ -165,6 +171,27 @@ func (l linkOp) connect(ctx context.Context, host string, origin replication.End
 		return l.to.Wrap("start the replica", err)
 	}
 	return nil
+}
+
+// persistence keeps the applier settings when the replica restarts: its link goes on then.
+func (l linkOp) persistence() setting.Persistence {
+	return setting.Persistence{Server: l.to, Topic: setting.LinkTopic}
+}
+
+// setAppliers sets the applier settings of a replica that is stopped, and keeps them.
+func (l linkOp) setAppliers(ctx context.Context, session *replication.Session, want map[string]string) error {
+	canKeep, err := l.persistence().Supported(ctx)
+	if err != nil {
+		return err
+	}
+	if canKeep {
+		if err := l.persistence().Write(ctx, want); err != nil {
+			return err
+		}
+	} else {
+		report.Note(ctx, "the settings of the %s link do not survive a restart of %s: its host cannot be reached", direction(l.from), l.to.Name())
+	}
+	return l.to.Wrap("set the appliers", setting.SetGlobals(ctx, session, want))
 }
 
 // setPosition sets gtid_slave_pos of a reverse link to the position of the target,
@@ -250,7 +277,7 @@ func (l linkOp) forget(ctx context.Context, before json.RawMessage) error {
 	if err := setting.SetGlobals(ctx, db, image.Appliers); err != nil {
 		return l.to.Wrap("restore the appliers", err)
 	}
-	return nil
+	return l.persistence().Restore(ctx, image.Kept, slices.Collect(maps.Keys(dialect.ApplierSettings()))...)
 }
 
 // refuseForeign refuses a replica whose link was not made by migrate.
@@ -264,17 +291,17 @@ func (l linkOp) refuseForeign(status dialect.ReplicaStatus) error {
 }
 
 // appliers reads the replica's applier settings.
-func (l linkOp) appliers(ctx context.Context) (map[string]string, error) {
+func (l linkOp) appliers(ctx context.Context) (now beforeImage, err error) {
 	db, dialect, err := l.to.Open(ctx)
 	if err != nil {
-		return nil, err
+		return now, err
 	}
 	names := slices.Sorted(maps.Keys(dialect.ApplierSettings()))
-	current, err := query.Variables(ctx, db, names...)
-	if err != nil {
-		return nil, l.to.Wrap("read the appliers", err)
+	if now.Appliers, err = query.Variables(ctx, db, names...); err != nil {
+		return now, l.to.Wrap("read the appliers", err)
 	}
-	return current, nil
+	now.Kept, err = l.persistence().Read(ctx, names...)
+	return now, err
 }
 
 // wantedAppliers are the applier settings that a link needs.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dcmigrate/migrate/plan/plantest"
+	"github.com/dcmigrate/migrate/remote"
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/replicationtest"
 	"github.com/dcmigrate/migrate/replication/servertest"
@@ -59,6 +60,31 @@ func TestLinkSurvivesRestartsOfBothServers(t *testing.T) {
 		replicationtest.Settle(t, p.Target, p.Source)
 		require.Equal(t, "2", p.TargetInstance.Value("SELECT COUNT(*) FROM app.notes"))
 		require.Equal(t, "2", p.SourceInstance.Value("SELECT COUNT(*) FROM app.notes"))
+	})
+}
+
+// TestLinkKeepsItsSettingsOverARestart restarts the replica. Its link goes on by itself, and
+// must take what InnoDB's strict mode refuses. The end of the link leaves nothing behind.
+func TestLinkKeepsItsSettingsOverARestart(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, flavor servertest.Flavor) {
+		p := replicationtest.StartApp(t, flavor)
+		to := replicationtest.Server(t, p.TargetInstance, replication.Target, remote.NewLocal("db1-new"))
+		step := Start(p.Source, to)
+		before, err := step.Op.Check(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, step.Op.Apply(t.Context()))
+		p.TargetInstance.Restart()
+		p.SourceInstance.Exec("SET SESSION innodb_strict_mode = 0", "CREATE TABLE app.lenient (id INT PRIMARY KEY) ROW_FORMAT=FIXED")
+		replicationtest.Settle(t, p.Source, to)
+		state, err := step.Op.Check(t.Context())
+		require.NoError(t, err)
+		require.True(t, state.Done, "the link has all of its settings: %s", state.Now)
+
+		require.NoError(t, step.Op.Undo(t.Context(), before.Before))
+		p.TargetInstance.Restart()
+		after, err := step.Op.Check(t.Context())
+		require.NoError(t, err)
+		require.JSONEq(t, string(before.Before), string(after.Before))
 	})
 }
 

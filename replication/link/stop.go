@@ -71,7 +71,7 @@ func (s stopOp) Verify(ctx context.Context) error {
 func (stopOp) Undo(context.Context, json.RawMessage) error { return nil }
 
 // orCurrent is the before-image of a link, or, if that is empty, one of the replica's
-// current applier settings.
+// current applier settings, which then no file keeps.
 func (l linkOp) orCurrent(ctx context.Context, before json.RawMessage) (json.RawMessage, error) {
 	if len(before) > 0 {
 		return before, nil
@@ -80,5 +80,5 @@ func (l linkOp) orCurrent(ctx context.Context, before json.RawMessage) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(beforeImage{current})
+	return json.Marshal(beforeImage{Appliers: current.Appliers})
 }

@@ -48,9 +48,9 @@ var comparedGlobals = [][]string{
 // minimumGlobals are the compared globals whose value may be greater on the target.
 var minimumGlobals = []string{"max_allowed_packet", "group_concat_max_len", "max_connections"}
 
-// lenientGlobals are the compared globals that may be off on the target: a link turns them
+// LenientGlobals are the compared globals that may be off on the target: a link turns them
 // off for its appliers until it ends (dialect.ApplierSettings).
-var lenientGlobals = []string{"innodb_strict_mode"}
+var LenientGlobals = []string{"innodb_strict_mode"}
 
 // ComparedGlobals reads the compared globals, by their first name. Globals that the server
 // lacks are absent.
@@ -78,7 +78,7 @@ func ComparedGlobals(ctx context.Context, q query.Queryer) (map[string]string, e
 // GlobalSuffices reports whether the target's value of a global is as good as the wanted
 // one.
 func GlobalSuffices(name, have, want string) bool {
-	if slices.Contains(lenientGlobals, name) && SameValue(have, "OFF") {
+	if slices.Contains(LenientGlobals, name) && SameValue(have, "OFF") {
 		return true
 	}
 	if slices.Contains(minimumGlobals, name) {

@@ -18,6 +18,7 @@ import (
 const (
 	FenceTopic     = "fence"
 	IncrementTopic = "increment"
+	LinkTopic      = "link"
 	binlogTopic    = "binlog"
 )
 

@@ -101,17 +101,27 @@ func (v *verifier) compareGlobals(ctx context.Context, _ []string) error {
 		return nil
 	}
 	var values [2]map[string]string
+	skipped := slices.Clone(operational)
 	for i, s := range []*replication.Server{v.from, v.to} {
-		db, err := s.DB(ctx)
+		db, d, err := s.Open(ctx)
 		if err != nil {
 			return err
+		}
+		if i == 0 {
+			link, err := d.ReplicaStatus(ctx, db)
+			if err != nil {
+				return s.Wrap("ask for the link", err)
+			}
+			if link.Configured { // they are the link's, and not the source's own
+				skipped = append(skipped, setting.LenientGlobals...)
+			}
 		}
 		if values[i], err = setting.ComparedGlobals(ctx, db); err != nil {
 			return s.Wrap("read the globals", err)
 		}
 	}
 	for name, want := range values[0] {
-		if have, ok := values[1][name]; ok && !slices.Contains(operational, name) && !setting.GlobalSuffices(name, have, want) {
+		if have, ok := values[1][name]; ok && !slices.Contains(skipped, name) && !setting.GlobalSuffices(name, have, want) {
 			v.addDifference(Difference{Object: "global " + name, What: fmt.Sprintf("is %q on %s, not %q (H17)", have, v.to.Name(), want)})
 		}
 	}
