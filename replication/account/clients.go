@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ type Client struct {
 // otherCommands are the commands of sessions that are not clients.
 var otherCommands = []string{"Binlog Dump", "Binlog Dump GTID", "Daemon", "Slave_IO", "Slave_SQL", "Slave_worker"}
 
+// threadUsers are the users of threads, and of sessions that have not logged in yet.
+var threadUsers = []string{"system user", "event_scheduler", "unauthenticated user"}
+
 // Clients lists the sessions of clients. A session of the account that migrate logs in with
 // is migrate's own if it holds the lock of such a session (replication.MarkSession). Every
 // session of an account that migrate has created is its own.
@@ -36,11 +40,11 @@ func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := query.All(ctx, db, `SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command,
-		COALESCE(STATE, '') AS state, CAST(TIME AS SIGNED) AS seconds FROM information_schema.PROCESSLIST
-		WHERE USER NOT IN ('system user', 'event_scheduler', 'unauthenticated user')
-		AND NOT (USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND COALESCE(IS_USED_LOCK(CONCAT(?, ID)) = ID, FALSE))
-		ORDER BY ID`, replication.SessionLock)
+	all, err := query.Processes(ctx, db)
+	if err != nil {
+		return nil, s.Wrap("list the sessions", err)
+	}
+	marked, err := markedSessions(ctx, db, all)
 	if err != nil {
 		return nil, s.Wrap("list the sessions", err)
 	}
@@ -49,25 +53,50 @@ func Clients(ctx context.Context, s *replication.Server) ([]Client, error) {
 		return nil, s.Wrap("list the sessions", err)
 	}
 	var out []Client
-	for _, r := range records {
-		c, err := newClient(r)
-		if err != nil {
-			return nil, s.Wrap("list the sessions", err)
+	for _, p := range all {
+		if slices.Contains(threadUsers, p.User) || slices.Contains(otherCommands, p.Command) || own.HasUser(p.User) || marked[p.ID] {
+			continue
 		}
-		if !slices.Contains(otherCommands, c.Command) && !own.HasUser(c.User) {
-			out = append(out, c)
-		}
+		out = append(out, Client{ID: p.ID, User: p.User, Host: p.Host, Command: p.Command, State: p.State, Seconds: int(p.Seconds)})
 	}
+	slices.SortFunc(out, func(a, b Client) int { return cmp.Compare(a.ID, b.ID) })
 	return out, nil
 }
 
-func newClient(r query.Record) (Client, error) {
-	id, err := strconv.ParseInt(r["id"], 10, 64)
+// markedSessions are the ids of those sessions of the account that migrate logs in with that
+// are migrate's own. A session that has ended since it was listed counts as one: it cannot be
+// asked any more.
+func markedSessions(ctx context.Context, q query.Queryer, all []query.Process) (map[int64]bool, error) {
+	account, err := query.Text(ctx, q, "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)")
 	if err != nil {
-		return Client{}, err
+		return nil, err
 	}
-	seconds, err := strconv.Atoi(r["seconds"])
-	return Client{ID: id, User: r["user"], Host: r["host"], Command: r["command"], State: r["state"], Seconds: seconds}, err
+	var candidates []string
+	for _, p := range all {
+		if p.User == account {
+			candidates = append(candidates, strconv.FormatInt(p.ID, 10))
+		}
+	}
+	if len(candidates) == 0 {
+		return nil, nil
+	}
+	holders, err := query.Strings(ctx, q, "SELECT id FROM (SELECT "+strings.Join(candidates, " AS id UNION ALL SELECT ")+" AS id) AS sessions "+
+		"WHERE IS_USED_LOCK(CONCAT("+query.Literal(replication.SessionLock)+", id)) = id")
+	if err != nil {
+		return nil, err
+	}
+	still, err := query.Processes(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	marked := map[int64]bool{}
+	for _, p := range all {
+		there := slices.ContainsFunc(still, func(now query.Process) bool { return now.ID == p.ID })
+		if p.User == account && (!there || slices.Contains(holders, strconv.FormatInt(p.ID, 10))) {
+			marked[p.ID] = true
+		}
+	}
+	return marked, nil
 }
 
 // OpenWrites lists the clients whose transactions are open and have written.

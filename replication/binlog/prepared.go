@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -73,8 +74,7 @@ func listPrepared(ctx context.Context, s *replication.Server) ([]replication.XID
 	if err != nil {
 		return nil, err
 	}
-	const preparing = "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'XA%PREPARE%' AND ID <> CONNECTION_ID()"
-	left, err := query.Strings(ctx, db, preparing)
+	left, err := preparingSessions(ctx, db)
 	for deadline := time.Now().Add(preparingLimit); err == nil && len(left) > 0; {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%s: XA PREPARE takes longer than %s", s.Name(), preparingLimit)
@@ -82,9 +82,9 @@ func listPrepared(ctx context.Context, s *replication.Server) ([]replication.XID
 		if err := wait.For(ctx, preparedInterval); err != nil {
 			return nil, err
 		}
-		var now []string
-		now, err = query.Strings(ctx, db, preparing)
-		left = slices.DeleteFunc(left, func(id string) bool { return !slices.Contains(now, id) })
+		var now []int64
+		now, err = preparingSessions(ctx, db)
+		left = slices.DeleteFunc(left, func(id int64) bool { return !slices.Contains(now, id) })
 	}
 	if err != nil {
 		return nil, s.Wrap("look for transactions that are being prepared", err)
@@ -92,6 +92,19 @@ func listPrepared(ctx context.Context, s *replication.Server) ([]replication.XID
 	list, err := replication.ListPrepared(ctx, db, dialect)
 	return list, s.Wrap("look for prepared transactions", err)
 }
+
+// preparingSessions are the ids of the sessions that run XA PREPARE.
+func preparingSessions(ctx context.Context, q query.Queryer) (ids []int64, err error) {
+	all, err := query.Processes(ctx, q)
+	for _, p := range all {
+		if preparing.MatchString(p.Info) {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, err
+}
+
+var preparing = regexp.MustCompile(`(?is)\bXA\b.*\bPREPARE\b`)
 
 // PreparedAt returns the transactions that were prepared at a position of a server's
 // binlog: those that are still, and those that the log ends after the position without

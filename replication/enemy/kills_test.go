@@ -2,7 +2,10 @@ package enemy
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -102,9 +105,27 @@ func (r *round) endStatementSession() {
 	}
 }
 
-// delayCommits makes MariaDB wait for a while between the log and the rows of the next
-// transaction: for a semi-synchronous replica that never comes.
-func (r *round) delayCommits(s *servertest.Instance) {
-	s.Exec("SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC'", "SET GLOBAL rpl_semi_sync_master_timeout = 1200", "SET GLOBAL rpl_semi_sync_master_enabled = 0",
-		"SET GLOBAL rpl_semi_sync_master_enabled = 1")
+// letLastCommitBeLate lets the link, which is stopped, go on, and the last transaction of the
+// side that is left be in the log of the other one for a while before its rows are seen: its
+// commit waits for a semi-synchronous replica that never comes.
+func (r *round) letLastCommitBeLate(old, entered *servertest.Instance) {
+	domain := old.Value("SELECT @@GLOBAL.gtid_domain_id")
+	var last string
+	var until []string
+	for gtid := range strings.SplitSeq(old.Value("SELECT @@GLOBAL.gtid_binlog_pos"), ",") {
+		var d, server, sequence int
+		_, err := fmt.Sscanf(gtid, "%d-%d-%d", &d, &server, &sequence)
+		require.NoError(r.t, err)
+		if strconv.Itoa(d) == domain {
+			last, gtid = gtid, fmt.Sprintf("%d-%d-%d", d, server, sequence-1)
+		}
+		until = append(until, gtid)
+	}
+	entered.Exec("START SLAVE UNTIL master_gtid_pos = " + text(strings.Join(until, ",")))
+	require.Eventually(r.t, func() bool { return strings.Contains(r.linkError(entered), "Slave_SQL_Running=No") }, 20*time.Second, 5*time.Millisecond)
+	entered.Exec("STOP SLAVE", "SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC'", "SET GLOBAL rpl_semi_sync_master_timeout = 1200",
+		"SET GLOBAL rpl_semi_sync_master_enabled = 0", "SET GLOBAL rpl_semi_sync_master_enabled = 1", "START SLAVE")
+	require.Eventually(r.t, func() bool {
+		return slices.Contains(strings.Split(entered.Value("SELECT @@GLOBAL.gtid_binlog_pos"), ","), last)
+	}, 20*time.Second, 2*time.Millisecond)
 }

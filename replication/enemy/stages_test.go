@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -148,14 +149,16 @@ func (r *round) mayGoOn(what string, err error, killed bool) {
 	r.fail("%s: %v (hint: %s)", what, err, report.Hint(err))
 }
 
+// fenceTarget fences the target as the step does that configures it: a copy of the source's
+// files may hold transactions that the source has prepared, and that the link ends.
+func (r *round) fenceTarget() { r.target.Exec("SET GLOBAL " + fenceVariable[r.flavor] + " = ON") }
+
 var fenceVariable = map[servertest.Flavor]string{servertest.MariaDB: "read_only", servertest.MySQL: "super_read_only"}
 
 // link starts the forward link under traffic and compares once it has caught up.
 func (r *round) link() {
 	r.mayPrepare.Store(false)
-	// As the step that configures the target does it: a copy of the source's files may hold
-	// transactions that the source has prepared, and that the link ends.
-	r.target.Exec("SET GLOBAL " + fenceVariable[r.flavor] + " = ON")
+	r.fenceTarget()
 	r.must("start the link", func(ctx context.Context) error { return link.Start(r.pair.Source, r.pair.Target).Op.Apply(ctx) })
 	r.letDo()
 	r.letWrite(300 * time.Millisecond)
@@ -166,6 +169,7 @@ func (r *round) link() {
 		r.kills++
 		r.target.Kill()
 		r.target.Restart()
+		r.fenceTarget()
 	}
 	r.pause()
 	r.settle("the link", r.source, r.target)
@@ -239,20 +243,24 @@ func (r *round) switchOver(stage string, side replication.Side) {
 	r.mayPrepare.Store(r.does(xaSwitch))
 	r.letWrite(200 * time.Millisecond)
 	for try := 0; ; try++ {
-		err := r.trySwitch(from, to, entered)
+		left := r.active.Load()
+		stop := r.followWriters(entered, 1-left)
+		err := r.trySwitch(from, to, old, entered)
+		stop()
 		if err == nil {
+			r.active.Store(1 - left)
 			break
 		}
+		r.active.Store(left)
 		r.log.note("%s: %v", stage, err)
 		if try == mostTries {
 			r.fail("%s: %v (hint: %s)", stage, err, report.Hint(err))
 		}
 		r.mayGoOn(stage, err, false)
 	}
-	if left := r.preparedOn(old); len(left) > 0 {
+	if left := r.leftOn(old); len(left) > 0 {
 		r.fail("%s: the fence has not waited for the prepared transactions %v", stage, left)
 	}
-	r.active.Store(1 - r.active.Load())
 	entered.Exec("SET GLOBAL event_scheduler = ON")
 	r.letWrite(200 * time.Millisecond)
 	_, err := r.pools[1-r.active.Load()].Exec("INSERT INTO acked.writes VALUES (999, 1)")
@@ -267,8 +275,25 @@ func (r *round) switchOver(stage string, side replication.Side) {
 	r.requireLedger("after the "+stage, r.target)
 }
 
+// followWriters sends the clients to a side in the moment in which it takes writes, as
+// clients that wait at its door do, until stop is called.
+func (r *round) followWriters(entered *servertest.Instance, index int32) (stop func()) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	var done sync.WaitGroup
+	done.Go(func() {
+		for wait.For(ctx, time.Millisecond) == nil {
+			var fenced bool
+			if err := entered.Root().QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&fenced); err == nil && !fenced {
+				r.active.Store(index)
+				return
+			}
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
 // trySwitch runs the steps of a switch, and takes them back if one fails, as a run does.
-func (r *round) trySwitch(from, to *replication.Server, entered *servertest.Instance) error {
+func (r *round) trySwitch(from, to *replication.Server, old, entered *servertest.Instance) error {
 	g := guard.Guard{Pair: fmt.Sprintf("enemy%d", r.seed), From: from, To: to, Budget: 20 * time.Second, Dir: r.t.TempDir()}
 	steps := []plan.Step{
 		schema.Events(from, nil, false), guard.Arm(g), fence.Set(from, fence.Options{Wait: 3 * time.Second, Kill: true}),
@@ -277,9 +302,12 @@ func (r *round) trySwitch(from, to *replication.Server, entered *servertest.Inst
 	var befores []json.RawMessage
 	for i, step := range steps {
 		ctx, cancel := context.WithTimeout(r.t.Context(), stageTimeout)
-		if i == 2 && r.does(lateCommits) { // it holds up the first commit and those behind it, for a while
-			r.delayCommits(entered)
-			_ = wait.For(ctx, 30*time.Millisecond)
+		late := r.does(lateCommits)
+		if late && i == 2 {
+			entered.Exec("STOP SLAVE")
+		}
+		if late && i == 3 {
+			r.letLastCommitBeLate(old, entered)
 		}
 		state, err := step.Op.Check(ctx)
 		if err == nil {
@@ -290,6 +318,9 @@ func (r *round) trySwitch(from, to *replication.Server, entered *servertest.Inst
 			err = step.Op.Verify(ctx)
 		}
 		if err != nil {
+			if late {
+				entered.Exec("START SLAVE")
+			}
 			for j := min(i, len(befores)-1); j >= 0; j-- {
 				r.must("take back "+steps[j].Name, func(ctx context.Context) error { return steps[j].Op.Undo(ctx, befores[j]) })
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dcmigrate/migrate/replication/servertest"
 	"github.com/dcmigrate/migrate/wait"
 )
 
@@ -93,6 +94,19 @@ func (r *round) finishPrepared() {
 		}
 		_ = wait.For(context.Background(), 2*time.Millisecond)
 	}
+}
+
+// leftOn are the clients' transactions that are prepared on a server, and were prepared there.
+func (r *round) leftOn(s *servertest.Instance) (ids []string) {
+	there := r.preparedOn(s)
+	r.preparedMutex.Lock()
+	defer r.preparedMutex.Unlock()
+	for _, x := range r.prepared {
+		if r.servers()[x.server] == s && slices.Contains(there, x.id) {
+			ids = append(ids, x.id)
+		}
+	}
+	return ids
 }
 
 // prepareBefore prepares transactions before the seed begins.

@@ -56,7 +56,11 @@ func (f op) trySet(ctx context.Context, lock *replication.Session, dialect *dial
 	if _, err := lock.ExecContext(ctx, "SET SESSION lock_wait_timeout = "+strconv.Itoa(seconds)); err != nil {
 		return nil, f.server.Wrap("bound the wait for the fence", err)
 	}
-	id, err := query.Text(ctx, lock, "SELECT CONNECTION_ID()")
+	text, err := query.Text(ctx, lock, "SELECT CONNECTION_ID()")
+	if err != nil {
+		return nil, f.server.Wrap("read the connection id", err)
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return nil, f.server.Wrap("read the connection id", err)
 	}
@@ -75,7 +79,7 @@ func (f op) trySet(ctx context.Context, lock *replication.Session, dialect *dial
 
 // stopStatement ends the session that sets the fence and waits until it is gone: only then
 // is it certain that the session does not set the fence later.
-func (f op) stopStatement(ctx context.Context, id string) error {
+func (f op) stopStatement(ctx context.Context, id int64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replication.RestoreTimeout)
 	defer cancel()
 	db, err := f.server.DB(ctx)
@@ -83,12 +87,12 @@ func (f op) stopStatement(ctx context.Context, id string) error {
 		return err
 	}
 	for {
-		rest, err := query.Strings(ctx, db, "SELECT ID FROM information_schema.PROCESSLIST WHERE ID = ?", id)
-		if err != nil || len(rest) == 0 {
+		there, err := query.HasProcess(ctx, db, id)
+		if err != nil || !there {
 			return err
 		}
 		// The session may end at this moment: 1094, unknown thread.
-		if _, err := db.ExecContext(ctx, "KILL "+id); err != nil && query.ErrorNumber(err) != 1094 {
+		if _, err := db.ExecContext(ctx, "KILL "+strconv.FormatInt(id, 10)); err != nil && query.ErrorNumber(err) != 1094 {
 			return f.server.Wrap("end the fence's statement", err)
 		}
 		if err := wait.For(ctx, 50*time.Millisecond); err != nil {

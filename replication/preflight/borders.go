@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/plan"
@@ -164,14 +165,15 @@ func (i *inspection) checkReplicasOfTarget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dumps, err := query.All(ctx, i.target.db, `SELECT DISTINCT USER AS user, SUBSTRING_INDEX(HOST, ':', 1) AS host FROM information_schema.PROCESSLIST
-		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID') ORDER BY 1, 2`)
+	all, err := query.Processes(ctx, i.target.db)
 	var replicas []string
-	for _, r := range dumps {
-		if !own.HasUser(r["user"]) {
-			replicas = append(replicas, r["user"]+" from "+r["host"])
+	for _, p := range all {
+		if host, _, _ := strings.Cut(p.Host, ":"); p.SendsBinlog() && !own.HasUser(p.User) {
+			replicas = append(replicas, p.User+" from "+host)
 		}
 	}
+	slices.Sort(replicas)
+	replicas = slices.Compact(replicas)
 	if err == nil && len(replicas) > 0 {
 		i.add("H34", Refuse, i.target, "use another server as the target, or end that replication first; make the replica anew after the move",
 			"other servers replicate from it, as %s", phrase.FirstOf(5, replicas))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dcmigrate/migrate/replication"
@@ -133,7 +134,7 @@ func startCommitOrdered(ctx context.Context, s *replication.Server, w *wire.Conn
 // packet: the lock is not held for a round trip.
 func startLocked(ctx context.Context, s *replication.Server, w *wire.Conn, value string) (string, error) {
 	for try := 1; ; try++ {
-		err := requireNoSlowStatement(ctx, w)
+		err := requireNoSlowStatement(ctx, s)
 		if err == nil {
 			var results []wire.Answer
 			results, err = w.RunAll(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", snapshotLockSeconds),
@@ -167,10 +168,15 @@ var errSlowStatement = errors.New("a statement runs that the lock would wait for
 
 // requireNoSlowStatement returns errSlowStatement while a statement has run for a
 // second: the lock would wait for it, and new writes behind the lock.
-func requireNoSlowStatement(ctx context.Context, w *wire.Conn) error {
-	rows, err := w.Texts(ctx, `SELECT COUNT(*) FROM information_schema.PROCESSLIST
-		WHERE COMMAND IN ('Query', 'Execute') AND TIME >= 1 AND ID <> CONNECTION_ID()`)
-	if err == nil && (len(rows) == 0 || rows[0][0] != "0") {
+func requireNoSlowStatement(ctx context.Context, s *replication.Server) error {
+	db, err := s.DB(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := query.Processes(ctx, db)
+	if err == nil && slices.ContainsFunc(all, func(p query.Process) bool {
+		return slices.Contains([]string{"Query", "Execute"}, p.Command) && p.Seconds >= 1
+	}) {
 		err = errSlowStatement
 	}
 	return err

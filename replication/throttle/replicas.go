@@ -179,19 +179,17 @@ func replicasOf(ctx context.Context, s *replication.Server) ([]string, error) {
 	if err != nil {
 		return nil, s.Wrap("look for replicas", err)
 	}
-	dumps, err := query.All(ctx, db, `SELECT USER AS user, HOST AS host FROM information_schema.PROCESSLIST
-		WHERE COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')`)
+	all, err := query.Processes(ctx, db)
 	if err != nil {
 		return nil, s.Wrap("look for replicas", err)
 	}
-	for _, r := range dumps {
-		if own.HasUser(r["user"]) {
+	for _, p := range all {
+		if !p.SendsBinlog() || own.HasUser(p.User) {
 			continue
 		}
-		from := r["host"]
-		host, _, err := net.SplitHostPort(from)
+		host, _, err := net.SplitHostPort(p.Host)
 		if err != nil {
-			host = from
+			host = p.Host
 		}
 		if !slices.Contains(hosts, host) {
 			addresses, hosts = append(addresses, net.JoinHostPort(host, strconv.Itoa(defaultPort))), append(hosts, host)
