@@ -251,7 +251,7 @@ func (c *client) change(t *tableModel) string {
 	case 2:
 		s = t.insert(c.random, "INSERT", 1+c.random.IntN(2))
 	case 3:
-		s = t.insert(c.random, "REPLACE", 1+c.random.IntN(3))
+		s = t.insert(c.random, c.replace(), 1+c.random.IntN(3))
 	case 4:
 		s = t.insert(c.random, "INSERT", 2) + " ON DUPLICATE KEY UPDATE " + quote(other.name) + " = " + other.value(c.random)
 	case 5, 6:
@@ -358,6 +358,16 @@ func (c *client) temporaryTable() []string {
 	}
 }
 
+// replace is the verb of a REPLACE. MariaDB leaves the columns that are not named out of a
+// MINIMAL image, though they get their defaults: its own replication loses that, and so
+// clients with such images do without.
+func (c *client) replace() string {
+	if c.profile.name == "images" && c.mariadb() {
+		return "INSERT IGNORE"
+	}
+	return "REPLACE"
+}
+
 // load is LOAD DATA of a few rows.
 func (c *client) load(ctx context.Context) error {
 	t := c.anyTable()
@@ -366,11 +376,6 @@ func (c *client) load(ctx context.Context) error {
 	mysql.RegisterReaderHandler(name, func() io.Reader { return strings.NewReader(content) })
 	defer mysql.DeregisterReaderHandler(name)
 	columns := []string{quote(t.columns[0].name), quote(t.columns[len(t.columns)-1].name)}
-	duplicates := among("REPLACE", "IGNORE")(c.random)
-	if c.profile.name == "images" && c.mariadb() {
-		// MariaDB leaves the columns that are not named out of a MINIMAL image, though they get
-		// their defaults: its own replication loses that.
-		duplicates = "IGNORE"
-	}
+	duplicates := strings.TrimPrefix(among(c.replace(), "INSERT IGNORE")(c.random), "INSERT ")
 	return c.exec(ctx, "LOAD DATA LOCAL INFILE 'Reader::"+name+"' "+duplicates+" INTO TABLE "+c.requoted(t.path())+" ("+c.requoted(strings.Join(columns, ", "))+")")
 }

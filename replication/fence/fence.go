@@ -170,6 +170,9 @@ func (f op) Check(ctx context.Context) (plan.State, error) {
 			if err := RefusePrepared(ctx, f.server); err != nil {
 				return plan.State{}, err
 			}
+			if err := f.requireFree(ctx, canKeep); err != nil {
+				return plan.State{}, err
+			}
 		}
 	}
 	state.Before, err = json.Marshal(beforeImage{Fenced: now.Closed, Kept: now.Kept})
@@ -310,11 +313,30 @@ func (f op) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept, values := keptFence(f.server, dialect)
+	if err := kept.Write(ctx, values); err != nil {
+		return err
+	}
+	return kept.RequireInForce(ctx, values)
+}
+
+// requireFree refuses a server on which something would lift a kept fence at a restart.
+func (f op) requireFree(ctx context.Context, canKeep bool) error {
+	d, err := f.server.Dialect(ctx)
+	if err != nil || !canKeep {
+		return err
+	}
+	kept, values := keptFence(f.server, d)
+	return kept.RequireFree(ctx, values)
+}
+
+// keptFence is what makes a fence survive a restart, and the values that it keeps.
+func keptFence(s *replication.Server, d *dialect.Dialect) (setting.Persistence, map[string]string) {
 	values := map[string]string{}
-	for _, name := range dialect.FenceVariables() {
+	for _, name := range d.FenceVariables() {
 		values[name] = "ON"
 	}
-	return setting.Persistence{Server: f.server, Topic: setting.FenceTopic}.Write(ctx, values)
+	return setting.Persistence{Server: s, Topic: setting.FenceTopic}, values
 }
 
 // revert lifts a fence that was not completed, also when ctx has ended.

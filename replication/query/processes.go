@@ -52,4 +52,6 @@ func HasProcess(ctx context.Context, q Queryer, id int64) (bool, error) {
 }
 
 // SendsBinlog reports whether the session is one that a replica reads the log with.
-func (p Process) SendsBinlog() bool { return p.Command == "Binlog Dump" || p.Command == "Binlog Dump GTID" }
+func (p Process) SendsBinlog() bool {
+	return p.Command == "Binlog Dump" || p.Command == "Binlog Dump GTID"
+}

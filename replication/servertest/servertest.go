@@ -68,9 +68,11 @@ type Instance struct {
 	Port   int    // the TCP port on 127.0.0.1
 	// ConfDir is the folder of the option files (*.cnf) that the server reads when it
 	// starts, like /etc/mysql/mariadb.conf.d of a Debian host.
-	ConfDir  string
-	ServerID uint32
-	ErrorLog string
+	ConfDir string
+	// Arguments are of the server's command line, from its next start on.
+	Arguments []string
+	ServerID  uint32
+	ErrorLog  string
 
 	t    testing.TB
 	run  *process
@@ -149,7 +151,7 @@ func (s *Instance) dataDir() string { return filepath.Join(s.Dir, "data") }
 // start starts the server's process.
 func (s *Instance) start(program program) {
 	s.t.Helper()
-	cmd := program.command("--defaults-file=" + filepath.Join(s.Dir, "my.cnf"))
+	cmd := program.command(append([]string{"--defaults-file=" + filepath.Join(s.Dir, "my.cnf")}, s.Arguments...)...)
 	cmd.Dir = s.Dir
 	cmd.SysProcAttr = procAttr()
 	log, err := os.OpenFile(s.ErrorLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
