@@ -43,6 +43,8 @@ type Catalog interface {
 type Networks interface {
 	VPCs(ctx context.Context) ([]VPC, error)
 	CreateVPC(ctx context.Context, v VPC) error
+	// SetDefaultVPC makes a VPC the default of its region, in place of the present one.
+	SetDefaultVPC(ctx context.Context, id string) error
 	// DeleteVPC fails with ErrInUse while the VPC still has members.
 	DeleteVPC(ctx context.Context, id string) error
 }
@@ -121,6 +123,7 @@ type Size struct {
 type VPC struct {
 	ID, Name, Region, Description string
 	Range                         netip.Prefix // invalid: the vendor chooses
+	Default                       bool         // of its region: it cannot be deleted
 }
 
 // SSHKey is a public key of the account.

@@ -101,8 +101,8 @@ func (f Firewall) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// normalized sorts all lists and writes addresses in one form, so that two firewalls
-// can be compared.
+// normalized sorts all lists and writes addresses and tags in one form, so that two
+// firewalls can be compared. The client gives each tag the vendor's capitalisation.
 func (f Firewall) normalized() Firewall {
 	rules := func(in []Rule) []Rule {
 		out := slices.Clone(in)
@@ -111,12 +111,12 @@ func (f Firewall) normalized() Firewall {
 				out[i].Ports = allPorts
 			}
 			out[i].Addresses = sorted(out[i].Addresses, normalAddress)
-			out[i].Tags = sorted(out[i].Tags, nil)
+			out[i].Tags = sorted(out[i].Tags, strings.ToLower)
 		}
 		slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 		return out
 	}
-	f.Tags, f.Inbound, f.Outbound = sorted(f.Tags, nil), rules(f.Inbound), rules(f.Outbound)
+	f.Tags, f.Inbound, f.Outbound = sorted(f.Tags, strings.ToLower), rules(f.Inbound), rules(f.Outbound)
 	return f
 }
 

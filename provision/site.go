@@ -45,6 +45,8 @@ type HostSpec struct {
 	Name       string
 	Roles      []string
 	OldAddress netip.Addr
+	// OtherAddresses are those that the source host has besides OldAddress.
+	OtherAddresses []netip.Addr
 	// OldNames are names of the source host that the new site must not use. In copied
 	// files the clone's address replaces them.
 	OldNames []string
@@ -107,6 +109,7 @@ func (s Site) validate() error {
 	if s.SSHUser != "" && !NamePattern.MatchString(s.SSHUser) {
 		bad("ssh user %q is not a user name", s.SSHUser)
 	}
+	errs = append(errs, s.validateRange())
 	seen := map[string]bool{}
 	for _, h := range s.Hosts {
 		errs = append(errs, s.validateHost(h))
@@ -128,10 +131,6 @@ func (s Site) validateHost(h HostSpec) error {
 	}
 	if !NamePattern.MatchString(h.Name) {
 		bad("a droplet's name has only letters, digits, dots and dashes, at most 63")
-	}
-	if s.VPCRange.IsValid() && s.VPCRange.Contains(h.OldAddress) {
-		errs = append(errs, report.WithHint(fmt.Errorf("host %s: its address %s is inside the new VPC's range %s, so the new hosts could not reach it", h.Name, h.OldAddress, s.VPCRange),
-			"choose another vpc_range"))
 	}
 	for _, r := range h.Roles {
 		if !idPattern.MatchString(r) {

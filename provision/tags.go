@@ -34,7 +34,7 @@ func (op *tagsOp) split(ctx context.Context) (have, missing []string, err error)
 		return nil, nil, fmt.Errorf("list tags: %w", err)
 	}
 	for _, t := range op.want {
-		if slices.Contains(all, t) {
+		if slices.ContainsFunc(all, func(other string) bool { return strings.EqualFold(t, other) }) {
 			have = append(have, t)
 		} else {
 			missing = append(missing, t)

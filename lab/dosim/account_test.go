@@ -105,13 +105,22 @@ func TestVPCs(t *testing.T) {
 	l := newLab(t, Options{})
 	client := l.godo(t, testToken)
 	ctx := t.Context()
+	first, _, err := client.VPCs.Create(ctx, &godo.VPCCreateRequest{Name: "first", RegionSlug: "fra1"})
+	require.NoError(t, err)
+	require.True(t, first.Default, "a region's first VPC becomes its default")
+	_, err = client.VPCs.Delete(ctx, first.ID)
+	status, message := statusOf(t, err)
+	require.Equal(t, 403, status)
+	require.Equal(t, "Can not delete default VPCs", message)
 	v, _, err := client.VPCs.Create(ctx, &godo.VPCCreateRequest{Name: "move", RegionSlug: "fra1", IPRange: "10.50.0.0/20"})
 	require.NoError(t, err)
+	require.False(t, v.Default)
 	refusals := map[string]*godo.VPCCreateRequest{
 		"a VPC with the same name already exists in your account":                    {Name: "move", RegionSlug: "fra1"},
 		"This range/size overlaps with another VPC network in your account: " + v.ID: {Name: "two", RegionSlug: "fra1", IPRange: "10.50.8.0/24"},
 		"region is invalid": {Name: "two", RegionSlug: "mars1"},
-		"ip_range must be a private network between /28 and /16": {Name: "two", RegionSlug: "fra1", IPRange: "10.0.0.0/8"},
+		"This range/size is reserved for DigitalOcean's internal use: choose another ip_range": {Name: "two", RegionSlug: "fra1", IPRange: "10.246.0.0/20"},
+		"ip_range must be a private network between /28 and /16":                               {Name: "two", RegionSlug: "fra1", IPRange: "10.0.0.0/8"},
 	}
 	for want, in := range refusals {
 		_, _, err := client.VPCs.Create(ctx, in)
@@ -129,7 +138,7 @@ func TestVPCs(t *testing.T) {
 	require.Len(t, members, 1)
 	require.Equal(t, "do:droplet:"+strconv.Itoa(d.ID), members[0].URN)
 	_, err = client.VPCs.Delete(ctx, v.ID)
-	status, message := statusOf(t, err)
+	status, message = statusOf(t, err)
 	require.Equal(t, 403, status)
 	require.Equal(t, "Can not delete VPC with members", message)
 

@@ -91,6 +91,7 @@ func (s *Sim) makeDroplets(in dropletCreate) ([]*droplet, error) {
 		return nil, err
 	}
 	for _, d := range created {
+		d.tags = s.canonicalTags(d.tags)
 		s.bootInBackground(d)
 	}
 	return created, nil

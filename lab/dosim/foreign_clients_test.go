@@ -150,6 +150,6 @@ func TestDotsWrapper(t *testing.T) {
 	require.False(t, l.booter.isOn(db))
 
 	left := runClient(t, env, "node", "testdata/drive_dots.cjs", l.url+"/v2", "clean-up")
-	require.Equal(t, map[string]any{"droplets": 0.0, "vpcs": 0.0, "firewalls": 0.0}, left)
+	require.Equal(t, map[string]any{"droplets": 0.0, "vpcs": 1.0, "firewalls": 0.0}, left, "the default VPC stays")
 	require.Empty(t, l.Machines())
 }

@@ -31,6 +31,10 @@ func notFound() error {
 	return &apiError{status: http.StatusNotFound, id: "not_found", message: "The resource you were accessing could not be found."}
 }
 
+func forbidden(message string) error {
+	return &apiError{status: http.StatusForbidden, id: "forbidden", message: message}
+}
+
 func unprocessable(format string, args ...any) error {
 	return &apiError{status: http.StatusUnprocessableEntity, id: "unprocessable_entity", message: fmt.Sprintf(format, args...)}
 }

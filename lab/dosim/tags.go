@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 var tagNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_\-:]{1,255}$`)
@@ -30,7 +31,32 @@ func (s *Sim) tagView(t *tag) any {
 	}}
 }
 
-// ensureTags creates the tags that do not exist yet, as the creation of a droplet does.
+// canonicalTag returns the tag's capitalisation when it was first made: tags that
+// differ in nothing else are one tag.
+func (s *Sim) canonicalTag(name string) string {
+	if s.tags[name] == nil {
+		for _, t := range s.tags {
+			if strings.EqualFold(t.name, name) {
+				return t.name
+			}
+		}
+	}
+	return name
+}
+
+// canonicalTags returns the canonical capitalisation of each tag, once.
+func (s *Sim) canonicalTags(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if name = s.canonicalTag(name); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// ensureTags creates the tags that do not exist yet in any capitalisation, as the
+// creation of a droplet does.
 func (s *Sim) ensureTags(names []string) error {
 	for _, name := range names {
 		if !tagNamePattern.MatchString(name) {
@@ -38,7 +64,7 @@ func (s *Sim) ensureTags(names []string) error {
 		}
 	}
 	for _, name := range names {
-		if s.tags[name] == nil {
+		if name = s.canonicalTag(name); s.tags[name] == nil {
 			s.tags[name] = &tag{name}
 		}
 	}
@@ -66,7 +92,7 @@ func (s *Sim) createTag(r *http.Request) (int, any, error) {
 			"error": text, "messages": nil, "root_causes": []string{text},
 		}}
 	}
-	return object(http.StatusCreated, "tag", s.tagView(s.tags[in.Name]))
+	return object(http.StatusCreated, "tag", s.tagView(s.tags[s.canonicalTag(in.Name)]))
 }
 
 func (s *Sim) getTag(r *http.Request) (int, any, error) {

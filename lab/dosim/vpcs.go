@@ -31,31 +31,48 @@ func (s *Sim) newVPC(name, region string, ipRange netip.Prefix) *vpc {
 		ID: id, URN: "do:vpc:" + id, Name: name, Region: region, IPRange: ipRange.String(),
 		CreatedAt: timestamp(s.options.Now()), publicPool: s.options.Public, privatePool: s.options.Private,
 	}
+	v.Default = s.defaultOf(region) == nil
 	s.vpcs[id] = v
 	return v
 }
 
-// defaultVPC returns the region's default VPC, which it makes at the first call.
-func (s *Sim) defaultVPC(region string) *vpc {
+// defaultOf returns the default VPC of a region, or nil. The first VPC of a region becomes it.
+func (s *Sim) defaultOf(region string) *vpc {
 	for _, v := range s.vpcs {
 		if v.Default && v.Region == region {
 			return v
 		}
 	}
-	v := s.newVPC("default-"+region, region, s.freeRange())
-	v.Default = true
-	return v
+	return nil
+}
+
+// defaultVPC returns the region's default VPC, which it makes at the first call.
+func (s *Sim) defaultVPC(region string) *vpc {
+	if v := s.defaultOf(region); v != nil {
+		return v
+	}
+	return s.newVPC("default-"+region, region, s.freeRange())
 }
 
 // freeRange returns a /20 that overlaps no VPC.
 func (s *Sim) freeRange() netip.Prefix {
-	for i := range 16 * 256 {
+	for i := range 16 * 156 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(100 + i/16), byte(i % 16 * 16), 0}), 20)
-		if s.overlappingVPC(p) == nil {
+		if s.overlappingVPC(p) == nil && !reservedRange(p) {
 			return p
 		}
 	}
 	return netip.MustParsePrefix("172.16.0.0/20") // after thousands of VPCs
+}
+
+// reservedRange reports whether p meets a range that the vendor keeps for itself.
+func reservedRange(p netip.Prefix) bool {
+	for _, text := range []string{"10.244.0.0/16", "10.245.0.0/16", "10.246.0.0/24", "10.229.0.0/16"} {
+		if netip.MustParsePrefix(text).Overlaps(p) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Sim) overlappingVPC(p netip.Prefix) *vpc {
@@ -100,6 +117,9 @@ func (s *Sim) createVPC(r *http.Request) (int, any, error) {
 		p, err := netip.ParsePrefix(in.IPRange)
 		if err != nil || p != p.Masked() || !p.Addr().IsPrivate() || p.Bits() < 16 || p.Bits() > 28 {
 			return 0, nil, unprocessable("ip_range must be a private network between /28 and /16")
+		}
+		if reservedRange(p) {
+			return 0, nil, unprocessable("This range/size is reserved for DigitalOcean's internal use: choose another ip_range")
 		}
 		if other := s.overlappingVPC(p); other != nil {
 			return 0, nil, unprocessable("This range/size overlaps with another VPC network in your account: %s", other.ID)
@@ -179,6 +199,9 @@ func (s *Sim) changeVPC(r *http.Request, complete func(*vpcChange) error) (int, 
 	if err := s.checkVPC(in, v); err != nil {
 		return 0, nil, err
 	}
+	if in.Default != nil && !*in.Default && v.Default {
+		return 0, nil, forbidden("Can not unset default VPCs")
+	}
 	if in.Name != nil {
 		v.Name = *in.Name
 	}
@@ -201,11 +224,11 @@ func (s *Sim) deleteVPC(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if v.Default {
-		return 0, nil, &apiError{status: http.StatusForbidden, id: "forbidden", message: "Can not delete default VPC"}
-	}
 	if len(s.members(v)) > 0 {
-		return 0, nil, &apiError{status: http.StatusForbidden, id: "forbidden", message: "Can not delete VPC with members"}
+		return 0, nil, forbidden("Can not delete VPC with members")
+	}
+	if v.Default {
+		return 0, nil, forbidden("Can not delete default VPCs")
 	}
 	delete(s.vpcs, v.ID)
 	return noContent()

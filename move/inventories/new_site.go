@@ -48,7 +48,7 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 			return site, verb.Refuse("migrate inventory capture", "host %s is not in the inventory", h.Name)
 		}
 		site.Hosts = append(site.Hosts, provision.HostSpec{
-			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, Size: h.Size, Facts: factsOf(f),
+			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, OtherAddresses: addressesOf(f), Size: h.Size, Facts: factsOf(f),
 		})
 	}
 	for _, a := range c.Applications {
@@ -57,6 +57,19 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 		})
 	}
 	return site, nil
+}
+
+// addressesOf returns the addresses of a host that others may reach it by.
+func addressesOf(h *inventory.Host) []netip.Addr {
+	var all []netip.Addr
+	for _, i := range h.Network.Interfaces {
+		for _, text := range i.Addresses {
+			if p, err := netip.ParsePrefix(text); err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
+				all = append(all, p.Addr())
+			}
+		}
+	}
+	return all
 }
 
 // factsOf is what a host's clone must have: as many processors and as much memory, one

@@ -49,7 +49,10 @@ type Options struct {
 }
 
 // Client is a provision.Cloud. It is safe for concurrent use.
-type Client struct{ api *godo.Client }
+type Client struct {
+	api  *godo.Client
+	tags tagNames
+}
 
 var _ provision.Cloud = (*Client)(nil)
 
@@ -76,7 +79,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("DigitalOcean: make client: %w", err)
 	}
 	api.RetryConfig = godo.RetryConfig{}
-	return &Client{api}, nil
+	return &Client{api: api}, nil
 }
 
 // bearer adds the token to each attempt, below all code that could show it.
@@ -140,11 +143,30 @@ func explain(resp *godo.Response, err error) error {
 	case http.StatusUnauthorized:
 		return report.WithHint(err, "the token is wrong or expired: set the environment variable that provision.digitalocean.token_env names")
 	case http.StatusForbidden:
+		if !aboutRights(err) {
+			return err // a rule of the vendor, which its message says
+		}
 		return report.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
 	case http.StatusTooManyRequests:
 		return report.Transient(err, rateLimitWait(header))
 	}
 	return httpretry.Classify(status, header, err)
+}
+
+// aboutRights reports whether a 403 is about the token's rights. Others are about rules: a
+// VPC with members, or a region's default VPC, cannot be deleted.
+func aboutRights(err error) bool {
+	var answer *APIError
+	if !errors.As(err, &answer) || answer.Message == "" {
+		return true
+	}
+	text := strings.ToLower(answer.Message)
+	for _, word := range []string{"authoriz", "permission", "scope", "access", "forbidden"} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // rateLimitWait returns the wait that a 429 asks for: Retry-After at the burst limit, or

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/digitalocean/godo"
@@ -13,8 +14,12 @@ import (
 
 // DropletsTagged lists the droplets with a tag.
 func (c *Client) DropletsTagged(ctx context.Context, tag string) ([]provision.Droplet, error) {
+	names, err := c.canonical(ctx, []string{tag})
+	if err != nil {
+		return nil, err
+	}
 	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Droplet, *godo.Response, error) {
-		return c.api.Droplets.ListByTag(ctx, tag, o)
+		return c.api.Droplets.ListByTag(ctx, names[0], o)
 	})
 	return dropletsOf(all, func(d provision.Droplet) bool { return hasTag(d, tag) }), err
 }
@@ -111,7 +116,7 @@ func dropletsOf(in []godo.Droplet, keep func(provision.Droplet) bool) []provisio
 
 func hasTag(d provision.Droplet, tag string) bool {
 	for _, t := range d.Tags {
-		if t == tag {
+		if strings.EqualFold(t, tag) {
 			return true
 		}
 	}

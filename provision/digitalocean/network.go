@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/digitalocean/godo"
@@ -18,7 +19,7 @@ func (c *Client) VPCs(ctx context.Context) ([]provision.VPC, error) {
 	all, err := list(ctx, c.api.VPCs.List)
 	out := make([]provision.VPC, len(all))
 	for i, v := range all {
-		out[i] = provision.VPC{ID: v.ID, Name: v.Name, Region: v.RegionSlug, Description: v.Description}
+		out[i] = provision.VPC{ID: v.ID, Name: v.Name, Region: v.RegionSlug, Description: v.Description, Default: v.Default}
 		if out[i].Range, err = netip.ParsePrefix(v.IPRange); err != nil {
 			return nil, fmt.Errorf("read VPC %s: %w", v.Name, err)
 		}
@@ -33,6 +34,12 @@ func (c *Client) CreateVPC(ctx context.Context, v provision.VPC) error {
 		r.IPRange = v.Range.String()
 	}
 	_, resp, err := c.api.VPCs.Create(ctx, r)
+	return explain(resp, err)
+}
+
+// SetDefaultVPC makes a VPC the default of its region.
+func (c *Client) SetDefaultVPC(ctx context.Context, id string) error {
+	_, resp, err := c.api.VPCs.Set(ctx, id, godo.VPCSetDefault())
 	return explain(resp, err)
 }
 
@@ -77,12 +84,20 @@ func (c *Client) Firewalls(ctx context.Context) ([]provision.Firewall, error) {
 
 // CreateFirewall makes a firewall.
 func (c *Client) CreateFirewall(ctx context.Context, f provision.Firewall) error {
+	f, err := c.canonicalFirewall(ctx, f)
+	if err != nil {
+		return err
+	}
 	_, resp, err := c.api.Firewalls.Create(ctx, firewallRequest(f))
 	return explain(resp, err)
 }
 
 // UpdateFirewall replaces the firewall with f's ID.
 func (c *Client) UpdateFirewall(ctx context.Context, f provision.Firewall) error {
+	f, err := c.canonicalFirewall(ctx, f)
+	if err != nil {
+		return err
+	}
 	_, resp, err := c.api.Firewalls.Update(ctx, f.ID, firewallRequest(f))
 	return explain(resp, err)
 }
@@ -91,6 +106,22 @@ func (c *Client) UpdateFirewall(ctx context.Context, f provision.Firewall) error
 func (c *Client) DeleteFirewall(ctx context.Context, id string) error {
 	resp, err := c.api.Firewalls.Delete(ctx, id)
 	return ignoreNotFound(explain(resp, err))
+}
+
+// canonicalFirewall gives the firewall's tags the vendor's capitalisation.
+func (c *Client) canonicalFirewall(ctx context.Context, f provision.Firewall) (_ provision.Firewall, err error) {
+	if f.Tags, err = c.canonical(ctx, f.Tags); err != nil {
+		return f, err
+	}
+	for _, rules := range []*[]provision.Rule{&f.Inbound, &f.Outbound} {
+		*rules = slices.Clone(*rules)
+		for i := range *rules {
+			if (*rules)[i].Tags, err = c.canonical(ctx, (*rules)[i].Tags); err != nil {
+				return f, err
+			}
+		}
+	}
+	return f, nil
 }
 
 func firewallRequest(f provision.Firewall) *godo.FirewallRequest {
@@ -128,27 +159,5 @@ func (c *Client) CreateSSHKey(ctx context.Context, name, publicKey string) error
 // DeleteSSHKey removes a key. It is no error if the key does not exist.
 func (c *Client) DeleteSSHKey(ctx context.Context, id int) error {
 	resp, err := c.api.Keys.DeleteByID(ctx, id)
-	return ignoreNotFound(explain(resp, err))
-}
-
-// ListTags lists the names of the account's tags.
-func (c *Client) ListTags(ctx context.Context) ([]string, error) {
-	all, err := list(ctx, c.api.Tags.List)
-	out := make([]string, len(all))
-	for i, t := range all {
-		out[i] = t.Name
-	}
-	return out, err
-}
-
-// CreateTag makes a tag. It is no error if the tag exists already.
-func (c *Client) CreateTag(ctx context.Context, name string) error {
-	_, resp, err := c.api.Tags.Create(ctx, &godo.TagCreateRequest{Name: name})
-	return explain(resp, err)
-}
-
-// DeleteTag deletes a tag. It is no error if the tag does not exist.
-func (c *Client) DeleteTag(ctx context.Context, name string) error {
-	resp, err := c.api.Tags.Delete(ctx, name)
 	return ignoreNotFound(explain(resp, err))
 }

@@ -90,6 +90,15 @@ type Vendor struct {
 	Client *digitalocean.Client
 
 	droplets *sandboxDroplets
+	endpoint string
+}
+
+// Again returns the vendor with a client that has seen nothing yet.
+func Again(t *testing.T, v *Vendor) *Vendor {
+	t.Helper()
+	client, err := digitalocean.New(digitalocean.Options{Token: secret.New(token), Endpoint: v.endpoint, MaxWait: time.Second, Limit: rate.NewLimiter(rate.Inf, 1)})
+	require.NoError(t, err)
+	return &Vendor{v.Sim, client, v.droplets, v.endpoint}
 }
 
 // NewVendor starts a simulator, which ends with the test. Its droplets exist in the
@@ -122,10 +131,8 @@ func newVendor(t *testing.T, o dosim.Options, droplets *sandboxDroplets) *Vendor
 		require.NoError(t, v.Sim.Close())
 		droplets.stop()
 	})
-	var err error
-	v.Client, err = digitalocean.New(digitalocean.Options{Token: secret.New(token), Endpoint: server.URL, MaxWait: time.Second, Limit: rate.NewLimiter(rate.Inf, 1)})
-	require.NoError(t, err)
-	return v
+	v.endpoint = server.URL
+	return Again(t, v)
 }
 
 // Boots returns how many droplets were started as sandboxes.

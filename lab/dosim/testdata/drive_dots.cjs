@@ -34,6 +34,7 @@ async function make() {
   seen.wrongToken = await refused(client('wrong').account.getAccount());
   const common = { region: 'fra1', size: 's-1vcpu-1gb', image: 'debian-12-x64' };
 
+  await dots.vpc.createVpc({ name: 'default-fra1', region: 'fra1' }); // a region's first is its default
   const vpc = (await dots.vpc.createVpc({ name: 'dots', region: 'fra1', ip_range: '10.60.0.0/20' })).data.vpc;
   const made = (await dots.droplet.createDroplets({
     ...common, names: ['web-1', 'web-2'], tags: ['web'], vpc_uuid: vpc.id, user_data: '#cloud-config\n',
@@ -94,7 +95,9 @@ async function cleanUp() {
   await dots.droplet.deleteDropletsByTag({ tag_name: 'web' });
   for (const { id } of (await dots.droplet.listDroplets({})).data.droplets) await dots.droplet.deleteDroplet({ droplet_id: id });
   const { vpcs } = (await dots.vpc.listVpcs({})).data;
-  await wait(() => dots.vpc.deleteVpc({ vpc_id: vpcs[0].id }).then(() => true, () => false));
+  for (const { id } of vpcs.filter((v) => !v.default)) {
+    await wait(() => dots.vpc.deleteVpc({ vpc_id: id }).then(() => true, () => false));
+  }
   console.log(JSON.stringify({
     droplets: (await dots.droplet.listDroplets({})).data.meta.total,
     vpcs: (await dots.vpc.listVpcs({})).data.meta.total,
