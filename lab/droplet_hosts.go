@@ -29,9 +29,13 @@ func (b *booter) Boot(ctx context.Context, m dosim.Machine) error {
 			fmt.Fprintf(&meta, "  - %q\n", strings.TrimSpace(k))
 		}
 	}
+	var public []netip.Addr // none without public networking
+	if m.PublicV4.IsValid() {
+		public = append(public, m.PublicV4)
+	}
 	h, err := b.lab.Network.Boot(ctx, machine.Spec{
 		Name: hostName(m), Layer: machine.Droplet,
-		Addresses: []netip.Addr{m.PublicV4}, Private: []netip.Addr{m.PrivateV4},
+		Addresses: public, Private: []netip.Addr{m.PrivateV4},
 		CloudInit: &machine.CloudInitSeed{MetaData: meta.String(), UserData: m.UserData},
 		Memory:    int64(m.Size.Memory) << 20, CPUs: m.Size.VCPUs,
 	})

@@ -1,9 +1,12 @@
 package dosim
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // Statuses of an action.
@@ -25,6 +28,7 @@ type action struct {
 	RegionSlug   string  `json:"region_slug"`
 
 	reserved string // the address, for an action on a reserved IP
+	volume   string // the id, for an action on a volume
 }
 
 type actionLink struct {
@@ -54,7 +58,7 @@ func (s *Sim) finishAction(d *droplet, a *action, err error) {
 	if err != nil {
 		a.Status = actionErrored
 	}
-	if d.pending == a {
+	if d != nil && d.pending == a {
 		d.pending = nil
 	}
 }
@@ -98,78 +102,16 @@ func (s *Sim) getDropletAction(r *http.Request) (int, any, error) {
 	return object(http.StatusOK, "action", a)
 }
 
-type dropletAction struct {
-	Type string `json:"type"`
-	Name string `json:"name"`
-}
-
-func (s *Sim) createDropletAction(r *http.Request) (int, any, error) {
-	d, err := s.dropletAt(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	var in dropletAction
-	if err := decode(r, &in); err != nil {
-		return 0, nil, err
-	}
-	if err := s.checkAction(d, in); err != nil {
-		return 0, nil, err
-	}
-	return object(http.StatusCreated, "action", s.startAction(d, in))
-}
-
-func (s *Sim) createActionsByTag(r *http.Request) (int, any, error) {
-	var in dropletAction
-	if err := decode(r, &in); err != nil {
-		return 0, nil, err
-	}
-	name := r.URL.Query().Get("tag_name")
-	if s.tags[name] == nil {
-		return 0, nil, notFound()
-	}
-	var found []*droplet
-	for _, d := range sortedValues(s.droplets) {
-		if !slices.Contains(d.tags, name) {
-			continue
+// finishLater runs work after the simulator's delay, and ends the action. The work's
+// error makes it errored. The caller holds s.mu.
+func (s *Sim) finishLater(a *action, d *droplet, work func() error) {
+	s.runInBackground(func(ctx context.Context) {
+		err := wait.For(ctx, s.options.ActionDelay)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err == nil {
+			err = work()
 		}
-		if err := s.checkAction(d, in); err != nil {
-			return 0, nil, err
-		}
-		found = append(found, d)
-	}
-	out := []*action{}
-	for _, d := range found {
-		out = append(out, s.startAction(d, in))
-	}
-	return object(http.StatusCreated, "actions", out)
-}
-
-// checkAction returns the reason why an action is refused. Actions that a lab host
-// cannot perform (resize, rebuild, snapshots, …) are refused, too.
-func (s *Sim) checkAction(d *droplet, in dropletAction) error {
-	switch in.Type {
-	case "power_off", "power_on", "shutdown", "reboot", "power_cycle":
-	case "rename":
-		if len(in.Name) > 255 || !dropletNamePattern.MatchString(in.Name) {
-			return unprocessable("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)")
-		}
-	default:
-		return unprocessable("The action %q is not available for this Droplet.", in.Type)
-	}
-	if d.pending != nil {
-		return errPending()
-	}
-	return nil
-}
-
-func (s *Sim) startAction(d *droplet, in dropletAction) *action {
-	a := s.beginAction(d, in.Type)
-	shown := *a // a copy, because the action may finish before the answer is written
-	if in.Type == "rename" {
-		d.name = in.Name
-		s.finishAction(d, a, nil)
-		return &shown
-	}
-	s.switchPowerInBackground(d, a)
-	return &shown
+		s.finishAction(d, a, err)
+	})
 }

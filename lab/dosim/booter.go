@@ -16,7 +16,8 @@ type Machine struct {
 	VPC            string // UUID
 	UserData       string // for cloud-init; at most 64 KiB
 	SSHPublicKeys  []string
-	PublicV4       netip.Addr
+	PublicV4       netip.Addr // invalid without public networking
+	PublicV6       netip.Addr // invalid without ipv6
 	PrivateV4      netip.Addr
 	Tags           []string // as they were at creation
 	PublicPrefix   netip.Prefix

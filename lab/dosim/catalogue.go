@@ -1,6 +1,7 @@
 package dosim
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,7 +38,7 @@ type image struct {
 	Name          string    `json:"name"`
 	Type          string    `json:"type"`
 	Distribution  string    `json:"distribution"`
-	Slug          string    `json:"slug"`
+	Slug          imageSlug `json:"slug"`
 	Public        bool      `json:"public"`
 	Regions       []string  `json:"regions"`
 	CreatedAt     time.Time `json:"created_at"`
@@ -46,6 +47,17 @@ type image struct {
 	Description   string    `json:"description"`
 	Tags          []string  `json:"tags"`
 	Status        string    `json:"status"`
+}
+
+// imageSlug is null in JSON for an image of the account.
+type imageSlug string
+
+// MarshalJSON implements json.Marshaler.
+func (s imageSlug) MarshalJSON() ([]byte, error) {
+	if s == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(s))
 }
 
 // defaultRegions returns regions that the vendor has; sfo1 is closed to new droplets.
@@ -102,12 +114,17 @@ func defaultSizes() []Size {
 func defaultImages() []image {
 	created := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var out []image
-	for i, m := range []struct{ slug, distribution, name string }{
+	for i, m := range []struct {
+		slug               imageSlug
+		distribution, name string
+	}{
 		{"debian-11-x64", "Debian", "11 x64"},
 		{"debian-12-x64", "Debian", "12 x64"},
 		{"debian-13-x64", "Debian", "13 x64"},
+		{"ubuntu-20-04-x64", "Ubuntu", "20.04 (LTS) x64"},
 		{"ubuntu-22-04-x64", "Ubuntu", "22.04 (LTS) x64"},
 		{"ubuntu-24-04-x64", "Ubuntu", "24.04 (LTS) x64"},
+		{"ubuntu-26-04-x64", "Ubuntu", "26.04 (LTS) x64"},
 		{"rockylinux-9-x64", "Rocky Linux", "9 x64"},
 	} {
 		out = append(out, image{
@@ -171,9 +188,12 @@ func (s *Sim) size(slug string) *Size {
 
 func (s *Sim) image(slugOrID string) *image {
 	for i, m := range s.catalogue.images {
-		if m.Slug == slugOrID || strconv.Itoa(m.ID) == slugOrID {
+		if string(m.Slug) == slugOrID || strconv.Itoa(m.ID) == slugOrID {
 			return &s.catalogue.images[i]
 		}
+	}
+	if id, err := strconv.Atoi(slugOrID); err == nil {
+		return s.ownImages[id]
 	}
 	return nil
 }
@@ -189,7 +209,11 @@ func (s *Sim) listSizes(r *http.Request) (int, any, error) {
 func (s *Sim) listImages(r *http.Request) (int, any, error) {
 	query := r.URL.Query()
 	var found []image
-	for _, m := range s.catalogue.images {
+	all := slices.Clone(s.catalogue.images)
+	for _, m := range sortedValues(s.ownImages) {
+		all = append(all, *m)
+	}
+	for _, m := range all {
 		kind := query.Get("type") == "" || query.Get("type") == "distribution" && m.Type == "base"
 		if kind && (query.Get("private") != "true" || !m.Public) &&
 			(query.Get("tag_name") == "" || slices.Contains(m.Tags, query.Get("tag_name"))) {
@@ -210,7 +234,8 @@ func (s *Sim) getImage(r *http.Request) (int, any, error) {
 func (s *Sim) getAccount(*http.Request) (int, any, error) {
 	return object(http.StatusOK, "account", map[string]any{
 		"droplet_limit": s.options.Limits.Droplets, "floating_ip_limit": s.options.Limits.ReservedIPs,
-		"email": "sre@lab.example", "name": "Lab", "uuid": "b6fr89dbf6d9156cace5f3c78dc9851d957381ef",
+		"reserved_ip_limit": s.options.Limits.ReservedIPs, "volume_limit": s.options.Limits.Volumes,
+		"email": "sre@lab.example", "name": "Lab", "uuid": accountUUID,
 		"email_verified": true, "status": "active", "status_message": "",
 		"team": map[string]string{"uuid": fmt.Sprintf("%040x", 1), "name": "Lab"},
 	})

@@ -28,9 +28,20 @@ type droplet struct {
 	keys     []string
 	features []string
 
-	public, private netip.Addr // allocated at creation, shown when active
-	hasHost         bool       // Boot has succeeded, and the droplet is not deleted
-	pending         *action    // the action in progress, or nil
+	disk      int   // GiB; a resize may leave it
+	snapshots []int // ids of images
+	backups   []int // ids of images
+	policy    any   // of backups, as the client gave it
+	volumes   []string
+	lost      bool          // it came up without an address: see BootWithoutAddress
+	hanging   bool          // its boot hangs: it can be deleted nevertheless
+	deleted   chan struct{} // closed by its deletion
+
+	// Allocated at creation, shown when active. public is invalid without public
+	// networking, publicV6 without ipv6.
+	public, private, publicV6 netip.Addr
+	hasHost                   bool    // Boot has succeeded, and the droplet is not deleted
+	pending                   *action // the action in progress, or nil
 
 	booterLock    sync.Mutex // held during calls of the Booter; lock it before Sim.mu
 	enforcedRules Rules      // the rules that the Booter enforced last
@@ -40,9 +51,9 @@ type droplet struct {
 // machine describes d to its Booter.
 func (d *droplet) machine() Machine {
 	return Machine{
-		ID: d.id, Name: d.name, Region: d.region.Slug, Image: d.image.Slug, Size: *d.size, VPC: d.vpc.ID,
+		ID: d.id, Name: d.name, Region: d.region.Slug, Image: string(d.image.Slug), Size: *d.size, VPC: d.vpc.ID,
 		UserData: d.userData, SSHPublicKeys: slices.Clone(d.keys), Tags: slices.Clone(d.tags),
-		PublicV4: d.public, PrivateV4: d.private,
+		PublicV4: d.public, PrivateV4: d.private, PublicV6: d.publicV6,
 		PublicPrefix: d.vpc.publicPool, PrivatePrefix: d.vpc.privatePool,
 		PublicGateway: d.vpc.publicPool.Addr().Next(), PrivateGateway: d.vpc.privatePool.Addr().Next(),
 	}
@@ -51,6 +62,13 @@ func (d *droplet) machine() Machine {
 type networkV4 struct {
 	IPAddress string `json:"ip_address"`
 	Netmask   string `json:"netmask"`
+	Gateway   string `json:"gateway"`
+	Type      string `json:"type"`
+}
+
+type networkV6 struct {
+	IPAddress string `json:"ip_address"`
+	Netmask   int    `json:"netmask"`
 	Gateway   string `json:"gateway"`
 	Type      string `json:"type"`
 }
@@ -75,7 +93,7 @@ type dropletView struct {
 	SizeSlug         string   `json:"size_slug"`
 	Networks         struct {
 		V4 []networkV4 `json:"v4"`
-		V6 []any       `json:"v6"`
+		V6 []networkV6 `json:"v6"`
 	} `json:"networks"`
 	Region  *region  `json:"region"`
 	Tags    []string `json:"tags"`
@@ -84,18 +102,27 @@ type dropletView struct {
 
 func (d *droplet) view() dropletView {
 	v := dropletView{
-		ID: d.id, Name: d.name, Memory: d.size.Memory, VCPUs: d.size.VCPUs, Disk: d.size.Disk,
+		ID: d.id, Name: d.name, Memory: d.size.Memory, VCPUs: d.size.VCPUs, Disk: d.disk,
 		Locked: d.pending != nil, Status: d.status, CreatedAt: timestamp(d.created), Features: d.features,
-		BackupIDs: []int{}, SnapshotIDs: []int{}, VolumeIDs: []string{},
+		BackupIDs: append([]int{}, d.backups...), SnapshotIDs: append([]int{}, d.snapshots...), VolumeIDs: append([]string{}, d.volumes...),
 		Image: d.image, Size: d.size, SizeSlug: d.size.Slug, Region: d.region,
 		Tags: append([]string{}, d.tags...), VPCUUID: d.vpc.ID,
 	}
-	v.Networks.V4, v.Networks.V6 = []networkV4{}, []any{}
-	if d.status != statusNew {
-		v.Networks.V4 = []networkV4{
-			networkOf(d.public, d.vpc.publicPool, "public"),
-			networkOf(d.private, d.vpc.privatePool, "private"),
-		}
+	if slices.Contains(d.features, "backups") {
+		start := d.created.UTC().Truncate(24 * time.Hour).Add(7 * 24 * time.Hour)
+		v.NextBackupWindow = map[string]string{"start": timestamp(start), "end": timestamp(start.Add(4 * time.Hour))}
+	}
+	v.Networks.V4, v.Networks.V6 = []networkV4{}, []networkV6{}
+	if d.status == statusNew || d.lost {
+		return v
+	}
+	if d.public.IsValid() {
+		v.Networks.V4 = append(v.Networks.V4, networkOf(d.public, d.vpc.publicPool, "public"))
+	}
+	v.Networks.V4 = append(v.Networks.V4, networkOf(d.private, d.vpc.privatePool, "private"))
+	if d.publicV6.IsValid() {
+		gateway := publicV6.Masked().Addr().Next()
+		v.Networks.V6 = append(v.Networks.V6, networkV6{d.publicV6.String(), publicV6.Bits(), gateway.String(), "public"})
 	}
 	return v
 }
@@ -104,6 +131,20 @@ func networkOf(addr netip.Addr, pool netip.Prefix, kind string) networkV4 {
 	mask := uint32(0xffffffff) << (32 - pool.Bits())
 	netmask := netip.AddrFrom4([4]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)})
 	return networkV4{addr.String(), netmask.String(), pool.Masked().Addr().Next().String(), kind}
+}
+
+// publicV6 is the network of public IPv6 addresses. The lab does not route it.
+var publicV6 = netip.MustParsePrefix("2001:db8:d0::/64")
+
+// addresses returns the droplet's addresses as prefixes.
+func (d *droplet) addresses() []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range []netip.Addr{d.public, d.private, d.publicV6} {
+		if a.IsValid() {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
 }
 
 // timestamp formats a time as the API does.
@@ -127,7 +168,7 @@ func allocate(pool netip.Prefix, inUse func(netip.Addr) bool) (netip.Addr, bool)
 func (s *Sim) addressInUse(addr netip.Addr) bool {
 	for _, all := range []map[int]*droplet{s.droplets, s.destroying} {
 		for _, d := range all {
-			if d.public == addr || d.private == addr {
+			if d.public == addr || d.private == addr || d.publicV6 == addr {
 				return true
 			}
 		}

@@ -30,6 +30,9 @@ type dropletCreate struct {
 	Backups    bool `json:"backups"`
 	IPv6       bool `json:"ipv6"`
 	Monitoring bool `json:"monitoring"`
+
+	PublicNetworking *bool `json:"public_networking"` // nil is true
+	BackupPolicy     any   `json:"backup_policy"`
 }
 
 func (s *Sim) createDroplets(r *http.Request) (int, any, error) {
@@ -74,12 +77,10 @@ func (s *Sim) makeDroplets(in dropletCreate) ([]*droplet, error) {
 		d := &droplet{
 			id: s.nextID(), name: name, region: template.region, size: template.size, image: template.image,
 			status: statusNew, created: s.options.Now(), tags: slices.Clone(in.Tags), vpc: template.vpc,
-			userData: in.UserData, keys: template.keys, features: template.features,
+			userData: in.UserData, keys: template.keys, features: slices.Clone(template.features),
+			disk: template.size.Disk, policy: in.BackupPolicy, deleted: make(chan struct{}),
 		}
-		var public, private bool
-		d.public, public = allocate(s.options.Public, s.addressInUse)
-		d.private, private = allocate(s.options.Private, s.addressInUse)
-		if !public || !private {
+		if !s.allocateAddresses(d, in) {
 			discard()
 			return nil, unprocessable("Region is out of addresses")
 		}
@@ -90,11 +91,27 @@ func (s *Sim) makeDroplets(in dropletCreate) ([]*droplet, error) {
 		discard()
 		return nil, err
 	}
+	for _, id := range in.Volumes {
+		s.attach(s.volumes[string(id)], created[0])
+	}
 	for _, d := range created {
 		d.tags = s.canonicalTags(d.tags)
 		s.bootInBackground(d)
 	}
 	return created, nil
+}
+
+func (s *Sim) allocateAddresses(d *droplet, in dropletCreate) bool {
+	public, v6 := true, true
+	if in.PublicNetworking == nil || *in.PublicNetworking {
+		d.public, public = allocate(s.options.Public, s.addressInUse)
+	}
+	if in.IPv6 {
+		d.publicV6, v6 = allocate(publicV6, s.addressInUse)
+	}
+	var private bool
+	d.private, private = allocate(s.options.Private, s.addressInUse)
+	return public && v6 && private
 }
 
 // newTemplate validates a request and returns a droplet with what all its droplets share.
@@ -111,8 +128,6 @@ func (s *Sim) newTemplate(in dropletCreate) (*droplet, error) {
 		return nil, unprocessable("You specified an invalid image for Droplet creation.")
 	case len(in.UserData) > maxUserData:
 		return nil, unprocessable("user_data exceeds the limit of 64 KiB")
-	case len(in.Volumes) > 0:
-		return nil, unprocessable("Volume %s was not found", in.Volumes[0])
 	case len(s.droplets)+len(s.destroying)+len(in.Names) > s.options.Limits.Droplets:
 		return nil, unprocessable("creating this/these droplet(s) will exceed your droplet limit")
 	}
@@ -122,6 +137,9 @@ func (s *Sim) newTemplate(in dropletCreate) (*droplet, error) {
 		}
 	}
 	if err := s.chooseRegionAndVPC(d, in); err != nil {
+		return nil, err
+	}
+	if err := s.checkNewVolumes(d, in); err != nil {
 		return nil, err
 	}
 	var unknown []string
@@ -210,7 +228,7 @@ func (s *Sim) deleteDroplet(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if d.pending != nil {
+	if d.pending != nil && !d.hanging {
 		return 0, nil, errPending()
 	}
 	s.destroyInBackground(d)
@@ -231,7 +249,7 @@ func (s *Sim) deleteDropletsByTag(r *http.Request) (int, any, error) {
 	var found []*droplet
 	for _, d := range sortedValues(s.droplets) {
 		if slices.Contains(d.tags, name) {
-			if d.pending != nil {
+			if d.pending != nil && !d.hanging {
 				return 0, nil, errPending()
 			}
 			found = append(found, d)

@@ -214,7 +214,7 @@ func (s *Sim) checkRules(inbound []inboundRule, outbound []outboundRule) error {
 	return nil
 }
 
-// resolve turns a checked rule into addresses: a droplet into its two, a tag into those
+// resolve turns a checked rule into addresses: a droplet into its own, a tag into those
 // of all its droplets. Load balancers and clusters have none, because the simulator has
 // neither.
 func (s *Sim) resolve(protocol, ports string, peers rulePeers) Rule {
@@ -228,7 +228,7 @@ func (s *Sim) resolve(protocol, ports string, peers rulePeers) Rule {
 	for _, d := range s.droplets {
 		if slices.Contains(peers.DropletIDs, d.id) ||
 			slices.ContainsFunc(peers.Tags, func(t string) bool { return slices.Contains(d.tags, t) }) {
-			out.Peers = append(out.Peers, netip.PrefixFrom(d.public, 32), netip.PrefixFrom(d.private, 32))
+			out.Peers = append(out.Peers, d.addresses()...)
 		}
 	}
 	slices.SortFunc(out.Peers, netip.Prefix.Compare)

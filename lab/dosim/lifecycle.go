@@ -2,6 +2,7 @@ package dosim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,9 +14,22 @@ import (
 func (s *Sim) bootInBackground(d *droplet) {
 	a := s.beginAction(d, "create")
 	m := d.machine()
+	fault := s.takeBootFault(d.name)
+	d.hanging, d.lost = fault == BootHangs, fault == BootWithoutAddress
 	s.runInBackground(func(ctx context.Context) {
-		err := s.bootMachine(ctx, d, m)
-		if err != nil {
+		var err error
+		switch fault {
+		case BootFails:
+			err = wait.For(ctx, s.options.BootDelay)
+			if err == nil {
+				err = errBootFault
+			}
+		case BootHangs:
+			err = d.hang(ctx)
+		default:
+			err = s.bootMachine(ctx, d, m)
+		}
+		if err != nil && !errors.Is(err, errBootFault) {
 			s.recordFailure("boot", d.id, err)
 		}
 		s.mu.Lock()
@@ -50,6 +64,10 @@ func (s *Sim) bootMachine(ctx context.Context, d *droplet, m Machine) error {
 // caller holds s.mu, and calls enforceChangedRules afterwards.
 func (s *Sim) destroyInBackground(d *droplet) {
 	delete(s.droplets, d.id)
+	close(d.deleted)
+	for _, v := range s.volumes {
+		v.DropletIDs = without(v.DropletIDs, d.id)
+	}
 	s.destroying[d.id] = d
 	d.hasHost = false
 	for _, f := range s.firewalls {

@@ -3,6 +3,7 @@ package dosim
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 )
 
 // reservedIP is recorded only; the lab's network does not route it to a host.
@@ -11,11 +12,20 @@ type reservedIP struct {
 	region  *region
 	droplet *droplet
 	project string
+	pending *action
+}
+
+// addressKind is reserved_ip, or floating_ip under the earlier name of the endpoints.
+func addressKind(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, "/v2/floating_ips") {
+		return "floating_ip"
+	}
+	return "reserved_ip"
 }
 
 // view is a reserved IP as the API shows it.
 func (ip *reservedIP) view() any {
-	v := map[string]any{"ip": ip.addr.String(), "region": ip.region, "droplet": nil, "locked": false, "project_id": ip.project}
+	v := map[string]any{"ip": ip.addr.String(), "region": ip.region, "droplet": nil, "locked": ip.pending != nil, "project_id": ip.project}
 	if ip.droplet != nil {
 		v["droplet"] = ip.droplet.view()
 	}
@@ -37,7 +47,7 @@ func (s *Sim) listReservedIPs(r *http.Request) (int, any, error) {
 	for _, ip := range s.reservedIPs() {
 		out = append(out, ip.view())
 	}
-	return page(r, "reserved_ips", out)
+	return page(r, addressKind(r)+"s", out)
 }
 
 func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
@@ -53,6 +63,9 @@ func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
 		d := s.droplets[in.DropletID]
 		if d == nil {
 			return 0, nil, unprocessable("droplet %d was not found", in.DropletID)
+		}
+		if d.pending != nil {
+			return 0, nil, errPending()
 		}
 		if s.reservedOf(d) != nil {
 			return 0, nil, unprocessable("The Droplet already has a reserved IP.")
@@ -72,9 +85,9 @@ func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
 	s.reserved[addr] = ip
 	links := map[string]any{"droplets": []actionLink{}, "actions": []actionLink{}}
 	if ip.droplet != nil {
-		links["actions"] = []actionLink{s.reservedAction(ip, "assign_ip").link(r, "assign_ip")}
+		links["actions"] = []actionLink{s.reservedAction(r, ip, ip.droplet, "assign_ip").link(r, "assign_ip")}
 	}
-	return http.StatusAccepted, map[string]any{"reserved_ip": ip.view(), "links": links}, nil
+	return http.StatusAccepted, map[string]any{addressKind(r): ip.view(), "links": links}, nil
 }
 
 func (s *Sim) reservedOf(d *droplet) *reservedIP {
@@ -99,13 +112,16 @@ func (s *Sim) getReservedIP(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return object(http.StatusOK, "reserved_ip", ip.view())
+	return object(http.StatusOK, addressKind(r), ip.view())
 }
 
 func (s *Sim) deleteReservedIP(r *http.Request) (int, any, error) {
 	ip, err := s.reservedAt(r)
 	if err != nil {
 		return 0, nil, err
+	}
+	if ip.pending != nil {
+		return 0, nil, errAddressPending()
 	}
 	delete(s.reserved, ip.addr)
 	return noContent()
@@ -129,33 +145,60 @@ func (s *Sim) createReservedIPAction(r *http.Request) (int, any, error) {
 		switch {
 		case d == nil:
 			return 0, nil, unprocessable("droplet %d was not found", in.DropletID)
+		case d.pending != nil:
+			return 0, nil, errPending()
+		case ip.pending != nil:
+			return 0, nil, errAddressPending()
 		case d.region != ip.region:
 			return 0, nil, unprocessable("The Droplet is in another region than the reserved IP.")
 		case s.reservedOf(d) != nil && s.reservedOf(d) != ip:
 			return 0, nil, unprocessable("The Droplet already has a reserved IP.")
 		}
-		ip.droplet = d
-		return object(http.StatusCreated, "action", s.reservedAction(ip, "assign_ip"))
+		shown := *s.reservedAction(r, ip, d, "assign_ip")
+		return object(http.StatusCreated, "action", &shown)
 	case "unassign":
 		if ip.droplet == nil {
 			return 0, nil, unprocessable("The reserved IP is not assigned to a Droplet.")
 		}
-		ip.droplet = nil
-		return object(http.StatusCreated, "action", s.reservedAction(ip, "unassign_ip"))
+		if ip.pending != nil {
+			return 0, nil, errAddressPending()
+		}
+		if ip.droplet.pending != nil {
+			return 0, nil, errPending()
+		}
+		shown := *s.reservedAction(r, ip, ip.droplet, "unassign_ip")
+		return object(http.StatusCreated, "action", &shown)
 	}
 	return 0, nil, unprocessable("The action %q is not available for this reserved IP.", in.Type)
 }
 
-// reservedAction records an action that is already completed.
-func (s *Sim) reservedAction(ip *reservedIP, kind string) *action {
-	now := timestamp(s.options.Now())
+func errAddressPending() error {
+	return unprocessable("The reserved IP already has a pending event.")
+}
+
+// reservedAction starts an action, which is pending on the address and on the droplet.
+// Only when it ends the address has changed its droplet.
+func (s *Sim) reservedAction(r *http.Request, ip *reservedIP, d *droplet, kind string) *action {
 	octets := ip.addr.As4()
 	a := &action{
-		ID: s.nextID(), Status: actionCompleted, Type: kind, StartedAt: now, CompletedAt: &now,
+		ID: s.nextID(), Status: actionInProgress, Type: kind, StartedAt: timestamp(s.options.Now()),
 		ResourceID:   int(octets[0])<<24 | int(octets[1])<<16 | int(octets[2])<<8 | int(octets[3]),
-		ResourceType: "reserved_ip", Region: ip.region, RegionSlug: ip.region.Slug, reserved: ip.addr.String(),
+		ResourceType: addressKind(r), Region: ip.region, RegionSlug: ip.region.Slug, reserved: ip.addr.String(),
 	}
 	s.actions[a.ID] = a
+	ip.pending, d.pending = a, a
+	s.finishLater(a, d, func() error {
+		ip.pending = nil
+		if kind == "unassign_ip" {
+			ip.droplet = nil
+			return nil
+		}
+		if s.droplets[d.id] == nil {
+			return notFound()
+		}
+		ip.droplet = d
+		return nil
+	})
 	return a
 }
 

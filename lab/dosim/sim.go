@@ -1,4 +1,4 @@
-// Package dosim simulates DigitalOcean's API v2: droplets, actions, firewalls,
+// Package dosim simulates DigitalOcean's API v2: droplets, volumes, snapshots, actions, firewalls,
 // VPCs, tags, keys, reserved IPs and the catalogue, with tokens, rate limits,
 // latencies and errors like the real one's. A Booter boots a host of the lab for
 // each droplet; without one it needs nothing. A Fault makes it misbehave.
@@ -48,6 +48,7 @@ type Limits struct {
 	KeysPerMinute int // requests of GET /v2/account/keys; default 10
 	Droplets      int // default 25
 	ReservedIPs   int // default 3
+	Volumes       int // default 100
 }
 
 func (l Limits) withDefaults() Limits {
@@ -61,6 +62,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.KeysPerMinute, 10)
 	set(&l.Droplets, 25)
 	set(&l.ReservedIPs, 3)
+	set(&l.Volumes, 100)
 	return l
 }
 
@@ -86,6 +88,12 @@ type Sim struct {
 	firewalls  map[string]*firewall
 	reserved   map[netip.Addr]*reservedIP
 	failures   []error
+	bootFaults []BootFault
+	volumes    map[string]*volume
+	snapshots  map[string]*snapshot
+	ownImages  map[int]*image
+	projects   map[string]*project
+	assigned   map[string]string // resources' URNs to projects' ids; the others are the default project's
 
 	jobs    sync.WaitGroup
 	closed  bool
@@ -131,7 +139,13 @@ func New(o Options) *Sim {
 		firewalls:  map[string]*firewall{},
 		reserved:   map[netip.Addr]*reservedIP{},
 		cancels:    map[int]context.CancelCauseFunc{},
+		volumes:    map[string]*volume{},
+		snapshots:  map[string]*snapshot{},
+		ownImages:  map[int]*image{},
+		projects:   map[string]*project{},
+		assigned:   map[string]string{},
 	}
+	s.addDefaultProject()
 	s.mux = s.routes()
 	return s
 }

@@ -12,22 +12,50 @@ var tagNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_\-:]{1,255}$`)
 
 type tag struct{ name string }
 
+// tagged is a resource that can have tags.
+type tagged struct {
+	kind, id string
+	tags     *[]string
+}
+
+// taggable returns all resources that can have tags.
+func (s *Sim) taggable() []tagged {
+	var out []tagged
+	for _, d := range sortedValues(s.droplets) {
+		out = append(out, tagged{"droplet", strconv.Itoa(d.id), &d.tags})
+	}
+	for _, m := range sortedValues(s.ownImages) {
+		out = append(out, tagged{"image", strconv.Itoa(m.ID), &m.Tags})
+	}
+	for _, v := range sortedValues(s.volumes) {
+		out = append(out, tagged{"volume", v.ID, &v.Tags})
+	}
+	for _, one := range sortedValues(s.snapshots) {
+		if one.ResourceType == "volume" {
+			out = append(out, tagged{"volume_snapshot", one.ID, &one.Tags})
+		}
+	}
+	return out
+}
+
 // tagView is a tag as the API shows it.
 func (s *Sim) tagView(t *tag) any {
 	type counted struct {
 		Count         int    `json:"count"`
 		LastTaggedURI string `json:"last_tagged_uri,omitempty"`
 	}
-	droplets := counted{}
-	for _, d := range s.droplets {
-		if slices.Contains(d.tags, t.name) {
-			droplets.Count++
-			droplets.LastTaggedURI = "https://api.digitalocean.com/v2/droplets/" + strconv.Itoa(d.id)
+	var all counted
+	by := map[string]counted{}
+	for _, one := range s.taggable() {
+		if slices.Contains(*one.tags, t.name) {
+			uri := "https://api.digitalocean.com/v2/" + strings.Replace(one.kind, "volume_snapshot", "snapshot", 1) + "s/" + one.id
+			by[one.kind] = counted{by[one.kind].Count + 1, uri}
+			all = counted{all.Count + 1, uri}
 		}
 	}
 	return map[string]any{"name": t.name, "resources": map[string]any{
-		"count": droplets.Count, "last_tagged_uri": droplets.LastTaggedURI,
-		"droplets": droplets, "images": counted{}, "volumes": counted{}, "volume_snapshots": counted{}, "databases": counted{},
+		"count": all.Count, "last_tagged_uri": all.LastTaggedURI, "droplets": by["droplet"], "images": by["image"],
+		"volumes": by["volume"], "volume_snapshots": by["volume_snapshot"], "databases": counted{},
 	}}
 }
 
@@ -110,8 +138,8 @@ func (s *Sim) deleteTag(r *http.Request) (int, any, error) {
 		return 0, nil, notFound()
 	}
 	delete(s.tags, t.name)
-	for _, d := range s.droplets {
-		d.tags = without(d.tags, t.name)
+	for _, one := range s.taggable() {
+		*one.tags = without(*one.tags, t.name)
 	}
 	for _, f := range s.firewalls {
 		f.Tags = without(f.Tags, t.name)
@@ -121,18 +149,19 @@ func (s *Sim) deleteTag(r *http.Request) (int, any, error) {
 }
 
 func (s *Sim) tagResources(r *http.Request) (int, any, error) {
-	return s.changeTagged(r, func(d *droplet, name string) {
-		if !slices.Contains(d.tags, name) {
-			d.tags = append(d.tags, name)
+	return s.changeTagged(r, func(tags []string, name string) []string {
+		if slices.Contains(tags, name) {
+			return tags
 		}
+		return append(tags, name)
 	})
 }
 
 func (s *Sim) untagResources(r *http.Request) (int, any, error) {
-	return s.changeTagged(r, func(d *droplet, name string) { d.tags = without(d.tags, name) })
+	return s.changeTagged(r, without)
 }
 
-func (s *Sim) changeTagged(r *http.Request, change func(d *droplet, tag string)) (int, any, error) {
+func (s *Sim) changeTagged(r *http.Request, change func(tags []string, tag string) []string) (int, any, error) {
 	t := s.tags[r.PathValue("tag")]
 	if t == nil {
 		return 0, nil, notFound()
@@ -146,17 +175,17 @@ func (s *Sim) changeTagged(r *http.Request, change func(d *droplet, tag string))
 	if err := decode(r, &in); err != nil {
 		return 0, nil, err
 	}
-	var found []*droplet
+	all := s.taggable()
+	var found []tagged
 	for _, resource := range in.Resources {
-		id, err := strconv.Atoi(string(resource.ID))
-		d := s.droplets[id]
-		if err != nil || resource.Type != "droplet" || d == nil {
+		i := slices.IndexFunc(all, func(one tagged) bool { return one.kind == resource.Type && one.id == string(resource.ID) })
+		if i < 0 {
 			return 0, nil, notFound()
 		}
-		found = append(found, d)
+		found = append(found, all[i])
 	}
-	for _, d := range found {
-		change(d, t.name)
+	for _, one := range found {
+		*one.tags = change(*one.tags, t.name)
 	}
 	s.enforceChangedRules()
 	return noContent()
