@@ -23,8 +23,10 @@ type Cloud interface {
 type Droplets interface {
 	// DropletsTagged lists the droplets with a tag.
 	DropletsTagged(ctx context.Context, tag string) ([]Droplet, error)
-	// DropletsNamed lists the account's droplets with exactly this name.
-	DropletsNamed(ctx context.Context, name string) ([]Droplet, error)
+	// AllDroplets lists the account's droplets.
+	AllDroplets(ctx context.Context) ([]Droplet, error)
+	// CreateFailed reports whether the vendor has given up making a droplet.
+	CreateFailed(ctx context.Context, id int) (bool, error)
 	// CreateDroplets asks for one droplet per name, in one call, and returns them. It
 	// takes 1 to 10 names. It is not idempotent: after an error only the lists say
 	// whether the droplets were made, unless the error wraps ErrNothingMade.

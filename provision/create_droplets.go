@@ -11,13 +11,22 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dcmigrate/migrate/report"
+	"github.com/dcmigrate/migrate/wait"
 )
 
 // unclearCreatePause is the wait after a create with an unclear outcome, before the
 // lists are read again: the vendor may still be making the droplets.
 const unclearCreatePause = 3 * time.Second
+
+// createConcurrency is how many create calls are sent side by side.
+const createConcurrency = 5
+
+// failurePolls is after how many polls, and how often from then on, the vendor is asked
+// whether it has given up on a droplet that is late: that takes a call for each.
+const failurePolls = 15
 
 // Apply makes the missing droplets, waits until the vendor has started them, records
 // them, and replaces their host keys. Each of these first checks what is done already.
@@ -67,17 +76,24 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 	if err != nil {
 		return err
 	}
-	for _, r := range requests {
-		if err := op.createSome(ctx, r); err != nil {
-			return err
-		}
+	// Side by side, and each to its end: a request that is cut off may have made droplets.
+	errs := make([]error, len(requests))
+	var g errgroup.Group
+	g.SetLimit(createConcurrency)
+	for i, r := range requests {
+		g.Go(func() error {
+			errs[i] = op.createSome(ctx, r)
+			return nil
+		})
 	}
-	return nil
+	_ = g.Wait() // the errors are in errs
+	return errors.Join(errs...)
 }
 
 // createSome sends one request. It is recorded before it is sent, and so is what it made.
 func (op *dropletsOp) createSome(ctx context.Context, r DropletRequest) error {
-	if err := op.created.ask(r, time.Now()); err != nil {
+	at := time.Now().UTC()
+	if err := op.created.ask(r, at); err != nil {
 		return err
 	}
 	made, err := op.cloud.CreateDroplets(ctx, r)
@@ -86,7 +102,7 @@ func (op *dropletsOp) createSome(ctx context.Context, r DropletRequest) error {
 	}
 	err = fmt.Errorf("make droplets %s: %w", strings.Join(r.Names, ", "), err)
 	if errors.Is(err, ErrNothingMade) {
-		return errors.Join(err, op.created.refused())
+		return errors.Join(err, op.created.refused(r, at))
 	}
 	var transient *report.TransientError
 	if errors.As(err, &transient) {
@@ -139,36 +155,77 @@ func (r DropletRequest) sameButNames(o DropletRequest) bool {
 		r.KeyFingerprint == o.KeyFingerprint && r.UserData == o.UserData && slices.Equal(r.Tags, o.Tags)
 }
 
-// waitForStart waits until every droplet is active and has its addresses.
+// waitForStart waits until every droplet is active and has its addresses. It asks for all
+// of them by their tag, one call each time, and less often the longer it takes.
 func (op *dropletsOp) waitForStart(ctx context.Context) (map[string]Droplet, error) {
-	wait, cancel := context.WithTimeout(ctx, op.createBudget)
+	waiting, cancel := context.WithTimeout(ctx, op.createBudget)
 	defer cancel()
-	var found map[string]Droplet
+	start := time.Now()
 	var late []string
-	err := Poll(wait, op.interval, func(ctx context.Context) (bool, error) {
-		var err error
-		if found, err = op.find(ctx); err != nil {
-			return false, err
+	for polls := 1; ; polls++ {
+		found, err := op.find(waiting)
+		if err == nil {
+			late = op.late(found)
 		}
-		late = late[:0]
-		for _, h := range op.site.Hosts {
-			d, ok := found[h.Name]
-			switch {
-			case !ok:
-				late = append(late, h.Name+" (not listed)")
-			case d.Status != statusActive || !d.Public.IsValid() || !d.Private.IsValid():
-				late = append(late, h.Name+" ("+d.Status+")")
-			}
+		if err == nil && polls%failurePolls == 0 {
+			err = op.requireNoneFailed(waiting, found)
 		}
-		total := len(op.site.Hosts)
-		report.Show(ctx, report.Progress{Done: int64(total - len(late)), Total: int64(total), Unit: "droplets"})
-		return len(late) == 0, nil
-	})
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, report.WithHint(fmt.Errorf("droplets did not start within %s: %s", op.createBudget, strings.Join(late, ", ")),
-			"look at them in the control panel, then run the command again")
+		if err == nil && len(late) == 0 {
+			return found, nil
+		}
+		if err == nil {
+			total := len(op.site.Hosts)
+			report.Show(ctx, report.Progress{Done: int64(total - len(late)), Total: int64(total), Unit: "droplets"})
+			err = wait.For(waiting, max(op.interval, time.Since(start)/12))
+		}
+		if waiting.Err() != nil && ctx.Err() == nil {
+			return nil, report.WithHint(fmt.Errorf("droplets did not start within %s: %s", op.createBudget, strings.Join(late, ", ")),
+				"look at them in the control panel, then run the command again; migrate rollback --all deletes them")
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return found, err
+}
+
+// late names the hosts whose droplets do not run yet, each with the reason.
+func (op *dropletsOp) late(found map[string]Droplet) []string {
+	var late []string
+	for _, h := range op.site.Hosts {
+		d, ok := found[h.Name]
+		switch {
+		case !ok:
+			late = append(late, h.Name+" (not listed)")
+		case d.Status != statusActive:
+			late = append(late, h.Name+" ("+d.Status+")")
+		case !d.Public.IsValid() || !d.Private.IsValid():
+			late = append(late, h.Name+" (without an address)")
+		}
+	}
+	return late
+}
+
+// requireNoneFailed returns an error if the vendor has given up on a droplet.
+func (op *dropletsOp) requireNoneFailed(ctx context.Context, found map[string]Droplet) error {
+	var failed []string
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		d := found[name]
+		if d.Status == statusActive {
+			continue
+		}
+		bad, err := op.cloud.CreateFailed(ctx, d.ID)
+		if err != nil {
+			return fmt.Errorf("read what became of droplet %s: %w", name, err)
+		}
+		if bad {
+			failed = append(failed, fmt.Sprintf("%s (%d)", name, d.ID))
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return report.Permanent(report.WithHint(fmt.Errorf("the vendor could not start droplets: %s", strings.Join(failed, ", ")),
+		"delete them in the control panel, then run the command again: it makes them anew; or migrate rollback --all deletes all that was made"))
 }
 
 // record writes the droplets into the directory, with the host key that each must

@@ -86,9 +86,14 @@ func (c *created) ask(r DropletRequest, now time.Time) error {
 	})
 }
 
-// refused forgets the last request, which has made nothing.
-func (c *created) refused() error {
-	return c.change(func(s *createdState) { s.Asked = s.Asked[:len(s.Asked)-1] })
+// refused forgets a request that has made nothing. An earlier one for the same names
+// stays: its answer is still missing.
+func (c *created) refused(r DropletRequest, at time.Time) error {
+	return c.change(func(s *createdState) {
+		s.Asked = slices.DeleteFunc(s.Asked, func(asked createdRequest) bool {
+			return asked.At.Equal(at) && slices.Equal(asked.Names, r.Names)
+		})
+	})
 }
 
 // made records the droplets of an answer, which end the requests for their names.

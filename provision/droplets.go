@@ -34,6 +34,10 @@ type dropletsOp struct {
 	interval  time.Duration
 	// createBudget limits the wait for the vendor, bootBudget the wait for SSH.
 	createBudget, bootBudget time.Duration
+
+	// namesakes are the account's other droplets with the name of a host that has none
+	// yet. They are never touched.
+	namesakes []string
 }
 
 // newDroplets returns the step that makes the site's droplets in the chosen sizes.
@@ -90,6 +94,9 @@ func (op *dropletsOp) Check(ctx context.Context) (plan.State, error) {
 		Now:  fmt.Sprintf("%d of %d droplets, %d of them ready", len(found), len(op.site.Hosts), ready),
 		Want: fmt.Sprintf("%d droplets", len(op.site.Hosts)),
 	}
+	if len(op.namesakes) > 0 {
+		s.Now += "; other droplets of the account have the names of hosts and stay as they are: " + strings.Join(op.namesakes, ", ")
+	}
 	s.Before, err = json.Marshal(before)
 	return s, err
 }
@@ -131,22 +138,32 @@ func (op *dropletsOp) byID(ctx context.Context) (map[int]Droplet, error) {
 	for _, d := range tagged {
 		byID[d.ID] = d
 	}
-	vpc, ok, err := findVPC(ctx, op.cloud, op.site.resourceName())
-	if err != nil || !ok {
-		return byID, err // droplets without the tag can only be in the VPC
-	}
+	op.namesakes = nil
+	names := map[string]bool{}
 	for _, h := range op.site.Hosts {
-		if slices.ContainsFunc(tagged, func(d Droplet) bool { return d.Name == h.Name }) {
-			continue
-		}
-		named, err := op.cloud.DropletsNamed(ctx, h.Name)
-		if err != nil {
-			return nil, fmt.Errorf("list droplets: %w", err)
-		}
-		for _, d := range named {
-			if d.VPC == vpc.ID && d.Name == h.Name {
-				byID[d.ID] = d
-			}
+		names[h.Name] = true
+	}
+	for _, d := range tagged {
+		delete(names, d.Name)
+	}
+	if len(names) == 0 {
+		return byID, nil
+	}
+	vpc, made, err := findVPC(ctx, op.cloud, op.site.resourceName())
+	if err != nil {
+		return nil, err
+	}
+	all, err := op.cloud.AllDroplets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list droplets: %w", err)
+	}
+	for _, d := range all {
+		switch {
+		case !names[d.Name]:
+		case made && d.VPC == vpc.ID:
+			byID[d.ID] = d
+		default:
+			op.namesakes = append(op.namesakes, fmt.Sprintf("%s (%d)", d.Name, d.ID))
 		}
 	}
 	return byID, nil

@@ -95,7 +95,11 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+b.token.Open())
-	return base.RoundTrip(req)
+	resp, err := base.RoundTrip(req)
+	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+		err = keepMessages(resp)
+	}
+	return resp, err
 }
 
 // APIError is an answer of the vendor that refuses a request.
@@ -133,7 +137,7 @@ func explain(resp *godo.Response, err error) error {
 		if answer.Response != nil {
 			status, header = answer.Response.StatusCode, answer.Response.Header
 		}
-		err = &APIError{status, messageOf(answer), answer.RequestID}
+		err = &APIError{status, messageOf(answer, header), answer.RequestID}
 	}
 	switch status {
 	case http.StatusUnprocessableEntity:
@@ -180,22 +184,6 @@ func rateLimitWait(header http.Header) time.Duration {
 		return 0
 	}
 	return min(max(0, time.Until(time.Unix(reset, 0))), time.Hour)
-}
-
-// messageOf returns the vendor's message in one line of at most 300 bytes. It replaces
-// an HTML page, which comes from a proxy.
-func messageOf(answer *godo.ErrorResponse) string {
-	text := strings.Join(strings.Fields(answer.Message), " ")
-	if text == "" && answer.NestedError != nil {
-		text = answer.NestedError.Message
-	}
-	if strings.HasPrefix(text, "<") {
-		return "not from the API, but a page of a proxy"
-	}
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
-	}
-	return text
 }
 
 // notFound reports whether err is a 404.

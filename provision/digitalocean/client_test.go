@@ -220,3 +220,25 @@ func TestAVPCWithMembersIsInUse(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, c.DeleteVPC(t.Context(), id), provision.ErrInUse)
 }
+
+// The vendor's services have several forms of errors, and a refusal may have several reasons.
+func TestAllMessagesOfARefusalAreShown(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"id":"unprocessable_entity","message":"Region is invalid"}`:                                     "DigitalOcean answers 422: Region is invalid",
+		`{"id":"unprocessable_entity","message":"Name is invalid\nImage is invalid"}`:                     "DigitalOcean answers 422: Name is invalid Image is invalid",
+		`{"error":"bad tag","messages":["bad tag","too long"],"root_causes":["too long"]}`:                "DigitalOcean answers 422: bad tag; too long",
+		`{"id":"unprocessable_entity","errors":[{"message":"no size"},{"message":"no image"}]}`:           "DigitalOcean answers 422: no size; no image",
+		`{"id":"unprocessable_entity","message":["Name can't be blank","Size is not available"]}`:         "DigitalOcean answers 422: Name can't be blank; Size is not available",
+		`{"id":"unprocessable_entity","message":"one","messages":["two",3,null],"request_id":"4851a473"}`: "DigitalOcean answers 422: one; two (request 4851a473)",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			_, _ = w.Write([]byte(body))
+		}))
+		err := newClient(t, server.URL, token).CreateTag(t.Context(), "x")
+		server.Close()
+		require.ErrorContains(t, err, want, body)
+		require.Empty(t, report.Hint(err))
+	}
+}

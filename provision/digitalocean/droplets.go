@@ -10,6 +10,7 @@ import (
 	"github.com/digitalocean/godo"
 
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/report"
 )
 
 // DropletsTagged lists the droplets with a tag.
@@ -30,6 +31,25 @@ func (c *Client) DropletsNamed(ctx context.Context, name string) ([]provision.Dr
 		return c.api.Droplets.ListByName(ctx, name, o)
 	})
 	return dropletsOf(all, func(d provision.Droplet) bool { return d.Name == name }), err
+}
+
+// AllDroplets lists the account's droplets.
+func (c *Client) AllDroplets(ctx context.Context) ([]provision.Droplet, error) {
+	all, err := list(ctx, c.api.Droplets.List)
+	return dropletsOf(all, func(provision.Droplet) bool { return true }), err
+}
+
+// CreateFailed reports whether the droplet's create action ended with an error.
+func (c *Client) CreateFailed(ctx context.Context, id int) (bool, error) {
+	all, err := list(ctx, func(ctx context.Context, o *godo.ListOptions) ([]godo.Action, *godo.Response, error) {
+		return c.api.Droplets.Actions(ctx, id, o)
+	})
+	for _, a := range all {
+		if a.Type == "create" {
+			return a.Status == "errored", err
+		}
+	}
+	return false, ignoreNotFound(err)
 }
 
 // CreateDroplets asks for one droplet per name in one call. The call is sent once; only
@@ -78,6 +98,9 @@ func (c *Client) DropletLimit(ctx context.Context) (limit, used int, err error) 
 	account, resp, err := c.api.Account.Get(ctx)
 	if err != nil {
 		return 0, 0, explain(resp, err)
+	}
+	if account.Status == "locked" {
+		return 0, 0, report.Permanent(report.WithHint(fmt.Errorf("DigitalOcean: the account is locked: %s", account.StatusMessage), "see the control panel"))
 	}
 	page, resp, err := c.api.Droplets.List(ctx, &godo.ListOptions{Page: 1, PerPage: 1})
 	if err != nil {
