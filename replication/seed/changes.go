@@ -39,6 +39,7 @@ type logSegment struct {
 	tables     map[table.Name]*sourceTable
 	keys       map[*sourceTable]map[string]table.Key
 	references map[*sourceTable]map[string]reference // to rows that foreign keys may have changed
+	orphans    map[*sourceTable]map[string]reference // to rows whose parents may have come and gone
 	count      int
 	acts       map[*cascade]bool   // of a distributed transaction: the foreign keys that act, and whether they change values
 	doubtful   map[table.Name]bool // of all segments: tables of which foreign keys may have changed rows that no reference finds
@@ -50,7 +51,7 @@ type logSegment struct {
 func newLogSegment(known *knownTables) *logSegment {
 	return &logSegment{
 		known: known, tables: map[table.Name]*sourceTable{}, keys: map[*sourceTable]map[string]table.Key{},
-		references: map[*sourceTable]map[string]reference{}, acts: map[*cascade]bool{}, doubtful: map[table.Name]bool{}, recopied: map[table.Name]bool{},
+		references: map[*sourceTable]map[string]reference{}, orphans: map[*sourceTable]map[string]reference{}, acts: map[*cascade]bool{}, doubtful: map[table.Name]bool{}, recopied: map[table.Name]bool{},
 		unread: map[table.Name]bool{},
 	}
 }
@@ -252,10 +253,12 @@ func (c *changes) merge(branch *logSegment) {
 			c.addKey(t, key)
 		}
 	}
-	for then, references := range branch.references {
-		for _, r := range references {
-			if t, ok := c.table(then.id()); ok && t.chunked() {
-				c.addReference(t, r)
+	for _, all := range []map[*sourceTable]map[string]reference{branch.references, branch.orphans} {
+		for then, references := range all {
+			for _, r := range references {
+				if t, ok := c.table(then.id()); ok && t.chunked() {
+					c.addReference(t, r)
+				}
 			}
 		}
 	}
@@ -273,8 +276,11 @@ func (c *changes) forgetRows(branch *logSegment) {
 	for t := range branch.keys {
 		branch.recopied[t.id()] = true
 	}
-	for t := range branch.references {
-		branch.doubtful[t.id()] = true
+	for _, all := range []map[*sourceTable]map[string]reference{branch.references, branch.orphans} {
+		for t := range all {
+			branch.doubtful[t.id()] = true
+		}
+		clear(all)
 	}
-	branch.keys, branch.references, branch.count = map[*sourceTable]map[string]table.Key{}, map[*sourceTable]map[string]reference{}, 0
+	branch.keys, branch.count = map[*sourceTable]map[string]table.Key{}, 0
 }

@@ -57,7 +57,7 @@ func (r *run) addToTables(ctx context.Context, list []deferredNote, keys bool) e
 // addDeferred adds the indexes or the foreign keys that a table still lacks. An earlier
 // attempt may have added some without noting it.
 func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string, keys bool) error {
-	deferred = slices.DeleteFunc(slices.Clone(deferred), func(d string) bool { return foreignKey.MatchString(d) != keys })
+	deferred = slices.DeleteFunc(slices.Clone(deferred), func(d string) bool { return schema.IsForeignKey(d) != keys })
 	if len(deferred) == 0 {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 	if err != nil {
 		return err
 	}
-	_, there, _, err := splitDefinitions(o.Create)
+	_, there, _, err := schema.SplitDefinitions(o.Create)
 	if err != nil {
 		return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}

@@ -17,13 +17,22 @@ import (
 
 // syncSegment brings all rows of a segment up to date: those that the log names and the
 // children that refer to values in the log, then the children of rows that have changed on
-// the target thereby, until none has.
+// the target thereby, until none has, and at last children that were orphaned meanwhile.
 func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
 	if err := c.waitEnded(ctx, s.ended); err != nil {
 		return err
 	}
+	if err := c.syncReferences(ctx, s); err != nil {
+		return err
+	}
+	return c.syncOrphans(ctx, s)
+}
+
+// syncReferences brings the rows of a segment's keys and references up to date, and those
+// behind them.
+func (c *rowSync) syncReferences(ctx context.Context, s *logSegment) error {
 	for {
-		lookups := s.takeLookups()
+		lookups := takeLookups(s.references)
 		for len(lookups) > 0 || len(s.keys) > 0 {
 			var err error
 			if lookups, err = c.findChildren(ctx, s, lookups); err != nil {
@@ -41,33 +50,44 @@ func (c *rowSync) syncSegment(ctx context.Context, s *logSegment) error {
 
 // lookup finds the rows of a child that have one of some values in a foreign key's columns.
 type lookup struct {
-	child    *sourceTable
-	columns  []string
-	values   []table.Key
-	onSource bool
-	behind   table.Key // the rows up to this key are found
+	child     *sourceTable
+	cascade   *cascade
+	values    []table.Key
+	onSource  bool
+	orphansOf *sourceTable // as in reference
+	behind    table.Key    // the rows up to this key are found
 }
 
-// takeLookups turns the references of a segment into lookups.
-func (s *logSegment) takeLookups() []*lookup {
+// where is the condition for the rows.
+func (l *lookup) where() string {
+	where := table.OneOf(l.cascade.columns, l.values)
+	if l.orphansOf != nil {
+		where += " AND " + l.cascade.isOrphan(l.child, l.orphansOf)
+	}
+	return where
+}
+
+// takeLookups turns references into lookups, and clears them.
+func takeLookups(all map[*sourceTable]map[string]reference) []*lookup {
 	type kind struct {
-		cascade  *cascade
-		onSource bool
+		cascade   *cascade
+		onSource  bool
+		orphansOf *sourceTable
 	}
 	var out []*lookup
-	for child, references := range s.references {
+	for child, references := range all {
 		values := map[kind][]table.Key{}
 		for _, r := range references {
-			k := kind{r.cascade, r.onSource}
+			k := kind{r.cascade, r.onSource, r.orphansOf}
 			values[k] = append(values[k], r.value)
 		}
 		for k, list := range values {
 			for chunk := range slices.Chunk(list, keysPerStatement) {
-				out = append(out, &lookup{child: child, columns: k.cascade.columns, values: chunk, onSource: k.onSource})
+				out = append(out, &lookup{child: child, cascade: k.cascade, values: chunk, onSource: k.onSource, orphansOf: k.orphansOf})
 			}
 		}
 	}
-	s.references = map[*sourceTable]map[string]reference{}
+	clear(all)
 	return out
 }
 
@@ -101,7 +121,7 @@ func (c *rowSync) findSome(ctx context.Context, s *logSegment, l *lookup, limit 
 	if l.onSource {
 		from = c.workers[0].from
 	}
-	where := table.OneOf(l.columns, l.values)
+	where := l.where()
 	if l.behind != nil {
 		where += " AND " + table.Within(l.child.keyCols, l.behind, nil)
 	}

@@ -35,6 +35,8 @@ type reference struct {
 	cascade  *cascade
 	value    table.Key
 	onSource bool // look for them on the source, else on the target
+	// orphansOf is the parent if only those count that have lost it: see syncOrphans.
+	orphansOf *sourceTable
 }
 
 func (r reference) text() string {
@@ -58,6 +60,9 @@ func (r reference) text() string {
 //   - A parent that is itself a child may take a value that another one has lost by an action.
 //     Children that still have it on the target are of that other one, so that new values
 //     are looked for, too, even those of inserted rows.
+//   - Such a parent may come and go between two readings: the target never has its row, and
+//     may get its children nevertheless, if they were read before it went. So the values that
+//     the log names of it are looked for once more behind the rows: see syncOrphans.
 //
 // That is not enough where the target never had the parent's row as its children know it:
 // the parent was copied after them; it is not on the target yet, because it is copied at the
@@ -77,6 +82,12 @@ func (c *changes) addReferences(into *logSegment, parent *sourceTable, k *cascad
 	known = known && child.chunked()
 	columns := images.Find(parent.columnsNamed(k.parent))
 	for row := range images.Count {
+		if isChild && known && images.Change != binlog.Delete {
+			values, _ := images.After(columns, row) // one that the log does not name was named where the row came from
+			for _, value := range values {
+				into.addReference(child, reference{cascade: k, value: value, orphansOf: parent})
+			}
+		}
 		if images.Change == binlog.Update && !images.Changes(columns, row) {
 			continue
 		}
@@ -110,12 +121,16 @@ func (c *changes) addValues(into *logSegment, child *sourceTable, known bool, va
 }
 
 func (c *logSegment) addReference(child *sourceTable, r reference) {
-	if c.references[child] == nil {
-		c.references[child] = map[string]reference{}
+	into := c.references
+	if r.orphansOf != nil {
+		into = c.orphans
+	}
+	if into[child] == nil {
+		into[child] = map[string]reference{}
 	}
 	text := r.text()
-	if _, ok := c.references[child][text]; !ok {
-		c.references[child][text] = r
+	if _, ok := into[child][text]; !ok {
+		into[child][text] = r
 		c.count++
 	}
 }

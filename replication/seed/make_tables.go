@@ -286,6 +286,11 @@ func (r *run) makeTables(ctx context.Context, c *schema.Creator, tables []*sourc
 	return report.Wrap("note which tables are made", inOneTransaction(ctx, c.Session(), made))
 }
 
+// keepIndexesBelow is the size in bytes below which another DDL statement costs more than
+// keeping the indexes while rows arrive. Unique indexes are deferred all the same: a fuzzy
+// copy may violate them for a while.
+const keepIndexesBelow = 1 << 20
+
 // makeTable makes a table on the target without its deferred definitions, and returns the
 // statements that note it. A table without that note is made again.
 func (r *run) makeTable(ctx context.Context, c *schema.Creator, t *sourceTable) (notes []string, err error) {
@@ -295,11 +300,11 @@ func (r *run) makeTable(ctx context.Context, c *schema.Creator, t *sourceTable) 
 	o := t.object
 	var deferred []string
 	if !t.sequence {
-		parts, err := deferIndexes(t, t.lookups)
+		parts, err := schema.DeferIndexes(o.Create, t.keyName, t.lookups, t.Bytes < keepIndexesBelow)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 		}
-		o.Create, deferred = parts.create, parts.deferred
+		o.Create, deferred = parts.Create, parts.Deferred
 	}
 	if err := c.Create(ctx, o); err != nil {
 		return nil, err

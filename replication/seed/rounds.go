@@ -84,7 +84,7 @@ func (r *run) openWorkerConns(ctx context.Context) ([]workerConns, error) {
 func (r *run) catchUp(ctx context.Context, workers []workerConns, goal replication.GTIDSet, limit *throttle.Throttle, compare bool) error {
 	found := newChanges(r.known, r.schemas, r.mismatches, r.prepared, r.copiedSince)
 	found.restless, found.allInPair = r.restless, len(r.Pair.Schemas) == 0
-	c := &rowSync{changes: found, source: r.Pair.Source, segmentKeys: r.Options.SegmentKeys, workers: workers, throttle: limit}
+	c := &rowSync{changes: found, source: r.Pair.Source, segmentKeys: r.Options.SegmentKeys, workers: workers, throttle: limit, orphaned: r.orphaned}
 	c.record = func(ctx context.Context, set replication.GTIDSet, whole bool) error {
 		if found.schemaDDL != "" {
 			return report.WithHint(fmt.Errorf("seed %s: %s of a schema that is copied: %w", r.Pair.Name, found.schemaDDL, schema.ErrSchemaChanged),

@@ -55,6 +55,8 @@ type rowSync struct {
 	// distributed transaction is prepared there whose rows would have to be known again.
 	record func(ctx context.Context, position replication.GTIDSet, whole bool) error
 
+	orphaned map[string]orphanedValue // of the segments so far, by the references' texts
+
 	mu sync.Mutex // guards what the workers add to the segment that they sync
 
 	ctx        context.Context //nolint:containedctx // the log's reader calls back without one

@@ -44,10 +44,11 @@ type run struct {
 	restless     map[table.Name]bool    // see ddl
 	alterSchemas bool                   // options of schemas have changed
 	doubtful     map[table.Name]bool    // to be compared
-	copied       map[table.Name]bool    // see copiedSince
-	resumed      bool                   // an earlier attempt may have copied any table since the reached position
-	reached      replication.GTIDSet    // the target's copy has all changes up to here
-	resumable    replication.GTIDSet    // the last of those positions from which another attempt can go on
+	orphaned     map[string]orphanedValue
+	copied       map[table.Name]bool // see copiedSince
+	resumed      bool                // an earlier attempt may have copied any table since the reached position
+	reached      replication.GTIDSet // the target's copy has all changes up to here
+	resumable    replication.GTIDSet // the last of those positions from which another attempt can go on
 	prepared     map[replication.XID]preparedChanges
 	roundBegan   time.Time // when the last round began
 	reader       *binlog.Reader
@@ -102,7 +103,7 @@ func (s *Op) newRun() *run {
 	watch := throttle.NewSourceWatch(s.Pair.Source, limit, throttle.NewReplicaWatch(s.Pair.Source))
 	return &run{
 		Op: s, notes: notes{s.Pair.Target}, known: newKnownTables(), dirty: map[table.Name]bool{}, mismatches: map[table.Name]int{}, recopies: map[table.Name]int{}, restless: map[table.Name]bool{},
-		doubtful: map[table.Name]bool{}, copied: map[table.Name]bool{}, prepared: map[replication.XID]preparedChanges{},
+		doubtful: map[table.Name]bool{}, orphaned: map[string]orphanedValue{}, copied: map[table.Name]bool{}, prepared: map[replication.XID]preparedChanges{},
 		throttle: limit, progress: control.NewMeter(limit, watch),
 	}
 }

@@ -102,15 +102,15 @@ func newSourceTable(dialect *dialect.Dialect, id table.Name, kind string, answer
 		t.sequence = true
 		return t, nil
 	}
-	t.hasCounter = autoIncrement.MatchString(unquoted(t.object.Create))
+	t.hasCounter = schema.HasCounter(t.object.Create)
 	columns, keys := answers[answerColumns], answers[answerKeys]
 	t.Columns = table.StoredColumns(columns, keys)
-	_, definitions, _, err := splitDefinitions(t.object.Create)
+	_, definitions, _, err := schema.SplitDefinitions(t.object.Create)
 	if err != nil {
 		return nil, fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 	}
 	for _, d := range definitions {
-		t.computed.Add(d, unquoted(d), t.Columns)
+		t.computed.Add(d, schema.Unquoted(d), t.Columns)
 	}
 	if t.log, err = binlog.NewTable(id, dialect, columns, keys); err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (t *sourceTable) chooseKey(records []query.Record) error {
 		places[name] = append(places[name], at)
 	}
 	if len(order) > 1 && order[0] != "PRIMARY" {
-		_, definitions, _, err := splitDefinitions(t.object.Create)
+		_, definitions, _, err := schema.SplitDefinitions(t.object.Create)
 		if err != nil {
 			return fmt.Errorf("read the definition of %s: %w", t.Title(), err)
 		}
