@@ -71,7 +71,7 @@ type DigitalOcean struct {
 	Token    secret.Value `yaml:"-"`
 	Endpoint string       `yaml:"endpoint"` // default https://api.digitalocean.com/
 	Region   string       `yaml:"region"`
-	Image    string       `yaml:"image"`     // default debian-12-x64
+	Image    string       `yaml:"image"`     // default: by each host's distribution and release
 	VPCRange string       `yaml:"vpc_range"` // CIDR of the migration's own VPC; default chosen by the vendor
 	// PublicPorts are open to the world on hosts of the role; every other port
 	// only between the hosts of both sites. SSH is open to Operators only.

@@ -205,7 +205,6 @@ func (c *Config) defaults(ways Ways) error {
 	do := &c.Provision.DigitalOcean
 	str(&do.TokenEnv, "DIGITALOCEAN_TOKEN")
 	str(&do.Endpoint, "https://api.digitalocean.com/")
-	str(&do.Image, "debian-12-x64")
 	str(&c.DNS.Cloudflare.TokenEnv, "CLOUDFLARE_API_TOKEN")
 	str(&c.DNS.Cloudflare.Endpoint, "https://api.cloudflare.com/client/v4/")
 	dur(&c.DNS.TTL, time.Minute)

@@ -37,6 +37,8 @@ type Droplets interface {
 // Catalog is what the account may order.
 type Catalog interface {
 	Sizes(ctx context.Context) ([]Size, error)
+	// Image returns the image with a slug or a number, or false when there is none.
+	Image(ctx context.Context, slug string) (Image, bool, error)
 	// DropletLimit returns how many droplets the account may have, and how many it has.
 	DropletLimit(ctx context.Context) (limit, used int, err error)
 }
@@ -119,6 +121,12 @@ type Size struct {
 	MonthlyPrice float64 // US dollars
 	Regions      []string
 	Available    bool
+}
+
+// Image is what a droplet's disk starts as.
+type Image struct {
+	Regions    []string
+	MinDiskGiB int
 }
 
 // VPC is a private network.

@@ -128,7 +128,7 @@ func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstr
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
 		r := DropletRequest{
-			Region: op.site.Region, Size: op.choices[h.Name].Size.Slug, Image: op.site.Image, VPC: vpc,
+			Region: op.site.Region, Size: op.choices[h.Name].Size.Slug, Image: op.images[h.Name], VPC: vpc,
 			Tags: op.hostTags(h), KeyFingerprint: ssh.FingerprintLegacyMD5(public), UserData: text,
 		}
 		i := slices.IndexFunc(list, func(o DropletRequest) bool { return len(o.Names) < maxDropletNames && o.sameButNames(r) })

@@ -29,6 +29,7 @@ type dropletsOp struct {
 	serves    func(context.Context, []Host) error
 	site      Site
 	choices   map[string]sizeChoice
+	images    map[string]string // by host name
 	directory *Directory
 	hosts     Hosts
 	interval  time.Duration
@@ -41,9 +42,9 @@ type dropletsOp struct {
 }
 
 // newDroplets returns the step that makes the site's droplets in the chosen sizes.
-func newDroplets(site Site, choices map[string]sizeChoice, d Deps) plan.Step {
+func newDroplets(site Site, choices map[string]sizeChoice, images map[string]string, d Deps) plan.Step {
 	op := &dropletsOp{
-		cloud: d.Cloud, created: openCreated(d.Directory.folder), serves: d.Serves, site: site, choices: choices, directory: d.Directory, hosts: d.Hosts,
+		cloud: d.Cloud, created: openCreated(d.Directory.folder), serves: d.Serves, site: site, choices: choices, images: images, directory: d.Directory, hosts: d.Hosts,
 		interval: d.PollInterval(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
 	}
 	step := plan.Step{Name: "droplets", Summary: op.summary(), Takes: 90 * time.Second, Op: op}
@@ -63,7 +64,7 @@ func (op *dropletsOp) summary() string {
 		c := op.choices[h.Name]
 		parts[i] = fmt.Sprintf("%s %s ($%g a month; %s)", h.Name, c.Size.Slug, c.Size.MonthlyPrice, c.Reason)
 	}
-	return fmt.Sprintf("make %d droplets in %s from %s: %s", len(parts), op.site.Region, op.site.Image, strings.Join(parts, ", "))
+	return fmt.Sprintf("make %d droplets in %s from %s: %s", len(parts), op.site.Region, op.describeImages(), strings.Join(parts, ", "))
 }
 
 // dropletsBefore holds the ids of the droplets that existed, by host name.

@@ -22,7 +22,8 @@ type Site struct {
 	// Name is the operator's name of the site, for people.
 	Name   string
 	Region string
-	Image  string
+	// Image is the image of every host; empty is that of each host's OS.
+	Image string
 	// VPCRange is the CIDR of the migration's own VPC; the zero Prefix lets the
 	// vendor choose.
 	VPCRange netip.Prefix
@@ -51,7 +52,9 @@ type HostSpec struct {
 	// files the clone's address replaces them.
 	OldNames []string
 	// Size is the slug of a droplet size; empty chooses one by Facts.
-	Size  string
+	Size string
+	// OS chooses the image, unless the site names one.
+	OS    OS
 	Facts Facts
 }
 
@@ -97,8 +100,8 @@ func (s Site) validate() error {
 	if !idPattern.MatchString(s.ID) {
 		bad("migration id %q: only letters, digits and dashes, at most 64", s.ID)
 	}
-	if s.Region == "" || s.Image == "" {
-		bad("the new site needs a region and an image")
+	if s.Region == "" {
+		bad("the new site needs a region")
 	}
 	if len(s.Hosts) == 0 {
 		bad("the new site has no hosts")

@@ -3,6 +3,7 @@ package provision
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -87,11 +88,14 @@ func chooseSizes(ctx context.Context, c Catalog, site Site) (map[string]sizeChoi
 	if err != nil {
 		return nil, fmt.Errorf("list sizes: %w", err)
 	}
-	choices := make(map[string]sizeChoice, len(site.Hosts))
-	for _, h := range site.Hosts {
-		if choices[h.Name], err = chooseSize(sizes, site.Region, h); err != nil {
-			return nil, err
-		}
+	if !slices.ContainsFunc(sizes, func(s Size) bool { return s.offered(site.Region) }) {
+		return nil, report.WithHint(fmt.Errorf("the vendor has no region %s, or makes nothing new there", site.Region), "set provision.digitalocean.region to another one, such as fra1")
 	}
-	return choices, nil
+	choices := make(map[string]sizeChoice, len(site.Hosts))
+	var errs []error
+	for _, h := range site.Hosts {
+		choices[h.Name], err = chooseSize(sizes, site.Region, h)
+		errs = append(errs, err)
+	}
+	return choices, errors.Join(errs...)
 }

@@ -56,6 +56,10 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	images, err := chooseImages(ctx, d.Cloud, site, choices)
+	if err != nil {
+		return nil, err
+	}
 	key, err := newSSHKey(d.Cloud, site)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 		},
 		{
 			Name: StageDroplets, Summary: "the new hosts, answering over SSH with known host keys",
-			Steps: []plan.Step{newDroplets(site, choices, d)},
+			Steps: []plan.Step{newDroplets(site, choices, images, d)},
 		},
 		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBootSteps(site, d)},
 	}, nil

@@ -51,7 +51,7 @@ nothing is installed from what is read, and apt checks on the new host. Exit cod
 		},
 	}
 	cmd.Flags().BoolVar(&ask, "candidates", false, "also ask the archives of the new hosts' distribution which packages they offer")
-	cmd.Flags().StringVar(&o.Image, "image", "", "the new hosts' image, such as debian-13-x64 (default: provision.digitalocean.image)")
+	cmd.Flags().StringVar(&o.Image, "image", "", "the new hosts' image, such as debian-13-x64 (default: provision.digitalocean.image, or that of the hosts)")
 	cmd.Flags().StringVar(&o.Mirror, "mirror", "", "URL of a mirror of the distribution's archive")
 	cmd.Flags().StringVar(&o.SecurityMirror, "security-mirror", "", "URL of a mirror of the distribution's security archive")
 	return cmd

@@ -48,7 +48,7 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 			return site, verb.Refuse("migrate inventory capture", "host %s is not in the inventory", h.Name)
 		}
 		site.Hosts = append(site.Hosts, provision.HostSpec{
-			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, OtherAddresses: addressesOf(f), Size: h.Size, Facts: factsOf(f),
+			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, OtherAddresses: addressesOf(f), Size: h.Size, OS: osOf(f), Facts: factsOf(f),
 		})
 	}
 	for _, a := range c.Applications {
@@ -70,6 +70,23 @@ func addressesOf(h *inventory.Host) []netip.Addr {
 		}
 	}
 	return all
+}
+
+func osOf(h *inventory.Host) provision.OS {
+	return provision.OS{ID: h.OS.ID, Release: h.OS.Release, Like: h.OS.Like, Name: h.OS.Name, Architecture: h.OS.Architecture}
+}
+
+// ImageOf returns the image that a host's clone is made from: the configured one, or that
+// of its distribution and release. It is empty if there is none.
+func ImageOf(c *config.Config, h *inventory.Host) string {
+	if c.Provision.DigitalOcean.Image != "" {
+		return c.Provision.DigitalOcean.Image
+	}
+	image, err := provision.ImageFor(osOf(h))
+	if err != nil {
+		return "" // the plan refuses the host, with the reason
+	}
+	return image
 }
 
 // factsOf is what a host's clone must have: as many processors and as much memory, one

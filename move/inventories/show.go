@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dcmigrate/migrate/config"
 	"github.com/dcmigrate/migrate/inventory"
 	"github.com/dcmigrate/migrate/inventory/candidates"
 	"github.com/dcmigrate/migrate/inventory/findings"
@@ -44,7 +45,7 @@ func (v *Inventory) Show(w io.Writer, asJSON bool, names ...string) error {
 
 // ShowFindings prints what is worth a look before the move. With options it also asks
 // the archives of the new hosts' distribution. Where the options name no image, it
-// is that of the configuration.
+// is that of the configuration, or of the hosts' distribution.
 func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, o *candidates.Options) error {
 	hosts, err := v.Hosts()
 	if err != nil {
@@ -57,7 +58,11 @@ func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, 
 	var incomplete error
 	if o != nil {
 		image := *o
-		image.Image = cmp.Or(o.Image, v.site.Config.Provision.DigitalOcean.Image)
+		if image.Image == "" {
+			if image.Image, err = oneImage(v.site.Config, hosts); err != nil {
+				return err
+			}
+		}
 		var offered []findings.Finding
 		if offered, incomplete = candidates.Find(ctx, hosts, image); incomplete != nil && !errors.Is(incomplete, candidates.ErrIncomplete) {
 			return incomplete
@@ -69,6 +74,20 @@ func (v *Inventory) ShowFindings(ctx context.Context, w io.Writer, asJSON bool, 
 		return cmp.Or(incomplete, inventory.WriteJSON(w, found))
 	}
 	return cmp.Or(incomplete, show.Findings(w, found))
+}
+
+// oneImage returns the image that all hosts' clones are made from.
+func oneImage(c *config.Config, hosts []*inventory.Host) (string, error) {
+	image := ""
+	for _, h := range hosts {
+		of := ImageOf(c, h)
+		if image != "" && of != image || of == "" {
+			return "", report.WithHint(errors.New("the hosts are not of one distribution and release, so packages can be compared with one image only"),
+				"name it: --image debian-13-x64")
+		}
+		image = of
+	}
+	return image, nil
 }
 
 func (v *Inventory) findings(hosts []*inventory.Host) ([]findings.Finding, error) {

@@ -91,9 +91,25 @@ func (p *Planner) links() []plan.Stage {
 // preflight says what a pair's servers are examined for.
 func (p *Planner) preflight(pr replication.Pair, sourceOnly bool) preflight.Options {
 	c := p.site.Config.Cutover
-	o := preflight.Options{SourceOnly: sourceOnly, Image: p.site.Config.Provision.DigitalOcean.Image, Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
+	o := preflight.Options{SourceOnly: sourceOnly, Image: p.imageOf(pr), Admins: c.Admins, SeedRate: int64(p.database(pr).Throttle.Rate)}
 	p.way.Preflight(&o, c)
 	return o
+}
+
+// imageOf is the image that the pair's new host is made from; "" if it is not known yet.
+func (p *Planner) imageOf(pr replication.Pair) string {
+	c := p.site.Config
+	captured, err := inventories.Of(p.site).Hosts()
+	if err != nil {
+		return c.Provision.DigitalOcean.Image // the stages of the new hosts say what is wrong
+	}
+	name := p.database(pr).Host
+	for _, h := range captured {
+		if h.Name == name {
+			return inventories.ImageOf(c, h)
+		}
+	}
+	return c.Provision.DigitalOcean.Image
 }
 
 // database is a pair's entry in the configuration.

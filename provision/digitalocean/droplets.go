@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest)
 		Names:    r.Names,
 		Region:   r.Region,
 		Size:     r.Size,
-		Image:    godo.DropletCreateImage{Slug: r.Image},
+		Image:    createImage(r.Image),
 		SSHKeys:  []godo.DropletCreateSSHKey{{Fingerprint: r.KeyFingerprint}},
 		UserData: r.UserData,
 		Tags:     r.Tags,
@@ -91,6 +92,30 @@ func (c *Client) Sizes(ctx context.Context) ([]provision.Size, error) {
 		}
 	}
 	return out, err
+}
+
+// Image returns the image with a slug or, of the account's own, a number.
+func (c *Client) Image(ctx context.Context, slug string) (provision.Image, bool, error) {
+	var image *godo.Image
+	var resp *godo.Response
+	var err error
+	if id, notNumber := strconv.Atoi(slug); notNumber == nil {
+		image, resp, err = c.api.Images.GetByID(ctx, id)
+	} else {
+		image, resp, err = c.api.Images.GetBySlug(ctx, slug)
+	}
+	if err != nil {
+		return provision.Image{}, false, ignoreNotFound(explain(resp, err))
+	}
+	return provision.Image{Regions: image.Regions, MinDiskGiB: image.MinDiskSize}, true, nil
+}
+
+// createImage is an image as a create call wants it: a number is no slug.
+func createImage(slug string) godo.DropletCreateImage {
+	if id, err := strconv.Atoi(slug); err == nil {
+		return godo.DropletCreateImage{ID: id}
+	}
+	return godo.DropletCreateImage{Slug: slug}
 }
 
 // DropletLimit returns how many droplets the account may have, and how many it has.
