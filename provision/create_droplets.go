@@ -176,7 +176,7 @@ func (op *dropletsOp) waitForStart(ctx context.Context) (map[string]Droplet, err
 		if err == nil {
 			total := len(op.site.Hosts)
 			report.Show(ctx, report.Progress{Done: int64(total - len(late)), Total: int64(total), Unit: "droplets"})
-			err = wait.For(waiting, max(op.interval, time.Since(start)/12))
+			err = wait.For(waiting, max(op.interval/2, time.Since(start)/16))
 		}
 		if waiting.Err() != nil && ctx.Err() == nil {
 			return nil, report.WithHint(fmt.Errorf("droplets did not start within %s: %s", op.createBudget, strings.Join(late, ", ")),

@@ -13,7 +13,7 @@ import (
 
 // Apply applies and verifies a step as the runner does: after a transient error it
 // checks again, and applies again if the step is not done.
-func Apply(t *testing.T, step plan.Step) {
+func Apply(t testing.TB, step plan.Step) {
 	t.Helper()
 	require.NoError(t, applyWithRetries(t.Context(), step))
 	require.NoError(t, step.Op.Verify(t.Context()))

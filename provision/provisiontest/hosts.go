@@ -27,7 +27,7 @@ type Hosts struct {
 }
 
 // NewHosts returns hosts without sources. Their connections close with the test.
-func NewHosts(t *testing.T, identityFile string, d *provision.Directory) *Hosts {
+func NewHosts(t testing.TB, identityFile string, d *provision.Directory) *Hosts {
 	h := &Hosts{identity: identityFile, directory: d, sources: map[string]remote.Host{}, targets: map[string]remote.Host{}}
 	t.Cleanup(func() {
 		for _, all := range []map[string]remote.Host{h.sources, h.targets} {
@@ -56,7 +56,7 @@ func (h *Hosts) Target(name string) remote.Host {
 }
 
 // AddSource starts a sandbox as the source host of that name and waits for its sshd.
-func (h *Hosts) AddSource(t *testing.T, name, authorized string, address netip.Addr) remote.Host {
+func (h *Hosts) AddSource(t testing.TB, name, authorized string, address netip.Addr) remote.Host {
 	t.Helper()
 	private, public := NewKey(t)
 	s, err := StartSandbox(t.TempDir(), address, private, authorized)
@@ -73,13 +73,13 @@ func (h *Hosts) AddSource(t *testing.T, name, authorized string, address netip.A
 }
 
 // WaitFor waits until the host runs a command.
-func WaitFor(t *testing.T, host remote.Host) {
+func WaitFor(t testing.TB, host remote.Host) {
 	t.Helper()
 	require.Eventually(t, func() bool { return host.Run(t.Context(), "true", nil, nil) == nil }, 20*time.Second, 50*time.Millisecond)
 }
 
 // Output runs a script on the host and returns what it prints.
-func Output(t *testing.T, host remote.Host, script string) string {
+func Output(t testing.TB, host remote.Host, script string) string {
 	t.Helper()
 	var out strings.Builder
 	require.NoError(t, host.Run(t.Context(), script, nil, &out))

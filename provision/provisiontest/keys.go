@@ -14,7 +14,7 @@ import (
 
 // Identity makes the operator's key pair. It returns the file of the private key
 // and the line of authorized_keys, without newline.
-func Identity(t *testing.T) (file, authorized string) {
+func Identity(t testing.TB) (file, authorized string) {
 	t.Helper()
 	private, public := NewKey(t)
 	file = filepath.Join(t.TempDir(), "id_ed25519")
@@ -24,7 +24,7 @@ func Identity(t *testing.T) (file, authorized string) {
 
 // NewKey makes an ed25519 key pair: the private key in PEM, the public one in
 // authorized_keys form, without newline.
-func NewKey(t *testing.T) (private, public string) {
+func NewKey(t testing.TB) (private, public string) {
 	t.Helper()
 	pub, key, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)

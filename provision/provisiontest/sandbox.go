@@ -59,7 +59,7 @@ exec chroot "$r" /usr/sbin/sshd -D -e
 
 // RequireSandbox skips the test if a sandbox cannot run here, and names what is
 // missing. On CI it fails the test instead.
-func RequireSandbox(t *testing.T) {
+func RequireSandbox(t testing.TB) {
 	t.Helper()
 	var missing []string
 	if os.Getuid() != 0 {

@@ -26,7 +26,7 @@ func Site(authorized string) provision.Site {
 
 // Deps are a vendor's client, an empty directory, and hosts that are reached as the
 // directory says.
-func Deps(t *testing.T, v *Vendor, identityFile string) provision.Deps {
+func Deps(t testing.TB, v *Vendor, identityFile string) provision.Deps {
 	t.Helper()
 	d, err := provision.OpenDirectory(t.TempDir(), SandboxPort)
 	require.NoError(t, err)

@@ -94,7 +94,7 @@ type Vendor struct {
 }
 
 // Again returns the vendor with a client that has seen nothing yet.
-func Again(t *testing.T, v *Vendor) *Vendor {
+func Again(t testing.TB, v *Vendor) *Vendor {
 	t.Helper()
 	client, err := digitalocean.New(digitalocean.Options{Token: secret.New(token), Endpoint: v.endpoint, MaxWait: time.Second, Limit: rate.NewLimiter(rate.Inf, 1)})
 	require.NoError(t, err)
@@ -103,13 +103,13 @@ func Again(t *testing.T, v *Vendor) *Vendor {
 
 // NewVendor starts a simulator, which ends with the test. Its droplets exist in the
 // API only, unless o has a booter.
-func NewVendor(t *testing.T, o dosim.Options) *Vendor {
+func NewVendor(t testing.TB, o dosim.Options) *Vendor {
 	t.Helper()
 	return newVendor(t, o, nil)
 }
 
 // NewVendorWithSandboxes starts a simulator whose droplets are sandboxes.
-func NewVendorWithSandboxes(t *testing.T, o dosim.Options) *Vendor {
+func NewVendorWithSandboxes(t testing.TB, o dosim.Options) *Vendor {
 	t.Helper()
 	RequireSandbox(t)
 	droplets := &sandboxDroplets{dir: t.TempDir(), running: map[int]*Sandbox{}}
@@ -118,7 +118,7 @@ func NewVendorWithSandboxes(t *testing.T, o dosim.Options) *Vendor {
 	return newVendor(t, o, droplets)
 }
 
-func newVendor(t *testing.T, o dosim.Options, droplets *sandboxDroplets) *Vendor {
+func newVendor(t testing.TB, o dosim.Options, droplets *sandboxDroplets) *Vendor {
 	t.Helper()
 	validator := spec.Require(t, spec.DigitalOcean)
 	o.Token = secret.New(token)
