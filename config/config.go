@@ -49,6 +49,9 @@ type Host struct {
 	Address Addr     `yaml:"address"`
 	Roles   []string `yaml:"roles"` // web, cache, app, db
 	Size    string   `yaml:"size"`  // droplet size slug; empty: chosen from the inventory
+	// Volume is the folder that a volume holds where no droplet's disk is large enough;
+	// empty: the old host's filesystems besides its root.
+	Volume string `yaml:"volume"`
 }
 
 // Application is something that runs on hosts and is not a package.
@@ -72,6 +75,7 @@ type DigitalOcean struct {
 	Endpoint string       `yaml:"endpoint"` // default https://api.digitalocean.com/
 	Region   string       `yaml:"region"`
 	Image    string       `yaml:"image"`     // default: by each host's distribution and release
+	IPv6     bool         `yaml:"ipv6"`      // each new host gets a public IPv6 address, too
 	VPCRange string       `yaml:"vpc_range"` // CIDR of the migration's own VPC; default chosen by the vendor
 	// PublicPorts are open to the world on hosts of the role; every other port
 	// only between the hosts of both sites. SSH is open to Operators only.

@@ -53,6 +53,7 @@ func (v *validator) hosts() {
 		v.check(h.Address.IsValid(), at+".address", "address: 192.0.2.10", "host %s has no address", h.Name)
 		v.check(!addresses[h.Address], at+".address", "", "address %s is listed twice", h.Address)
 		v.check(len(h.Roles) > 0, at+".roles", "roles: [web, app]", "host %s has no roles", h.Name)
+		v.check(h.Volume == "" || path.IsAbs(h.Volume) && path.Clean(h.Volume) != "/", at+".volume", "volume: /srv", "host %s: volume %q is not the absolute path of a folder", h.Name, h.Volume)
 		for _, r := range h.Roles {
 			v.check(slices.Contains(roles, r), at+".roles", "roles are "+strings.Join(roles, ", "), "host %s: unknown role %q", h.Name, r)
 		}

@@ -17,6 +17,15 @@ type Cloud interface {
 	Firewalls
 	Keys
 	Tags
+	Volumes
+}
+
+// Volumes makes disks besides those of the droplets. Their names are unique in a region.
+type Volumes interface {
+	Volumes(ctx context.Context, region string) ([]Volume, error)
+	CreateVolume(ctx context.Context, v Volume) error
+	// DeleteVolume fails with ErrInUse while a droplet has the volume.
+	DeleteVolume(ctx context.Context, id string) error
 }
 
 // Droplets makes virtual hosts.
@@ -100,6 +109,7 @@ type Droplet struct {
 	Tags            []string
 	Created         time.Time // by the vendor's clock
 	Public, Private netip.Addr
+	PublicV6        netip.Addr // invalid without IPv6
 }
 
 // DropletRequest asks for droplets that differ in nothing but their name.
@@ -109,6 +119,8 @@ type DropletRequest struct {
 	VPC                 string
 	Tags                []string
 	KeyFingerprint      string
+	Volumes             []string // ids; only for a single name
+	IPv6                bool
 	UserData            string // holds a private key: never logged
 }
 

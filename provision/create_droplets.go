@@ -72,7 +72,13 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 	if err != nil {
 		return err
 	}
-	requests, err := op.requests(found, vpc.ID, key)
+	var volumes []Volume
+	if len(op.volumes) > 0 {
+		if volumes, err = op.cloud.Volumes(ctx, op.site.Region); err != nil {
+			return fmt.Errorf("list volumes: %w", err)
+		}
+	}
+	requests, err := op.requests(found, vpc.ID, key, volumes)
 	if err != nil {
 		return err
 	}
@@ -113,7 +119,7 @@ func (op *dropletsOp) createSome(ctx context.Context, r DropletRequest) error {
 
 // requests returns the requests for the missing hosts. Hosts that differ only in their
 // name share a request.
-func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstrapKey) ([]DropletRequest, error) {
+func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstrapKey, volumes []Volume) ([]DropletRequest, error) {
 	public, err := op.site.publicKey()
 	if err != nil {
 		return nil, err
@@ -123,11 +129,18 @@ func (op *dropletsOp) requests(found map[string]Droplet, vpc string, key bootstr
 		if _, ok := found[h.Name]; ok {
 			continue
 		}
-		text, err := op.site.userData(h, key).render()
+		data := op.site.userData(h, key)
+		data.Volumes = op.volumes[h.Name]
+		text, err := data.render()
 		if err != nil {
 			return nil, fmt.Errorf("host %s: %w", h.Name, err)
 		}
+		attached, err := op.volumeIDs(volumes, h.Name)
+		if err != nil {
+			return nil, err
+		}
 		r := DropletRequest{
+			Volumes: attached, IPv6: op.site.IPv6,
 			Region: op.site.Region, Size: op.choices[h.Name].Size.Slug, Image: op.images[h.Name], VPC: vpc,
 			Tags: op.hostTags(h), KeyFingerprint: ssh.FingerprintLegacyMD5(public), UserData: text,
 		}
@@ -151,7 +164,7 @@ func (op *dropletsOp) hostTags(h HostSpec) []string {
 
 // sameButNames reports whether two requests differ only in their names.
 func (r DropletRequest) sameButNames(o DropletRequest) bool {
-	return r.Region == o.Region && r.Size == o.Size && r.Image == o.Image && r.VPC == o.VPC &&
+	return len(r.Volumes)+len(o.Volumes) == 0 && r.IPv6 == o.IPv6 && r.Region == o.Region && r.Size == o.Size && r.Image == o.Image && r.VPC == o.VPC &&
 		r.KeyFingerprint == o.KeyFingerprint && r.UserData == o.UserData && slices.Equal(r.Tags, o.Tags)
 }
 
@@ -198,7 +211,7 @@ func (op *dropletsOp) late(found map[string]Droplet) []string {
 			late = append(late, h.Name+" (not listed)")
 		case d.Status != statusActive:
 			late = append(late, h.Name+" ("+d.Status+")")
-		case !d.Public.IsValid() || !d.Private.IsValid():
+		case !d.Public.IsValid() || !d.Private.IsValid() || op.site.IPv6 && !d.PublicV6.IsValid():
 			late = append(late, h.Name+" (without an address)")
 		}
 	}
@@ -249,7 +262,7 @@ func (op *dropletsOp) record(found map[string]Droplet) error {
 			return report.WithHint(fmt.Errorf("the host key of droplet %s (%d) is not on record", d.Name, d.ID),
 				"put back %s, or delete the droplet and run the command again", op.directory.KnownHosts())
 		}
-		h.Public, h.Private = d.Public, d.Private
+		h.Public, h.Private, h.PublicV6 = d.Public, d.Private, d.PublicV6
 		hosts = append(hosts, h)
 	}
 	return op.directory.Record(hosts...)

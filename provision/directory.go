@@ -29,6 +29,8 @@ type Host struct {
 	Droplet int        `json:"droplet"` // id at the vendor
 	Public  netip.Addr `json:"public"`
 	Private netip.Addr `json:"private"`
+	// PublicV6 is invalid without IPv6.
+	PublicV6 netip.Addr `json:"public_v6,omitzero"`
 	// HostKey is the key that the host's sshd must show, in authorized_keys form
 	// without comment. NextKey is accepted too while the key is being replaced.
 	HostKey string `json:"host_key,omitempty"`

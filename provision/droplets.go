@@ -29,7 +29,8 @@ type dropletsOp struct {
 	serves    func(context.Context, []Host) error
 	site      Site
 	choices   map[string]sizeChoice
-	images    map[string]string // by host name
+	images    map[string]string      // by host name
+	volumes   map[string][]volumeFor // by host name
 	directory *Directory
 	hosts     Hosts
 	interval  time.Duration
@@ -44,7 +45,7 @@ type dropletsOp struct {
 // newDroplets returns the step that makes the site's droplets in the chosen sizes.
 func newDroplets(site Site, choices map[string]sizeChoice, images map[string]string, d Deps) plan.Step {
 	op := &dropletsOp{
-		cloud: d.Cloud, created: openCreated(d.Directory.folder), serves: d.Serves, site: site, choices: choices, images: images, directory: d.Directory, hosts: d.Hosts,
+		cloud: d.Cloud, created: openCreated(d.Directory.folder), serves: d.Serves, site: site, choices: choices, images: images, volumes: site.volumes(choices), directory: d.Directory, hosts: d.Hosts,
 		interval: d.PollInterval(), createBudget: 10 * time.Minute, bootBudget: 5 * time.Minute,
 	}
 	step := plan.Step{Name: "droplets", Summary: op.summary(), Takes: 90 * time.Second, Op: op}

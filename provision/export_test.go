@@ -41,7 +41,7 @@ func CreateOneByOne(ctx context.Context, step plan.Step, ready func(context.Cont
 	if err != nil {
 		return err
 	}
-	requests, err := op.requests(nil, vpc.ID, key)
+	requests, err := op.requests(nil, vpc.ID, key, nil)
 	if err != nil {
 		return err
 	}

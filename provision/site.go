@@ -24,6 +24,8 @@ type Site struct {
 	Region string
 	// Image is the image of every host; empty is that of each host's OS.
 	Image string
+	// IPv6 gives each host a public IPv6 address too.
+	IPv6 bool
 	// VPCRange is the CIDR of the migration's own VPC; the zero Prefix lets the
 	// vendor choose.
 	VPCRange netip.Prefix
@@ -53,6 +55,8 @@ type HostSpec struct {
 	OldNames []string
 	// Size is the slug of a droplet size; empty chooses one by Facts.
 	Size string
+	// Volume is the folder that a volume holds if no droplet's disk is large enough.
+	Volume string
 	// OS chooses the image, unless the site names one.
 	OS    OS
 	Facts Facts
@@ -63,6 +67,8 @@ type Facts struct {
 	CPUs      int
 	MemoryMiB int
 	DiskGiB   int
+	// Mounts are the parts of DiskGiB that are not on the root filesystem.
+	Mounts []Mount
 	// Packages are the names of the manually installed packages.
 	Packages []string
 	// Services are the enabled systemd units.
@@ -134,6 +140,11 @@ func (s Site) validateHost(h HostSpec) error {
 	}
 	if !NamePattern.MatchString(h.Name) {
 		bad("a droplet's name has only letters, digits, dots and dashes, at most 63")
+	}
+	for _, m := range append([]Mount{{Path: h.Volume}}, h.Facts.Mounts...) {
+		if m.Path != "" && (!strings.HasPrefix(m.Path, "/") || strings.TrimRight(m.Path, "/") == "" || strings.ContainsAny(m.Path, " \t\n\x00")) {
+			bad("volume %q is not the absolute path of a folder", m.Path)
+		}
 	}
 	for _, r := range h.Roles {
 		if !idPattern.MatchString(r) {

@@ -14,6 +14,8 @@ import (
 type sizeChoice struct {
 	Size   Size
 	Reason string
+	// Volumes hold what the size's disk is too small for.
+	Volumes []Mount
 	// Shortfall says what the size has less of than the source host (hazard H29). Only
 	// an explicit size can have less. It is empty if the size is large enough.
 	Shortfall string
@@ -37,14 +39,33 @@ func chooseSize(sizes []Size, region string, h HostSpec) (sizeChoice, error) {
 		}
 	}
 	if len(fitting) == 0 {
+		fitting = withVolumes(sizes, region, h)
+	}
+	if len(fitting) == 0 {
 		return sizeChoice{}, report.WithHint(fmt.Errorf("choose a size for %s: no size in region %s has %s", h.Name, region, need),
-			"set the host's size if less is enough, or choose another region")
+			"set the host's size if less is enough, its volume to the folder that a volume can hold if the disk decides, or choose another region")
 	}
 	best := slices.MinFunc(fitting, func(a, b Size) int {
 		return cmp.Or(cmp.Compare(a.MonthlyPrice, b.MonthlyPrice), cmp.Compare(b.MemoryMiB, a.MemoryMiB),
 			cmp.Compare(b.CPUs, a.CPUs), cmp.Compare(a.Slug, b.Slug))
 	})
-	return sizeChoice{Size: best, Reason: fmt.Sprintf("the cheapest in %s with at least %s", region, need)}, nil
+	c := sizeChoice{Size: best, Reason: fmt.Sprintf("the cheapest in %s with at least %s", region, need)}
+	if c.Volumes, _ = volumesFor(h, best.DiskGiB); len(c.Volumes) > 0 {
+		c.Reason += ", its disk with volumes"
+	}
+	return c, nil
+}
+
+// withVolumes returns the sizes that are large enough once volumes take a part of the disk.
+func withVolumes(sizes []Size, region string, h HostSpec) (fitting []Size) {
+	for _, s := range sizes {
+		rest := h.Facts
+		rest.DiskGiB = 0
+		if _, ok := volumesFor(h, s.DiskGiB); ok && s.offered(region) && shortfall(s, rest) == "" {
+			fitting = append(fitting, s)
+		}
+	}
+	return fitting
 }
 
 func explicitSize(sizes []Size, region string, h HostSpec) (sizeChoice, error) {
@@ -57,7 +78,14 @@ func explicitSize(sizes []Size, region string, h HostSpec) (sizeChoice, error) {
 		return sizeChoice{}, report.WithHint(fmt.Errorf("size of %s: %s is not available in region %s", h.Name, h.Size, region),
 			"leave the host's size out to have one chosen, or choose another region")
 	}
-	return sizeChoice{Size: sizes[i], Reason: "as configured", Shortfall: shortfall(sizes[i], h.Facts)}, nil
+	c := sizeChoice{Size: sizes[i], Reason: "as configured"}
+	rest := h.Facts
+	if c.Volumes, _ = volumesFor(h, c.Size.DiskGiB); len(c.Volumes) > 0 {
+		c.Reason += ", with volumes"
+		rest.DiskGiB = 0
+	}
+	c.Shortfall = shortfall(c.Size, rest)
+	return c, nil
 }
 
 func (s Size) offered(region string) bool {

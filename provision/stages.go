@@ -64,10 +64,14 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	volumes, err := volumeSteps(d.Cloud, site, choices, d.PollInterval())
+	if err != nil {
+		return nil, err
+	}
 	return []plan.Stage{
 		{
 			Name: StageNetwork, Summary: "the account's part: key, private network, tags",
-			Steps: []plan.Step{key, newVPC(d.Cloud, site, d.PollInterval()), newTags(d.Cloud, site)},
+			Steps: append([]plan.Step{key, newVPC(d.Cloud, site, d.PollInterval()), newTags(d.Cloud, site)}, volumes...),
 		},
 		{
 			Name: StageFirewall, Summary: "who may reach the new hosts, in force before they start",

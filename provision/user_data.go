@@ -25,6 +25,7 @@ type userData struct {
 	HostPrivate secret.Value
 	HostPublic  string
 	Files       []userFile
+	Volumes     []volumeFor
 }
 
 // userFile is a file that is written before services start.
@@ -43,6 +44,7 @@ type cloudConfig struct {
 	AuthorizedKeys []string      `yaml:"ssh_authorized_keys"`
 	DeleteKeys     bool          `yaml:"ssh_deletekeys"`
 	HostKeys       cloudHostKeys `yaml:"ssh_keys"`
+	Mounts         [][]string    `yaml:"mounts,omitempty"`
 	WriteFiles     []cloudFile   `yaml:"write_files,omitempty"`
 	UpdatePackages bool          `yaml:"package_update"`
 	Upgrade        bool          `yaml:"package_upgrade"`
@@ -86,6 +88,9 @@ func (u userData) render() (string, error) {
 	}
 	if u.User != "" && u.User != "root" {
 		c.Users = append(c.Users, cloudUser{u.User, "/bin/bash", "ALL=(ALL) NOPASSWD:ALL", true, u.AuthorizedKeys})
+	}
+	for _, v := range u.Volumes { // the vendor has made the filesystem
+		c.Mounts = append(c.Mounts, []string{"/dev/disk/by-id/scsi-0DO_Volume_" + v.Name, v.Path, "ext4", "defaults,nofail,discard,noatime", "0", "2"})
 	}
 	for _, f := range u.Files {
 		c.WriteFiles = append(c.WriteFiles, cloudFile{f.Path, f.Mode, f.Content})

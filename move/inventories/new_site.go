@@ -31,7 +31,7 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 		return provision.Site{}, report.WithHint(fmt.Errorf("read the operator's public key: %w", err), "ssh-keygen -y -f %s > %s.pub", c.SSH.IdentityFile, c.SSH.IdentityFile)
 	}
 	site := provision.Site{
-		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, PublicPorts: do.PublicPorts,
+		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, IPv6: do.IPv6, PublicPorts: do.PublicPorts,
 		SSHPublicKey: strings.TrimSpace(string(key)), SSHUser: c.SSH.User, SSHPort: c.SSH.Port,
 	}
 	if do.VPCRange != "" {
@@ -48,7 +48,7 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 			return site, verb.Refuse("migrate inventory capture", "host %s is not in the inventory", h.Name)
 		}
 		site.Hosts = append(site.Hosts, provision.HostSpec{
-			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, OtherAddresses: addressesOf(f), Size: h.Size, OS: osOf(f), Facts: factsOf(f),
+			Name: h.Name, Roles: h.Roles, OldAddress: h.Address.Addr, OtherAddresses: addressesOf(f), Size: h.Size, Volume: h.Volume, OS: osOf(f), Facts: factsOf(f),
 		})
 	}
 	for _, a := range c.Applications {
@@ -95,14 +95,25 @@ func ImageOf(c *config.Config, h *inventory.Host) string {
 func factsOf(h *inventory.Host) provision.Facts {
 	f := provision.Facts{CPUs: h.CPU.Count, MemoryMiB: int(h.Memory.Total / mib)}
 	var used int64
+	room := func(bytes int64) int { return int((bytes*3/2 + gib - 1) / gib) }
 	devices := map[string]bool{}
 	for _, d := range h.Disks {
-		if !devices[d.Device] {
+		if d.Mount == "/" {
+			devices[d.Device] = true
 			used += d.Used
 		}
-		devices[d.Device] = true
 	}
-	f.DiskGiB = int((used*3/2 + gib - 1) / gib)
+	for _, d := range h.Disks {
+		if devices[d.Device] {
+			continue
+		}
+		devices[d.Device] = true
+		used += d.Used
+		if d.Used > 0 && !strings.HasPrefix(d.Mount, "/boot") {
+			f.Mounts = append(f.Mounts, provision.Mount{Path: d.Mount, GiB: max(1, room(d.Used))})
+		}
+	}
+	f.DiskGiB = room(used)
 	for _, p := range h.Packages {
 		if p.Manual {
 			f.Packages = append(f.Packages, p.Name)

@@ -56,7 +56,7 @@ func (c *Client) CreateFailed(ctx context.Context, id int) (bool, error) {
 // CreateDroplets asks for one droplet per name in one call. The call is sent once; only
 // after a 429, which means that nothing was made, it is sent again.
 func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest) ([]provision.Droplet, error) {
-	made, resp, err := c.api.Droplets.CreateMultiple(ctx, &godo.DropletMultiCreateRequest{
+	made, resp, err := c.create(ctx, &godo.DropletMultiCreateRequest{
 		Names:    r.Names,
 		Region:   r.Region,
 		Size:     r.Size,
@@ -65,7 +65,8 @@ func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest)
 		UserData: r.UserData,
 		Tags:     r.Tags,
 		VPCUUID:  r.VPC,
-	})
+		IPv6:     r.IPv6,
+	}, r.Volumes)
 	if err != nil {
 		if err = explain(resp, err); resp != nil && resp.StatusCode >= 400 && resp.StatusCode < 500 {
 			err = fmt.Errorf("%w (%w)", err, provision.ErrNothingMade)
@@ -73,6 +74,25 @@ func (c *Client) CreateDroplets(ctx context.Context, r provision.DropletRequest)
 		return nil, err
 	}
 	return dropletsOf(made, func(provision.Droplet) bool { return true }), nil
+}
+
+// create makes droplets in one call. Only a call for a single one can name volumes.
+func (c *Client) create(ctx context.Context, r *godo.DropletMultiCreateRequest, volumes []string) ([]godo.Droplet, *godo.Response, error) {
+	if len(volumes) == 0 {
+		return c.api.Droplets.CreateMultiple(ctx, r)
+	}
+	one := &godo.DropletCreateRequest{
+		Name: r.Names[0], Region: r.Region, Size: r.Size, Image: r.Image, SSHKeys: r.SSHKeys,
+		UserData: r.UserData, Tags: r.Tags, VPCUUID: r.VPCUUID, IPv6: r.IPv6,
+	}
+	for _, id := range volumes {
+		one.Volumes = append(one.Volumes, godo.DropletCreateVolume{ID: id})
+	}
+	made, resp, err := c.api.Droplets.Create(ctx, one)
+	if err != nil {
+		return nil, resp, err
+	}
+	return []godo.Droplet{*made}, resp, nil
 }
 
 // DeleteDroplet deletes a droplet. It is no error if the droplet does not exist.
@@ -152,6 +172,11 @@ func dropletsOf(in []godo.Droplet, keep func(provision.Droplet) bool) []provisio
 					o.Public = a
 				case n.Type == "private" && !o.Private.IsValid():
 					o.Private = a
+				}
+			}
+			for _, n := range d.Networks.V6 {
+				if a, err := netip.ParseAddr(n.IPAddress); err == nil && n.Type == "public" {
+					o.PublicV6 = a
 				}
 			}
 		}
