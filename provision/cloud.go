@@ -48,8 +48,8 @@ type Catalog interface {
 	Sizes(ctx context.Context) ([]Size, error)
 	// Image returns the image with a slug or a number, or false when there is none.
 	Image(ctx context.Context, slug string) (Image, bool, error)
-	// DropletLimit returns how many droplets the account may have, and how many it has.
-	DropletLimit(ctx context.Context) (limit, used int, err error)
+	// Account returns the account that the token belongs to. A locked one is an error.
+	Account(ctx context.Context) (Account, error)
 }
 
 // Networks makes VPCs. Their names are unique in the account.
@@ -133,6 +133,12 @@ type Size struct {
 	MonthlyPrice float64 // US dollars
 	Regions      []string
 	Available    bool
+}
+
+// Account is the account that a token belongs to.
+type Account struct {
+	ID           string // of the team, where the vendor names one
+	DropletLimit int    // how many droplets it may have
 }
 
 // Image is what a droplet's disk starts as.

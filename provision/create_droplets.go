@@ -31,6 +31,9 @@ const failurePolls = 15
 // Apply makes the missing droplets, waits until the vendor has started them, records
 // them, and replaces their host keys. Each of these first checks what is done already.
 func (op *dropletsOp) Apply(ctx context.Context) error {
+	if err := op.created.requireAccount(ctx, op.cloud); err != nil {
+		return err
+	}
 	found, err := op.find(ctx)
 	if err != nil {
 		return err
@@ -77,6 +80,9 @@ func (op *dropletsOp) create(ctx context.Context, found map[string]Droplet) erro
 		if volumes, err = op.cloud.Volumes(ctx, op.site.Region); err != nil {
 			return fmt.Errorf("list volumes: %w", err)
 		}
+	}
+	if err := op.created.in(op.account); err != nil {
+		return err
 	}
 	requests, err := op.requests(found, vpc.ID, key, volumes)
 	if err != nil {

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,8 +32,10 @@ type created struct {
 
 // createdState is the content of droplets.json.
 type createdState struct {
-	IDs   []int            `json:"ids"`             // of droplets that this migration has made
-	Asked []createdRequest `json:"asked,omitempty"` // requests whose answers are missing
+	IDs []int `json:"ids"` // of droplets that this migration has made
+	// Account is where they were made: a token of another account would find none of them.
+	Account string           `json:"account,omitempty"`
+	Asked   []createdRequest `json:"asked,omitempty"` // requests whose answers are missing
 }
 
 // createdRequest is a request that was sent, and whose answer is missing.
@@ -77,6 +80,33 @@ func (c *created) change(do func(*createdState)) error {
 	}
 	do(&s)
 	return report.Wrap("record which droplets were made", plan.WriteJSON(c.path, s))
+}
+
+// in records the account before anything is made in it, and returns an error if an
+// earlier run made droplets in another one.
+func (c *created) in(account string) error {
+	s, err := c.read()
+	if err != nil || s.Account == account {
+		return err
+	}
+	if s.Account != "" && len(s.IDs)+len(s.Asked) > 0 {
+		return report.Permanent(report.WithHint(fmt.Errorf("the token is of another account (%s) than the one that the droplets were made in (%s)", account, s.Account),
+			"set the environment variable that provision.digitalocean.token_env names to a token of the first account"))
+	}
+	return c.change(func(s *createdState) { s.Account = account })
+}
+
+// requireAccount asks which account the token is of, if droplets were made in one.
+func (c *created) requireAccount(ctx context.Context, cloud Catalog) error {
+	s, err := c.read()
+	if err != nil || s.Account == "" || len(s.IDs)+len(s.Asked) == 0 {
+		return err
+	}
+	account, err := cloud.Account(ctx)
+	if err != nil {
+		return fmt.Errorf("read the account: %w", err)
+	}
+	return c.in(account.ID)
 }
 
 // ask records a request that is about to be sent.

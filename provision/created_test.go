@@ -23,6 +23,7 @@ import (
 type createdSite struct {
 	vendor *provisiontest.Vendor
 	deps   provision.Deps
+	site   provision.Site
 	step   plan.Step
 	before []byte
 	key    string // the fingerprint of the operator's key
@@ -34,7 +35,8 @@ func newCreatedSite(t *testing.T, faults ...dosim.Fault) *createdSite {
 	file, public := provisiontest.Identity(t)
 	c := &createdSite{vendor: vendor, deps: provisiontest.Deps(t, vendor, file), key: fingerprint(t, public)}
 	c.deps.Serves = func(context.Context, []provision.Host) error { return nil }
-	stages := stagesOf(t, provisiontest.Site(public), c.deps)
+	c.site = provisiontest.Site(public)
+	stages := stagesOf(t, c.site, c.deps)
 	for _, s := range stages[provision.StageNetwork].Steps {
 		provisiontest.Apply(t, s)
 	}

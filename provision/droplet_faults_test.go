@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcmigrate/migrate/lab/dosim"
 	"github.com/dcmigrate/migrate/provision"
+	"github.com/dcmigrate/migrate/provision/provisiontest"
 	"github.com/dcmigrate/migrate/report"
 )
 
@@ -51,4 +52,23 @@ func TestNamesakesAreNamedAndLeftAlone(t *testing.T) {
 	require.NoError(t, c.step.Op.Undo(t.Context(), c.before))
 	require.Eventually(t, func() bool { return len(c.vendor.Sim.Machines()) == 1 }, 5*time.Second, time.Millisecond)
 	require.Equal(t, other[0].ID, c.vendor.Sim.Machines()[0].ID)
+}
+
+// A token of another account finds nothing of the migration: nothing is made, and nothing
+// counts as taken back.
+func TestATokenOfAnotherAccountIsRefused(t *testing.T) {
+	c := newCreatedSite(t)
+	c.make(t)
+	require.Equal(t, []string{"app1", "db1"}, c.names())
+	other := provisiontest.NewVendor(t, dosim.Options{Account: "another-account"})
+	d := c.deps
+	d.Cloud = other.Client
+	step := stagesOf(t, c.site, d)[provision.StageDroplets].Steps[0]
+	_, err := step.Op.Check(t.Context())
+	for _, err := range []error{err, step.Op.Apply(t.Context()), step.Op.Undo(t.Context(), c.before)} {
+		require.ErrorContains(t, err, "the token is of another account (another-account)")
+		require.Contains(t, report.Hint(err), "token_env")
+	}
+	require.Empty(t, other.Sim.Machines())
+	require.NoError(t, c.step.Op.Undo(t.Context(), c.before), "with the right token everything is taken back")
 }

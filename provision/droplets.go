@@ -40,6 +40,8 @@ type dropletsOp struct {
 	// namesakes are the account's other droplets with the name of a host that has none
 	// yet. They are never touched.
 	namesakes []string
+	used      int    // how many droplets the account has; known while a host has none
+	account   string // its id; known after checkLimit
 }
 
 // newDroplets returns the step that makes the site's droplets in the chosen sizes.
@@ -74,6 +76,9 @@ type dropletsBefore struct {
 }
 
 func (op *dropletsOp) Check(ctx context.Context) (plan.State, error) {
+	if err := op.created.requireAccount(ctx, op.cloud); err != nil {
+		return plan.State{}, err
+	}
 	found, err := op.find(ctx)
 	if err != nil {
 		return plan.State{}, err
@@ -159,6 +164,7 @@ func (op *dropletsOp) byID(ctx context.Context) (map[int]Droplet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list droplets: %w", err)
 	}
+	op.used = len(all)
 	for _, d := range all {
 		switch {
 		case !names[d.Name]:
@@ -176,10 +182,12 @@ func (op *dropletsOp) checkLimit(ctx context.Context, missing int) error {
 	if missing <= 0 {
 		return nil
 	}
-	limit, used, err := op.cloud.DropletLimit(ctx)
+	account, err := op.cloud.Account(ctx)
 	if err != nil {
 		return fmt.Errorf("read droplet limit: %w", err)
 	}
+	op.account = account.ID
+	limit, used := account.DropletLimit, op.used
 	if used+missing > limit {
 		return report.WithHint(fmt.Errorf("the account may have %d droplets and has %d: %d more do not fit", limit, used, missing),
 			"ask the vendor for a higher limit in the control panel (Settings, Droplet limit), or delete droplets that are not needed")
@@ -227,6 +235,9 @@ func (op *dropletsOp) Undo(ctx context.Context, before json.RawMessage) error {
 	was, err := ReadBefore[dropletsBefore](before)
 	if err != nil {
 		return err
+	}
+	if err := op.created.requireAccount(ctx, op.cloud); err != nil {
+		return fmt.Errorf("delete the droplets: %w", err)
 	}
 	if op.serves != nil {
 		if err := op.serves(ctx, op.directory.Hosts()); err != nil {

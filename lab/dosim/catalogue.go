@@ -2,7 +2,6 @@ package dosim
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -235,8 +234,8 @@ func (s *Sim) getAccount(*http.Request) (int, any, error) {
 	return object(http.StatusOK, "account", map[string]any{
 		"droplet_limit": s.options.Limits.Droplets, "floating_ip_limit": s.options.Limits.ReservedIPs,
 		"reserved_ip_limit": s.options.Limits.ReservedIPs, "volume_limit": s.options.Limits.Volumes,
-		"email": "sre@lab.example", "name": "Lab", "uuid": accountUUID,
+		"email": "sre@lab.example", "name": "Lab", "uuid": s.options.Account,
 		"email_verified": true, "status": "active", "status_message": "",
-		"team": map[string]string{"uuid": fmt.Sprintf("%040x", 1), "name": "Lab"},
+		"team": map[string]string{"uuid": s.options.Account, "name": "Lab"},
 	})
 }

@@ -25,7 +25,7 @@ const accountUUID = "b6fr89dbf6d9156cace5f3c78dc9851d957381ef"
 
 func (s *Sim) newProject(name string) *project {
 	now := timestamp(s.options.Now())
-	p := &project{ID: newUUID(), OwnerUUID: accountUUID, OwnerID: 1, Name: name, CreatedAt: now, UpdatedAt: now}
+	p := &project{ID: newUUID(), OwnerUUID: s.options.Account, OwnerID: 1, Name: name, CreatedAt: now, UpdatedAt: now}
 	s.projects[p.ID] = p
 	return p
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// Log receives the Booter's errors; nil discards them.
 	Log *slog.Logger
 
+	// Account is the id of the token's account and team; "" is the lab's.
+	Account string
+
 	Limits Limits
 	// BootDelay passes before a new droplet's Boot, ActionDelay before any other action.
 	BootDelay, ActionDelay time.Duration
@@ -116,6 +119,9 @@ func New(o Options) *Sim {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.withDefaults()
+	if o.Account == "" {
+		o.Account = accountUUID
+	}
 	for prefix, text := range map[*netip.Prefix]string{
 		&o.Public: "10.213.1.0/24", &o.Private: "10.213.2.0/24", &o.Reserved: "10.213.3.0/24",
 	} {

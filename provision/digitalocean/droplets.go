@@ -138,14 +138,27 @@ func createImage(slug string) godo.DropletCreateImage {
 	return godo.DropletCreateImage{Slug: slug}
 }
 
-// DropletLimit returns how many droplets the account may have, and how many it has.
-func (c *Client) DropletLimit(ctx context.Context) (limit, used int, err error) {
+// Account returns the account that the token belongs to.
+func (c *Client) Account(ctx context.Context) (provision.Account, error) {
 	account, resp, err := c.api.Account.Get(ctx)
 	if err != nil {
-		return 0, 0, explain(resp, err)
+		return provision.Account{}, explain(resp, err)
 	}
 	if account.Status == "locked" {
-		return 0, 0, report.Permanent(report.WithHint(fmt.Errorf("DigitalOcean: the account is locked: %s", account.StatusMessage), "see the control panel"))
+		return provision.Account{}, report.Permanent(report.WithHint(fmt.Errorf("DigitalOcean: the account is locked: %s", account.StatusMessage), "see the control panel"))
+	}
+	a := provision.Account{ID: account.UUID, DropletLimit: account.DropletLimit}
+	if account.Team != nil && account.Team.UUID != "" {
+		a.ID = account.Team.UUID // a person's account is in several teams
+	}
+	return a, nil
+}
+
+// DropletLimit returns how many droplets the account may have, and how many it has.
+func (c *Client) DropletLimit(ctx context.Context) (limit, used int, err error) {
+	account, err := c.Account(ctx)
+	if err != nil {
+		return 0, 0, err
 	}
 	page, resp, err := c.api.Droplets.List(ctx, &godo.ListOptions{Page: 1, PerPage: 1})
 	if err != nil {
