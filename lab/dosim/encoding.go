@@ -100,3 +100,20 @@ func (f *identifier) UnmarshalJSON(data []byte) error {
 	}
 	return nil
 }
+
+// number is an integer that clients also write as a text, as the vendor accepts it.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(data []byte) error {
+	var text identifier
+	if err := text.UnmarshalJSON(data); err != nil || text == "" {
+		return err
+	}
+	value, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a number", text)
+	}
+	*n = number(value)
+	return nil
+}

@@ -102,6 +102,41 @@ func TestLibcloud(t *testing.T) {
 	require.Eventually(t, func() bool { return len(l.booter.machines()) == 0 }, 10*time.Second, time.Millisecond)
 }
 
+func TestLibcloudStorage(t *testing.T) {
+	requireLibcloud(t)
+	l := newLab(t, Options{ActionDelay: 20 * time.Millisecond})
+	l.validator.Tolerate(
+		spec.Deviation{Path: "/v2/floating_ips", Why: "the document has only their later name, reserved_ips"},
+		spec.Deviation{Method: "POST", Path: "/v2/volumes", Side: spec.Request, Why: "libcloud sends null for what it does not set"},
+	)
+	where, err := url.Parse(l.url)
+	require.NoError(t, err)
+	host, port, err := net.SplitHostPort(where.Host)
+	require.NoError(t, err)
+	seen := runClient(t, nil, "/usr/bin/python3", "testdata/drive_libcloud.py", host, port, "storage")
+	require.Equal(t, map[string]any{
+		"volume":            []any{"data", 10.0, "fra1"},
+		"attached":          true,
+		"on":                true,
+		"in_use":            "The volume cannot be deleted while it is attached to a Droplet. (code: 409)",
+		"snapshots":         []any{"before"},
+		"copy":              10.0,
+		"snapshot_deleted":  true,
+		"detached":          true,
+		"volumes_destroyed": []any{true, true},
+		"image":             1.0,
+		"image_deleted":     true,
+		"rebuild":           true,
+		"resize":            true,
+		"size":              "s-2vcpu-4gb",
+		"ip_attached":       true,
+		"ip_detached":       true,
+		"ips":               1.0,
+		"ip_deleted":        true,
+		"destroyed":         true,
+	}, seen)
+}
+
 // requireDots installs dots-wrapper into a temporary folder and returns NODE_PATH.
 func requireDots(t *testing.T) string {
 	t.Helper()

@@ -52,7 +52,7 @@ func (s *Sim) listReservedIPs(r *http.Request) (int, any, error) {
 
 func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
 	var in struct {
-		DropletID int    `json:"droplet_id"`
+		DropletID number `json:"droplet_id"`
 		Region    string `json:"region"`
 	}
 	if err := decode(r, &in); err != nil {
@@ -60,7 +60,7 @@ func (s *Sim) createReservedIP(r *http.Request) (int, any, error) {
 	}
 	ip := &reservedIP{project: newUUID()}
 	if in.DropletID != 0 {
-		d := s.droplets[in.DropletID]
+		d := s.droplets[int(in.DropletID)]
 		if d == nil {
 			return 0, nil, unprocessable("droplet %d was not found", in.DropletID)
 		}
@@ -134,14 +134,14 @@ func (s *Sim) createReservedIPAction(r *http.Request) (int, any, error) {
 	}
 	var in struct {
 		Type      string `json:"type"`
-		DropletID int    `json:"droplet_id"`
+		DropletID number `json:"droplet_id"`
 	}
 	if err := decode(r, &in); err != nil {
 		return 0, nil, err
 	}
 	switch in.Type {
 	case "assign":
-		d := s.droplets[in.DropletID]
+		d := s.droplets[int(in.DropletID)]
 		switch {
 		case d == nil:
 			return 0, nil, unprocessable("droplet %d was not found", in.DropletID)

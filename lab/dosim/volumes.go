@@ -44,7 +44,7 @@ func (s *Sim) listVolumes(r *http.Request) (int, any, error) {
 type volumeCreate struct {
 	Name            string   `json:"name"`
 	Description     string   `json:"description"`
-	SizeGB          int      `json:"size_gigabytes"`
+	SizeGB          number   `json:"size_gigabytes"`
 	Region          string   `json:"region"`
 	SnapshotID      string   `json:"snapshot_id"`
 	FilesystemType  string   `json:"filesystem_type"`
@@ -69,18 +69,18 @@ func (s *Sim) createVolume(r *http.Request) (int, any, error) {
 		if in.Region == "" {
 			in.Region = from.Regions[0]
 		}
-		if in.SizeGB = max(in.SizeGB, 0); in.SizeGB < from.MinDiskSize && in.SizeGB > 0 {
+		if in.SizeGB = max(in.SizeGB, 0); int(in.SizeGB) < from.MinDiskSize && in.SizeGB > 0 {
 			return 0, nil, unprocessable("size_gigabytes must be at least that of the snapshot, %d", from.MinDiskSize)
 		}
 		if in.SizeGB == 0 {
-			in.SizeGB = from.MinDiskSize
+			in.SizeGB = number(from.MinDiskSize)
 		}
 	}
 	if err := s.checkVolume(in); err != nil {
 		return 0, nil, err
 	}
 	v := &volume{
-		ID: newUUID(), Name: in.Name, Description: in.Description, SizeGB: in.SizeGB, CreatedAt: timestamp(s.options.Now()), DropletIDs: []int{},
+		ID: newUUID(), Name: in.Name, Description: in.Description, SizeGB: int(in.SizeGB), CreatedAt: timestamp(s.options.Now()), DropletIDs: []int{},
 		Region: s.region(in.Region), FilesystemType: in.FilesystemType, FilesystemLabel: in.FilesystemLabel, Tags: append([]string{}, s.canonicalTags(in.Tags)...),
 	}
 	s.volumes[v.ID] = v
@@ -258,8 +258,8 @@ type volumeAction struct {
 	Type       string `json:"type"`
 	Name       string `json:"volume_name"`
 	Region     string `json:"region"`
-	DropletID  int    `json:"droplet_id"`
-	SizeGB     int    `json:"size_gigabytes"`
+	DropletID  number `json:"droplet_id"`
+	SizeGB     number `json:"size_gigabytes"`
 	ofVolume   *volume
 	theDroplet *droplet
 }
@@ -297,7 +297,7 @@ func (s *Sim) createVolumeActionByName(r *http.Request) (int, any, error) {
 func (s *Sim) startVolumeAction(in volumeAction) (int, any, error) {
 	v := in.ofVolume
 	if in.Type != "resize" {
-		if in.theDroplet = s.droplets[in.DropletID]; in.theDroplet == nil {
+		if in.theDroplet = s.droplets[int(in.DropletID)]; in.theDroplet == nil {
 			return 0, nil, notFound()
 		}
 	}
@@ -318,14 +318,14 @@ func (s *Sim) startVolumeAction(in volumeAction) (int, any, error) {
 		v.pending = nil
 		switch in.Type {
 		case "attach":
-			if s.droplets[in.DropletID] == nil {
+			if s.droplets[int(in.DropletID)] == nil {
 				return notFound()
 			}
 			s.attach(v, in.theDroplet)
 		case "detach":
 			s.detach(v)
 		case "resize":
-			v.SizeGB = in.SizeGB
+			v.SizeGB = int(in.SizeGB)
 		}
 		return nil
 	})
@@ -351,7 +351,7 @@ func (in volumeAction) refusal() error {
 		return unprocessable("The action %q is not available for this volume.", in.Type)
 	case in.Region != "" && in.Region != v.Region.Slug:
 		return unprocessable("The volume is in another region.")
-	case in.SizeGB <= v.SizeGB || in.SizeGB > maxVolumeGB:
+	case int(in.SizeGB) <= v.SizeGB || in.SizeGB > maxVolumeGB:
 		return unprocessable("size_gigabytes must be more than the present %s and at most %d", strconv.Itoa(v.SizeGB), maxVolumeGB)
 	}
 	return nil
