@@ -113,6 +113,23 @@ func (d *Dialect) FilesOnly() string {
 		WHERE s.SPACE_TYPE = 'General' AND s.NAME <> 'mysql' ORDER BY 1`
 }
 
+// PrintedOtherwise is the query for columns whose printed definition may stand for another
+// one, because it has question marks: columns s, t, c, kind, what, printed. Only of a default
+// can the server tell the value itself.
+func (d *Dialect) PrintedOtherwise() string {
+	const (
+		columns = ` FROM information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
+			AND CHARACTER_SET_NAME IN ('utf8mb4', 'utf16', 'utf16le', 'utf32', 'gb18030') AND `
+		labels = `SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS c, 'label' AS kind, CONCAT('a label of ', COLUMN_NAME) AS what, '' AS printed` +
+			columns + `DATA_TYPE IN ('enum', 'set') AND COLUMN_TYPE LIKE '%?%'`
+	)
+	if d.isMariaDB() {
+		return labels + ` UNION ALL SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, 'default', CONCAT('the default of ', COLUMN_NAME), COLUMN_DEFAULT` +
+			columns + `DATA_TYPE NOT IN ('enum', 'set') AND COLUMN_DEFAULT LIKE '''%?%''' ORDER BY 1, 2, 3`
+	}
+	return labels + ` ORDER BY 1, 2, 3`
+}
+
 // EncryptionVariables are the variables that encrypt logs and other files that are not
 // tablespaces.
 func (d *Dialect) EncryptionVariables() []string {

@@ -49,6 +49,12 @@ func (d *Dialect) IdentityQuery() (query, variable string) {
 	return "SELECT @@GLOBAL." + variable + " AS id, @@GLOBAL.hostname AS host, @@GLOBAL.port AS port, @@GLOBAL.datadir AS dir" + installed, variable
 }
 
+// ExactTexts is the setting with which a session reads definitions as they are: MySQL stores the literals of an
+// expression in the character set that they were written in, and its conversion of the whole
+// text for the client turns those of other sets, and characters of four bytes, into question
+// marks. Names and texts are UTF-8 without a conversion.
+func (*Dialect) ExactTexts() string { return "SET SESSION character_set_results = NULL" }
+
 // ReplicaGlobals are the global variables that every server of a pair needs, apart from
 // its ids, with their values.
 func (d *Dialect) ReplicaGlobals() map[string]string {

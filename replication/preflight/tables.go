@@ -8,6 +8,7 @@ import (
 
 	"github.com/dcmigrate/migrate/phrase"
 	"github.com/dcmigrate/migrate/replication/query"
+	"github.com/dcmigrate/migrate/replication/schema"
 )
 
 // inSchemas is the condition that a column is one of the schemas, and its arguments.
@@ -168,13 +169,9 @@ func (i *inspection) checkDefiners(ctx context.Context) error {
 // checkFilesOnly warns of tables that a copy of rows cannot make as they are (H21): the
 // seed refuses them unless it takes the server's files.
 func (i *inspection) checkFilesOnly(ctx context.Context) error {
-	tables, err := query.All(ctx, i.source.db, i.source.dialect.FilesOnly())
-	if err != nil || len(tables) == 0 {
+	texts, err := schema.FilesOnly(ctx, i.source.db, i.source.dialect)
+	if err != nil || len(texts) == 0 {
 		return err
-	}
-	var texts []string
-	for _, t := range tables {
-		texts = append(texts, t["title"]+" "+t["why"])
 	}
 	i.add("H21", Warn, i.source, "alter them as said, or have the pair seeded by its files",
 		"only a copy of its files keeps these tables as they are, and a seed by rows refuses them: %s", phrase.FirstOf(5, texts))

@@ -65,7 +65,7 @@ func (r *run) addDeferred(ctx context.Context, t *sourceTable, deferred []string
 	if err != nil {
 		return err
 	}
-	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, kind.AnyForeignKey(), kind.SortMemory())
+	session, err := r.Pair.Target.Session(ctx, dialect.Unlogged, dialect.AsIs, kind.AnyForeignKey(), kind.SortMemory(), kind.ExactTexts())
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,12 @@ package seed
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dcmigrate/migrate/replication"
 	"github.com/dcmigrate/migrate/replication/dialect"
@@ -100,9 +103,40 @@ func whereTable(id table.Name) string {
 	return " WHERE table_schema = " + query.Literal(id.Schema) + " AND table_name = " + query.Literal(id.Name)
 }
 
+// bytesPrefix begins the note of a definition with literals that are not UTF-8. No
+// definition begins so.
+const bytesPrefix = "0x"
+
+// exactTexts are definitions as JSON keeps them.
+func exactTexts(definitions []string) []string {
+	out := slices.Clone(definitions)
+	for i, d := range out {
+		if !utf8.ValidString(d) {
+			out[i] = bytesPrefix + hex.EncodeToString([]byte(d))
+		}
+	}
+	return out
+}
+
+// readExact replaces what exactTexts has written by the definitions.
+func readExact(noted []string) error {
+	for i, d := range noted {
+		digits, ok := strings.CutPrefix(d, bytesPrefix)
+		if !ok {
+			continue
+		}
+		text, err := hex.DecodeString(digits)
+		if err != nil {
+			return err
+		}
+		noted[i] = string(text)
+	}
+	return nil
+}
+
 // phaseNote notes a table's phase and its deferred definitions.
 func phaseNote(t table.Name, phase string, deferred []string) string {
-	text, _ := json.Marshal(deferred) // a list of strings always marshals
+	text, _ := json.Marshal(exactTexts(deferred)) // a list of strings always marshals
 	return "REPLACE INTO " + query.QuoteTable(replication.OwnSchema, schema.SeedTables) + " (table_schema, table_name, phase, late) VALUES (" +
 		strings.Join([]string{query.Literal(t.Schema), query.Literal(t.Name), query.Literal(phase), query.Literal(string(text))}, ",") + ")"
 }
@@ -249,7 +283,11 @@ func (n notes) eachIncomplete(ctx context.Context, do func([]deferredNote) error
 		for i, r := range records {
 			last = table.Name{Schema: r["s"], Name: r["t"]}
 			list[i].table = last
-			if err := json.Unmarshal([]byte(r["late"]), &list[i].deferred); err != nil {
+			err := json.Unmarshal([]byte(r["late"]), &list[i].deferred)
+			if err == nil {
+				err = readExact(list[i].deferred)
+			}
+			if err != nil {
 				return fmt.Errorf("read the seed's notes: %w", err)
 			}
 		}

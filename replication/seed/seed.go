@@ -150,13 +150,9 @@ func (s *Op) refuseFilesOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := query.All(ctx, db, d.FilesOnly())
-	if err != nil || len(tables) == 0 {
+	texts, err := schema.FilesOnly(ctx, db, d)
+	if err != nil || len(texts) == 0 {
 		return s.Pair.Source.Wrap("look for tables that only files keep", err)
-	}
-	var texts []string
-	for _, t := range tables {
-		texts = append(texts, t["title"]+" "+t["why"])
 	}
 	return report.WithHint(report.Permanent(fmt.Errorf("%s has tables that only a copy of its files keeps as they are (H21): %s", s.Pair.Source.Name(), phrase.FirstOf(5, texts))),
 		"alter those tables on the source as said; or have the pair seeded by its files (databases[].seed: physical)")

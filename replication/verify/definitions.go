@@ -218,16 +218,21 @@ type inspected struct {
 }
 
 func (v *verifier) inspect(ctx context.Context, s *replication.Server, o schema.Object) (i inspected, err error) {
-	db, d, err := s.Open(ctx)
+	d, err := s.Dialect(ctx)
 	if err != nil {
 		return i, err
 	}
-	i.object, err = schema.ReadObject(ctx, db, o.Kind, o.Schema, o.Name)
+	session, err := s.Session(ctx, d.ExactTexts())
+	if err != nil {
+		return i, err
+	}
+	defer session.Close()
+	i.object, err = schema.ReadObject(ctx, session, o.Kind, o.Schema, o.Name)
 	if o.IsDropped(err) {
 		return i, nil
 	}
 	if err != nil && o.Kind == schema.KindView { // the error may be about a table that the view uses
-		n, failed := query.Text(ctx, db, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", o.Schema, o.Name)
+		n, failed := query.Text(ctx, session, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", o.Schema, o.Name)
 		if failed == nil && n == "0" {
 			return i, nil
 		}
@@ -237,7 +242,7 @@ func (v *verifier) inspect(ctx context.Context, s *replication.Server, o schema.
 	}
 	i.found = true
 	if v.describes(o) {
-		i.description, err = schema.Describe(ctx, db, d, o)
+		i.description, err = schema.Describe(ctx, session, d, o)
 	}
 	return i, s.Wrap("compare", err)
 }

@@ -27,12 +27,12 @@ func (c *Conn) PacketGoal() int { return min(bytesAtOnce, c.maxPacket/2) }
 // OpenForQuestions opens a connection that asks for definitions: names and texts come as
 // UTF-8 and are sorted by all of their bytes, and statistics are not cached.
 func OpenForQuestions(ctx context.Context, s *replication.Server, settings ...string) (*Conn, error) {
-	dialect, err := s.Dialect(ctx)
+	d, err := s.Dialect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	settings = append(settings, "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET SESSION max_sort_length = 1024")
-	return Open(ctx, s, append(settings, dialect.FreshStatistics()...)...)
+	settings = append(settings, "SET NAMES utf8mb4 COLLATE utf8mb4_bin", d.ExactTexts(), "SET SESSION max_sort_length = 1024")
+	return Open(ctx, s, append(settings, d.FreshStatistics()...)...)
 }
 
 // Ask asks on a connection of its own; see Conn.Ask.
