@@ -70,13 +70,14 @@ type Provision struct {
 
 // DigitalOcean is the account, and the shape of what is made there.
 type DigitalOcean struct {
-	TokenEnv string       `yaml:"token_env"` // default DIGITALOCEAN_TOKEN
-	Token    secret.Value `yaml:"-"`
-	Endpoint string       `yaml:"endpoint"` // default https://api.digitalocean.com/
-	Region   string       `yaml:"region"`
-	Image    string       `yaml:"image"`     // default: by each host's distribution and release
-	IPv6     bool         `yaml:"ipv6"`      // each new host gets a public IPv6 address, too
-	VPCRange string       `yaml:"vpc_range"` // CIDR of the migration's own VPC; default chosen by the vendor
+	TokenEnv    string       `yaml:"token_env"` // default DIGITALOCEAN_TOKEN
+	Token       secret.Value `yaml:"-"`
+	Endpoint    string       `yaml:"endpoint"` // default https://api.digitalocean.com/
+	Region      string       `yaml:"region"`
+	Image       string       `yaml:"image"`        // default: by each host's distribution and release
+	IPv6        bool         `yaml:"ipv6"`         // each new host gets a public IPv6 address, too
+	ReservedIPs bool         `yaml:"reserved_ips"` // each public host gets an address that outlives its droplet
+	VPCRange    string       `yaml:"vpc_range"`    // CIDR of the migration's own VPC; default chosen by the vendor
 	// PublicPorts are open to the world on hosts of the role; every other port
 	// only between the hosts of both sites. SSH is open to Operators only.
 	PublicPorts map[string][]int `yaml:"public_ports"`

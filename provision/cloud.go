@@ -18,6 +18,14 @@ type Cloud interface {
 	Keys
 	Tags
 	Volumes
+	ReservedIPs
+}
+
+// ReservedIPs makes public addresses that outlive droplets.
+type ReservedIPs interface {
+	ReservedIPs(ctx context.Context) ([]ReservedIP, error)
+	CreateReservedIP(ctx context.Context, droplet int) error
+	DeleteReservedIP(ctx context.Context, a netip.Addr) error
 }
 
 // Volumes makes disks besides those of the droplets. Their names are unique in a region.
@@ -139,6 +147,8 @@ type Size struct {
 type Account struct {
 	ID           string // of the team, where the vendor names one
 	DropletLimit int    // how many droplets it may have
+	// ReservedIPLimit is how many reserved IPs it may have.
+	ReservedIPLimit int
 }
 
 // Image is what a droplet's disk starts as.

@@ -31,6 +31,8 @@ type Host struct {
 	Private netip.Addr `json:"private"`
 	// PublicV6 is invalid without IPv6.
 	PublicV6 netip.Addr `json:"public_v6,omitzero"`
+	// Reserved is the reserved IP, which clients are led to in place of Public.
+	Reserved netip.Addr `json:"reserved,omitzero"`
 	// HostKey is the key that the host's sshd must show, in authorized_keys form
 	// without comment. NextKey is accepted too while the key is being replaced.
 	HostKey string `json:"host_key,omitempty"`

@@ -26,6 +26,8 @@ type Site struct {
 	Image string
 	// IPv6 gives each host a public IPv6 address too.
 	IPv6 bool
+	// ReservedIPs gives each public host an address that outlives its droplet.
+	ReservedIPs bool
 	// VPCRange is the CIDR of the migration's own VPC; the zero Prefix lets the
 	// vendor choose.
 	VPCRange netip.Prefix

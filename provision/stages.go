@@ -15,6 +15,7 @@ const (
 	StageNetwork   = "network"
 	StageFirewall  = "firewall"
 	StageDroplets  = "droplets"
+	StageAddresses = "addresses" // with reserved IPs only
 	StageFirstBoot = "first-boot"
 )
 
@@ -68,7 +69,7 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []plan.Stage{
+	stages := []plan.Stage{
 		{
 			Name: StageNetwork, Summary: "the account's part: key, private network, tags",
 			Steps: append([]plan.Step{key, newVPC(d.Cloud, site, d.PollInterval()), newTags(d.Cloud, site)}, volumes...),
@@ -81,6 +82,7 @@ func Stages(ctx context.Context, site Site, d Deps) ([]plan.Stage, error) {
 			Name: StageDroplets, Summary: "the new hosts, answering over SSH with known host keys",
 			Steps: []plan.Step{newDroplets(site, choices, images, d)},
 		},
-		{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBootSteps(site, d)},
-	}, nil
+	}
+	stages = append(stages, reservedStages(site, d)...)
+	return append(stages, plan.Stage{Name: StageFirstBoot, Summary: "packages installed, services enabled", Steps: firstBootSteps(site, d)}), nil
 }

@@ -31,7 +31,7 @@ func NewSite(c *config.Config, captured []*inventory.Host) (provision.Site, erro
 		return provision.Site{}, report.WithHint(fmt.Errorf("read the operator's public key: %w", err), "ssh-keygen -y -f %s > %s.pub", c.SSH.IdentityFile, c.SSH.IdentityFile)
 	}
 	site := provision.Site{
-		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, IPv6: do.IPv6, PublicPorts: do.PublicPorts,
+		ID: c.ID, Name: c.Site, Region: do.Region, Image: do.Image, IPv6: do.IPv6, ReservedIPs: do.ReservedIPs, PublicPorts: do.PublicPorts,
 		SSHPublicKey: strings.TrimSpace(string(key)), SSHUser: c.SSH.User, SSHPort: c.SSH.Port,
 	}
 	if do.VPCRange != "" {

@@ -62,7 +62,7 @@ func (r *Records) Derive(ctx context.Context) (dns.Derivation, error) {
 func (r *Records) RequireUnled(ctx context.Context, hosts []provision.Host) error {
 	var addresses []netip.Addr
 	for _, h := range hosts {
-		for _, a := range []netip.Addr{h.Public, h.Private, h.PublicV6} {
+		for _, a := range []netip.Addr{h.Public, h.Private, h.PublicV6, h.Reserved} {
 			if a.IsValid() {
 				addresses = append(addresses, a)
 			}

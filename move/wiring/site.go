@@ -124,6 +124,9 @@ func (s *Site) NewAddress(old netip.Addr) (netip.Addr, error) {
 	for _, h := range s.Config.Hosts {
 		if h.Address.Addr == old {
 			t, err := s.Directory.Lookup(h.Name)
+			if t.Reserved.IsValid() {
+				return t.Reserved, err
+			}
 			return t.Public, err
 		}
 	}

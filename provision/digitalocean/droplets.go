@@ -147,7 +147,7 @@ func (c *Client) Account(ctx context.Context) (provision.Account, error) {
 	if account.Status == "locked" {
 		return provision.Account{}, report.Permanent(report.WithHint(fmt.Errorf("DigitalOcean: the account is locked: %s", account.StatusMessage), "see the control panel"))
 	}
-	a := provision.Account{ID: account.UUID, DropletLimit: account.DropletLimit}
+	a := provision.Account{ID: account.UUID, DropletLimit: account.DropletLimit, ReservedIPLimit: max(account.ReservedIPLimit, account.FloatingIPLimit)}
 	if account.Team != nil && account.Team.UUID != "" {
 		a.ID = account.Team.UUID // a person's account is in several teams
 	}
