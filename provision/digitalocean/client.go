@@ -150,7 +150,7 @@ func explain(resp *godo.Response, err error) error {
 		if !aboutRights(err) {
 			return err // a rule of the vendor, which its message says
 		}
-		return report.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys, and to read the account and its sizes")
+		return report.WithHint(err, "the token lacks a right: it needs to read and write droplets, firewalls, VPCs, tags and SSH keys (and volumes and reserved IPs, where they are used), and to read the account, its sizes, images and actions")
 	case http.StatusTooManyRequests:
 		return report.Transient(err, rateLimitWait(header))
 	}
