@@ -23,7 +23,8 @@ func TestNewSiteTakesAHostAsItIs(t *testing.T) {
 	h := &inventory.Host{Name: "db1", OS: inventory.OS{ID: "ubuntu", Release: "24.04", Architecture: "x86_64"}}
 	h.Network.Interfaces = []inventory.Interface{
 		{Name: "lo", Addresses: []string{"127.0.0.1/8", "::1/128"}},
-		{Name: "eth0", Addresses: []string{"192.0.2.20/24", "fe80::1/64"}}, {Name: "eth1", Addresses: []string{"10.0.0.5/24"}},
+		{Name: "eth0", Addresses: []string{"192.0.2.20/24", "fe80::1/64"}},
+		{Name: "eth1", Addresses: []string{"10.0.0.5/24"}},
 	}
 	h.Disks = []inventory.Disk{
 		{Mount: "/boot", Device: "/dev/vda1", Used: gib / 2}, {Mount: "/", Device: "/dev/vda2", Used: 10 * gib},
