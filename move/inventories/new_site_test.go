@@ -27,8 +27,10 @@ func TestNewSiteTakesAHostAsItIs(t *testing.T) {
 		{Name: "eth1", Addresses: []string{"10.0.0.5/24"}},
 	}
 	h.Disks = []inventory.Disk{
-		{Mount: "/boot", Device: "/dev/vda1", Used: gib / 2}, {Mount: "/", Device: "/dev/vda2", Used: 10 * gib},
-		{Mount: "/home", Device: "/dev/vda2", Used: 10 * gib}, {Mount: "/srv", Device: "/dev/vdb", Used: 100 * gib},
+		{Mount: "/boot", Device: "/dev/vda1", Used: gib / 2},
+		{Mount: "/", Device: "/dev/vda2", Used: 10 * gib},
+		{Mount: "/home", Device: "/dev/vda2", Used: 10 * gib},
+		{Mount: "/srv", Device: "/dev/vdb", Used: 100 * gib},
 	}
 	site, err := NewSite(c, []*inventory.Host{h})
 	require.NoError(t, err)
