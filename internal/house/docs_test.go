@@ -175,3 +175,10 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}))
 	require.Positive(t, seen)
 }
+
+// TestNoMergeIsHalfDone: no file has the marks of a merge that somebody forgot.
+func TestNoMergeIsHalfDone(t *testing.T) {
+	out, err := exec.Command("git", "-C", root(t), "grep", "-nIE", "^(<<<<<<<|>>>>>>>) ").CombinedOutput()
+	require.Error(t, err, "git grep found: %s", out) // it ends with 1 if there is none
+	require.Empty(t, string(out))
+}
