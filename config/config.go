@@ -99,7 +99,7 @@ type Database struct {
 
 // Methods of a seed, and where it runs.
 const (
-	seedAuto     = "auto"     // physical where it is possible and expected to be faster
+	seedAuto     = "auto"     // physical where it is possible
 	seedCopy     = "copy"     // rows, while they are written to
 	seedPhysical = "physical" // the server's own files: mariadb-backup, CLONE
 

@@ -96,10 +96,8 @@ func (p *op) choose(ctx context.Context, target bool) (choice, error) {
 		c.why = "its files cannot be taken, because " + strings.Join(texts, ", and ")
 	case p.options.Method == MethodFiles:
 		c.method, c.why = MethodFiles, "as migration.yaml has it"
-	case c.files < c.rows:
-		c.method, c.why = MethodFiles, "that is expected to be faster"
 	default:
-		c.why = "that is expected to be faster"
+		c.method, c.why = MethodFiles, "nothing prevents them, their position is exact, and nothing has to be caught up"
 	}
 	if !target {
 		c.why += ", as far as the source tells: the target is not made yet"

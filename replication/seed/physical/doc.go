@@ -1,7 +1,6 @@
 // Package physical makes the first full copy of a pair by the server's own files:
 // with mariadb-backup on MariaDB, with CLONE on MySQL. It chooses the method of a
-// pair's seed: the files if nothing prevents them and they are expected to be faster,
-// else rows (package seed).
+// pair's seed: the files if nothing prevents them, else rows (package seed).
 //
 // It needs access to the target's host, a service that stops and starts the target's
 // server, and room for a second data directory. The target's own data stays untouched

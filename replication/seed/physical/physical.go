@@ -21,7 +21,7 @@ type Method string
 
 // The methods of a seed.
 const (
-	MethodAuto  Method = "auto"     // by files if they can be used and are expected to be faster, else by rows
+	MethodAuto  Method = "auto"     // by files if they can be used, else by rows
 	MethodRows  Method = "copy"     // by rows, while the source is written to
 	MethodFiles Method = "physical" // by the server's files: mariadb-backup, or MySQL's CLONE
 )
@@ -79,7 +79,7 @@ func Step(pair replication.Pair, rows plan.Step, options Options) plan.Step {
 	options = options.withDefaults(pair)
 	switch options.Method {
 	case MethodAuto:
-		step.Summary += ", or bring its files, where that is faster"
+		step.Summary += ", or bring its files, where they can be had"
 	case MethodFiles:
 		step.Summary = fmt.Sprintf("bring the files of %s to %s while it is written to", pair.Source.Name(), pair.Target.Name())
 	}
