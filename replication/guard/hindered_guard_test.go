@@ -173,6 +173,10 @@ func TestUndoDoesNotOpenBehindAnotherController(t *testing.T) { // I2
 		require.NoError(t, Arm(first).Op.Apply(t.Context()))
 		require.NoError(t, fence.Close(t.Context(), p.Source))
 		require.NoError(t, undo(t))
+		require.Eventually(t, func() bool { // the guard tidies up after that
+			state, err := fence.Read(t.Context(), p.Source)
+			return err == nil && !state.Kept
+		}, 20*time.Second, 20*time.Millisecond)
 		require.NoError(t, fence.Close(t.Context(), p.Source))
 		require.ErrorIs(t, second.decide(t.Context()), errLost)
 		require.False(t, isOpen(t, p.Target))

@@ -39,6 +39,16 @@ func TestHandoverRefusesPreparedTransactions(t *testing.T) {
 				_, err := s.Root().ExecContext(t.Context(), "XA ROLLBACK "+xid)
 				return err == nil
 			}, 10*time.Second, 20*time.Millisecond)
+			for _, s := range []*servertest.Instance{p.SourceInstance, p.TargetInstance} { // the link prepares and ends it, too
+				require.Eventually(t, func() bool {
+					rows, err := s.Root().Query("XA RECOVER")
+					if err != nil {
+						return false
+					}
+					defer rows.Close()
+					return !rows.Next() && rows.Err() == nil
+				}, 20*time.Second, 20*time.Millisecond)
+			}
 		}
 		require.NoError(t, Arm(g).Op.Apply(t.Context()))
 		require.NoError(t, fence.Set(p.Source, fence.Options{Wait: 5 * time.Second}).Op.Apply(t.Context()))

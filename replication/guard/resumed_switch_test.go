@@ -24,7 +24,7 @@ func TestResumedSwitchAsksItsGatesAgain(t *testing.T) { // I5
 		j, err := plan.OpenJournal(filepath.Join(t.TempDir(), "journal.jsonl"), "tester")
 		require.NoError(t, err)
 		defer func() { require.NoError(t, j.Close()) }()
-		g := newGuard(t, p, 2*time.Second)
+		g := newGuard(t, p, 5*time.Second) // a busy machine takes two for the fence
 		one := func(name string, critical bool, s plan.Step) plan.Stage {
 			return plan.Stage{Name: name, Critical: critical, Commits: name == "handover", Steps: []plan.Step{s}}
 		}
