@@ -18,7 +18,7 @@ import (
 // end.
 func (c *client) mayDefine() bool {
 	next, now := c.ddlNext.Load(), time.Now().UnixNano()
-	return c.does(ddl) && now > next && c.ddlNext.CompareAndSwap(next, now+int64(c.ddlInterval)) && c.ddlLeft.Add(-1) >= 0
+	return c.does(ddl) && now > next && c.ddlNext.CompareAndSwap(next, now+c.ddlInterval.Load()) && c.ddlLeft.Add(-1) >= 0
 }
 
 // alter is DDL on tables, in one of the spellings.
@@ -44,9 +44,9 @@ func (c *client) definition() []string {
 	refill := t.insert(c.random, "INSERT IGNORE", 5)
 	switch c.random.IntN(30) { // what changes rows as a whole comes more often
 	case 0, 17, 20, 21, 22:
-		return []string{"TRUNCATE TABLE " + t.path(), refill}
+		return []string{t.empty("TRUNCATE TABLE "), refill}
 	case 1, 18, 23, 24:
-		return []string{"TRUNCATE " + t.path()}
+		return []string{t.empty("TRUNCATE ")}
 	case 2:
 		return []string{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create, refill}
 	case 3:
@@ -164,8 +164,8 @@ func (c *client) changeWhole(ctx context.Context) {
 		}
 		aside := quote(t.schema) + ".`left aside`"
 		statements := [][]string{
-			{"TRUNCATE TABLE " + t.path()},
-			{"TRUNCATE " + t.path()},
+			{t.empty("TRUNCATE TABLE ")},
+			{t.empty("TRUNCATE ")},
 			{"RENAME TABLE " + t.path() + " TO " + aside, "CREATE TABLE " + t.path() + t.create, "DROP TABLE " + aside},
 			{"DROP TABLE " + t.path(), "CREATE TABLE " + t.path() + t.create},
 			{"ALTER TABLE " + t.path() + " RENAME TO " + aside, "CREATE TABLE " + t.path() + " LIKE " + aside, "DROP TABLE IF EXISTS " + aside},
@@ -258,6 +258,6 @@ func (r *round) allowDDL() {
 	r.defined = map[*tableModel]bool{}
 	r.definedMutex.Unlock()
 	r.ddlLeft.Store(int32(1 + r.random.IntN(9)))
-	r.ddlInterval = time.Duration(30+r.random.IntN(150)) * time.Millisecond
+	r.ddlInterval.Store(int64(time.Duration(30+r.random.IntN(150)) * time.Millisecond))
 	r.ddlNext.Store(time.Now().UnixNano() + int64(r.random.IntN(300))*int64(time.Millisecond))
 }

@@ -90,6 +90,16 @@ func (r *round) kind(kinds []columnKind) columnKind {
 	}
 }
 
+// empty is a statement that deletes all rows of a table. A partitioned one is not truncated: a
+// server empties it partition by partition, and where a lock of another session is in the way
+// of one, the others are empty, the statement fails, and the log has nothing of it (H41).
+func (t *tableModel) empty(verb string) string {
+	if strings.Contains(t.create, "PARTITION BY") {
+		verb = "DELETE FROM "
+	}
+	return verb + t.path()
+}
+
 // drawTable draws a table of its own.
 func (r *round) drawTable(schema, name string) *tableModel {
 	t := &tableModel{schema: schema, name: name, rows: 10 + r.random.IntN(40)}

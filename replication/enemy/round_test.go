@@ -33,7 +33,7 @@ type round struct {
 	active  atomic.Int32 // the index in pools of the side that takes the writes
 	xids    atomic.Int32
 
-	ddlInterval time.Duration // between definitions
+	ddlInterval atomic.Int64 // between definitions
 	ddlNext     atomic.Int64  // when the next one may be, in ns of the clock
 	ddlLeft     atomic.Int32  // definitions of this stage
 

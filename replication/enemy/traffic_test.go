@@ -353,7 +353,7 @@ func (c *client) temporaryTable() []string {
 	t := c.anyTable()
 	return []string{
 		"CREATE TEMPORARY TABLE " + c.requoted(t.path()) + c.requoted(t.create),
-		c.requoted(t.insert(c.random, "INSERT IGNORE", 5)), c.requoted(among("TRUNCATE TABLE ", "DELETE FROM ")(c.random) + t.path()),
+		c.requoted(t.insert(c.random, "INSERT IGNORE", 5)), c.requoted(t.empty(among("TRUNCATE TABLE ", "DELETE FROM ")(c.random))),
 		"DROP TEMPORARY TABLE IF EXISTS " + c.requoted(t.path()), c.change(t),
 	}
 }
