@@ -34,8 +34,8 @@ type round struct {
 	xids    atomic.Int32
 
 	ddlInterval atomic.Int64 // between definitions
-	ddlNext     atomic.Int64  // when the next one may be, in ns of the clock
-	ddlLeft     atomic.Int32  // definitions of this stage
+	ddlNext     atomic.Int64 // when the next one may be, in ns of the clock
+	ddlLeft     atomic.Int32 // definitions of this stage
 
 	definedMutex sync.Mutex
 	defined      map[*tableModel]bool // in this stage
